@@ -1,0 +1,142 @@
+"""What the exporter tells about itself: one frozen value a fact, heard by the log, the self-metrics and the status page.
+
+``target`` and ``source`` are the labels TS of the self-metrics. Times are Unix seconds, durations seconds.
+"""
+
+import msgspec
+
+from exporter.errors import ExporterError
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """Anything worth telling."""
+
+
+class Asked(Fact, frozen=True):
+    """One request was answered, or failed (``code`` is then ``error``)."""
+
+    target: str
+    api: str
+    code: str
+    seconds: float
+
+
+class Throttled(Fact, frozen=True):
+    """A vendor refused a request for now."""
+
+    target: str
+    api: str
+    wait: float | None
+
+
+class BudgetLeft(Fact, frozen=True):
+    """How many requests could be sent at once to this API host."""
+
+    target: str
+    api: str
+    remaining: float
+
+
+class PollDone(Fact, frozen=True):
+    """A watch was read to its end. ``complete`` is the vendor time up to which its source is known completely."""
+
+    target: str
+    source: str
+    resource: str
+    at: float
+    seconds: float
+    events: int
+    new: int
+    interval: float
+    complete: float | None
+
+
+class PollFailed(Fact, frozen=True):
+    """A read or a discovery broke off; ``wait`` is the time until it is tried again."""
+
+    target: str
+    source: str
+    resource: str
+    at: float
+    error: ExporterError
+    cause: str
+    wait: float
+
+
+class Discovered(Fact, frozen=True):
+    """A listing was read to its end. ``watches`` counts the watches of the source by state."""
+
+    target: str
+    source: str
+    at: float
+    resources: int
+    watches: dict[str, int]
+
+
+class Contacted(Fact, frozen=True):
+    """First contact with a source: what happened before ``at`` (vendor time) is history."""
+
+    target: str
+    source: str
+    at: float
+
+
+class Records(Fact, frozen=True):
+    """What a page held that needs telling: rows of history, late ones, unreadable ones, and whether rows may be missing."""
+
+    target: str
+    source: str
+    resource: str
+    history: int = 0
+    late: int = 0
+    unreadable: int = 0
+    truncated: bool = False
+
+
+class Overflowed(Fact, frozen=True):
+    """A label value outside its domain became ``other``."""
+
+    metric: str
+    label: str
+    times: int
+
+
+class Unmapped(Fact, frozen=True):
+    """A text that no rule took."""
+
+    target: str
+    source: str
+    cause: str
+    text: str
+    times: int
+
+
+class Skewed(Fact, frozen=True):
+    """The vendor's clock minus ours."""
+
+    target: str
+    seconds: float
+
+
+class KeysExpire(Fact, frozen=True):
+    """When the credentials in use end; ``None`` if they do not."""
+
+    target: str
+    at: float | None
+
+
+class Loaded(Fact, frozen=True):
+    """Configuration and mappings were loaded (again), or could not be: ``problems`` are whole lines.
+
+    ``hashes`` maps a source to the hash of its mapping."""
+
+    at: float
+    hashes: dict[str, str]
+    problems: tuple[str, ...] = ()
+
+
+class Noted(Fact, frozen=True):
+    """A sentence for the log, once: start, stop, a corrected assumption."""
+
+    text: str
+    warning: bool = False

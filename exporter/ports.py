@@ -1,0 +1,164 @@
+"""Every seam of the house in one place: what a source, a store, an output, a signer and a clock must be able to do."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Generator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import httpx
+import msgspec
+
+from exporter.events import Answer, Ask, Event, Found, Millis, Page, Resource, Window
+from exporter.facts import Fact
+from exporter.signals import Changes, Mapped, Series
+
+Tell = Callable[[Fact], None]
+Map = Callable[[Event], Mapped]
+
+Reading = Generator[Ask | Page | Found, Answer | int | None, None]
+"""A conversation with a vendor, stated without waiting.
+
+It yields an ``Ask`` and is sent the ``Answer``; it yields a ``Page`` and is sent how many of its events were new (an
+``int``); it yields ``Found`` and is sent ``None``. It ends when everything asked for has been seen.
+"""
+
+
+def ask(request: Ask) -> Generator[Ask, Answer | int | None, Answer]:
+    """Inside a reading: ``answer = yield from ask(request)``."""
+    answer = yield request
+    assert isinstance(answer, Answer), "the driver of a reading answers an Ask with an Answer"
+    return answer
+
+
+def give(page: Page) -> Generator[Page, Answer | int | None, int]:
+    """Inside a reading: ``new = yield from give(page)`` is how many of the page's events were not known before."""
+    new = yield page
+    assert isinstance(new, int), "the driver of a reading answers a Page with a number"
+    return new
+
+
+class Source(Protocol):
+    """One vendor API: says what to ask and reads what came back; never waits, never connects. One object a target."""
+
+    def discover(self, known: Collection[str], now: Millis) -> Reading:
+        """Lists resources page by page; ``known`` are ids to ask for by name, should the listing leave them out."""
+        ...
+
+    def read(self, resource: Resource, window: Window) -> Reading:
+        """Reads the events of one resource; of the whole target where the API is project-wide (resource ``""``)."""
+        ...
+
+
+class Watch(NamedTuple):
+    """A unit of polling: a resource of a source of a target; ``resource`` is "" where the API is project-wide."""
+
+    target: str
+    source: str
+    resource: str
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a watch has come, by the vendor's clock (Unix ms).
+
+    ``complete``: every event before it has been seen. ``reconciled``: when it was last read in full depth.
+    ``ended``: when its resource was first seen ended. ``closed``: it has had its last read.
+    """
+
+    complete: Millis | None = None
+    reconciled: Millis | None = None
+    ended: Millis | None = None
+    closed: bool = False
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """All that one step makes true at once, or not at all.
+
+    ``held`` are the series whose value is not to be shown yet, ``shown`` those whose waiting is over. ``contact``
+    is the first contact with the target's source and is set once. ``resources`` are new or changed ones;
+    ``forget`` drops remembered keys of days before it.
+    """
+
+    watch: Watch
+    events: Sequence[Event] = ()
+    changes: Changes = Changes()
+    progress: Progress | None = None
+    contact: Millis | None = None
+    resources: Sequence[Resource] = ()
+    held: Collection[Series] = ()
+    shown: Collection[Series] = ()
+    forget: Millis | None = None
+
+
+class Restored(msgspec.Struct, frozen=True):
+    """All that a store remembers, at start. ``changes`` holds whole totals; ``held`` those still waiting to be shown."""
+
+    changes: Changes
+    held: frozenset[Series]
+    progress: Mapping[Watch, Progress]
+    contacts: Mapping[tuple[str, str], Millis]
+    resources: Mapping[tuple[str, str], Mapping[str, Resource]]
+
+
+class Store(Protocol):
+    """Remembers what was counted. One commit is one transaction."""
+
+    async def restore(self) -> Restored: ...
+    async def grown(self, watch: Watch, events: Sequence[Event]) -> list[int]:
+        """For each event how often it happened beyond what is remembered: ``max(0, count - remembered)``."""
+        ...
+
+    async def commit(self, commits: Sequence[Commit]) -> None:
+        """Makes all of ``commits`` true in one transaction. Raises StoreError; then nothing has changed."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Output(Protocol):
+    """Hears of changes after they were committed."""
+
+    def write(self, changes: Changes) -> None: ...
+
+
+class Budget(Protocol):
+    """How often one account may ask one API host; shared by all that use it."""
+
+    async def take(self) -> None: ...
+    def throttled(self, wait: float | None) -> None: ...
+
+
+class Credentials(Protocol):
+    """An ``httpx.Auth`` that also tells whose account it signs for and when its keys end."""
+
+    @property
+    def account(self) -> str: ...
+    @property
+    def expires(self) -> Millis | None: ...
+    def async_auth_flow(self, request: httpx.Request) -> AsyncIterator[httpx.Request]: ...
+
+
+class Clock(Protocol):
+    """Time as a parameter, so that no test has to wait."""
+
+    def now(self) -> float:
+        """Unix seconds, UTC."""
+        ...
+
+    def steady(self) -> float:
+        """Seconds that only go forward."""
+        ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def steady(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)

@@ -1,0 +1,115 @@
+"""What a mapping says and what a commit changes: metrics, series and their changes. Frozen values, no behaviour.
+
+A series is a metric name and its label values in the order of the metric's ``labels``.
+"""
+
+from typing import Literal
+
+import msgspec
+
+Kind = Literal["counter", "gauge", "stateset", "info", "histogram"]
+Series = tuple[str, tuple[str, ...]]
+OTHER = "other"
+SEVERITIES = ("info", "warning", "error", "unclassified")
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """A metric that can be exposed. ``buckets``: upper bounds of a histogram, without +Inf.
+
+    A ``stateset`` keeps one current state per series; its last label is the state. An ``info`` keeps one current set of
+    its last ``facts`` labels per series. Both are written by ``State``.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...]
+    buckets: tuple[float, ...] = ()
+    facts: int = 0
+
+
+class Catalogue(msgspec.Struct, frozen=True):
+    """Everything that can be exposed, known before the first event.
+
+    ``zeros`` are the counter and histogram series to show at 0 from the start. ``states`` are the values of a stateset,
+    by metric and source ("" for a stateset without a ``source`` label). ``severities`` are those a source can give.
+    """
+
+    metrics: dict[str, Metric]
+    zeros: tuple[Series, ...] = ()
+    states: dict[tuple[str, str], tuple[str, ...]] = {}
+    severities: dict[str, tuple[str, ...]] = {}
+
+
+class Count(msgspec.Struct, frozen=True):
+    """A counter grows by ``by`` for each occurrence."""
+
+    series: Series
+    by: float = 1.0
+
+
+class Set(msgspec.Struct, frozen=True):
+    """A gauge takes a value; an older event never overwrites a newer one."""
+
+    series: Series
+    value: float
+
+
+class State(msgspec.Struct, frozen=True):
+    """A stateset or info takes new last labels; ``series`` holds the labels before them."""
+
+    series: Series
+    value: tuple[str, ...]
+
+
+class Observe(msgspec.Struct, frozen=True):
+    """A histogram takes one value for each occurrence."""
+
+    series: Series
+    value: float
+
+
+Signal = Count | Set | State | Observe
+
+
+class Mapped(msgspec.Struct, frozen=True):
+    """What a mapping makes of one event.
+
+    ``rule`` is the id of the rule that took it, or ``None`` with ``unmapped`` saying why (``no_rule``, ``no_shape``,
+    ``bad_capture``). ``overflow`` lists the (metric, label) whose value was outside its domain and became ``other``.
+    """
+
+    severity: str
+    reason: str
+    rule: str | None
+    signals: tuple[Signal, ...] = ()
+    unmapped: str | None = None
+    overflow: tuple[tuple[str, str], ...] = ()
+    dropped: bool = False
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """A gauge's value (float) or a state's labels (tuple), and the vendor time (Unix ms) it was true at."""
+
+    value: float | tuple[str, ...]
+    at: int
+
+
+class Observed(msgspec.Struct, frozen=True):
+    """Growth of a histogram: how many values fell into each bucket (not cumulative, the last is +Inf) and their sum."""
+
+    buckets: tuple[int, ...]
+    sum: float
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """All that one commit changes in the totals. Counters and histograms hold growth, the rest hold new values.
+
+    ``gone`` lists resources (target, source, id) whose series leave.
+    """
+
+    counts: dict[Series, float] = {}
+    observed: dict[Series, Observed] = {}
+    gauges: dict[Series, Moment] = {}
+    states: dict[Series, Moment] = {}
+    gone: tuple[tuple[str, str, str], ...] = ()
