@@ -57,6 +57,10 @@ class Watch(NamedTuple):
     resource: str
 
 
+RECORD = Watch("", "", "")
+"""The watch of commits that concern no source."""
+
+
 class Progress(msgspec.Struct, frozen=True):
     """How far a watch has come, by the vendor's clock (Unix ms).
 
@@ -75,7 +79,8 @@ class Commit(msgspec.Struct, frozen=True):
 
     ``held`` are the series whose value is not to be shown yet, ``shown`` those whose waiting is over. ``contact``
     is the first contact with the target's source and is set once. ``resources`` are new or changed ones;
-    ``forget`` drops remembered keys of days before it.
+    ``forget`` drops remembered keys of days before it;
+    ``forgotten`` drops all that is remembered of the watch: keys, progress and resource.
     """
 
     watch: Watch
@@ -87,6 +92,7 @@ class Commit(msgspec.Struct, frozen=True):
     held: Collection[Series] = ()
     shown: Collection[Series] = ()
     forget: Millis | None = None
+    forgotten: bool = False
 
 
 class Restored(msgspec.Struct, frozen=True):

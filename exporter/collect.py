@@ -1,0 +1,185 @@
+"""One poll of one watch, from the question to the commit; a page counts when its commit is made.
+
+It knows no vendor: it is handed a source that says what to ask, a way to ask, a mapping, and a ledger that commits. A page
+is worked on in slices, so that a scrape never waits for one.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from exporter.conversation import converse
+from exporter.events import Answer, Ask, Event, Found, Millis, Page, Resource, Window
+from exporter.facts import Contacted, Overflowed, PollDone, Records, Unmapped
+from exporter.listing import Desk, Listing
+from exporter.ports import Commit, Map, Progress, Store, Watch
+from exporter.roster import Roster
+from exporter.signals import Metric
+from exporter.tally import Context, History, Tallied, tally
+
+SLICE = 500  # events between two chances for a scrape
+LAZY = 60_000  # ms of progress that need not be on record: reading it again is harmless
+
+
+class Habits(msgspec.Struct, frozen=True):
+    """The options of a source that shape its reads; seconds."""
+
+    overlap: float
+    reconcile: float
+    grace: float
+    history_counts: bool = False
+
+
+class _Read(msgspec.Struct):
+    """What is learned during one read: the vendor's date of its first answer, and what it brought."""
+
+    resource: Resource
+    progress: Progress
+    date: Millis | None = None
+    made_contact: bool = False
+    events: int = 0
+    new: int = 0
+
+
+class Collector:
+    """Reads the watches of one source of one target. ``map_`` may be exchanged between two slices."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        habits: Habits,
+        roster: Roster,
+        listing: Listing,
+        store: Store,
+        metrics: Mapping[str, Metric],
+        map_: Map,
+    ) -> None:
+        self._desk, self._habits, self._roster, self._listing = desk, habits, roster, listing
+        self._store, self._metrics, self.map = store, metrics, map_
+        self._contact_kept = roster.contact is not None
+
+    async def poll(self, resource: str, interval: float) -> int:
+        """Reads one watch to its end; gives back how many events were new. Raises SourceError and StoreError."""
+        clock, asked = self._desk.clock, self._desk.now()
+        began = clock.steady()
+        known = self._roster.resources.get(resource, Resource(id=resource))
+        read = _Read(known, self._roster.reached(resource))
+        full, window = self._window(read.progress, asked)
+
+        async def ask(request: Ask) -> Answer:
+            answer = await self._desk.ask(request)
+            read.date = read.date or answer.date or self._desk.now()
+            return answer
+
+        async def take(step: Page | Found) -> int | None:
+            return await self._take(step, read) if isinstance(step, Page) else None
+
+        await converse(self._desk.vendor.read(known, window), ask, take)
+        await self._finish(read, min(asked, read.date or asked), full)
+        seconds, complete = clock.steady() - began, self.complete()
+        place = (self._desk.target, self._desk.source, resource)
+        self._desk.tell(PollDone(*place, clock.now(), seconds, read.events, read.new, interval, complete))
+        return read.new
+
+    def complete(self) -> float | None:
+        """Vendor time (Unix s) before which every event has been seen; None before the first reads are over.
+
+        Not later than the last listing: a resource made since then may have told something already.
+        """
+        if not self._desk.per_resource:
+            at = self._roster.reached("").complete
+            return None if at is None else at / 1000
+        reached = [self._listing.complete, *(self._roster.reached(id_).complete for id_ in self._roster.open())]
+        known = [at for at in reached if at is not None]
+        return min(known) / 1000 if len(known) == len(reached) else None
+
+    def _window(self, progress: Progress, now: Millis) -> tuple[bool, Window]:
+        """(whether everything is read again, what to read)."""
+        due = progress.reconciled is None or now - progress.reconciled >= self._habits.reconcile * 1000
+        if progress.complete is None or due:
+            return True, Window(None, now)
+        return False, Window(progress.complete - int(self._habits.overlap * 1000), now)
+
+    async def _take(self, page: Page, read: _Read) -> int:
+        """One page: what grew, what it means, and the commit that makes it count."""
+        self._contact(read)
+        new = 0
+        latest: dict[str, Millis] = {}
+        for start in range(0, len(page.events), SLICE):
+            fresh = await self._count(page.events[start : start + SLICE], read)
+            latest.update((event.resource, event.at or self._desk.now()) for event in fresh)
+            new += len(fresh)
+            await asyncio.sleep(0)
+        named = [resource for resource in page.resources if resource.id in latest]
+        await self._listing.record(self._roster.name(named, latest))
+        read.events += len(page.events)
+        read.new += new
+        if page.unreadable or page.truncated:
+            self._records(read.resource.id, unreadable=page.unreadable, truncated=page.truncated)
+        return new
+
+    async def _count(self, events: Sequence[Event], read: _Read) -> list[Event]:
+        """Counts a slice; gives back what was new in it, oldest first."""
+        watch = Watch(self._desk.target, self._desk.source, read.resource.id)
+        growths = await self._store.grown(watch, events)
+        if not any(growths):
+            return []
+        told = tally(events, growths, self.map, self._context(read))
+        fresh = [event for event, growth in zip(events, growths, strict=True) if growth]
+        await self._commit(Commit(watch, events=fresh, changes=told.changes))
+        self._tell(told, read.resource.id)
+        return fresh
+
+    def _context(self, read: _Read) -> Context:
+        contact = (self._roster.contact or 0) // 1000 * 1000
+        created, first = read.resource.created, read.progress.complete is None
+        history = History(
+            contact,
+            everything=read.made_contact,
+            timeless=first and created is not None and created < contact,
+            counts=self._habits.history_counts,
+        )
+        seen, complete = self._desk.now(), read.progress.complete
+        return Context(self._desk.target, self._desk.source, self._metrics, history, seen, complete)
+
+    def _contact(self, read: _Read) -> None:
+        """The first readable answer of a source's first read makes contact; all that this read brings is history."""
+        if self._roster.contact is None and read.date is not None:
+            self._roster.contact, read.made_contact = read.date, True
+            self._desk.tell(Contacted(self._desk.target, self._desk.source, read.date / 1000))
+
+    async def _finish(self, read: _Read, complete: Millis, full: bool) -> None:
+        """The read came to its end: everything before ``complete`` has been seen."""
+        self._contact(read)
+        id_, before = read.resource.id, self._roster.reached(read.resource.id)
+        closed = before.ended is not None and complete >= before.ended + self._habits.grace * 1000
+        after = Progress(
+            complete=max(complete, before.complete or 0),
+            reconciled=complete if full else before.reconciled,
+            ended=before.ended,
+            closed=closed,
+        )
+        self._roster.progress[id_] = after
+        if full or closed or not self._contact_kept or complete - (before.complete or 0) > LAZY:
+            await self._commit(Commit(Watch(self._desk.target, self._desk.source, id_), progress=after))
+
+    async def _commit(self, commit: Commit) -> None:
+        if not self._contact_kept:
+            commit = msgspec.structs.replace(commit, contact=self._roster.contact)
+        await self._desk.ledger.commit(commit)
+        self._contact_kept = self._contact_kept or commit.contact is not None
+
+    def _tell(self, told: Tallied, resource: str) -> None:
+        if told.history or told.late:
+            self._records(resource, history=told.history, late=told.late)
+        for (metric, label), times in told.overflow.items():
+            self._desk.tell(Overflowed(metric, label, times))
+        for (cause, text), times in told.unmapped.items():
+            self._desk.tell(Unmapped(self._desk.target, self._desk.source, cause, text, times))
+
+    def _records(
+        self, resource: str, history: int = 0, late: int = 0, unreadable: int = 0, truncated: bool = False
+    ) -> None:
+        place = (self._desk.target, self._desk.source, resource)
+        self._desk.tell(Records(*place, history, late, unreadable, truncated))

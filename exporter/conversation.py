@@ -1,0 +1,32 @@
+"""Drives a reading: asks the vendor what the source wants asked, and hands on what it read. Nothing else awaits a source."""
+
+from collections.abc import Awaitable, Callable
+
+from exporter.errors import SourceGarbled
+from exporter.events import Answer, Ask, Found, Page
+from exporter.ports import Reading
+
+
+async def converse(
+    reading: Reading,
+    ask: Callable[[Ask], Awaitable[Answer]],
+    take: Callable[[Page | Found], Awaitable[int | None]],
+) -> None:
+    """Runs a reading to its end. Raises what ``ask``, ``take`` and the source raise."""
+    reply: Answer | int | None = None
+    try:
+        while True:
+            step = _next(reading, reply)
+            reply = await ask(step) if isinstance(step, Ask) else await take(step)
+    except StopIteration:
+        return
+    finally:
+        reading.close()
+
+
+def _next(reading: Reading, reply: Answer | int | None) -> Ask | Page | Found:
+    """An answer that its reader stumbles over is the vendor's, and must not stop the sources of others."""
+    try:
+        return reading.send(reply)
+    except (LookupError, ValueError, TypeError, ArithmeticError, AttributeError) as error:
+        raise SourceGarbled(f"an answer could not be read ({type(error).__name__}: {error})"[:200]) from error

@@ -1,0 +1,84 @@
+"""Commits what several watches bring in one transaction, then tells the outputs; a commit is the moment an event counts.
+
+While one transaction is under way the next batch gathers, so many small pages share a commit and one page alone waits for
+nobody. What may not be shown yet is decided when the batch is made, so that the store and the exposition never disagree.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+import msgspec
+
+from exporter.errors import StoreError
+from exporter.ports import RECORD, Commit, Output, Store
+from exporter.signals import Changes, Series
+
+LARGEST = 64  # commits in one transaction: a scrape never waits for more
+
+
+class Display(msgspec.Struct, frozen=True):
+    """How the ledger asks what is not to be shown yet, and lets out what is."""
+
+    holding: Callable[[Changes], Collection[Series]]
+    ripe: Callable[[], Collection[Series]]
+    show: Callable[[Iterable[Series]], None]
+
+
+class Ledger:
+    """The one door to the store. ``commit`` returns when its changes are durable and every output has heard of them."""
+
+    def __init__(self, store: Store, outputs: Sequence[Output], display: Display) -> None:
+        self._store, self._outputs, self._display = store, outputs, display
+        self._waiting: list[tuple[tuple[Commit, ...], asyncio.Future[None]]] = []
+        self._busy = asyncio.Lock()
+
+    async def commit(self, *commits: Commit) -> None:
+        """Makes commits true, all in one transaction. Raises StoreError; then nothing of their batch has changed."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((commits, done))
+        async with self._busy:
+            if not done.done():
+                await asyncio.shield(self._flush())
+        done.result()
+
+    async def let_out(self) -> None:
+        """Shows the values whose waiting is over: first on record, then on the page."""
+        ripe = self._display.ripe()
+        if ripe:
+            await self.commit(Commit(RECORD, shown=tuple(ripe)))
+
+    async def drain(self) -> None:
+        """Waits until nothing is under way or waiting; for a clean stop."""
+        async with self._busy:
+            while self._waiting:
+                await self._flush()
+
+    async def _flush(self) -> None:
+        batch, self._waiting = self._waiting[:LARGEST], self._waiting[LARGEST:]
+        commits = [commit for several, _ in batch for commit in several]
+        shown = {series for commit in commits for series in commit.shown}
+        commits = [self._marked(commit, shown) for commit in commits]
+        try:
+            await self._store.commit(commits)
+        except StoreError as error:
+            _settle(batch, error)
+            return
+        for commit in commits:
+            for output in self._outputs:
+                output.write(commit.changes)
+        self._display.show(shown)
+        _settle(batch, None)
+
+    def _marked(self, commit: Commit, shown: set[Series]) -> Commit:
+        held = [series for series in self._display.holding(commit.changes) if series not in shown]
+        return msgspec.structs.replace(commit, held=held) if held else commit
+
+
+def _settle(batch: Sequence[tuple[tuple[Commit, ...], asyncio.Future[None]]], error: StoreError | None) -> None:
+    for _, done in batch:
+        if done.done():  # who asked has gone away
+            continue
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)

@@ -1,0 +1,150 @@
+"""What one source of one target is known to have: its resources, how far each was read, and what changed since the last listing.
+
+Pure state of one collector; it asks nobody and waits for nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from exporter.events import Millis, Resource
+from exporter.ports import Progress
+
+MISSING_LISTINGS = 3  # complete listings without a resource before it counts as gone
+
+
+class Pick(msgspec.Struct, frozen=True):
+    """Which resources to watch, by glob over the name (or id), by status and by workspace. Empty: all."""
+
+    names: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    workspaces: tuple[str, ...] = ()
+
+    def fits(self, resource: Resource) -> bool:
+        """Whether every stated condition holds."""
+        return (
+            (not self.names or any(fnmatchcase(resource.name or resource.id, glob) for glob in self.names))
+            and (not self.statuses or resource.status.casefold() in {status.casefold() for status in self.statuses})
+            and (not self.workspaces or resource.workspace in self.workspaces)
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.names or self.statuses or self.workspaces)
+
+
+class Roster:
+    """Resources and progress of one source. ``seen``: vendor time (Unix ms) a resource was last listed or named."""
+
+    def __init__(self, include: Pick, exclude: Pick, grace: float) -> None:
+        self._include, self._exclude, self._grace = include, exclude, int(grace * 1000)
+        self.contact: Millis | None = None
+        self.resources: dict[str, Resource] = {}
+        self.progress: dict[str, Progress] = {}
+        self.seen: dict[str, Millis] = {}
+        self.listed: frozenset[str] = frozenset()
+        self.expired: set[str] = set()
+        self._missing: dict[str, int] = {}
+
+    def restore(
+        self, resources: Mapping[str, Resource], progress: Mapping[str, Progress], contact: Millis | None
+    ) -> None:
+        """What the store remembers, at start."""
+        self.resources.update(resources)
+        self.progress.update(progress)
+        self.contact = contact
+
+    def wanted(self, resource: Resource) -> bool:
+        """Whether the configuration asks to watch it."""
+        return self._include.fits(resource) and not (self._exclude and self._exclude.fits(resource))
+
+    def reached(self, resource: str) -> Progress:
+        """How far a watch was read."""
+        return self.progress.get(resource, Progress())
+
+    def living(self) -> list[str]:
+        """Ids to ask for by name should a listing leave them out."""
+        return [r.id for r in self.resources.values() if r.life != "ended"]
+
+    def open(self) -> list[str]:
+        """Watches that may still be read."""
+        return [id_ for id_ in self.resources if not self.reached(id_).closed]
+
+    def merge(self, found: Iterable[Resource], now: Millis) -> list[Resource]:
+        """Takes in what a complete listing held; gives back what is new or changed (the missing ones ended)."""
+        fresh = {resource.id: resource for resource in found if self.wanted(resource)}
+        changed = [resource for resource in fresh.values() if self._take(resource, now)]
+        self.listed = frozenset(fresh)
+        for id_ in [*self.resources]:
+            if id_ in fresh or self.resources[id_].life == "ended":
+                self._missing.pop(id_, None)
+            elif (gone := self._miss(id_, now)) is not None:
+                changed.append(gone)
+        return changed
+
+    def name(self, resources: Iterable[Resource], latest: Mapping[str, Millis]) -> list[Resource]:
+        """Takes in resources that only events named, with the time of the latest; what a listing said of them stands.
+
+        Gives back the new ones.
+        """
+        new = []
+        for resource in resources:
+            id_ = resource.id
+            self.seen[id_] = max(latest[id_], self.seen.get(id_, 0))
+            self.expired.discard(id_)
+            if id_ not in self.resources and self.wanted(resource):
+                self.resources[id_] = resource
+                new.append(resource)
+        return new
+
+    def lost(self, id_: str, now: Millis) -> Resource | None:
+        """The vendor says a resource does not exist; told so several times, it has ended and is read no more."""
+        gone = self._miss(id_, now) if id_ in self.resources else None
+        if gone is not None:
+            self.progress[id_] = msgspec.structs.replace(self.progress[id_], closed=True)
+        return gone
+
+    def left_before(self, limit: Millis) -> list[str]:
+        """Resources whose series are due to leave: ended, or out of the listing, before ``limit``."""
+        return [id_ for id_ in self.resources if id_ not in self.expired and self.has_left(id_, limit)]
+
+    def has_left(self, id_: str, limit: Millis) -> bool:
+        """Whether a resource ended, or left the listing, before ``limit``."""
+        left = self._left(id_)
+        return left is not None and left < limit
+
+    def forget(self, id_: str) -> None:
+        """Drops a resource that the vendor does not list any more."""
+        self.resources.pop(id_, None)
+        self.progress.pop(id_, None)
+        self.seen.pop(id_, None)
+        self._missing.pop(id_, None)
+        self.expired.discard(id_)
+
+    def _take(self, resource: Resource, now: Millis) -> bool:
+        known = self.resources.get(resource.id)
+        self.resources[resource.id] = resource
+        self.seen[resource.id] = now
+        progress = self.reached(resource.id)
+        if resource.life == "ended" and progress.ended is None:
+            long_ago = resource.finished is not None and resource.finished < now - self._grace and known is None
+            ended = resource.finished if long_ago else now
+            self.progress[resource.id] = msgspec.structs.replace(progress, ended=ended)
+        elif resource.life != "ended" and progress.ended is not None:  # it came back
+            self.progress[resource.id] = msgspec.structs.replace(progress, ended=None, closed=False)
+            self.expired.discard(resource.id)
+        return known != resource
+
+    def _miss(self, id_: str, now: Millis) -> Resource | None:
+        self._missing[id_] = self._missing.get(id_, 0) + 1
+        if self._missing[id_] < MISSING_LISTINGS:
+            return None
+        gone = msgspec.structs.replace(self.resources[id_], life="ended")
+        self.resources[id_] = gone
+        self.progress[id_] = msgspec.structs.replace(self.reached(id_), ended=now)
+        return gone
+
+    def _left(self, id_: str) -> Millis | None:
+        if self.resources[id_].life == "ended":
+            return self.reached(id_).ended
+        return None if id_ in self.listed else self.seen.get(id_)

@@ -1,0 +1,167 @@
+"""Which watch is polled when, and how often an account may ask: an agenda by due time, intervals, patience, token buckets."""
+
+import asyncio
+import heapq
+import random
+from typing import NamedTuple
+
+import msgspec
+
+from exporter.errors import SourceBusy, SourceDenied, SourceError, SourceGone
+from exporter.events import Resource
+from exporter.ports import Clock
+
+RECOVERY = 300.0  # seconds until a halved rate is whole again
+DENIED_WAIT = 300.0  # only a person can help: ask seldom, but notice within minutes that it was mended
+BACKOFF_BASE, BACKOFF_CAP = 1.0, 300.0
+QUIET_GROWTH = 1.5  # an uneventful poll makes the next interval this much longer
+STALE_HANDICAP = 60.0  # seconds that a long ended resource lets living ones go first
+
+
+class Bucket:
+    """A token bucket for one account and API host (``exporter.ports.Budget``).
+
+    Holds one second's worth, at least one. A refusal halves the rate at once; it is whole again after five minutes. Those who wait
+    are served in the order they came.
+    """
+
+    def __init__(self, rate: float, clock: Clock) -> None:
+        self.rate, self._clock = rate, clock
+        self._tokens, self._filled = max(1.0, rate), clock.steady()
+        self._share, self._halved, self._closed_until = 1.0, clock.steady(), 0.0
+        self._turn = asyncio.Lock()
+
+    def lower(self, rate: float) -> None:
+        """Another target shares this bucket: the lowest configured rate holds."""
+        self.rate = min(self.rate, rate)
+        self._tokens = min(self._tokens, max(1.0, self.rate))
+
+    async def take(self) -> None:
+        """Waits until one request may be sent."""
+        async with self._turn:
+            while (wait := self._wait()) > 0:
+                await self._clock.sleep(wait)
+            self._tokens -= 1
+
+    def throttled(self, wait: float | None) -> None:
+        """The vendor refused: half the rate from now on, and nothing at all for ``wait`` seconds if it said so."""
+        self._refill()
+        self._share, self._halved = self._now_share() / 2, self._clock.steady()
+        self._tokens = min(self._tokens, 0.0)
+        if wait:
+            self._closed_until = max(self._closed_until, self._clock.steady() + wait)
+
+    @property
+    def remaining(self) -> float:
+        """Requests that could be sent at once."""
+        self._refill()
+        return 0.0 if self._clock.steady() < self._closed_until else max(0.0, self._tokens)
+
+    def _wait(self) -> float:
+        self._refill()
+        closed = self._closed_until - self._clock.steady()
+        return max(closed, 0.0 if self._tokens >= 1 else (1 - self._tokens) / (self.rate * self._now_share()))
+
+    def _refill(self) -> None:
+        now = self._clock.steady()
+        rate = self.rate * self._now_share()
+        self._tokens = min(max(1.0, rate), self._tokens + (now - self._filled) * rate)
+        self._filled = now
+
+    def _now_share(self) -> float:
+        passed = (self._clock.steady() - self._halved) / RECOVERY
+        return min(1.0, self._share + (1 - self._share) * passed)
+
+
+class Rhythm(msgspec.Struct, frozen=True):
+    """How often a source's watches are read, in seconds."""
+
+    interval: float
+    longest: float
+    grace: float
+
+    def next(self, last: float, news: bool, resource: Resource | None) -> float:
+        """The interval until the next read, after one that brought ``news`` or none."""
+        if news:
+            return self.interval
+        if resource is not None and resource.life == "settled":
+            return self.longest
+        return min(self.longest, max(self.interval, last) * QUIET_GROWTH)
+
+
+def patience(error: SourceError, attempt: int, interval: float, draw: random.Random) -> float:
+    """Seconds to leave a watch alone after its ``attempt``-th failure in a row: exponential, full jitter.
+
+    A vendor's own wish is kept; a denial waits long, for only a person can help.
+    """
+    if isinstance(error, SourceDenied):
+        return DENIED_WAIT * (0.9 + 0.2 * draw.random())
+    if isinstance(error, SourceGone):
+        return interval
+    jittered = draw.uniform(0.1, 1.0) * min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(attempt, 20))
+    if isinstance(error, SourceBusy) and error.wait:
+        return error.wait + jittered
+    return jittered
+
+
+class Entry(NamedTuple):
+    """A watch on the agenda. Equal due times: the newest resource goes first."""
+
+    due: float
+    newest: int
+    resource: str
+    interval: float
+
+
+class Agenda:
+    """The watches of one source by due time; the earliest is always served first, so none starves."""
+
+    def __init__(self) -> None:
+        self._heap: list[Entry] = []
+        self._current: dict[str, Entry] = {}
+        self._changed = asyncio.Event()
+
+    def __contains__(self, resource: str) -> bool:
+        return resource in self._current
+
+    def put(self, resource: str, due: float, interval: float, created: int = 0) -> None:
+        """Plans the next read of a resource; an earlier plan for it is void."""
+        entry = Entry(due, -created, resource, interval)
+        self._current[resource] = entry
+        heapq.heappush(self._heap, entry)
+        self._changed.set()
+
+    def hasten(self, resource: str, due: float) -> None:
+        """Something happened to a resource: read it soon, unless it is being read already."""
+        entry = self._current.get(resource)
+        if entry is not None and entry.due > due:
+            self.put(resource, due, entry.interval, -entry.newest)
+
+    def drop(self, resource: str) -> None:
+        """Never read this one again."""
+        self._current.pop(resource, None)
+
+    async def take(self, clock: Clock) -> Entry:
+        """Waits for the next due watch and takes it off the agenda; whoever takes it puts it back."""
+        while True:
+            wait = self._next(clock.steady())
+            if isinstance(wait, Entry):
+                return wait
+            self._changed.clear()
+            try:
+                await asyncio.wait_for(self._changed.wait(), wait)
+            except TimeoutError:
+                continue
+
+    def _next(self, now: float) -> Entry | float | None:
+        while self._heap:
+            entry = self._heap[0]
+            if self._current.get(entry.resource) is not entry:
+                heapq.heappop(self._heap)
+            elif entry.due > now:
+                return entry.due - now
+            else:
+                heapq.heappop(self._heap)
+                del self._current[entry.resource]
+                return entry
+        return None
