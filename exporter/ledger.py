@@ -13,7 +13,7 @@ from exporter.errors import StoreError
 from exporter.ports import RECORD, Commit, Output, Store
 from exporter.signals import Changes, Series
 
-LARGEST = 64  # commits in one transaction: a scrape never waits for more
+LARGEST = 64  # askers served by one transaction: a scrape never waits for more
 
 
 class Display(msgspec.Struct, frozen=True):
@@ -29,17 +29,19 @@ class Ledger:
 
     def __init__(self, store: Store, outputs: Sequence[Output], display: Display) -> None:
         self._store, self._outputs, self._display = store, outputs, display
-        self._waiting: list[tuple[tuple[Commit, ...], asyncio.Future[None]]] = []
+        self._waiting: list[tuple[tuple[Commit, ...], asyncio.Future[StoreError | None]]] = []
         self._busy = asyncio.Lock()
 
     async def commit(self, *commits: Commit) -> None:
-        """Makes commits true, all in one transaction. Raises StoreError; then nothing of their batch has changed."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Makes commits true, all in one transaction. Raises StoreError; then nothing of their batch has changed.
+
+        Who asked may go away meanwhile: the commits are made all the same, and no second transaction begins beside them.
+        """
+        done: asyncio.Future[StoreError | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((commits, done))
-        async with self._busy:
-            if not done.done():
-                await asyncio.shield(self._flush())
-        done.result()
+        await asyncio.shield(self._turn(done))
+        if (error := done.result()) is not None:
+            raise error
 
     async def let_out(self) -> None:
         """Shows the values whose waiting is over: first on record, then on the page."""
@@ -53,32 +55,31 @@ class Ledger:
             while self._waiting:
                 await self._flush()
 
+    async def _turn(self, done: asyncio.Future[StoreError | None]) -> None:
+        async with self._busy:
+            if not done.done():
+                await self._flush()
+
     async def _flush(self) -> None:
         batch, self._waiting = self._waiting[:LARGEST], self._waiting[LARGEST:]
         commits = [commit for several, _ in batch for commit in several]
         shown = {series for commit in commits for series in commit.shown}
         commits = [self._marked(commit, shown) for commit in commits]
+        failed = await self._write(commits, shown)
+        for _, done in batch:
+            done.set_result(failed)
+
+    async def _write(self, commits: Sequence[Commit], shown: Collection[Series]) -> StoreError | None:
         try:
             await self._store.commit(commits)
         except StoreError as error:
-            _settle(batch, error)
-            return
+            return error
         for commit in commits:
             for output in self._outputs:
                 output.write(commit.changes)
         self._display.show(shown)
-        _settle(batch, None)
+        return None
 
     def _marked(self, commit: Commit, shown: set[Series]) -> Commit:
         held = [series for series in self._display.holding(commit.changes) if series not in shown]
         return msgspec.structs.replace(commit, held=held) if held else commit
-
-
-def _settle(batch: Sequence[tuple[tuple[Commit, ...], asyncio.Future[None]]], error: StoreError | None) -> None:
-    for _, done in batch:
-        if done.done():  # who asked has gone away
-            continue
-        if error is None:
-            done.set_result(None)
-        else:
-            done.set_exception(error)

@@ -42,6 +42,15 @@ class Poller:
         self.settled = asyncio.Event()
         self.expected = desk.clock.steady()
 
+    @property
+    def name(self) -> str:
+        """The target and source it polls."""
+        return f"{self._desk.target}/{self._desk.source}"
+
+    async def expire(self) -> None:
+        """Lets the series of resources go that left long ago. Raises StoreError."""
+        await self._listing.expire()
+
     async def run(self) -> None:
         """Until cancelled."""
         self._listing.expose()

@@ -78,6 +78,7 @@ class Roster:
         for id_ in [*self.resources]:
             if id_ in fresh or self.resources[id_].life == "ended":
                 self._missing.pop(id_, None)
+                self._end(id_, now)
             elif (gone := self._miss(id_, now)) is not None:
                 changed.append(gone)
         return changed
@@ -85,16 +86,20 @@ class Roster:
     def name(self, resources: Iterable[Resource], latest: Mapping[str, Millis]) -> list[Resource]:
         """Takes in resources that only events named, with the time of the latest; what a listing said of them stands.
 
-        Gives back the new ones.
+        Gives back the new ones, and those that counted as gone: an event is a sign of life.
         """
         new = []
         for resource in resources:
-            id_ = resource.id
+            id_, known = resource.id, self.resources.get(resource.id)
+            if known is None or (known.life == "ended" and id_ not in self.listed):
+                known = msgspec.structs.replace(known or resource, life=resource.life)
+                if not self.wanted(known):
+                    continue
+                self.resources[id_] = known
+                self._revive(id_)
+                new.append(known)
             self.seen[id_] = max(latest[id_], self.seen.get(id_, 0))
             self.expired.discard(id_)
-            if id_ not in self.resources and self.wanted(resource):
-                self.resources[id_] = resource
-                new.append(resource)
         return new
 
     def lost(self, id_: str, now: Millis) -> Resource | None:
@@ -125,15 +130,18 @@ class Roster:
         known = self.resources.get(resource.id)
         self.resources[resource.id] = resource
         self.seen[resource.id] = now
-        progress = self.reached(resource.id)
-        if resource.life == "ended" and progress.ended is None:
-            long_ago = resource.finished is not None and resource.finished < now - self._grace and known is None
-            ended = resource.finished if long_ago else now
-            self.progress[resource.id] = msgspec.structs.replace(progress, ended=ended)
-        elif resource.life != "ended" and progress.ended is not None:  # it came back
-            self.progress[resource.id] = msgspec.structs.replace(progress, ended=None, closed=False)
-            self.expired.discard(resource.id)
+        if resource.life != "ended":
+            self._revive(resource.id)
+        elif known is None and resource.finished is not None and resource.finished < now - self._grace:
+            self._end(resource.id, resource.finished)
+        self._end(resource.id, now)
         return known != resource
+
+    def _revive(self, id_: str) -> None:
+        progress = self.reached(id_)
+        if progress.ended is not None:
+            self.progress[id_] = msgspec.structs.replace(progress, ended=None, closed=False)
+        self.expired.discard(id_)
 
     def _miss(self, id_: str, now: Millis) -> Resource | None:
         self._missing[id_] = self._missing.get(id_, 0) + 1
@@ -141,8 +149,14 @@ class Roster:
             return None
         gone = msgspec.structs.replace(self.resources[id_], life="ended")
         self.resources[id_] = gone
-        self.progress[id_] = msgspec.structs.replace(self.reached(id_), ended=now)
+        self._end(id_, now)
         return gone
+
+    def _end(self, id_: str, now: Millis) -> None:
+        """An end that is not on record counts from now."""
+        progress = self.reached(id_)
+        if self.resources[id_].life == "ended" and progress.ended is None:
+            self.progress[id_] = msgspec.structs.replace(progress, ended=now)
 
     def _left(self, id_: str) -> Millis | None:
         if self.resources[id_].life == "ended":

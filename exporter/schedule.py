@@ -3,7 +3,7 @@
 import asyncio
 import heapq
 import random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -12,6 +12,9 @@ from exporter.events import Resource
 from exporter.ports import Clock
 
 RECOVERY = 300.0  # seconds until a halved rate is whole again
+GLANCE = 5.0  # seconds: who waits looks again this often, for the rate recovers meanwhile
+QUIET = 20.0  # seconds: a longer wish of the vendor is not waited out in line, but left to the schedule
+ALMOST = 1e-9  # what rounding takes from a token
 DENIED_WAIT = 300.0  # only a person can help: ask seldom, but notice within minutes that it was mended
 BACKOFF_BASE, BACKOFF_CAP = 1.0, 300.0
 QUIET_GROWTH = 1.5  # an uneventful poll makes the next interval this much longer
@@ -37,10 +40,12 @@ class Bucket:
         self._tokens = min(self._tokens, max(1.0, self.rate))
 
     async def take(self) -> None:
-        """Waits until one request may be sent."""
+        """Waits until one request may be sent. Raises SourceBusy while the vendor wants none for long."""
         async with self._turn:
             while (wait := self._wait()) > 0:
-                await self._clock.sleep(wait)
+                if (closed := self._closed()) > QUIET:
+                    raise SourceBusy(f"asked for no requests in the next {closed:.0f} s; lower the budget", closed)
+                await self._clock.sleep(min(wait, GLANCE))
             self._tokens -= 1
 
     def throttled(self, wait: float | None) -> None:
@@ -55,12 +60,15 @@ class Bucket:
     def remaining(self) -> float:
         """Requests that could be sent at once."""
         self._refill()
-        return 0.0 if self._clock.steady() < self._closed_until else max(0.0, self._tokens)
+        return 0.0 if self._closed() > 0 else max(0.0, self._tokens)
 
     def _wait(self) -> float:
         self._refill()
-        closed = self._closed_until - self._clock.steady()
-        return max(closed, 0.0 if self._tokens >= 1 else (1 - self._tokens) / (self.rate * self._now_share()))
+        missing = 1 - self._tokens
+        return max(self._closed(), 0.0 if missing < ALMOST else missing / (self.rate * self._now_share()))
+
+    def _closed(self) -> float:
+        return self._closed_until - self._clock.steady()
 
     def _refill(self) -> None:
         now = self._clock.steady()
@@ -148,10 +156,18 @@ class Agenda:
             if isinstance(wait, Entry):
                 return wait
             self._changed.clear()
-            try:
-                await asyncio.wait_for(self._changed.wait(), wait)
-            except TimeoutError:
-                continue
+            await self._news(clock, wait)
+
+    async def _news(self, clock: Clock, wait: float | None) -> None:
+        """Returns when the agenda has changed, or ``wait`` seconds have passed."""
+        either: list[asyncio.Task[Any]] = [asyncio.create_task(self._changed.wait())]
+        if wait is not None:
+            either.append(asyncio.create_task(clock.sleep(wait)))
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in either:
+                one.cancel()
 
     def _next(self, now: float) -> Entry | float | None:
         while self._heap:

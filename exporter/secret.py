@@ -20,7 +20,8 @@ class Secret:
                 if self._text is None or stamp != self._stamp:
                     self._text, self._stamp = self._path.read_text("utf-8").strip(), stamp
             except (OSError, UnicodeDecodeError) as error:
-                raise SourceDenied(f"{self._path}: cannot read the secret ({_short(error)}); mount it again") from error
+                # from None: a decoding error carries the whole content
+                raise SourceDenied(f"{self._path}: cannot read the secret ({_short(error)}); mount it again") from None
         return self._text or ""
 
     def __repr__(self) -> str:

@@ -57,24 +57,20 @@ class Tallied(msgspec.Struct, frozen=True):
 
 
 def counted(event: Event, growth: int, history: History) -> int:
-    """How much of an event's growth is news."""
+    """How much of an event's growth is news.
+
+    Of an aggregated event that began before the contact and was not known, only its latest occurrence has a known time.
+    """
     if history.counts or not growth:
         return growth
     if history.everything:
         return 0
-    if event.began is not None:
-        return _aggregated(event, growth, history.contact)
-    if event.at is None:
-        return 0 if history.timeless else growth
-    return growth if event.at >= history.contact else 0
-
-
-def _aggregated(event: Event, growth: int, contact: Millis) -> int:
-    """An aggregated event that was known counts what it grew by; one first seen now counts whole if it began after contact, else once."""
-    known = growth < event.count
-    if known or (event.began is not None and event.began >= contact):
-        return growth
-    return 1 if event.at is not None and event.at >= contact else 0
+    if event.began is not None and (growth < event.count or event.began >= history.contact):
+        return growth  # it was known, or all of it is newer than the contact
+    news = not history.timeless if event.at is None else event.at >= history.contact
+    if not news:
+        return 0
+    return growth if event.began is None else 1
 
 
 def tally(

@@ -4,14 +4,18 @@ The ready-made bridge between the two was measured and left: it hands the URL ov
 (``%27`` becomes ``'``), and what was signed is then not what is sent.
 """
 
+import base64
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx
 import yarl
 
-_CHUNK = 65_536
+from exporter.errors import ConfigError
+
+_CHUNK = 16_384  # small, for a compressed one may grow a thousandfold
 _ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
     (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
     (aiohttp.ServerTimeoutError, httpx.ReadTimeout),
@@ -28,22 +32,30 @@ _ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
-    """An httpx transport on one aiohttp session. Proxies come from the environment; redirects and cookies are not followed."""
+    """An httpx transport on one aiohttp session. Proxies come from the environment; redirects and cookies are not followed.
+
+    The environment is read here, once: aiohttp would read it and ``.netrc`` in a thread for each request, and take what
+    it finds there for credentials. Raises ConfigError for a proxy that cannot be used.
+    """
 
     def __init__(self, connections: int = 100, verify: ssl.SSLContext | None = None) -> None:
-        self._connections, self._verify = connections, verify
+        self._connections, self._verify, self._proxies = connections, verify, _proxies(getproxies())
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Sends one request. Raises httpx.TransportError."""
         timeout = request.extensions.get("timeout", {})
+        proxy, login = self._proxy(request.url)
+        plain = request.url.scheme == "http"  # a proxy reads a plain request's own headers, else those of its tunnel
         try:
             answer = await self._open().request(
                 request.method,
                 yarl.URL(str(request.url), encoded=True),
-                headers=request.headers.multi_items(),
+                headers=[*request.headers.multi_items(), *(login if plain else [])],
                 data=request.content or None,
                 allow_redirects=False,
+                proxy=proxy,
+                proxy_headers=login if proxy and not plain else None,
                 skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
                 timeout=aiohttp.ClientTimeout(sock_connect=timeout.get("connect"), sock_read=timeout.get("read")),
             )
@@ -57,14 +69,20 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         if self._session is not None:
             await self._session.close()
 
+    def _proxy(self, url: httpx.URL) -> tuple[str | None, list[tuple[str, str]]]:
+        """The proxy's address and, apart from it (an address is shown in messages), the header that says who asks."""
+        proxy = self._proxies.get(url.scheme)
+        if proxy is None or proxy_bypass(url.host):
+            return None, []
+        login = base64.b64encode(b":".join(proxy.raw_auth)).decode() if proxy.raw_auth else ""
+        return str(proxy.url), [("Proxy-Authorization", f"Basic {login}")] if login else []
+
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             tls = self._verify or ssl.create_default_context()
             connector = aiohttp.TCPConnector(limit=self._connections, ssl=tls, keepalive_timeout=75)
             jar = aiohttp.DummyCookieJar()
-            self._session = aiohttp.ClientSession(
-                connector=connector, trust_env=True, cookie_jar=jar, auto_decompress=False
-            )
+            self._session = aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False)
         return self._session
 
 
@@ -86,8 +104,29 @@ class _Body(httpx.AsyncByteStream):
             self._answer.close()  # an answer that nobody read to its end
 
 
+def _proxies(found: Mapping[str, str]) -> dict[str, httpx.Proxy]:
+    return {scheme: _parsed(scheme, found[scheme]) for scheme in ("http", "https") if found.get(scheme)}
+
+
+def _parsed(scheme: str, address: str) -> httpx.Proxy:
+    try:
+        proxy = httpx.Proxy(address if "://" in address else f"http://{address}")
+    except (ValueError, httpx.InvalidURL):
+        proxy = None
+    if proxy is None or proxy.url.scheme not in ("http", "https") or not proxy.url.host:
+        raise ConfigError(f"{scheme.upper()}_PROXY: is no address of a proxy that can be used; write http://host:port")
+    return proxy
+
+
 def _ours(error: Exception, request: httpx.Request) -> httpx.TransportError:
-    for theirs, ours in _ERRORS:
-        if isinstance(error, theirs):
-            return ours(str(error) or type(error).__name__, request=request)
-    return httpx.NetworkError(str(error), request=request)
+    ours = next((ours for theirs, ours in _ERRORS if isinstance(error, theirs)), httpx.NetworkError)
+    return ours(_said(error), request=request)
+
+
+def _said(error: Exception) -> str:
+    """The part of a message that helps; aiohttp's own text shows addresses and its settings as well."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"{error.host}:{error.port}: {error.os_error.strerror or error.os_error}"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"{error.status} {error.message}"
+    return str(error) or type(error).__name__

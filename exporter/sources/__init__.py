@@ -1,15 +1,20 @@
 """Every source there is: its name in the configuration, its platform, and how to make it."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from exporter.events import Event
 from exporter.ports import Source
+from exporter.sources import dws, modelarts_pool, modelarts_service, modelarts_training, pai_dlc, training_jobs
 from exporter.sources.scope import Scope
+
+COMMON_FIELDS = frozenset({"severity", "reason", "text", "resource"})
 
 
 class Kind(NamedTuple):
     """A row of the table. ``fields`` are what a mapping may ask for in ``when``; ``statuses`` the vendor's own words for
-    the states of its resources; ``options`` are configuration keys of this source alone."""
+    the states of its resources; ``record`` makes an event of one raw vendor record and a resource id, or raises
+    ValueError; ``options`` are configuration keys of this source alone."""
 
     make: Callable[[Scope], Source]
     platform: str
@@ -17,7 +22,58 @@ class Kind(NamedTuple):
     resource: str  # what one watch is: job, pool, service; "" where the API is project-wide
     fields: frozenset[str]
     statuses: tuple[str, ...]
+    record: Callable[[Any, str], Event]
     options: frozenset[str] = frozenset()
 
 
-SOURCES: dict[str, Kind] = {}
+SOURCES: dict[str, Kind] = {
+    "modelarts_training": Kind(
+        make=modelarts_training.ModelArtsTraining,
+        platform="huaweicloud",
+        api="modelarts",
+        resource="job",
+        fields=COMMON_FIELDS | modelarts_training.FIELDS,
+        statuses=training_jobs.STATUSES,
+        record=modelarts_training.parse_record,
+        options=frozenset({"workspaces"}),
+    ),
+    "modelarts_pool": Kind(
+        make=modelarts_pool.ModelArtsPool,
+        platform="huaweicloud",
+        api="modelarts",
+        resource="pool",
+        fields=COMMON_FIELDS | modelarts_pool.FIELDS,
+        statuses=modelarts_pool.STATUSES,
+        record=modelarts_pool.parse_record,
+        options=frozenset({"workspaces"}),
+    ),
+    "modelarts_service": Kind(
+        make=modelarts_service.ModelArtsService,
+        platform="huaweicloud",
+        api="modelarts",
+        resource="service",
+        fields=COMMON_FIELDS | modelarts_service.FIELDS,
+        statuses=modelarts_service.STATUSES,
+        record=modelarts_service.parse_record,
+        options=frozenset({"workspaces"}),
+    ),
+    "dws": Kind(
+        make=dws.Dws,
+        platform="huaweicloud",
+        api="dws",
+        resource="",
+        fields=COMMON_FIELDS | dws.FIELDS,
+        statuses=dws.STATUSES,
+        record=dws.parse_record,
+    ),
+    "pai_dlc": Kind(
+        make=pai_dlc.PaiDlc,
+        platform="alibabacloud",
+        api="pai_dlc",
+        resource="job",
+        fields=COMMON_FIELDS | pai_dlc.FIELDS,
+        statuses=pai_dlc.STATUSES,
+        record=pai_dlc.parse_record,
+        options=frozenset({"workspaces", "event_timezone"}),
+    ),
+}

@@ -1,0 +1,61 @@
+"""Credentials for both platforms, by form of login: the only door of this room; asks nobody until a request needs it."""
+
+from collections.abc import Callable, Mapping
+
+from exporter.auth import alibabacloud, huaweicloud
+from exporter.auth.endpoints import default_endpoints
+from exporter.auth.keys import Way
+from exporter.auth.login import FORMS, OIDC, Form, Login, Site, login_from_environment
+from exporter.auth.projects import project_lookup, read_project
+from exporter.auth.refusals import refuses_keys
+from exporter.auth.signer import Signer
+from exporter.errors import ConfigError
+from exporter.ports import Clock
+
+__all__ = [
+    "FORMS",
+    "OIDC",
+    "Form",
+    "Login",
+    "Signer",
+    "credentials",
+    "default_endpoints",
+    "login_from_environment",
+    "project_lookup",
+    "read_project",
+    "refuses_keys",
+]
+
+_WAYS: dict[tuple[str, str], Callable[[Login, Site], Way]] = {
+    ("huaweicloud", "keys"): huaweicloud.with_keys,
+    ("huaweicloud", "password"): huaweicloud.with_password,
+    ("huaweicloud", "metadata"): huaweicloud.with_metadata,
+    ("huaweicloud", "oidc"): huaweicloud.with_oidc,
+    ("huaweicloud", "pod_identity"): huaweicloud.with_pod_identity,
+    ("alibabacloud", "keys"): alibabacloud.with_keys,
+    ("alibabacloud", "oidc"): alibabacloud.with_oidc,
+    ("alibabacloud", "ecs_role"): alibabacloud.with_ecs_role,
+}
+
+
+def credentials(
+    platform: str,
+    login: Login,
+    *,
+    region: str,
+    project_id: str | None,
+    endpoints: Mapping[str, str],
+    clock: Clock,
+) -> Signer:
+    """``Credentials`` that an ``httpx.AsyncClient`` takes as ``auth``. ``endpoints`` go before the default ones.
+
+    Raises ConfigError for a form that the platform does not have, SourceDenied if a secret that names the account
+    cannot be read.
+    """
+    way = _WAYS.get((platform, login.form))
+    if way is None:
+        raise ConfigError(
+            f"credentials: {platform} has no form '{login.form}'; use one of {', '.join(FORMS[platform])}"
+        )
+    bases = {key: url.rstrip("/") for key, url in {**default_endpoints(platform, region), **endpoints}.items()}
+    return Signer(way(login, Site(bases, region, project_id, clock)), clock)

@@ -1,0 +1,59 @@
+"""What a vendor means by refusing: whether keys are spent, and who can help; pure, and repeats nothing a vendor wrote."""
+
+from collections.abc import Mapping
+
+from exporter.auth.keys import read_json
+from exporter.errors import SourceBusy, SourceDenied, SourceDown, SourceError
+
+# A token or key that is expired, unknown or wrong, whatever the status (ModelArts API reference, Error Codes: 403 and
+# 500 too; API Gateway, Error Codes; Alibaba Cloud, public error codes: 400 and 404).
+_SPENT = frozenset({
+    "APIGW.0301", "APIGW.0307", "APIG.0301", "APIG.0307", "APIG.1002",
+    "ModelArts.0201", "ModelArts.0202", "ModelArts.0203", "ModelArts.0206", "ModelArts.2784", "ModelArts.3801",
+    "ModelArts.4127", "ModelArts.4201", "ModelArts.5001", "ModelArts.5002", "ModelArts.6620",
+    "SecurityTokenExpired", "MissingSecurityToken", "SignatureDoesNotMatch",
+})  # fmt: skip
+_SPENT_FAMILIES = ("InvalidSecurityToken", "InvalidAccessKeyId")
+_CODE_FIELDS = ("error_code", "errorCode", "Code", "code")
+
+
+def refuses_keys(status: int, body: bytes) -> bool:
+    """Whether an answer says that the keys are expired or invalid: a 401, or such a code with any other error status."""
+    if status == 401:
+        return True
+    return status >= 300 and is_spent(error_code(body))
+
+
+def is_spent(code: str) -> bool:
+    """Whether a vendor's error code says that a token or key is expired or invalid."""
+    return code in _SPENT or code.split(".")[0] in _SPENT_FAMILIES
+
+
+def error_code(body: bytes) -> str:
+    """The vendor's error code, in whichever of its forms; "" where there is none. Not fit to be shown."""
+    said = read_json(body)
+    if isinstance(said, dict) and isinstance(said.get("error"), dict):
+        said = said["error"]
+    if not isinstance(said, dict):
+        return ""
+    return next((str(said[field]) for field in _CODE_FIELDS if said.get(field)), "")
+
+
+def refusal(place: str, status: int, body: bytes, cures: Mapping[int | str, str]) -> SourceError:
+    """The error for a login that was refused: ``cures`` say what is wrong and what to do, by error code or status.
+
+    The cure under 0 serves all that are not named.
+    """
+    code = error_code(body)
+    if status == 429 or code.startswith("Throttling"):
+        return SourceBusy(f"{place}: {status}, too many logins; wait, it is asked again")
+    if status >= 500 or status == 408:
+        return SourceDown(f"{place}: {status}, the service failed; wait, it is asked again")
+    if status < 400:
+        return SourceDown(f"{place}: {status}, which is no answer to a login; correct the endpoint")
+    return SourceDenied(f"{place}: {status}, {cures.get(code) or cures.get(status) or cures[0]}")
+
+
+def unreadable(place: str, status: int) -> SourceError:
+    """The error for a good answer that holds no keys."""
+    return SourceDown(f"{place}: {status}, but the answer holds no keys; correct the endpoint")

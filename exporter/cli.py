@@ -1,0 +1,181 @@
+"""The verbs of the command line: reads arguments, prints, exits. 0 fine, 1 found something, 2 cannot start."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import httpx
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from exporter import __version__
+from exporter.errors import ConfigError, ExporterError, StoreError
+
+cli = typer.Typer(
+    name="platform-events-exporter",
+    help="Turns the events of managed AI and data platforms into Prometheus metrics, each event exactly once.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+)
+ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Configuration file (YAML 1.2 or JSON).")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, wins over environment and file.")]
+OutputOption = Annotated[str, typer.Option("--output", "-o", help="text, or json where a machine reads.")]
+
+
+def main() -> None:
+    """Runs the command line. Expected trouble is one line each on standard error; only a bug shows a traceback."""
+    try:
+        cli()
+    except ConfigError as error:
+        _fail(error.problems, 2)
+    except BaseExceptionGroup as group:
+        expected, bugs = group.split(ExporterError)
+        if bugs is not None:
+            raise bugs from None
+        _fail([str(error) for error in _leaves(expected)], 1)
+    except StoreError as error:
+        _fail([str(error)], 1)
+
+
+@cli.command()
+def run(config: ConfigOption = None, set_: SetOption = None) -> None:
+    """Runs the exporter until SIGTERM or SIGINT."""
+    from exporter import app
+    from exporter.config import load
+
+    loaded = load(config, environ=os.environ, sets=set_ or ())
+    _run(app.run(loaded))
+
+
+@cli.command()
+def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOption = "text") -> None:
+    """Checks configuration, mappings and the tests inside them; asks no vendor."""
+    from exporter import app, forecast
+    from exporter.config import load
+
+    try:
+        loaded = load(config, environ=os.environ, sets=set_ or ())
+        packs = app.read_packs(loaded)
+    except ConfigError as error:
+        if output == "json":
+            print(json.dumps({"ok": False, "problems": error.problems}, indent=2))
+            raise typer.Exit(2) from None
+        raise
+    report = forecast.report(loaded, packs, app.make_catalogue(loaded, packs))
+    if output == "json":
+        print(json.dumps(report, indent=2))
+    else:
+        _print_report(report)
+
+
+@cli.command()
+def demo(
+    port: Annotated[int, typer.Option(help="Port of the exporter; 0 takes any free one.")] = 10186,
+    seconds: Annotated[float, typer.Option(help="Stop after so long; 0 runs until Ctrl-C.")] = 0,
+    speed: Annotated[float, typer.Option(help="How fast the simulated clouds live.")] = 1.0,
+) -> None:
+    """Shows the exporter at work on two simulated clouds."""
+    from exporter import demo as show
+
+    _run(show.run(port, seconds, speed))
+
+
+@cli.command()
+def simulate(
+    listen: Annotated[str, typer.Option(help="Address and port; port 0 takes any free one.")] = "127.0.0.1:10187",
+    seed: Annotated[int, typer.Option(help="The same seed tells the same story.")] = 1,
+    speed: Annotated[float, typer.Option(help="1 gives about two events a second.")] = 1.0,
+    scenario: Annotated[bool, typer.Option(help="Whether anything happens by itself.")] = True,
+) -> None:
+    """Runs both simulated clouds on loopback, with the APIs' own signatures, paging and faults."""
+    from exporter.simulator import Cloud, Scenario, configuration, serve
+
+    host, _, port = listen.rpartition(":")
+    if not port.isdigit() or host not in ("127.0.0.1", "localhost", "[::1]", ""):
+        raise ConfigError(f"--listen {listen}: not an address of this machine; write 127.0.0.1:10187")
+    cloud = Cloud(seed=seed)
+    if scenario:
+        Scenario(cloud, seed=seed, speed=speed)
+
+    def ready(bound: int) -> None:
+        base = f"http://{host or '127.0.0.1'}:{bound}"
+        print(
+            f"simulator: {base}  (faults: POST {base}/simulator/faults, state: GET {base}/simulator/state)", flush=True
+        )
+        print(json.dumps(configuration(base, store="state.db")), flush=True)
+
+    try:
+        _run(serve(cloud, (host or "127.0.0.1").strip("[]"), int(port), ready))
+    except OSError as error:
+        raise ConfigError(f"--listen {listen}: {error.strerror or error}; choose another port") from error
+
+
+@cli.command()
+def healthcheck(
+    url: Annotated[str, typer.Option(help="Base URL of a running exporter.")] = "http://127.0.0.1:10186",
+    ready: Annotated[bool, typer.Option(help="Ask for readiness instead of health.")] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait.")] = 3.0,
+) -> None:
+    """Asks a running exporter whether it is healthy; exit code 0 or 1."""
+    try:
+        answer = httpx.get(f"{url.rstrip('/')}/-/{'ready' if ready else 'healthy'}", timeout=timeout, trust_env=False)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        print(f"{url}: no answer ({error}); is the exporter running there?", file=sys.stderr)
+        raise typer.Exit(1) from None
+    print(answer.text.strip())
+    if answer.status_code != 200:
+        raise typer.Exit(1)
+
+
+@cli.command()
+def version() -> None:
+    """Prints the version."""
+    print(__version__)
+
+
+def _run(work: Any) -> None:
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(work)
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+def _loop_factory() -> Any:
+    try:
+        import uvloop
+    except ImportError:  # not made for this platform
+        return None
+    return uvloop.new_event_loop
+
+
+def _leaves(group: BaseExceptionGroup[Any] | None) -> list[BaseException]:
+    if group is None:
+        return []
+    return [leaf for e in group.exceptions for leaf in (_leaves(e) if isinstance(e, BaseExceptionGroup) else [e])]
+
+
+def _fail(lines: Any, code: int) -> NoReturn:
+    for line in lines:
+        print(line, file=sys.stderr)
+    raise SystemExit(code)
+
+
+def _print_report(report: dict[str, Any]) -> None:
+    for warning in report["warnings"]:
+        print(f"warning: {warning}", file=sys.stderr)
+    table = Table("target", "source", "rules", "calls a day, quiet", "per active resource", box=None)
+    for row in report["sources"]:
+        cells = (row["rules"], row["calls_quiet"], row["calls_active"])
+        table.add_row(row["target"], row["source"], *(f"{cell:,}" for cell in cells))
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    console.print(table)
+    console.print(
+        f"fine: {len(report['sources'])} sources; {report['series']['declared']:,} series from the start,"
+        f" about {report['series']['per_resource']} more a resource"
+    )

@@ -1,0 +1,70 @@
+"""Loads the configuration: file, environment and ``--set`` become one checked value, or every problem at once."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from exporter.auth import FORMS
+from exporter.config.build import build
+from exporter.config.check import check_targets, each_target, find_mappings, not_in_this_version, spoken_password
+from exporter.config.credentials import Found, Place, find_login
+from exporter.config.given import Given, from_command_line, from_environment
+from exporter.config.keys import known_paths, misplaced
+from exporter.config.layers import Tree, gather, lay
+from exporter.config.models import Config, Written
+from exporter.config.problems import Origin, Problem, lines
+from exporter.config.schema import json_schema
+from exporter.config.wording import worded
+from exporter.errors import ConfigError
+
+_PROJECT = "HUAWEICLOUD_SDK_PROJECT_ID"
+
+
+def load(path: Path | None, *, environ: Mapping[str, str], sets: Sequence[str]) -> Config:
+    """The configuration of a file (if any), the environment over it and ``--set KEY=VALUE`` over both.
+
+    Relative file names start from the folder of the file, without one from the working directory. Raises ConfigError
+    with one line a problem, all of them at once; no line shows a secret.
+    """
+    schema = json_schema()
+    tree = gather(path, (*from_environment(environ, list(known_paths(schema))), *from_command_line(sets)))
+    folder = path.parent if path else Path()
+    _adopt_project(tree, environ)
+    found = _logins(tree, folder, environ)
+    files = find_mappings(tree.data.get("mappings"), folder)
+    written, problems = _validated(tree, folder)
+    problems += [*misplaced(tree.data, schema), *check_targets(tree.data), *not_in_this_version(tree.data)]
+    problems += spoken_password(tree.data, tree.origins)
+    problems += [*tree.problems, *files.problems, *(problem for each in found.values() for problem in each.problems)]
+    if problems or written is None:
+        raise ConfigError(lines(problems, tree.origins))
+    return build(written, found, files, tree)
+
+
+def _validated(tree: Tree, folder: Path) -> tuple[Written | None, list[Problem]]:
+    try:
+        return Written.model_validate(tree.data, context=folder), []
+    except ValidationError as error:
+        return None, worded(error)
+
+
+def _logins(tree: Tree, folder: Path, environ: Mapping[str, str]) -> dict[int, Found]:
+    found: dict[int, Found] = {}
+    for index, target in each_target(tree.data):
+        given, platform = target.get("credentials") or {}, target.get("platform")
+        if isinstance(given, dict) and isinstance(platform, str) and platform in FORMS:
+            place = Place(("targets", index, "credentials"), tree.origins, folder)
+            found[index] = find_login(platform, given, place, environ)
+    return found
+
+
+def _adopt_project(tree: Tree, environ: Mapping[str, str]) -> None:
+    """The variable of Huawei Cloud's SDK goes with its keys, and means one project: that of the only such target."""
+    targets = [(index, target) for index, target in each_target(tree.data) if target.get("platform") == "huaweicloud"]
+    if len(targets) != 1 or not environ.get(_PROJECT):
+        return
+    index, target = targets[0]
+    if not target.get("credentials") and target.get("project_id") is None:
+        path = ("targets", index, "project_id")
+        lay(tree, Given(path, environ[_PROJECT], Origin("environment", _PROJECT, 0, path)))

@@ -1,0 +1,224 @@
+"""What a configuration may say and what it becomes: frozen values with their defaults; decides nothing across values.
+
+Durations are seconds, rates requests per second. A key written without a value (``null``) has its default.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from exporter.auth import Login
+from exporter.config.values import (
+    File,
+    Interval,
+    Listen,
+    Name,
+    Number,
+    Project,
+    Rate,
+    Region,
+    Seconds,
+    Text,
+    Url,
+    Zone,
+    write_duration,
+)
+from exporter.secret import Secret
+
+Platform = Literal["huaweicloud", "alibabacloud"]
+DEFAULT_STORE = "sqlite:///var/lib/platform-events-exporter/state.db"
+
+
+class Part(BaseModel):
+    """A section: unknown keys are refused, and no message of the library shows what was written."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_default(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {key: item for key, item in data.items() if item is not None or key not in cls.model_fields}
+
+
+class Filter(Part):
+    """Which resources are meant: one of the entries of every list that is given."""
+
+    name: tuple[Text, ...] = ()
+    """Globs over the resource's name."""
+    status: tuple[Text, ...] = ()
+    """The platform's own words for the state of a resource."""
+    workspace: tuple[Number, ...] = ()
+    """Workspace ids."""
+
+
+class SourceOptions(Part):
+    """How one source of a target is read."""
+
+    poll_interval: Interval = 30.0
+    """How often an active resource is asked."""
+    max_poll_interval: Interval = Field(default_factory=lambda done: max(300.0, done.get("poll_interval", 0.0)))
+    """How far the interval grows while a resource is quiet (default 5m, never less than poll_interval)."""
+    discovery_interval: Interval = 60.0
+    """How often resources are listed."""
+    overlap: Seconds = 600.0
+    """How far every read reaches back behind what is known completely."""
+    reconcile: Interval = 21600.0
+    """How often everything that is remembered is read again."""
+    include: Filter = Filter()
+    """Only these resources."""
+    exclude: Filter = Filter()
+    """Not these resources."""
+    grace: Seconds = 900.0
+    """How long a finished resource is still read, from when its end was first seen."""
+    history: Literal["ignore", "count"] = "ignore"
+    """Whether events from before the first contact count."""
+    workspaces: tuple[Number, ...] = ()
+    """Workspaces to list; none: those that the API lists by default."""
+    event_timezone: Zone = "auto"
+    """The zone of event times that name none: auto, an IANA name or an offset."""
+
+    @field_validator("max_poll_interval")
+    @classmethod
+    def _not_below(cls, seconds: float, done: ValidationInfo) -> float:
+        least = done.data.get("poll_interval", 0.0)
+        if seconds < least:
+            raise ValueError(
+                f"{write_duration(seconds)} is less than poll_interval; write {write_duration(least)} or more"
+            )
+        return seconds
+
+
+Options = Annotated[SourceOptions, BeforeValidator(lambda given: {} if given is None else given)]
+
+
+class Web(Part):
+    """Where and how the web port answers."""
+
+    listen: Listen = "0.0.0.0:10186"
+    """Address and port."""
+    config_file: File | None = None
+    """TLS and basic authentication, in the form of the Prometheus exporter toolkit."""
+    zero_hold: Seconds = 45.0
+    """How long a new series is shown at 0 before it has its value."""
+    enable_reload: StrictBool = False
+    """Whether POST /-/reload loads the mappings again."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host ("" for all of them) and port, as sockets want them."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+class Otlp(Part):
+    """Where spans, log records and metrics are sent."""
+
+    endpoint: Url = Field(examples=["http://collector:4318"])
+    """The collector's address, without /v1/traces."""
+    protocol: Literal["http/protobuf"] = "http/protobuf"
+    """How it is spoken to."""
+    traces: StrictBool = True
+    """Whether spans are sent."""
+    logs: StrictBool = False
+    """Whether every event is sent as a log record."""
+    metrics: StrictBool = False
+    """Whether metrics are pushed as well."""
+    headers_file: File | None = None
+    """Headers to send along, one ``Name: value`` a line."""
+    max_age: Seconds = 86400.0
+    """How long what could not be sent is kept."""
+
+
+class Log(Part):
+    """What the exporter tells on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe that is told."""
+    format: Literal["logfmt", "json"] = "logfmt"
+    """One line a fact, in this form."""
+
+
+class WrittenTarget(Part):
+    """An account at a platform, as it is written; the schema knows which keys fit which platform."""
+
+    name: Name = Field(examples=["research"])
+    """The label ``target`` of every metric."""
+    platform: Platform = Field(examples=["huaweicloud"])
+    """Whose APIs are asked."""
+    region: Region = Field(examples=["cn-north-4"])
+    """The vendor's id of the region."""
+    project_id: Project | None = None
+    """The project; without it, it is looked up by the region."""
+    credentials: dict[str, Any] = {}
+    """One form of login; every value also as ``<key>_file``. Without it, the vendor's environment variables."""
+    endpoints: dict[str, Url] = {}
+    """Other addresses for the APIs: private clouds, proxies, the simulator."""
+    budget: dict[str, Rate] = {}
+    """The most requests to an API host."""
+    sources: dict[str, Options] = {}
+    """What is watched."""
+
+
+class Written(Part):
+    """The whole configuration as it is written."""
+
+    targets: tuple[WrittenTarget, ...] = Field((), json_schema_extra={"minItems": 1})
+    """The accounts to watch."""
+    mappings: tuple[Text, ...] = ()
+    """Mapping files and globs, looked at before the built-in packs; a rule with the same id replaces theirs."""
+    store: Text = DEFAULT_STORE
+    """Where the state is kept: a path, sqlite:///path, postgresql://…, or :memory:."""
+    web: Web = Web()
+    """The web port."""
+    otlp: Otlp | None = None
+    """Sending to an OpenTelemetry collector; off without it."""
+    log: Log = Log()
+    """The exporter's own log."""
+    series_ttl: Seconds = 86400.0
+    """How long the series of a resource stay after it ended or vanished."""
+
+
+class Target(msgspec.Struct, frozen=True):
+    """An account to watch, complete. ``credentials`` is the login as it may be shown: file names and asterisks."""
+
+    name: str
+    platform: Platform
+    region: str
+    project_id: str | None
+    login: Login
+    credentials: Mapping[str, Any]
+    endpoints: dict[str, str]
+    budget: dict[str, float]
+    sources: dict[str, SourceOptions]
+
+
+class Config(msgspec.Struct, frozen=True):
+    """The whole configuration, checked.
+
+    ``mappings`` are existing files in order. ``store`` may hold a password. ``origins`` tells for each dotted path where its value comes from:
+    ``file:line``, ``environment NAME``, ``--set`` or ``default``. ``warnings`` are whole lines.
+    """
+
+    targets: tuple[Target, ...]
+    mappings: tuple[Path, ...]
+    store: Secret
+    web: Web
+    otlp: Otlp | None
+    log: Log
+    series_ttl: float
+    origins: Mapping[str, str] = {}
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,58 @@
+"""Where a value came from, and a problem as the one line that a person reads; never shows the value itself."""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Literal, NamedTuple
+
+from exporter.documents import Path_
+
+
+class Origin(NamedTuple):
+    """Where a value stands: ``name`` is a file, a variable or a key of ``--set``; ``path`` is what it was given for."""
+
+    kind: Literal["file", "environment", "--set", "default"]
+    name: str = ""
+    line: int = 0
+    path: Path_ = ()
+
+    def short(self) -> str:
+        """For the list of origins: ``file:line``, ``environment NAME`` or ``--set``."""
+        return {"file": f"{self.name}:{self.line}", "environment": f"environment {self.name}"}.get(self.kind, self.kind)
+
+    def head(self, path: Path_) -> str:
+        """How a message about ``path`` begins."""
+        start = {"--set": f"--set {self.name}", "default": "configuration"}.get(self.kind) or self.short()
+        return f"{start}: {dotted(path)}" if path and (self.kind == "file" or path != self.path) else start
+
+
+class Problem(NamedTuple):
+    """What is wrong at a path; ``origin`` where it is not that of the path."""
+
+    path: Path_
+    text: str
+    origin: Origin | None = None
+
+
+def dotted(path: Path_) -> str:
+    """``targets[0].region``."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
+
+
+def origin_of(path: Path_, origins: Mapping[Path_, Origin]) -> Origin:
+    """Where a path, or the nearest thing that holds it, was given."""
+    while path not in origins and path:
+        path = path[:-1]
+    return origins.get(path, Origin("default"))
+
+
+def lines(problems: Iterable[Problem], origins: Mapping[Path_, Origin]) -> list[str]:
+    """Each problem as one line: the file from top to bottom, then the environment, then the command line."""
+    order = {"default": 0, "file": 1, "environment": 2, "--set": 3}
+    found = [(problem.origin or origin_of(problem.path, origins), problem) for problem in problems]
+    found.sort(key=lambda pair: (order[pair[0].kind], pair[0].line))
+    return list(dict.fromkeys(f"{origin.head(problem.path)}: {problem.text}" for origin, problem in found))
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that this one was probably meant to be."""
+    return next(iter(get_close_matches(word, list(known), 1, 0.6)), None)

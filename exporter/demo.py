@@ -1,0 +1,148 @@
+"""The demonstration: both simulated clouds in a process of their own, the exporter in this one, and a live view of /metrics.
+
+The view is what any scraper sees: it asks the exporter's own port.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from exporter import app
+from exporter.config import load
+from exporter.errors import ConfigError
+
+SEVERITIES = ("info", "warning", "error", "unclassified")
+PLAIN_EVERY = 5.0  # seconds between lines where no terminal looks on
+Counts = dict[tuple[str, str], dict[str, float]]
+
+
+async def run(port: int, seconds: float, speed: float) -> None:
+    """Until Ctrl-C, or for so many seconds. Raises ConfigError if the port is taken."""
+    with tempfile.TemporaryDirectory(prefix="platform-events-") as folder:
+        async with _simulator(speed) as (base, configuration):
+            path = Path(folder) / "exporter.json"
+            path.write_text(json.dumps(_configured(configuration, port, folder), indent=2))
+            await _with_exporter(path, base, seconds)
+
+
+async def _with_exporter(path: Path, base: str, seconds: float) -> None:
+    config = load(path, environ={}, sets=())
+    stop, bound = asyncio.Event(), asyncio.get_running_loop().create_future()
+    running = asyncio.create_task(app.run(config, stop=stop, bound=bound.set_result))
+    try:
+        await asyncio.wait((running, bound), return_when=asyncio.FIRST_COMPLETED)
+        if not bound.done():
+            return
+        url = f"http://127.0.0.1:{bound.result()}"
+        _say_where(url, base, path)
+        watching = asyncio.create_task(_watch(url, seconds))
+        await asyncio.wait((running, watching), return_when=asyncio.FIRST_COMPLETED)
+        watching.cancel()
+    finally:
+        stop.set()
+        await running
+
+
+@contextlib.asynccontextmanager
+async def _simulator(speed: float) -> AsyncIterator[tuple[str, dict[str, object]]]:
+    command = (sys.executable, "-m", "exporter", "simulate", "--listen", "127.0.0.1:0", "--speed", str(speed))
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env={**os.environ})
+    try:
+        assert process.stdout is not None
+        first, second = await process.stdout.readline(), await process.stdout.readline()
+        if not second:
+            raise ConfigError("the simulator did not start; its own message stands above")
+        yield first.decode().split()[1], json.loads(second)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+
+
+def _configured(configuration: dict[str, object], port: int, folder: str) -> dict[str, object]:
+    changes = {
+        "store": f"{folder}/state.db",
+        "web": {"listen": f"127.0.0.1:{port}", "zero_hold": "2s"},
+        "log": {"level": "warning"},
+    }
+    return {**configuration, **changes}
+
+
+def _say_where(url: str, base: str, path: Path) -> None:
+    print(
+        f"metrics        {url}/metrics\n"
+        f"status page    {url}/\n"
+        f"configuration  {path}\n"
+        f"the clouds     {base}/simulator/state\n"
+        f"make trouble   curl -X POST {base}/simulator/faults -d '{json.dumps(TROUBLE)}'\n",
+        flush=True,
+    )
+
+
+TROUBLE = {"kind": "throttle", "path": "/v2/", "times": 5}
+
+
+async def _watch(url: str, seconds: float) -> None:
+    began, console = time.monotonic(), Console(highlight=False)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        with (
+            Live(console=console, auto_refresh=False, transient=False)
+            if console.is_terminal
+            else contextlib.nullcontext() as live
+        ):
+            said = 0.0
+            while not seconds or time.monotonic() - began < seconds:
+                counts = read_counts((await client.get(f"{url}/metrics")).text)
+                passed = time.monotonic() - began
+                if live is not None:
+                    live.update(table(counts, passed), refresh=True)
+                elif passed - said >= PLAIN_EVERY:
+                    said = passed
+                    print("\n".join(plain(counts, passed)), flush=True)
+                await asyncio.sleep(1.0)
+
+
+def read_counts(page: str) -> Counts:
+    """The events of each target and source by severity, from a page in the text format."""
+    wanted = "\n".join(line for line in page.splitlines() if line.startswith("platform_events_total{")) + "\n"
+    counts: Counts = {}
+    for family in text_string_to_metric_families(wanted):
+        for sample in family.samples:
+            row = counts.setdefault((sample.labels["target"], sample.labels["source"]), dict.fromkeys(SEVERITIES, 0.0))
+            row[sample.labels["severity"]] += sample.value
+    return counts
+
+
+def table(counts: Counts, passed: float) -> Table:
+    """The counts for a terminal."""
+    shown = Table(
+        "target",
+        "source",
+        *SEVERITIES,
+        title=f"platform_events_total after {passed:.0f} s",
+        box=None,
+        title_justify="left",
+    )
+    for (target, source), row in sorted(counts.items()):
+        style = "red" if row["error"] else "yellow" if row["warning"] else ""
+        shown.add_row(target, source, *(f"{row[severity]:.0f}" for severity in SEVERITIES), style=style)
+    return shown
+
+
+def plain(counts: Counts, passed: float) -> Iterable[str]:
+    """The counts as lines, where no terminal looks on."""
+    for (target, source), row in sorted(counts.items()):
+        numbers = " ".join(f"{severity}={row[severity]:.0f}" for severity in SEVERITIES)
+        yield f"{passed:.0f}s target={target} source={source} {numbers}"

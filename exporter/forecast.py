@@ -1,0 +1,61 @@
+"""What a configuration will cost: series at the start and a resource, API calls a day. Pure arithmetic, for ``check``."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from exporter.config import Config, SourceOptions
+from exporter.mapping.rules import Pack
+from exporter.signals import Catalogue
+from exporter.sources import SOURCES
+
+DAY = 86_400.0
+
+
+def report(config: Config, packs: Sequence[Pack], catalogue: Catalogue) -> dict[str, Any]:
+    """Plain values, ready for JSON: ``ok``, ``warnings``, ``sources`` (a row each), ``series``."""
+    by_source = {pack.source: pack for pack in packs}
+    rows = [
+        _row(target.name, name, options, by_source)
+        for target in config.targets
+        for name, options in target.sources.items()
+    ]
+    return {
+        "ok": True,
+        "warnings": list(config.warnings),
+        "sources": rows,
+        "series": {"declared": _declared(catalogue), "per_resource": _per_resource(catalogue, rows)},
+    }
+
+
+def _row(target: str, name: str, options: SourceOptions, packs: Mapping[str, Pack]) -> dict[str, Any]:
+    pack = packs[name]
+    listings = DAY / options.discovery_interval * max(1, len(options.workspaces))
+    quiet = listings + (0 if SOURCES[name].resource else DAY / options.max_poll_interval)
+    return {
+        "target": target,
+        "source": name,
+        "mapping": pack.hash,
+        "rules": len(pack.rules),
+        "calls_quiet": round(quiet),
+        "calls_active": round(DAY / options.poll_interval),
+    }
+
+
+def _declared(catalogue: Catalogue) -> int:
+    samples = {
+        name: len(metric.buckets) + 3 if metric.kind == "histogram" else 1 for name, metric in catalogue.metrics.items()
+    }
+    return sum(samples[name] for name, _ in catalogue.zeros)
+
+
+def _per_resource(catalogue: Catalogue, rows: Sequence[Mapping[str, Any]]) -> int:
+    """The largest of the configured sources: its states, its severities and its info."""
+    return max(
+        (
+            len(catalogue.states.get(("platform_resource_status", row["source"]), ()))
+            + len(catalogue.severities.get(row["source"], ()))
+            + 1
+            for row in rows
+        ),
+        default=0,
+    )

@@ -1,0 +1,1 @@
+"""Mapping files: what a vendor's events mean. Reads, checks and applies them; never fetches, waits or stores."""

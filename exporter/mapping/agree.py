@@ -1,0 +1,59 @@
+"""Checks that hold between rules and between files: one meaning a metric, one domain a label, no rule out of reach. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from exporter.mapping.context import Context
+from exporter.mapping.rules import Rule
+from exporter.mapping.shadow import shadowed
+from exporter.signals import Metric
+
+
+def check_metrics(files: Iterable[tuple[Context, Mapping[str, Metric]]], faults: list[str]) -> None:
+    """Two files that declare a metric of the same name must mean the same."""
+    first: dict[str, tuple[Metric, str]] = {}
+    for context, metrics in files:
+        for name, metric in metrics.items():
+            place = context.document.where(("metrics", name))
+            known, where = first.setdefault(name, (metric, place))
+            other = next(
+                (key for key in ("kind", "help", "labels", "buckets") if getattr(known, key) != getattr(metric, key)),
+                None,
+            )
+            if other:
+                what = "type" if other == "kind" else other
+                faults.append(
+                    f"{place}: has another {what} than at {_at(where)}; make them equal, or choose another name"
+                )
+
+
+def check_domains(rules: Sequence[Rule], faults: list[str]) -> None:
+    """Two rules must give a label of a metric the same domain."""
+    first: dict[tuple[str, str], tuple[tuple[str, ...] | int, str]] = {}
+    for rule in rules:
+        for action in rule.actions:
+            for label in action.labels:
+                domain, where = first.setdefault((action.metric.name, label.name), (label.domain, action.place))
+                if domain != label.domain:
+                    what = f"the label '{label.name}' of {action.metric.name} has another domain than at {_at(where)}"
+                    faults.append(f"{action.place}: {what}; give both the same")
+
+
+def check_reach(rules: Sequence[Rule], faults: list[str]) -> None:
+    """Every rule must be able to take an event."""
+    for earlier, later in shadowed(rules):
+        what = f"the rule '{later.id}' can never be reached, because '{earlier.id}' at {_at(earlier.place)} takes all it would"
+        cure = (
+            "put it first, narrow the other, or disable this one"
+            if _file(earlier) != _file(later)
+            else "put it first, or narrow the other"
+        )
+        faults.append(f"{later.place}: {what}; {cure}")
+
+
+def _at(place: str) -> str:
+    """``file:line`` of a place."""
+    return place.partition(": ")[0]
+
+
+def _file(rule: Rule) -> str:
+    return _at(rule.place).rpartition(":")[0]

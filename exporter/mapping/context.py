@@ -1,0 +1,38 @@
+"""What the checks of one mapping file share: where to note faults, and which names exist. Plain values."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from exporter.documents import Document, Path_
+from exporter.mapping.holes import Kind
+from exporter.signals import Metric
+
+
+class Context(NamedTuple):
+    """A file under check. ``fields``: what ``when`` may ask for; ``metrics``: built-in ones and the file's own."""
+
+    document: Document
+    faults: list[str]
+    source: str
+    fields: frozenset[str]
+    vocab: Mapping[str, tuple[str, ...]]
+    metrics: Mapping[str, Metric]
+
+    def say(self, path: Path_, what: str) -> None:
+        """Notes a fault: what is wrong; what to write instead."""
+        self.faults.append(f"{self.document.where(path)}: {what}")
+
+
+class Names(NamedTuple):
+    """What an action may refer to: what every shape of its rule captures, and the fields of the event."""
+
+    captures: Mapping[str, Kind]
+    fields: frozenset[str]
+
+    def kind(self, name: str) -> Kind | None:
+        """What a name holds; ``None`` if there is no such name."""
+        return self.captures.get(name) or ("text" if name in self.fields else None)
+
+    def known(self) -> str:
+        """All names, for a message."""
+        return ", ".join([*self.captures, *sorted(self.fields)])

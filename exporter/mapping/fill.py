@@ -1,0 +1,116 @@
+"""Fills the labels and numbers of one signal from an event and its captures, and keeps label values within their domain."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from exporter.events import Event
+from exporter.mapping.holes import as_number
+from exporter.mapping.rules import REASON_FIELDS, Action, Label, field_of
+from exporter.signals import OTHER
+
+Overflow = list[tuple[str, str]]
+
+
+class Base:
+    """What the fields of an event decide before any rule: severity and reason in our words. Equal only to itself."""
+
+    __slots__ = ("overflow", "reason", "severity")
+
+    def __init__(self, severity: str, reason: str, overflow: tuple[tuple[str, str], ...]) -> None:
+        self.severity, self.reason, self.overflow = severity, reason, overflow
+
+
+class Place(NamedTuple):
+    """For whom signals are made. ``seen`` holds the values that labels with a greatest number of them have had so far."""
+
+    target: str
+    source: str
+    seen: dict[tuple[str, str], set[str]]
+
+
+Fill = Callable[[Event, tuple[Any, ...], Base, Overflow], list[str]]
+Numbers = Callable[[Event, tuple[Any, ...], int], Sequence[float] | None]
+Get = Callable[[Event, tuple[Any, ...], Base], str]
+Bound = Callable[[Any, Overflow], str]
+
+
+def filler(action: Action, names: Sequence[str], place: Place) -> Fill:
+    """A function to the label values of an action's metric, in order; those that hold lists are left empty."""
+    metric, fixed = action.metric, {"target": place.target, "source": place.source}
+    fixed |= {label.name: label.origin for label in action.labels if label.fixed}
+    template = [fixed.get(label, "") for label in metric.labels]
+    resource = metric.labels.index("resource") if "resource" in metric.labels else -1
+    varying = tuple(
+        (metric.labels.index(label.name), _getter(label.origin, names), bounded(label, metric.name, place))
+        for label in action.labels
+        if not (label.fixed or label.listed)
+    )
+
+    def fill(event: Event, values: tuple[Any, ...], base: Base, overflow: Overflow) -> list[str]:
+        row = template.copy()
+        if resource >= 0:
+            row[resource] = event.resource
+        for at, get, bound in varying:
+            row[at] = bound(get(event, values, base), overflow)
+        return row
+
+    return fill
+
+
+def bounded(label: Label, metric: str, place: Place) -> Bound:
+    """A function that keeps a value if the label's domain has it, or has room for it; else notes it and says ``other``."""
+    lost = (metric, label.name)
+    if isinstance(label.domain, int):
+        return _limited(label.domain, place.seen.setdefault(lost, set()), lost)
+    known = frozenset(label.domain)
+
+    def bound(value: Any, overflow: Overflow) -> str:
+        text = str(value)
+        if text in known:
+            return text
+        overflow.append(lost)
+        return OTHER
+
+    return bound
+
+
+def _limited(most: int, seen: set[str], lost: tuple[str, str]) -> Bound:
+    def bound(value: Any, overflow: Overflow) -> str:
+        text = str(value)
+        if text in seen:
+            return text
+        if len(seen) < most:
+            seen.add(text)
+            return text
+        overflow.append(lost)
+        return OTHER
+
+    return bound
+
+
+def numbers_of(value: str | float, names: Sequence[str]) -> Numbers:
+    """A function to so many numbers: those of a list, or one number for all. ``None``: not a number, or not so many."""
+    if not isinstance(value, str):
+        return lambda event, values, size: (value,) * size
+    at, read = names.index(value) if value in names else -1, field_of(value)
+
+    def numbers(event: Event, values: tuple[Any, ...], size: int) -> Sequence[float] | None:
+        found = read(event) if at < 0 else values[at]
+        if isinstance(found, tuple):
+            return found if len(found) == size else None
+        number = as_number(found) if isinstance(found, str) else found
+        return None if number is None else (number,) * size
+
+    return numbers
+
+
+def _getter(origin: str, names: Sequence[str]) -> Get:
+    if origin in names:
+        index = names.index(origin)
+        return lambda event, values, base: values[index]
+    if origin == "severity":
+        return lambda event, values, base: base.severity
+    if origin in REASON_FIELDS:
+        return lambda event, values, base: base.reason
+    read = field_of(origin)
+    return lambda event, values, base: read(event)

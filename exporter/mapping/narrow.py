@@ -1,0 +1,127 @@
+"""Narrows many shapes to the few that can fit a text, by looking at small slices of it; never decides a match itself.
+
+Three kinds of slices are compared: the first characters, the last ones, and those after the first bracket or blank that
+must end a leading ``word``. A shape that says nothing about a slice stays a candidate in every branch.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from exporter.mapping.holes import STOPS
+from exporter.mapping.shape import Shape
+
+T = TypeVar("T")
+_WIDTHS, _DEEPEST = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48), 4
+_WORTH = 1.5  # trials that a look at a slice must spare, on average
+_COPIES = 100_000  # rows that may stand in several branches, in all
+
+
+class Row(NamedTuple, Generic[T]):
+    """A shape (``None``: any text may fit) and what it stands for."""
+
+    shape: Shape | None
+    payload: T
+
+
+class Fork(NamedTuple, Generic[T]):
+    """Branches by the slice ``part`` of a text, taken from just after the first ``mark`` if there is one."""
+
+    mark: str
+    part: slice
+    branches: "Mapping[str, Fork[T] | list[T]]"
+    otherwise: "Fork[T] | list[T]"
+
+
+class _Cut(NamedTuple):
+    mark: str
+    part: slice
+    width: int
+
+
+class _Edges(NamedTuple):
+    """What every text that fits a shape has at its ends and after its mark; ``whole``: nothing else stands there."""
+
+    first: str
+    last: str
+    whole: bool
+    mark: str = ""
+    after: str = ""
+    after_whole: bool = False
+
+
+def narrow(rows: Sequence[Row[T]]) -> Fork[T] | list[T]:
+    """A tree over rows; each leaf holds, in the same order, all that can fit the texts that come to it."""
+    return _grow([(_edges(row.shape), row.payload) for row in rows], 0)
+
+
+def candidates(node: Fork[T] | list[T], text: str) -> list[T]:
+    """What can fit a text, in order."""
+    at: Any = node  # the loop below runs for every event, and its types change with every turn
+    while at.__class__ is Fork:
+        mark, part, branches, otherwise = at
+        if mark:
+            start = text.find(mark) + 1
+            at = branches.get(text[start : start + part.stop], otherwise)
+        else:
+            at = branches.get(text[part], otherwise)
+    found: list[T] = at
+    return found
+
+
+def _grow(rows: list[tuple[_Edges, T]], depth: int) -> Fork[T] | list[T]:
+    cut = _best([edges for edges, _ in rows], _COPIES >> 3 * depth) if depth < _DEEPEST else None
+    if cut is None:
+        return [payload for _, payload in rows]
+    said = [_said(edges, cut) for edges, _ in rows]
+    branches = {
+        value: _grow([row for row, its in zip(rows, said, strict=True) if its is None or its == value], depth + 1)
+        for value in dict.fromkeys(said)
+        if value is not None
+    }
+    otherwise = [row for row, its in zip(rows, said, strict=True) if its is None]
+    return Fork(cut.mark, cut.part, branches, _grow(otherwise, depth + 1))
+
+
+def _best(rows: Sequence[_Edges], copies: int) -> _Cut | None:
+    """The cut that spares most trials; ``None`` if none is worth a look."""
+    marks = sorted({edges.mark for edges in rows if edges.mark})
+    cuts = [_Cut("", slice(None, width), width) for width in _WIDTHS]
+    cuts += [_Cut("", slice(-width, None), width) for width in _WIDTHS]
+    cuts += [_Cut(mark, slice(None, width), width) for mark in marks for width in _WIDTHS]
+    spared = [(_spared(rows, cut, copies), -number) for number, cut in enumerate(cuts)]
+    most, number = max(spared, default=(0.0, 0))
+    return cuts[-number] if most >= _WORTH else None
+
+
+def _spared(rows: Sequence[_Edges], cut: _Cut, copies: int) -> float:
+    """How many trials a cut spares for a text that fits one of the rows, on average."""
+    company = Counter(_said(edges, cut) for edges in rows)
+    unsaid = company.pop(None, 0)
+    said = len(rows) - unsaid
+    if not said or unsaid * len(company) > copies:
+        return 0.0
+    return (sum(size * (said - size) for size in company.values()) + unsaid * said) / len(rows)
+
+
+def _edges(shape: Shape | None) -> _Edges:
+    if shape is None:
+        return _Edges("", "", whole=False)
+    first, last = shape.literals[0], shape.literals[-1]
+    if not shape.holes:
+        return _Edges(first, last, whole=True)
+    mark, after = shape.literals[1][:1], shape.literals[1][1:]
+    if not (mark and mark in STOPS and mark not in first and shape.types[0].bare):
+        return _Edges(first, last, whole=False)
+    return _Edges(first, last, False, mark, after, len(shape.literals) == 2)
+
+
+def _said(edges: _Edges, cut: _Cut) -> str | None:
+    """What every text that fits has in the slice; ``None`` if that cannot be told."""
+    if not cut.mark:
+        literal, whole = (edges.last if cut.part.stop is None else edges.first), edges.whole
+    elif cut.mark == edges.mark:
+        literal, whole = edges.after, edges.after_whole
+    else:
+        return None
+    return literal[cut.part] if whole or len(literal) >= cut.width else None

@@ -1,0 +1,134 @@
+"""Compiles what a rule does into a function from an event and its captures to what the mapping makes of it.
+
+Pure, but for one bounded memory: where a domain is a number, the first so many values of a label keep their names.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from exporter.events import Event
+from exporter.mapping.fill import Base, Numbers, Overflow, Place, bounded, filler, numbers_of
+from exporter.mapping.rules import Action, Rule
+from exporter.mapping.shape import Fit, splitter
+from exporter.signals import Count, Mapped, Observe, Series, Set, Signal, State
+
+Outcome = Callable[[Event, tuple[Any, ...], Base], Mapped]
+Act = Callable[[Event, tuple[Any, ...], Base, Overflow], Iterable[Signal] | None]
+Make = Callable[[Series, float], Signal]
+
+
+class _Split(NamedTuple):
+    """Which capture is cut, and how."""
+
+    capture: int
+    cut: Fit
+
+
+def compile_outcome(rule: Rule, names: Sequence[str], place: Place) -> Outcome:
+    """The outcome of a rule whose captures have ``names``; what does not vary is always the same object."""
+    splits = tuple(_Split(names.index(name), splitter(shape)) for name, shape in rule.splits)
+    names = [*names, *(hole.name for _, shape in rule.splits for hole in shape.holes)]
+    acts = tuple(_act(action, names, place) for action in rule.actions)
+    return _settled(rule, acts) if constant(rule) else _varying(rule, acts, splits)
+
+
+def constant(rule: Rule) -> bool:
+    """Whether its outcome depends on neither captures nor resource."""
+    return all(_constant(action) for action in rule.actions)
+
+
+def settle(rule: Rule, base: Base) -> Base:
+    """Severity and reason as a rule has them: its own word wins."""
+    return Base(rule.severity or base.severity, rule.reason or base.reason, () if rule.reason else base.overflow)
+
+
+def _constant(action: Action) -> bool:
+    fixed = all(label.fixed for label in action.labels) and "resource" not in action.metric.labels
+    return fixed and not isinstance(action.value, str)
+
+
+def _settled(rule: Rule, acts: tuple[Act, ...]) -> Outcome:
+    made: dict[Base, Mapped] = {}
+
+    def outcome(event: Event, values: tuple[Any, ...], base: Base) -> Mapped:
+        known = made.get(base)
+        if known is None:
+            own = settle(rule, base)
+            signals = tuple(signal for act in acts for signal in act(event, values, own, []) or ())
+            known = made[base] = Mapped(own.severity, own.reason, rule.id, signals, None, own.overflow, rule.drop)
+        return known
+
+    return outcome
+
+
+def _varying(rule: Rule, acts: tuple[Act, ...], splits: tuple[_Split, ...]) -> Outcome:
+    bases: dict[Base, Base] = {}
+
+    def outcome(event: Event, values: tuple[Any, ...], base: Base) -> Mapped:
+        own = bases.get(base)
+        if own is None:
+            own = bases[base] = settle(rule, base)
+        signals, overflow = list[Signal](), list(own.overflow)
+        for split in splits:
+            pieces = split.cut(values[split.capture])
+            if pieces is None:
+                return _bad(rule, own)
+            values = values + pieces
+        for act in acts:
+            made = act(event, values, own, overflow)
+            if made is None:
+                return _bad(rule, own)
+            signals.extend(made)
+        return Mapped(own.severity, own.reason, rule.id, tuple(signals), None, tuple(overflow), rule.drop)
+
+    return outcome
+
+
+def _bad(rule: Rule, own: Base) -> Mapped:
+    return Mapped(own.severity, own.reason, rule.id, (), "bad_capture", own.overflow, rule.drop)
+
+
+def _act(action: Action, names: Sequence[str], place: Place) -> Act:
+    name, fill = action.metric.name, filler(action, names, place)
+    if action.verb == "state":
+
+        def state(event: Event, values: tuple[Any, ...], base: Base, overflow: Overflow) -> Iterable[Signal]:
+            *before, now = fill(event, values, base, overflow)
+            return (State((name, tuple(before)), (now,)),)
+
+        return state
+    make: Make = {"count": Count, "set": Set}.get(action.verb, Observe)
+    numbers = numbers_of(action.value, names)
+    if any(label.listed for label in action.labels):
+        return _each(action, names, place, numbers, make)
+
+    def single(event: Event, values: tuple[Any, ...], base: Base, overflow: Overflow) -> Iterable[Signal] | None:
+        found = numbers(event, values, 1)
+        return None if found is None else (make((name, tuple(fill(event, values, base, overflow))), found[0]),)
+
+    return single
+
+
+def _each(action: Action, names: Sequence[str], place: Place, numbers: Numbers, make: Make) -> Act:
+    """A sample for each item of zipped lists; lists of unequal length are a bad capture."""
+    name, labels, fill = action.metric.name, action.metric.labels, filler(action, names, place)
+    columns = tuple(
+        (labels.index(label.name), names.index(label.origin), bounded(label, name, place))
+        for label in action.labels
+        if label.listed
+    )
+    first = columns[0][1]
+
+    def each(event: Event, values: tuple[Any, ...], base: Base, overflow: Overflow) -> Iterable[Signal] | None:
+        size = len(values[first])
+        found = numbers(event, values, size)
+        if found is None or any(len(values[origin]) != size for _, origin, _ in columns):
+            return None
+        row, signals = fill(event, values, base, overflow), []
+        for item, number in enumerate(found):
+            for at, origin, bound in columns:
+                row[at] = bound(values[origin][item], overflow)
+            signals.append(make((name, tuple(row)), number))
+        return signals
+
+    return each

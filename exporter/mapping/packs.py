@@ -1,0 +1,142 @@
+"""Loads mapping files into one pack a source, runs their tests, and finds every fault before anything starts."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+from exporter.documents import Document
+from exporter.errors import ConfigError
+from exporter.mapping.agree import check_domains, check_metrics, check_reach
+from exporter.mapping.build import build_rules
+from exporter.mapping.catalogue import BUILTIN
+from exporter.mapping.context import Context
+from exporter.mapping.examples import Record, run_examples
+from exporter.mapping.expect import build_examples
+from exporter.mapping.rules import REASON_FIELDS, Example, Pack, Rule
+from exporter.mapping.schema import MappingFile, read_mapping
+from exporter.mapping.tables import own_metrics, read_severity, read_vocab
+from exporter.signals import SEVERITIES, Metric
+
+BASE_SEVERITY = {
+    "info": "info", "normal": "info", "warning": "warning", "abnormal": "warning", "error": "error",
+}  # fmt: skip
+"""The vendors' own words, case folded, in ours; a word that is not here is ``unclassified``."""
+
+
+class Sheet(NamedTuple):
+    """One file after its checks."""
+
+    document: Document
+    file: MappingFile
+    context: Context
+    severity: Mapping[str, str]
+    metrics: Mapping[str, Metric]
+    rules: tuple[Rule, ...]
+    examples: tuple[Example, ...]
+
+
+def built_in() -> list[Path]:
+    """The packs that come with the exporter: inside an installed package, or beside the code in a checkout."""
+    here = Path(__file__).resolve().parent.parent
+    place = here / "packs"
+    return sorted((place if place.is_dir() else here.parent / "mappings").glob("*.yaml"))
+
+
+def load(
+    files: Sequence[Document], fields: Mapping[str, frozenset[str]], record: Mapping[str, Record]
+) -> tuple[Pack, ...]:
+    """One pack a source. Files stand in order of precedence: the user's before the built-in ones.
+
+    ``fields`` lists what each source offers to ``when``; ``record`` reads its raw records, for the tests in the files.
+    A rule replaces one with the same id in a later file, at its place; other rules of an earlier file come first.
+    Raises ConfigError with every problem found.
+    """
+    faults: list[str] = []
+    sheets = [sheet for document in files if (sheet := _sheet(document, fields, faults))]
+    check_metrics([(sheet.context, sheet.metrics) for sheet in sheets], faults)
+    packs = []
+    for source in dict.fromkeys(sheet.file.source for sheet in sheets):
+        own = [sheet for sheet in sheets if sheet.file.source == source]
+        for number, sheet in enumerate(own):
+            _check_disabled(sheet, own[number + 1 :])
+        packs.append(_pack(own))
+        check_reach(packs[-1].rules, faults)
+        check_domains(packs[-1].rules, faults)
+        if not faults:
+            faults.extend(_failures(own, record[source]))
+    if faults:
+        raise ConfigError(faults)
+    return tuple(packs)
+
+
+def _sheet(document: Document, fields: Mapping[str, frozenset[str]], faults: list[str]) -> Sheet | None:
+    context = Context(document, faults, "", frozenset(), {}, {})
+    file = read_mapping(document, context.say)
+    if file is None:
+        return None
+    if file.source not in fields:
+        context.say(("source",), f"no source '{file.source}'; use one of {', '.join(fields)}")
+        return None
+    metrics = own_metrics(file, context)
+    context = Context(
+        document, faults, file.source, fields[file.source] - {"text"}, read_vocab(file, context), BUILTIN | metrics
+    )
+    severity = read_severity(file, context)
+    rules = tuple(build_rules(file.rules, context))
+    return Sheet(document, file, context, severity, metrics, rules, tuple(build_examples(file.tests, context)))
+
+
+def _check_disabled(sheet: Sheet, later: Sequence[Sheet]) -> None:
+    known = [rule.id for other in later for rule in other.rules]
+    for number, id_ in enumerate(sheet.file.disable):
+        if id_ not in known:
+            cure = f"use one of {', '.join(known)}" if known else "no such file does"
+            sheet.context.say(("disable", number), f"no file after this one has a rule '{id_}'; {cure}")
+
+
+def _pack(sheets: Sequence[Sheet]) -> Pack:
+    """The pack of files of one source, in order of precedence."""
+    rules: list[Rule] = []
+    for sheet in reversed(sheets):
+        own = {rule.id: rule for rule in sheet.rules}
+        kept = [own.get(rule.id, rule) for rule in rules if rule.id not in sheet.file.disable]
+        ids = {rule.id for rule in kept}
+        rules = [rule for rule in sheet.rules if rule.id not in ids] + kept
+    said = dict(chain.from_iterable(sheet.severity.items() for sheet in reversed(sheets)))
+    given = set((said or BASE_SEVERITY).values()) | (set() if said else {"unclassified"})
+    told = _told(rules).union(*(sheet.file.vocab.get("reason", ()) for sheet in sheets))
+    return Pack(
+        source=sheets[0].file.source,
+        rules=tuple(rules),
+        severity=BASE_SEVERITY | said,
+        severities=tuple(severity for severity in SEVERITIES if severity in given),
+        reasons=told.union(rule.reason for rule in rules if rule.reason),
+        told=told,
+        metrics={name: metric for sheet in reversed(sheets) for name, metric in sheet.metrics.items()},
+        hints=tuple(dict.fromkeys(word for sheet in sheets for word in sheet.file.unmapped.hint_words)),
+        examples=tuple(example for sheet in sheets for example in sheet.examples),
+        hash=_hash(sheets),
+    )
+
+
+def _told(rules: Sequence[Rule]) -> frozenset[str]:
+    """The vendor's reasons that rules ask for."""
+    return frozenset().union(*(values for rule in rules for field, values in rule.when if field in REASON_FIELDS))
+
+
+def _hash(sheets: Sequence[Sheet]) -> str:
+    text = json.dumps([sheet.document.data for sheet in sheets], sort_keys=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _failures(sheets: Sequence[Sheet], record: Record) -> list[str]:
+    """What the tests of each file find. They run against their file and those after it: a file's tests are kept by its
+    author, who cannot know what stands before it."""
+    lines = []
+    for number, sheet in enumerate(sheets):
+        pack = _pack(sheets[number:])
+        lines += [failure.line for failure in run_examples(pack, sheet.examples, record)]
+    return lines

@@ -1,0 +1,110 @@
+"""A mapping after its checks: frozen rules, ready to be applied. Plain values; whatever is here cannot fail later."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
+
+from exporter.events import Event
+from exporter.mapping.pattern import Pattern
+from exporter.mapping.shape import Shape
+from exporter.signals import Metric
+
+REASON_FIELDS = ("reason", "name")
+"""Under these names a source offers ``Event.reason`` to ``when``."""
+
+
+def field_of(name: str) -> Callable[[Event], str]:
+    """Reads a field that a mapping may name; severity is not among them, for rules look at ours, not at the vendor's."""
+    if name in REASON_FIELDS:
+        return lambda event: event.reason
+    if name == "resource":
+        return lambda event: event.resource
+    return lambda event: event.fields.get(name, "")
+
+
+class Label(NamedTuple):
+    """A label that an action fills: from a capture or field (``origin``), or with ``origin`` itself if ``fixed``.
+
+    ``domain`` lists the values it can have, or says how many different ones it may see. ``listed`` ones hold a list, of
+    which each item gives a sample.
+    """
+
+    name: str
+    origin: str
+    domain: tuple[str, ...] | int
+    fixed: bool = False
+    listed: bool = False
+
+
+class Action(NamedTuple):
+    """What a rule does to a metric. ``value`` is a number, or the name of what holds one. ``place`` is for messages."""
+
+    verb: Literal["count", "set", "state", "observe"]
+    metric: Metric
+    labels: tuple[Label, ...]
+    value: str | float
+    place: str
+
+
+class Rule(NamedTuple):
+    """One rule. It takes an event if every field of ``when`` has one of its values and the text fits a shape (or the
+    pattern), or if there is neither."""
+
+    id: str
+    when: tuple[tuple[str, frozenset[str]], ...]
+    shapes: tuple[Shape, ...]
+    pattern: Pattern | None
+    splits: tuple[tuple[str, Shape], ...]
+    severity: str | None
+    reason: str | None
+    actions: tuple[Action, ...]
+    drop: bool
+    place: str
+
+    @property
+    def textual(self) -> bool:
+        """Whether the text decides."""
+        return bool(self.shapes) or self.pattern is not None
+
+
+class Expectation(NamedTuple):
+    """A line of a test: a counter or histogram grows by ``value``, a gauge or state has it.
+
+    Labels that are not named may have any value. ``text`` is the line as written.
+    """
+
+    series: str
+    labels: tuple[tuple[str, str], ...]
+    value: float
+    text: str
+    place: str
+
+
+class Example(NamedTuple):
+    """A test of a mapping: raw records in, what must come out; a ``single`` one also names the rule that must take it."""
+
+    name: str
+    records: tuple[Any, ...]
+    single: bool
+    rule: str | None
+    expect: tuple[Expectation, ...]
+    place: str
+
+
+class Pack(NamedTuple):
+    """All rules of one source, in order.
+
+    ``severity`` maps the vendor's words (case folded) to ours; ``severities`` are those that it can give. ``reasons`` is
+    the closed vocabulary, ``told`` the part of it that the vendor sends. ``metrics`` are the pack's own. ``hints`` are
+    starts of words that make an unmapped text worth reading first.
+    """
+
+    source: str
+    rules: tuple[Rule, ...]
+    severity: Mapping[str, str]
+    severities: tuple[str, ...]
+    reasons: frozenset[str]
+    told: frozenset[str]
+    metrics: Mapping[str, Metric]
+    hints: tuple[str, ...]
+    examples: tuple[Example, ...]
+    hash: str

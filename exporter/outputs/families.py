@@ -1,0 +1,93 @@
+"""All series of one metric: its metadata and its tables; writes no values.
+
+A state set has a table for each source, because its rows hold one line for each state that source can have.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from exporter.outputs.blocks import Block
+from exporter.outputs.lines import Format, Labels, histogram_samples, metadata, sample, state_samples
+from exporter.outputs.pieces import Piece, deflate
+from exporter.outputs.tables import Lines, Table
+from exporter.signals import OTHER, Metric
+
+TIMED = ("gauge", "stateset", "info")
+
+
+class Head(NamedTuple):
+    """The metadata of a family in one format."""
+
+    text: bytes
+    piece: Piece
+
+
+class Family:
+    """One metric. ``states`` are the values of a state set by source, ``""`` for every source that is not named.
+
+    The labels of a row are those of its series: for a state set without the state, for all others complete.
+    """
+
+    def __init__(self, metric: Metric, states: Mapping[str, tuple[str, ...]]) -> None:
+        self.metric, self._states = metric, states
+        self._target, self._source = _place(metric, "target"), _place(metric, "source")
+        self._tables: dict[str, Table] = {}
+        self._heads: dict[Format, Head] = {}
+
+    def target(self, labels: Labels) -> str:
+        """The target a row belongs to, ``""`` if the metric does not say."""
+        return "" if self._target is None else labels[self._target]
+
+    def source(self, labels: Labels) -> str:
+        """The source a row belongs to, ``""`` if the metric does not say."""
+        return "" if self._source is None else labels[self._source]
+
+    def table(self, labels: Labels) -> Table:
+        """The table where a row with these labels belongs."""
+        key = self.source(labels) if self.metric.kind == "stateset" else ""
+        table = self._tables.get(key)
+        return self._tables.setdefault(key, self._new_table(key)) if table is None else table
+
+    def states(self, source: str) -> tuple[str, ...]:
+        """The states of a source's rows; ``other`` is always one of them."""
+        states = self._states.get(source, self._states.get("", ()))
+        return states if OTHER in states else (*states, OTHER)
+
+    def of(self, target: str, source: str, resource: str) -> Iterator[tuple[Table, Labels]]:
+        """The rows of a resource."""
+        for table in self._tables.values():
+            for labels in table.of(resource):
+                if self.target(labels) in ("", target) and self.source(labels) in ("", source):
+                    yield table, labels
+
+    def blocks(self) -> Iterator[Block]:
+        """The blocks that hold rows."""
+        return (block for table in self._tables.values() for block in table.blocks if block.keys)
+
+    def samples(self) -> int:
+        """How many sample lines it has."""
+        return sum(len(table) * table.width for table in self._tables.values())
+
+    def head(self, form: Format) -> Head:
+        """Its metadata."""
+        if form not in self._heads:
+            text = metadata(self.metric, form)
+            self._heads[form] = Head(text, deflate(text))
+        return self._heads[form]
+
+    def _new_table(self, source: str) -> Table:
+        width, lines = self._shape(source)
+        return Table(width, lines, _place(self.metric, "resource"), timed=self.metric.kind in TIMED)
+
+    def _shape(self, source: str) -> tuple[int, Lines]:
+        metric = self.metric
+        if metric.kind == "histogram":
+            return len(metric.buckets) + 3, lambda labels: histogram_samples(metric, labels)
+        if metric.kind == "stateset":
+            states = self.states(source)
+            return len(states), lambda labels: state_samples(metric, labels, states)
+        return 1, lambda labels: [sample(metric.name, metric.labels, labels)]
+
+
+def _place(metric: Metric, label: str) -> int | None:
+    return metric.labels.index(label) if label in metric.labels else None

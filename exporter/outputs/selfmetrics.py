@@ -1,0 +1,193 @@
+"""Folds facts into the exporter's own metrics; speaks of the process and of reading, never of a vendor's events.
+
+What can be known at start stands there at 0 from the start; what can only be learned is absent until then. The values
+are kept like all others, in blocks: prometheus-client, which tells about the process here, writes forty sources with
+their histograms in 20 ms, the blocks do it in 0.3 ms.
+"""
+
+import platform
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, get_args
+
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, exposition, openmetrics
+
+from exporter import facts
+from exporter.errors import SourceError
+from exporter.events import Life
+from exporter.outputs import rows
+from exporter.outputs.declared import COUNTERS, TS, declared
+from exporter.outputs.exposition import plain
+from exporter.outputs.families import Family
+from exporter.outputs.lines import Format
+from exporter.outputs.tables import Table
+from exporter.signals import Catalogue, Observed
+
+Pairs = Iterable[tuple[str, str]]
+CAUSES = ("error", *(kind.cause for kind in SourceError.__subclasses__()))
+CODES = ("200", "400", "401", "403", "404", "429", "500", "502", "503", "504", "error")
+STATES = (*get_args(Life), "closed")  # closed: had its last read
+SIGNALS = ("traces", "logs", "metrics")
+CLOSED_LABELS = frozenset({"target", "source", "resource", "severity"})  # never outside their domain
+
+
+class SelfMetrics:
+    """Hears facts and renders what they come to."""
+
+    def __init__(
+        self, version: str, sources: Pairs, apis: Pairs, catalogue: Catalogue, series: Callable[[], Mapping[str, int]]
+    ) -> None:
+        """``sources`` and ``apis`` are the (target, source) and (target, api) to show from the start.
+
+        ``series`` tells how many series each metric has; it is asked at each scrape.
+        """
+        self._families = {name: Family(metric, {}) for name, metric in declared().items()}
+        self._series = series
+        self._process = CollectorRegistry()
+        PlatformCollector(registry=self._process)
+        ProcessCollector(registry=self._process)
+        self._state_fact("build_info", version, platform.python_version())
+        self._show_sources(list(sources))
+        self._show_apis(list(apis))
+        self._show_rest(catalogue)
+        self._listeners: dict[type[facts.Fact], Callable[[Any], None]] = {
+            facts.Asked: self._asked,
+            facts.Throttled: lambda fact: self._count("api_throttled_total", fact.target, fact.api),
+            facts.BudgetLeft: lambda fact: self._set("api_budget_remaining", fact.remaining, fact.target, fact.api),
+            facts.PollDone: self._poll_done,
+            facts.PollFailed: self._poll_failed,
+            facts.Discovered: self._discovered,
+            facts.Records: self._records,
+            facts.Overflowed: lambda fact: self._count("label_overflow_total", fact.metric, fact.label, by=fact.times),
+            facts.Skewed: lambda fact: self._set("clock_skew_seconds", fact.seconds, fact.target),
+            facts.KeysExpire: self._keys_expire,
+            facts.Loaded: self._loaded,
+        }
+
+    def tell(self, fact: facts.Fact) -> None:
+        """Hears a fact; those that no metric speaks of are let pass."""
+        listen = self._listeners.get(type(fact))
+        if listen is not None:
+            listen(fact)
+
+    def delivered(self, signal: str, sent: int = 0, rejected: int = 0, dropped: int = 0) -> None:
+        """Records of the outbox left it, in one of three ways."""
+        self._count("outbox_sent_total", signal, by=sent)
+        self._count("outbox_rejected_total", signal, by=rejected)
+        self._count("outbox_dropped_total", signal, by=dropped)
+
+    def waiting(self, signal: str, pending: int, oldest: float | None) -> None:
+        """How many records wait in the outbox, and since when (Unix seconds) the oldest does."""
+        self._set("outbox_pending", pending, signal)
+        self._set("outbox_oldest_timestamp_seconds", oldest or 0, signal)
+
+    def render(self, form: Format) -> bytes:
+        """All own metrics in this format, without ``# EOF``."""
+        for name, count in self._series().items():
+            self._set("series", count, name)
+        return plain(self._families.values(), form) + _written(self._process, form)
+
+    def _asked(self, fact: facts.Asked) -> None:
+        known = fact.code in CODES or (len(fact.code) == len("200") and fact.code.isdecimal())
+        self._count("api_requests_total", fact.target, fact.api, fact.code if known else "other")
+        self._observe("api_request_duration_seconds", fact.seconds, fact.target, fact.api)
+
+    def _poll_done(self, fact: facts.PollDone) -> None:
+        labels = (fact.target, fact.source)
+        self._count("polls_total", *labels)
+        self._observe("poll_duration_seconds", fact.seconds, *labels)
+        self._set("target_up", 1, *labels)
+        self._set("poll_interval_seconds", fact.interval, *labels)
+        self._set("poll_last_success_timestamp_seconds", fact.at, *labels)
+        if fact.complete is not None:
+            self._set("complete_until_timestamp_seconds", fact.complete, *labels)
+
+    def _poll_failed(self, fact: facts.PollFailed) -> None:
+        labels = (fact.target, fact.source)
+        self._count("polls_total", *labels)
+        self._count("poll_failures_total", *labels, fact.cause if fact.cause in CAUSES else "error")
+        if fact.cause != "gone":  # a resource left; its vendor answered
+            self._set("target_up", 0, *labels)
+
+    def _discovered(self, fact: facts.Discovered) -> None:
+        for state in {*STATES, *fact.watches}:
+            self._set("watches", fact.watches.get(state, 0), fact.target, fact.source, state)
+
+    def _records(self, fact: facts.Records) -> None:
+        labels = (fact.target, fact.source)
+        self._count("events_history_total", *labels, by=fact.history)
+        self._count("late_events_total", *labels, by=fact.late)
+        self._count("unreadable_records_total", *labels, by=fact.unreadable)
+        self._count("truncated_reads_total", *labels, by=int(fact.truncated))
+
+    def _keys_expire(self, fact: facts.KeysExpire) -> None:
+        if fact.at is None:
+            self._table("credentials_expiry_timestamp_seconds").drop((fact.target,))
+        else:
+            self._set("credentials_expiry_timestamp_seconds", fact.at, fact.target)
+
+    def _loaded(self, fact: facts.Loaded) -> None:
+        self._set("config_last_reload_successful", int(not fact.problems))
+        if not fact.problems:
+            self._set("config_last_reload_success_timestamp_seconds", fact.at)
+            for labels in list(self._table("mapping_info")):
+                self._table("mapping_info").drop(labels)
+            for source, digest in fact.hashes.items():
+                self._state_fact("mapping_info", source, digest)
+
+    def _show_sources(self, sources: list[tuple[str, str]]) -> None:
+        for labels in sources:
+            for name in (name for name, wanted, _ in COUNTERS if wanted == TS):
+                self._count(name, *labels, by=0)
+            for cause in CAUSES:
+                self._count("poll_failures_total", *labels, cause, by=0)
+            for state in STATES:
+                self._set("watches", 0, *labels, state)
+            self._set("target_up", 0, *labels)
+            self._table("poll_duration_seconds").at(labels)
+
+    def _show_apis(self, apis: list[tuple[str, str]]) -> None:
+        for labels in apis:
+            self._count("api_throttled_total", *labels, by=0)
+            for code in CODES:
+                self._count("api_requests_total", *labels, code, by=0)
+            self._table("api_request_duration_seconds").at(labels)
+
+    def _show_rest(self, catalogue: Catalogue) -> None:
+        for metric in catalogue.metrics.values():
+            for label in (label for label in metric.labels if label not in CLOSED_LABELS):
+                self._count("label_overflow_total", metric.name, label, by=0)
+        for signal in SIGNALS:
+            self.delivered(signal)
+            self.waiting(signal, 0, None)
+        self._set("config_last_reload_successful", 0)
+        self._set("config_last_reload_success_timestamp_seconds", 0)
+
+    def _count(self, name: str, *labels: str, by: float = 1) -> None:
+        table = self._table(name)
+        if not table.grow(labels, by):
+            table.at(labels)
+            table.grow(labels, by)
+
+    def _set(self, name: str, value: float, *labels: str) -> None:
+        rows.put(self._table(name), labels, value, at=0)
+
+    def _observe(self, name: str, value: float, *labels: str) -> None:
+        bounds = self._families[name].metric.buckets
+        reached = bisect_left(bounds, value)
+        rows.observe(
+            self._table(name), labels, Observed(tuple(int(n == reached) for n in range(len(bounds) + 1)), value)
+        )
+
+    def _state_fact(self, name: str, *labels: str) -> None:
+        rows.describe(self._table(name), None, labels, at=0)
+
+    def _table(self, name: str) -> Table:
+        return self._families[name].table(())
+
+
+def _written(registry: CollectorRegistry, form: Format) -> bytes:
+    if form == "text":
+        return exposition.generate_latest(registry)
+    text: bytes = openmetrics.exposition.generate_latest(registry)  # type: ignore[no-untyped-call]
+    return text.removesuffix(b"# EOF\n")

@@ -1,0 +1,75 @@
+"""States and facts of resources: which one stands, and how many resources are in each; holds no growth."""
+
+from collections.abc import Mapping
+
+from exporter.outputs import rows
+from exporter.outputs.census import Census
+from exporter.outputs.families import Family
+from exporter.outputs.lines import Labels
+from exporter.signals import OTHER, Catalogue, Moment, Series
+
+STATUS, RESOURCES = "platform_resource_status", "platform_resources"
+
+
+class States:
+    """Writes the rows of state sets and infos among ``families``, and ``platform_resources`` by what it sees change."""
+
+    def __init__(self, families: Mapping[str, Family], catalogue: Catalogue) -> None:
+        self._families = families
+        self._facts: dict[Series, Labels] = {}
+        self._census: Census | None = None
+        if STATUS in families and RESOURCES in families:
+            self._census = Census(families[RESOURCES].table(()), families[STATUS].states)
+            for target, source in _sources(catalogue):
+                self._census.declare(target, source)
+
+    def write(self, series: Series, moment: Moment) -> None:
+        """A state set or an info takes new last labels, unless it has newer ones."""
+        family = self._families[series[0]]
+        assert isinstance(moment.value, tuple), f"{series[0]} takes labels"
+        if family.metric.kind == "info":
+            old = self._facts.get(series)
+            new = series[1] + moment.value
+            self._facts[series] = rows.describe(family.table(new), old, new, moment.at)
+        else:
+            self._enter(family, series[1], moment.value[0], moment.at)
+
+    def value(self, family: Family, labels: Labels) -> float | None:
+        """1 if the state set is in the state that is its last label, else 0; ``None`` if there is no such set."""
+        *base, state = labels
+        standing = rows.standing(family.table(tuple(base)), tuple(base))
+        if standing is None:
+            return None
+        return float(family.states(family.source(tuple(base)))[standing] == state)
+
+    def leave(self, family: Family, labels: Labels) -> None:
+        """A row is about to be dropped."""
+        metric = family.metric
+        if metric.kind == "info":
+            self._facts.pop((metric.name, labels[: len(labels) - metric.facts]), None)
+        elif metric.kind == "stateset":
+            self._move(family, labels, rows.standing(family.table(labels), labels), None)
+
+    def _enter(self, family: Family, labels: Labels, value: str, at: int) -> None:
+        table, states = family.table(labels), family.states(family.source(labels))
+        old = rows.standing(table, labels)
+        rows.enter(table, labels, states.index(value if value in states else OTHER), at)
+        self._move(family, labels, old, rows.standing(table, labels))
+
+    def _move(self, family: Family, labels: Labels, old: int | None, new: int | None) -> None:
+        if self._census is None or family.metric.name != STATUS or old == new:
+            return
+        source = family.source(labels)
+        states = family.states(source)
+        left, entered = (None if n is None else states[n] for n in (old, new))
+        self._census.move(family.target(labels), source, left, entered)
+
+
+def _sources(catalogue: Catalogue) -> set[tuple[str, str]]:
+    """Each target's sources, as far as the catalogue names them."""
+    found = set()
+    for name, values in catalogue.zeros:
+        labels = dict(zip(catalogue.metrics[name].labels, values, strict=True))
+        if "target" in labels and "source" in labels:
+            found.add((labels["target"], labels["source"]))
+    return found

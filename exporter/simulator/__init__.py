@@ -1,0 +1,9 @@
+"""Two clouds on loopback, with their event APIs and their troubles, for demos and tests; knows nothing of the exporter."""
+
+from exporter.simulator.cloud import Cloud
+from exporter.simulator.configuration import configuration
+from exporter.simulator.running import running, serve
+from exporter.simulator.scenario import Scenario
+from exporter.simulator.server import app
+
+__all__ = ["Cloud", "Scenario", "app", "configuration", "running", "serve"]

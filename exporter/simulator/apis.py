@@ -1,0 +1,76 @@
+"""The table of every call that the simulated clouds know; all of them fit on one port, no two paths collide."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from exporter.simulator import control, dws, identity, modelarts, pai, pools, services, tokens, training
+from exporter.simulator.calls import Call, Reply, huawei_error
+from exporter.simulator.cloud import Cloud
+
+Check = Callable[[Cloud, Call, int], None]
+Answer = Callable[[Cloud, Call, int], Reply]
+Move = Callable[[Cloud, Call, int, int], None]
+
+
+class Api(NamedTuple):
+    """One call: its name (for faults and counts), its path, who may call it, and what answers it."""
+
+    name: str
+    path: str
+    check: Check
+    answer: Answer
+    methods: tuple[str, ...] = ("GET",)
+
+
+def unknown(cloud: Cloud, call: Call, now: int) -> Reply:
+    """What Huawei Cloud's gateway says to a path that it does not know."""
+    raise huawei_error(404, "APIGW.0101", "The API does not exist or has not been published in the environment.")
+
+
+_ROLES = "/latest/meta-data/ram/security-credentials/"
+
+CONTROL = (
+    Api("simulator.faults", "/simulator/faults", identity.loopback, control.faults, ("POST",)),
+    Api("simulator.events", "/simulator/events", identity.loopback, control.events, ("POST",)),
+    Api("simulator.state", "/simulator/state", identity.loopback, control.state),
+)
+HUAWEI = (
+    Api(
+        "modelarts_training.list", "/v2/{project_id}/training-job-searches", identity.huawei, training.search, ("POST",)
+    ),
+    Api("modelarts_training.details", "/v2/{project_id}/training-jobs/{id}", identity.huawei, training.details),
+    Api("modelarts_training.stages", "/v2/{project_id}/training-jobs/{id}/stages", identity.huawei, training.stages),
+    Api("modelarts_training.events", "/v2/{project_id}/training-jobs/{id}/events", identity.huawei, training.events),
+    Api("modelarts_pool.list", "/v2/{project_id}/pools", identity.huawei, pools.pools),
+    Api("modelarts_pool.events", "/v1/{project_id}/events", identity.huawei, pools.events),
+    Api("modelarts_service.list", "/v1/{project_id}/services", identity.huawei, services.services),
+    Api("modelarts_service.details", "/v1/{project_id}/services/{id}", identity.huawei, services.details),
+    Api("modelarts_service.events", "/v1/{project_id}/services/{id}/events", identity.huawei, services.events),
+    Api("modelarts.workspaces", "/v1/{project_id}/workspaces", identity.huawei, modelarts.workspaces),
+    Api("dws.list", "/v1.0/{project_id}/clusters", identity.huawei, dws.clusters),
+    Api("dws.events", "/v2/{project_id}/events", identity.huawei, dws.events),
+    Api("iam.projects", "/v3/projects", identity.huawei, tokens.projects),
+    Api("iam.token", "/v3/auth/tokens", identity.anyone, tokens.iam_token, ("POST",)),
+    Api("sts.huawei", "/v5/agencies/assume-with-oidc", identity.anyone, tokens.huawei_oidc, ("POST",)),
+    Api("metadata.huawei", "/meta-data/latest/api/token", identity.anyone, tokens.huawei_metadata_token, ("PUT",)),
+    Api("metadata.huawei", "/openstack/latest/securitykey", identity.anyone, tokens.huawei_metadata_key),
+)
+ALIBABA = (
+    Api("pai_dlc.list", "/api/v1/jobs", identity.alibaba, pai.jobs),
+    Api("pai_dlc.details", "/api/v1/jobs/{id}", identity.alibaba, pai.details),
+    Api("pai_dlc.events", "/api/v1/jobs/{id}/events", identity.alibaba, pai.events),
+    Api("sts.alibaba", "/", identity.anyone, tokens.alibaba_oidc, ("GET", "POST")),
+    Api("metadata.alibaba", "/latest/api/token", identity.anyone, tokens.alibaba_metadata_token, ("PUT",)),
+    Api("metadata.alibaba", _ROLES, identity.anyone, tokens.alibaba_metadata_role),
+    Api("metadata.alibaba", f"{_ROLES}{{role}}", identity.anyone, tokens.alibaba_metadata_key),
+)
+UNKNOWN = Api("unknown", "/{rest:path}", identity.anyone, unknown, ("GET", "POST", "PUT", "DELETE", "PATCH"))
+
+DRIFT: dict[str, Move] = {
+    "modelarts_training.events": training.drift,
+    "modelarts_pool.events": pools.drift,
+    "modelarts_service.events": services.drift,
+    "dws.events": dws.drift,
+    "pai_dlc.events": pai.drift,
+}
+GROWTH: dict[str, Move] = {"modelarts_pool.events": pools.grow}

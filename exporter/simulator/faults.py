@@ -1,0 +1,82 @@
+"""Faults that can be switched on per API or path, with a probability or a number of times; decides, never acts."""
+
+import random
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import msgspec
+
+Kind = Literal[
+    "throttled",  # 429 in the vendor's own words
+    "error",  # 5xx
+    "reset",  # the connection is reset before any answer
+    "slow",  # the answer comes late
+    "cut",  # the answer breaks off in the middle of its body
+    "garbage",  # a record that no document describes stands among the others
+    "expired",  # a token or temporary key is called expired
+    "denied",  # 403
+    "missing",  # 404
+    "drift",  # new rows appear after each page
+    "growth",  # an aggregated event grows after each page
+    "late",  # events become readable after their time
+    "twins",  # events stand there more than once, equal but for an id (pool events grow instead)
+    "skew",  # the Date header is wrong
+    "oversize",  # the answer is far too big
+]
+
+
+class Fault(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """One trouble. It applies where the call's name (``modelarts_training.events``) or its path begins with ``where``;
+    events that are added go by the name of their source.
+
+    ``times``: how often it strikes, ``None`` for always. ``status``: of an ``error`` (5xx) or of ``expired`` (401 or 400).
+    ``seconds``: how long ``slow`` and ``late`` wait, how far ``skew`` goes, what ``throttled`` asks for.
+    ``size``: rows of ``drift`` and ``twins``, occurrences of ``growth``, bytes of ``oversize``.
+    ``words``: which of Huawei Cloud's two texts ``throttled`` uses, the gateway's or ModelArts' own.
+    """
+
+    kind: Kind
+    where: str = ""
+    probability: float = 1.0
+    times: int | None = None
+    status: int | None = None
+    seconds: float = 1.0
+    size: int = 1
+    words: Literal["gateway", "service"] = "gateway"
+
+
+class Faults:
+    """The faults that are on. Chance is repeatable by ``seed``."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.on: list[Fault] = []
+        self._chance = random.Random(seed)  # noqa: S311 (repeatable, guards nothing)
+
+    def add(self, kind: Kind, where: str = "", **settings: Any) -> Fault:
+        """Switches a fault on; ``settings`` are the fields of Fault. Raises msgspec.ValidationError."""
+        fault = msgspec.convert({"kind": kind, "where": where, **settings}, Fault)
+        self.on.append(fault)
+        return fault
+
+    def clear(self) -> None:
+        """Switches all faults off."""
+        self.on.clear()
+
+    def replace(self, faults: Iterable[Fault]) -> None:
+        """These are the faults from now on."""
+        self.on = list(faults)
+
+    def take(self, kind: Kind, name: str, path: str = "") -> Fault | None:
+        """The fault of this kind that strikes here and now, if any; it has then struck once more."""
+        for fault in self.on:
+            if fault.kind == kind and self._strikes(fault, name, path):
+                return fault
+        return None
+
+    def _strikes(self, fault: Fault, name: str, path: str) -> bool:
+        here = name.startswith(fault.where) or (fault.where.startswith("/") and path.startswith(fault.where))
+        if not here or fault.times == 0 or (fault.probability < 1 and self._chance.random() >= fault.probability):
+            return False
+        if fault.times is not None:
+            fault.times -= 1
+        return True

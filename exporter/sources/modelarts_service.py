@@ -1,0 +1,247 @@
+"""ModelArts services (v1) and their events: says what to ask and reads what came back; never waits or connects.
+
+``offset`` is a start page (ModelArts API reference, "Obtaining Service Event Logs"), yet a public client pages the
+sibling list by record. So the second answer is compared with the first before it is believed. Events have no id: what
+counts is how often equal rows stand in one answer, never their sum over two.
+"""
+
+from collections.abc import Collection, Generator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from exporter.errors import SourceGarbled
+from exporter.events import Answer, Ask, Event, Found, Life, Millis, Page, Resource, Window
+from exporter.ports import Reading, give
+from exporter.sources.answers import Name, asked, garbled, missing, read_record, read_rows, rows_of
+from exporter.sources.pages import counted, fingerprint, joined, oldest_first, page
+from exporter.sources.scope import Scope
+from exporter.sources.times import Number, moment, number, unix_millis
+
+FIELDS = frozenset({"event_type"})
+STATUSES = (
+    "deploying",
+    "running",
+    "concerning",
+    "pending",
+    "waiting",
+    "stopping",
+    "deleting",
+    "failed",
+    "stopped",
+    "finished",
+)
+_SETTLED = frozenset({"failed", "stopped", "finished"})
+_LIMIT = 1000
+_OVERLAP = 3  # equal rows that it takes to believe that an answer is the one before, moved on by one row
+_HEADERS = (("X-Language", "en-us"),)
+
+
+class _Row(msgspec.Struct, gc=False):
+    occur_time: int
+    event_info: str
+    event_type: str | None = None
+
+
+class _Events(msgspec.Struct):
+    events: msgspec.Raw = msgspec.field(default_factory=missing)
+    total_count: Number = None
+
+
+class _Service(msgspec.Struct, gc=False):
+    service_id: Name
+    service_name: str | None = None
+    workspace_id: str | None = None
+    infer_type: str | None = None
+    status: str | None = None
+    publish_at: Number = None
+    finished_time: Number = None
+
+
+class _Services(msgspec.Struct):
+    services: msgspec.Raw = msgspec.field(default_factory=missing)
+    total_count: Number = None
+
+
+class _Chunk(NamedTuple):
+    """Events of one answer as they came, how many rows it had, and how many there are of them all."""
+
+    events: list[Event]
+    unreadable: int
+    came: int
+    total: int | None
+
+    def promises(self, seen: int) -> bool:
+        """Whether there is more to ask for, after ``seen`` rows."""
+        return self.came > 0 and (self.came >= _LIMIT if self.total is None else seen < self.total)
+
+
+_ROWS = rows_of(_Row)
+_SERVICE_ROWS = rows_of(_Service)
+_EVENTS = msgspec.json.Decoder(_Events)
+_SERVICES = msgspec.json.Decoder(_Services)
+
+
+class ModelArtsService:
+    """The services of a project, first generation."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._workspaces = scope.workspaces or ("",)
+        self._by_record: bool | None = None  # what the offset of events counts; None until a second page was needed
+
+    def discover(self, known: Collection[str], now: Millis) -> Reading:
+        """Lists the services of each workspace."""
+        for workspace in self._workspaces:
+            yield from _list(workspace)
+
+    def read(self, resource: Resource, window: Window) -> Reading:
+        """Reads page after page, oldest first; rows that stand on two pages are asked for again in one answer."""
+        span = _span(window)
+        chunk = yield from _chunk(_ask(resource.id, span, 0), resource.id)
+        yield from give(_page(chunk, window))
+        met = {event.key for event in chunk.events}
+        seen, pages = chunk.came, 1
+        while chunk.promises(seen):
+            if self._by_record is None:
+                self._by_record = yield from _by_record(resource.id, span, chunk)
+            before, offset = chunk, seen if self._by_record else pages
+            chunk = yield from _chunk(_ask(resource.id, span, offset), resource.id)
+            if _same(before, chunk):
+                raise _standstill(resource.id)
+            yield from give(_page(chunk, window))
+            for at in sorted({event.at or 0 for event in chunk.events if event.key in met}):
+                yield from _again(resource.id, at, window)
+            met |= {event.key for event in chunk.events}
+            seen, pages = seen + chunk.came, pages + 1
+
+
+def _ask(service: str, span: tuple[tuple[str, str], ...], offset: int) -> Ask:
+    path = f"/v1/{{project_id}}/services/{service}/events"
+    order = (("sort_by", "occur_time"), ("order", "asc"), ("offset", str(offset)), ("limit", str(_LIMIT)))
+    return Ask("modelarts", path, (*span, *order), headers=_HEADERS, permission="modelarts:service:getEvents")
+
+
+def _span(window: Window) -> tuple[tuple[str, str], ...]:
+    """Milliseconds; without a beginning the API gives all there is."""
+    if window.since is None:
+        return ()
+    return (("start_time", str(window.since)), ("end_time", str(window.until)))
+
+
+def _chunk(request: Ask, service: str) -> Generator[Ask, Answer | int | None, _Chunk]:
+    answer = yield from asked(request, _EVENTS)
+    total = number(answer.total_count)
+    rows, bad = read_rows(request, answer.events, _ROWS, total == 0)
+    events, worse = _read(rows, service)
+    return _Chunk(events, bad + worse, len(rows) + bad, total)
+
+
+def _page(chunk: _Chunk, window: Window, truncated: bool = False) -> Page:
+    return page(counted(oldest_first(chunk.events)), window.since, chunk.unreadable, truncated)
+
+
+def _same(before: _Chunk, chunk: _Chunk) -> bool:
+    """Whether an answer is the one before; a page of nothing but equal rows may well look like the next."""
+    keys = [event.key for event in chunk.events]
+    return len(set(keys)) > 1 and keys == [event.key for event in before.events]
+
+
+def _standstill(service: str) -> SourceGarbled:
+    return garbled(_ask(service, (), 0), "the answer promises more and does not move on; the same page came twice")
+
+
+def _by_record(
+    service: str, span: tuple[tuple[str, str], ...], first: _Chunk
+) -> Generator[Ask, Answer | int | None, bool]:
+    """Finds out what the offset counts, from what offset 1 answers; else from what the last record's number answers."""
+    second = yield from _chunk(_ask(service, span, 1), service)
+    old, new = [event.key for event in first.events], [event.key for event in second.events]
+    if _same(first, second):
+        raise _standstill(service)
+    if not set(old) & set(new):
+        return False
+    if len(set(old)) > 1 and len(old) > _OVERLAP and new[: len(old) - 1] == old[1:]:
+        return True
+    # Equal rows, or too few. As a record this offset is the last one, as a page it lies far behind the end.
+    third = yield from _chunk(_ask(service, span, (second.total or 1) - 1), service)
+    return third.came > 0
+
+
+def _again(service: str, at: Millis, window: Window) -> Generator[Ask | Page, Answer | int | None, None]:
+    """Asks for one millisecond in one answer: its rows stood on two pages, and only one answer tells how many."""
+    span = (("start_time", str(at - 1)), ("end_time", str(at + 1)))  # whether or not the ends are part of it
+    chunk = yield from _chunk(_ask(service, span, 0), service)
+    astray = any(event.at is not None and abs(event.at - at) > 1 for event in chunk.events)
+    yield from give(_page(chunk, window, truncated=astray or not chunk.came or chunk.promises(chunk.came)))
+
+
+def _read(rows: list[_Row], service: str) -> tuple[list[Event], int]:
+    """The events of rows, each row one, and how many rows have no usable time."""
+    events: list[Event] = []
+    start = joined(service)
+    shared: dict[str, tuple[str, dict[str, str]]] = {}
+    for row in rows:
+        kind, text = row.event_type or "", row.event_info
+        common = shared.get(kind)
+        if common is None:
+            common = shared[kind] = (f"{start}{len(kind)}:{kind}", {"event_type": kind})
+        try:
+            at = unix_millis(row.occur_time)
+            key = fingerprint(f"{common[0]}{at}:{text}")
+        except ValueError:
+            continue
+        events.append(Event(key, service, at, text, kind, fields=common[1]))
+    return events, len(rows) - len(events)
+
+
+def _list(workspace: str) -> Reading:
+    """The pages of a list whose offset is a start page by the document, and a record by what comes back."""
+    ids: dict[str, None] = {}
+    by_record = False
+    pages = lost = 0
+    while True:
+        request = _ask_list(workspace, len(ids) if by_record else pages)
+        answer = yield from asked(request, _SERVICES)
+        total = number(answer.total_count)
+        rows, unreadable = read_rows(request, answer.services, _SERVICE_ROWS, total == 0)
+        came = [row.service_id for row in rows]
+        if pages == 1 and not by_record and len(ids) > 1 and came[: len(ids) - 1] == list(ids)[1:]:
+            by_record = True
+            continue
+        if came and not set(came) - ids.keys():
+            raise garbled(request, "the answer promises more and does not move on; all its services came before")
+        yield Found([_service(row, workspace) for row in rows], unreadable)
+        ids |= dict.fromkeys(came)
+        pages, lost = pages + 1, lost + unreadable
+        if not came or (len(came) < _LIMIT if total is None else len(ids) + lost >= total):
+            return
+
+
+def _ask_list(workspace: str, offset: int) -> Ask:
+    order = (("sort_by", "publish_at"), ("order", "asc"), ("offset", str(offset)), ("limit", str(_LIMIT)))
+    query = ((("workspace_id", workspace),) if workspace else ()) + order
+    path = "/v1/{project_id}/services"
+    return Ask("modelarts", path, query, headers=_HEADERS, permission="modelarts:service:list")
+
+
+def _service(row: _Service, workspace: str) -> Resource:
+    status = row.status or ""
+    life: Life = "settled" if status in _SETTLED else "active"
+    return Resource(
+        id=row.service_id,
+        name=row.service_name or "",
+        workspace=row.workspace_id or workspace,
+        kind=row.infer_type or "",
+        status=status,
+        life=life,
+        created=moment(row.publish_at),
+        finished=moment(row.finished_time) if life == "settled" else None,
+    )
+
+
+def parse_record(raw: Any, resource: str) -> Event:
+    """One raw event as an ``Event``; needs ``occur_time`` and ``event_info``. Raises ValueError."""
+    events, _ = _read([read_record(raw, _ROWS)], resource)
+    if not events:
+        raise ValueError("not a record of this source: no usable time")
+    return events[0]

@@ -1,0 +1,232 @@
+"""ModelArts training jobs and their events: says what to ask and reads what came back; never waits or connects.
+
+An answer holds at most 100 rows, and the vendor changed what ``offset`` counts (records until SDK 3.1.206, pages from
+3.1.208 on). So a read cuts its time span until each part fits into one answer, and uses the offset only inside one
+second, after finding out what it counts. Events have no id: what counts is how often equal rows stand in one answer.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Generator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from exporter.errors import SourceGarbled
+from exporter.events import Answer, Ask, Event, Millis, Page, Resource, Window
+from exporter.ports import Reading, give
+from exporter.sources.answers import asked, garbled, missing, read_record, read_rows, rows_of
+from exporter.sources.pages import counted, fingerprint, joined, oldest_first, page
+from exporter.sources.scope import Scope
+from exporter.sources.times import BEFORE_ALL, DAY, SECOND, Number, ceiling, floor, iso_reader, number
+from exporter.sources.training_jobs import list_jobs
+
+FIELDS = frozenset({"level", "source"})
+_LIMIT = 100
+_OVERLAP = 3  # equal rows that it takes to believe that an answer is the one before, moved on by one row
+_PATTERN = 256  # characters that the vendor's text filter takes
+_UNKNOWN = 2**62  # a total that was not told
+_HEADERS = (("X-Language", "en-us"),)
+
+
+class _Row(msgspec.Struct, gc=False):
+    time: str
+    message: str
+    level: str | None = None
+    source: str | None = None
+
+
+class _Events(msgspec.Struct):
+    events: msgspec.Raw = msgspec.field(default_factory=missing)
+    total: Number = None
+    limit: Number = None
+    order: str | None = None
+
+
+class _Span(NamedTuple):
+    """A part of a job's time, in whole seconds. ``halve``: cutting it where the rows seemed to end did not help."""
+
+    job: str
+    begin: Millis
+    end: Millis
+    halve: bool = False
+
+
+class _Chunk(NamedTuple):
+    """Events of one answer as they came, how many rows it had, and how many there are of them all."""
+
+    events: list[Event]
+    unreadable: int
+    came: int
+    total: int
+    full: bool
+    backwards: bool
+
+    def whole(self) -> bool:
+        """Whether nothing is missing. A short answer is whole whatever its total says: that may count the whole job."""
+        return self.came >= self.total or not self.full
+
+
+_ROWS = rows_of(_Row)
+_EVENTS = msgspec.json.Decoder(_Events)
+
+
+class ModelArtsTraining:
+    """The training jobs of a project."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._workspaces = scope.workspaces or ("",)
+        self._by_record: bool | None = None  # what the offset of events counts; None until a second needed it
+
+    def discover(self, known: Collection[str], now: Millis) -> Reading:
+        """Lists the jobs of each workspace, newest first, then asks for the known ones that were not among them."""
+        return list_jobs(self._workspaces, known)
+
+    def read(self, resource: Resource, window: Window) -> Reading:
+        """Reads the events of a job, part by part, each part oldest first."""
+        since = window.since
+        begin = floor((resource.created or BEFORE_ALL + DAY) - DAY if since is None else since)
+        spans = [_Span(resource.id, begin, max(ceiling(window.until), begin + SECOND))]
+        while spans:
+            span = spans.pop()
+            chunk = yield from _chunk(_ask(span), resource.id)
+            if chunk.whole():
+                yield from give(_page(chunk, begin))
+            elif _astray(chunk, span):  # the server does not keep to the span: cutting it would change nothing
+                yield from self._inside(span, chunk, begin)
+                return
+            elif span.end - span.begin <= SECOND:
+                yield from self._inside(span, chunk, begin)
+            else:
+                spans += _cut(span, chunk)
+
+    def _inside(self, span: _Span, chunk: _Chunk, since: Millis) -> Generator[Ask | Page, Answer | int | None, None]:
+        """Follows the offset; rows that stand on two pages are asked for again by their text, in one answer."""
+        if self._by_record is None:
+            self._by_record = yield from _by_record(span, chunk)
+        size, seen, pages = chunk.came, 0, 0
+        times: Counter[bytes] = Counter()
+        twins: dict[bytes, Event] = {}
+        while True:
+            seen, pages = seen + chunk.came, pages + 1
+            events = counted(chunk.events)
+            twins |= {event.key: event for event in events if times[event.key]}
+            times |= Counter({event.key: event.count for event in events})
+            short = chunk.came < size and seen < chunk.total
+            yield from give(_page(chunk, since, truncated=short))
+            if short or seen >= chunk.total:
+                break
+            before = chunk
+            chunk = yield from _chunk(_ask(span, seen if self._by_record else pages), span.job)
+            if _same(before, chunk):
+                raise _standstill(span)
+        for key, event in twins.items():
+            yield from _again(span, event, times[key], since)
+
+
+def _ask(span: _Span, offset: int = 0, *more: tuple[str, str]) -> Ask:
+    path = f"/v2/{{project_id}}/training-jobs/{span.job}/events"
+    time = (("start_time", str(span.begin)), ("end_time", str(span.end)), ("order", "asc"))
+    query = (*time, ("limit", str(_LIMIT)), ("offset", str(offset)), *more)
+    return Ask("modelarts", path, query, headers=_HEADERS, permission="modelarts:trainJob:listEvents")
+
+
+def _chunk(request: Ask, job: str) -> Generator[Ask, Answer | int | None, _Chunk]:
+    answer = yield from asked(request, _EVENTS)
+    total, limit = number(answer.total), min(number(answer.limit) or _LIMIT, _LIMIT)
+    rows, bad = read_rows(request, answer.events, _ROWS, total == 0)
+    events, worse = _read(rows, job)
+    came = len(rows) + bad
+    full = came >= limit
+    total = (_UNKNOWN if full else came) if total is None else total
+    return _Chunk(events, bad + worse, came, total, full, answer.order == "desc")
+
+
+def _page(chunk: _Chunk, since: Millis, truncated: bool = False) -> Page:
+    return page(counted(oldest_first(chunk.events, chunk.backwards)), since, chunk.unreadable, truncated)
+
+
+def _astray(chunk: _Chunk, span: _Span) -> bool:
+    """Whether rows lie outside the span that was asked for."""
+    return any(not span.begin - SECOND <= (event.at or 0) <= span.end + SECOND for event in chunk.events)
+
+
+def _cut(span: _Span, chunk: _Chunk) -> list[_Span]:
+    """Two parts, the earlier one last. Where rows are in order, the cut is made where the hundred end: that side fits.
+
+    Should it not fit after all, it is cut in halves. The second of the cut belongs to both parts, whole in each.
+    """
+    times = [event.at or 0 for event in chunk.events]
+    middle, early, late = floor((span.begin + span.end) // 2), False, False
+    if times and not span.halve:
+        early = times == sorted(times)
+        late = not early and times == sorted(times, reverse=True)
+        middle = floor(times[-1]) - SECOND if early else floor(times[-1]) + SECOND if late else middle
+    middle = min(max(middle, span.begin + SECOND), span.end - SECOND)
+    return [_Span(span.job, middle, span.end, late), _Span(span.job, span.begin, middle, early)]
+
+
+def _same(before: _Chunk, chunk: _Chunk) -> bool:
+    """Whether an answer is the one before; a page of nothing but equal rows may well look like the next."""
+    keys = [event.key for event in chunk.events]
+    return len(set(keys)) > 1 and keys == [event.key for event in before.events]
+
+
+def _standstill(span: _Span) -> SourceGarbled:
+    return garbled(_ask(span), "the answer promises more and does not move on; the same page came twice")
+
+
+def _by_record(span: _Span, first: _Chunk) -> Generator[Ask, Answer | int | None, bool]:
+    """Finds out what the offset counts, from what offset 1 answers; else from what the last record's number answers."""
+    second = yield from _chunk(_ask(span, 1), span.job)
+    if _same(first, second):
+        raise _standstill(span)
+    old, new = [event.key for event in first.events], [event.key for event in second.events]
+    if not set(old) & set(new):
+        return False
+    if len(set(old)) > 1 and len(old) > _OVERLAP and new[: len(old) - 1] == old[1:]:
+        return True
+    # Equal rows, or too few. As a record this offset is the last one, as a page it lies far behind the end.
+    third = yield from _chunk(_ask(span, first.total - 1), span.job)
+    return third.came > 0
+
+
+def _again(span: _Span, twin: Event, least: int, since: Millis) -> Generator[Ask | Page, Answer | int | None, None]:
+    """Asks for one text in one answer: its rows stood on two pages, and only one answer tells how many they are."""
+    text = (("pattern", twin.text[:_PATTERN]), *((("level", twin.severity),) if twin.severity else ()))
+    chunk = yield from _chunk(_ask(span, 0, *text), span.job)
+    known = sum(event.key == twin.key for event in chunk.events)
+    yield from give(_page(chunk, since, truncated=known < least or not chunk.whole()))
+
+
+def _read(rows: list[_Row], job: str) -> tuple[list[Event], int]:
+    """The events of rows, each row one, and how many rows have no usable time."""
+    events: list[Event] = []
+    millis = iso_reader()
+    start = joined(job)
+    shared: dict[tuple[str | None, str | None], tuple[str, str, dict[str, str]]] = {}
+    for row in rows:
+        common = shared.get((row.level, row.source))
+        if common is None:
+            level, source = row.level or "", _source(row.source or "")
+            fields = {"level": level, "source": source}
+            common = shared[row.level, row.source] = (start + joined(level, source), level, fields)
+        try:
+            at = millis(row.time)
+            key = fingerprint(f"{common[0]}{at}:{row.message}")
+        except ValueError:
+            continue
+        events.append(Event(key, job, at, row.message, common[1], fields=common[2]))
+    return events, len(rows) - len(events)
+
+
+def _source(source: str) -> str:
+    """One spelling: the vendor's own sample holds ``K8S`` and ``K8s``."""
+    return "K8S" if source.upper() == "K8S" else source
+
+
+def parse_record(raw: Any, resource: str) -> Event:
+    """One raw event as an ``Event``; needs ``time`` and ``message``. Raises ValueError."""
+    events, _ = _read([read_record(raw, _ROWS)], resource)
+    if not events:
+        raise ValueError("not a record of this source: no usable time")
+    return events[0]

@@ -1,0 +1,228 @@
+"""PAI DLC jobs and their events: says what to ask and reads what came back; never waits or connects.
+
+An event is a text without id. There are no pages, only a maximum of rows, and nothing tells which end a full answer
+lacks (PAI API reference, "GetJobEvents"): so a full answer is thrown away and its time is asked for in two halves.
+What counts is how often equal texts stand in one answer.
+"""
+
+from collections.abc import Collection, Generator
+from datetime import UTC, timedelta, timezone, tzinfo
+from typing import Any
+
+import msgspec
+
+from exporter.events import Answer, Ask, Event, Found, Life, Millis, Resource, Window
+from exporter.ports import Reading, give
+from exporter.sources.answers import Name, asked, garbled, missing, read_record, read_rows, rows_of
+from exporter.sources.pages import counted, fingerprint, joined, oldest_first, page
+from exporter.sources.pai_text import parse_zone, text_reader
+from exporter.sources.scope import Scope
+from exporter.sources.times import BEFORE_ALL, DAY, HOUR, SECOND, Number, ceiling, floor, iso_text, moment, number
+
+FIELDS: frozenset[str] = frozenset()
+STATUSES = (
+    "Creating",
+    "Queuing",
+    "Bidding",
+    "EnvPreparing",
+    "SanityChecking",
+    "Running",
+    "Restarting",
+    "Stopping",
+    "SucceededReserving",
+    "FailedReserving",
+    "Succeeded",
+    "Failed",
+    "Stopped",
+)
+_ENDED = frozenset({"Succeeded", "Failed", "Stopped"})
+_MOST = 2000  # rows of one answer
+_JOBS = 50  # jobs of one page, and ids of one question
+_CHINA = timezone(timedelta(hours=8))
+_SLACK = 15 * 60 * SECOND  # how far an event may lie in the future before its zone is doubted
+_WIDEST = 14 * HOUR  # how far a time can be off if its zone was not what we think
+
+
+class _Info(msgspec.Struct, gc=False):
+    """The form of an event that the vendor SDK knows beside plain text."""
+
+    Content: str
+    Time: str | None = None
+
+
+class _Events(msgspec.Struct):
+    rows: msgspec.Raw = msgspec.field(name="Events", default_factory=missing)
+    job: str | None = msgspec.field(name="JobId", default=None)
+
+
+class _JobSpec(msgspec.Struct, rename="pascal", gc=False):
+    ecs_spec: str | None = None
+
+
+class _Job(msgspec.Struct, rename="pascal", gc=False):
+    job_id: Name
+    display_name: str | None = None
+    workspace_id: str | None = None
+    job_type: str | None = None
+    status: str | None = None
+    resource_id: str | None = None
+    job_specs: list[_JobSpec] | None = None
+    gmt_create_time: Number = None
+    gmt_finish_time: Number = None
+
+
+class _Jobs(msgspec.Struct):
+    rows: msgspec.Raw = msgspec.field(name="Jobs", default_factory=missing)
+    total: Number = msgspec.field(name="TotalCount", default=None)
+
+
+_ROWS = rows_of(str | _Info)
+_JOB_ROWS = rows_of(_Job)
+_EVENTS = msgspec.json.Decoder(_Events)
+_LISTING = msgspec.json.Decoder(_Jobs)
+
+
+class PaiDlc:
+    """The DLC jobs of a region. Raises ConfigError for an ``event_timezone`` that does not exist."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._workspaces = scope.workspaces or ("",)
+        self._guessing = scope.event_timezone == "auto"
+        self._zone: tzinfo = UTC if self._guessing else parse_zone(scope.event_timezone)
+
+    def discover(self, known: Collection[str], now: Millis) -> Reading:
+        """Lists the jobs of each workspace, then asks for the known ones that were not among them."""
+        listed: set[str] = set()
+        for workspace in self._workspaces:
+            yield from _list(workspace, listed)
+        for workspace in self._workspaces:
+            absent = sorted(set(known) - listed)
+            for first in range(0, len(absent), _JOBS):
+                named = ("JobIds", ",".join(absent[first : first + _JOBS]))
+                found, _, _ = yield from _jobs(_ask_list(workspace, 1, named))
+                listed |= {job.id for job in found.resources}
+                yield found
+
+    def read(self, resource: Resource, window: Window) -> Reading:
+        """Reads the events of a job, part by part; a second too full for one answer is given as truncated."""
+        since = (resource.created or BEFORE_ALL + DAY) - DAY if window.since is None else window.since
+        spans = [(floor(since), max(ceiling(window.until), floor(since) + SECOND))]
+        while spans:
+            begin, end = spans.pop()
+            request = _ask(resource.id, begin, end)
+            answer = yield from asked(request, _EVENTS)
+            rows, unreadable = read_rows(request, answer.rows, _ROWS, bool(answer.job))
+            full = len(rows) + unreadable >= _MOST
+            if full and end - begin > SECOND:
+                middle = floor((begin + end) // 2)
+                spans += [(middle, end), (begin, middle)]  # the second in the middle is whole in both
+                continue
+            events, worse = self._events(rows, resource, window)
+            # With the wrong zone a new event could look like one from before.
+            oldest = floor(since) - (_WIDEST if self._guessing else 0)
+            yield from give(page(counted(oldest_first(events)), oldest, unreadable + worse, full))
+
+    def _events(self, rows: list[str | _Info], resource: Resource, window: Window) -> tuple[list[Event], int]:
+        """The events of rows. Times that lie in the future unless they are Chinese settle the zone from here on."""
+        events, worse = _read(rows, resource.id, self._zone)
+        if not self._guessing or self._zone is not UTC:
+            return events, worse
+        latest, earliest = window.until + _SLACK, (resource.created or 0) - _SLACK
+        if all(event.at is None or event.at <= latest for event in events):
+            return events, worse
+        shifted, _ = _read(rows, resource.id, _CHINA)
+        for event, other in zip(events, shifted, strict=True):
+            if (event.at or 0) > latest and event.at != other.at and earliest <= (other.at or 0) <= latest:
+                self._zone = _CHINA
+                return shifted, worse
+        return events, worse
+
+
+def _headers(action: str) -> tuple[tuple[str, str], ...]:
+    return (("x-acs-version", "2020-12-03"), ("x-acs-action", action))
+
+
+def _ask(job: str, begin: Millis, end: Millis) -> Ask:
+    query = (("StartTime", iso_text(begin)), ("EndTime", iso_text(end)), ("MaxEventsNum", str(_MOST)))
+    permission = "paidlc:GetJobEvents (or pai:GetJobEvents)"
+    path = f"/api/v1/jobs/{job}/events"
+    return Ask("pai_dlc", path, query, headers=_headers("GetJobEvents"), permission=permission)
+
+
+def _read(rows: list[str | _Info], job: str, zone: tzinfo) -> tuple[list[Event], int]:
+    """The events of rows, each row one, and how many rows are no Unicode."""
+    events: list[Event] = []
+    parts = text_reader(zone)
+    start, fields = joined(job), dict[str, str]()
+    for row in rows:
+        raw = row if isinstance(row, str) else _plain(row)
+        try:
+            key = fingerprint(start + raw)
+        except ValueError:
+            continue
+        at, level, text = parts(raw)
+        events.append(Event(key, job, at, text, level, fields=fields))
+    return events, len(rows) - len(events)
+
+
+def _plain(row: _Info) -> str:
+    """The text as it would stand in a plain event, so that both forms have one key."""
+    dated = row.Time is None or text_reader(UTC)(row.Content)[0] is not None
+    return row.Content if dated else f"{row.Time} {row.Content}"
+
+
+def _list(workspace: str, listed: set[str]) -> Reading:
+    """All pages; the start is stated because the API would else hide jobs that were made over seven days ago."""
+    pages = seen = 0
+    while True:
+        request = _ask_list(workspace, pages + 1)
+        found, came, total = yield from _jobs(request)
+        fresh = {job.id for job in found.resources} - listed
+        if pages and found.resources and not fresh:
+            raise garbled(request, "the answer promises more and does not move on; all its jobs came before")
+        listed |= fresh
+        yield found
+        pages, seen = pages + 1, seen + came
+        if not came or (came < _JOBS if total is None else seen >= total):
+            return
+
+
+def _ask_list(workspace: str, number_of_page: int, *more: tuple[str, str]) -> Ask:
+    pages = (("PageNumber", str(number_of_page)), ("PageSize", str(_JOBS)))
+    where = (("WorkspaceId", workspace),) if workspace else ()
+    query = (*pages, ("StartTime", iso_text(BEFORE_ALL)), ("ShowOwn", "false"), *where, *more)
+    return Ask("pai_dlc", "/api/v1/jobs", query, headers=_headers("ListJobs"), permission="paidlc:ListJobs")
+
+
+def _jobs(request: Ask) -> Generator[Ask, Answer | int | None, tuple[Found, int, int | None]]:
+    """What an answer holds: jobs, how many rows it had, and how many there are of them all."""
+    answer = yield from asked(request, _LISTING)
+    total = number(answer.total)
+    rows, unreadable = read_rows(request, answer.rows, _JOB_ROWS, total == 0)
+    return Found([_job(row) for row in rows], unreadable), len(rows) + unreadable, total
+
+
+def _job(row: _Job) -> Resource:
+    status = row.status or ""
+    life: Life = "ended" if status in _ENDED else "active"
+    specs = sorted({spec.ecs_spec for spec in row.job_specs or () if spec.ecs_spec})
+    return Resource(
+        id=row.job_id,
+        name=row.display_name or "",
+        workspace=row.workspace_id or "",
+        kind=row.job_type or "",
+        spec=",".join(specs) or row.resource_id or "",
+        status=status,
+        life=life,
+        created=moment(row.gmt_create_time),
+        finished=moment(row.gmt_finish_time) if life == "ended" else None,
+    )
+
+
+def parse_record(raw: Any, resource: str) -> Event:
+    """One raw event, a text or an object with ``Content``, as an ``Event``; times without zone are UTC."""
+    row = raw if isinstance(raw, str) else read_record(raw, _ROWS)
+    events, _ = _read([row], resource, UTC)
+    if not events:
+        raise ValueError("not a record of this source: the text is no Unicode")
+    return events[0]
