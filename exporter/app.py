@@ -11,7 +11,7 @@ import httpx
 import msgspec
 
 from exporter import __version__
-from exporter.auth import credentials, project_lookup, read_project
+from exporter.auth import credentials, project_lookup, read_project, refuses_keys
 from exporter.collect import Collector, Habits
 from exporter.config import Config, Filter, SourceOptions, Target
 from exporter.documents import Document, read_document
@@ -55,6 +55,13 @@ class Account(msgspec.Struct, frozen=True):
     fetcher: Fetcher
 
 
+class Known(msgspec.Struct, frozen=True):
+    """What events mean, by source, and all that they can lead to."""
+
+    packs: Mapping[str, Pack]
+    catalogue: Catalogue
+
+
 class Core(msgspec.Struct, frozen=True):
     """What every source of every target works with."""
 
@@ -63,30 +70,31 @@ class Core(msgspec.Struct, frozen=True):
     store: Store
     ledger: Ledger
     prometheus: Prometheus
-    catalogue: Catalogue
-    packs: Mapping[str, Pack]
+    known: Known
     restored: Restored
     series_ttl: float
 
 
 @contextlib.asynccontextmanager
-async def open_core(
-    config: Config, catalogue: Catalogue, packs: Sequence[Pack], clock: Clock, tell: Tell
-) -> AsyncIterator[Core]:
-    """The store and what stands on it; on leaving, what is under way is committed first."""
+async def open_core(known: Known, config: Config, clock: Clock, tell: Tell) -> AsyncIterator[Core]:
+    """The store and what stands on it; on leaving in peace, what is under way is committed first."""
     store = await open_store(config.store.reveal())
     try:
-        restored = await store.restore()
-        prometheus = Prometheus(catalogue, config.web.zero_hold, clock)
-        for name in prometheus.restore(restored):
-            tell(Noted(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))
-        display = Display(prometheus.holding, prometheus.ripe, prometheus.show)
-        ledger = Ledger(store, (prometheus,), display)
-        by_source = {pack.source: pack for pack in packs}
-        yield Core(clock, tell, store, ledger, prometheus, catalogue, by_source, restored, config.series_ttl)
-        await ledger.drain()
+        core = await make_core(store, known, config, clock, tell)
+        yield core
+        await core.ledger.drain()
     finally:
         await store.close()
+
+
+async def make_core(store: Store, known: Known, config: Config, clock: Clock, tell: Tell) -> Core:
+    """What stands on an open store, with the totals it remembers."""
+    restored = await store.restore()
+    prometheus = Prometheus(known.catalogue, config.web.zero_hold, clock)
+    for name in prometheus.restore(restored):
+        tell(Noted(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))
+    ledger = Ledger(store, (prometheus,), Display(prometheus.holding, prometheus.ripe, prometheus.show))
+    return Core(clock, tell, store, ledger, prometheus, known, restored, config.series_ttl)
 
 
 def read_packs(config: Config) -> tuple[Pack, ...]:
@@ -104,10 +112,12 @@ def read_packs(config: Config) -> tuple[Pack, ...]:
     return load(documents, fields, {name: kind.record for name, kind in SOURCES.items()})
 
 
-def make_catalogue(config: Config, packs: Sequence[Pack]) -> Catalogue:
-    """Everything that can be exposed with this configuration."""
+def read_known(config: Config) -> Known:
+    """The packs, and everything that can be exposed with this configuration. Raises ConfigError."""
+    packs = read_packs(config)
     targets = {target.name: tuple(target.sources) for target in config.targets}
-    return catalogue(packs, targets, {name: kind.statuses for name, kind in SOURCES.items()})
+    statuses = {name: kind.statuses for name, kind in SOURCES.items()}
+    return Known({pack.source: pack for pack in packs}, catalogue(packs, targets, statuses))
 
 
 def open_accounts(config: Config, clock: Clock, tell: Tell) -> list[Account]:
@@ -134,8 +144,8 @@ def _account(target: Target, buckets: dict[tuple[str, str], Bucket], clock: Cloc
             api: _bucket(buckets, keys.account, target.endpoints[api], rate, clock)
             for api, rate in target.budget.items()
         },
-        headers=(("X-Language", "en-us"),) if huawei else (),
         project_header="X-Project-Id" if huawei else "",
+        refuses_keys=refuses_keys,
     )
     fetcher = Fetcher(route, client, clock, tell, target.project_id)
     if huawei:
@@ -178,11 +188,11 @@ def make_station(account: Account, name: str, core: Core) -> Station:
         per_resource=bool(kind.resource),
     )
     roster = _roster(target.name, name, options, core.restored)
-    severities = core.catalogue.severities.get(name, ())
+    severities = core.known.catalogue.severities.get(name, ())
     listing = Listing(desk, roster, severities, core.prometheus.declare, core.series_ttl)
     habits = Habits(options.overlap, options.reconcile, options.grace, options.history == "count")
-    map_ = mapper(core.packs[name], target.name)
-    collector = Collector(desk, habits, roster, listing, core.store, core.catalogue.metrics, map_)
+    map_ = mapper(core.known.packs[name], target.name)
+    collector = Collector(desk, habits, roster, listing, core.store, core.known.catalogue.metrics, map_)
     rhythm = Rhythm(options.poll_interval, options.max_poll_interval, options.grace)
     return Station(desk, roster, listing, collector, Pace(rhythm, options.discovery_interval))
 
@@ -202,8 +212,7 @@ def _pick(chosen: Filter) -> Pick:
 async def run(config: Config, stop: asyncio.Event | None = None, bound: Callable[[int], None] | None = None) -> None:
     """Until SIGTERM, SIGINT or ``stop``. ``bound`` hears the web port. Raises ConfigError before anything has started."""
     clock, stop = SystemClock(), stop or asyncio.Event()
-    packs = read_packs(config)
-    known = make_catalogue(config, packs)
+    known = read_known(config)
     listening = listen(config.web.listen)
     ears: list[Callable[[Fact], None]] = []
 
@@ -214,16 +223,16 @@ async def run(config: Config, stop: asyncio.Event | None = None, bound: Callable
     ears.append(_log(config).tell)
     for warning in config.warnings:
         tell(Noted(warning, warning=True))
-    async with open_core(config, known, packs, clock, tell) as core, _accounts(config, clock, tell) as accounts:
+    async with open_core(known, config, clock, tell) as core, _accounts(config, clock, tell) as accounts:
         pollers = [
             make_station(account, name, core).poller() for account in accounts for name in account.target.sources
         ]
         watched = [(target.name, name) for target in config.targets for name in target.sources]
         status, prometheus = Status(watched), core.prometheus
         hosts = [(target.name, api) for target in config.targets for api in target.budget]
-        own = SelfMetrics(__version__, watched, hosts, known, prometheus.series_counts)
+        own = SelfMetrics(__version__, watched, hosts, known.catalogue, prometheus.series_counts)
         ears.extend((own.tell, status.tell))
-        tell(Loaded(clock.now(), {pack.source: pack.hash for pack in packs}))
+        tell(Loaded(clock.now(), {source: pack.hash for source, pack in known.packs.items()}))
         health = _Health(pollers, clock)
         shown = Shown(
             version=__version__,

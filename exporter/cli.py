@@ -60,13 +60,13 @@ def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOpt
 
     try:
         loaded = load(config, environ=os.environ, sets=set_ or ())
-        packs = app.read_packs(loaded)
+        known = app.read_known(loaded)
     except ConfigError as error:
         if output == "json":
             print(json.dumps({"ok": False, "problems": error.problems}, indent=2))
             raise typer.Exit(2) from None
         raise
-    report = forecast.report(loaded, packs, app.make_catalogue(loaded, packs))
+    report = forecast.report(loaded, known.packs, known.catalogue)
     if output == "json":
         print(json.dumps(report, indent=2))
     else:

@@ -91,7 +91,7 @@ def _say_where(url: str, base: str, path: Path) -> None:
     )
 
 
-TROUBLE = {"kind": "throttle", "path": "/v2/", "times": 5}
+TROUBLE = {"faults": [{"kind": "throttled", "where": "modelarts", "times": 5}]}
 
 
 async def _watch(url: str, seconds: float) -> None:

@@ -64,7 +64,11 @@ def parse_document(text: str, name: str) -> Document:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         place = f"{name}:{mark.line + 1}" if mark else name
         what = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ConfigError(f"{place}: not valid YAML: {what}; check indentation (no tabs), brackets and quotes") from error
+        raise ConfigError(
+            f"{place}: not valid YAML: {what}; check indentation (no tabs), brackets and quotes"
+        ) from error
+    except UnicodeEncodeError:
+        raise ConfigError(f"{name}: is not text (half a character stands in it); save it as UTF-8") from None
     if reader.problems:
         raise ConfigError(reader.problems)
     return Document(name, data, reader.lines)
@@ -161,7 +165,7 @@ class _Reader:
             self._refuse(event, f"the tag '{tag}' is not used here; remove it")
 
     def _refuse(self, event: Any, what: str) -> None:
-        self.problems.append(f"{self._name}:{_line(event)}: {what}")
+        self.problems.append(f"{self._name}:{_line(event)}: {' '.join(what.split())}")
 
     def _stop(self, event: Any, what: str) -> NoReturn:
         self._refuse(event, what)

@@ -128,7 +128,7 @@ class Fetcher:
         headers = [*self._route.headers, *ask.headers]
         if project is not None and self._route.project_header:
             headers.append((self._route.project_header, project))
-        if ask.body:
+        if ask.body and all(name.lower() != "content-type" for name, _ in ask.headers):
             headers.append(("Content-Type", "application/json"))
         return self._client.build_request(ask.method, url, headers=headers, content=ask.body or None)
 

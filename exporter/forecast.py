@@ -11,11 +11,10 @@ from exporter.sources import SOURCES
 DAY = 86_400.0
 
 
-def report(config: Config, packs: Sequence[Pack], catalogue: Catalogue) -> dict[str, Any]:
+def report(config: Config, packs: Mapping[str, Pack], catalogue: Catalogue) -> dict[str, Any]:
     """Plain values, ready for JSON: ``ok``, ``warnings``, ``sources`` (a row each), ``series``."""
-    by_source = {pack.source: pack for pack in packs}
     rows = [
-        _row(target.name, name, options, by_source)
+        _row(target.name, name, options, packs)
         for target in config.targets
         for name, options in target.sources.items()
     ]

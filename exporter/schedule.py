@@ -37,7 +37,6 @@ class Bucket:
     def lower(self, rate: float) -> None:
         """Another target shares this bucket: the lowest configured rate holds."""
         self.rate = min(self.rate, rate)
-        self._tokens = min(self._tokens, max(1.0, self.rate))
 
     async def take(self) -> None:
         """Waits until one request may be sent. Raises SourceBusy while the vendor wants none for long."""

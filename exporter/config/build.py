@@ -1,4 +1,4 @@
-"""Makes the final configuration out of checked parts: endpoints and budgets completed, origins told; refuses nothing."""
+"""Makes the final configuration of checked parts: endpoints and budgets completed, origins told; refuses nothing."""
 
 from collections.abc import Iterator, Mapping
 

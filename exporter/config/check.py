@@ -1,4 +1,4 @@
-"""Finds what no single value shows: doubled names, nothing to watch, mapping files that are not there; changes nothing."""
+"""Finds what no single value shows: doubled names, nothing to watch, mapping files not there; changes nothing."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Reads what the environment and the command line say into paths and values; a variable with our prefix is never passed over."""
+"""Reads the environment and the command line into paths and values; never passes over a variable with our prefix."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence

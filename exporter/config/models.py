@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -35,10 +36,22 @@ from exporter.config.values import (
     Zone,
     write_duration,
 )
+from exporter.errors import ConfigError
 from exporter.secret import Secret
+from exporter.store import parse_store
 
 Platform = Literal["huaweicloud", "alibabacloud"]
 DEFAULT_STORE = "sqlite:///var/lib/platform-events-exporter/state.db"
+_NO_STORE = "is no store that this version knows; write a path, sqlite:///path or :memory:"
+
+
+def _known_store(url: str) -> str:
+    try:
+        parse_store(url)
+    except (ConfigError, ValueError) as error:
+        secret = "@" in url or "password" in url
+        raise ValueError(_NO_STORE if secret else str(error).removeprefix("store: ")) from None
+    return url
 
 
 class Part(BaseModel):
@@ -180,8 +193,8 @@ class Written(Part):
     """The accounts to watch."""
     mappings: tuple[Text, ...] = ()
     """Mapping files and globs, looked at before the built-in packs; a rule with the same id replaces theirs."""
-    store: Text = DEFAULT_STORE
-    """Where the state is kept: a path, sqlite:///path, postgresql://…, or :memory:."""
+    store: Annotated[Text, AfterValidator(_known_store)] = DEFAULT_STORE
+    """Where the state is kept: a path, sqlite:///path, or :memory:."""
     web: Web = Web()
     """The web port."""
     otlp: Otlp | None = None
@@ -209,8 +222,8 @@ class Target(msgspec.Struct, frozen=True):
 class Config(msgspec.Struct, frozen=True):
     """The whole configuration, checked.
 
-    ``mappings`` are existing files in order. ``store`` may hold a password. ``origins`` tells for each dotted path where its value comes from:
-    ``file:line``, ``environment NAME``, ``--set`` or ``default``. ``warnings`` are whole lines.
+    ``mappings`` are existing files in order. ``store`` may hold a password. ``origins`` tells for each dotted path where
+    its value comes from: ``file:line``, ``environment NAME``, ``--set`` or ``default``. ``warnings`` are whole lines.
     """
 
     targets: tuple[Target, ...]

@@ -11,7 +11,7 @@ from exporter.sources import SOURCES
 
 
 def masked(config: Config) -> dict[str, Any]:
-    """The configuration as one could have written it, defaults included; every secret is ``***``, file names are kept."""
+    """The configuration as one could have written it, defaults included; secrets are ``***``, file names are kept."""
     return {
         "targets": [_target(target) for target in config.targets],
         "mappings": [str(path) for path in config.mappings],

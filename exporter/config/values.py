@@ -60,7 +60,7 @@ def read_duration(value: Any) -> float:
 
 def _millis(value: Any) -> float | None:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return None if math.isnan(value) else min(max(value, -1), _LONGEST) * 1000
+        return None if math.isnan(value) else value * 1000
     if not isinstance(value, str):
         return None
     text = value.strip()

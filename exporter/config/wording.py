@@ -1,4 +1,4 @@
-"""Says in our own words what pydantic found wrong; shows a value only where a short one helps and none can be secret."""
+"""Says in our own words what pydantic found wrong; shows a value only where a short one helps and is no secret."""
 
 from typing import Any
 

@@ -49,7 +49,7 @@ def _metric(verb: Verb, name: str, path: Path_, context: Context) -> Metric | No
     metric = context.metrics.get(name)
     if metric is None:
         near = get_close_matches(name, context.metrics, n=1)
-        cure = f"did you mean {near[0]}, or" if near else "use a built-in one, or"
+        cure = f"write {near[0]}, or" if near else "use a built-in one, or"
         context.say(path, f"no metric '{name}'; {cure} declare it under 'metrics'")
         return None
     if name in BUILTIN and name not in OPEN:
@@ -98,7 +98,7 @@ def _labels(
     if verb == "state":
         wanted, given = wanted[:-1], given | {metric.labels[-1]: part.value}
         if part.each:
-            context.say((*path, "each"), "a resource has one state; remove it")
+            context.say((*path, "each"), "a resource has one state, not a list of them; name it as value")
     _check_labels(part, metric, wanted, path, context)
     for label, origin in given.items():
         listed = label in part.each

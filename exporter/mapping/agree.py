@@ -7,6 +7,8 @@ from exporter.mapping.rules import Rule
 from exporter.mapping.shadow import shadowed
 from exporter.signals import Metric
 
+_MEANING = {"kind": "type", "help": "help", "labels": "labels", "buckets": "buckets"}
+
 
 def check_metrics(files: Iterable[tuple[Context, Mapping[str, Metric]]], faults: list[str]) -> None:
     """Two files that declare a metric of the same name must mean the same."""
@@ -15,15 +17,10 @@ def check_metrics(files: Iterable[tuple[Context, Mapping[str, Metric]]], faults:
         for name, metric in metrics.items():
             place = context.document.where(("metrics", name))
             known, where = first.setdefault(name, (metric, place))
-            other = next(
-                (key for key in ("kind", "help", "labels", "buckets") if getattr(known, key) != getattr(metric, key)),
-                None,
-            )
-            if other:
-                what = "type" if other == "kind" else other
-                faults.append(
-                    f"{place}: has another {what} than at {_at(where)}; make them equal, or choose another name"
-                )
+            for key, what in _MEANING.items():
+                if getattr(known, key) != getattr(metric, key):
+                    cure = "make them equal, or choose another name"
+                    faults.append(f"{place}: disagrees with {_at(where)} about its {what}; {cure}")
 
 
 def check_domains(rules: Sequence[Rule], faults: list[str]) -> None:
@@ -42,11 +39,8 @@ def check_reach(rules: Sequence[Rule], faults: list[str]) -> None:
     """Every rule must be able to take an event."""
     for earlier, later in shadowed(rules):
         what = f"the rule '{later.id}' can never be reached, because '{earlier.id}' at {_at(earlier.place)} takes all it would"
-        cure = (
-            "put it first, narrow the other, or disable this one"
-            if _file(earlier) != _file(later)
-            else "put it first, or narrow the other"
-        )
+        own = _file(earlier) == _file(later)
+        cure = "put it first, or narrow the other" if own else "narrow the other, or list this one under 'disable'"
         faults.append(f"{later.place}: {what}; {cure}")
 
 

@@ -12,7 +12,7 @@ from exporter.mapping.fill import Base, Place
 from exporter.mapping.narrow import Fork, Row, candidates, narrow
 from exporter.mapping.outcome import Outcome, compile_outcome, constant
 from exporter.mapping.rules import REASON_FIELDS, Pack, Rule, field_of
-from exporter.mapping.shape import Fit, fitter
+from exporter.mapping.shape import Fit
 from exporter.ports import Map
 from exporter.signals import OTHER, Mapped
 
@@ -140,6 +140,6 @@ def _rows(rule: Rule, place: Place) -> list[Row[Trial]]:
     if not rule.shapes:
         return [Row(None, (lambda text: (), compile_outcome(rule, (), place)))]
     return [
-        Row(shape, (fitter(shape), compile_outcome(rule, [hole.name for hole in shape.holes], place)))
+        Row(shape, (shape.fit, compile_outcome(rule, [hole.name for hole in shape.holes], place)))
         for shape in rule.shapes
     ]

@@ -10,6 +10,7 @@ from exporter.mapping.holes import Kind
 from exporter.mapping.pattern import Pattern, parse_pattern
 from exporter.mapping.rules import Rule
 from exporter.mapping.schema import RulePart
+from exporter.mapping.shadow import covers
 from exporter.mapping.shape import Shape, parse_shape
 from exporter.signals import SEVERITIES
 
@@ -96,11 +97,20 @@ def _text(part: RulePart, path: Path_, context: Context) -> Text:
 
 
 def _shapes(part: RulePart, path: Path_, context: Context) -> Iterator[Shape]:
+    known: list[Shape] = []
     for number, source in enumerate(part.shape or ()):
+        place = _item((*path, "shape"), number, context.document)
         try:
-            yield parse_shape(source)
+            shape = parse_shape(source)
         except ValueError as error:
-            context.say(_item((*path, "shape"), number, context.document), str(error))
+            context.say(place, str(error))
+            continue
+        if any(covers(earlier, shape) for earlier in known):
+            context.say(
+                place, "never reached, because a shape before it fits all that it would; put it first, or remove it"
+            )
+        known.append(shape)
+        yield shape
 
 
 def _item(path: Path_, number: int, document: Document) -> Path_:

@@ -71,15 +71,16 @@ def _failures(pack: Pack, map_: Map, example: Example, record: Record) -> Iterat
         if growth:
             _note(world, event, growth, mapped)
     if example.single and mapped and mapped.rule != example.rule:
-        yield f"{example.place}: {_taker(mapped)}, not {_named(example.rule)}; correct the rules or the test"
+        what = f"expected {_named(example.rule)} to take the event, but {_named(mapped.rule)} did"
+        yield f"{example.place}: {what}{_because(mapped)}; correct the rules or the test"
     for expectation in example.expect:
         found = _found(world, expectation)
         if found != expectation.value:
             yield f"{expectation.place}: expected {expectation.text}, found {_shown(found)}; correct the rules or the test"
 
 
-def _taker(mapped: Mapped) -> str:
-    return f"{_named(mapped.rule)} took the event" + (f" ({mapped.unmapped})" if mapped.unmapped else "")
+def _because(mapped: Mapped) -> str:
+    return f" ({mapped.unmapped})" if mapped.unmapped else ""
 
 
 def _named(rule: str | None) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 
 from exporter.documents import Path_
 from exporter.mapping.context import Context
@@ -26,7 +27,7 @@ def build_examples(parts: list[ExamplePart], context: Context) -> Iterator[Examp
             single,
             part.rule,
             tuple(_expectations(part.expect, (*path, "expect"), context)),
-            context.document.where((*path, "rule")),
+            context.document.where(path),
         )
 
 
@@ -51,7 +52,10 @@ def _expectations(lines: list[str], path: Path_, context: Context) -> Iterator[E
             continue
         metric = _metric(found[1], context.metrics)
         if metric is None:
-            context.say(place, f"no metric '{found[1]}'; use a built-in one or one of the file's own")
+            near = get_close_matches(found[1], context.metrics, n=1)
+            context.say(
+                place, f"no metric '{found[1]}'; {f'write {near[0]}' if near else 'name one that a rule can write'}"
+            )
             continue
         unknown = [name for name, _ in labels if name not in metric.labels]
         if unknown:

@@ -29,9 +29,9 @@ class Place(NamedTuple):
 
 
 Fill = Callable[[Event, tuple[Any, ...], Base, Overflow], list[str]]
-Numbers = Callable[[Event, tuple[Any, ...], int], Sequence[float] | None]
-Get = Callable[[Event, tuple[Any, ...], Base], str]
+Cell = Callable[[Event, tuple[Any, ...], Base, Overflow], str]
 Bound = Callable[[Any, Overflow], str]
+Numbers = Callable[[Event, tuple[Any, ...], int], Sequence[float] | None]
 
 
 def filler(action: Action, names: Sequence[str], place: Place) -> Fill:
@@ -40,8 +40,8 @@ def filler(action: Action, names: Sequence[str], place: Place) -> Fill:
     fixed |= {label.name: label.origin for label in action.labels if label.fixed}
     template = [fixed.get(label, "") for label in metric.labels]
     resource = metric.labels.index("resource") if "resource" in metric.labels else -1
-    varying = tuple(
-        (metric.labels.index(label.name), _getter(label.origin, names), bounded(label, metric.name, place))
+    cells = tuple(
+        (metric.labels.index(label.name), _cell(label.origin, names, bounded(label, metric.name, place)))
         for label in action.labels
         if not (label.fixed or label.listed)
     )
@@ -50,11 +50,24 @@ def filler(action: Action, names: Sequence[str], place: Place) -> Fill:
         row = template.copy()
         if resource >= 0:
             row[resource] = event.resource
-        for at, get, bound in varying:
-            row[at] = bound(get(event, values, base), overflow)
+        for at, cell in cells:
+            row[at] = cell(event, values, base, overflow)
         return row
 
     return fill
+
+
+def _cell(origin: str, names: Sequence[str], bound: Bound) -> Cell:
+    """Reads a label's value where it comes from: a capture, what the mapping made of the event, or a field."""
+    if origin in names:
+        index = names.index(origin)
+        return lambda event, values, base, overflow: bound(values[index], overflow)
+    if origin == "severity":
+        return lambda event, values, base, overflow: bound(base.severity, overflow)
+    if origin in REASON_FIELDS:
+        return lambda event, values, base, overflow: bound(base.reason, overflow)
+    read = field_of(origin)
+    return lambda event, values, base, overflow: bound(read(event), overflow)
 
 
 def bounded(label: Label, metric: str, place: Place) -> Bound:
@@ -65,6 +78,9 @@ def bounded(label: Label, metric: str, place: Place) -> Bound:
     known = frozenset(label.domain)
 
     def bound(value: Any, overflow: Overflow) -> str:
+        if value in known:
+            kept: str = value
+            return kept
         text = str(value)
         if text in known:
             return text
@@ -102,15 +118,3 @@ def numbers_of(value: str | float, names: Sequence[str]) -> Numbers:
         return None if number is None else (number,) * size
 
     return numbers
-
-
-def _getter(origin: str, names: Sequence[str]) -> Get:
-    if origin in names:
-        index = names.index(origin)
-        return lambda event, values, base: values[index]
-    if origin == "severity":
-        return lambda event, values, base: base.severity
-    if origin in REASON_FIELDS:
-        return lambda event, values, base: base.reason
-    read = field_of(origin)
-    return lambda event, values, base: read(event)

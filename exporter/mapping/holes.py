@@ -13,6 +13,7 @@ STOPS = " \t\n\r\v\f()[]{}"
 _MARKED = bytes(code < 128 and (chr(code) in STOPS or chr(code).isspace()) for code in range(256))  # 1: a stop, 0: none
 _DIGITS, _LETTERS = "0123456789", "abcdefghijklmnopqrstuvwxyzµABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LONGEST_INT, _LONGEST_NUMBER, _LONGEST_DURATION, _MOST_ITEMS = 18, 32, 64, 1000
+_SMALL = {str(number): number for number in range(1000)}  # a look-up is faster than checking and converting digits
 _SECONDS = {
     unit: seconds
     for units, seconds in {
@@ -47,20 +48,17 @@ def as_text(piece: str) -> str:
 
 
 def _word(piece: str) -> str | None:
-    return piece if piece and _unbroken(piece) else None
-
-
-def _unbroken(piece: str) -> bool:
-    if piece.isascii():
-        return 1 not in piece.encode().translate(_MARKED)
-    return not any(char.isspace() or char in STOPS for char in piece)
+    if not piece.isascii():
+        return None if any(char.isspace() or char in STOPS for char in piece) else piece
+    return piece if piece and 1 not in piece.encode().translate(_MARKED) else None
 
 
 def _int(piece: str) -> int | None:
-    digits = piece[1:] if piece[:1] in ("+", "-") else piece
-    if digits.isdigit() and digits.isascii() and len(digits) <= _LONGEST_INT:
-        return int(piece)
-    return None
+    if not piece.isdigit():
+        sign, piece = piece[:1], piece[1:]
+        number = _int(piece) if sign in ("+", "-") and piece.isdigit() else None
+        return -number if number is not None and sign == "-" else number
+    return int(piece) if piece.isascii() and len(piece) <= _LONGEST_INT else None
 
 
 def as_number(piece: str) -> float | None:
@@ -100,17 +98,16 @@ def _quoted(piece: str) -> str | None:
 
 def _words(piece: str) -> tuple[str, ...] | None:
     words = piece.split("/", _MOST_ITEMS)
-    return tuple(words) if "" not in words and len(words) <= _MOST_ITEMS and _unbroken(piece) else None
+    return tuple(words) if "" not in words and len(words) <= _MOST_ITEMS and _word(piece) else None
 
 
 def _ints(piece: str) -> tuple[int, ...] | None:
-    if len(piece) <= _LONGEST_INT and piece.isascii() and piece.replace("/", "0").isdigit():
-        try:
-            return tuple(map(int, piece.split("/")))  # the usual short list, at once
-        except ValueError:
-            return None
-    numbers = [_int(part) for part in piece.split("/", _MOST_ITEMS)]
-    return None if None in numbers else tuple(numbers)  # type: ignore[arg-type]
+    parts = piece.split("/", _MOST_ITEMS)
+    try:
+        return tuple([_SMALL[part] for part in parts])
+    except KeyError:
+        numbers = [_int(part) for part in parts]
+        return None if None in numbers else tuple(numbers)  # type: ignore[arg-type]
 
 
 TYPES: dict[str, Type] = {

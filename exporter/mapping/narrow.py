@@ -13,7 +13,7 @@ from exporter.mapping.shape import Shape
 
 T = TypeVar("T")
 _WIDTHS, _DEEPEST = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48), 4
-_WORTH = 1.5  # trials that a look at a slice must spare, on average
+_WORTH = 2.0  # trials that a look at a slice must spare, on average
 _COPIES = 100_000  # rows that may stand in several branches, in all
 
 
@@ -25,10 +25,11 @@ class Row(NamedTuple, Generic[T]):
 
 
 class Fork(NamedTuple, Generic[T]):
-    """Branches by the slice ``part`` of a text, taken from just after the first ``mark`` if there is one."""
+    """Branches by a slice of a text: ``part``, or so many characters (``width``) from just after the first ``mark``."""
 
     mark: str
     part: slice
+    width: int
     branches: "Mapping[str, Fork[T] | list[T]]"
     otherwise: "Fork[T] | list[T]"
 
@@ -59,10 +60,10 @@ def candidates(node: Fork[T] | list[T], text: str) -> list[T]:
     """What can fit a text, in order."""
     at: Any = node  # the loop below runs for every event, and its types change with every turn
     while at.__class__ is Fork:
-        mark, part, branches, otherwise = at
+        mark, part, width, branches, otherwise = at
         if mark:
             start = text.find(mark) + 1
-            at = branches.get(text[start : start + part.stop], otherwise)
+            at = branches.get(text[start : start + width], otherwise)
         else:
             at = branches.get(text[part], otherwise)
     found: list[T] = at
@@ -80,7 +81,7 @@ def _grow(rows: list[tuple[_Edges, T]], depth: int) -> Fork[T] | list[T]:
         if value is not None
     }
     otherwise = [row for row, its in zip(rows, said, strict=True) if its is None]
-    return Fork(cut.mark, cut.part, branches, _grow(otherwise, depth + 1))
+    return Fork(*cut, branches, _grow(otherwise, depth + 1))
 
 
 def _best(rows: Sequence[_Edges], copies: int) -> _Cut | None:
@@ -120,6 +121,8 @@ def _said(edges: _Edges, cut: _Cut) -> str | None:
     """What every text that fits has in the slice; ``None`` if that cannot be told."""
     if not cut.mark:
         literal, whole = (edges.last if cut.part.stop is None else edges.first), edges.whole
+    elif edges.whole:
+        literal, whole = edges.first[edges.first.find(cut.mark) + 1 :], True
     elif cut.mark == edges.mark:
         literal, whole = edges.after, edges.after_whole
     else:

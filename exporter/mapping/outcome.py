@@ -90,23 +90,23 @@ def _bad(rule: Rule, own: Base) -> Mapped:
 
 def _act(action: Action, names: Sequence[str], place: Place) -> Act:
     name, fill = action.metric.name, filler(action, names, place)
-    if action.verb == "state":
-
-        def state(event: Event, values: tuple[Any, ...], base: Base, overflow: Overflow) -> Iterable[Signal]:
-            *before, now = fill(event, values, base, overflow)
-            return (State((name, tuple(before)), (now,)),)
-
-        return state
     make: Make = {"count": Count, "set": Set}.get(action.verb, Observe)
     numbers = numbers_of(action.value, names)
     if any(label.listed for label in action.labels):
         return _each(action, names, place, numbers, make)
 
-    def single(event: Event, values: tuple[Any, ...], base: Base, overflow: Overflow) -> Iterable[Signal] | None:
+    def count(event: Event, values: tuple[Any, ...], base: Base, overflow: Overflow) -> Iterable[Signal]:
+        return (Count((name, tuple(fill(event, values, base, overflow)))),)
+
+    def state(event: Event, values: tuple[Any, ...], base: Base, overflow: Overflow) -> Iterable[Signal]:
+        *before, now = fill(event, values, base, overflow)
+        return (State((name, tuple(before)), (now,)),)
+
+    def measure(event: Event, values: tuple[Any, ...], base: Base, overflow: Overflow) -> Iterable[Signal] | None:
         found = numbers(event, values, 1)
         return None if found is None else (make((name, tuple(fill(event, values, base, overflow))), found[0]),)
 
-    return single
+    return {"count": count, "state": state}.get(action.verb, measure)
 
 
 def _each(action: Action, names: Sequence[str], place: Place, numbers: Numbers, make: Make) -> Act:

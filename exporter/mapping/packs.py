@@ -57,19 +57,15 @@ def load(
     faults: list[str] = []
     sheets = [sheet for document in files if (sheet := _sheet(document, fields, faults))]
     check_metrics([(sheet.context, sheet.metrics) for sheet in sheets], faults)
-    packs = []
-    for source in dict.fromkeys(sheet.file.source for sheet in sheets):
-        own = [sheet for sheet in sheets if sheet.file.source == source]
-        for number, sheet in enumerate(own):
-            _check_disabled(sheet, own[number + 1 :])
-        packs.append(_pack(own))
-        check_reach(packs[-1].rules, faults)
-        check_domains(packs[-1].rules, faults)
-        if not faults:
-            faults.extend(_failures(own, record[source]))
+    by_source: dict[str, list[Sheet]] = {}
+    for sheet in sheets:
+        by_source.setdefault(sheet.file.source, []).append(sheet)
+    packs = tuple(_checked(own, faults) for own in by_source.values())
+    if not faults:
+        faults += [line for source, own in by_source.items() for line in _failures(own, record[source])]
     if faults:
         raise ConfigError(faults)
-    return tuple(packs)
+    return packs
 
 
 def _sheet(document: Document, fields: Mapping[str, frozenset[str]], faults: list[str]) -> Sheet | None:
@@ -89,12 +85,22 @@ def _sheet(document: Document, fields: Mapping[str, frozenset[str]], faults: lis
     return Sheet(document, file, context, severity, metrics, rules, tuple(build_examples(file.tests, context)))
 
 
+def _checked(sheets: Sequence[Sheet], faults: list[str]) -> Pack:
+    """The pack of one source, and what is wrong with its files taken together."""
+    for number, sheet in enumerate(sheets):
+        _check_disabled(sheet, sheets[number + 1 :])
+    pack = _pack(sheets)
+    check_reach(pack.rules, faults)
+    check_domains(pack.rules, faults)
+    return pack
+
+
 def _check_disabled(sheet: Sheet, later: Sequence[Sheet]) -> None:
     known = [rule.id for other in later for rule in other.rules]
     for number, id_ in enumerate(sheet.file.disable):
         if id_ not in known:
-            cure = f"use one of {', '.join(known)}" if known else "no such file does"
-            sheet.context.say(("disable", number), f"no file after this one has a rule '{id_}'; {cure}")
+            cure = f"use one of {', '.join(known)}" if known else "remove it"
+            sheet.context.say(("disable", number), f"no rule '{id_}' stands in a file after this one; {cure}")
 
 
 def _pack(sheets: Sequence[Sheet]) -> Pack:

@@ -16,7 +16,7 @@ Say = Callable[[Path_, str], None]
 
 
 def _many(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+    return value if isinstance(value, list) else [value]
 
 
 def _text_or_number(value: Any) -> Any:
@@ -158,7 +158,8 @@ def _sentence(fault: ErrorDetails) -> str:
     if kind == "missing":
         return f"the key '{last}' is missing; add it"
     if kind == "literal_error":
-        return f"'{fault['input']}' is not allowed here; write {fault.get('ctx', {}).get('expected', '')}"
+        expected = str(fault.get("ctx", {}).get("expected", "")).replace("True", "true")
+        return f"'{fault['input']}' is not allowed here; write {expected}"
     return _NOUNS.get(kind, f"{fault['msg'][:1].lower()}{fault['msg'][1:]}; correct the value")
 
 

@@ -7,7 +7,7 @@ a narrower type refuses, so a shape that fits them all fits whatever the later o
 from collections.abc import Iterator, Sequence
 
 from exporter.mapping.rules import Rule
-from exporter.mapping.shape import Shape, fitter, parse_shape
+from exporter.mapping.shape import Shape, parse_shape
 
 _ANY = parse_shape("{text:rest}")
 _ROUNDS = 3
@@ -25,8 +25,7 @@ def shadowed(rules: Sequence[Rule]) -> Iterator[tuple[Rule, Rule]]:
 
 def covers(earlier: Shape, later: Shape) -> bool:
     """Whether a shape fits every text that a later one fits."""
-    fit = fitter(earlier)
-    return all(fit(text) is not None for text in _texts(later))
+    return all(earlier.fit(text) is not None for text in _texts(later))
 
 
 def _wider(earlier: Rule, later: Rule) -> bool:
@@ -40,15 +39,13 @@ def _takes(earlier: Rule, later: Rule, texts: list[list[str]]) -> bool:
         return True
     if earlier.pattern:
         return later.pattern is not None and later.pattern.source == earlier.pattern.source
-    fits = [fitter(shape) for shape in earlier.shapes]
-    return all(any(all(fit(text) is not None for text in filled) for fit in fits) for filled in texts)
+    return all(any(all(shape.fit(text) is not None for text in filled) for shape in earlier.shapes) for filled in texts)
 
 
 def _texts(shape: Shape) -> list[str]:
     """Texts that a shape fits, unlike each other."""
-    fit = fitter(shape)
     filled = []
     for round_ in range(_ROUNDS):
         pieces = [type_.samples[round_ % len(type_.samples)] for type_ in shape.types]
         filled.append("".join(part for pair in zip(shape.literals, [*pieces, ""], strict=True) for part in pair))
-    return [text for text in dict.fromkeys(filled) if fit(text) is not None] or [shape.source]
+    return [text for text in dict.fromkeys(filled) if shape.fit(text) is not None] or [shape.source]

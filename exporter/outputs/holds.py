@@ -41,9 +41,9 @@ class Holds:
         """A scraper has this page, or the newest one."""
         self._answered = max(self._answered, self._pages if page is None else page)
 
-    def begin(self, series: Series, kept: bool = False) -> None:
+    def begin(self, series: Series) -> None:
         """From now on the series is exposed at 0."""
-        self._waiting[series] = Hold(self._clock.steady(), self._pages, kept)
+        self._waiting[series] = Hold(self._clock.steady(), self._pages)
 
     def keep(self, series: Series) -> bool:
         """Whether growth of the series must wait; if so, it will until ``release``."""

@@ -53,7 +53,7 @@ class Prometheus:
         for series, growth in grown.items():
             self._expose(series)
             if series in restored.held:
-                self._holds.begin(series, kept=True)
+                self._holds.begin(series)
                 self._holds.hide(series, growth)
             else:
                 self._add(series, growth)
@@ -138,7 +138,7 @@ class Prometheus:
         if self._is_exposed(series):
             return False
         self._expose(series)
-        self._holds.begin(series, kept=True)
+        self._holds.begin(series)
         return self._holds.hide(series, growth)
 
     def _add(self, series: Series, growth: Growth) -> None:

@@ -1,4 +1,4 @@
-"""Two clouds on loopback, with their event APIs and their troubles, for demos and tests; knows nothing of the exporter."""
+"""Two clouds on loopback with their event APIs and troubles, for demos and tests; knows nothing of the exporter."""
 
 from exporter.simulator.cloud import Cloud
 from exporter.simulator.configuration import configuration

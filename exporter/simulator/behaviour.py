@@ -11,8 +11,8 @@ class Behaviour(msgspec.Struct, forbid_unknown_fields=True):
     ``training_offset``: vendor SDK 3.1.206 says record, 3.1.208 and later page. ``training_total``: documents say text,
     the example and the SDK a number. ``dws_good_code``: good answers carry ``error_code`` "DWS.0000". ``dws_order``,
     ``pai_keeps`` (which end of a full answer is kept) and ``pai_zone_hours`` (zone of the event texts, read when an
-    event is added) are documented nowhere. ``metadata``: v1 has no token call. ``agency``: whether the instance has one.
-    ``signature_window``: how old a signed date may be; ``None`` accepts any.
+    event is added) are documented nowhere. ``metadata``: v1 has no token call. ``agency``: whether the instance has
+    one. ``signature_window``: how old a signed date may be; ``None`` accepts any.
     """
 
     training_offset: Literal["page", "record"] = "page"

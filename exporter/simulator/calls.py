@@ -12,7 +12,7 @@ Header = tuple[bytes, bytes]
 
 
 class Call(NamedTuple):
-    """A request as it came off the wire. ``path`` and ``raw_query`` are still percent-encoded; header names are lower case."""
+    """A request as it came off the wire: ``path`` and ``raw_query`` still percent-encoded, header names in lower case."""
 
     method: str
     path: str
@@ -72,7 +72,7 @@ def iam_error(status: int, message: str, title: str) -> Refused:
 
 
 def alibaba_error(status: int, code: str, message: str, headers: tuple[Header, ...] = ()) -> Refused:
-    """Alibaba Cloud's error body. The statuses 400 and 404 for signatures follow its RPC services [inferred for PAI]."""
+    """Alibaba Cloud's error body. Statuses 400 and 404 for signatures follow its RPC services [inferred for PAI]."""
     body = {"RequestId": "78F6FCE2-278F-4C4A-A6B7-DD8ECEA9C456", "HostId": "pai-dlc.cn-hangzhou.aliyuncs.com"}
     body |= {"Code": code, "Message": message, "Recommend": f"https://api.aliyun.com/troubleshoot?q={code}"}
     return Refused(answer(body, status, headers))

@@ -120,7 +120,7 @@ class Cloud:
                 self._put("modelarts_service", service.log, service_row(at_ms, info, type_))
 
     def dws_event(self, source_id: str, at_ms: int, name: str, **fields: Any) -> None:
-        """Something happened to a cluster, backup, … ``fields`` replace any field of the answer (severity, context, …)."""
+        """Something happened to a cluster, a backup … ``fields`` replace any field of the answer: severity, context …"""
         with self.lock:
             cluster = self.clusters.get(source_id)
             known = {"source_name": cluster.name} if cluster else {}

@@ -29,7 +29,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """One trouble. It applies where the call's name (``modelarts_training.events``) or its path begins with ``where``;
     events that are added go by the name of their source.
 
-    ``times``: how often it strikes, ``None`` for always. ``status``: of an ``error`` (5xx) or of ``expired`` (401 or 400).
+    ``times``: how often it strikes, ``None`` for always. ``status``: of an ``error`` (5xx) or of ``expired`` (401, 400).
     ``seconds``: how long ``slow`` and ``late`` wait, how far ``skew`` goes, what ``throttled`` asks for.
     ``size``: rows of ``drift`` and ``twins``, occurrences of ``growth``, bytes of ``oversize``.
     ``words``: which of Huawei Cloud's two texts ``throttled`` uses, the gateway's or ModelArts' own.

@@ -46,7 +46,7 @@ def details(cloud: Cloud, call: Call, now: int) -> Reply:
 
 
 def events(cloud: Cloud, call: Call, now: int) -> Reply:
-    """GetJobEvents: plain strings of the last seven days, at most MaxEventsNum of them; which end is cut is a switch."""
+    """GetJobEvents: plain strings of the last seven days, at most MaxEventsNum; which end is cut is a switch."""
     _action(call, "GetJobEvents")
     job, query = _known(cloud, call), call.query
     most = _number(query, "MaxEventsNum", _EVENTS)

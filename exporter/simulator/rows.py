@@ -9,7 +9,7 @@ KEPT = 100_000  # rows of one resource; a simulator that runs for weeks forgets 
 
 
 class Row(NamedTuple):
-    """One event: when (Unix ms), its JSON, and the words that a vendor can filter by. ``seen``: how often it happened."""
+    """One event: when (Unix ms), its JSON, the words that a vendor can filter by, and how often it was ``seen``."""
 
     at: int
     raw: bytes

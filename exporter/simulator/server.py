@@ -1,4 +1,4 @@
-"""The simulated clouds as an ASGI application: the way of one call through faults, checks and answer, and the socket."""
+"""The simulated clouds as an ASGI application: the way of one call through faults, checks and answer."""
 
 import asyncio
 import contextlib

@@ -5,7 +5,15 @@ from typing import Any, NamedTuple
 
 from exporter.events import Event
 from exporter.ports import Source
-from exporter.sources import dws, modelarts_pool, modelarts_service, modelarts_training, pai_dlc, training_jobs
+from exporter.sources import (
+    dws,
+    modelarts_pool,
+    modelarts_service,
+    modelarts_training,
+    pai_dlc,
+    service_list,
+    training_jobs,
+)
 from exporter.sources.scope import Scope
 
 COMMON_FIELDS = frozenset({"severity", "reason", "text", "resource"})
@@ -53,7 +61,7 @@ SOURCES: dict[str, Kind] = {
         api="modelarts",
         resource="service",
         fields=COMMON_FIELDS | modelarts_service.FIELDS,
-        statuses=modelarts_service.STATUSES,
+        statuses=service_list.STATUSES,
         record=modelarts_service.parse_record,
         options=frozenset({"workspaces"}),
     ),

@@ -11,27 +11,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from exporter.errors import SourceGarbled
-from exporter.events import Answer, Ask, Event, Found, Life, Millis, Page, Resource, Window
+from exporter.events import Answer, Ask, Event, Millis, Page, Resource, Window
 from exporter.ports import Reading, give
-from exporter.sources.answers import Name, asked, garbled, missing, read_record, read_rows, rows_of
+from exporter.sources.answers import asked, garbled, missing, read_record, read_rows, rows_of
 from exporter.sources.pages import counted, fingerprint, joined, oldest_first, page
 from exporter.sources.scope import Scope
-from exporter.sources.times import Number, moment, number, unix_millis
+from exporter.sources.service_list import list_services
+from exporter.sources.times import Number, number, unix_millis
 
 FIELDS = frozenset({"event_type"})
-STATUSES = (
-    "deploying",
-    "running",
-    "concerning",
-    "pending",
-    "waiting",
-    "stopping",
-    "deleting",
-    "failed",
-    "stopped",
-    "finished",
-)
-_SETTLED = frozenset({"failed", "stopped", "finished"})
 _LIMIT = 1000
 _OVERLAP = 3  # equal rows that it takes to believe that an answer is the one before, moved on by one row
 _HEADERS = (("X-Language", "en-us"),)
@@ -45,21 +33,6 @@ class _Row(msgspec.Struct, gc=False):
 
 class _Events(msgspec.Struct):
     events: msgspec.Raw = msgspec.field(default_factory=missing)
-    total_count: Number = None
-
-
-class _Service(msgspec.Struct, gc=False):
-    service_id: Name
-    service_name: str | None = None
-    workspace_id: str | None = None
-    infer_type: str | None = None
-    status: str | None = None
-    publish_at: Number = None
-    finished_time: Number = None
-
-
-class _Services(msgspec.Struct):
-    services: msgspec.Raw = msgspec.field(default_factory=missing)
     total_count: Number = None
 
 
@@ -77,9 +50,7 @@ class _Chunk(NamedTuple):
 
 
 _ROWS = rows_of(_Row)
-_SERVICE_ROWS = rows_of(_Service)
 _EVENTS = msgspec.json.Decoder(_Events)
-_SERVICES = msgspec.json.Decoder(_Services)
 
 
 class ModelArtsService:
@@ -92,7 +63,7 @@ class ModelArtsService:
     def discover(self, known: Collection[str], now: Millis) -> Reading:
         """Lists the services of each workspace."""
         for workspace in self._workspaces:
-            yield from _list(workspace)
+            yield from list_services(workspace)
 
     def read(self, resource: Resource, window: Window) -> Reading:
         """Reads page after page, oldest first; rows that stand on two pages are asked for again in one answer."""
@@ -106,9 +77,13 @@ class ModelArtsService:
                 self._by_record = yield from _by_record(resource.id, span, chunk)
             before, offset = chunk, seen if self._by_record else pages
             chunk = yield from _chunk(_ask(resource.id, span, offset), resource.id)
-            if _same(before, chunk):
+            if _same(before, chunk) or (not self._by_record and _moved_by_one(before, chunk)):
+                self._by_record = None  # the vendor may have changed it
                 raise _standstill(resource.id)
-            yield from give(_page(chunk, window))
+            ends_early = not chunk.came and seen < (chunk.total or 0)
+            if ends_early:
+                self._by_record = None
+            yield from give(_page(chunk, window, truncated=ends_early))
             for at in sorted({event.at or 0 for event in chunk.events if event.key in met}):
                 yield from _again(resource.id, at, window)
             met |= {event.key for event in chunk.events}
@@ -146,8 +121,14 @@ def _same(before: _Chunk, chunk: _Chunk) -> bool:
     return len(set(keys)) > 1 and keys == [event.key for event in before.events]
 
 
+def _moved_by_one(before: _Chunk, chunk: _Chunk) -> bool:
+    """Whether an answer begins with the second row of the one before: then the offset counts records."""
+    old, new = [event.key for event in before.events], [event.key for event in chunk.events]
+    return len(set(old)) > 1 and len(old) > _OVERLAP and new[: len(old) - 1] == old[1:]
+
+
 def _standstill(service: str) -> SourceGarbled:
-    return garbled(_ask(service, (), 0), "the answer promises more and does not move on; the same page came twice")
+    return garbled(_ask(service, (), 0), "the answer promises more and does not move on; the page before came again")
 
 
 def _by_record(
@@ -155,15 +136,14 @@ def _by_record(
 ) -> Generator[Ask, Answer | int | None, bool]:
     """Finds out what the offset counts, from what offset 1 answers; else from what the last record's number answers."""
     second = yield from _chunk(_ask(service, span, 1), service)
-    old, new = [event.key for event in first.events], [event.key for event in second.events]
     if _same(first, second):
         raise _standstill(service)
-    if not set(old) & set(new):
+    if not {event.key for event in first.events} & {event.key for event in second.events}:
         return False
-    if len(set(old)) > 1 and len(old) > _OVERLAP and new[: len(old) - 1] == old[1:]:
-        return True
+    if _moved_by_one(first, second) or second.total is None:
+        return _moved_by_one(first, second)
     # Equal rows, or too few. As a record this offset is the last one, as a page it lies far behind the end.
-    third = yield from _chunk(_ask(service, span, (second.total or 1) - 1), service)
+    third = yield from _chunk(_ask(service, span, second.total - 1), service)
     return third.came > 0
 
 
@@ -192,51 +172,6 @@ def _read(rows: list[_Row], service: str) -> tuple[list[Event], int]:
             continue
         events.append(Event(key, service, at, text, kind, fields=common[1]))
     return events, len(rows) - len(events)
-
-
-def _list(workspace: str) -> Reading:
-    """The pages of a list whose offset is a start page by the document, and a record by what comes back."""
-    ids: dict[str, None] = {}
-    by_record = False
-    pages = lost = 0
-    while True:
-        request = _ask_list(workspace, len(ids) if by_record else pages)
-        answer = yield from asked(request, _SERVICES)
-        total = number(answer.total_count)
-        rows, unreadable = read_rows(request, answer.services, _SERVICE_ROWS, total == 0)
-        came = [row.service_id for row in rows]
-        if pages == 1 and not by_record and len(ids) > 1 and came[: len(ids) - 1] == list(ids)[1:]:
-            by_record = True
-            continue
-        if came and not set(came) - ids.keys():
-            raise garbled(request, "the answer promises more and does not move on; all its services came before")
-        yield Found([_service(row, workspace) for row in rows], unreadable)
-        ids |= dict.fromkeys(came)
-        pages, lost = pages + 1, lost + unreadable
-        if not came or (len(came) < _LIMIT if total is None else len(ids) + lost >= total):
-            return
-
-
-def _ask_list(workspace: str, offset: int) -> Ask:
-    order = (("sort_by", "publish_at"), ("order", "asc"), ("offset", str(offset)), ("limit", str(_LIMIT)))
-    query = ((("workspace_id", workspace),) if workspace else ()) + order
-    path = "/v1/{project_id}/services"
-    return Ask("modelarts", path, query, headers=_HEADERS, permission="modelarts:service:list")
-
-
-def _service(row: _Service, workspace: str) -> Resource:
-    status = row.status or ""
-    life: Life = "settled" if status in _SETTLED else "active"
-    return Resource(
-        id=row.service_id,
-        name=row.service_name or "",
-        workspace=row.workspace_id or workspace,
-        kind=row.infer_type or "",
-        status=status,
-        life=life,
-        created=moment(row.publish_at),
-        finished=moment(row.finished_time) if life == "settled" else None,
-    )
 
 
 def parse_record(raw: Any, resource: str) -> Event:

@@ -117,8 +117,11 @@ class ModelArtsTraining:
                 break
             before = chunk
             chunk = yield from _chunk(_ask(span, seen if self._by_record else pages), span.job)
-            if _same(before, chunk):
+            if _same(before, chunk) or (not self._by_record and _moved_by_one(before, chunk)):
+                self._by_record = None  # the vendor may have changed it again
                 raise _standstill(span)
+        if short:
+            self._by_record = None
         for key, event in twins.items():
             yield from _again(span, event, times[key], since)
 
@@ -171,8 +174,14 @@ def _same(before: _Chunk, chunk: _Chunk) -> bool:
     return len(set(keys)) > 1 and keys == [event.key for event in before.events]
 
 
+def _moved_by_one(before: _Chunk, chunk: _Chunk) -> bool:
+    """Whether an answer begins with the second row of the one before: then the offset counts records."""
+    old, new = [event.key for event in before.events], [event.key for event in chunk.events]
+    return len(set(old)) > 1 and len(old) > _OVERLAP and new[: len(old) - 1] == old[1:]
+
+
 def _standstill(span: _Span) -> SourceGarbled:
-    return garbled(_ask(span), "the answer promises more and does not move on; the same page came twice")
+    return garbled(_ask(span), "the answer promises more and does not move on; the page before came again")
 
 
 def _by_record(span: _Span, first: _Chunk) -> Generator[Ask, Answer | int | None, bool]:
@@ -180,10 +189,9 @@ def _by_record(span: _Span, first: _Chunk) -> Generator[Ask, Answer | int | None
     second = yield from _chunk(_ask(span, 1), span.job)
     if _same(first, second):
         raise _standstill(span)
-    old, new = [event.key for event in first.events], [event.key for event in second.events]
-    if not set(old) & set(new):
+    if not {event.key for event in first.events} & {event.key for event in second.events}:
         return False
-    if len(set(old)) > 1 and len(old) > _OVERLAP and new[: len(old) - 1] == old[1:]:
+    if _moved_by_one(first, second):
         return True
     # Equal rows, or too few. As a record this offset is the last one, as a page it lies far behind the end.
     third = yield from _chunk(_ask(span, first.total - 1), span.job)

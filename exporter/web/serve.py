@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 from asyncio import TimerHandle, Transport
 from collections.abc import Generator
@@ -29,10 +30,16 @@ def listen(address: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     both = host == "::" and socket.has_dualstack_ipv6()
     try:
-        return socket.create_server((host, int(port)), family=family, backlog=128, dualstack_ipv6=both)
-    except (OSError, UnicodeError) as error:
-        what = getattr(error, "strerror", None) or "no such host"
+        listening = socket.create_server((host, int(port)), family=family, backlog=128, dualstack_ipv6=both)
+    except OSError as error:
+        what = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise ConfigError(f"web.listen: {address}: {what}; choose another address, or stop what uses it") from error
+    except UnicodeError as error:
+        raise ConfigError(f"web.listen: '{address}' names no host; write it as 0.0.0.0:10186") from error
+    listening.setsockopt(
+        socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+    )  # for all it accepts; else a head waits 40 ms for its body
+    return listening
 
 
 async def serve(application: ASGIApp, listening: socket.socket, stop: asyncio.Event) -> None:

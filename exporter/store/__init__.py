@@ -1,0 +1,15 @@
+"""Keeps what was counted: totals, remembered keys and progress, all changed together or not at all. Decides nothing."""
+
+from exporter.ports import Store
+from exporter.store.place import Place, check_store, parse_store
+from exporter.store.sqlite import open_sqlite
+
+__all__ = ["Place", "check_store", "open_store", "parse_store"]
+
+
+async def open_store(url: str) -> Store:
+    """The store of a configuration's ``store:`` line, ready to be asked.
+
+    Raises ConfigError if the line cannot be used, StoreError if what it names cannot.
+    """
+    return await open_sqlite(check_store(url))

@@ -1,0 +1,120 @@
+"""The store that keeps everything in one SQLite file, where a thread of its own works: no slow disk stops the loop.
+
+How much an event grew is answered from memory. Memory changes only after the file has, and only in the loop.
+"""
+
+import asyncio
+import sqlite3
+import struct
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import NamedTuple, TypeVar
+
+from exporter.errors import StoreError
+from exporter.events import Event
+from exporter.ports import Commit, Restored, Watch
+from exporter.store import totals
+from exporter.store.database import connect, write
+from exporter.store.draft import Draft
+from exporter.store.lock import lock
+from exporter.store.memory import Memory
+from exporter.store.place import Place
+from exporter.store.statements import Statement
+from exporter.store.trouble import DAMAGED, FOREIGN, trouble
+
+T = TypeVar("T")
+
+
+class _File(NamedTuple):
+    """An open file and what is to be closed with it. Belongs to the thread that opened it."""
+
+    where: str
+    database: sqlite3.Connection
+    closing: ExitStack
+
+
+class SqliteStore:
+    """See ``exporter.ports.Store``; made by ``open_sqlite``."""
+
+    def __init__(self, file: _File, memory: Memory, thread: ThreadPoolExecutor) -> None:
+        self._file, self._memory, self._thread = file, memory, thread
+        self._turn = asyncio.Lock()
+
+    async def restore(self) -> Restored:
+        """All that was committed, except the keys: those were read when the file was opened. Raises StoreError."""
+        return await self._work(totals.restore)
+
+    async def grown(self, watch: Watch, events: Sequence[Event]) -> list[int]:
+        """For each event how often it happened beyond what is remembered; reads memory only."""
+        return self._memory.grown(watch, events)
+
+    async def commit(self, commits: Sequence[Commit]) -> None:
+        """Makes all of ``commits`` true in one transaction. Raises StoreError; then nothing has changed.
+
+        It comes to its end even if its caller is cancelled meanwhile: file and memory must not part.
+        """
+        await asyncio.shield(self._commit(commits))
+
+    async def close(self) -> None:
+        """After the commit under way, if any."""
+        async with self._turn:
+            await self._work(lambda _: self._file.closing.close())
+        self._thread.shutdown()
+
+    async def _commit(self, commits: Sequence[Commit]) -> None:
+        async with self._turn:
+            draft = Draft(self._memory)
+            for commit in commits:
+                draft.take(commit)
+            statements: list[Statement] = [*totals.statements(commits), *draft.statements()]
+            if statements:
+                await self._work(lambda database: write(database, statements))
+            draft.adopt()
+
+    async def _work(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._file.database)
+        except FOREIGN as error:
+            raise trouble(self._file.where, error) from error
+
+
+async def open_sqlite(place: Place) -> SqliteStore:
+    """Opens or makes the file and reads its keys.
+
+    Raises StoreError if it is in use, damaged, of another program, too new, or cannot be written.
+    """
+    thread = ThreadPoolExecutor(1, thread_name_prefix="store")
+    try:
+        file, memory = await asyncio.get_running_loop().run_in_executor(thread, _open, place)
+    except BaseException:
+        thread.shutdown(wait=False)
+        raise
+    return SqliteStore(file, memory, thread)
+
+
+def _open(place: Place) -> tuple[_File, Memory]:
+    where = ":memory:" if place.path is None else str(place.path)
+    with ExitStack() as closing:
+        if place.path is not None:
+            closing.enter_context(lock(place.path))
+        try:
+            database = connect(place)
+            closing.callback(database.close)
+            memory = _read_keys(database, where)
+        except FOREIGN as error:
+            raise trouble(where, error) from error
+        return _File(where, database, closing.pop_all()), memory
+
+
+def _read_keys(database: sqlite3.Connection, where: str) -> Memory:
+    memory = Memory()
+    try:
+        memory.load(
+            database.execute("SELECT id, target, source, resource FROM watches"),
+            database.execute("SELECT watch, day, sum(length(records)) FROM keys GROUP BY watch, day"),
+            database.execute("SELECT id, watch, day, newest, records FROM keys ORDER BY id"),
+        )
+    except (KeyError, struct.error) as error:
+        raise StoreError(f"{where}: {DAMAGED} (its keys do not fit together)") from error
+    return memory

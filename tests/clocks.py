@@ -1,0 +1,49 @@
+"""A clock for tests: nobody waits, yet everybody who sleeps wakes in the right order."""
+
+import asyncio
+
+ROUNDS = 20  # chances for everybody else to go on before time does
+
+
+class ManualClock:
+    """An ``exporter.ports.Clock`` that stands still while somebody can run, then jumps to the end of the shortest sleep.
+
+    ``slept`` is what was asked for, in order.
+    """
+
+    def __init__(self, now: float = 1_790_000_000.0) -> None:
+        self._began, self._passed, self._moves = now, 0.0, 0
+        self._ends: list[float] = []
+        self.slept: list[float] = []
+
+    def now(self) -> float:
+        return self._began + self._passed
+
+    def steady(self) -> float:
+        return self._passed
+
+    def advance(self, seconds: float) -> None:
+        """Time that passes without anybody having asked for it."""
+        self._passed += seconds
+        self._moves += 1
+
+    async def sleep(self, seconds: float) -> None:
+        end = self._passed + max(seconds, 0.0)
+        self.slept.append(seconds)
+        self._ends.append(end)
+        self._moves += 1
+        await asyncio.sleep(0)
+        try:
+            while self._passed < end:
+                await self._rest(end)
+        finally:
+            self._ends.remove(end)
+            self._moves += 1
+
+    async def _rest(self, end: float) -> None:
+        moves = self._moves
+        for _ in range(ROUNDS):
+            await asyncio.sleep(0)
+        if moves == self._moves and min(self._ends) == end:
+            self.advance(end - self._passed)
+            self._passed = max(self._passed, end)  # whatever rounding took

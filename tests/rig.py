@@ -1,0 +1,133 @@
+"""Puts the exporter's flow together over a real simulator and a manual clock, and lets a test stop it anywhere."""
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from clocks import ManualClock
+
+from exporter import app
+from exporter.config import Config, load
+from exporter.errors import SourceError
+from exporter.events import Answer, Ask
+from exporter.facts import Fact
+from exporter.fetch import Fetcher
+from exporter.ports import Commit, Store
+from exporter.simulator import configuration
+from exporter.store import open_store
+
+LONG = 8 * 3600.0  # seconds: everything is read again after it
+
+
+class Killed(BaseException):
+    """The process died here."""
+
+
+class Fuse:
+    """Kills at the n-th step (a request before it is sent, a commit before or after it is made); ``None`` never."""
+
+    def __init__(self, left: int | None = None) -> None:
+        self.left = left
+
+    def burn(self) -> None:
+        """One step more."""
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                raise Killed
+
+
+class Flow:
+    """Every source of every target, polled by hand."""
+
+    def __init__(self, core: app.Core, stations: Iterable[app.Station]) -> None:
+        self.core, self.stations = core, list(stations)
+
+    async def round(self) -> None:
+        """Lists and reads everything once. What a vendor refuses is left to the next round."""
+        for station in self.stations:
+            with contextlib.suppress(SourceError):
+                await station.listing.refresh()
+            watches = [*station.roster.open()] if station.desk.per_resource else [""]
+            for watch in watches:
+                with contextlib.suppress(SourceError):
+                    await station.collector.poll(watch, 1.0)
+        await self.core.ledger.let_out()
+
+    async def totals(self, metric: str, *labels: str) -> dict[tuple[str, ...], float]:
+        """A counter as the store has it, summed over all labels but these; zeros left out."""
+        names = self.core.known.catalogue.metrics[metric].labels
+        keep = [names.index(label) for label in labels]
+        sums: dict[tuple[str, ...], float] = {}
+        for (name, values), value in (await self.core.store.restore()).changes.counts.items():
+            if name == metric and value:
+                key = tuple(values[index] for index in keep)
+                sums[key] = sums.get(key, 0.0) + value
+        return sums
+
+
+def configured(base: str, folder: Path, **source: Any) -> Config:
+    """A configuration against the simulator with a state file in ``folder``; ``source`` are options of every source."""
+    written = configuration(base, store=str(folder / "state.db"))
+    for target in written["targets"]:
+        for options in target["sources"].values():
+            options.update(source)
+    path = folder / "exporter.json"
+    path.write_text(json.dumps(written))
+    return load(path, environ={}, sets=())
+
+
+_read: dict[tuple[str, ...], app.Known] = {}
+
+
+def known(config: Config) -> app.Known:
+    """The packs, read once: they are the same for every configuration with these targets."""
+    key = tuple(target.name for target in config.targets)
+    if key not in _read:
+        _read[key] = app.read_known(config)
+    return _read[key]
+
+
+@contextlib.asynccontextmanager
+async def flow(config: Config, clock: ManualClock, fuse: Fuse, facts: list[Fact] | None = None) -> AsyncIterator[Flow]:
+    """The flow over the state file; Killed is a death: nothing is finished or tidied up first."""
+    tell = (facts if facts is not None else []).append
+    store = await open_store(config.store.reveal())
+    accounts = app.open_accounts(config, clock, tell)
+    try:
+        core = await app.make_core(FusedStore(store, fuse), known(config), config, clock, tell)
+        fused = [msgspec.structs.replace(account, fetcher=FusedFetcher(account.fetcher, fuse)) for account in accounts]
+        yield Flow(
+            core, [app.make_station(account, name, core) for account in fused for name in account.target.sources]
+        )
+    finally:
+        for account in accounts:
+            await account.client.aclose()
+        await store.close()
+
+
+class FusedFetcher:
+    """Dies before a request."""
+
+    def __init__(self, fetcher: Fetcher, fuse: Fuse) -> None:
+        self._fetcher, self._fuse, self.skew, self.project = fetcher, fuse, 0.0, None
+
+    async def ask(self, ask: Ask) -> Answer:
+        self._fuse.burn()
+        return await self._fetcher.ask(ask)
+
+
+class FusedStore:
+    """Dies before or after a commit."""
+
+    def __init__(self, store: Store, fuse: Fuse) -> None:
+        self._store, self._fuse = store, fuse
+        self.restore, self.grown, self.close = store.restore, store.grown, store.close
+
+    async def commit(self, commits: Sequence[Commit]) -> None:
+        self._fuse.burn()
+        await self._store.commit(commits)
+        self._fuse.burn()

@@ -1,0 +1,113 @@
+"""Applying a pack: the fast way gives what trying the rules in order gives, whatever the rules and the events."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.documents import parse_document
+from exporter.errors import ConfigError
+from exporter.events import Event
+from exporter.mapping.apply import mapper
+from exporter.mapping.explain import explain
+from exporter.mapping.packs import load
+from exporter.mapping.rules import Pack
+from exporter.mapping.shape import stopped
+
+FIELDS = frozenset({"severity", "reason", "text", "resource", "kind", "zone"})
+
+
+def no_record(raw: object, resource: str) -> Event:
+    raise ValueError("these files carry no tests")
+
+
+def pack_of(text: str) -> Pack:
+    document = parse_document(f"mapping: 1\nsource: demo\n{text}", "demo.yaml")
+    return load([document], {"demo": FIELDS}, {"demo": no_record})[0]
+
+
+def event(text: str = "", severity: str = "", reason: str = "", resource: str = "r-1", **fields: str) -> Event:
+    return Event(b"", resource, 1_700_000_000_000, text, severity, reason, fields=fields)
+
+
+def naive(pack: Pack, seen: Event) -> tuple[str | None, str | None]:
+    """The rule that takes an event, or why none does: rules in order, first match wins."""
+    severity = pack.severity.get(seen.severity.casefold(), "unclassified")
+    known = {"severity": severity, "reason": seen.reason, "resource": seen.resource, **seen.fields}
+    looked = False
+    for rule in pack.rules:
+        if all(known.get(field, "") in values for field, values in rule.when):
+            fits = any(stopped(shape, seen.text) is None for shape in rule.shapes)
+            if fits or not rule.shapes:
+                return rule.id, None
+            looked = looked or bool(rule.when)
+    return None, "no_shape" if looked else "no_rule"
+
+
+WORDS = st.sampled_from(["Pod", "Job", "node", "started", "failed", "a-0", "7", "3/4", "x"])
+SHAPES = st.sampled_from([
+    "Pod {a:word} started", "Pod {a:word} failed", "Pod {a:word} failed with {b:int}", "Pod {a:text} failed with {b:rest}",
+    "[{a:word}] started", "[{a:word}] failed", "[{a:word}][{b:word}] failed", "[{a:text}] started", "[Pod: {a:word}] {b:rest}",
+    "{a:text}failed{b:rest}", "{a:ints} started", "{a:word}", "Job started", "Job failed", "Job {a:text}", "{a:rest}",
+    "Job {a:int} started", "Job {a:words} started", "Pod started", "[Job] started", "node {a:num}", "{a:word} node {b:word}",
+])  # fmt: skip
+TEXTS = st.one_of(
+    st.builds("{} {} {}".format, WORDS, WORDS, WORDS),
+    st.builds("[{}] {}".format, WORDS, WORDS),
+    st.builds("[{}][{}] {}".format, WORDS, WORDS, WORDS),
+    st.builds("[Pod: {}] {}".format, WORDS, WORDS),
+    st.builds("{} {} failed with {}".format, WORDS, WORDS, WORDS),
+    st.builds("{} {}".format, WORDS, WORDS),
+    WORDS,
+)
+RULES = st.fixed_dictionaries(
+    {},
+    optional={
+        "shapes": st.lists(SHAPES, min_size=1, max_size=3, unique=True),
+        "reason": st.lists(st.sampled_from(["R1", "R2"]), min_size=1, max_size=2, unique=True),
+        "severity": st.just(["warning", "error"]),
+        "kind": st.lists(st.sampled_from(["k1", "k2"]), min_size=1, max_size=2, unique=True),
+    },
+)
+EVENTS = st.builds(
+    event,
+    text=TEXTS,
+    severity=st.sampled_from(["Info", "WARNING", "Error", "", "strange"]),
+    reason=st.sampled_from(["R1", "R2", "R3", ""]),
+    kind=st.sampled_from(["k1", "k2", "k3", ""]),
+)
+
+
+def reachable(drawn: list[dict[str, list[str]]]) -> Pack:
+    """A pack of those drawn rules that a file may hold: not empty, and none out of reach."""
+    kept: list[str] = []
+    pack = pack_of("rules: []")
+    for number, rule in enumerate(drawn):
+        when = ", ".join(f"{field}: {rule[field]}" for field in ("reason", "severity", "kind") if field in rule)
+        shape = f", shape: {rule['shapes']}" if "shapes" in rule else ""
+        line = f"  - {{id: r{number}, when: {{{when}}}{shape}}}"
+        try:
+            pack = pack_of("rules:\n" + "\n".join([*kept, line]))
+        except ConfigError:
+            continue
+        kept.append(line)
+    return pack
+
+
+@given(drawn=st.lists(RULES, max_size=14), events=st.lists(EVENTS, min_size=1, max_size=12))
+def test_the_fast_way_gives_what_trying_the_rules_in_order_gives(
+    drawn: list[dict[str, list[str]]], events: list[Event]
+) -> None:
+    pack = reachable(drawn)
+    map_ = mapper(pack, "t")
+    for seen in events:
+        mapped, looks = map_(seen), list(explain(pack, seen))
+        assert (mapped.rule, mapped.unmapped) == naive(pack, seen)
+        assert [look.rule for look in looks if look.took] == ([mapped.rule] if mapped.rule else [])
+
+
+def test_strange_fields_cost_no_memory() -> None:
+    """What vendors send in fields is not bounded; what is kept of it is."""
+    pack = pack_of("rules:\n  - {id: a, when: {kind: k, reason: R}, shape: a}\n  - {id: b, shape: b}")
+    map_ = mapper(pack, "t")
+    first = map_(event("b", "word-1", "reason-1", kind="kind-1"))
+    for number in range(6000):
+        assert map_(event("b", f"word-{number}", f"reason-{number}", kind=f"kind-{number}")) is first

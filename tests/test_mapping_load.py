@@ -1,0 +1,144 @@
+"""Loading mapping files: every fault is one line that says where, what and the cure; files of one source become one pack."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.documents import Document, parse_document, read_document
+from exporter.errors import ConfigError
+from exporter.events import Event
+from exporter.mapping.apply import mapper
+from exporter.mapping.packs import built_in, load
+from exporter.mapping.rules import Pack
+from exporter.mapping.schema import MappingFile
+
+BAD = Path(__file__).parent / "data" / "bad-mappings"
+COMMON = frozenset({"severity", "reason", "text", "resource"})
+FIELDS = {
+    "modelarts_pool": COMMON | {"type"},
+    "modelarts_training": COMMON | {"level", "source"},
+    "dws": COMMON | {"name"},
+}
+
+
+def pool_event(raw: Any, resource: str) -> Event:
+    """A pool's event as its source reads it, as far as these tests need."""
+    key = f"{raw['reason']} {raw['firstTimestamp']} {raw['message']}".encode()
+    return Event(key, resource, 1, raw["message"], raw["type"], raw["reason"], raw["count"], 1, {"type": raw["type"]})
+
+
+def loaded(*documents: Document) -> tuple[Pack, ...]:
+    return load(documents, FIELDS, dict.fromkeys(FIELDS, pool_event))
+
+
+def sets() -> list[tuple[str, ...]]:
+    """The bad files; those that are only bad together, ``x-1`` before ``x-2``, as one."""
+    names = sorted(path.name for path in BAD.iterdir())
+    alone = [(name,) for name in names if not name.endswith(("-1.yaml", "-2.yaml"))]
+    return alone + [(name, name.replace("-1.", "-2.")) for name in names if name.endswith("-1.yaml")]
+
+
+@pytest.mark.parametrize("names", sets(), ids="+".join)
+def test_a_fault_is_told_in_one_line_with_place_and_cure(names: tuple[str, ...]) -> None:
+    """Every bad file says in comments at its end what must be said of it, and nothing else may be."""
+    with pytest.raises(ConfigError) as caught:
+        loaded(*(parse_document((BAD / name).read_text("utf-8"), name) for name in names))
+    text = "".join((BAD / name).read_text("utf-8") for name in names)
+    expected = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("# ")]
+    assert list(caught.value.problems) == expected
+
+
+def document(text: str, name: str = "mine.yaml", source: str = "modelarts_pool") -> Document:
+    return parse_document(f"mapping: 1\nsource: {source}\n{text}", name)
+
+
+SHIPPED = """
+severity: {Normal: info, Warning: warning}
+metrics:
+  demo_moves_total: {type: counter, help: "Moves, from the text."}
+rules:
+  - {id: first, shape: "first", do: [{count: demo_moves_total}]}
+  - {id: moved, when: {reason: PoolStatusChange}, shape: "from {was:word} to {now:word}"}
+  - {id: all, when: {type: Warning}}
+unmapped: {hint_words: [lost]}
+tests:
+  - name: it moves
+    event: {type: Warning, reason: PoolStatusChange, count: 1, firstTimestamp: "2023-01-16T06:55:35Z", message: from Running to Abnormal}
+    rule: moved
+"""
+
+
+def seen(text: str, kind: str = "Normal", reason: str = "PoolStatusChange") -> Event:
+    return pool_event({"reason": reason, "firstTimestamp": "", "message": text, "type": kind, "count": 1}, "p")
+
+
+def test_rules_of_an_earlier_file_come_first() -> None:
+    (pack,) = loaded(
+        document('rules:\n  - {id: mine, shape: "from {was:word} to Abnormal"}'), document(SHIPPED, "shipped.yaml")
+    )
+    assert [rule.id for rule in pack.rules] == ["mine", "first", "moved", "all"]
+    assert mapper(pack, "t")(seen("from Running to Abnormal")).rule == "mine"
+
+
+def test_the_same_id_replaces_a_rule_where_it_stands() -> None:
+    """So a user can give another meaning to one rule without putting it before all others."""
+    mine = document("rules:\n  - {id: all, when: {type: [Warning, Normal]}, as: {reason: Mine}}")
+    (pack,) = loaded(mine, document(SHIPPED, "shipped.yaml"))
+    assert [rule.id for rule in pack.rules] == ["first", "moved", "all"]
+    assert mapper(pack, "t")(seen("what else")).reason == "Mine"
+    assert mapper(pack, "t")(seen("from Running to Abnormal")).rule == "moved"
+
+
+def test_a_disabled_rule_is_gone_and_takes_no_test_with_it() -> None:
+    (pack,) = loaded(document("disable: [moved, all]"), document(SHIPPED, "shipped.yaml"))
+    assert [rule.id for rule in pack.rules] == ["first"]
+    assert mapper(pack, "t")(seen("from Running to Abnormal")).unmapped == "no_rule"
+
+
+def test_severities_and_hints_of_files_add_up_and_the_earlier_file_wins() -> None:
+    mine = document("severity: {warning: error}\nunmapped: {hint_words: [odd]}")
+    (pack,) = loaded(mine, document(SHIPPED, "shipped.yaml"))
+    assert mapper(pack, "t")(seen("first", "Warning")).severity == "error"
+    assert pack.severities == ("info", "error")
+    assert pack.hints == ("odd", "lost")
+
+
+def test_each_source_has_its_own_pack() -> None:
+    packs = loaded(document(SHIPPED), document("rules:\n  - {id: moved, shape: moved}", "other.yaml", "dws"))
+    assert [(pack.source, len(pack.rules)) for pack in packs] == [("modelarts_pool", 3), ("dws", 1)]
+
+
+def test_the_hash_tells_meanings_apart_and_leaves_comments_alone() -> None:
+    hashes = [
+        loaded(document(text))[0].hash
+        for text in (SHIPPED, f"# hello\n{SHIPPED}", SHIPPED.replace("id: first", "id: 1st"))
+    ]
+    assert hashes[0] == hashes[1] != hashes[2]
+    assert len(hashes[0]) == 12
+
+
+def test_all_files_are_judged_before_anything_is_said() -> None:
+    with pytest.raises(ConfigError) as caught:
+        loaded(document("rules: 7", "a.yaml"), document(SHIPPED, "b.yaml"), document("vocab: {v: []}", "c.yaml", "dws"))
+    assert [problem.split(":")[0] for problem in caught.value.problems] == ["a.yaml", "c.yaml"]
+
+
+def test_the_packs_that_come_along_are_found_and_fit_the_form() -> None:
+    names = [path.name for path in built_in()]
+    assert names == [
+        "dws.yaml",
+        "modelarts_pool.yaml",
+        "modelarts_service.yaml",
+        "modelarts_training.yaml",
+        "pai_dlc.yaml",
+    ]
+    for path in built_in():
+        MappingFile.model_validate(read_document(path).data)
+
+
+def test_the_form_can_be_written_as_a_json_schema() -> None:
+    schema = MappingFile.model_json_schema()
+    assert schema["additionalProperties"] is False
+    assert set(schema["required"]) == {"mapping", "source"}
+    assert "as" in schema["$defs"]["RulePart"]["properties"]

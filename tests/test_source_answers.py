@@ -1,0 +1,139 @@
+"""What all sources make of answers that are damaged, empty or contradict the documents."""
+
+import json
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_sources import ALL, NOW, drive, read, record_of
+
+from exporter.errors import SourceGarbled
+from exporter.events import Resource
+from exporter.sources import SOURCES
+from exporter.sources.pages import joined
+from exporter.sources.scope import Scope
+from exporter.sources.times import iso_reader, moment, number, unix_millis
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("verb", ["read", "discover"])
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (b"<html>Bad Gateway</html>", "is not JSON"),
+        (b"", "is not JSON"),
+        (b"[]", "another shape"),
+        (b'{"error_code":"ModelArts.0104"}', "holds no list of rows"),
+        (b'{"events":5,"items":5,"services":5,"clusters":5,"Events":5,"Jobs":5}', "are no list"),
+        (b'{"total": ' + b"[" * 100_000, "the answer"),
+    ],
+)
+def test_an_answer_that_cannot_be_opened_is_garbled_and_says_where(
+    name: str, verb: str, body: bytes, problem: str
+) -> None:
+    source = SOURCES[name].make(Scope())
+    reading = source.discover((), NOW) if verb == "discover" else source.read(Resource("r"), ALL)
+
+    with pytest.raises(SourceGarbled) as caught:
+        drive(reading, lambda request: body)
+
+    assert str(caught.value).startswith(f"{SOURCES[name].api} /")
+    assert problem in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"events": None, "items": None, "services": None, "clusters": None, "Events": None, "Jobs": None},
+        {"total": 0, "count": 0, "total_count": 0, "TotalCount": 0, "JobId": "r", "kind": "{kind}"},
+    ],
+    ids=["null", "left out"],
+)
+def test_an_empty_list_may_be_null_or_left_out(name: str, body: dict[str, Any]) -> None:
+    source = SOURCES[name].make(Scope())
+
+    events = drive(source.read(Resource("r"), ALL), lambda request: {**body, "kind": "EventList"})
+    resources = drive(source.discover((), NOW), lambda request: {**body, "kind": "PoolList"})
+
+    assert (len(events.asks), events.events) == (1, [])
+    assert (len(resources.asks), resources.resources) == (1, [])
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("damage", [b"\xff\xfe", b"\\ud83d", b"\\udc00"], ids=["no UTF-8", "half a pair", "other half"])
+def test_a_message_cut_within_a_character_hides_neither_itself_nor_others(name: str, damage: bytes) -> None:
+    row = json.dumps(record_of(name), separators=(",", ":")).encode()
+    ends = {"dws": b' is deleted"', "pai_dlc": b'-0"', "modelarts_service": b'service"'}
+    whole, end = b'{"metadata":{},"JobId":"r","LIST":[%b,%b]}', ends.get(name, b'."')
+    other = row.replace(end, damage + end, 1).replace(b"f63ccf96", b"f63ccf97")
+    body = (whole % (row, other)).replace(
+        b"LIST", {"pai_dlc": b"Events", "modelarts_pool": b"items"}.get(name, b"events")
+    )
+
+    page = read(name, lambda request: body).pages[0]
+
+    assert (len(page.events), page.unreadable) == (2, 0)
+    assert len({event.text for event in page.events}) == 2
+
+
+def test_k8s_has_one_spelling_and_one_key() -> None:
+    events = [
+        {"time": "2022-11-26T16:03:41+08:00", "level": "Info", "source": one, "message": "x"}
+        for one in ("K8S", "K8s", "k8s")
+    ]
+
+    heard = read("modelarts_training", lambda request: {"total": 3, "events": events})
+
+    assert [(event.fields["source"], event.count) for event in heard.events] == [("K8S", 3)]
+
+
+def test_every_part_of_a_training_event_is_part_of_its_identity_but_the_zone_its_time_is_written_in() -> None:
+    record = SOURCES["modelarts_training"].record
+    one = {"time": "2022-11-26T16:03:41+08:00", "level": "Info", "source": "Job", "message": "x"}
+    changes = {"time": "2022-11-26T16:03:42+08:00", "level": "Error", "source": "Task", "message": "y"}
+
+    assert len({record(row, "r").key for row in (one, *({**one, name: changes[name]} for name in one))}) == 5
+    assert record({**one, "time": "2022-11-26T08:03:41Z"}, "r").key == record(one, "r").key
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(max_size=4), max_size=4), st.lists(st.text(max_size=4), max_size=4))
+def test_parts_of_an_identity_cannot_be_shifted_into_each_other(one: list[str], other: list[str]) -> None:
+    assert (joined(*one) == joined(*other)) is (one == other)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(86_400_000, 32_503_680_000_000), max_size=9), st.timezones())
+def test_a_reader_of_times_reads_each_as_if_it_were_alone(times: list[int], zone: tzinfo) -> None:
+    reader = iso_reader()
+
+    for at in times:
+        moment = datetime.fromtimestamp(at // 1000, UTC) + timedelta(milliseconds=at % 1000)
+        shift = moment.astimezone(zone).utcoffset() or timedelta()
+        if shift.microseconds == 0 and shift.seconds % 60 == 0:  # RFC 3339 has no seconds in a zone
+            assert reader(moment.astimezone(zone).isoformat()) == at
+        assert reader(moment.isoformat(" ", "seconds").replace("+00:00", "Z")) == at // 1000 * 1000
+
+
+@pytest.mark.parametrize(
+    "text", ["", "noon", "2022-11-26", "2022-11-26T16:03:41", "2022-11-26T16:03", "0001-01-01T00:00:00Z"]
+)
+def test_a_time_that_is_none_or_states_no_zone_is_not_guessed(text: str) -> None:
+    reader = iso_reader()
+    reader("2022-11-26T16:03:41Z")
+
+    with pytest.raises(ValueError):
+        reader(text)
+
+
+def test_ten_digits_are_seconds_and_thirteen_are_milliseconds() -> None:
+    assert unix_millis(1243143243) == 1243143243000
+    assert unix_millis(1562597251764) == 1562597251764
+    assert moment("1243143243") == moment(1243143243.0) == 1243143243000
+    assert moment("2022-12-29T11:45:52Z") == moment("2022-12-29T11:45:52") == 1672314352000
+    assert [moment(value) for value in (None, 0, "", "soon", "2022-13-40T00:00:00Z", 1e300, 10**20)] == [None] * 7
+    assert [number(value) for value in (7, "7", 7.0, "7.0", None, "", "many", "inf", "nan")] == [7] * 4 + [None] * 5
