@@ -246,9 +246,11 @@ async def run(config: Config, stop: asyncio.Event | None = None, bound: Callable
         ears.append(health.hear)
         gc.collect()
         gc.freeze()
+        port = listening.getsockname()[1]
         if bound is not None:
-            bound(listening.getsockname()[1])
-        tell(Noted(f"platform-events-exporter {__version__} listens on {config.web.listen}, {len(pollers)} sources"))
+            bound(port)
+        address = f"{config.web.listen.rpartition(':')[0]}:{port}"
+        tell(Noted(f"platform-events-exporter {__version__} listens on {address}, {len(pollers)} sources"))
         work = [poller.run() for poller in pollers]
         await _until(stop, serve(make_site(shown), listening, stop), [*work, _housekeeping(core, pollers, accounts)])
         tell(Noted("stopped: everything that was read is on record"))
@@ -319,9 +321,10 @@ class _Health:
 
 
 def _log(config: Config) -> Log:
-    logger = logging.getLogger("platform-events-exporter")
+    handler, logger = make_handler(config.log.format), logging.getLogger("platform-events-exporter")
+    for own in (logger, logging.getLogger("uvicorn.error")):  # the web server's warnings go where ours go
+        own.handlers, own.propagate = [handler], False
     logger.setLevel(config.log.level.upper())
-    logger.handlers, logger.propagate = [make_handler(config.log.format)], False
     return Log(logger)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -24,22 +25,35 @@ cli = typer.Typer(
 )
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Configuration file (YAML 1.2 or JSON).")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, wins over environment and file.")]
-OutputOption = Annotated[str, typer.Option("--output", "-o", help="text, or json where a machine reads.")]
+
+
+class Output(StrEnum):
+    """What ``check`` writes."""
+
+    text = "text"
+    json = "json"
+
+
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="json where a machine reads.")]
+SpeedOption = Annotated[float, typer.Option(min=0.01, max=1000, help="1 gives about two events a second.")]
 
 
 def main() -> None:
     """Runs the command line. Expected trouble is one line each on standard error; only a bug shows a traceback."""
     try:
-        cli()
+        code = cli(standalone_mode=False)
+    except typer.TyperException as error:
+        _fail([f"{' '.join(error.format_message().split()).rstrip('.')}; --help shows what there is"], error.exit_code)
     except ConfigError as error:
         _fail(error.problems, 2)
+    except StoreError as error:  # before anything ran; trouble later comes in a group
+        _fail([str(error)], 2)
     except BaseExceptionGroup as group:
         expected, bugs = group.split(ExporterError)
         if bugs is not None:
             raise bugs from None
         _fail([str(error) for error in _leaves(expected)], 1)
-    except StoreError as error:
-        _fail([str(error)], 1)
+    raise SystemExit(code)
 
 
 @cli.command()
@@ -53,7 +67,7 @@ def run(config: ConfigOption = None, set_: SetOption = None) -> None:
 
 
 @cli.command()
-def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOption = "text") -> None:
+def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOption = Output.text) -> None:
     """Checks configuration, mappings and the tests inside them; asks no vendor."""
     from exporter import app, forecast
     from exporter.config import load
@@ -62,12 +76,12 @@ def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOpt
         loaded = load(config, environ=os.environ, sets=set_ or ())
         known = app.read_known(loaded)
     except ConfigError as error:
-        if output == "json":
+        if output is Output.json:
             print(json.dumps({"ok": False, "problems": error.problems}, indent=2))
             raise typer.Exit(2) from None
         raise
     report = forecast.report(loaded, known.packs, known.catalogue)
-    if output == "json":
+    if output is Output.json:
         print(json.dumps(report, indent=2))
     else:
         _print_report(report)
@@ -75,9 +89,9 @@ def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOpt
 
 @cli.command()
 def demo(
-    port: Annotated[int, typer.Option(help="Port of the exporter; 0 takes any free one.")] = 10186,
-    seconds: Annotated[float, typer.Option(help="Stop after so long; 0 runs until Ctrl-C.")] = 0,
-    speed: Annotated[float, typer.Option(help="How fast the simulated clouds live.")] = 1.0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the exporter; 0 takes any free one.")] = 10186,
+    seconds: Annotated[float, typer.Option(min=0, help="Stop after so long; 0 runs until Ctrl-C.")] = 0,
+    speed: SpeedOption = 1.0,
 ) -> None:
     """Shows the exporter at work on two simulated clouds."""
     from exporter import demo as show
@@ -89,14 +103,14 @@ def demo(
 def simulate(
     listen: Annotated[str, typer.Option(help="Address and port; port 0 takes any free one.")] = "127.0.0.1:10187",
     seed: Annotated[int, typer.Option(help="The same seed tells the same story.")] = 1,
-    speed: Annotated[float, typer.Option(help="1 gives about two events a second.")] = 1.0,
+    speed: SpeedOption = 1.0,
     scenario: Annotated[bool, typer.Option(help="Whether anything happens by itself.")] = True,
 ) -> None:
     """Runs both simulated clouds on loopback, with the APIs' own signatures, paging and faults."""
     from exporter.simulator import Cloud, Scenario, configuration, serve
 
     host, _, port = listen.rpartition(":")
-    if not port.isdigit() or host not in ("127.0.0.1", "localhost", "[::1]", ""):
+    if not port.isdecimal() or int(port) > 65535 or host not in ("127.0.0.1", "localhost", "[::1]", ""):
         raise ConfigError(f"--listen {listen}: not an address of this machine; write 127.0.0.1:10187")
     cloud = Cloud(seed=seed)
     if scenario:
@@ -119,7 +133,7 @@ def simulate(
 def healthcheck(
     url: Annotated[str, typer.Option(help="Base URL of a running exporter.")] = "http://127.0.0.1:10186",
     ready: Annotated[bool, typer.Option(help="Ask for readiness instead of health.")] = False,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait.")] = 3.0,
+    timeout: Annotated[float, typer.Option(min=0.001, help="Seconds to wait.")] = 3.0,
 ) -> None:
     """Asks a running exporter whether it is healthy; exit code 0 or 1."""
     try:

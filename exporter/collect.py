@@ -82,6 +82,13 @@ class Collector:
         self._desk.tell(PollDone(*place, clock.now(), seconds, read.events, read.new, interval, complete))
         return read.new
 
+    async def meet(self) -> None:
+        """A listing with nothing to read is a first contact too: whatever happens from now on is news."""
+        if self._roster.contact is None and self._listing.complete is not None:
+            self._roster.contact = self._listing.complete
+            await self._commit(Commit(Watch(self._desk.target, self._desk.source, "")))
+            self._desk.tell(Contacted(self._desk.target, self._desk.source, self._listing.complete / 1000))
+
     def complete(self) -> float | None:
         """Vendor time (Unix s) before which every event has been seen; None before the first reads are over.
 

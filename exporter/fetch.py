@@ -8,6 +8,7 @@ import asyncio
 import random
 import ssl
 from collections.abc import Callable, Collection, Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
@@ -158,9 +159,10 @@ class Fetcher:
 def read_date(text: str | None) -> Millis | None:
     """A Date header as Unix ms; None where it is missing or wrong."""
     try:
-        return int(parsedate_to_datetime(text).timestamp()) * 1000 if text else None
-    except (ValueError, TypeError):
+        at = parsedate_to_datetime(text or "")
+    except (ValueError, OverflowError):
         return None
+    return int(at.replace(tzinfo=at.tzinfo or UTC).timestamp()) * 1000
 
 
 def judge(
@@ -212,7 +214,7 @@ def read_error(body: bytes, secrets: Collection[str] = ()) -> tuple[str, str]:
 
 def _line(text: str, most: int, secrets: Collection[str] = ()) -> str:
     """A text of others: one line, nothing that moves a terminal, no secrets, and not long."""
-    for secret in filter(None, secrets):
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, "***")
     return " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * most]).split())[:most]
 

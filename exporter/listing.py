@@ -30,7 +30,10 @@ class Desk(msgspec.Struct, frozen=True):
 
 
 class Listing:
-    """Lists the resources of one source. ``declare`` exposes label sets at 0; series leave ``ttl`` seconds after their resource."""
+    """Lists the resources of one source. ``declare`` exposes label sets at 0; series leave ``ttl`` seconds after their resource.
+
+    ``complete`` is the vendor time of the last complete listing.
+    """
 
     def __init__(
         self,
@@ -46,8 +49,15 @@ class Listing:
 
     async def refresh(self) -> list[Resource]:
         """Lists everything; gives back the new and changed resources, committed. Raises SourceError and StoreError."""
-        now = self._desk.now()
+        asked = self._desk.now()
+        date: Millis | None = None
         found: list[Resource] = []
+
+        async def ask(request: Ask) -> Answer:
+            nonlocal date
+            answer = await self._desk.ask(request)
+            date = date or answer.date
+            return answer
 
         async def take(step: Page | Found) -> None:
             if isinstance(step, Found):
@@ -55,10 +65,10 @@ class Listing:
                 if step.unreadable:
                     self._desk.tell(Records(self._desk.target, self._desk.source, "", unreadable=step.unreadable))
 
-        await converse(self._desk.vendor.discover(self._roster.living(), now), self._desk.ask, take)
+        await converse(self._desk.vendor.discover(self._roster.living(), asked), ask, take)
         changed = self._roster.merge(found, self._desk.now())
         await self.record(changed)
-        self.complete = now
+        self.complete = min(asked, date or asked)
         self._tell()
         return changed
 

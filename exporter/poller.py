@@ -69,7 +69,7 @@ class Poller:
             try:
                 self._plan(await self._listing.refresh())
                 attempt, wait = 0, self._pace.discovery_interval
-                self._idle()
+                await self._idle()
             except SourceError as error:
                 wait = self._wait(error, attempt, "")
                 attempt += 1
@@ -139,9 +139,10 @@ class Poller:
         if all(id_ in self._failed or self._roster.reached(id_).complete for id_ in living):
             self.settled.set()
 
-    def _idle(self) -> None:
+    async def _idle(self) -> None:
         """A listing without a watch to read is a success too: nothing is overdue."""
         if self._desk.per_resource and not self._roster.open():
+            await self._collector.meet()
             now, interval = self._clock.now(), self._pace.discovery_interval
             target, source = self._desk.target, self._desk.source
             self._desk.tell(PollDone(target, source, "", now, 0.0, 0, 0, interval, self._collector.complete()))

@@ -91,7 +91,7 @@ def test_everything_can_come_from_the_environment_alone() -> None:
         "TARGETS__0__CREDENTIALS__SECRET_KEY": "[no, YAML] #\n",
         "TARGETS__0__SOURCES__MODELARTS_POOL__WORKSPACES": '["0", 7]',
         "LOG__LEVEL": " debug\n",
-        "WEB__ENABLE_RELOAD": "true",
+        "WEB__ENABLE_RELOAD": "false",
         "WEB__LISTEN": "[::]:10186",
     }
     links = {"PLATFORM_EXPORTER_SERVICE_HOST": "10.0.0.1", "PLATFORM_EXPORTER_PORT_10186_TCP_ADDR": "10.0.0.1"}
@@ -103,7 +103,7 @@ def test_everything_can_come_from_the_environment_alone() -> None:
     }
     assert config.targets[0].project_id == "0012"
     assert config.targets[0].sources["modelarts_pool"].workspaces == ("0", "7")
-    assert (config.log.level, config.web.enable_reload, config.web.address) == ("debug", True, ("::", 10186))
+    assert (config.log.level, config.web.enable_reload, config.web.address) == ("debug", False, ("::", 10186))
 
 
 def test_without_credentials_the_variables_of_the_vendor_are_used_with_their_project(tmp_path: Path) -> None:

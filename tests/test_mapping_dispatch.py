@@ -1,6 +1,7 @@
 """Applying a pack: the fast way gives what trying the rules in order gives, whatever the rules and the events."""
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.documents import parse_document
@@ -10,7 +11,7 @@ from exporter.mapping.apply import mapper
 from exporter.mapping.explain import explain
 from exporter.mapping.packs import load
 from exporter.mapping.rules import Pack
-from exporter.mapping.shape import stopped
+from exporter.mapping.shape import Stop, stopped
 
 FIELDS = frozenset({"severity", "reason", "text", "resource", "kind", "zone"})
 
@@ -92,6 +93,7 @@ def reachable(drawn: list[dict[str, list[str]]]) -> Pack:
     return pack
 
 
+@settings(deadline=None)
 @given(drawn=st.lists(RULES, max_size=14), events=st.lists(EVENTS, min_size=1, max_size=12))
 def test_the_fast_way_gives_what_trying_the_rules_in_order_gives(
     drawn: list[dict[str, list[str]]], events: list[Event]
@@ -104,10 +106,63 @@ def test_the_fast_way_gives_what_trying_the_rules_in_order_gives(
         assert [look.rule for look in looks if look.took] == ([mapped.rule] if mapped.rule else [])
 
 
+@pytest.mark.parametrize(
+    ("shape", "text"),
+    [
+        ("Pod {a:word} does it", "Pod x-1 does it"),
+        ("{a:text} does it", "x 1 does it"),
+        ("does it to {a:word}", "does it to x-1"),
+        ("[{a:word}] does it", "[x-1] does it"),
+        ("[{a:word}] does it to {b:rest}", "[x-1] does it to [x] and ]y"),
+        ("[Pod: {a:word}] does it", "[Pod: x-1] does it"),
+        ("[Pod] {a:word}] does it", "[Pod] x-1] does it"),
+        ("[Pod] {a:text}] does it to {b:rest}", "[Pod] x]1] does it to y"),
+        ("[{a:text}] does it to {b:rest}", "[x] 1] does it to y"),
+        ("{a:word} does it to {b:word}", "x-1 does it to y"),
+        ("{a:int} does it to {b:rest}", "7 does it to y"),
+        ("({a:ints}) does it", "(1/2) does it"),
+        ("does it", "does it"),
+        ("{a:text}does it{b:rest}", "x 1 does it to y"),
+    ],
+)
+def test_of_many_rules_alike_each_takes_its_own_text(shape: str, text: str) -> None:
+    """Whatever part of a text tells the rules apart, and whatever stands beside them."""
+    verbs = [f"{verb}{number}" for verb in ("starts", "ends", "a", "falls") for number in range(5, 12)]
+    beside = ["[{x:word}] rests", "{x:text} rests {y:rest}", "rests", "Pod {x:rest}"]
+    shapes = [shape.replace("does it", f"{verb} now") for verb in verbs] + beside
+    pack = pack_of("rules:\n" + "\n".join(f"  - {{id: r{n}, shape: '{its}'}}" for n, its in enumerate(shapes)))
+    map_ = mapper(pack, "t")
+    for number, verb in enumerate(verbs):
+        assert map_(event(text.replace("does it", f"{verb} now"))).rule == f"r{number}"
+    assert map_(event("[x] rests")).rule == f"r{len(verbs)}"
+
+
 def test_strange_fields_cost_no_memory() -> None:
     """What vendors send in fields is not bounded; what is kept of it is."""
     pack = pack_of("rules:\n  - {id: a, when: {kind: k, reason: R}, shape: a}\n  - {id: b, shape: b}")
     map_ = mapper(pack, "t")
-    first = map_(event("b", "word-1", "reason-1", kind="kind-1"))
-    for number in range(6000):
-        assert map_(event("b", f"word-{number}", f"reason-{number}", kind=f"kind-{number}")) is first
+    for text in ("b", "nothing"):
+        first = map_(event(text, "word-1", "reason-1", kind="kind-1"))
+        for number in range(6000):
+            assert map_(event(text, f"word-{number}", f"reason-{number}", kind=f"kind-{number}")) is first
+
+
+def test_a_person_is_told_rule_by_rule_why_an_event_was_not_taken() -> None:
+    pack = pack_of(r"""
+rules:
+  - {id: moved, when: {reason: Moved}, shape: "from {was:word} to {now:word}."}
+  - {id: late, when: {severity: error}}
+  - {id: shaped, shape: ["lost {n:int} nodes", "found {m:int} nodes"]}
+  - {id: patterned, re2: 'lost (\d+) pods'}
+  - {id: rest, when: {resource: r-1}, shape: "lost {what:rest}"}
+""")
+    looks = list(explain(pack, event("lost many nodes", "Info", "Lost")))
+    assert [(look.rule, look.took, look.field) for look in looks] == [
+        ("moved", False, "reason"), ("late", False, "severity"), ("shaped", False, ""), ("patterned", False, ""), ("rest", True, ""),
+    ]  # fmt: skip
+    assert looks[0].place == "demo.yaml:5: rules[0].id"
+    assert looks[2].stops == (
+        ("lost {n:int} nodes", Stop(5, "a whole number for {n:int}")),
+        ("found {m:int} nodes", Stop(0, "'found '")),
+    )
+    assert looks[3].stops == ((r"lost (\d+) pods", Stop(0, "a text that fits the pattern")),)

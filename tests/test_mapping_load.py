@@ -142,3 +142,19 @@ def test_the_form_can_be_written_as_a_json_schema() -> None:
     assert schema["additionalProperties"] is False
     assert set(schema["required"]) == {"mapping", "source"}
     assert "as" in schema["$defs"]["RulePart"]["properties"]
+
+
+def test_a_test_may_expect_any_label_value() -> None:
+    loaded(
+        document(r"""
+metrics:
+  demo_pools_total: {type: counter, help: "Pools, from the text.", labels: [pool]}
+rules:
+  - {id: pool, shape: "pool {pool:rest}", do: [{count: demo_pools_total, labels: {pool: pool}, domain: {pool: 5}}]}
+tests:
+  - name: quotes, backslashes, commas and braces
+    event: {type: Warning, reason: R, count: 1, firstTimestamp: "2023-01-16T06:55:35Z", message: 'pool "a\b", {c}'}
+    rule: pool
+    expect: ['demo_pools_total{pool="\"a\\b\", {c}"} +1', 'demo_pools_total{pool="a"} +0', 'demo_pools_total +1']
+""")
+    )

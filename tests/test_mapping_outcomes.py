@@ -30,6 +30,7 @@ metrics:
   demo_pods_total: {type: counter, help: "Pods, from the text.", labels: [role, zone]}
   demo_wait_seconds: {type: histogram, help: "How long pods waited, from the text.", labels: [resource], buckets: [1, 10]}
   demo_slots: {type: gauge, help: "Slots, from the text.", labels: [slot, severity]}
+  demo_places: {type: gauge, help: "Places, from the text.", labels: [slot, role]}
 vocab:
   role: [worker, master]
   slot: [free, used]
@@ -57,6 +58,13 @@ rules:
         labels: {severity: severity}
         value: now
         domain: {slot: slot, severity: level}
+  - id: places
+    shape: "{slots:words} of {roles:words} is {now:int}"
+    do:
+      - set: demo_places
+        each: {slot: slots, role: roles}
+        value: now
+        domain: {slot: slot, role: role}
   - id: measured
     re2: 'measured (?P<value>\S*)'
     do:
@@ -122,6 +130,16 @@ def test_lists_of_equal_length_give_a_sample_an_item() -> None:
 def test_lists_of_unequal_length_are_a_bad_capture() -> None:
     mapped = mapper(pods(), "t")(event("slots free/used are 3/4/5", "Warning"))
     assert (mapped.rule, mapped.unmapped, mapped.signals) == ("slots", "bad_capture", ())
+
+
+def test_several_lists_are_zipped_and_one_value_is_for_all() -> None:
+    map_ = mapper(pods(), "t")
+    assert map_(event("free/used of worker/master is 7")).signals == (
+        Set(("demo_places", ("t", "demo", "free", "worker")), 7),
+        Set(("demo_places", ("t", "demo", "used", "master")), 7),
+    )
+    for text in ("free/used of worker is 7", "free of worker/master is 7"):
+        assert (map_(event(text)).unmapped, map_(event(text)).signals) == ("bad_capture", ())
 
 
 @pytest.mark.parametrize(("text", "value"), [("measured 4.5", 4.5), ("measured -1e3", -1000.0)])

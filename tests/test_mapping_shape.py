@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.mapping.holes import STOPS, TYPES
@@ -53,6 +53,7 @@ def test_every_type_of_hole_is_tried_here() -> None:
     assert VALUES.keys() == TYPES.keys()
 
 
+@settings(deadline=None)
 @given(data=st.data(), kind=st.sampled_from(sorted(TYPES)))
 def test_what_was_written_into_a_hole_comes_out_again(data: st.DataObject, kind: str) -> None:
     text, value = data.draw(VALUES[kind])
@@ -62,6 +63,7 @@ def test_what_was_written_into_a_hole_comes_out_again(data: st.DataObject, kind:
         assert shape.fit(f"begin {text}{end}") == (value,)
 
 
+@settings(deadline=None)
 @given(data=st.data())
 def test_lists_of_one_line_come_out_together(data: st.DataObject) -> None:
     """The line of the pool events, with any names and numbers."""
@@ -129,6 +131,7 @@ def test_double_braces_are_braces() -> None:
     assert parse_shape('{{"code": {code:int}}}').fit('{"code": 7}') == (7,)
 
 
+@settings(deadline=None)
 @given(shape=shapes(), text=PIECES)
 def test_where_a_shape_stopped_is_told_if_and_only_if_it_does_not_fit(shape: Shape, text: str) -> None:
     tried = shape.literals[0] + text + shape.literals[-1]
@@ -168,6 +171,7 @@ def test_a_split_cuts_from_the_right(pattern: str, text: str, values: tuple[obje
     assert splitter(parse_shape(pattern))(text) == values
 
 
+@settings(deadline=None)
 @given(parts=st.lists(st.text(string.ascii_lowercase, min_size=1, max_size=4), min_size=3, max_size=6))
 def test_a_split_leaves_all_it_does_not_need_to_the_first_hole(parts: list[str]) -> None:
     *run, role, index = parts
@@ -233,6 +237,7 @@ def test_one_shape_covers_another_if_it_fits_all_that_the_other_fits(earlier: st
     assert covers(parse_shape(earlier), parse_shape(later)) is verdict
 
 
+@settings(deadline=None)
 @given(earlier=shapes(), later=shapes(), text=PIECES)
 def test_a_shape_that_covers_another_fits_its_texts(earlier: Shape, later: Shape, text: str) -> None:
     if later.fit(text) is not None and covers(earlier, later):

@@ -113,7 +113,7 @@ def test_a_histogram_with_other_buckets_begins_anew(driver: Driver) -> None:
 
 @pytest.mark.parametrize("together", [True, False], ids=["in one batch", "one by one"])
 def test_of_gauges_and_states_the_newest_stays_and_at_the_same_time_the_last(driver: Driver, together: bool) -> None:
-    told = [(3.0, "Running", NOW), (2.0, "Creating", NOW - 1), (4.0, "Abnormal", NOW)]
+    told = [(3.0, "Running", NOW), (4.0, "Abnormal", NOW), (2.0, "Creating", NOW - 1)]
     commits = [
         Commit(POOL, changes=Changes(gauges={NODES: Moment(nodes, at)}, states={STATUS: Moment((state,), at)}))
         for nodes, state, at in told

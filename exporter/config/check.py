@@ -22,9 +22,14 @@ class MappingFiles(NamedTuple):
 
 
 def not_in_this_version(data: Mapping[str, Any]) -> Iterator[Problem]:
-    """The part of the contract that is checked but not built yet: to ignore it in silence would hide lost spans."""
+    """What the contract has and this version does not: to ignore it in silence would lose spans, or leave a port open."""
     if data.get("otlp") is not None:
         yield Problem(("otlp",), "not available in this version; remove the section")
+    web = data.get("web")
+    if isinstance(web, dict) and web.get("config_file"):
+        yield Problem(("web", "config_file"), "not available in this version; remove the key")
+    if isinstance(web, dict) and web.get("enable_reload") is True:
+        yield Problem(("web", "enable_reload"), "not available in this version; remove the key")
 
 
 def check_targets(data: Mapping[str, Any]) -> Iterator[Problem]:

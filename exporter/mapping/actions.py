@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import Literal
+from math import isfinite
+from typing import Literal, NamedTuple
 
 from exporter.documents import Path_
 from exporter.mapping.catalogue import BUILTIN, OPEN, OUTCOMES, RUNS
@@ -13,156 +14,157 @@ from exporter.signals import Kind, Metric
 
 Verb = Literal["count", "set", "state", "observe"]
 _VERBS: dict[Verb, Kind] = {"count": "counter", "set": "gauge", "state": "stateset", "observe": "histogram"}
+_ALL = (*_VERBS, "run", "drop")
 _FILLED = ("target", "source", "resource")
 _MOST_VALUES = 1000
 
 
-def build_action(part: ActionPart, path: Path_, names: Names, context: Context) -> Action | None:
+class Draft(NamedTuple):
+    """An action under check, where it stands, and the names that it may use."""
+
+    part: ActionPart
+    path: Path_
+    names: Names
+    context: Context
+
+    def say(self, what: str, *path: str) -> None:
+        """Notes a fault of the action, or of what stands at ``path`` inside it."""
+        self.context.say((*self.path, *path), what)
+
+
+def build_action(draft: Draft) -> Action | None:
     """One checked action; ``None`` for ``drop`` and where the verb or the metric is at fault."""
-    verbs = [verb for verb in (*_VERBS, "run", "drop") if getattr(part, verb) is not None]
+    verbs = [verb for verb in _ALL if getattr(draft.part, verb) is not None]
     if len(verbs) != 1:
-        found = "has no verb" if not verbs else f"has the verbs {' and '.join(verbs)}"
-        context.say(path, f"{found}; write exactly one of {', '.join((*_VERBS, 'run', 'drop'))}")
+        found = f"has the verbs {' and '.join(verbs)}" if verbs else "has no verb"
+        draft.say(f"{found}; write exactly one of {', '.join(_ALL)}")
         return None
+    place = draft.context.document.where(draft.path)
     if verbs[0] in ("run", "drop"):
-        return _plain(part, path, context)
+        return _plain(draft, verbs[0], place)
     verb: Verb = verbs[0]  # type: ignore[assignment]
-    metric = _metric(verb, getattr(part, verb), (*path, verb), context)
+    metric = _metric(draft, verb)
     if metric is None:
         return None
-    value = _value(part, verb, path, names, context)
-    labels = tuple(_labels(part, verb, metric, path, names, context))
-    return Action(verb, metric, labels, value, context.document.where(path))
+    return Action(verb, metric, tuple(_labels(draft, verb, metric)), _value(draft, verb), place)
 
 
-def _plain(part: ActionPart, path: Path_, context: Context) -> Action | None:
-    extra = sorted(part.model_fields_set - {"run", "drop"})
-    for key in extra:
-        context.say((*path, key), f"'{'run' if part.run else 'drop'}' takes no {key}; remove it")
-    if part.run is None:
+def _plain(draft: Draft, verb: str, place: str) -> Action | None:
+    for key in sorted(draft.part.model_fields_set - {"run", "drop"}):
+        draft.say(f"'{verb}' takes no {key}; remove it", key)
+    if draft.part.run is None:
         return None
-    outcome = Label("outcome", part.run, OUTCOMES, fixed=True)
-    return Action("count", BUILTIN[RUNS], (outcome,), 1.0, context.document.where(path))
+    return Action("count", BUILTIN[RUNS], (Label("outcome", draft.part.run, OUTCOMES, fixed=True),), 1.0, place)
 
 
-def _metric(verb: Verb, name: str, path: Path_, context: Context) -> Metric | None:
-    metric = context.metrics.get(name)
+def _metric(draft: Draft, verb: Verb) -> Metric | None:
+    name: str = getattr(draft.part, verb)
+    metric = draft.context.metrics.get(name)
     if metric is None:
-        near = get_close_matches(name, context.metrics, n=1)
+        near = get_close_matches(name, draft.context.metrics, n=1)
         cure = f"write {near[0]}, or" if near else "use a built-in one, or"
-        context.say(path, f"no metric '{name}'; {cure} declare it under 'metrics'")
-        return None
-    if name in BUILTIN and name not in OPEN:
+        draft.say(f"no metric '{name}'; {cure} declare it under 'metrics'", verb)
+    elif name in BUILTIN and name not in OPEN:
         cure = "write 'run: success' (or another outcome)" if name == RUNS else f"use one of {', '.join(sorted(OPEN))}"
-        context.say(path, f"the exporter keeps {name} itself; {cure}, or declare a metric of your own")
-        return None
-    if metric.kind != _VERBS[verb]:
+        draft.say(f"the exporter keeps {name} itself; {cure}, or declare a metric of your own", verb)
+    elif metric.kind != _VERBS[verb]:
         right = next(verb for verb, kind in _VERBS.items() if kind == metric.kind)
-        context.say(path, f"{name} is a {metric.kind}; write '{right}: {name}' instead")
-        return None
-    return metric
+        draft.say(f"{name} is a {metric.kind}; write '{right}: {name}' instead", verb)
+    else:
+        return metric
+    return None
 
 
-def _value(part: ActionPart, verb: Verb, path: Path_, names: Names, context: Context) -> str | float:
-    place, value = (*path, "value"), part.value
+def _value(draft: Draft, verb: Verb) -> str | float:
+    value = draft.part.value
     if verb == "count":
         if value is not None:
-            context.say(place, "a count grows by one for each occurrence; remove the value")
+            draft.say("a count grows by one for each occurrence; remove the value", "value")
         return 1.0
     if value is None:
-        context.say(path, f"'{verb}' needs a value; name what holds it")
+        draft.say(f"'{verb}' needs a value; name what holds it")
         return 0.0
-    if not isinstance(value, str):
-        if verb == "state":
-            context.say(place, "a state is a word; name what holds it")
-        return float(value)
-    _check_value(value, verb, bool(part.each), place, names, context)
-    return value
-
-
-def _check_value(value: str, verb: Verb, each: bool, path: Path_, names: Names, context: Context) -> None:
-    kind = names.kind(value)
-    if kind is None:
-        context.say(path, f"nothing called '{value}' in every shape; use one of {names.known()}")
-    elif kind == "texts" or (kind == "numbers" and verb == "state"):
-        context.say(path, f"'{value}' holds a list; name what holds a single value")
-    elif kind == "numbers" and not each:
-        context.say(path, f"'{value}' holds a list; say under 'each' which label its items belong to")
-
-
-def _labels(
-    part: ActionPart, verb: Verb, metric: Metric, path: Path_, names: Names, context: Context
-) -> Iterator[Label]:
-    wanted = [label for label in metric.labels if label not in _FILLED]
-    given = part.labels | part.each
+    if isinstance(value, str):
+        _check_value(draft, verb, value)
+        return value
     if verb == "state":
-        wanted, given = wanted[:-1], given | {metric.labels[-1]: part.value}
+        draft.say("a state is a word; name what holds it", "value")
+    elif not isfinite(value):
+        draft.say("the value must be finite; correct it", "value")
+    return float(value)
+
+
+def _check_value(draft: Draft, verb: Verb, value: str) -> None:
+    kind = draft.names.kind(value)
+    if kind is None:
+        draft.say(f"nothing called '{value}' in every shape; use one of {draft.names.known()}", "value")
+    elif kind == "texts" or (kind == "numbers" and verb == "state"):
+        draft.say(f"'{value}' holds a list; name what holds a single value", "value")
+    elif kind == "numbers" and not draft.part.each:
+        draft.say(f"'{value}' holds a list; say under 'each' which label its items belong to", "value")
+
+
+def _labels(draft: Draft, verb: Verb, metric: Metric) -> Iterator[Label]:
+    """The labels of an action that the exporter does not fill, with what they come from."""
+    part, wanted = draft.part, [label for label in metric.labels if label not in _FILLED]
+    if verb == "state":
+        *wanted, state = wanted
+        yield Label(state, str(part.value), _domain(draft, state, numbers=False))
         if part.each:
-            context.say((*path, "each"), "a resource has one state, not a list of them; name it as value")
-    _check_labels(part, metric, wanted, path, context)
-    for label, origin in given.items():
-        listed = label in part.each
-        place = (*path, "each" if listed else "labels", label)
-        if label in part.labels or listed:
-            _check_origin(origin, listed, place, names, context)
-        if label in wanted or (verb == "state" and label == metric.labels[-1]):
-            domain = _domain(label, part, path, context, numbers=verb != "state")
-            yield Label(label, str(origin), domain, listed=listed)
+            draft.say("a resource has one state, not a list of them; name it as value", "each")
+    _check_labels(draft, metric, wanted)
+    for key, given in (("labels", part.labels), ("each", part.each)):
+        for label, origin in given.items():
+            _check_origin(draft, key, label, origin)
+            if label in wanted:
+                yield Label(label, origin, _domain(draft, label, numbers=True), listed=key == "each")
 
 
-def _check_labels(part: ActionPart, metric: Metric, wanted: list[str], path: Path_, context: Context) -> None:
+def _check_labels(draft: Draft, metric: Metric, wanted: list[str]) -> None:
     """Labels that are too many or too few."""
+    part = draft.part
     for key, label in [("labels", label) for label in part.labels] + [("each", label) for label in part.each]:
-        fault = _label_fault(key, label, part, metric, wanted)
-        if fault:
-            context.say((*path, key, label), fault)
+        if label in _FILLED:
+            draft.say("the exporter fills this label; remove it", key, label)
+        elif label not in wanted:
+            draft.say(f"{metric.name} takes no such label; {_takes(wanted)}", key, label)
+        elif key == "each" and label in part.labels:
+            draft.say("stands under 'labels' too; keep one of the two", key, label)
     for label in wanted:
         if label not in part.labels and label not in part.each:
-            context.say(path, f"{metric.name} needs the label '{label}'; add it under 'labels'")
+            draft.say(f"{metric.name} needs the label '{label}'; add it under 'labels'")
     takes = [*wanted, *(metric.labels[-1:] if metric.kind == "stateset" else ())]
-    for label in part.domain:
-        if label not in takes:
-            context.say((*path, "domain", label), f"{metric.name} takes no such label; {_takes(takes)}")
+    for label in sorted(part.domain.keys() - set(takes)):
+        draft.say(f"{metric.name} takes no such label; {_takes(takes)}", "domain", label)
 
 
-def _label_fault(key: str, label: str, part: ActionPart, metric: Metric, wanted: list[str]) -> str | None:
-    if label in _FILLED:
-        return "the exporter fills this label; remove it"
-    if label not in wanted:
-        return f"{metric.name} takes no such label; {_takes(wanted)}"
-    return "stands under 'labels' too; keep one of the two" if key == "each" and label in part.labels else None
+def _takes(labels: list[str]) -> str:
+    return f"it takes {', '.join(labels)}" if labels else "it takes none"
 
 
-def _takes(wanted: list[str]) -> str:
-    return f"it takes {', '.join(wanted)}" if wanted else "it takes none"
-
-
-def _check_origin(origin: str, listed: bool, path: Path_, names: Names, context: Context) -> None:
-    kind = names.kind(origin)
+def _check_origin(draft: Draft, key: str, label: str, origin: str) -> None:
+    kind = draft.names.kind(origin)
     if kind is None:
-        context.say(path, f"nothing called '{origin}' in every shape; use one of {names.known()}")
-    elif listed != (kind in ("texts", "numbers")):
-        cure = "move it to 'labels'" if listed else "move it to 'each'"
-        context.say(path, f"'{origin}' holds {'a single value' if listed else 'a list'}; {cure}")
+        draft.say(f"nothing called '{origin}' in every shape; use one of {draft.names.known()}", key, label)
+    elif (key == "each") != (kind in ("texts", "numbers")):
+        what, cure = ("a single value", "labels") if key == "each" else ("a list", "each")
+        draft.say(f"'{origin}' holds {what}; move it to '{cure}'", key, label)
 
 
-def _domain(label: str, part: ActionPart, path: Path_, context: Context, *, numbers: bool) -> tuple[str, ...] | int:
-    domain, place = part.domain.get(label), (*path, "domain", label)
+def _domain(draft: Draft, label: str, *, numbers: bool) -> tuple[str, ...] | int:
+    domain, vocab = draft.part.domain.get(label), draft.context.vocab
     if domain is None:
         limit = " or a greatest number of values" if numbers else ""
-        context.say(path, f"the label '{label}' has no domain; give it a vocab{limit} under 'domain'")
+        draft.say(f"the label '{label}' has no domain; give it a vocab{limit} under 'domain'")
     elif isinstance(domain, str):
-        if domain not in context.vocab:
-            context.say(place, f"no vocab '{domain}'; {_vocabs(context)}")
-        return context.vocab.get(domain, ())
+        if domain not in vocab:
+            cure = f"use one of {', '.join(vocab)}" if vocab else "declare it under 'vocab'"
+            draft.say(f"no vocab '{domain}'; {cure}", "domain", label)
+        return vocab.get(domain, ())
     elif not numbers:
-        context.say(place, "the values of a state must be known; name a vocab")
+        draft.say("the values of a state must be known; name a vocab", "domain", label)
     elif isinstance(domain, int) and 1 <= domain <= _MOST_VALUES:
         return domain
     else:
-        context.say(place, f"a number of values is a whole number from 1 to {_MOST_VALUES}; correct it")
+        draft.say(f"a number of values is a whole number from 1 to {_MOST_VALUES}; correct it", "domain", label)
     return ()
-
-
-def _vocabs(context: Context) -> str:
-    return f"use one of {', '.join(context.vocab)}" if context.vocab else "declare it under 'vocab'"

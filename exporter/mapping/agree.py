@@ -1,4 +1,4 @@
-"""Checks that hold between rules and between files: one meaning a metric, one domain a label, no rule out of reach. Pure."""
+"""Checks between rules and between files: one meaning a metric, one domain a label, no rule out of reach. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -38,10 +38,10 @@ def check_domains(rules: Sequence[Rule], faults: list[str]) -> None:
 def check_reach(rules: Sequence[Rule], faults: list[str]) -> None:
     """Every rule must be able to take an event."""
     for earlier, later in shadowed(rules):
-        what = f"the rule '{later.id}' can never be reached, because '{earlier.id}' at {_at(earlier.place)} takes all it would"
+        why = f"because '{earlier.id}' at {_at(earlier.place)} takes all it would"
         own = _file(earlier) == _file(later)
         cure = "put it first, or narrow the other" if own else "narrow the other, or list this one under 'disable'"
-        faults.append(f"{later.place}: {what}; {cure}")
+        faults.append(f"{later.place}: the rule '{later.id}' can never be reached, {why}; {cure}")
 
 
 def _at(place: str) -> str:

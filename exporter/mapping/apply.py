@@ -1,7 +1,7 @@
 """Applies a pack to events: which rule takes each, and what it makes of it. Pure and linear in the length of a text.
 
-The result is that of trying the rules in order. It comes faster: the fields of an event choose a plan, small slices of its
-text the few rules that can fit, and only those are tried. Outcomes that do not vary are made once and returned again.
+The result is that of trying the rules in order. It comes faster: the fields of an event choose a plan, small slices of
+its text the few rules that can fit, and only those are tried. Outcomes that do not vary are made once and for all.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from exporter.documents import Document, Path_
-from exporter.mapping.actions import build_action
+from exporter.mapping.actions import Draft, build_action
 from exporter.mapping.context import Context, Names
 from exporter.mapping.holes import Kind
 from exporter.mapping.pattern import Pattern, parse_pattern
@@ -49,7 +49,7 @@ def _rule(part: RulePart, path: Path_, context: Context) -> Rule:
         context.say((*path, "as"), "says nothing; give a severity or a reason")
     text = _text(part, path, context)
     names = Names(text.captures, context.fields)
-    actions = [build_action(action, (*path, "do", n), names, context) for n, action in enumerate(part.do)]
+    actions = [build_action(Draft(action, (*path, "do", n), names, context)) for n, action in enumerate(part.do)]
     return Rule(
         part.id,
         tuple(_when(part, path, context)),

@@ -1,6 +1,6 @@
 """Every metric that mappings can lead to, and every series to show at 0 before its first event. Pure."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import product
 
 from exporter.mapping.reach import pairs, severities
@@ -15,35 +15,119 @@ _LAGS = (1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 21600.
 _PHASES = (0.1, 1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 10800.0, 43200.0, 86400.0)
 _RUNS = (60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0, 86400.0, 259200.0, 604800.0)
 
-_ROWS: tuple[tuple[str, Kind, str, str, tuple[float, ...], int], ...] = (
-    (_EVENTS, "counter", "target source severity reason", "Events that the vendor's event API told of, each counted once; the reason is the vendor's, else the mapping rule's.", (), 0),
-    ("platform_resource_events_total", "counter", "target source resource severity", "Events by resource, as the vendor's event API told of them; leaves some time after the resource ended.", (), 0),
-    ("platform_resource_info", "info", "target source resource name workspace kind spec", "Facts of a resource from the vendor's listing; join on resource.", (), 4),
-    ("platform_target_info", "info", "target platform region project", "Facts of a target from the configuration; join on target.", (), 3),
-    (STATUS, "stateset", "target source resource status", "1 for the state a resource is in, by the vendor's listing and by its events.", (), 0),
-    ("platform_resources", "gauge", "target source status", "How many resources the vendor's listing has in each state.", (), 0),
-    ("platform_last_event_timestamp_seconds", "gauge", "target source severity", "When the newest event happened, by the vendor's clock.", (), 0),
-    ("platform_pool_nodes", "gauge", "target resource state", "Nodes of a resource pool by state, from the text of PoolResourcesStatusChange events.", (), 0),
-    ("platform_pool_status_changes_total", "counter", "target from to", "Changes of a resource pool's state, from the text of PoolStatusChange events.", (), 0),
-    ("platform_phase_duration_seconds", "histogram", "target source phase outcome", "How long the phases of runs took, from the times of the events that begin and end them.", _PHASES, 0),
-    ("platform_phase_started_timestamp_seconds", "gauge", "target source resource phase", "When a phase that is still open began, by the vendor's clock.", (), 0),
-    ("platform_phase_timeout_seconds", "gauge", "source phase", "How long a phase may take before it counts as stuck, from the mapping file.", (), 0),
-    (RUNS, "counter", "target source outcome", "Jobs, deployments and cluster operations that ended, from the rules that tell an end.", (), 0),
-    ("platform_run_duration_seconds", "histogram", "target source outcome", "How long runs took, from the times of the events that begin and end them.", _RUNS, 0),
-    (_UNMAPPED, "counter", "target source cause", "Events that no rule of the mapping could read in full; they are in platform_events_total too.", (), 0),
-    (_LAG, "histogram", "target source", "How long after it happened an event was first seen, by the vendor's clock.", _LAGS, 0),
-)  # fmt: skip
 
 BUILTIN: dict[str, Metric] = {
-    name: Metric(name, kind, help_, tuple(labels.split()), buckets, facts)
-    for name, kind, labels, help_, buckets, facts in _ROWS
+    metric.name: metric
+    for metric in (
+        Metric(
+            _EVENTS,
+            "counter",
+            "Events that the vendor's event API told of, each once; the reason is the vendor's, else the mapping rule's.",
+            ("target", "source", "severity", "reason"),
+        ),
+        Metric(
+            "platform_resource_events_total",
+            "counter",
+            "Events by resource, as the vendor's event API told of them; leaves some time after the resource ended.",
+            ("target", "source", "resource", "severity"),
+        ),
+        Metric(
+            "platform_resource_info",
+            "info",
+            "Facts of a resource from the vendor's listing; join on resource.",
+            ("target", "source", "resource", "name", "workspace", "kind", "spec"),
+            facts=4,
+        ),
+        Metric(
+            "platform_target_info",
+            "info",
+            "Facts of a target from the configuration; join on target.",
+            ("target", "platform", "region", "project"),
+            facts=3,
+        ),
+        Metric(
+            STATUS,
+            "stateset",
+            "1 for the state a resource is in, by the vendor's listing and by its events.",
+            ("target", "source", "resource", "status"),
+        ),
+        Metric(
+            "platform_resources",
+            "gauge",
+            "How many resources the vendor's listing has in each state.",
+            ("target", "source", "status"),
+        ),
+        Metric(
+            "platform_last_event_timestamp_seconds",
+            "gauge",
+            "When the newest event happened, by the vendor's clock.",
+            ("target", "source", "severity"),
+        ),
+        Metric(
+            "platform_pool_nodes",
+            "gauge",
+            "Nodes of a resource pool by state, from the text of PoolResourcesStatusChange events.",
+            ("target", "resource", "state"),
+        ),
+        Metric(
+            "platform_pool_status_changes_total",
+            "counter",
+            "Changes of a resource pool's state, from the text of PoolStatusChange events.",
+            ("target", "from", "to"),
+        ),
+        Metric(
+            "platform_phase_duration_seconds",
+            "histogram",
+            "How long the phases of runs took, from the times of the events that begin and end them.",
+            ("target", "source", "phase", "outcome"),
+            buckets=_PHASES,
+        ),
+        Metric(
+            "platform_phase_started_timestamp_seconds",
+            "gauge",
+            "When a phase that is still open began, by the vendor's clock.",
+            ("target", "source", "resource", "phase"),
+        ),
+        Metric(
+            "platform_phase_timeout_seconds",
+            "gauge",
+            "How long a phase may take before it counts as stuck, from the mapping file.",
+            ("source", "phase"),
+        ),
+        Metric(
+            RUNS,
+            "counter",
+            "Jobs, deployments and cluster operations that ended, from the rules that tell an end.",
+            ("target", "source", "outcome"),
+        ),
+        Metric(
+            "platform_run_duration_seconds",
+            "histogram",
+            "How long runs took, from the times of the events that begin and end them.",
+            ("target", "source", "outcome"),
+            buckets=_RUNS,
+        ),
+        Metric(
+            _UNMAPPED,
+            "counter",
+            "Events that no rule of the mapping could read in full; they are in platform_events_total too.",
+            ("target", "source", "cause"),
+        ),
+        Metric(
+            _LAG,
+            "histogram",
+            "How long after it happened an event was first seen, by the vendor's clock.",
+            ("target", "source"),
+            buckets=_LAGS,
+        ),
+    )
 }
 OPEN = frozenset({"platform_pool_nodes", STATUS, "platform_pool_status_changes_total"})
 """The built-in metrics that a rule may name; the exporter keeps the others itself."""
 
 
 def catalogue(
-    packs: Sequence[Pack], targets: Mapping[str, Collection[str]], statuses: Mapping[str, tuple[str, ...]]
+    packs: Collection[Pack], targets: Mapping[str, Collection[str]], statuses: Mapping[str, tuple[str, ...]]
 ) -> Catalogue:
     """All metrics and zeros. ``targets``: the sources of each; ``statuses``: the vendor's states of each source."""
     metrics = BUILTIN | {metric.name: metric for pack in packs for metric in pack.metrics.values()}

@@ -1,7 +1,7 @@
 """Runs the tests that mapping files carry, as the exporter would run the events; changes nothing and keeps nothing.
 
-Every test is its own world: target ``test``, resource ``resource`` (where the record names none), nothing seen before. A
-record that repeats an event with a higher count grows it by the difference.
+Every test is its own world: target ``test``, resource ``resource`` (where the record names none), nothing seen before.
+A record that repeats an event with a higher count grows it by the difference.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -76,7 +76,8 @@ def _failures(pack: Pack, map_: Map, example: Example, record: Record) -> Iterat
     for expectation in example.expect:
         found = _found(world, expectation)
         if found != expectation.value:
-            yield f"{expectation.place}: expected {expectation.text}, found {_shown(found)}; correct the rules or the test"
+            what = f"expected {expectation.text}, found {_shown(found)}"
+            yield f"{expectation.place}: {what}; correct the rules or the test"
 
 
 def _because(mapped: Mapped) -> str:
@@ -123,7 +124,7 @@ def _put(moments: dict[tuple[str, Labels], tuple[int, T]], series: tuple[str, La
 
 
 def _found(world: _World, expectation: Expectation) -> float | None:
-    """What a line is about: the sum of all growth that it names, or the one value; ``None`` if there is no such series."""
+    """The sum of all growth that a line names, or the one value; ``None`` if there is no such series."""
     name, wanted = expectation.series, dict(expectation.labels)
     metric = world.metrics.get(name) or world.metrics[name.rpartition("_")[0]]
     if metric.kind in ("counter", "histogram"):

@@ -12,6 +12,7 @@ from exporter.signals import Metric
 
 _LINE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(?:\{(.*)\})?\s+(\+?)(-?[0-9]+(?:\.[0-9]+)?)")
 _LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"\s*(?:,|\Z)')
+_ESCAPED = re.compile(r"\\(.)")
 _ENDINGS = ("_count", "_sum")
 
 
@@ -77,7 +78,7 @@ def _labels(text: str) -> tuple[tuple[str, str], ...] | None:
         label = _LABEL.match(text, at)
         if label is None:
             return None
-        found.append((label[1], label[2].replace('\\"', '"').replace("\\n", "\n").replace("\\\\", "\\")))
+        found.append((label[1], _ESCAPED.sub(lambda char: "\n" if char[1] == "n" else char[1], label[2])))
         at = label.end()
     return tuple(found)
 

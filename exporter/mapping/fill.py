@@ -1,7 +1,9 @@
-"""Fills the labels and numbers of one signal from an event and its captures, and keeps label values within their domain."""
+"""Fills labels and numbers of a signal from an event and its captures; keeps label values within their domain."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+
+import msgspec
 
 from exporter.events import Event
 from exporter.mapping.holes import as_number
@@ -11,17 +13,16 @@ from exporter.signals import OTHER
 Overflow = list[tuple[str, str]]
 
 
-class Base:
+class Base(msgspec.Struct, frozen=True, eq=False):
     """What the fields of an event decide before any rule: severity and reason in our words. Equal only to itself."""
 
-    __slots__ = ("overflow", "reason", "severity")
-
-    def __init__(self, severity: str, reason: str, overflow: tuple[tuple[str, str], ...]) -> None:
-        self.severity, self.reason, self.overflow = severity, reason, overflow
+    severity: str
+    reason: str
+    overflow: tuple[tuple[str, str], ...]
 
 
 class Place(NamedTuple):
-    """For whom signals are made. ``seen`` holds the values that labels with a greatest number of them have had so far."""
+    """For whom signals are made. ``seen`` holds the values so far of labels that may have only so many."""
 
     target: str
     source: str
@@ -71,7 +72,7 @@ def _cell(origin: str, names: Sequence[str], bound: Bound) -> Cell:
 
 
 def bounded(label: Label, metric: str, place: Place) -> Bound:
-    """A function that keeps a value if the label's domain has it, or has room for it; else notes it and says ``other``."""
+    """A function that keeps a value if the domain has it, or room for it; else it notes that and says ``other``."""
     lost = (metric, label.name)
     if isinstance(label.domain, int):
         return _limited(label.domain, place.seen.setdefault(lost, set()), lost)

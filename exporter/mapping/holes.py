@@ -48,9 +48,9 @@ def as_text(piece: str) -> str:
 
 
 def _word(piece: str) -> str | None:
-    if not piece.isascii():
-        return None if any(char.isspace() or char in STOPS for char in piece) else piece
-    return piece if piece and 1 not in piece.encode().translate(_MARKED) else None
+    if piece.isascii():
+        return piece if piece and 1 not in piece.encode().translate(_MARKED) else None
+    return piece if piece.split(None, 1) == [piece] and not any(stop in piece for stop in STOPS) else None
 
 
 def _int(piece: str) -> int | None:

@@ -1,4 +1,4 @@
-"""The escape hatch from shapes: RE2 patterns, linear in the text by construction. Never uses the standard library's engine."""
+"""The escape hatch from shapes: RE2 patterns, linear in the text by construction; never the standard library's."""
 
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ def parse_pattern(source: str) -> Pattern:
     groups = tuple(places[name] for name in names)
 
     def fit(text: str) -> tuple[str, ...] | None:
-        # Bytes spare the wrapper its counting of characters; what is no Unicode text cannot be encoded, so it is replaced.
+        # Bytes spare the wrapper its counting of characters; a lone surrogate is read as "?".
         found = compiled.fullmatch(text.encode("utf-8", "replace"))
         return None if found is None else tuple((found[group] or b"").decode("utf-8", "replace") for group in groups)
 

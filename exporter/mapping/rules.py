@@ -13,7 +13,7 @@ REASON_FIELDS = ("reason", "name")
 
 
 def field_of(name: str) -> Callable[[Event], str]:
-    """Reads a field that a mapping may name; severity is not among them, for rules look at ours, not at the vendor's."""
+    """Reads a field that a mapping may name; not severity, for rules look at ours, not at the vendor's."""
     if name in REASON_FIELDS:
         return lambda event: event.reason
     if name == "resource":
@@ -80,7 +80,7 @@ class Expectation(NamedTuple):
 
 
 class Example(NamedTuple):
-    """A test of a mapping: raw records in, what must come out; a ``single`` one also names the rule that must take it."""
+    """A test of a mapping: raw records in, what must come out; a ``single`` one also names the rule that takes it."""
 
     name: str
     records: tuple[Any, ...]
@@ -93,9 +93,9 @@ class Example(NamedTuple):
 class Pack(NamedTuple):
     """All rules of one source, in order.
 
-    ``severity`` maps the vendor's words (case folded) to ours; ``severities`` are those that it can give. ``reasons`` is
-    the closed vocabulary, ``told`` the part of it that the vendor sends. ``metrics`` are the pack's own. ``hints`` are
-    starts of words that make an unmapped text worth reading first.
+    ``severity`` maps the vendor's words (case folded) to ours; ``severities`` are those that it can give. ``reasons``
+    is the closed vocabulary, ``told`` the part of it that the vendor sends. ``metrics`` are the pack's own. ``hints``
+    are starts of words that make an unmapped text worth reading first.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""The form of a mapping file: strict models of its keys, and their faults as sentences. Knows nothing of what they mean."""
+"""The form of a mapping file: strict models of its keys, and faults as sentences; knows nothing of their meaning."""
 
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
@@ -144,7 +144,7 @@ def read_mapping(document: Document, say: Say) -> MappingFile | None:
 
 
 def _place(loc: Sequence[str | int], document: Document) -> Path_:
-    """The part of a location that the file itself has: a single text stands for a list of one, a missing key nowhere."""
+    """The part of a location that the file has: a single text stands for a list of one, a missing key nowhere."""
     path = tuple(loc)
     while path and path not in document.lines:
         path = path[:-1]

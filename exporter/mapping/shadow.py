@@ -1,7 +1,7 @@
 """Finds rules and shapes that can never be reached because an earlier one takes all they would. Pure.
 
-Whether one shape covers another is tried with texts made for it: every hole of the later shape is filled with pieces that
-a narrower type refuses, so a shape that fits them all fits whatever the later one does.
+Whether one shape covers another is tried with texts made for it: every hole of the later shape is filled with pieces
+that a narrower type refuses, so a shape that fits them all fits whatever the later one does.
 """
 
 from collections.abc import Iterator, Sequence

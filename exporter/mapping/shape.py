@@ -1,4 +1,4 @@
-"""Typed dissect patterns: text with named holes. Compiles them, fits them to texts in linear time, says where one stopped.
+"""Typed dissect patterns: text with named holes. Compiles them, fits them in linear time, says where one stopped.
 
 A hole ends at the first place where the literal after it stands (there is no going back), then its type is checked;
 the whole text must fit. Neither the length nor the content of a text can make that slow.
@@ -23,7 +23,7 @@ class Hole(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """A pattern taken apart: ``literals[0] hole[0] literals[1] hole[1] … literals[-1]``; only the outer ones can be empty.
+    """A pattern taken apart: ``literals[0] hole[0] literals[1] hole[1] … literals[-1]``; only the outer can be empty.
 
     ``fit`` gives the values of the holes in order, or ``None`` for a text that does not fit.
     """
@@ -160,7 +160,7 @@ def splitter(shape: Shape) -> Fit:
 
 
 def stopped(shape: Shape, text: str) -> Stop | None:
-    """Where and why a text does not fit; ``None`` if it does. For people: slower than ``fit`` and equal in judgement."""
+    """Where and why a text does not fit; ``None`` if it does. For people: slower than ``fit``, equal in judgement."""
     head, *rest = shape.literals
     if not text.startswith(head):
         return Stop(_agree(head, text), f"'{head}'")

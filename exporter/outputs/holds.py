@@ -50,7 +50,7 @@ class Holds:
         hold = self._waiting.get(series)
         if hold is None:
             return False
-        over = self._over(hold)
+        over = self._over(hold, self._clock.steady())
         if not over:
             hold.kept = True
         elif not hold.kept:
@@ -67,10 +67,11 @@ class Holds:
 
     def ripe(self) -> frozenset[Series]:
         """The series whose growth may come out. Those that had none stop waiting here and now."""
+        now = self._clock.steady()
         ripe: set[Series] = set()
         idle: set[Series] = set()
         for series, hold in self._waiting.items():
-            if not self._over(hold):
+            if not self._over(hold, now):
                 break
             (ripe if hold.kept else idle).add(series)
         if idle:  # a new dict, for one that shrinks keeps its size
@@ -82,8 +83,8 @@ class Holds:
         hold = self._waiting.pop(series, None)
         return hold.hidden if hold else None
 
-    def _over(self, hold: Hold) -> bool:
-        return self._answered > hold.pages and self._clock.steady() - hold.since >= self._seconds
+    def _over(self, hold: Hold, now: float) -> bool:
+        return self._answered > hold.pages and now - hold.since >= self._seconds
 
 
 def _sum(one: Growth, other: Growth) -> Growth:

@@ -15,7 +15,7 @@ def configuration(base_url: str, **overrides: Any) -> dict[str, Any]:
         "project_id": accounts.PROJECT_ID,
         "credentials": {"access_key": accounts.ACCESS_KEY, "secret_key": accounts.SECRET_KEY},
         "endpoints": dict.fromkeys(("modelarts", "dws", "iam", "sts", "metadata"), base_url),
-        "budget": {"modelarts": "100/s", "dws": "100/s"},
+        "budget": dict.fromkeys(("modelarts", "dws", "iam", "sts"), "100/s"),  # one host here: the lowest rate holds
         "sources": {
             "modelarts_training": {"workspaces": ["0"], **often},
             "modelarts_pool": dict(often),
@@ -32,7 +32,7 @@ def configuration(base_url: str, **overrides: Any) -> dict[str, Any]:
             "access_key_secret": accounts.ALIBABA_SECRET_KEY,
         },
         "endpoints": dict.fromkeys(("pai_dlc", "sts", "metadata"), base_url),
-        "budget": {"pai_dlc": "100/s"},
+        "budget": dict.fromkeys(("pai_dlc", "sts"), "100/s"),
         "sources": {"pai_dlc": {"workspaces": [accounts.ALIBABA_WORKSPACE], **often}},
     }
     return {"targets": [huawei, alibaba], "store": ":memory:"} | overrides

@@ -96,7 +96,7 @@ class _Slot(msgspec.Struct):
 
 
 class Draft:
-    """Takes commits in their order, states what they change as ``statements``, and is adopted once those are durable."""
+    """Takes commits in their order, states what they change as ``statements``, is adopted once those are durable."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory

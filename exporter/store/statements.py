@@ -14,7 +14,7 @@ _MOST = 128  # rows in one statement
 
 
 class Many(NamedTuple):
-    """A statement over any number of rows: ``row``, the placeholders of one, is repeated between ``head`` and ``tail``."""
+    """A statement over any number of rows: ``row``, the placeholders of one, comes between ``head`` and ``tail``."""
 
     head: str
     row: str

@@ -1,0 +1,216 @@
+"""Starts the command line as real child processes and waits for what they do; never waits for luck.
+
+Nothing of this machine's configuration or proxies reaches a child. Each is ended by its own id.
+"""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+T = TypeVar("T")
+PATIENCE = 30.0  # seconds for what takes one or two, on a machine that has other work
+BETWEEN = 0.05  # seconds between two looks
+COMMAND = (sys.executable, "-m", "exporter")
+WEB = {"listen": "127.0.0.1:0", "zero_hold": "0s"}
+HUAWEI = ("modelarts_training", "modelarts_pool", "modelarts_service", "dws")
+SOURCES = (*HUAWEI, "pai_dlc")
+
+
+def environment() -> dict[str, str]:
+    """This machine's, without anything that the exporter would take for itself."""
+    foreign = ("PLATFORM_EXPORTER", "HUAWEICLOUD", "ALIBABA", "HC_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+    kept = {name: text for name, text in os.environ.items() if not name.upper().startswith(foreign)}
+    return {**kept, "PYTHONWARNINGS": "default", "COLUMNS": "120", "NO_COLOR": "1"}
+
+
+def until(look: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T:
+    """What ``look`` finds; it is asked until that is true. Fails with ``what`` was waited for, and its last finding."""
+    end = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found:
+            return found
+        assert time.monotonic() < end, f"{what}: not within {seconds:.0f} s; the last look gave {found!r}"
+        time.sleep(BETWEEN)
+
+
+def ran(*arguments: str, seconds: float = PATIENCE, **more: str) -> subprocess.CompletedProcess[str]:
+    """A command that ends by itself; ``more`` are variables of its environment."""
+    return subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, timeout=seconds, env={**environment(), **more}
+    )
+
+
+class Child:
+    """A running command; what it says goes to files."""
+
+    def __init__(self, folder: Path, name: str, command: tuple[str, ...]) -> None:
+        self._out, self._err = folder / f"{name}.out", folder / f"{name}.err"
+        with self._out.open("ab") as out, self._err.open("ab") as err:
+            self._said_before = self._err.stat().st_size
+            self.process = subprocess.Popen(command, stdout=out, stderr=err, env=environment(), cwd=folder)
+
+    def said(self) -> str:
+        """Standard error since this child was started."""
+        return self._err.read_bytes()[self._said_before :].decode()
+
+    def printed(self) -> str:
+        """Standard output."""
+        return self._out.read_text()
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
+        """Ends it; its exit code, and the seconds that took."""
+        began = time.monotonic()
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE), time.monotonic() - began
+
+    def close(self) -> None:
+        """Ends it if it still runs."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+class Clouds(Child):
+    """``simulate`` on a port of its own, where by default nothing happens by itself."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        command = (*COMMAND, "simulate", "--listen", "127.0.0.1:0", *(arguments or ("--no-scenario",)))
+        super().__init__(folder, "simulate", command)
+        lines = until(self._lines, "the simulator says where it is")
+        self.url = lines[0].split()[1]
+        self.configuration: dict[str, Any] = json.loads(lines[1])
+
+    def _lines(self) -> list[str] | None:
+        assert self.process.poll() is None, self.said()
+        lines = self.printed().splitlines()
+        return lines if len(lines) >= 2 and self.printed().endswith("\n") else None
+
+    def add(self, *events: dict[str, Any]) -> None:
+        """Events, in the form of POST /simulator/events."""
+        self._post("events", {"events": events})
+
+    def trouble(self, *faults: dict[str, Any]) -> None:
+        """These are the faults from now on."""
+        self._post("faults", {"faults": faults})
+
+    def state(self) -> dict[str, Any]:
+        """GET /simulator/state."""
+        state: dict[str, Any] = httpx.get(f"{self.url}/simulator/state", trust_env=False).json()
+        return state
+
+    def _post(self, path: str, body: dict[str, Any]) -> None:
+        answer = httpx.post(f"{self.url}/simulator/{path}", json=body, trust_env=False)
+        assert answer.status_code == 200, answer.text
+
+
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+class Exporter(Child):
+    """``run`` with a configuration file, on a port of its own."""
+
+    def __init__(self, folder: Path, config: dict[str, Any], name: str = "run") -> None:
+        path = folder / f"{name}.json"
+        path.write_text(json.dumps(config))
+        super().__init__(folder, name, (*COMMAND, "run", "--config", str(path)))
+        self._url = ""
+
+    @property
+    def url(self) -> str:
+        """Where it listens, once it does."""
+        self._url = self._url or until(self.listening, "the exporter listens")
+        return self._url
+
+    def listening(self) -> str | None:
+        """Its address, if it has one by now."""
+        assert self.process.poll() is None, f"the exporter ended with {self.process.returncode}: {self.said()}"
+        found = re.search(r"listens on (127\.0\.0\.1:\d+)", self.said())
+        return f"http://{found[1]}" if found else None
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        """An answer of its web port."""
+        return httpx.get(self.url + path, headers=headers, trust_env=False, timeout=10.0)
+
+    def metrics(self) -> Samples:
+        """A scrape."""
+        return read_metrics(self.get("/metrics").text)
+
+    def contacted(self, *sources: str) -> None:
+        """Waits for the first contact with each source."""
+        for source in sources or SOURCES:
+            words = f'msg="first contact; what happened before is history and not counted" .*source={source} '
+            until(lambda words=words: re.search(words, self.said()), f"first contact with {source}")  # type: ignore[misc]
+
+    def polled(self, times: int = 2) -> None:
+        """Waits until every source was read so many times more, each time in full."""
+        before = {key: value for key, value in self.metrics().items() if key[0] == "platform_exporter_polls_total"}
+
+        def more() -> bool:
+            now = self.metrics()
+            return all(now[key] >= value + times for key, value in before.items())
+
+        until(more, "every source is read again")
+
+    def until_total(self, expected: float, **labels: str) -> None:
+        """Waits until so many events were counted with these labels."""
+        until(lambda: total(self.metrics(), "platform_events_total", **labels) == expected, f"{expected} events {labels}")
+
+    def until_value(self, least: float, name: str, **labels: str) -> None:
+        """Waits until a metric has come to ``least``, summed over all its samples with these labels."""
+        until(lambda: total(self.metrics(), name, **labels) >= least, f"{name} {labels} >= {least}")
+
+
+def read_metrics(page: str) -> Samples:
+    """Every sample of a page in the text format."""
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+    }
+
+
+def total(samples: Samples, name: str, **labels: str) -> float:
+    """The sum of a metric's samples with these labels."""
+    wanted = frozenset(labels.items())
+    return sum(value for (metric, has), value in samples.items() if metric == name and wanted <= has)
+
+
+def counters(samples: Samples, *names: str) -> Samples:
+    """The samples of these metrics that are not 0."""
+    return {key: value for key, value in samples.items() if key[0] in names and value}
+
+
+def configured(clouds: Clouds, folder: Path, **source: Any) -> dict[str, Any]:
+    """A configuration of both platforms with a state file in ``folder``; ``source`` are options of every source."""
+    config: dict[str, Any] = {**clouds.configuration, "store": str(folder / "state.db"), "web": dict(WEB)}
+    for target in config["targets"]:
+        target["sources"] = {name: {**options, **source} for name, options in target["sources"].items()}
+    return config
+
+
+@contextlib.contextmanager
+def closing(child: T) -> Iterator[T]:
+    """Ends a child, whatever happens meanwhile."""
+    try:
+        yield child
+    finally:
+        child.close()  # type: ignore[attr-defined]
+
+
+def free_port() -> int:
+    """A port that nobody uses, for programs that cannot choose one themselves."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])

@@ -1,0 +1,557 @@
+"""httpx over aiohttp, on real sockets of this machine: bytes on the wire, connections, and what is said when they fail."""
+
+import asyncio
+import gzip
+import shutil
+import socket
+import ssl
+import struct
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from exporter.errors import ConfigError
+from exporter.fetch import foreign
+from exporter.transport import AiohttpTransport
+
+SHORT = httpx.Timeout(5.0, connect=0.2, read=0.2)
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "NETRC")
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in PROXIES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+class Peer:
+    """A server that hands each request to ``talk``, which answers and says whether the connection stays."""
+
+    def __init__(self, talk: Callable[[bytes, asyncio.StreamWriter], Awaitable[bool]]) -> None:
+        self._talk, self.heads = talk, list[bytes]()
+        self.bodies: list[bytes] = []
+        self.opened = self.open = self.most = 0
+        self.ended = asyncio.Event()
+        self.port = 0
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.opened += 1
+        self.open += 1
+        self.most = max(self.most, self.open)
+        try:
+            while (head := await read_head(reader)) is not None:
+                self.heads.append(head)
+                length = int(fields(head).get("content-length", "0"))
+                self.bodies.append(await reader.readexactly(length))
+                if not await self._talk(head, writer):
+                    break
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self.open -= 1
+            self.ended.set()
+            writer.close()
+
+    @property
+    def targets(self) -> list[bytes]:
+        return [head.split(b" ")[1] for head in self.heads]
+
+
+async def read_head(reader: asyncio.StreamReader) -> bytes | None:
+    try:
+        return await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:
+        return None
+
+
+def fields(head: bytes) -> dict[str, str]:
+    lines = head.decode("latin-1").split("\r\n")[1:-2]
+    return {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+
+
+def answering(
+    body: bytes = b"ok", headers: bytes = b"", stays: bool = True
+) -> Callable[[bytes, asyncio.StreamWriter], Awaitable[bool]]:
+    async def talk(_: bytes, writer: asyncio.StreamWriter) -> bool:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n%s\r\n%s" % (len(body), headers, body))
+        await writer.drain()
+        return stays
+
+    return talk
+
+
+def saying(raw: bytes, stays: bool = False) -> Callable[[bytes, asyncio.StreamWriter], Awaitable[bool]]:
+    async def talk(_: bytes, writer: asyncio.StreamWriter) -> bool:
+        writer.write(raw)
+        await writer.drain()
+        if stays:  # and say no more
+            await asyncio.Event().wait()
+        return False
+
+    return talk
+
+
+@asynccontextmanager
+async def listening(peer: Peer, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    server = await asyncio.start_server(peer, "127.0.0.1", 0, ssl=tls)
+    peer.port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{peer.port}"
+        server.close()
+
+
+@asynccontextmanager
+async def client(**transport: object) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(transport=AiohttpTransport(**transport), timeout=SHORT) as one:  # type: ignore[arg-type]
+        yield one
+
+
+def run(story: Callable[[], Coroutine[object, object, None]]) -> None:
+    """Runs a story and ends what its servers still say."""
+    asyncio.run(story())
+
+
+async def trouble(url: str, **transport: object) -> httpx.HTTPError:
+    async with client(**transport) as one:
+        with pytest.raises(httpx.HTTPError) as caught:
+            await one.get(f"{url}/x?token=hush")
+    return caught.value
+
+
+# --- on the wire
+
+ODD = " []{}<>/\\+~*'()!=%&?#;:@$,|^`\"\n\0中镜𝄞"
+parts = st.text(st.characters(codec="utf-8") | st.sampled_from(ODD), max_size=10).map(
+    lambda text: quote(text, safe="~")
+)
+targets = st.builds(
+    lambda path, query: "/" + "/".join(path) + (f"?{'&'.join(query)}" if query else ""),
+    st.lists(parts, max_size=3),
+    st.lists(st.builds("{}={}".format, parts, parts), max_size=3),
+)
+
+
+@given(st.lists(targets, min_size=1, max_size=20))
+@example(
+    [f"/{quote(ODD)}?{quote(ODD)}={quote(ODD, safe='')}", "/", "/a%2Fb%2fc", "/a?b=", "/a/../b/./c", "/a;b,c@d:e!"]
+)
+@settings(deadline=None, max_examples=30)
+def test_the_target_that_was_signed_is_the_target_that_is_sent(targets: list[str]) -> None:
+    async def story() -> None:
+        peer = Peer(answering())
+        async with listening(peer) as url, client() as one:
+            signed = []
+            for target in targets:
+                request = one.build_request("GET", url + target)
+                signed.append(request.url.raw_path)
+                await one.send(request)
+            assert peer.targets == signed
+
+    run(story)
+
+
+def test_headers_and_body_go_out_as_given_and_nothing_is_added() -> None:
+    async def story() -> None:
+        peer = Peer(answering())
+        async with listening(peer) as url, client() as one:
+            for method, body in (
+                ("GET", None),
+                ("POST", b'{"a": "\xe4\xb8\xad"}'),
+                ("POST", b""),
+                ("PUT", b"x" * 100_000),
+            ):
+                request = one.build_request(
+                    method, f"{url}/x", headers=[("X-Sdk-Date", "20261121T072345Z")], content=body
+                )
+                await one.send(request)
+                assert fields(peer.heads[-1]) == dict(request.headers)
+                assert peer.heads[-1].startswith(f"{method} /x HTTP/1.1\r\n".encode())
+                assert peer.bodies[-1] == (body or b"")
+            bare = httpx.Request("GET", f"{url}/x")
+            await one.send(bare)
+            assert set(fields(peer.heads[-1])) == {"host"}
+
+    run(story)
+
+
+def test_a_redirect_is_an_answer_and_a_cookie_of_one_answer_is_no_part_of_the_next() -> None:
+    async def story() -> None:
+        moved = b"HTTP/1.1 302 Found\r\nLocation: /y\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"
+        peer = Peer(saying(moved))
+        async with listening(peer) as url:
+            transport = AiohttpTransport()
+            for _ in range(2):
+                response = await transport.handle_async_request(httpx.Request("GET", f"{url}/x"))
+                assert (response.status_code, response.headers["location"]) == (302, "/y")
+                await response.aclose()
+            await transport.aclose()
+            assert peer.targets == [b"/x", b"/x"]
+            assert "cookie" not in fields(peer.heads[1])
+
+    run(story)
+
+
+def test_an_answer_comes_back_whole() -> None:
+    async def story() -> None:
+        body = bytes(range(256)) * 1000
+        headers = b"X-Two: 1\r\nX-Two: 2\r\nDate: Sat, 21 Nov 2026 07:23:45 GMT\r\n"
+        peer = Peer(answering(body, headers))
+        async with listening(peer) as url, client() as one:
+            response = await one.get(url)
+            assert response.content == body
+            assert response.headers.get_list("x-two") == ["1", "2"]
+            assert response.headers["Date"] == "Sat, 21 Nov 2026 07:23:45 GMT"
+
+    run(story)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_compressed_answer_is_unpacked_by_httpx(chunked: bool) -> None:
+    async def story() -> None:
+        packed = gzip.compress(b"many events " * 10_000)
+        encoding = b"Content-Encoding: gzip\r\n"
+        pieces = b"".join(
+            b"%x\r\n%s\r\n" % (len(packed[n : n + 7]), packed[n : n + 7]) for n in range(0, len(packed), 7)
+        )
+        raw = b"HTTP/1.1 200 OK\r\n%sTransfer-Encoding: chunked\r\n\r\n%s0\r\n\r\n" % (encoding, pieces)
+        peer = Peer(saying(raw) if chunked else answering(packed, encoding))
+        async with listening(peer) as url, client() as one:
+            assert (await one.get(url)).text == "many events " * 10_000
+            async with one.stream("GET", url) as response:
+                assert b"".join([part async for part in response.aiter_raw()]) == packed
+
+    run(story)
+
+
+# --- connections
+
+
+def test_a_connection_serves_again_once_its_answer_was_read() -> None:
+    async def story() -> None:
+        peer = Peer(answering())
+        async with listening(peer) as url, client() as one:
+            for _ in range(5):
+                assert (await one.get(url)).text == "ok"
+            assert peer.opened == 1
+
+    run(story)
+
+
+@pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
+def test_an_answer_without_a_body_leaves_its_connection_open(status: bytes) -> None:
+    async def story() -> None:
+        async def talk(_: bytes, writer: asyncio.StreamWriter) -> bool:
+            writer.write(b"HTTP/1.1 " + status + b"\r\n\r\n")
+            return True
+
+        peer = Peer(talk)
+        async with listening(peer) as url, client() as one:
+            for _ in range(3):
+                await one.get(url)
+            assert peer.opened == 1
+
+    run(story)
+
+
+def test_an_answer_that_nobody_read_to_its_end_takes_its_connection_along() -> None:
+    async def story() -> None:
+        peer = Peer(answering(b"x" * 5_000_000))
+        async with listening(peer) as url, client() as one:
+            async with one.stream("GET", url) as response:
+                async for _ in response.aiter_raw():
+                    break
+            await asyncio.wait_for(peer.ended.wait(), 5.0)
+            assert peer.open == 0
+            assert len((await one.get(url)).content) == 5_000_000
+            assert peer.opened == 2
+
+    run(story)
+
+
+def test_a_connection_that_went_stale_meanwhile_is_replaced() -> None:
+    async def story() -> None:
+        peer = Peer(answering(stays=False))
+        async with listening(peer) as url, client() as one:
+            for _ in range(3):
+                assert (await one.get(url)).text == "ok"
+            assert peer.opened == 3
+
+    run(story)
+
+
+def test_fifty_at_once_stay_within_the_connections_there_are() -> None:
+    async def story(connections: int, most: int) -> None:
+        gate = asyncio.Event()
+
+        async def talk(_: bytes, writer: asyncio.StreamWriter) -> bool:
+            if peer.most >= most:
+                gate.set()
+            await gate.wait()
+            return await answering()(b"", writer)
+
+        peer = Peer(talk)
+        async with listening(peer) as url, client(connections=connections) as one:
+            responses = await asyncio.gather(*(one.get(f"{url}/{n}") for n in range(50)))
+            assert [response.text for response in responses] == ["ok"] * 50
+            assert peer.most == most
+            assert len(peer.heads) == 50
+
+    run(lambda: story(100, 50))
+    run(lambda: story(4, 4))
+
+
+def test_closing_closes_every_connection_and_may_be_done_twice() -> None:
+    async def story() -> None:
+        peer = Peer(answering())
+        transport = AiohttpTransport()
+        await transport.aclose()
+        async with listening(peer) as url:
+            response = await transport.handle_async_request(httpx.Request("GET", url))
+            assert await response.aread() == b"ok"
+            await transport.aclose()
+            await transport.aclose()
+            await asyncio.wait_for(peer.ended.wait(), 5.0)
+
+    run(story)
+
+
+# --- trouble
+
+
+def closed_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+    return port
+
+
+def test_a_refused_connection_is_no_matter_of_tls() -> None:
+    async def story(scheme: str) -> None:
+        port = closed_port()
+        error = await trouble(f"{scheme}://127.0.0.1:{port}")
+        assert type(error) is httpx.ConnectError
+        said = f"127.0.0.1:{port}: Connect call failed ('127.0.0.1', {port})"
+        assert foreign(error) == f"cannot connect ({said}); check the endpoint, DNS and proxy"
+
+    run(lambda: story("http"))
+    run(lambda: story("https"))
+
+
+def test_a_name_that_does_not_exist_says_so() -> None:
+    async def story() -> None:
+        error = await trouble("https://nowhere.invalid")
+        assert type(error) is httpx.ConnectError
+        assert foreign(error).startswith("cannot connect (nowhere.invalid:443: ")
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind", "what"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", httpx.ReadError, "the connection broke ("),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhalf", httpx.ReadError, "the connection broke ("),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", httpx.ReadError, "the connection broke ("),
+        (b"", httpx.RemoteProtocolError, "the connection broke (Server disconnected)"),
+        (b"HTTP/1.1 200 OK\r\nX: y", httpx.RemoteProtocolError, "the connection broke (Server disconnected)"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", httpx.RemoteProtocolError, "the connection broke (400 "),
+    ],
+)
+def test_an_answer_that_is_cut_or_none_is_a_broken_connection(
+    raw: bytes, kind: type[httpx.HTTPError], what: str
+) -> None:
+    async def story() -> None:
+        async with listening(Peer(saying(raw))) as url:
+            error = await trouble(url)
+            assert type(error) is kind
+            assert foreign(error).startswith(what)
+            assert "hush" not in foreign(error)
+
+    run(story)
+
+
+@pytest.mark.parametrize("raw", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"])
+def test_a_reset_is_a_broken_connection(raw: bytes) -> None:
+    async def story() -> None:
+        async def talk(_: bytes, writer: asyncio.StreamWriter) -> bool:
+            writer.write(raw)
+            await writer.drain()
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+            return False
+
+        async with listening(Peer(talk)) as url:
+            error = await trouble(url)
+            assert isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
+            assert not isinstance(error, httpx.TimeoutException)
+            assert foreign(error).startswith("the connection broke (")
+
+    run(story)
+
+
+@pytest.mark.parametrize("raw", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"])
+def test_silence_is_a_timeout(raw: bytes) -> None:
+    async def story() -> None:
+        async with listening(Peer(saying(raw, stays=True))) as url:
+            error = await trouble(url)
+            assert type(error) is httpx.ReadTimeout
+            assert foreign(error) == "no answer in time; check network, proxy and endpoint"
+
+    run(story)
+
+
+def test_a_handshake_that_never_comes_is_a_timeout() -> None:
+    async def story() -> None:
+        async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+
+        async with await asyncio.start_server(hold, "127.0.0.1", 0) as server:
+            error = await trouble(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            server.close()
+            assert type(error) is httpx.ConnectTimeout
+
+    run(story)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed certificate with its key, in one file."""
+    openssl = shutil.which("openssl")
+    assert openssl, "the openssl command makes the certificate: install openssl"
+    key, path = (tmp_path_factory.mktemp("tls") / name for name in ("key.pem", "both.pem"))
+    made = f"req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {path}"
+    subprocess.run([openssl, *made.split()], check=True, capture_output=True)
+    path.write_bytes(path.read_bytes() + key.read_bytes())
+    return path
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(certificate: Path) -> None:
+    async def story() -> None:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(certificate)
+        peer = Peer(answering())
+        async with listening(peer, tls) as url:
+            error = await trouble(url)
+            assert type(error) is httpx.ConnectError
+            place = f"127.0.0.1:{peer.port}: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"
+            assert foreign(error).startswith(f"TLS failed ({place}: self")
+            assert foreign(error).endswith("; check the endpoint's certificate and SSL_CERT_FILE")
+            assert peer.heads == []
+            async with client(verify=ssl.create_default_context(cafile=certificate)) as one:
+                assert (await one.get(url)).text == "ok"
+
+    run(story)
+
+
+def test_ssl_cert_file_is_honoured(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(certificate)
+        async with listening(Peer(answering()), tls) as url, client() as one:
+            assert (await one.get(url)).text == "ok"
+
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    run(story)
+
+
+def test_no_tls_where_tls_is_asked_for_says_so() -> None:
+    async def story() -> None:
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(1)
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            writer.close()
+
+        async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+            error = await trouble(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            server.close()
+            assert foreign(error).startswith("TLS failed (127.0.0.1:")
+
+    run(story)
+
+
+# --- proxies and the environment
+
+
+def test_a_plain_request_goes_through_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        peer = Peer(answering())
+        async with listening(peer) as url:
+            monkeypatch.setenv("HTTP_PROXY", url.replace("//", "//user:p%40ss@"))
+            monkeypatch.setenv("NO_PROXY", "inside.invalid")
+            async with client() as one:
+                assert (await one.get("http://far.invalid/x?y=%27")).text == "ok"
+                assert peer.targets == [b"http://far.invalid/x?y=%27"]
+                assert fields(peer.heads[0])["host"] == "far.invalid"
+                assert fields(peer.heads[0])["proxy-authorization"] == "Basic dXNlcjpwQHNz"
+                with pytest.raises(httpx.ConnectError):
+                    await one.get("http://inside.invalid/")
+
+    run(story)
+
+
+def test_a_proxy_that_refuses_a_tunnel_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        peer = Peer(saying(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"))
+        async with listening(peer) as url:
+            monkeypatch.setenv("HTTPS_PROXY", url.replace("//", "//user:p%40ss@"))
+            error = await trouble("https://far.invalid")
+            assert type(error) is httpx.ProxyError
+            assert foreign(error) == "the proxy refused (407 Proxy Authentication Required); check HTTPS_PROXY"
+            assert peer.heads[0].startswith(b"CONNECT far.invalid:443 ")
+            assert fields(peer.heads[0])["proxy-authorization"] == "Basic dXNlcjpwQHNz"
+
+    run(story)
+
+
+def test_a_proxy_that_is_not_there_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:p%40ss@127.0.0.1:{closed_port()}")
+        error = await trouble("https://far.invalid")
+        assert foreign(error).startswith("the proxy refused (127.0.0.1:")
+        assert "p%40ss" not in str(error)
+
+    run(story)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:3128", "http://127.0.0.1:3128", "https://proxy:1", "http://u:p@h:1/"])
+def test_an_address_of_a_proxy_may_leave_out_its_scheme(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    AiohttpTransport()
+
+
+@pytest.mark.parametrize(
+    "address", ["socks5://user:hush@127.0.0.1:1080", "http://user:hush@[::1", "http://", "ftp://x", "http://h:hush"]
+)
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "HTTPS_PROXY"])
+def test_a_proxy_that_cannot_be_used_is_an_error_at_start(
+    name: str, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, address)
+    with pytest.raises(ConfigError) as caught:
+        AiohttpTransport()
+    message = f"{name}: is no address of a proxy that can be used; write http://host:port"
+    assert (caught.value.problems, caught.value.__cause__) == ((message,), None)
+
+
+def test_a_netrc_of_the_machine_signs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiohttp, left to itself, would add its login to one request and refuse to send the other."""
+    (tmp_path / "netrc").write_text("default login somebody password hush\n", "utf-8")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+
+    async def story() -> None:
+        peer = Peer(answering())
+        async with listening(peer) as url, client() as one:
+            await one.get(url)
+            await one.get(url, headers={"Authorization": "SDK-HMAC-SHA256 Access=ak"})
+            assert [fields(head).get("authorization") for head in peer.heads] == [None, "SDK-HMAC-SHA256 Access=ak"]
+
+    run(story)
