@@ -5,7 +5,7 @@ is worked on in slices, so that a scrape never waits for one.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
@@ -20,6 +20,7 @@ from exporter.tally import Context, History, Tallied, tally
 
 SLICE = 500  # events between two chances for a scrape
 LAZY = 60_000  # ms of progress that need not be on record: reading it again is harmless
+JITTER = 2_000  # ms that two looks at the vendor's clock may differ: its dates are whole seconds
 
 
 class Habits(msgspec.Struct, frozen=True):
@@ -102,9 +103,9 @@ class Collector:
         return min(known) / 1000 if len(known) == len(reached) else None
 
     def _window(self, progress: Progress, now: Millis) -> tuple[bool, Window]:
-        """(whether everything is read again, what to read)."""
+        """(whether everything is read again, what to read). A vendor's clock that went back was wrong before."""
         due = progress.reconciled is None or now - progress.reconciled >= self._habits.reconcile * 1000
-        if progress.complete is None or due:
+        if progress.complete is None or due or progress.complete > now + JITTER:
             return True, Window(None, now)
         return False, Window(progress.complete - int(self._habits.overlap * 1000), now)
 
@@ -115,25 +116,27 @@ class Collector:
         latest: dict[str, Millis] = {}
         for start in range(0, len(page.events), SLICE):
             fresh = await self._count(page.events[start : start + SLICE], read)
-            latest.update((event.resource, event.at or self._desk.now()) for event in fresh)
+            if page.resources:
+                latest.update((event.resource, event.at or self._desk.now()) for event in fresh)
             new += len(fresh)
             await asyncio.sleep(0)
-        named = [resource for resource in page.resources if resource.id in latest]
-        await self._listing.record(self._roster.name(named, latest))
+        if latest:
+            named = [resource for resource in page.resources if resource.id in latest]
+            await self._listing.record(self._roster.name(named, latest))
         read.events += len(page.events)
         read.new += new
         if page.unreadable or page.truncated:
             self._records(read.resource.id, unreadable=page.unreadable, truncated=page.truncated)
         return new
 
-    async def _count(self, events: Sequence[Event], read: _Read) -> list[Event]:
+    async def _count(self, events: list[Event], read: _Read) -> list[Event]:
         """Counts a slice; gives back what was new in it, oldest first."""
         watch = Watch(self._desk.target, self._desk.source, read.resource.id)
         growths = await self._store.grown(watch, events)
         if not any(growths):
             return []
         told = tally(events, growths, self.map, self._context(read))
-        fresh = [event for event, growth in zip(events, growths, strict=True) if growth]
+        fresh = events if all(growths) else [event for event, growth in zip(events, growths, strict=True) if growth]
         await self._commit(Commit(watch, events=fresh, changes=told.changes))
         self._tell(told, read.resource.id)
         return fresh
@@ -147,8 +150,9 @@ class Collector:
             timeless=first and created is not None and created < contact,
             counts=self._habits.history_counts,
         )
-        seen, complete = self._desk.now(), read.progress.complete
-        return Context(self._desk.target, self._desk.source, self._metrics, history, seen, complete)
+        complete = read.progress.complete
+        whole = None if complete is None else complete // 1000 * 1000  # most vendors' times have no smaller part
+        return Context(self._desk.target, self._desk.source, self._metrics, history, self._desk.now(), whole)
 
     def _contact(self, read: _Read) -> None:
         """The first readable answer of a source's first read makes contact; all that this read brings is history."""
@@ -162,7 +166,7 @@ class Collector:
         id_, before = read.resource.id, self._roster.reached(read.resource.id)
         closed = before.ended is not None and complete >= before.ended + self._habits.grace * 1000
         after = Progress(
-            complete=max(complete, before.complete or 0),
+            complete=complete,
             reconciled=complete if full else before.reconciled,
             ended=before.ended,
             closed=closed,

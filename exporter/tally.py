@@ -4,8 +4,9 @@ A row is history if it happened before the first contact with its source, by the
 and states but adds nothing to counters. Sums are kept in small local tables and named as series once a page.
 """
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import assert_never
 
 import msgspec
@@ -77,81 +78,76 @@ def tally(
     events: Sequence[Event], growths: Sequence[int], map_: Callable[[Event], Mapped], context: Context
 ) -> Tallied:
     """Folds one page (or a slice of it) into changes."""
-    sums = _Sums()
-    history, seen = context.history, context.seen
+    sums, history = _Sums(context.seen), context.history
     for event, growth in zip(events, growths, strict=True):
         if growth:
-            mapped = map_(event)
-            number = counted(event, growth, history)
-            sums.see(event, mapped, number, seen)
-            if number:
-                sums.count(event, mapped, number, context)
-    return Tallied(sums.changes(context), sums.new, sums.old, sums.late, sums.overflow, sums.unmapped)
+            sums.take(event, map_(event), counted(event, growth, history))
+    new = len(growths) - [*growths].count(0)
+    return Tallied(sums.changes(context), new, sums.old, sums.late(context), sums.overflow, sums.unmapped)
 
 
 class _Sums:
-    """Small sums of one page, by what varies within it; they become series once, at the end."""
+    """Small sums of one page, by what varies within it; they become series once, at the end.
 
-    def __init__(self) -> None:
-        self.new = self.old = self.late = 0
-        self.total: dict[tuple[str, str], int] = {}
-        self.resources: dict[tuple[str, str], int] = {}
-        self.newest: dict[str, int] = {}
-        self.lags: list[float] = []
+    ``cells`` hold, for a severity, reason and resource, how much was news and when the newest event happened. ``times``
+    are those of the news.
+    """
+
+    def __init__(self, seen: Millis) -> None:
+        self._seen, self.old = seen, 0
+        self.cells: dict[tuple[str, str, str], list[int]] = {}
+        self.times: list[Millis] = []
         self.unmapped: dict[tuple[str, str], int] = {}
         self.overflow: dict[tuple[str, str], int] = {}
-        self.signals: list[tuple[Signal, int, int]] = []
+        self.signals: list[tuple[Signal, int, Millis]] = []
 
-    def see(self, event: Event, mapped: Mapped, number: int, seen: Millis) -> None:
-        """What news and history have in common: gauges, states, overflow."""
-        self.new += 1
-        if not number:
+    def take(self, event: Event, mapped: Mapped, number: int) -> None:
+        """Adds an event of which ``number`` occurrences are news. This runs for every event: see ``make bench``."""
+        key = (mapped.severity, mapped.reason, event.resource)
+        cell = self.cells.get(key)
+        if cell is None:
+            cell = self.cells[key] = [0, 0]
+        at = event.at
+        if at is not None and at > cell[1]:
+            cell[1] = at
+        if number:
+            cell[0] += number
+            if at is not None:
+                self.times.append(at)
+            if mapped.unmapped is not None:
+                _add(self.unmapped, (mapped.unmapped, event.text), number)
+        else:
             self.old += 1
-        at = event.at
-        if at is None:
-            at = seen
-        elif at > self.newest.get(mapped.severity, 0):
-            self.newest[mapped.severity] = at
-        for signal in mapped.signals:
-            self.signals.append((signal, number, at))
+        if mapped.signals:
+            when = self._seen if at is None else at
+            self.signals += [(signal, number, when) for signal in mapped.signals]
         for place in mapped.overflow:
-            self.overflow[place] = self.overflow.get(place, 0) + 1
+            _add(self.overflow, place, 1)
 
-    def count(self, event: Event, mapped: Mapped, number: int, context: Context) -> None:
-        """What only news adds to."""
-        severity = mapped.severity
-        key = (severity, mapped.reason)
-        self.total[key] = self.total.get(key, 0) + number
-        key = (event.resource, severity)
-        self.resources[key] = self.resources.get(key, 0) + number
-        at = event.at
-        if at is not None:
-            self.lags.append((context.seen - at) / 1000)
-            if context.complete is not None and at < context.complete:
-                self.late += 1
-        if mapped.unmapped is not None:
-            key = (mapped.unmapped, event.text)
-            self.unmapped[key] = self.unmapped.get(key, 0) + number
+    def late(self, context: Context) -> int:
+        """How many news happened before what was known completely."""
+        complete = context.complete
+        return 0 if complete is None else sum([at < complete for at in self.times])
 
     def changes(self, context: Context) -> Changes:
         """The sums as series of their metrics."""
-        target, source = context.target, context.source
+        place, seen = (context.target, context.source), context.seen
         changes = Changes({}, {}, {}, {})
-        for (severity, reason), number in self.total.items():
-            changes.counts[EVENTS, (target, source, severity, reason)] = float(number)
-        for (resource, severity), number in self.resources.items():
-            changes.counts[BY_RESOURCE, (target, source, resource, severity)] = float(number)
+        for (severity, reason, resource), (number, newest) in self.cells.items():
+            _grow(changes.counts, (EVENTS, (*place, severity, reason)), number)
+            _grow(changes.counts, (BY_RESOURCE, (*place, resource, severity)), number)
+            if newest:
+                later(changes.gauges, (NEWEST, (*place, severity)), Moment(newest / 1000, newest))
         for (cause, _), number in self.unmapped.items():
-            _grow(changes.counts, (UNMAPPED, (target, source, cause)), number)
-        for severity, at in self.newest.items():
-            changes.gauges[NEWEST, (target, source, severity)] = Moment(at / 1000, at)
-        if self.lags:
-            changes.observed[LAG, (target, source)] = observed(self.lags, context.metrics[LAG].buckets)
+            _grow(changes.counts, (UNMAPPED, (*place, cause)), number)
+        if self.times:
+            lags = [(seen - at) / 1000 for at in self.times]
+            changes.observed[LAG, place] = observed(lags, context.metrics[LAG].buckets)
         _apply(self.signals, context.metrics, changes)
         return changes
 
 
-def _apply(signals: Iterable[tuple[Signal, int, int]], metrics: Mapping[str, Metric], changes: Changes) -> None:
+def _apply(signals: Iterable[tuple[Signal, int, Millis]], metrics: Mapping[str, Metric], changes: Changes) -> None:
     values: dict[Series, list[float]] = {}
     for signal, number, at in signals:
         match signal:
@@ -170,6 +166,10 @@ def _apply(signals: Iterable[tuple[Signal, int, int]], metrics: Mapping[str, Met
     )
 
 
+def _add(numbers: dict[tuple[str, str], int], key: tuple[str, str], number: int) -> None:
+    numbers[key] = numbers.get(key, 0) + number
+
+
 def _grow(counts: dict[Series, float], series: Series, by: float) -> None:
     if by:
         counts[series] = counts.get(series, 0.0) + by
@@ -183,11 +183,9 @@ def later(moments: dict[Series, Moment], series: Series, moment: Moment) -> None
 
 
 def observed(values: Iterable[float], bounds: tuple[float, ...]) -> Observed:
-    """Values as a histogram's growth."""
-    buckets = [0] * (len(bounds) + 1)
-    total = 0.0
-    for value in values:
-        sane = max(0.0, value)  # a vendor's clock a little ahead is no negative lag
-        buckets[bisect_left(bounds, sane)] += 1
-        total += sane
-    return Observed(tuple(buckets), total)
+    """Values as a histogram's growth; one below zero counts as zero: a vendor's clock may be a little ahead."""
+    ordered = sorted(values)
+    if ordered and ordered[0] < 0:
+        ordered = [max(0.0, value) for value in ordered]
+    ends = [0, *(bisect_right(ordered, bound) for bound in bounds), len(ordered)]
+    return Observed(tuple([end - begin for begin, end in pairwise(ends)]), sum(ordered, 0.0))

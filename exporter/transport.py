@@ -16,18 +16,19 @@ import yarl
 from exporter.errors import ConfigError
 
 _CHUNK = 16_384  # small, for a compressed one may grow a thousandfold
-_ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
-    (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
-    (aiohttp.ServerTimeoutError, httpx.ReadTimeout),
-    (aiohttp.ClientProxyConnectionError, httpx.ProxyError),
-    (aiohttp.ClientHttpProxyError, httpx.ProxyError),
-    (aiohttp.ClientConnectorError, httpx.ConnectError),
-    (aiohttp.ClientPayloadError, httpx.ReadError),
-    (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError),
-    (aiohttp.ClientResponseError, httpx.RemoteProtocolError),
-    (aiohttp.ClientError, httpx.NetworkError),
-    (TimeoutError, httpx.ReadTimeout),
-    (OSError, httpx.NetworkError),
+# aiohttp's class, httpx's, and what is said where aiohttp's own text would show bytes, headers or addresses
+_ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError], str], ...] = (
+    (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout, "no connection in time"),
+    (aiohttp.ServerTimeoutError, httpx.ReadTimeout, "no answer in time"),
+    (aiohttp.ClientProxyConnectionError, httpx.ProxyError, ""),
+    (aiohttp.ClientHttpProxyError, httpx.ProxyError, ""),
+    (aiohttp.ClientConnectorError, httpx.ConnectError, ""),
+    (aiohttp.ClientPayloadError, httpx.ReadError, "the answer was cut short"),
+    (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError, "the server hung up"),
+    (aiohttp.ClientResponseError, httpx.RemoteProtocolError, "what came back is no HTTP"),
+    (aiohttp.ClientError, httpx.NetworkError, ""),
+    (TimeoutError, httpx.ReadTimeout, "no answer in time"),
+    (OSError, httpx.NetworkError, ""),
 )
 
 
@@ -98,10 +99,7 @@ class _Body(httpx.AsyncByteStream):
             raise _ours(error, self._request) from error
 
     async def aclose(self) -> None:
-        if self._answer.content.at_eof():
-            self._answer.release()  # back to the pool
-        else:
-            self._answer.close()  # an answer that nobody read to its end
+        self._answer.close()  # its connection too, unless all of it has come: that one is back in the pool by now
 
 
 def _proxies(found: Mapping[str, str]) -> dict[str, httpx.Proxy]:
@@ -119,14 +117,13 @@ def _parsed(scheme: str, address: str) -> httpx.Proxy:
 
 
 def _ours(error: Exception, request: httpx.Request) -> httpx.TransportError:
-    ours = next((ours for theirs, ours in _ERRORS if isinstance(error, theirs)), httpx.NetworkError)
-    return ours(_said(error), request=request)
+    ours, says = next((ours, says) for theirs, ours, says in _ERRORS if isinstance(error, theirs))
+    return ours(says or _said(error), request=request)
 
 
 def _said(error: Exception) -> str:
-    """The part of a message that helps; aiohttp's own text shows addresses and its settings as well."""
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"{error.host}:{error.port}: {error.os_error.strerror or error.os_error}"
-    if isinstance(error, aiohttp.ClientResponseError):
+    if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"{error.status} {error.message}"
     return str(error) or type(error).__name__

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-from prometheus_client.parser import text_string_to_metric_families
 
 T = TypeVar("T")
 PATIENCE = 30.0  # seconds for what takes one or two, on a machine that has other work
-BETWEEN = 0.05  # seconds between two looks
+BETWEEN = 0.1  # seconds between two looks
+SAMPLE = re.compile(r"([a-z_]+)(?:\{(.*)\})? (\S+)")
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 COMMAND = (sys.executable, "-m", "exporter")
 WEB = {"listen": "127.0.0.1:0", "zero_hold": "0s"}
 HUAWEI = ("modelarts_training", "modelarts_pool", "modelarts_service", "dws")
@@ -43,6 +44,14 @@ def until(look: Callable[[], T | None], what: str, seconds: float = PATIENCE) ->
         if found:
             return found
         assert time.monotonic() < end, f"{what}: not within {seconds:.0f} s; the last look gave {found!r}"
+        time.sleep(BETWEEN)
+
+
+def until_equal(look: Callable[[], T], wanted: Callable[[], T], what: str) -> None:
+    """Waits until two looks find the same. Fails with what each found."""
+    end = time.monotonic() + PATIENCE
+    while (found := look()) != (want := wanted()):
+        assert time.monotonic() < end, f"{what}: not within {PATIENCE:.0f} s; {found!r} is not {want!r}"
         time.sleep(BETWEEN)
 
 
@@ -166,7 +175,9 @@ class Exporter(Child):
 
     def until_total(self, expected: float, **labels: str) -> None:
         """Waits until so many events were counted with these labels."""
-        until(lambda: total(self.metrics(), "platform_events_total", **labels) == expected, f"{expected} events {labels}")
+        until(
+            lambda: total(self.metrics(), "platform_events_total", **labels) == expected, f"{expected} events {labels}"
+        )
 
     def until_value(self, least: float, name: str, **labels: str) -> None:
         """Waits until a metric has come to ``least``, summed over all its samples with these labels."""
@@ -174,12 +185,9 @@ class Exporter(Child):
 
 
 def read_metrics(page: str) -> Samples:
-    """Every sample of a page in the text format."""
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(page)
-        for sample in family.samples
-    }
+    """Every sample of a page in the text format; quick, for it is read again and again."""
+    lines = (SAMPLE.fullmatch(line) for line in page.splitlines() if not line.startswith("#"))
+    return {(line[1], frozenset(LABEL.findall(line[2] or ""))): float(line[3]) for line in lines if line}
 
 
 def total(samples: Samples, name: str, **labels: str) -> float:
@@ -197,7 +205,8 @@ def configured(clouds: Clouds, folder: Path, **source: Any) -> dict[str, Any]:
     """A configuration of both platforms with a state file in ``folder``; ``source`` are options of every source."""
     config: dict[str, Any] = {**clouds.configuration, "store": str(folder / "state.db"), "web": dict(WEB)}
     for target in config["targets"]:
-        target["sources"] = {name: {**options, **source} for name, options in target["sources"].items()}
+        often = {"max_poll_interval": "1s", "discovery_interval": "1s", **source}
+        target["sources"] = {name: {**options, **often} for name, options in target["sources"].items()}
     return config
 
 

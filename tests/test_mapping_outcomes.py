@@ -115,6 +115,11 @@ def test_what_cannot_be_split_is_a_bad_capture_and_gives_no_signal() -> None:
     assert mapped == Mapped("info", "PodCreated", "created", (), "bad_capture")
 
 
+def test_a_split_that_nothing_uses_is_tried_all_the_same() -> None:
+    map_ = mapper(pack_of("rules: [{id: a, shape: 'pod {p:word}', split: {p: '{run:text}-{n:int}'}}]"), "t")
+    assert [map_(event(text)).unmapped for text in ("pod a-1", "pod a")] == [None, "bad_capture"]
+
+
 def test_an_observation_has_the_resource_of_its_event() -> None:
     mapped = mapper(pods(), "t")(event("Pod waited 1m 30s", "Info", resource="job-7"))
     assert mapped.signals == (Observe(("demo_wait_seconds", ("t", "demo", "job-7")), 90.0),)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_sources import ALL, NOW, drive, read, record_of
+from test_sources import ALL, DATA, NOW, answer_to, drive, read, record_of
 
 from exporter.errors import SourceGarbled
 from exporter.events import Resource
@@ -59,8 +59,54 @@ def test_an_empty_list_may_be_null_or_left_out(name: str, body: dict[str, Any]) 
     events = drive(source.read(Resource("r"), ALL), lambda request: {**body, "kind": "EventList"})
     resources = drive(source.discover((), NOW), lambda request: {**body, "kind": "PoolList"})
 
-    assert (len(events.asks), events.events) == (1, [])
-    assert (len(resources.asks), resources.resources) == (1, [])
+    assert (len(events.asks), events.events, [page.unreadable for page in events.pages]) == (1, [], [0])
+    assert (len(resources.asks), resources.resources, [found.unreadable for found in resources.found]) == (1, [], [0])
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=9)
+    | st.just("2026-01-01"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+@pytest.mark.parametrize("name", SOURCES)
+def test_any_damage_to_an_answer_is_counted_or_garbled_and_never_worse(name: str, data: st.DataObject) -> None:
+    answer = {**answer_to(DATA / name / "garbled.events.json"), "metadata": {}}
+    for _ in range(data.draw(st.integers(1, 3))):
+        place: Any = data.draw(
+            st.sampled_from(
+                [
+                    answer,
+                    *(
+                        one
+                        for rows in answer.values()
+                        if isinstance(rows, list)
+                        for one in rows
+                        if isinstance(one, dict)
+                    ),
+                ]
+            )
+        )
+        if place:
+            place[data.draw(st.sampled_from(sorted(place)))] = data.draw(VALUES)
+
+    try:
+        heard = read(name, lambda request: answer)
+    except SourceGarbled:
+        return
+
+    for page in heard.pages:
+        assert all(
+            isinstance(event.text, str) and 0 < (event.at or 1) < 10**15 and event.count > 0 for event in page.events
+        )
 
 
 @pytest.mark.parametrize("name", SOURCES)

@@ -159,7 +159,7 @@ def test_a_page_that_comes_again_is_an_error(total: str) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(
-    st.lists(st.tuples(st.integers(0, 12), st.sampled_from("abc")), max_size=60),
+    st.lists(st.tuples(st.integers(0, 12), st.sampled_from("abc")), max_size=40),
     st.integers(1, 12),
     st.booleans(),
     st.booleans(),

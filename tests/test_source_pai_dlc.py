@@ -87,6 +87,16 @@ def test_a_second_that_fills_an_answer_is_truncated(newest: bool) -> None:
     assert (4000, "later") in told(heard)
 
 
+def test_an_unreadable_row_does_not_make_a_full_answer_short() -> None:
+    rows = [(number, f"event {number}") for number in range(2500)]
+    vendor = job(rows)
+
+    heard = read("pai_dlc", lambda request: {"JobId": "j", "Events": [*vendor(request)["Events"][1:], None]}, JOB)
+
+    assert all(page.unreadable == 1 for page in heard.pages)
+    assert len(heard.counts) > 2400
+
+
 def test_equal_texts_of_one_answer_are_counted() -> None:
     heard = read("pai_dlc", job([(5, "again"), (5, "again"), (6, "again")]), JOB)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Self
@@ -140,72 +140,6 @@ def test_a_series_is_held_from_its_naming_until_it_is_shown(driver: Driver) -> N
     assert driver.again().restored().held == {ERRORS}
 
 
-def test_an_event_grows_by_what_its_count_is_beyond_the_largest_remembered(driver: Driver) -> None:
-    once, often = event("once"), event("often", count=3, began=NOW)
-    assert driver.grown(POOL, once, often) == [1, 3]
-    driver.commit(Commit(POOL, events=[once, often]))
-    assert driver.again().grown(POOL, once, often) == [0, 0]
-    assert driver.grown(POOL, event("often", NOW + DAY, 5, NOW), event("other")) == [2, 1]
-    driver.commit(Commit(POOL, events=[event("often", NOW + DAY, 5, NOW)]), Commit(POOL, events=[often]))
-    assert driver.again().grown(POOL, event("often", NOW + DAY, 4, NOW), event("often", NOW, 6, NOW)) == [0, 1]
-
-
-def test_the_same_event_twice_in_a_batch_is_remembered_with_its_larger_count(driver: Driver) -> None:
-    driver.commit(*[Commit(POOL, events=[event("often", count=count)]) for count in (1, 4, 2)])
-    assert driver.again().grown(POOL, event("often", count=5)) == [1]
-
-
-def test_a_watch_knows_only_its_own_events(driver: Driver) -> None:
-    driver.commit(Commit(POOL, events=[event("a")]))
-    assert driver.again().grown(JOB, event("a")) == [1]
-
-
-def test_counts_beyond_what_can_be_remembered_do_not_grow_for_ever(driver: Driver) -> None:
-    driver.commit(Commit(POOL, events=[event("absurd", count=10**12)]))
-    assert driver.again().grown(POOL, event("absurd", count=10**12 + 1)) == [0]
-
-
-def test_a_watch_that_was_closed_keeps_its_keys(driver: Driver) -> None:
-    """A resource that comes back must not be counted again."""
-    driver.commit(Commit(JOB, events=[event("a")], progress=Progress(complete=NOW, closed=True)))
-    assert driver.again().grown(JOB, event("a")) == [0]
-
-
-@pytest.mark.parametrize("hours", [-14, -8, 8, 14])
-def test_an_event_is_known_when_its_source_has_learned_the_time_zone(driver: Driver, hours: int) -> None:
-    """A vendor's times may come without a zone: a better guess moves ``at`` over midnight, but never the key."""
-    midnights = [event(f"a{hour}", 20_000 * DAY + hour * 3_600_000) for hour in (0, 7, 12, 17, 23)]
-    driver.commit(Commit(JOB, events=midnights))
-    moved = [Event(e.key, e.resource, (e.at or 0) + hours * 3_600_000) for e in midnights]
-    assert driver.again().grown(JOB, *moved) == [0] * 5
-
-
-def test_forgetting_drops_the_days_before_and_no_later_one(driver: Driver) -> None:
-    events = [event("old", NOW - 2 * DAY), event("yesterday", NOW - DAY), event("today"), event("timeless", None)]
-    driver.commit(Commit(POOL, events=events), Commit(JOB, events=events))
-    driver.commit(Commit(POOL, forget=NOW - DAY))
-    assert driver.again().grown(POOL, *events) == [1, 0, 0, 0]
-    assert driver.grown(JOB, *events) == [0, 0, 0, 0]
-
-
-def test_an_aggregated_event_that_still_grows_is_not_forgotten(driver: Driver) -> None:
-    """Its day is that of its first occurrence; what counts is when it last happened."""
-    began = NOW - 40 * DAY
-    driver.commit(Commit(POOL, events=[event("old", began), event("grows", began, 7, began)]))
-    driver.commit(Commit(POOL, events=[event("grows", NOW, 8, began)]))
-    driver.again().commit(Commit(POOL, forget=NOW - 7 * DAY))
-    assert driver.again().grown(POOL, event("grows", NOW, 9, began)) == [1]
-    driver.commit(Commit(POOL, forget=NOW + DAY))
-    assert driver.again().grown(POOL, event("grows", NOW, 9, began)) == [9]
-
-
-def test_what_comes_after_forgetting_in_the_same_batch_is_remembered(driver: Driver) -> None:
-    driver.commit(Commit(POOL, events=[event("old", NOW - 9 * DAY)]))
-    late = event("late", NOW - 9 * DAY)
-    driver.commit(Commit(POOL, events=[event("lost", NOW - 9 * DAY)], forget=NOW), Commit(POOL, events=[late]))
-    assert driver.again().grown(POOL, event("old", NOW - 9 * DAY), event("lost", NOW - 9 * DAY), late) == [1, 1, 0]
-
-
 def test_a_contact_is_set_once(driver: Driver) -> None:
     driver.commit(Commit(DWS, contact=NOW), Commit(DWS, contact=NOW + 1))
     driver.commit(Commit(DWS, contact=NOW - 1), Commit(POOL, contact=NOW + 2))
@@ -254,33 +188,6 @@ def test_the_series_of_a_resource_leave_wherever_its_name_stands(driver: Driver)
         assert set(kind) == left
 
 
-def test_a_resource_whose_series_left_is_still_known(driver: Driver) -> None:
-    """The vendor lists ended jobs for long: they must not be read and counted again."""
-    done = Progress(complete=NOW, ended=NOW, closed=True)
-    driver.commit(Commit(JOB, events=[event("a")], progress=done, resources=[Resource("job-1")]))
-    driver.commit(Commit(JOB, changes=Changes(gone=((JOB.target, JOB.source, JOB.resource),))))
-    restored = driver.again().restored()
-    assert restored.progress == {JOB: done}
-    assert restored.resources == {("research", "pai_dlc"): {"job-1": Resource("job-1")}}
-    assert driver.grown(JOB, event("a")) == [0]
-
-
-def test_a_forgotten_watch_leaves_nothing_behind_and_may_come_back(driver: Driver) -> None:
-    for watch in (JOB, POOL):
-        old = [event("a", NOW - DAY), event("b", None)]
-        driver.commit(Commit(watch, events=old, progress=Progress(NOW), resources=[Resource(watch.resource)]))
-    driver.commit(Commit(JOB, forgotten=True), Commit(JOB, events=[event("c")], progress=Progress(NOW + 1)))
-    restored = driver.again().restored()
-    assert restored.progress == {POOL: Progress(NOW), JOB: Progress(NOW + 1)}
-    assert restored.resources == {("research", "modelarts_pool"): {"pool-1": Resource("pool-1")}}
-    assert driver.grown(JOB, event("a", NOW - DAY), event("b", None), event("c")) == [1, 1, 0]
-    assert driver.grown(POOL, event("a", NOW - DAY), event("b", None)) == [0, 0]
-
-
-BROKEN = Changes(counts={ERRORS: math.nan})
-"""A total that would be no number any more: the last of many statements fails."""
-
-
 def test_a_commit_that_fails_changes_nothing(driver: Driver) -> None:
     driver.commit(Commit(POOL, events=[event("a", count=2)], changes=counted(WARNINGS, 2), progress=Progress(NOW)))
     before = driver.restored()
@@ -288,7 +195,7 @@ def test_a_commit_that_fails_changes_nothing(driver: Driver) -> None:
     batch = [
         Commit(POOL, events=first, changes=counted(WARNINGS, 3), progress=Progress(NOW + 1), held=[LAG]),
         Commit(JOB, events=[event("d")], contact=NOW, resources=[Resource("job-1")]),
-        Commit(POOL, forgotten=True, changes=BROKEN),
+        Commit(POOL, forgotten=True, changes=counted(ERRORS, math.nan)),  # no number any more
     ]
     with pytest.raises(StoreError, match=r"^[^\n]+$"):
         driver.commit(*batch)
@@ -336,7 +243,6 @@ def test_commits_at_the_same_time_wait_for_each_other(url: str) -> None:
 
 
 def test_an_empty_store_remembers_nothing(driver: Driver) -> None:
-    nothing: Sequence[Commit] = ()
-    driver.commit(*nothing)
+    driver.commit()
     assert driver.again().restored() == Restored(Changes(), frozenset(), {}, {}, {})
     assert driver.grown(POOL) == []

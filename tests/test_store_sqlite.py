@@ -1,7 +1,6 @@
-"""What is particular to the SQLite file: who may open it, what is told when it cannot be used, how large it grows."""
+"""What is particular to the SQLite file: who may open it, and what is told when it cannot be used."""
 
 import asyncio
-import random
 import signal
 import sqlite3
 import subprocess
@@ -10,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_store import DAY, ERRORS, NOW, POOL, WARNINGS, counted, event, opened
+from test_store import ERRORS, NOW, POOL, WARNINGS, counted, event, opened
 
 from exporter.errors import StoreError
 from exporter.events import Event
-from exporter.ports import Commit, Progress, Watch
+from exporter.ports import Commit, Progress
 from exporter.signals import Changes
 from exporter.store import Place, open_store
 from exporter.store.database import migrate
@@ -237,60 +236,6 @@ def test_after_a_disk_that_refused_everything_goes_on_where_it_stood(path: Path)
     assert told.startswith(f"{path}: the disk refused it; check its space, quota and health, then start again (")
     with opened(str(path)) as driver:
         assert driver.restored().changes.counts == {("m", ("t",)): 500.0 * int(pages)}
-
-
-def test_rows_and_file_stay_small_however_small_the_commits(path: Path) -> None:
-    draw = random.Random(1)
-    watches = [Watch("t", "s", f"{number:08x}-0000-0000-0000-000000000000") for number in range(4)]
-    with opened(str(path)) as driver:
-        for _ in range(150):
-            commits = [
-                Commit(watch, events=[Event(draw.randbytes(16), "r", NOW + day * DAY) for day in range(2)])
-                for watch in watches
-                for _ in range(5)
-            ]
-            driver.commit(*commits)
-    keys = 150 * 4 * 5 * 2
-    with sqlite3.connect(path) as database:
-        assert database.execute("SELECT count(*) FROM keys").fetchone()[0] <= keys * 20 / 4_000 + 4 * 2
-    database.close()
-    assert path.stat().st_size / keys <= 30
-
-
-def test_a_key_takes_at_most_30_bytes_of_the_file(path: Path) -> None:
-    draw = random.Random(1)
-    with opened(str(path)) as driver:
-        for page in range(60):
-            events = [Event(draw.randbytes(16), "r", NOW + page * DAY // 20) for _ in range(500)]
-            driver.commit(Commit(POOL, events=events, changes=counted(WARNINGS, 500), progress=Progress(page)))
-    assert path.stat().st_size / 30_000 <= 30
-
-
-def test_counts_that_grow_again_and_again_do_not_fill_the_file(path: Path) -> None:
-    """A pool may repeat the same hundred events for days; only their last counts are worth keeping."""
-    with opened(str(path)) as driver:
-        for count in range(1, 200):
-            events = [event(str(number), NOW + count, count, NOW) for number in range(100)]
-            driver.commit(Commit(POOL, events=events))
-        assert driver.again().grown(POOL, *[event(str(number), NOW, 201, NOW) for number in range(100)]) == [2] * 100
-    with sqlite3.connect(path) as database:
-        rows, size = database.execute("SELECT count(*), sum(length(records)) FROM keys").fetchone()
-    database.close()
-    assert rows <= 5
-    assert size <= 20 * (2 * 100 + 512 + 100)
-
-
-def test_forgotten_keys_give_their_room_back_to_new_ones(path: Path) -> None:
-    draw = random.Random(1)
-    sizes = []
-    with opened(str(path)) as driver:
-        for day in range(30):
-            for _ in range(4):
-                events = [Event(draw.randbytes(16), "r", NOW + day * DAY) for _ in range(500)]
-                driver.commit(Commit(POOL, events=events, forget=NOW + (day - 3) * DAY))
-            driver.again()
-            sizes.append(path.stat().st_size)
-    assert sizes[-1] <= max(sizes[:6])
 
 
 def test_two_series_of_one_metric_never_meet(path: Path) -> None:

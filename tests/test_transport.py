@@ -1,14 +1,14 @@
 """httpx over aiohttp, on real sockets of this machine: bytes on the wire, connections, and what is said when they fail."""
 
 import asyncio
+import contextlib
 import gzip
 import shutil
 import socket
 import ssl
 import struct
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -33,19 +33,34 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 class Peer:
-    """A server that hands each request to ``talk``, which answers and says whether the connection stays."""
+    """A server that hands each request to ``talk``, which answers and says whether the connection stays.
 
-    def __init__(self, talk: Callable[[bytes, asyncio.StreamWriter], Awaitable[bool]]) -> None:
-        self._talk, self.heads = talk, list[bytes]()
+    ``greeting`` is said before anything was asked.
+    """
+
+    def __init__(self, talk: Callable[[bytes, asyncio.StreamWriter], Awaitable[bool]], greeting: bytes = b"") -> None:
+        self._talk, self._greeting, self.heads = talk, greeting, list[bytes]()
         self.bodies: list[bytes] = []
         self.opened = self.open = self.most = 0
         self.ended = asyncio.Event()
         self.port = 0
+        self._busy: set[asyncio.Task[None]] = set()
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._busy.add(task)
+        task.add_done_callback(self._busy.discard)
+
+    async def hang_up(self) -> None:
+        for task in self._busy:
+            task.cancel()
+        await asyncio.gather(*self._busy, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.opened += 1
         self.open += 1
         self.most = max(self.most, self.open)
+        writer.write(self._greeting)
         try:
             while (head := await read_head(reader)) is not None:
                 self.heads.append(head)
@@ -59,6 +74,8 @@ class Peer:
             self.open -= 1
             self.ended.set()
             writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
 
     @property
     def targets(self) -> list[bytes]:
@@ -99,24 +116,20 @@ def saying(raw: bytes, stays: bool = False) -> Callable[[bytes, asyncio.StreamWr
     return talk
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def listening(peer: Peer, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     server = await asyncio.start_server(peer, "127.0.0.1", 0, ssl=tls)
     peer.port = server.sockets[0].getsockname()[1]
     async with server:
         yield f"{'https' if tls else 'http'}://127.0.0.1:{peer.port}"
         server.close()
+        await peer.hang_up()
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def client(**transport: object) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(transport=AiohttpTransport(**transport), timeout=SHORT) as one:  # type: ignore[arg-type]
         yield one
-
-
-def run(story: Callable[[], Coroutine[object, object, None]]) -> None:
-    """Runs a story and ends what its servers still say."""
-    asyncio.run(story())
 
 
 async def trouble(url: str, **transport: object) -> httpx.HTTPError:
@@ -155,7 +168,7 @@ def test_the_target_that_was_signed_is_the_target_that_is_sent(targets: list[str
                 await one.send(request)
             assert peer.targets == signed
 
-    run(story)
+    asyncio.run(story())
 
 
 def test_headers_and_body_go_out_as_given_and_nothing_is_added() -> None:
@@ -179,7 +192,7 @@ def test_headers_and_body_go_out_as_given_and_nothing_is_added() -> None:
             await one.send(bare)
             assert set(fields(peer.heads[-1])) == {"host"}
 
-    run(story)
+    asyncio.run(story())
 
 
 def test_a_redirect_is_an_answer_and_a_cookie_of_one_answer_is_no_part_of_the_next() -> None:
@@ -187,16 +200,16 @@ def test_a_redirect_is_an_answer_and_a_cookie_of_one_answer_is_no_part_of_the_ne
         moved = b"HTTP/1.1 302 Found\r\nLocation: /y\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"
         peer = Peer(saying(moved))
         async with listening(peer) as url:
-            transport = AiohttpTransport()
+            transport, named = AiohttpTransport(), url.replace("127.0.0.1", "localhost")
             for _ in range(2):
-                response = await transport.handle_async_request(httpx.Request("GET", f"{url}/x"))
+                response = await transport.handle_async_request(httpx.Request("GET", f"{named}/x"))
                 assert (response.status_code, response.headers["location"]) == (302, "/y")
                 await response.aclose()
             await transport.aclose()
             assert peer.targets == [b"/x", b"/x"]
             assert "cookie" not in fields(peer.heads[1])
 
-    run(story)
+    asyncio.run(story())
 
 
 def test_an_answer_comes_back_whole() -> None:
@@ -210,7 +223,7 @@ def test_an_answer_comes_back_whole() -> None:
             assert response.headers.get_list("x-two") == ["1", "2"]
             assert response.headers["Date"] == "Sat, 21 Nov 2026 07:23:45 GMT"
 
-    run(story)
+    asyncio.run(story())
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -228,7 +241,7 @@ def test_a_compressed_answer_is_unpacked_by_httpx(chunked: bool) -> None:
             async with one.stream("GET", url) as response:
                 assert b"".join([part async for part in response.aiter_raw()]) == packed
 
-    run(story)
+    asyncio.run(story())
 
 
 # --- connections
@@ -242,7 +255,7 @@ def test_a_connection_serves_again_once_its_answer_was_read() -> None:
                 assert (await one.get(url)).text == "ok"
             assert peer.opened == 1
 
-    run(story)
+    asyncio.run(story())
 
 
 @pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
@@ -258,7 +271,7 @@ def test_an_answer_without_a_body_leaves_its_connection_open(status: bytes) -> N
                 await one.get(url)
             assert peer.opened == 1
 
-    run(story)
+    asyncio.run(story())
 
 
 def test_an_answer_that_nobody_read_to_its_end_takes_its_connection_along() -> None:
@@ -273,7 +286,7 @@ def test_an_answer_that_nobody_read_to_its_end_takes_its_connection_along() -> N
             assert len((await one.get(url)).content) == 5_000_000
             assert peer.opened == 2
 
-    run(story)
+    asyncio.run(story())
 
 
 def test_a_connection_that_went_stale_meanwhile_is_replaced() -> None:
@@ -284,7 +297,7 @@ def test_a_connection_that_went_stale_meanwhile_is_replaced() -> None:
                 assert (await one.get(url)).text == "ok"
             assert peer.opened == 3
 
-    run(story)
+    asyncio.run(story())
 
 
 def test_fifty_at_once_stay_within_the_connections_there_are() -> None:
@@ -304,8 +317,8 @@ def test_fifty_at_once_stay_within_the_connections_there_are() -> None:
             assert peer.most == most
             assert len(peer.heads) == 50
 
-    run(lambda: story(100, 50))
-    run(lambda: story(4, 4))
+    asyncio.run(story(100, 50))
+    asyncio.run(story(4, 4))
 
 
 def test_closing_closes_every_connection_and_may_be_done_twice() -> None:
@@ -320,7 +333,7 @@ def test_closing_closes_every_connection_and_may_be_done_twice() -> None:
             await transport.aclose()
             await asyncio.wait_for(peer.ended.wait(), 5.0)
 
-    run(story)
+    asyncio.run(story())
 
 
 # --- trouble
@@ -341,8 +354,8 @@ def test_a_refused_connection_is_no_matter_of_tls() -> None:
         said = f"127.0.0.1:{port}: Connect call failed ('127.0.0.1', {port})"
         assert foreign(error) == f"cannot connect ({said}); check the endpoint, DNS and proxy"
 
-    run(lambda: story("http"))
-    run(lambda: story("https"))
+    asyncio.run(story("http"))
+    asyncio.run(story("https"))
 
 
 def test_a_name_that_does_not_exist_says_so() -> None:
@@ -351,31 +364,31 @@ def test_a_name_that_does_not_exist_says_so() -> None:
         assert type(error) is httpx.ConnectError
         assert foreign(error).startswith("cannot connect (nowhere.invalid:443: ")
 
-    run(story)
+    asyncio.run(story())
 
 
 @pytest.mark.parametrize(
     ("raw", "kind", "what"),
     [
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", httpx.ReadError, "the connection broke ("),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhalf", httpx.ReadError, "the connection broke ("),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", httpx.ReadError, "the connection broke ("),
-        (b"", httpx.RemoteProtocolError, "the connection broke (Server disconnected)"),
-        (b"HTTP/1.1 200 OK\r\nX: y", httpx.RemoteProtocolError, "the connection broke (Server disconnected)"),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", httpx.RemoteProtocolError, "the connection broke (400 "),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhush", httpx.ReadError, "the answer was cut short"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhush", httpx.ReadError, "the answer was cut short"),
+        (b"", httpx.RemoteProtocolError, "the server hung up"),
+        (b"HTTP/1.1 200 OK\r\nX-Subject-Token: hush", httpx.RemoteProtocolError, "the server hung up"),
+        (b"SSH-2.0-OpenSSH_hush\r\n", httpx.RemoteProtocolError, "what came back is no HTTP"),
+        (b"HTTP/1.1 200 OK\r\nX-Subject Token: hush\r\n\r\n", httpx.RemoteProtocolError, "what came back is no HTTP"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhush\r\n", httpx.RemoteProtocolError, "what came back is no HTTP"),
     ],
-)
-def test_an_answer_that_is_cut_or_none_is_a_broken_connection(
+)  # fmt: skip
+def test_an_answer_that_is_cut_or_none_is_a_broken_connection_and_shows_nothing_of_it(
     raw: bytes, kind: type[httpx.HTTPError], what: str
 ) -> None:
     async def story() -> None:
         async with listening(Peer(saying(raw))) as url:
             error = await trouble(url)
             assert type(error) is kind
-            assert foreign(error).startswith(what)
-            assert "hush" not in foreign(error)
+            assert foreign(error) == f"the connection broke ({what})"
 
-    run(story)
+    asyncio.run(story())
 
 
 @pytest.mark.parametrize("raw", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"])
@@ -394,7 +407,7 @@ def test_a_reset_is_a_broken_connection(raw: bytes) -> None:
             assert not isinstance(error, httpx.TimeoutException)
             assert foreign(error).startswith("the connection broke (")
 
-    run(story)
+    asyncio.run(story())
 
 
 @pytest.mark.parametrize("raw", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"])
@@ -405,21 +418,16 @@ def test_silence_is_a_timeout(raw: bytes) -> None:
             assert type(error) is httpx.ReadTimeout
             assert foreign(error) == "no answer in time; check network, proxy and endpoint"
 
-    run(story)
+    asyncio.run(story())
 
 
 def test_a_handshake_that_never_comes_is_a_timeout() -> None:
     async def story() -> None:
-        async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.read()
-            writer.close()
-
-        async with await asyncio.start_server(hold, "127.0.0.1", 0) as server:
-            error = await trouble(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-            server.close()
+        async with listening(Peer(answering())) as url:
+            error = await trouble(url.replace("http", "https"))
             assert type(error) is httpx.ConnectTimeout
 
-    run(story)
+    asyncio.run(story())
 
 
 @pytest.fixture(scope="module")
@@ -449,7 +457,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(certificate: Path) -> 
             async with client(verify=ssl.create_default_context(cafile=certificate)) as one:
                 assert (await one.get(url)).text == "ok"
 
-    run(story)
+    asyncio.run(story())
 
 
 def test_ssl_cert_file_is_honoured(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -460,22 +468,16 @@ def test_ssl_cert_file_is_honoured(certificate: Path, monkeypatch: pytest.Monkey
             assert (await one.get(url)).text == "ok"
 
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    run(story)
+    asyncio.run(story())
 
 
 def test_no_tls_where_tls_is_asked_for_says_so() -> None:
     async def story() -> None:
-        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.read(1)
-            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-            writer.close()
-
-        async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
-            error = await trouble(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-            server.close()
+        async with listening(Peer(answering(), greeting=b"HTTP/1.1 400 Bad Request\r\n\r\n")) as url:
+            error = await trouble(url.replace("http", "https"))
             assert foreign(error).startswith("TLS failed (127.0.0.1:")
 
-    run(story)
+    asyncio.run(story())
 
 
 # --- proxies and the environment
@@ -495,7 +497,7 @@ def test_a_plain_request_goes_through_the_proxy_of_the_environment(monkeypatch: 
                 with pytest.raises(httpx.ConnectError):
                     await one.get("http://inside.invalid/")
 
-    run(story)
+    asyncio.run(story())
 
 
 def test_a_proxy_that_refuses_a_tunnel_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -509,7 +511,7 @@ def test_a_proxy_that_refuses_a_tunnel_is_named_without_its_password(monkeypatch
             assert peer.heads[0].startswith(b"CONNECT far.invalid:443 ")
             assert fields(peer.heads[0])["proxy-authorization"] == "Basic dXNlcjpwQHNz"
 
-    run(story)
+    asyncio.run(story())
 
 
 def test_a_proxy_that_is_not_there_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -519,7 +521,7 @@ def test_a_proxy_that_is_not_there_is_named_without_its_password(monkeypatch: py
         assert foreign(error).startswith("the proxy refused (127.0.0.1:")
         assert "p%40ss" not in str(error)
 
-    run(story)
+    asyncio.run(story())
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:3128", "http://127.0.0.1:3128", "https://proxy:1", "http://u:p@h:1/"])
@@ -554,4 +556,4 @@ def test_a_netrc_of_the_machine_signs_nothing(tmp_path: Path, monkeypatch: pytes
             await one.get(url, headers={"Authorization": "SDK-HMAC-SHA256 Access=ak"})
             assert [fields(head).get("authorization") for head in peer.heads] == [None, "SDK-HMAC-SHA256 Access=ak"]
 
-    run(story)
+    asyncio.run(story())

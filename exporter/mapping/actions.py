@@ -100,6 +100,9 @@ def _check_value(draft: Draft, verb: Verb, value: str) -> None:
         draft.say(f"nothing called '{value}' in every shape; use one of {draft.names.known()}", "value")
     elif kind == "texts" or (kind == "numbers" and verb == "state"):
         draft.say(f"'{value}' holds a list; name what holds a single value", "value")
+    elif kind == "text" and verb != "state":
+        cure = f"write {{{value}:num}} in the shape" if value in draft.names.captures else "name what holds a number"
+        draft.say(f"'{value}' holds text; {cure}", "value")
     elif kind == "numbers" and not draft.part.each:
         draft.say(f"'{value}' holds a list; say under 'each' which label its items belong to", "value")
 

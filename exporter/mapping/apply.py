@@ -5,11 +5,10 @@ its text the few rules that can fit, and only those are tried. Outcomes that do 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 from exporter.events import Event
 from exporter.mapping.fill import Base, Place
-from exporter.mapping.narrow import Fork, Row, candidates, narrow
+from exporter.mapping.narrow import Node, Row, candidates, narrow
 from exporter.mapping.outcome import Outcome, compile_outcome, constant
 from exporter.mapping.rules import REASON_FIELDS, Pack, Rule, field_of
 from exporter.mapping.shape import Fit
@@ -23,15 +22,8 @@ _NOTHING = Event(b"", "", None)
 
 Trial = tuple[Fit, Outcome]
 Key = tuple[str, ...]
-Tree = Fork[Trial] | list[Trial]
-
-
-class Plan(NamedTuple):
-    """What is left to do once the fields are known; ``missed`` is the answer if no text fits."""
-
-    base: Base
-    trials: Tree | None
-    missed: Mapped
+Plan = tuple[Base, Node | None, Mapped]
+"""What is left to do once the fields are known: what they say, where to look for rules, and the answer if none fits."""
 
 
 def mapper(pack: Pack, target: str) -> Map:
@@ -54,7 +46,8 @@ def mapper(pack: Pack, target: str) -> Map:
             for fit, outcome in candidates(trials, text):
                 values = fit(text)
                 if values is not None:
-                    return outcome(event, values, base)
+                    mapped: Mapped = outcome(event, values, base)
+                    return mapped
         return missed
 
     return map_
@@ -76,7 +69,7 @@ def _planner(pack: Pack, target: str) -> Callable[[Key], Plan]:
     rows = [_rows(rule, place) for rule in pack.rules]
     bases: dict[tuple[str, str], Base] = {}
     plans: dict[Key, Plan] = {}
-    trees: dict[tuple[int, ...], Tree] = {}
+    trees: dict[tuple[int, ...], Node] = {}
 
     def plan_of(key: Key) -> Plan:
         severity = pack.severity.get(key[0].casefold(), "unclassified")
@@ -87,6 +80,7 @@ def _planner(pack: Pack, target: str) -> Callable[[Key], Plan]:
             return plans[plain]
         if len(plans) >= _MOST_PLANS:
             plans.clear()
+            trees.clear()
         base = bases.setdefault((severity, reason), _base(severity, reason))
         asked = {"severity": severity} | dict.fromkeys(REASON_FIELDS, reason) | dict(zip(fields, values, strict=True))
         fitting = _fitting(pack.rules, asked)
@@ -117,7 +111,7 @@ def _plan(
     fitting: tuple[int, ...],
     base: Base,
     rows: Sequence[Sequence[Row[Trial]]],
-    trees: dict[tuple[int, ...], Tree],
+    trees: dict[tuple[int, ...], Node],
 ) -> Plan:
     last = rules[fitting[-1]] if fitting else None
     if last and not last.textual and constant(last):
@@ -127,10 +121,10 @@ def _plan(
         cause = "no_shape" if any(rules[number].when for number in fitting) else "no_rule"
         missed = Mapped(base.severity, base.reason, None, (), cause, base.overflow)
     if not fitting:
-        return Plan(base, None, missed)
+        return base, None, missed
     if fitting not in trees:
         trees[fitting] = narrow([row for number in fitting for row in rows[number]])
-    return Plan(base, trees[fitting], missed)
+    return base, trees[fitting], missed
 
 
 def _rows(rule: Rule, place: Place) -> list[Row[Trial]]:

@@ -67,20 +67,15 @@ def _rule(part: RulePart, path: Path_, context: Context) -> Rule:
 def _when(part: RulePart, path: Path_, context: Context) -> Iterator[tuple[str, frozenset[str]]]:
     for field, values in part.when.items():
         place = (*path, "when", field)
-        if field not in context.fields:
-            known = ", ".join(sorted(context.fields))
-            what = (
-                "the text is looked at by 'shape'; write one"
-                if field == "text"
-                else f"no such field; use one of {known}"
-            )
-            context.say(place, what)
-        for value in values:
+        if field == "text":
+            context.say(place, "the text is looked at by 'shape'; write one")
+        elif field not in context.fields:
+            context.say(place, f"no such field; use one of {', '.join(sorted(context.fields))}")
+        for number, value in enumerate(values):
             if field == "severity" and value not in SEVERITIES:
                 context.say(place, f"'{value}' is none of our severities; use one of {', '.join(SEVERITIES)}")
-            if values.count(value) > 1:
+            if value in values[:number]:
                 context.say(place, f"the value '{value}' stands here twice; keep one")
-                break
         yield field, frozenset(values)
 
 
@@ -91,7 +86,7 @@ def _text(part: RulePart, path: Path_, context: Context) -> Text:
     pattern = _pattern(part, path, context)
     captures = _captures(shapes, (*path, "shape"), context)
     if pattern:
-        captures.update(dict.fromkeys(pattern.names, "text"))
+        captures.update(dict.fromkeys(pattern.names, "any"))
     splits = tuple(_splits(part, path, captures, context))
     return Text(shapes, pattern, splits, captures)
 
@@ -144,8 +139,8 @@ def _captures(shapes: tuple[Shape, ...], path: Path_, context: Context) -> dict[
 def _splits(part: RulePart, path: Path_, captures: dict[str, Kind], context: Context) -> Iterator[tuple[str, Shape]]:
     for name, source in part.split.items():
         place = (*path, "split", name)
-        if captures.get(name) != "text":
-            texts = ", ".join(found for found, kind in captures.items() if kind == "text") or "none"
+        if captures.get(name) not in ("text", "any"):
+            texts = ", ".join(found for found, kind in captures.items() if kind in ("text", "any")) or "none"
             context.say(place, f"no text '{name}' is captured by every shape; split one of: {texts}")
             continue
         try:

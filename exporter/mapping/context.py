@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from exporter.documents import Document, Path_
 from exporter.mapping.holes import Kind
+from exporter.mapping.rules import REASON_FIELDS
 from exporter.signals import Metric
 
 
@@ -31,7 +32,9 @@ class Names(NamedTuple):
 
     def kind(self, name: str) -> Kind | None:
         """What a name holds; ``None`` if there is no such name."""
-        return self.captures.get(name) or ("text" if name in self.fields else None)
+        if name in self.captures or name not in self.fields:
+            return self.captures.get(name)
+        return "text" if name in ("severity", *REASON_FIELDS) else "any"
 
     def known(self) -> str:
         """All names, for a message."""

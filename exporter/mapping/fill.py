@@ -79,9 +79,6 @@ def bounded(label: Label, metric: str, place: Place) -> Bound:
     known = frozenset(label.domain)
 
     def bound(value: Any, overflow: Overflow) -> str:
-        if value in known:
-            kept: str = value
-            return kept
         text = str(value)
         if text in known:
             return text

@@ -5,7 +5,8 @@ from typing import Literal, NamedTuple
 
 Value = str | int | float | tuple[str, ...] | tuple[int, ...]
 Read = Callable[[str], Value | None]
-Kind = Literal["text", "number", "texts", "numbers"]
+Kind = Literal["text", "number", "texts", "numbers", "any"]
+"""What a name holds; ``any`` is text that may turn out to be a number."""
 
 STOPS = " \t\n\r\v\f()[]{}"
 """Characters that no ``word`` can hold; blanks beyond these are refused too."""

@@ -12,6 +12,10 @@ from exporter.mapping.holes import STOPS
 from exporter.mapping.shape import Shape
 
 T = TypeVar("T")
+Node = tuple[str, slice, int, "Mapping[str, Node]", "Node"] | list[Any]
+"""A leaf, or a look at a slice: after the first ``mark`` so many characters (its width), or else ``part``; then branches
+by what stands there, and where to go if it is none of them. Plain tuples: they are taken apart for every event."""
+
 _WIDTHS, _DEEPEST = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48), 4
 _WORTH = 2.0  # trials that a look at a slice must spare, on average
 _COPIES = 100_000  # rows that may stand in several branches, in all
@@ -22,16 +26,6 @@ class Row(NamedTuple, Generic[T]):
 
     shape: Shape | None
     payload: T
-
-
-class Fork(NamedTuple, Generic[T]):
-    """Branches by a slice of a text: ``part``, or so many characters (``width``) from just after the first ``mark``."""
-
-    mark: str
-    part: slice
-    width: int
-    branches: "Mapping[str, Fork[T] | list[T]]"
-    otherwise: "Fork[T] | list[T]"
 
 
 class _Cut(NamedTuple):
@@ -51,37 +45,45 @@ class _Edges(NamedTuple):
     after_whole: bool = False
 
 
-def narrow(rows: Sequence[Row[T]]) -> Fork[T] | list[T]:
-    """A tree over rows; each leaf holds, in the same order, all that can fit the texts that come to it."""
+def narrow(rows: Sequence[Row[T]]) -> Node:
+    """A tree over rows; each leaf holds, in the same order, the payloads of all that can fit the texts that come there."""
     return _grow([(_edges(row.shape), row.payload) for row in rows], 0)
 
 
-def candidates(node: Fork[T] | list[T], text: str) -> list[T]:
-    """What can fit a text, in order."""
-    at: Any = node  # the loop below runs for every event, and its types change with every turn
-    while at.__class__ is Fork:
+def candidates(node: Node, text: str) -> list[Any]:
+    """The payloads of what can fit a text, in order."""
+    at: Any = node
+    while at.__class__ is tuple:
         mark, part, width, branches, otherwise = at
         if mark:
             start = text.find(mark) + 1
             at = branches.get(text[start : start + width], otherwise)
         else:
             at = branches.get(text[part], otherwise)
-    found: list[T] = at
-    return found
+    leaf: list[Any] = at
+    return leaf
 
 
-def _grow(rows: list[tuple[_Edges, T]], depth: int) -> Fork[T] | list[T]:
-    cut = _best([edges for edges, _ in rows], _COPIES >> 3 * depth) if depth < _DEEPEST else None
+def _grow(rows: list[tuple[_Edges, Any]], depth: int) -> Node:
+    worth = len(rows) > _WORTH and depth < _DEEPEST
+    cut = _best([edges for edges, _ in rows], _COPIES >> 3 * depth) if worth else None
     if cut is None:
         return [payload for _, payload in rows]
     said = [_said(edges, cut) for edges, _ in rows]
     branches = {
-        value: _grow([row for row, its in zip(rows, said, strict=True) if its is None or its == value], depth + 1)
+        value: _grow([row for row, its in zip(rows, said, strict=True) if _may(row[0], its, cut, value)], depth + 1)
         for value in dict.fromkeys(said)
         if value is not None
     }
     otherwise = [row for row, its in zip(rows, said, strict=True) if its is None]
-    return Fork(*cut, branches, _grow(otherwise, depth + 1))
+    return cut.mark, cut.part, cut.width, branches, _grow(otherwise, depth + 1)
+
+
+def _may(edges: _Edges, said: str | None, cut: _Cut, value: str) -> bool:
+    """Whether a text with ``value`` in the slice can fit: not if an end too short to fill the slice has other characters."""
+    if said is not None or cut.mark:
+        return said in (None, value)
+    return value.endswith(edges.last) if cut.part.stop is None else value.startswith(edges.first)
 
 
 def _best(rows: Sequence[_Edges], copies: int) -> _Cut | None:
@@ -97,12 +99,19 @@ def _best(rows: Sequence[_Edges], copies: int) -> _Cut | None:
 
 def _spared(rows: Sequence[_Edges], cut: _Cut, copies: int) -> float:
     """How many trials a cut spares for a text that fits one of the rows, on average."""
-    company = Counter(_said(edges, cut) for edges in rows)
-    unsaid = company.pop(None, 0)
-    said = len(rows) - unsaid
-    if not said or unsaid * len(company) > copies:
+    company: Counter[str] = Counter()
+    unsaid = everywhere = 0
+    for edges in rows:
+        value = _said(edges, cut)
+        if value is not None:
+            company[value] += 1
+            continue
+        unsaid += 1
+        everywhere += bool(cut.mark or not (edges.last if cut.part.stop is None else edges.first))
+    if everywhere * len(company) > copies:
         return 0.0
-    return (sum(size * (said - size) for size in company.values()) + unsaid * said) / len(rows)
+    inside = sum(size * (len(rows) - everywhere - size) for size in company.values())
+    return (inside + unsaid * (len(rows) - unsaid)) / len(rows)
 
 
 def _edges(shape: Shape | None) -> _Edges:

@@ -34,7 +34,7 @@ def compile_outcome(rule: Rule, names: Sequence[str], place: Place) -> Outcome:
 
 def constant(rule: Rule) -> bool:
     """Whether its outcome depends on neither captures nor resource."""
-    return all(_constant(action) for action in rule.actions)
+    return not rule.splits and all(_constant(action) for action in rule.actions)
 
 
 def settle(rule: Rule, base: Base) -> Base:

@@ -98,8 +98,8 @@ class Dws:
             size = size or came
             fresh = {event.key for event in events} - met
             # A sibling API counts its pages from 1: there, 0 and 1 are the same page.
-            if came >= size > 0 and not fresh and events and offset > 1:
-                raise garbled(request, f"the page at offset {offset} does not move on; all its rows came before")
+            if came >= size > 0 and not fresh and offset > 1:
+                raise garbled(request, f"the page at offset {offset} does not move on; none of its rows is new")
             met |= fresh
             unreadable += bad + worse
             new = yield from give(Page(oldest_first(newest(events)), resources, bad + worse))

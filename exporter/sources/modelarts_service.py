@@ -22,6 +22,7 @@ from exporter.sources.times import Number, number, unix_millis
 FIELDS = frozenset({"event_type"})
 _LIMIT = 1000
 _OVERLAP = 3  # equal rows that it takes to believe that an answer is the one before, moved on by one row
+_STANDSTILL = 50  # pages in a row without a new row: no moment has that many equal ones
 _HEADERS = (("X-Language", "en-us"),)
 
 
@@ -71,22 +72,24 @@ class ModelArtsService:
         chunk = yield from _chunk(_ask(resource.id, span, 0), resource.id)
         yield from give(_page(chunk, window))
         met = {event.key for event in chunk.events}
-        seen, pages = chunk.came, 1
+        seen, pages, still = chunk.came, 1, 0
         while chunk.promises(seen):
             if self._by_record is None:
                 self._by_record = yield from _by_record(resource.id, span, chunk)
             before, offset = chunk, seen if self._by_record else pages
             chunk = yield from _chunk(_ask(resource.id, span, offset), resource.id)
-            if _same(before, chunk) or (not self._by_record and _moved_by_one(before, chunk)):
-                self._by_record = None  # the vendor may have changed it
-                raise _standstill(resource.id)
+            keys = {event.key for event in chunk.events}
+            still = 0 if keys - met else still + 1
             ends_early = not chunk.came and seen < (chunk.total or 0)
-            if ends_early:
-                self._by_record = None
+            doubtful = not self._by_record and _moved_by_one(before, chunk)
+            if ends_early or doubtful:
+                self._by_record = None  # the vendor may have changed it
+            if _same(before, chunk) or doubtful or still == _STANDSTILL:
+                raise _standstill(resource.id)
             yield from give(_page(chunk, window, truncated=ends_early))
             for at in sorted({event.at or 0 for event in chunk.events if event.key in met}):
                 yield from _again(resource.id, at, window)
-            met |= {event.key for event in chunk.events}
+            met |= keys
             seen, pages = seen + chunk.came, pages + 1
 
 

@@ -25,6 +25,7 @@ _LIMIT = 100
 _OVERLAP = 3  # equal rows that it takes to believe that an answer is the one before, moved on by one row
 _PATTERN = 256  # characters that the vendor's text filter takes
 _UNKNOWN = 2**62  # a total that was not told
+_STANDSTILL = 50  # pages in a row without a new row: no second has that many equal ones
 _HEADERS = (("X-Language", "en-us"),)
 
 
@@ -103,25 +104,27 @@ class ModelArtsTraining:
         """Follows the offset; rows that stand on two pages are asked for again by their text, in one answer."""
         if self._by_record is None:
             self._by_record = yield from _by_record(span, chunk)
-        size, seen, pages = chunk.came, 0, 0
+        size, seen, pages, still = chunk.came, 0, 0, 0
         times: Counter[bytes] = Counter()
         twins: dict[bytes, Event] = {}
         while True:
-            seen, pages = seen + chunk.came, pages + 1
             events = counted(chunk.events)
-            twins |= {event.key: event for event in events if times[event.key]}
+            still = 0 if any(event.key not in times for event in events) else still + 1
+            twins |= {event.key: event for event in events if event.key in times}
             times |= Counter({event.key: event.count for event in events})
+            seen, pages = seen + chunk.came, pages + 1
             short = chunk.came < size and seen < chunk.total
             yield from give(_page(chunk, since, truncated=short))
             if short or seen >= chunk.total:
                 break
             before = chunk
             chunk = yield from _chunk(_ask(span, seen if self._by_record else pages), span.job)
-            if _same(before, chunk) or (not self._by_record and _moved_by_one(before, chunk)):
-                self._by_record = None  # the vendor may have changed it again
+            doubtful = not self._by_record and _moved_by_one(before, chunk)
+            if _same(before, chunk) or doubtful or still == _STANDSTILL:
+                self._by_record = None
                 raise _standstill(span)
         if short:
-            self._by_record = None
+            self._by_record = None  # the vendor may have changed it again
         for key, event in twins.items():
             yield from _again(span, event, times[key], since)
 

@@ -178,8 +178,8 @@ def _list(workspace: str, listed: set[str]) -> Reading:
         request = _ask_list(workspace, pages + 1)
         found, came, total = yield from _jobs(request)
         fresh = {job.id for job in found.resources} - listed
-        if pages and found.resources and not fresh:
-            raise garbled(request, "the answer promises more and does not move on; all its jobs came before")
+        if pages and came and not fresh:
+            raise garbled(request, "the answer promises more and does not move on; none of its jobs is new")
         listed |= fresh
         yield found
         pages, seen = pages + 1, seen + came

@@ -49,24 +49,25 @@ _LISTING = msgspec.json.Decoder(_Services)
 
 def list_services(workspace: str) -> Reading:
     """All services of a workspace ("": the default one)."""
-    ids: dict[str, None] = {}
+    listed: dict[str, None] = {}
     by_record = False
-    pages = lost = 0
+    pages = seen = 0
     while True:
-        request = _ask(workspace, len(ids) if by_record else pages)
+        request = _ask(workspace, seen if by_record else pages)
         answer = yield from asked(request, _LISTING)
         total = number(answer.total_count)
         rows, unreadable = read_rows(request, answer.services, _ROWS, total == 0)
-        came = [row.service_id for row in rows]
-        if pages == 1 and not by_record and len(ids) > 1 and came[: len(ids) - 1] == list(ids)[1:]:
+        ids, came = [row.service_id for row in rows], len(rows) + unreadable
+        if pages == 1 and not by_record and len(listed) > 1 and ids[: len(listed) - 1] == list(listed)[1:]:
             by_record = True
             continue
-        if came and not set(came) - ids.keys():
-            raise garbled(request, "the answer promises more and does not move on; all its services came before")
+        fresh = [one for one in ids if one not in listed]
+        if pages and came and not fresh:
+            raise garbled(request, "the answer promises more and does not move on; none of its services is new")
         yield Found([_service(row, workspace) for row in rows], unreadable)
-        ids |= dict.fromkeys(came)
-        pages, lost = pages + 1, lost + unreadable
-        if not came or (len(came) < _LIMIT if total is None else len(ids) + lost >= total):
+        listed |= dict.fromkeys(fresh)
+        pages, seen = pages + 1, seen + len(fresh) + unreadable
+        if not came or (came < _LIMIT if total is None else seen >= total):
             return
 
 

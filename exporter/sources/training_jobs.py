@@ -79,8 +79,8 @@ def _all(workspace: str, listed: set[str]) -> Reading:
         request = _ask(workspace, offset=pages, sort_by="create_time", order="desc")
         found, came, answer = yield from _search(request)
         fresh = {job.id for job in found.resources} - listed
-        if pages and found.resources and not fresh:
-            raise garbled(request, "the answer promises more and does not move on; all its jobs came before")
+        if pages and came and not fresh:
+            raise garbled(request, "the answer promises more and does not move on; none of its jobs is new")
         listed |= fresh
         yield found
         pages, seen = pages + 1, seen + came

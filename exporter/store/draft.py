@@ -57,9 +57,10 @@ class _Slot(msgspec.Struct):
         """Notes an aggregated or repeated event, unless the batch has noted it with a larger count before."""
         records = self.raised if known else self.new
         record = event.key + min(event.count, MOST).to_bytes(RECORD - KEY, "big")
-        if known < MOST and record > records.get(event.key, b""):
-            records[event.key] = record
-        if event.began is not None and event.at is not None and self.newest is not None:
+        if known == MOST or record <= records.get(event.key, b""):
+            return
+        records[event.key] = record
+        if event.at is not None and self.newest is not None:
             self.newest = max(self.newest, event.at // DAY)
 
     def latest(self) -> DayNumber:

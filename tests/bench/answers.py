@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 _CHINA = timezone(timedelta(hours=8))
 
-# (how often, level, origin, text); {id}, {n} and {s} vary from event to event
+# (how often, level, origin, text); {id}, {n}, {c} and {s} vary from event to event
 _TRAINING = (
     (2, "Info", "Job", "Training job created."),
     (3, "Info", "Job", "Training job is running."),
@@ -20,7 +20,7 @@ _TRAINING = (
     (14, "Info", "K8s", '[Pod: modelarts-job-{id}-worker-{n}] Pulled: Successfully pulled image "swr.example.com/a/b:{n}"'),
     (12, "Info", "K8S", "[Pod: modelarts-job-{id}-worker-{n}] SuccessfulCreate: Created container"),
     (12, "Info", "K8S", "[Pod: modelarts-job-{id}-worker-{n}] Started: Started container"),
-    (4, "Warning", "K8S", "[Pod: modelarts-job-{id}-worker-{n}] FailedScheduling: 0/{n} nodes are available"),
+    (4, "Warning", "K8S", "[Pod: modelarts-job-{id}-worker-{n}] FailedScheduling: 0/{c} nodes are available"),
     (10, "Info", "Task", "[worker-{n}] training started."),
     (8, "Info", "Task", "[worker-{n}] [Duration: {s} second] Training code downloaded."),
     (8, "Info", "Task", "[worker-{n}] Training output(parameter name: train_url_{n}) Uploading."),
@@ -47,8 +47,8 @@ _SERVICE = (
 )
 _NODES = "available/abnormal/creating/deleting"
 _POOL = (
-    (40, "Warning", "PoolResourcesStatusChange", "Pool resources status changed, " + _NODES + " count from {n}/0/0/0 to 0/{n}/0/0, timestamp: 1{n}."),
-    (40, "Normal", "PoolResourcesStatusChange", "Pool resources status changed, " + _NODES + " count from 0/{n}/0/0 to {n}/0/0/0, timestamp: 1{n}."),
+    (40, "Warning", "PoolResourcesStatusChange", "Pool resources status changed, " + _NODES + " count from {c}/0/0/0 to 0/{c}/0/0, timestamp: {n}."),
+    (40, "Normal", "PoolResourcesStatusChange", "Pool resources status changed, " + _NODES + " count from 0/{c}/0/0 to {c}/0/0/0, timestamp: {n}."),
     (9, "Warning", "PoolStatusChange", "Pool status changed, from Running to Abnormal, details: node {id}."),
     (9, "Normal", "PoolStatusChange", "Pool status changed, from Abnormal to Running."),
     (2, "Warning", "PoolStatusChange", "Pool went from Running to Abnormal after {s}"),
@@ -71,7 +71,7 @@ _DLC = (
     (10, "Started container pytorch-{n}"),
     (4, "Pod {id}-worker-{n} exited with code 1"),
     (3, "Pod {id}-worker-{n} exited with code 0"),
-    (2, "0/{n} nodes are available: {n} Insufficient nvidia.com/gpu."),
+    (2, "0/{c} nodes are available: {n} Insufficient nvidia.com/gpu."),
     (1, "Something new after {s} seconds"),
 )
 
@@ -84,14 +84,18 @@ class Vendor(NamedTuple):
     answer: Callable[[str, list[Any]], Mapping[str, Any]]
 
 
-def make_answers(source: str, resource: str, times: Sequence[int], size: int, seed: int) -> list[bytes]:
-    """An answer for each of ``times`` (Unix ms), each with ``size`` events of the minute before it."""
-    vendor, luck = VENDORS[source], random.Random(f"{source} {seed}")
+def make_answers(source: str, resource: str, times: Sequence[int], size: int) -> list[bytes]:
+    """An answer for each of ``times`` (Unix ms), each with ``size`` events of the time since the one before.
+
+    The same resource and times make the same answers.
+    """
+    vendor, luck = VENDORS[source], random.Random(f"{source} {resource}")
+    span = times[1] - times[0] if len(times) > 1 else 1000
     weights = [sentence[0] for sentence in vendor.sentences]
     answers = []
     for until in times:
         chosen = luck.choices(vendor.sentences, weights, k=size)
-        at = sorted(until - luck.randrange(60_000) for _ in chosen)
+        at = sorted(until - luck.randrange(span) for _ in chosen)
         rows = [
             vendor.row([part if isinstance(part, int) else _filled(part, luck) for part in sentence[1:]], resource, when)
             for sentence, when in zip(chosen, at, strict=True)
@@ -108,7 +112,8 @@ def empty(source: str, resource: str) -> bytes:
 def _filled(text: str, luck: random.Random) -> str:
     if "{" not in text:
         return text
-    return text.format(id=f"{luck.getrandbits(64):016x}", n=luck.randrange(1, 1_000_000), s=f"{luck.random() * 99:.3f}")
+    small, large = luck.randrange(1, 65), luck.randrange(1, 1_000_000)
+    return text.format(id=f"{luck.getrandbits(64):016x}", c=small, n=large, s=f"{luck.random() * 99:.3f}")
 
 
 def _training_row(said: Sequence[Any], resource: str, at: int) -> dict[str, Any]:

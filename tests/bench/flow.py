@@ -1,8 +1,9 @@
-"""Puts the exporter's flow together over answers that are ready; nothing waits for a network or for time to pass."""
+"""Puts the exporter's flow together over answers that are ready: time stands still unless it is moved, nobody waits for it."""
 
+import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,14 +12,18 @@ from exporter import app
 from exporter.config import Config, load
 from exporter.events import Answer, Ask, Resource
 from exporter.facts import Fact
+from exporter.fetch import Fetcher
+from exporter.outputs.selfmetrics import SelfMetrics
 from exporter.simulator import configuration
-from exporter.store import open_store
+from exporter.web.status import Status
 
 from . import answers
+from .watches import Watched, watched
 
 BEGIN = 1_790_000_000  # Unix seconds: when the clock starts
-MINUTE = 60.0
-SOURCES = ("modelarts_training", "modelarts_pool", "modelarts_service", "dws", "pai_dlc")
+PAUSE = 30  # seconds between two polls of a watch
+Turn = Mapping[Watched, bytes]
+"""What each watch is answered at one time."""
 
 
 class Standing:
@@ -37,86 +42,110 @@ class Standing:
         raise AssertionError("nobody has to wait here")
 
 
-class Prepared:
-    """Stands where the fetcher does, and answers every request with what is ready."""
+class Stage:
+    """What every vendor answers at present: ``turn``, the ``number``-th."""
 
-    def __init__(self, clock: Standing) -> None:
-        self._clock, self.body, self.skew, self.project = clock, b"", 0.0, None
+    def __init__(self) -> None:
+        self.turn: Turn = {}
+        self.number = 0
+
+
+class Prepared:
+    """Stands where the fetcher does, and answers from memory."""
+
+    def __init__(self, stage: Stage, clock: Standing) -> None:
+        self._stage, self._clock, self.skew, self.project = stage, clock, 0.0, "project"
 
     async def ask(self, ask: Ask) -> Answer:
-        return Answer(200, self.body, int(self._clock.now() * 1000))
+        return Answer(200, self._stage.turn[watched(ask.path, dict(ask.query))], int(self._clock.now() * 1000))
+
+
+class Sent:
+    """Stands where the fetcher does, and sends every request to a server that is told which turn it is."""
+
+    def __init__(self, stage: Stage, fetcher: Fetcher) -> None:
+        self._stage, self._fetcher, self.skew, self.project = stage, fetcher, 0.0, "project"
+
+    async def ask(self, ask: Ask) -> Answer:
+        query = (*ask.query, ("turn", str(self._stage.number)))
+        return await self._fetcher.ask(msgspec.structs.replace(ask, query=query))
 
 
 class Flow:
-    """Every source, with one watch each."""
+    """Every source, polled by hand."""
 
-    def __init__(self, core: app.Core, clock: Standing, stations: Mapping[str, app.Station], feed: Prepared) -> None:
-        self.core, self._clock, self._stations, self._feed = core, clock, stations, feed
+    def __init__(self, core: app.Core, clock: Standing, stations: Mapping[str, app.Station], stage: Stage) -> None:
+        self._core, self._clock, self._stations, self._stage = core, clock, stations, stage
 
-    async def meet(self) -> None:
+    async def meet(self, watches: Sequence[Watched]) -> None:
         """First contact, with empty answers: whatever comes later is news."""
+        self._stage.turn = {watch: answers.empty(*watch) for watch in watches}
         for source, station in self._stations.items():
-            resource = resource_of(source)
-            if resource:
-                await station.listing.record(station.roster.merge([Resource(resource)], BEGIN * 1000))
-            await self.poll(source, answers.empty(source, resource))
+            found = [Resource(watch.resource) for watch in watches if watch.source == source and watch.resource]
+            await station.listing.record(station.roster.merge(found, BEGIN * 1000))
+        for watch in watches:
+            await self._stations[watch.source].collector.poll(watch.resource, 1.0)
 
-    async def poll(self, source: str, body: bytes) -> int:
-        """One poll that is answered with ``body``; gives back how many events were new."""
-        self._feed.body = body
-        return await self._stations[source].collector.poll(resource_of(source), 1.0)
+    async def one_by_one(self, turns: Sequence[Turn], pause: float = PAUSE) -> None:
+        """Polls one watch after the other."""
+        for turn in turns:
+            self._next(turn, pause)
+            for source, resource in turn:
+                await self._stations[source].collector.poll(resource, 1.0)
+            await self._core.ledger.let_out()
 
-    async def run(self, feed: Sequence[tuple[str, bytes]]) -> int:
-        """Polls one after the other, a minute apart; gives back how many events were new."""
-        new = 0
-        for number, (source, body) in enumerate(feed):
-            self._clock.passed += MINUTE
-            new += await self.poll(source, body)
-            if number % 10 == 9:
-                await self.core.ledger.let_out()
-        return new
+    async def together(self, turns: Sequence[Turn], pause: float = PAUSE) -> None:
+        """Polls the watches of a turn at the same time, as the readers of a source do."""
+        for turn in turns:
+            self._next(turn, pause)
+            await asyncio.gather(*(self._stations[source].collector.poll(id_, 1.0) for source, id_ in turn))
+            await self._core.ledger.let_out()
+
+    def _next(self, turn: Turn, pause: float) -> None:
+        self._clock.passed += pause
+        self._stage.turn = turn
+        self._stage.number += 1
 
 
-def resource_of(source: str) -> str:
-    """The watch of a source."""
-    return "" if source == "dws" else f"{source}-0"
-
-
-def make_feed(sources: Sequence[str], pages: int, size: int) -> list[tuple[str, bytes]]:
-    """As many answers, of the sources in turn, with the times at which ``Flow.run`` polls for them."""
-    order = [sources[number % len(sources)] for number in range(pages)]
-    times = [int((BEGIN + MINUTE * (number + 1)) * 1000) for number in range(pages)]
-    made = {
-        source: iter(
-            answers.make_answers(
-                source, resource_of(source), [at for its, at in zip(order, times, strict=True) if its == source], size, 1
-            )
-        )
-        for source in sources
-    }
-    return [(source, next(made[source])) for source in order]
+def make_turns(watches: Sequence[Watched], number: int, size: int) -> list[Turn]:
+    """Answers with ``size`` events for each watch, ``number`` times."""
+    times = [(BEGIN + PAUSE * turn) * 1000 for turn in range(1, number + 1)]
+    made = {watch: answers.make_answers(*watch, times, size) for watch in watches}
+    return [{watch: made[watch][turn] for watch in watches} for turn in range(number)]
 
 
 def configured(folder: Path, base: str = "http://127.0.0.1:1", **parts: object) -> Config:
-    """A configuration with every source and a state file in ``folder``."""
+    """A configuration with every source, room for any number of requests, and a state file in ``folder``."""
+    written = configuration(base, store=str(folder / "state.db"), **parts)
+    for target in written["targets"]:
+        target["budget"] = dict.fromkeys(target["budget"], "1000000/s")
     path = folder / "exporter.json"
-    path.write_text(json.dumps(configuration(base, store=str(folder / "state.db"), **parts)))
+    path.write_text(json.dumps(written))
     return load(path, environ={}, sets=())
 
 
 @contextlib.asynccontextmanager
-async def flow(config: Config, known: app.Known) -> AsyncIterator[Flow]:
-    """The flow over the state file of ``config``, having met every source."""
-    clock = Standing()
-    feed = Prepared(clock)
-    facts: list[type[Fact]] = []
-    async with app.open_core(known, config, clock, lambda fact: facts.append(type(fact))) as core:
-        accounts = app.open_accounts(config, clock, core.tell)
-        stations = {
-            name: app.make_station(msgspec.structs.replace(account, fetcher=feed), name, core)
-            for account in accounts
-            for name in account.target.sources
-        }
-        whole = Flow(core, clock, stations, feed)
-        await whole.meet()
+async def flow(config: Config, known: app.Known, watches: Sequence[Watched], sent: bool = False) -> AsyncIterator[Flow]:
+    """The flow over the state file of ``config``, having met its watches. ``sent``: requests go over the network."""
+    clock, stage = Standing(), Stage()
+    ears: list[Callable[[Fact], None]] = []
+
+    def tell(fact: Fact) -> None:
+        for ear in ears:
+            ear(fact)
+
+    async with app.open_core(known, config, clock, tell) as core:
+        places = [(target.name, name) for target in config.targets for name in target.sources]
+        own = SelfMetrics("bench", places, (), known.catalogue, core.prometheus.series_counts)
+        ears += [own.tell, Status(places).tell]
+        accounts = app.open_accounts(config, clock, tell)
+        stations: dict[str, app.Station] = {}
+        for account in accounts:
+            feed = Sent(stage, account.fetcher) if sent else Prepared(stage, clock)
+            fed = msgspec.structs.replace(account, fetcher=feed)
+            stations |= {name: app.make_station(fed, name, core) for name in account.target.sources}
+        whole = Flow(core, clock, stations, stage)
+        await whole.meet(watches)
         yield whole
+        for account in accounts:
+            await account.client.aclose()

@@ -2,12 +2,19 @@
 
 import os
 import platform
+import socket
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+CORES = sorted(os.sched_getaffinity(0))
 BUSY = 0.1  # of one core: with more than this gone to others, figures say little
 
 
@@ -48,12 +55,24 @@ def memory(pid: int, what: str = "VmRSS") -> float:
     return next(int(line.split()[1]) for line in status if line.startswith(f"{what}:")) / 1024
 
 
-def start_on(core: int, command: Sequence[str]) -> subprocess.Popen[str]:
-    """Starts a program that may only use one core, so that what is measured has the others; its output is a pipe."""
+def alone(measure: Callable[[bool], T], quick: bool) -> T:
+    """What a function gives back in a process of its own, whose memory and processors nobody has touched."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(measure, quick).result()
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody has just now."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+    return port
+
+
+def start_on(core: int | None, arguments: Sequence[str]) -> subprocess.Popen[str]:
+    """Starts Python with its output in a pipe; on one ``core``, so that what is measured has the others, or on any."""
     before = os.sched_getaffinity(0)
-    cores = sorted(before)
-    os.sched_setaffinity(0, {cores[core % len(cores)]})
+    os.sched_setaffinity(0, CORES if core is None else {CORES[core % len(CORES)]})
     try:
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        return subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, text=True)
     finally:
         os.sched_setaffinity(0, before)

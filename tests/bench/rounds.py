@@ -1,7 +1,7 @@
 """Runs measurements side by side and puts them into rows of a table; knows nothing of what is measured."""
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from statistics import median
 from typing import NamedTuple
 
@@ -43,11 +43,17 @@ class Row(NamedTuple):
         return f"{ratio if self.unit == '/s' else 1 / ratio:.2g}x"
 
 
-def interleave(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Runs each side once a round, in an order that changes from round to round; the figures of each side."""
+def interleave(
+    sides: Mapping[str, Callable[[], float]], rounds: int, seldom: Collection[str] = (), every: int = 6
+) -> dict[str, list[float]]:
+    """Runs each side once a round, in an order that changes from round to round; the figures of each side.
+
+    The ``seldom`` ones, which take long, have their turn in every sixth round.
+    """
     luck, figures = random.Random(rounds), {name: list[float]() for name in sides}
-    for _ in range(rounds):
-        for name in luck.sample([*sides], len(sides)):
+    for number in range(rounds):
+        due = [name for name in sides if number % every == 0 or name not in seldom]
+        for name in luck.sample(due, len(due)):
             figures[name].append(sides[name]())
     return figures
 

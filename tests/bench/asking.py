@@ -1,0 +1,83 @@
+"""How many signed requests a second the real client sends, beside httpx with its own pool and without a signature."""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import httpx
+import uvloop
+
+from exporter import app
+from exporter.events import Ask
+from exporter.outputs.selfmetrics import SelfMetrics
+from exporter.ports import SystemClock
+from exporter.signals import Catalogue
+
+from .flow import configured
+from .rounds import Row, interleave
+from .servers import serving
+
+SIZE = 50  # events an answer
+AT_ONCE = 50
+PATH = "/v2/{project_id}/training-jobs/job-0/events"
+QUERY = (("start_time", "1790000000000"), ("end_time", "1790000600000"), ("limit", "100"), ("offset", "0"))
+HTTPX = "httpx's own pool, not signed"
+
+
+def measure(quick: bool) -> list[Row]:
+    """At fifty requests at a time, and at one."""
+    many, few = (300, 100) if quick else (4000, 1000)
+    with serving("same", SIZE) as base:
+        sides = {
+            "ours": lambda: _timed(_ours, base, many, AT_ONCE),
+            "ours, one": lambda: _timed(_ours, base, few, 1),
+            "httpx": lambda: _timed(_httpx, base, many // 10, AT_ONCE),
+            "httpx, one": lambda: _timed(_httpx, base, few, 1),
+        }
+        found = interleave(sides, 2 if quick else 7)
+    return [
+        Row(f"signed requests, {AT_ONCE} at once", "/s", found["ours"], 2500, HTTPX, found["httpx"]),
+        Row("signed requests, one at a time", "/s", found["ours, one"], None, HTTPX, found["httpx, one"]),
+    ]
+
+
+Send = Callable[[], Awaitable[object]]
+
+
+def _timed(side: Callable[[str, int, int], Awaitable[float]], base: str, number: int, at_once: int) -> float:
+    async def run() -> float:
+        return await side(base, number, at_once)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run())
+
+
+async def _ours(base: str, number: int, at_once: int) -> float:
+    own = SelfMetrics("bench", (), (("research", "modelarts"),), Catalogue({}), dict)
+    with tempfile.TemporaryDirectory() as folder:
+        account = app.open_accounts(configured(Path(folder), base), SystemClock(), own.tell)[0]
+    ask = Ask("modelarts", PATH, QUERY, headers=(("X-Language", "en-us"),))
+    rate = await _rate(lambda: account.fetcher.ask(ask), number, at_once)
+    await account.client.aclose()
+    return rate
+
+
+async def _httpx(base: str, number: int, at_once: int) -> float:
+    async with httpx.AsyncClient(base_url=base, trust_env=False) as client:
+        return await _rate(lambda: client.get(PATH, params=QUERY), number, at_once)
+
+
+async def _rate(send: Send, number: int, at_once: int) -> float:
+    """Requests a second, with so many under way all the time; connections are open before the clock runs."""
+    await asyncio.gather(*(send() for _ in range(at_once)))
+    left = iter(range(number))
+
+    async def one_after_another() -> None:
+        for _ in left:
+            await send()
+
+    began = time.perf_counter()
+    await asyncio.gather(*(one_after_another() for _ in range(at_once)))
+    return number / (time.perf_counter() - began)

@@ -1,0 +1,41 @@
+"""How long the exporter takes from its start until it is ready, while nothing happens in the clouds it watches."""
+
+import subprocess
+import sys
+import time
+
+from .programs import Program, exporter, simulator, wait_for
+from .rounds import Row, interleave
+
+LIBRARIES = "import httpx, pydantic, starlette, uvicorn, prometheus_client"
+OURS = "import exporter.cli, exporter.app, exporter.config"
+
+
+def measure(quick: bool) -> list[Row]:
+    """To ready, and how much of it is imports; beside the imports of libraries that such a program usually needs."""
+    with simulator() as clouds:
+        sides = {
+            "ready": lambda: _until_ready(clouds),
+            "imports": lambda: _run(OURS),
+            "libraries": lambda: _run(LIBRARIES),
+        }
+        for run in sides.values():
+            run()
+        found = interleave(sides, 3 if quick else 9)
+    return [
+        Row("start until ready", "s", found["ready"], 1.0, LIBRARIES, found["libraries"]),
+        Row("of which imports", "s", found["imports"], None, LIBRARIES, found["libraries"]),
+    ]
+
+
+def _run(code: str) -> float:
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True)
+    return time.perf_counter() - began
+
+
+def _until_ready(clouds: Program) -> float:
+    began = time.perf_counter()
+    with exporter(clouds) as program:
+        wait_for(lambda: program.get("/-/ready") is not None, 0.005)
+        return time.perf_counter() - began

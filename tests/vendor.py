@@ -1,0 +1,181 @@
+"""A vendor without sockets, and one source of one target put together over it; for tests of the flow at a manual clock."""
+
+import contextlib
+from collections.abc import AsyncIterator, Collection
+from typing import Any, TypeVar
+
+import msgspec
+from clocks import ManualClock
+
+from exporter.collect import Collector, Habits
+from exporter.errors import SourceError
+from exporter.events import Answer, Ask, Event, Found, Millis, Page, Resource, Window
+from exporter.facts import Fact
+from exporter.ledger import Display, Ledger
+from exporter.listing import Desk, Listing
+from exporter.mapping.catalogue import BUILTIN, catalogue
+from exporter.outputs.prometheus import Prometheus
+from exporter.ports import Progress, Reading, Store, ask, give
+from exporter.poller import Pace, Poller
+from exporter.roster import Pick, Roster
+from exporter.schedule import Rhythm
+from exporter.signals import Mapped, Series
+from exporter.store import open_store
+
+F = TypeVar("F", bound=Fact)
+PLACE = ("t", "s")
+HOUR = 3600.0
+GRACE = 900.0
+LISTING = "/list"
+
+
+class Vendor:
+    """Resources and their events, listed and paged by its own clock, which stands ``ahead`` seconds before the test's.
+
+    ``troubles`` are what it answers instead, by resource id or ``LISTING``. ``reads`` and ``listings`` are what it was
+    asked, with the time. It takes ``slow`` seconds to answer and never answers two questions for one resource at a time.
+    """
+
+    def __init__(self, clock: ManualClock, rows: int = 100) -> None:
+        self.clock, self.rows, self.ahead, self.slow = clock, rows, 0.0, 0.0
+        self.listed: dict[str, Resource] = {}
+        self.events: dict[str, list[Event]] = {}
+        self.troubles: dict[str, SourceError] = {}
+        self.reads: list[tuple[float, str, Window]] = []
+        self.listings: list[float] = []
+        self.asked: list[str] = []
+        self.unreadable, self.truncated = 0, False
+        self._busy: set[str] = set()
+
+    def now(self) -> Millis:
+        """Its clock, Unix ms."""
+        return int((self.clock.now() + self.ahead) * 1000)
+
+    def has(self, id_: str, **fields: Any) -> Resource:
+        """It lists this resource from now on."""
+        known = self.listed.get(id_, Resource(id_, status="Running", created=self.now() - 3_600_000))
+        self.listed[id_] = msgspec.structs.replace(known, **fields)
+        return self.listed[id_]
+
+    def tells(self, id_: str, ago: float | None = 0.0, text: str = "", **fields: Any) -> Event:
+        """Something happened to a resource, ``ago`` seconds before now, or at no known time; each call is one event."""
+        at = None if ago is None else self.now() - int(ago * 1000)
+        log = self.events.setdefault(id_, [])
+        key = f"{id_}/{text or len(log)}/{self.now()}".encode()
+        log.append(Event(**{"key": key, "resource": id_, "at": at, "text": text, "severity": "info", **fields}))
+        return log[-1]
+
+    async def ask(self, request: Ask) -> Answer:
+        """The network."""
+        place = request.path
+        assert place not in self._busy, f"{place} is asked twice at the same time"
+        self._busy.add(place)
+        self.asked.append(place)
+        try:
+            if self.slow:
+                await self.clock.sleep(self.slow)
+            if place in self.troubles:
+                raise self.troubles[place]
+            return Answer(200, b"", self.now() // 1000 * 1000)
+        finally:
+            self._busy.remove(place)
+
+    def discover(self, known: Collection[str], now: Millis) -> Reading:
+        self.listings.append(self.clock.steady())
+        yield from ask(Ask("api", LISTING))
+        yield Found(list(self.listed.values()))
+
+    def read(self, resource: Resource, window: Window) -> Reading:
+        """Page after page, as many rows as it has by then; at least one page."""
+        self.reads.append((self.clock.steady(), resource.id, window))
+        given = 0
+        while True:
+            yield from ask(Ask("api", resource.id))
+            rows = [event for event in self.events.get(resource.id, []) if _within(event, window)]
+            yield from give(
+                Page(rows[given : given + self.rows], self._named(rows), self.unreadable, self.truncated and not given)
+            )
+            given += self.rows
+            if given >= len(rows):
+                return
+
+    def _named(self, rows: list[Event]) -> tuple[Resource, ...]:
+        return tuple(Resource(id_, kind="named") for id_ in {event.resource for event in rows} - self.listed.keys())
+
+
+def _within(event: Event, window: Window) -> bool:
+    return event.at is None or window.since is None or event.at >= window.since
+
+
+class Watched:
+    """One source of one target: what the exporter makes of a vendor."""
+
+    def __init__(self, vendor: Vendor, store: Store, per_resource: bool, habits: dict[str, Any], ttl: float) -> None:
+        self.clock, self.vendor, self.store = vendor.clock, vendor, store
+        self.facts: list[Fact] = []
+        self.prometheus = Prometheus(catalogue((), {"t": ("s",)}, {"s": ("Running", "Completed")}), 0.0, vendor.clock)
+        display = Display(self.prometheus.holding, self.prometheus.ripe, self.prometheus.show)
+        self.ledger = Ledger(store, (self.prometheus,), display)
+        self.desk = Desk(
+            *PLACE, vendor, vendor.ask, vendor.now, vendor.clock, self.facts.append, self.ledger, per_resource
+        )
+        self.habits = Habits(**{"overlap": 600.0, "reconcile": 6 * HOUR, "grace": GRACE, **habits})
+        self.roster = Roster(Pick(), Pick(), self.habits.grace)
+        self.listing = Listing(self.desk, self.roster, ("info",), self.prometheus.declare, ttl)
+        self.collector = Collector(self.desk, self.habits, self.roster, self.listing, store, BUILTIN, _mapped)
+
+    async def restore(self) -> None:
+        """What an earlier run left."""
+        kept = await self.store.restore()
+        self.prometheus.restore(kept)
+        progress = {watch.resource: reached for watch, reached in kept.progress.items()}
+        self.roster.restore(kept.resources.get(PLACE, {}), progress, kept.contacts.get(PLACE))
+
+    def poller(self, interval: float = 30.0, longest: float = 300.0, discovery: float = 60.0) -> Poller:
+        pace = Pace(Rhythm(interval, longest, self.habits.grace), discovery)
+        return Poller(self.desk, self.listing, self.collector, self.roster, pace)
+
+    async def poll(self, *ids: str) -> int:
+        """Lists, and reads these (or all open ones) once; how many events were new."""
+        await self.listing.refresh()
+        return sum([await self.collector.poll(id_, 30.0) for id_ in ids or self.roster.open()])
+
+    async def counted(self) -> dict[str, float]:
+        """The events on record by resource."""
+        kept = (await self.store.restore()).changes.counts
+        return {labels[2]: n for (name, labels), n in kept.items() if name == "platform_resource_events_total" and n}
+
+    async def total(self) -> float:
+        """The events on record of the source, whatever became of their resources."""
+        kept = (await self.store.restore()).changes.counts
+        return sum(value for (name, _), value in kept.items() if name == "platform_events_total")
+
+    def progress(self, id_: str) -> Progress:
+        """How far a watch has come."""
+        return self.roster.reached(id_)
+
+    def told(self, kind: type[F]) -> list[F]:
+        """The facts of a kind, in order."""
+        return [fact for fact in self.facts if isinstance(fact, kind)]
+
+    def series(self, id_: str) -> Series:
+        """The counter of a resource."""
+        return ("platform_resource_events_total", (*PLACE, id_, "info"))
+
+
+def _mapped(event: Event) -> Mapped:
+    return Mapped(event.severity, "Reason", "rule")
+
+
+@contextlib.asynccontextmanager
+async def watching(
+    vendor: Vendor, store: str = ":memory:", per_resource: bool = True, ttl: float = 24 * HOUR, **habits: Any
+) -> AsyncIterator[Watched]:
+    """The source over a store, closed like after a kill: nothing is finished first."""
+    opened = await open_store(store)
+    try:
+        watched = Watched(vendor, opened, per_resource, habits, ttl)
+        await watched.restore()
+        yield watched
+    finally:
+        await opened.close()
