@@ -16,6 +16,7 @@ import yarl
 from exporter.errors import ConfigError
 
 _CHUNK = 16_384  # small, for a compressed one may grow a thousandfold
+_DIRECT = ("169.254.169.254", "100.100.100.200")  # the clouds' metadata services: what they answer is for no proxy
 # aiohttp's class, httpx's, and what is said where aiohttp's own text would show bytes, headers or addresses
 _ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError], str], ...] = (
     (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout, "no connection in time"),
@@ -73,7 +74,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     def _proxy(self, url: httpx.URL) -> tuple[str | None, list[tuple[str, str]]]:
         """The proxy's address and, apart from it (an address is shown in messages), the header that says who asks."""
         proxy = self._proxies.get(url.scheme)
-        if proxy is None or proxy_bypass(url.host):
+        if proxy is None or url.host in _DIRECT or proxy_bypass(url.host):
             return None, []
         login = base64.b64encode(b":".join(proxy.raw_auth)).decode() if proxy.raw_auth else ""
         return str(proxy.url), [("Proxy-Authorization", f"Basic {login}")] if login else []

@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.documents import DEEPEST, MOST, parse_document, read_document
@@ -92,6 +92,7 @@ values = st.recursive(
 
 
 @given(values, st.sampled_from([None, 2, "\t"]), st.booleans())
+@settings(deadline=None)
 def test_json_is_yaml(value: object, indent: int | str | None, ascii_only: bool) -> None:
     text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
     assert parse_document(text, "f.json").data == json.loads(text)
@@ -231,6 +232,7 @@ def test_aliases_cannot_multiply_without_end() -> None:
 
 
 @given(st.text(st.characters(exclude_categories=()) | st.sampled_from("[]{}:,#&*!|>'\"%@-? \n\t"), max_size=60))
+@settings(deadline=None)
 def test_any_text_is_read_or_refused_in_whole_lines_that_name_the_file(text: str) -> None:
     problems: tuple[str, ...] = ("f.yaml: none",)
     try:

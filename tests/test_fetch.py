@@ -184,6 +184,7 @@ def test_a_good_answer_is_handed_on_as_it_came(status: int) -> None:
 
 
 @given(status=st.integers(300, 599), body=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+@settings(deadline=None)
 def test_any_answer_is_judged_in_one_short_line(status: int, body: bytes) -> None:
     error = judge(Answer(status, body), "here")
     assert error is not None
@@ -252,6 +253,7 @@ def test_a_stated_limit_is_shared_out(message: str, pause: float | None) -> None
 
 
 @given(st.text(max_size=160) | st.from_regex(r"limit:\d{0,150},time:\d{0,5} (minute|day)s?", fullmatch=True))
+@settings(deadline=None)
 def test_no_text_of_a_limit_is_a_trap(message: str) -> None:
     assert (limit_pause(message) or 0.0) >= 0.0
 
@@ -581,7 +583,7 @@ dates = st.text(max_size=40) | st.from_regex(
 
 
 @given(dates)
-@settings(max_examples=500)
+@settings(deadline=None, max_examples=500)
 def test_no_date_is_a_trap(text: str) -> None:
     assert isinstance(read_date(text), int | None)
 

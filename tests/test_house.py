@@ -253,11 +253,12 @@ def test_tests_patch_nothing(path: Path) -> None:
 @each_test
 def test_tests_are_functions_and_none_is_left_out_silently(path: Path) -> None:
     """With CI=true a part that is missing is a failure; so whoever skips has looked at CI before."""
-    module = tree(path)
-    assert not [node for node in ast.walk(module) if isinstance(node, ast.ClassDef) and node.name.startswith("Test")]
-    for function in ast.walk(module):
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-            attributes = [node for node in ast.walk(function) if isinstance(node, ast.Attribute)]
-            left_out = {node.attr for node in attributes} & {"skip", "skipif", "importorskip", "xfail"}
-            assert not left_out or '"CI"' in ast.unparse(function).replace("'", '"'), function.name
-            assert left_out <= {"skip"}, f"{function.name}: {left_out}"
+    nodes = list(ast.walk(tree(path)))
+    assert not [node for node in nodes if isinstance(node, ast.ClassDef) and node.name.startswith("Test")]
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    aware = [function for function in functions if "'CI'" in ast.unparse(function)]
+    excused = {id(node) for function in aware for node in ast.walk(function)}
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and node.attr in {"skip", "skipif", "importorskip", "xfail"}:
+            assert node.attr == "skip", f"line {node.lineno}"
+            assert id(node) in excused, f"line {node.lineno}"

@@ -1,7 +1,7 @@
 """Which resources are watched, when one has ended, and when its series leave; a clock is a number here."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -267,6 +267,7 @@ listings = st.lists(
 
 
 @given(listings)
+@settings(deadline=None)
 def test_an_end_is_known_exactly_of_those_that_have_ended(listings: list[list[Resource]]) -> None:
     roster = a_roster()
     for number, found in enumerate(listings):

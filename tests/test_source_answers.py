@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_sources import ALL, DATA, NOW, answer_to, drive, read, record_of
+from test_sources import ALL, DATA, NOW, answer_to, asked, drive, read, record_of
 
 from exporter.errors import SourceGarbled
-from exporter.events import Resource
+from exporter.events import Ask, Resource
 from exporter.sources import SOURCES
 from exporter.sources.pages import joined
 from exporter.sources.scope import Scope
@@ -126,6 +126,45 @@ def test_a_message_cut_within_a_character_hides_neither_itself_nor_others(name: 
     assert len({event.text for event in page.events}) == 2
 
 
+@pytest.mark.parametrize("readable", [True, False])
+@pytest.mark.parametrize("name", ["modelarts_training", "modelarts_service", "dws"])
+def test_one_row_for_ever_is_an_error_whether_or_not_it_can_be_read(name: str, readable: bool) -> None:
+    rows = [record_of(name) if readable else None]
+    answer = {"events": rows, "limit": 1, **dict.fromkeys(("total", "total_count", "count"), 10**9)}
+
+    with pytest.raises(SourceGarbled, match="does not move on"):
+        read(name, lambda request: answer)
+
+
+@pytest.mark.parametrize("row", [{"metadata": {"id": "a"}, "service_id": "a", "JobId": "a"}, None])
+@pytest.mark.parametrize("name", ["modelarts_training", "modelarts_service", "pai_dlc"])
+def test_one_resource_for_ever_is_an_error_whether_or_not_it_can_be_read(name: str, row: Any) -> None:
+    answer = {"items": [row], "services": [row], "Jobs": [row]} | dict.fromkeys(
+        ("total", "total_count", "count", "TotalCount"), 10**9
+    )
+
+    with pytest.raises(SourceGarbled, match="does not move on"):
+        drive(SOURCES[name].make(Scope()).discover((), NOW), lambda request: answer)
+
+
+def test_pages_that_look_alike_because_rows_repeat_are_no_standstill() -> None:
+    """Fifty workers say the same six times within a second."""
+    text = [f"worker {number % 50:02}" for number in range(300)]
+
+    def vendor(request: Ask) -> Any:
+        query = asked(request)
+        meant = [one for one in text if query.get("pattern", "") in one]
+        page = meant[int(query["offset"]) * 100 :][:100]
+        rows = [{"time": "2022-11-26T16:03:41+08:00", "level": "Info", "message": one} for one in page]
+        inside = int(query["start_time"]) <= 1669449821000 <= int(query["end_time"])
+        return {"total": len(meant) if inside else 0, "limit": 100, "events": rows if inside else []}
+
+    heard = read("modelarts_training", vendor)
+
+    assert list(heard.counts.values()) == [6] * 50
+    assert not heard.truncated
+
+
 def test_k8s_has_one_spelling_and_one_key() -> None:
     events = [
         {"time": "2022-11-26T16:03:41+08:00", "level": "Info", "source": one, "message": "x"}
@@ -174,6 +213,10 @@ def test_a_time_that_is_none_or_states_no_zone_is_not_guessed(text: str) -> None
 
     with pytest.raises(ValueError):
         reader(text)
+
+
+def test_a_time_without_seconds_is_read() -> None:
+    assert iso_reader()("2022-11-26T16:03+08:00") == iso_reader()("2022-11-26T08:03:00Z")
 
 
 def test_ten_digits_are_seconds_and_thirteen_are_milliseconds() -> None:

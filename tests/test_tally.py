@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -291,6 +291,7 @@ def without_zeros(counts: Mapping[Series, float]) -> dict[Series, float]:
     history=histories,
     complete=times,
 )
+@settings(deadline=None)
 def test_folding_a_page_in_any_slices_is_adding_up_its_events(
     rows: list[tuple[Event, Mapped, int]], cuts: set[int], history: History, complete: int | None
 ) -> None:

@@ -500,6 +500,14 @@ def test_a_plain_request_goes_through_the_proxy_of_the_environment(monkeypatch: 
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("host", ["169.254.169.254", "100.100.100.200"])
+def test_keys_of_a_metadata_service_pass_no_proxy(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.invalid:3128")
+    transport = AiohttpTransport()
+    assert transport._proxy(httpx.URL(f"http://{host}/openstack/latest/securitykey")) == (None, [])
+    assert transport._proxy(httpx.URL("http://other.invalid/")) == ("http://proxy.invalid:3128", [])
+
+
 def test_a_proxy_that_refuses_a_tunnel_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story() -> None:
         peer = Peer(saying(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"))

@@ -1,7 +1,8 @@
 """A vendor without sockets, and one source of one target put together over it; for tests of the flow at a manual clock."""
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,11 +16,12 @@ from exporter.ledger import Display, Ledger
 from exporter.listing import Desk, Listing
 from exporter.mapping.catalogue import BUILTIN, catalogue
 from exporter.outputs.prometheus import Prometheus
-from exporter.ports import Progress, Reading, Store, ask, give
 from exporter.poller import Pace, Poller
+from exporter.ports import Commit, Progress, Reading, Store, ask, give
 from exporter.roster import Pick, Roster
 from exporter.schedule import Rhythm
 from exporter.signals import Mapped, Series
+from exporter.sources.pages import fingerprint
 from exporter.store import open_store
 
 F = TypeVar("F", bound=Fact)
@@ -32,15 +34,16 @@ LISTING = "/list"
 class Vendor:
     """Resources and their events, listed and paged by its own clock, which stands ``ahead`` seconds before the test's.
 
-    ``troubles`` are what it answers instead, by resource id or ``LISTING``. ``reads`` and ``listings`` are what it was
-    asked, with the time. It takes ``slow`` seconds to answer and never answers two questions for one resource at a time.
+    ``reads`` and ``listings`` are what it was asked, with the time. It takes ``slow`` seconds to answer, and asking it twice
+    at the same time for one resource is a mistake.
     """
 
     def __init__(self, clock: ManualClock, rows: int = 100) -> None:
         self.clock, self.rows, self.ahead, self.slow = clock, rows, 0.0, 0.0
         self.listed: dict[str, Resource] = {}
         self.events: dict[str, list[Event]] = {}
-        self.troubles: dict[str, SourceError] = {}
+        self._troubles: dict[str, SourceError] = {}
+        self._good: dict[str, int] = {}
         self.reads: list[tuple[float, str, Window]] = []
         self.listings: list[float] = []
         self.asked: list[str] = []
@@ -61,9 +64,18 @@ class Vendor:
         """Something happened to a resource, ``ago`` seconds before now, or at no known time; each call is one event."""
         at = None if ago is None else self.now() - int(ago * 1000)
         log = self.events.setdefault(id_, [])
-        key = f"{id_}/{text or len(log)}/{self.now()}".encode()
-        log.append(Event(**{"key": key, "resource": id_, "at": at, "text": text, "severity": "info", **fields}))
+        fields.setdefault("at", at)
+        key = fingerprint(f"{id_}/{text or len(log)}/{self.now()}")
+        log.append(Event(**{"key": key, "resource": id_, "text": text, "severity": "info", **fields}))
         return log[-1]
+
+    def fails(self, place: str, error: SourceError, good: int = 0) -> None:
+        """From now on it answers so (for a resource, or ``LISTING``), after so many good answers."""
+        self._troubles[place], self._good[place] = error, good
+
+    def recovers(self) -> None:
+        """All is well again."""
+        self._troubles.clear()
 
     async def ask(self, request: Ask) -> Answer:
         """The network."""
@@ -74,8 +86,10 @@ class Vendor:
         try:
             if self.slow:
                 await self.clock.sleep(self.slow)
-            if place in self.troubles:
-                raise self.troubles[place]
+            if place in self._troubles:
+                if self._good[place] == 0:
+                    raise self._troubles[place]
+                self._good[place] -= 1
             return Answer(200, b"", self.now() // 1000 * 1000)
         finally:
             self._busy.remove(place)
@@ -93,18 +107,40 @@ class Vendor:
             yield from ask(Ask("api", resource.id))
             rows = [event for event in self.events.get(resource.id, []) if _within(event, window)]
             yield from give(
-                Page(rows[given : given + self.rows], self._named(rows), self.unreadable, self.truncated and not given)
+                Page(
+                    rows[given : given + self.rows],
+                    _named(resource, rows),
+                    self.unreadable,
+                    self.truncated and not given,
+                )
             )
             given += self.rows
             if given >= len(rows):
                 return
 
-    def _named(self, rows: list[Event]) -> tuple[Resource, ...]:
-        return tuple(Resource(id_, kind="named") for id_ in {event.resource for event in rows} - self.listed.keys())
+
+def _named(resource: Resource, rows: list[Event]) -> tuple[Resource, ...]:
+    """The resources of a project-wide API's rows."""
+    return () if resource.id else tuple(Resource(id_, kind="named") for id_ in {event.resource for event in rows})
 
 
 def _within(event: Event, window: Window) -> bool:
     return event.at is None or window.since is None or event.at >= window.since
+
+
+class Prompt:
+    """A store that takes no time: while it works in its thread, the clock stands still."""
+
+    def __init__(self, store: Store, clock: ManualClock) -> None:
+        self._store, self._clock = store, clock
+        self.restore, self.grown, self.close = store.restore, store.grown, store.close
+
+    async def commit(self, commits: Sequence[Commit]) -> None:
+        committing = asyncio.create_task(self._store.commit(commits))
+        while not committing.done():
+            self._clock.advance(0)
+            await asyncio.sleep(0)
+        await committing
 
 
 class Watched:
@@ -113,16 +149,20 @@ class Watched:
     def __init__(self, vendor: Vendor, store: Store, per_resource: bool, habits: dict[str, Any], ttl: float) -> None:
         self.clock, self.vendor, self.store = vendor.clock, vendor, store
         self.facts: list[Fact] = []
+        self.skew = vendor.ahead  # what it takes the vendor's clock for
         self.prometheus = Prometheus(catalogue((), {"t": ("s",)}, {"s": ("Running", "Completed")}), 0.0, vendor.clock)
         display = Display(self.prometheus.holding, self.prometheus.ripe, self.prometheus.show)
         self.ledger = Ledger(store, (self.prometheus,), display)
         self.desk = Desk(
-            *PLACE, vendor, vendor.ask, vendor.now, vendor.clock, self.facts.append, self.ledger, per_resource
+            *PLACE, vendor, vendor.ask, self._now, vendor.clock, self.facts.append, self.ledger, per_resource
         )
         self.habits = Habits(**{"overlap": 600.0, "reconcile": 6 * HOUR, "grace": GRACE, **habits})
         self.roster = Roster(Pick(), Pick(), self.habits.grace)
         self.listing = Listing(self.desk, self.roster, ("info",), self.prometheus.declare, ttl)
         self.collector = Collector(self.desk, self.habits, self.roster, self.listing, store, BUILTIN, _mapped)
+
+    def _now(self) -> Millis:
+        return int((self.clock.now() + self.skew) * 1000)
 
     async def restore(self) -> None:
         """What an earlier run left."""
@@ -174,7 +214,7 @@ async def watching(
     """The source over a store, closed like after a kill: nothing is finished first."""
     opened = await open_store(store)
     try:
-        watched = Watched(vendor, opened, per_resource, habits, ttl)
+        watched = Watched(vendor, Prompt(opened, vendor.clock), per_resource, habits, ttl)
         await watched.restore()
         yield watched
     finally:

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from exporter.errors import SourceGarbled
 from exporter.events import Answer, Ask, Event, Millis, Page, Resource, Window
 from exporter.ports import Reading, give
 from exporter.sources.answers import asked, garbled, missing, read_record, read_rows, rows_of
@@ -22,6 +21,7 @@ from exporter.sources.times import Number, number, unix_millis
 FIELDS = frozenset({"event_type"})
 _LIMIT = 1000
 _OVERLAP = 3  # equal rows that it takes to believe that an answer is the one before, moved on by one row
+_BEYOND = 1_000_000  # an offset behind any end
 _STANDSTILL = 50  # pages in a row without a new row: no moment has that many equal ones
 _HEADERS = (("X-Language", "en-us"),)
 
@@ -84,8 +84,9 @@ class ModelArtsService:
             doubtful = not self._by_record and _moved_by_one(before, chunk)
             if ends_early or doubtful:
                 self._by_record = None  # the vendor may have changed it
-            if _same(before, chunk) or doubtful or still == _STANDSTILL:
-                raise _standstill(resource.id)
+            if doubtful or still == _STANDSTILL or (yield from _came_again(resource.id, span, before, chunk)):
+                problem = "the answer promises more and does not move on; the page before came again"
+                raise garbled(_ask(resource.id, span, offset), problem)
             yield from give(_page(chunk, window, truncated=ends_early))
             for at in sorted({event.at or 0 for event in chunk.events if event.key in met}):
                 yield from _again(resource.id, at, window)
@@ -118,20 +119,20 @@ def _page(chunk: _Chunk, window: Window, truncated: bool = False) -> Page:
     return page(counted(oldest_first(chunk.events)), window.since, chunk.unreadable, truncated)
 
 
-def _same(before: _Chunk, chunk: _Chunk) -> bool:
-    """Whether an answer is the one before; a page of nothing but equal rows may well look like the next."""
-    keys = [event.key for event in chunk.events]
-    return len(set(keys)) > 1 and keys == [event.key for event in before.events]
-
-
 def _moved_by_one(before: _Chunk, chunk: _Chunk) -> bool:
     """Whether an answer begins with the second row of the one before: then the offset counts records."""
     old, new = [event.key for event in before.events], [event.key for event in chunk.events]
-    return len(set(old)) > 1 and len(old) > _OVERLAP and new[: len(old) - 1] == old[1:]
+    return len(set(old)) == len(old) > _OVERLAP and new[: len(old) - 1] == old[1:]
 
 
-def _standstill(service: str) -> SourceGarbled:
-    return garbled(_ask(service, (), 0), "the answer promises more and does not move on; the page before came again")
+def _came_again(
+    service: str, span: tuple[tuple[str, str], ...], before: _Chunk, chunk: _Chunk
+) -> Generator[Ask, Answer | int | None, bool]:
+    """Whether an answer is the one before. Rows may repeat, so what looks like it is proved far behind the end."""
+    if [event.key for event in before.events] != [event.key for event in chunk.events]:
+        return False
+    beyond = yield from _chunk(_ask(service, span, _BEYOND), service)
+    return beyond.came > 0
 
 
 def _by_record(
@@ -139,8 +140,6 @@ def _by_record(
 ) -> Generator[Ask, Answer | int | None, bool]:
     """Finds out what the offset counts, from what offset 1 answers; else from what the last record's number answers."""
     second = yield from _chunk(_ask(service, span, 1), service)
-    if _same(first, second):
-        raise _standstill(service)
     if not {event.key for event in first.events} & {event.key for event in second.events}:
         return False
     if _moved_by_one(first, second) or second.total is None:

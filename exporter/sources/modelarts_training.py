@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from exporter.errors import SourceGarbled
 from exporter.events import Answer, Ask, Event, Millis, Page, Resource, Window
 from exporter.ports import Reading, give
 from exporter.sources.answers import asked, garbled, missing, read_record, read_rows, rows_of
@@ -25,6 +24,7 @@ _LIMIT = 100
 _OVERLAP = 3  # equal rows that it takes to believe that an answer is the one before, moved on by one row
 _PATTERN = 256  # characters that the vendor's text filter takes
 _UNKNOWN = 2**62  # a total that was not told
+_BEYOND = 1_000_000  # an offset behind any end
 _STANDSTILL = 50  # pages in a row without a new row: no second has that many equal ones
 _HEADERS = (("X-Language", "en-us"),)
 
@@ -120,9 +120,9 @@ class ModelArtsTraining:
             before = chunk
             chunk = yield from _chunk(_ask(span, seen if self._by_record else pages), span.job)
             doubtful = not self._by_record and _moved_by_one(before, chunk)
-            if _same(before, chunk) or doubtful or still == _STANDSTILL:
+            if doubtful or still == _STANDSTILL or (yield from _came_again(span, before, chunk)):
                 self._by_record = None
-                raise _standstill(span)
+                raise garbled(_ask(span), "the answer promises more and does not move on; the page before came again")
         if short:
             self._by_record = None  # the vendor may have changed it again
         for key, event in twins.items():
@@ -171,27 +171,23 @@ def _cut(span: _Span, chunk: _Chunk) -> list[_Span]:
     return [_Span(span.job, middle, span.end, late), _Span(span.job, span.begin, middle, early)]
 
 
-def _same(before: _Chunk, chunk: _Chunk) -> bool:
-    """Whether an answer is the one before; a page of nothing but equal rows may well look like the next."""
-    keys = [event.key for event in chunk.events]
-    return len(set(keys)) > 1 and keys == [event.key for event in before.events]
-
-
 def _moved_by_one(before: _Chunk, chunk: _Chunk) -> bool:
     """Whether an answer begins with the second row of the one before: then the offset counts records."""
     old, new = [event.key for event in before.events], [event.key for event in chunk.events]
-    return len(set(old)) > 1 and len(old) > _OVERLAP and new[: len(old) - 1] == old[1:]
+    return len(set(old)) == len(old) > _OVERLAP and new[: len(old) - 1] == old[1:]
 
 
-def _standstill(span: _Span) -> SourceGarbled:
-    return garbled(_ask(span), "the answer promises more and does not move on; the page before came again")
+def _came_again(span: _Span, before: _Chunk, chunk: _Chunk) -> Generator[Ask, Answer | int | None, bool]:
+    """Whether an answer is the one before. Rows may repeat, so what looks like it is proved far behind the end."""
+    if [event.key for event in before.events] != [event.key for event in chunk.events]:
+        return False
+    beyond = yield from _chunk(_ask(span, _BEYOND), span.job)
+    return beyond.came > 0
 
 
 def _by_record(span: _Span, first: _Chunk) -> Generator[Ask, Answer | int | None, bool]:
     """Finds out what the offset counts, from what offset 1 answers; else from what the last record's number answers."""
     second = yield from _chunk(_ask(span, 1), span.job)
-    if _same(first, second):
-        raise _standstill(span)
     if not {event.key for event in first.events} & {event.key for event in second.events}:
         return False
     if _moved_by_one(first, second):

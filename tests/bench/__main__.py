@@ -40,7 +40,9 @@ def _measured(name: str, quick: bool) -> Sequence[Row]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="few and short rounds: to see that all runs, not to compare")
+    parser.add_argument(
+        "--quick", action="store_true", help="few and short rounds: to see that all runs, not to compare"
+    )
     parser.add_argument("--only", action="append", choices=MEASUREMENTS, metavar="NAME", help=", ".join(MEASUREMENTS))
     return parser.parse_args()
 

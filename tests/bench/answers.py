@@ -97,7 +97,9 @@ def make_answers(source: str, resource: str, times: Sequence[int], size: int) ->
         chosen = luck.choices(vendor.sentences, weights, k=size)
         at = sorted(until - luck.randrange(span) for _ in chosen)
         rows = [
-            vendor.row([part if isinstance(part, int) else _filled(part, luck) for part in sentence[1:]], resource, when)
+            vendor.row(
+                [part if isinstance(part, int) else _filled(part, luck) for part in sentence[1:]], resource, when
+            )
             for sentence, when in zip(chosen, at, strict=True)
         ]
         answers.append(json.dumps(vendor.answer(resource, rows), ensure_ascii=False, separators=(",", ":")).encode())

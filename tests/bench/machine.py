@@ -21,11 +21,17 @@ BUSY = 0.1  # of one core: with more than this gone to others, figures say littl
 def facts() -> str:
     """Processor, cores, Python and load, on one line."""
     model = next(
-        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         platform.machine(),
     )
     load = ", ".join(f"{number:.2f}" for number in os.getloadavg())
-    return f"{model}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, load average {load}"
+    return (
+        f"{model}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, load average {load}"
+    )
 
 
 class Meter(NamedTuple):

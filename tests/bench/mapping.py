@@ -31,7 +31,7 @@ def measure(quick: bool) -> list[Row]:
         packs = {pack.source: pack for pack in app.read_packs(config)}
         ours = [(mapper(packs[watch.source], "research"), _events(turns, watch)) for watch in MIX]
         theirs = [(naive.matcher(packs[watch.source]), _said(turns, watch)) for watch in MIX]
-        sides = {
+        sides: dict[str, Callable[[], float]] = {
             "ours": lambda: _rate(ours),
             "naive": lambda: _rate(theirs),
             "load": lambda: _seconds(lambda: app.read_packs(config)),

@@ -11,7 +11,9 @@ from .rounds import Row
 from .start import LIBRARIES
 
 JOBS, EVENTS, LATER = 1000, 20, 5  # jobs; events of each before the exporter starts, and after
-POLLS = re.compile(r'^platform_exporter_polls_total\{target="research",source="modelarts_training"\} (\d+)', re.MULTILINE)
+POLLS = re.compile(
+    r'^platform_exporter_polls_total\{target="research",source="modelarts_training"\} (\d+)', re.MULTILINE
+)
 
 
 def measure(quick: bool) -> list[Row]:
@@ -32,7 +34,7 @@ def measure(quick: bool) -> list[Row]:
     return [
         Row("memory, idle", "MB", [idle], None, LIBRARIES, libraries),
         Row(f"memory with {jobs:,} watches", "MB", [held], 100, LIBRARIES, libraries),
-        Row(f"the same, at its highest", "MB", [most], None, LIBRARIES, libraries),
+        Row("the same, at its highest", "MB", [most], None, LIBRARIES, libraries),
     ]
 
 

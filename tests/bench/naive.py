@@ -156,7 +156,9 @@ class Naive:
         self._resources = Counter(
             "platform_resource_events", "Events.", [*labels, "resource", "severity"], registry=registry
         )
-        self._newest = Gauge("platform_last_event_timestamp_seconds", "Newest.", [*labels, "severity"], registry=registry)
+        self._newest = Gauge(
+            "platform_last_event_timestamp_seconds", "Newest.", [*labels, "severity"], registry=registry
+        )
         self._database = sqlite3.connect(folder / "naive.db", isolation_level=None)
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = NORMAL")

@@ -40,7 +40,7 @@ class Row(NamedTuple):
         if not self.theirs or not median(self.ours) or not median(self.theirs):
             return ""
         ratio = median(self.ours) / median(self.theirs)
-        return f"{ratio if self.unit == '/s' else 1 / ratio:.2g}x"
+        return f"{figure(ratio if self.unit == '/s' else 1 / ratio)}x"
 
 
 def interleave(

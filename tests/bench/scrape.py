@@ -35,7 +35,11 @@ def measure(quick: bool) -> list[Row]:
             scrape()
         seldom = (f"theirs {PLAIN}", f"theirs {GZIP}")
         found = interleave(sides, 6 if quick else 30, seldom)
-    return [row for name, encoding, goal in (("plain", PLAIN, 15), ("gzip", GZIP, 8)) for row in _rows(found, name, encoding, goal, number)]
+    return [
+        row
+        for name, encoding, goal in (("plain", PLAIN, 15), ("gzip", GZIP, 8))
+        for row in _rows(found, name, encoding, goal, number)
+    ]
 
 
 def _rows(found: dict[str, list[float]], name: str, encoding: str, goal: float, number: int) -> list[Row]:

@@ -42,7 +42,7 @@ def ours(number: str, share: str) -> None:
     """The web room as the exporter runs it. After each scrape a share of the blocks gets something new."""
     series, catalogue = make_series(int(number)), _catalogue()
     prometheus = Prometheus(catalogue, 0.0, SystemClock())
-    prometheus.restore(Restored(Changes(counts={one: 12.0 for one in series}), frozenset(), {}, {}, {}))
+    prometheus.restore(Restored(Changes(counts=dict.fromkeys(series, 12.0)), frozenset(), {}, {}, {}))
     own = SelfMetrics("bench", [("research", "modelarts_training")], (), catalogue, prometheus.series_counts)
     dirty = Changes(counts=dict.fromkeys(series[:: round(BLOCK / float(share))], 1.0) if float(share) else {})
 

@@ -61,7 +61,9 @@ class Answering(asyncio.Protocol):
         *heads, self._unread = (self._unread + data).split(b"\r\n\r\n")
         for head in heads:
             body = self._answer(head[: head.index(b"\r\n")].split(b" ")[1].decode())
-            self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body))
+            self._transport.write(
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+            )
             self._transport.write(body)
 
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 from .programs import Program, exporter, simulator, wait_for
 from .rounds import Row, interleave
@@ -14,7 +15,7 @@ OURS = "import exporter.cli, exporter.app, exporter.config"
 def measure(quick: bool) -> list[Row]:
     """To ready, and how much of it is imports; beside the imports of libraries that such a program usually needs."""
     with simulator() as clouds:
-        sides = {
+        sides: dict[str, Callable[[], float]] = {
             "ready": lambda: _until_ready(clouds),
             "imports": lambda: _run(OURS),
             "libraries": lambda: _run(LIBRARIES),
