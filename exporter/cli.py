@@ -69,12 +69,12 @@ def run(config: ConfigOption = None, set_: SetOption = None) -> None:
 @cli.command()
 def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOption = Output.text) -> None:
     """Checks configuration, mappings and the tests inside them; asks no vendor."""
-    from exporter import app, forecast
+    from exporter import assembly, forecast
     from exporter.config import load
 
     try:
         loaded = load(config, environ=os.environ, sets=set_ or ())
-        known = app.read_known(loaded)
+        known = assembly.read_known(loaded)
     except ConfigError as error:
         if output is Output.json:
             print(json.dumps({"ok": False, "problems": error.problems}, indent=2))

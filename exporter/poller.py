@@ -70,9 +70,12 @@ class Poller:
                 self._plan(await self._listing.refresh())
                 attempt, wait = 0, self._pace.discovery_interval
                 await self._idle()
+                if self._desk.per_resource:
+                    self._settle()
             except SourceError as error:
                 wait = self._wait(error, attempt, "")
                 attempt += 1
+                self.settled.set()
             self.expected = self._clock.steady() + wait
             await self._clock.sleep(wait)
 
@@ -90,11 +93,16 @@ class Poller:
     async def _once(self, entry: Entry) -> tuple[float | None, float]:
         """Reads one watch; (seconds until its next turn or None for never, its interval)."""
         id_ = entry.resource
+        if self._unknown(id_):
+            return None, 0.0
         try:
             new = await self._collector.poll(id_, entry.interval)
         except SourceGone as error:
-            wait = self._wait(error, 0, id_)
-            return (None if await self._listing.lose(id_) else wait), entry.interval
+            wait = self._wait(error, self._failed.setdefault(id_, 0), id_)
+            if await self._listing.lose(id_):
+                del self._failed[id_]
+                return None, 0.0
+            return wait, entry.interval
         except SourceError as error:
             attempt = self._failed[id_] = self._failed.get(id_, -1) + 1
             return self._wait(error, attempt, id_), entry.interval
@@ -103,13 +111,17 @@ class Poller:
 
     def _next(self, id_: str, entry: Entry, news: bool) -> tuple[float | None, float]:
         progress = self._roster.reached(id_)
-        if progress.closed or (self._desk.per_resource and id_ not in self._roster.resources):
+        if progress.closed or self._unknown(id_):
             return None, 0.0
         interval = self._pace.rhythm.next(entry.interval, news, self._roster.resources.get(id_))
         if progress.ended is None:
             return interval, interval
         last = (progress.ended - self._desk.now()) / 1000 + self._pace.rhythm.grace
         return min(interval, max(last, 1.0)), interval
+
+    def _unknown(self, id_: str) -> bool:
+        """Whether a resource was forgotten: its keys went with it, so its events would count anew."""
+        return self._desk.per_resource and id_ not in self._roster.resources
 
     def _plan(self, changed: list[Resource]) -> None:
         """New watches are read at once, changed ones soon; long ended ones let the living go first."""
@@ -128,7 +140,6 @@ class Poller:
         wait = patience(error, attempt, self._pace.rhythm.interval, self._draw)
         target, source = self._desk.target, self._desk.source
         self._desk.tell(PollFailed(target, source, resource, self._clock.now(), error, error.cause, wait))
-        self.settled.set()
         return wait
 
     def _settle(self) -> None:
@@ -146,4 +157,3 @@ class Poller:
             now, interval = self._clock.now(), self._pace.discovery_interval
             target, source = self._desk.target, self._desk.source
             self._desk.tell(PollDone(target, source, "", now, 0.0, 0, 0, interval, self._collector.complete()))
-            self.settled.set()

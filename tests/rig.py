@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from clocks import ManualClock
 
-from exporter import app
+from exporter import assembly
 from exporter.config import Config, load
 from exporter.errors import SourceError
 from exporter.events import Answer, Ask
@@ -43,7 +43,7 @@ class Fuse:
 class Flow:
     """Every source of every target, polled by hand."""
 
-    def __init__(self, core: app.Core, stations: Iterable[app.Station]) -> None:
+    def __init__(self, core: assembly.Core, stations: Iterable[assembly.Station]) -> None:
         self.core, self.stations = core, list(stations)
 
     async def round(self) -> None:
@@ -80,14 +80,14 @@ def configured(base: str, folder: Path, **source: Any) -> Config:
     return load(path, environ={}, sets=())
 
 
-_read: dict[tuple[str, ...], app.Known] = {}
+_read: dict[tuple[str, ...], assembly.Known] = {}
 
 
-def known(config: Config) -> app.Known:
+def known(config: Config) -> assembly.Known:
     """The packs, read once: they are the same for every configuration with these targets."""
     key = tuple(target.name for target in config.targets)
     if key not in _read:
-        _read[key] = app.read_known(config)
+        _read[key] = assembly.read_known(config)
     return _read[key]
 
 
@@ -96,16 +96,12 @@ async def flow(config: Config, clock: ManualClock, fuse: Fuse, facts: list[Fact]
     """The flow over the state file; Killed is a death: nothing is finished or tidied up first."""
     tell = (facts if facts is not None else []).append
     store = await open_store(config.store.reveal())
-    accounts = app.open_accounts(config, clock, tell)
     try:
-        core = await app.make_core(FusedStore(store, fuse), known(config), config, clock, tell)
-        fused = [msgspec.structs.replace(account, fetcher=FusedFetcher(account.fetcher, fuse)) for account in accounts]
-        yield Flow(
-            core, [app.make_station(account, name, core) for account in fused for name in account.target.sources]
-        )
+        core = await assembly.make_core(FusedStore(store, fuse), known(config), config, clock, tell)
+        async with assembly.open_accounts(config, clock, tell) as accounts:
+            fused = [msgspec.structs.replace(one, fetcher=FusedFetcher(one.fetcher, fuse)) for one in accounts]
+            yield Flow(core, [assembly.make_station(one, name, core) for one in fused for name in one.target.sources])
     finally:
-        for account in accounts:
-            await account.client.aclose()
         await store.close()
 
 

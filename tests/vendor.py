@@ -34,12 +34,13 @@ LISTING = "/list"
 class Vendor:
     """Resources and their events, listed and paged by its own clock, which stands ``ahead`` seconds before the test's.
 
-    ``reads`` and ``listings`` are what it was asked, with the time. It takes ``slow`` seconds to answer, and asking it twice
-    at the same time for one resource is a mistake.
+    ``reads`` and ``listings`` are what it was asked, with the time. It answers after ``slow`` or
+    ``slow_listing`` seconds; asking it twice at the same time for one resource is a mistake.
     """
 
     def __init__(self, clock: ManualClock, rows: int = 100) -> None:
-        self.clock, self.rows, self.ahead, self.slow = clock, rows, 0.0, 0.0
+        self.clock, self.rows, self.ahead = clock, rows, 0.0
+        self.slow = self.slow_listing = 0.0
         self.listed: dict[str, Resource] = {}
         self.events: dict[str, list[Event]] = {}
         self._troubles: dict[str, SourceError] = {}
@@ -84,8 +85,8 @@ class Vendor:
         self._busy.add(place)
         self.asked.append(place)
         try:
-            if self.slow:
-                await self.clock.sleep(self.slow)
+            if wait := self.slow_listing if place == LISTING else self.slow:
+                await self.clock.sleep(wait)
             if place in self._troubles:
                 if self._good[place] == 0:
                     raise self._troubles[place]

@@ -134,6 +134,12 @@ def _rows(rule: Rule, place: Place) -> list[Row[Trial]]:
     if not rule.shapes:
         return [Row(None, (lambda text: (), compile_outcome(rule, (), place)))]
     return [
-        Row(shape, (shape.fit, compile_outcome(rule, [hole.name for hole in shape.holes], place)))
+        Row(
+            shape,
+            (
+                shape.test if constant(rule) else shape.fit,
+                compile_outcome(rule, [hole.name for hole in shape.holes], place),
+            ),
+        )
         for shape in rule.shapes
     ]

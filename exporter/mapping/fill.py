@@ -42,7 +42,7 @@ def filler(action: Action, names: Sequence[str], place: Place) -> Fill:
     template = [fixed.get(label, "") for label in metric.labels]
     resource = metric.labels.index("resource") if "resource" in metric.labels else -1
     cells = tuple(
-        (metric.labels.index(label.name), _cell(label.origin, names, bounded(label, metric.name, place)))
+        (metric.labels.index(label.name), _cell(label, metric.name, names, place))
         for label in action.labels
         if not (label.fixed or label.listed)
     )
@@ -58,11 +58,11 @@ def filler(action: Action, names: Sequence[str], place: Place) -> Fill:
     return fill
 
 
-def _cell(origin: str, names: Sequence[str], bound: Bound) -> Cell:
+def _cell(label: Label, metric: str, names: Sequence[str], place: Place) -> Cell:
     """Reads a label's value where it comes from: a capture, what the mapping made of the event, or a field."""
+    bound, origin = bounded(label, metric, place), label.origin
     if origin in names:
-        index = names.index(origin)
-        return lambda event, values, base, overflow: bound(values[index], overflow)
+        return _captured(label, names.index(origin), bound)
     if origin == "severity":
         return lambda event, values, base, overflow: bound(base.severity, overflow)
     if origin in REASON_FIELDS:
@@ -71,33 +71,30 @@ def _cell(origin: str, names: Sequence[str], bound: Bound) -> Cell:
     return lambda event, values, base, overflow: bound(read(event), overflow)
 
 
+def _captured(label: Label, index: int, bound: Bound) -> Cell:
+    known = frozenset(label.domain) if isinstance(label.domain, tuple) else frozenset()
+
+    def cell(event: Event, values: tuple[Any, ...], base: Base, overflow: Overflow) -> str:
+        value = values[index]
+        return value if value in known else bound(value, overflow)
+
+    return cell
+
+
 def bounded(label: Label, metric: str, place: Place) -> Bound:
     """A function that keeps a value if the domain has it, or room for it; else it notes that and says ``other``."""
     lost = (metric, label.name)
-    if isinstance(label.domain, int):
-        return _limited(label.domain, place.seen.setdefault(lost, set()), lost)
-    known = frozenset(label.domain)
+    most = label.domain if isinstance(label.domain, int) else 0
+    kept = set(label.domain) if isinstance(label.domain, tuple) else place.seen.setdefault(lost, set())
 
     def bound(value: Any, overflow: Overflow) -> str:
         text = str(value)
-        if text in known:
-            return text
-        overflow.append(lost)
-        return OTHER
-
-    return bound
-
-
-def _limited(most: int, seen: set[str], lost: tuple[str, str]) -> Bound:
-    def bound(value: Any, overflow: Overflow) -> str:
-        text = str(value)
-        if text in seen:
-            return text
-        if len(seen) < most:
-            seen.add(text)
-            return text
-        overflow.append(lost)
-        return OTHER
+        if text not in kept:
+            if len(kept) >= most:
+                overflow.append(lost)
+                return OTHER
+            kept.add(text)
+        return text
 
     return bound
 

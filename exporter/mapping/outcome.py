@@ -68,7 +68,8 @@ def _varying(rule: Rule, acts: tuple[Act, ...], splits: tuple[_Split, ...]) -> O
         own = bases.get(base)
         if own is None:
             own = bases[base] = settle(rule, base)
-        signals, overflow = list[Signal](), list(own.overflow)
+        signals: list[Signal] = []
+        overflow = [*own.overflow]
         for split in splits:
             pieces = split.cut(values[split.capture])
             if pieces is None:
@@ -117,12 +118,12 @@ def _each(action: Action, names: Sequence[str], place: Place, numbers: Numbers, 
         for label in action.labels
         if label.listed
     )
-    first = columns[0][1]
+    (_, first, _), *others = columns
 
     def each(event: Event, values: tuple[Any, ...], base: Base, overflow: Overflow) -> Iterable[Signal] | None:
         size = len(values[first])
         found = numbers(event, values, size)
-        if found is None or any(len(values[origin]) != size for _, origin, _ in columns):
+        if found is None or (others and any(len(values[origin]) != size for _, origin, _ in others)):
             return None
         row, signals = fill(event, values, base, overflow), []
         for item, number in enumerate(found):

@@ -25,7 +25,8 @@ class Hole(NamedTuple):
 class Shape(NamedTuple):
     """A pattern taken apart: ``literals[0] hole[0] literals[1] hole[1] … literals[-1]``; only the outer can be empty.
 
-    ``fit`` gives the values of the holes in order, or ``None`` for a text that does not fit.
+    ``fit`` gives the values of the holes in order, or ``None`` for a text that does not fit; ``test`` judges the same and
+    gives no values.
     """
 
     source: str
@@ -33,6 +34,7 @@ class Shape(NamedTuple):
     holes: tuple[Hole, ...]
     types: tuple[Type, ...]
     fit: Fit
+    test: Fit
 
 
 class Stop(NamedTuple):
@@ -53,7 +55,8 @@ def parse_shape(source: str) -> Shape:
             literals[-1] += _literal(piece)
     _check(source, literals, holes)
     types = tuple(TYPES[hole.type] for hole in holes)
-    return Shape(source, tuple(literals), tuple(holes), types, _fitter(literals, types))
+    fit, test = (_fitter(literals, types, keep=keep) for keep in (True, False))
+    return Shape(source, tuple(literals), tuple(holes), types, fit, test)
 
 
 def _literal(piece: str) -> str:
@@ -93,7 +96,7 @@ def _check(source: str, literals: Sequence[str], holes: Sequence[Hole]) -> None:
             )
 
 
-def _fitter(literals: Sequence[str], types: Sequence[Type]) -> Fit:
+def _fitter(literals: Sequence[str], types: Sequence[Type], *, keep: bool) -> Fit:
     """The function that fits a shape. It is written out and compiled, which spares a third of its time.
 
     ``a {x:int} b {y:text}`` becomes: begin with ``a``; find `` b ``; read the piece before it; all the rest is ``y``.
@@ -104,7 +107,7 @@ def _fitter(literals: Sequence[str], types: Sequence[Type]) -> Fit:
         return lambda text: () if text == whole else None
     names: dict[str, Any] = {f"literal{n}": literal for n, literal in enumerate(literals)}
     names |= {f"read{n}": type_.read for n, type_ in enumerate(types)}
-    lines = ["def fit(text):", *_ends([len(literal) for literal in literals]), *_values(types)]
+    lines = ["def fit(text):", *_ends([len(literal) for literal in literals]), *_values(types, keep=keep)]
     exec("\n    ".join(lines), names)  # noqa: S102
     fit: Fit = names["fit"]
     return fit
@@ -126,14 +129,17 @@ def _ends(sizes: Sequence[int]) -> Iterator[str]:
         yield f"if end{last} < 0 or text.find(literal{last + 1}, start{last}) != end{last}: return None"
 
 
-def _values(types: Sequence[Type]) -> Iterator[str]:
-    """Lines that read what stands in the holes."""
+def _values(types: Sequence[Type], *, keep: bool) -> Iterator[str]:
+    """Lines that read what stands in the holes; where nobody keeps it, text needs no look."""
     for n, type_ in enumerate(types):
-        if type_.read is as_text:
-            yield f"value{n} = text[start{n}:end{n}]"
-        else:
+        if type_.read is not as_text:
             yield f"value{n} = read{n}(text[start{n}:end{n}])"
             yield f"if value{n} is None: return None"
+        elif keep:
+            yield f"value{n} = text[start{n}:end{n}]"
+    if not keep:
+        yield "return ()"
+        return
     yield f"return ({', '.join(f'value{n}' for n in range(len(types)))},)"
 
 
@@ -145,7 +151,7 @@ def splitter(shape: Shape) -> Fit:
     def split(text: str) -> tuple[Value, ...] | None:
         if not (text.startswith(head) and text.endswith(tail)):
             return None
-        end, values = len(text) - len(tail), list[Value]()
+        end, values = len(text) - len(tail), []
         for number, (literal, type_) in enumerate(cuts, start=1):
             place = text.rfind(literal, 0, max(end, 0)) if number < len(cuts) else 0
             start = place + len(literal)

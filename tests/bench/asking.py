@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import uvloop
 
-from exporter import app
+from exporter import assembly
 from exporter.events import Ask
 from exporter.outputs.selfmetrics import SelfMetrics
 from exporter.ports import SystemClock
@@ -57,11 +57,10 @@ def _timed(side: Callable[[str, int, int], Awaitable[float]], base: str, number:
 async def _ours(base: str, number: int, at_once: int) -> float:
     own = SelfMetrics("bench", (), (("research", "modelarts"),), Catalogue({}), dict)
     with tempfile.TemporaryDirectory() as folder:
-        account = app.open_accounts(configured(Path(folder), base), SystemClock(), own.tell)[0]
+        config = configured(Path(folder), base)
     ask = Ask("modelarts", PATH, QUERY, headers=(("X-Language", "en-us"),))
-    rate = await _rate(lambda: account.fetcher.ask(ask), number, at_once)
-    await account.client.aclose()
-    return rate
+    async with assembly.open_accounts(config, SystemClock(), own.tell) as (account, *_):
+        return await _rate(lambda: account.fetcher.ask(ask), number, at_once)
 
 
 async def _httpx(base: str, number: int, at_once: int) -> float:

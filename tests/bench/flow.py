@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from exporter import app
+from exporter import assembly
 from exporter.config import Config, load
 from exporter.events import Answer, Ask, Resource
 from exporter.facts import Fact
@@ -74,7 +74,7 @@ class Sent:
 class Flow:
     """Every source, polled by hand."""
 
-    def __init__(self, core: app.Core, clock: Standing, stations: Mapping[str, app.Station], stage: Stage) -> None:
+    def __init__(self, core: assembly.Core, clock: Standing, stations: Mapping[str, assembly.Station], stage: Stage) -> None:
         self._core, self._clock, self._stations, self._stage = core, clock, stations, stage
 
     async def meet(self, watches: Sequence[Watched]) -> None:
@@ -125,7 +125,7 @@ def configured(folder: Path, base: str = "http://127.0.0.1:1", **parts: object) 
 
 
 @contextlib.asynccontextmanager
-async def flow(config: Config, known: app.Known, watches: Sequence[Watched], sent: bool = False) -> AsyncIterator[Flow]:
+async def flow(config: Config, known: assembly.Known, watches: Sequence[Watched], sent: bool = False) -> AsyncIterator[Flow]:
     """The flow over the state file of ``config``, having met its watches. ``sent``: requests go over the network."""
     clock, stage = Standing(), Stage()
     ears: list[Callable[[Fact], None]] = []
@@ -134,18 +134,16 @@ async def flow(config: Config, known: app.Known, watches: Sequence[Watched], sen
         for ear in ears:
             ear(fact)
 
-    async with app.open_core(known, config, clock, tell) as core:
+    opened = assembly.open_core(known, config, clock, tell), assembly.open_accounts(config, clock, tell)
+    async with opened[0] as core, opened[1] as accounts:
         places = [(target.name, name) for target in config.targets for name in target.sources]
         own = SelfMetrics("bench", places, (), known.catalogue, core.prometheus.series_counts)
         ears += [own.tell, Status(places).tell]
-        accounts = app.open_accounts(config, clock, tell)
-        stations: dict[str, app.Station] = {}
+        stations: dict[str, assembly.Station] = {}
         for account in accounts:
             feed = Sent(stage, account.fetcher) if sent else Prepared(stage, clock)
             fed = msgspec.structs.replace(account, fetcher=feed)
-            stations |= {name: app.make_station(fed, name, core) for name in account.target.sources}
+            stations |= {name: assembly.make_station(fed, name, core) for name in account.target.sources}
         whole = Flow(core, clock, stations, stage)
         await whole.meet(watches)
         yield whole
-        for account in accounts:
-            await account.client.aclose()

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from exporter import app
+from exporter import assembly
 from exporter.events import Answer, Event, Page, Resource, Window
 from exporter.mapping.apply import mapper
 from exporter.mapping.packs import built_in
@@ -28,13 +28,13 @@ def measure(quick: bool) -> list[Row]:
     turns = make_turns(MIX, 2 if quick else 10, 500)
     with tempfile.TemporaryDirectory() as folder:
         config = configured(Path(folder))
-        packs = {pack.source: pack for pack in app.read_packs(config)}
+        packs = {pack.source: pack for pack in assembly.read_packs(config)}
         ours = [(mapper(packs[watch.source], "research"), _events(turns, watch)) for watch in MIX]
         theirs = [(naive.matcher(packs[watch.source]), _said(turns, watch)) for watch in MIX]
         sides: dict[str, Callable[[], float]] = {
             "ours": lambda: _rate(ours),
             "naive": lambda: _rate(theirs),
-            "load": lambda: _seconds(lambda: app.read_packs(config)),
+            "load": lambda: _seconds(lambda: assembly.read_packs(config)),
             "parse": lambda: _seconds(_parse),
         }
         for run in sides.values():

@@ -13,7 +13,7 @@ from typing import BinaryIO, NoReturn
 import prometheus_client
 import uvloop
 
-from exporter import app
+from exporter import assembly
 from exporter.outputs.prometheus import Prometheus
 from exporter.outputs.selfmetrics import SelfMetrics
 from exporter.ports import Restored, SystemClock
@@ -95,7 +95,7 @@ def file_server() -> str:
 
 def _catalogue() -> Catalogue:
     with tempfile.TemporaryDirectory() as folder:
-        return app.read_known(configured(Path(folder))).catalogue
+        return assembly.read_known(configured(Path(folder))).catalogue
 
 
 def _nginx(folder: Path) -> NoReturn:

@@ -1,0 +1,200 @@
+"""Puts the parts together as the configuration says: accounts, the core that all share, and a station a source; starts nothing."""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+
+import httpx
+import msgspec
+
+from exporter.auth import credentials, project_lookup, read_project, refuses_keys
+from exporter.collect import Collector, Habits
+from exporter.config import Config, Filter, SourceOptions, Target
+from exporter.documents import Document, read_document
+from exporter.errors import ConfigError
+from exporter.facts import Noted
+from exporter.fetch import TIMEOUT, Fetcher, Route
+from exporter.ledger import Display, Ledger
+from exporter.listing import Desk, Listing
+from exporter.mapping.apply import mapper
+from exporter.mapping.catalogue import catalogue
+from exporter.mapping.packs import built_in, load
+from exporter.mapping.rules import Pack
+from exporter.outputs.prometheus import Prometheus
+from exporter.poller import Pace, Poller
+from exporter.ports import Clock, Credentials, Restored, Store, Tell
+from exporter.roster import Pick, Roster
+from exporter.schedule import Bucket, Rhythm
+from exporter.signals import Catalogue
+from exporter.sources import SOURCES
+from exporter.sources.scope import Scope
+from exporter.store import open_store
+from exporter.transport import AiohttpTransport
+
+
+class Account(msgspec.Struct, frozen=True):
+    """One target's way to its platform."""
+
+    target: Target
+    credentials: Credentials
+    client: httpx.AsyncClient
+    fetcher: Fetcher
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What events mean, by source, and all that they can lead to."""
+
+    packs: Mapping[str, Pack]
+    catalogue: Catalogue
+
+
+class Core(msgspec.Struct, frozen=True):
+    """What every source of every target works with."""
+
+    clock: Clock
+    tell: Tell
+    store: Store
+    ledger: Ledger
+    prometheus: Prometheus
+    known: Known
+    restored: Restored
+    series_ttl: float
+
+
+def read_packs(config: Config) -> tuple[Pack, ...]:
+    """The user's mapping files and the built-in packs, checked; their own tests have passed. Raises ConfigError."""
+    documents: list[Document] = []
+    problems: list[str] = []
+    for path in (*config.mappings, *built_in()):
+        try:
+            documents.append(read_document(path))
+        except ConfigError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise ConfigError(problems)
+    fields = {name: kind.fields for name, kind in SOURCES.items()}
+    return load(documents, fields, {name: kind.record for name, kind in SOURCES.items()})
+
+
+def read_known(config: Config) -> Known:
+    """The packs, and everything that can be exposed with this configuration. Raises ConfigError."""
+    packs = read_packs(config)
+    targets = {target.name: tuple(target.sources) for target in config.targets}
+    statuses = {name: kind.statuses for name, kind in SOURCES.items()}
+    return Known({pack.source: pack for pack in packs}, catalogue(packs, targets, statuses))
+
+
+@contextlib.asynccontextmanager
+async def open_core(known: Known, config: Config, clock: Clock, tell: Tell) -> AsyncIterator[Core]:
+    """The store and what stands on it; on leaving in peace, what is under way is committed first."""
+    store = await open_store(config.store.reveal())
+    try:
+        core = await make_core(store, known, config, clock, tell)
+        yield core
+        await core.ledger.drain()
+    finally:
+        await store.close()
+
+
+async def make_core(store: Store, known: Known, config: Config, clock: Clock, tell: Tell) -> Core:
+    """What stands on an open store, with the totals it remembers."""
+    restored = await store.restore()
+    prometheus = Prometheus(known.catalogue, config.web.zero_hold, clock)
+    for name in prometheus.restore(restored):
+        tell(Noted(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))
+    ledger = Ledger(store, (prometheus,), Display(prometheus.holding, prometheus.ripe, prometheus.show))
+    return Core(clock, tell, store, ledger, prometheus, known, restored, config.series_ttl)
+
+
+@contextlib.asynccontextmanager
+async def open_accounts(config: Config, clock: Clock, tell: Tell) -> AsyncIterator[list[Account]]:
+    """One client a target; a budget is shared by all that ask the same host for the same account."""
+    buckets: dict[tuple[str, str], Bucket] = {}
+    accounts = [_account(target, buckets, clock, tell) for target in config.targets]
+    try:
+        yield accounts
+    finally:
+        for account in accounts:
+            await account.client.aclose()
+
+
+def _account(target: Target, buckets: dict[tuple[str, str], Bucket], clock: Clock, tell: Tell) -> Account:
+    keys = credentials(
+        target.platform,
+        target.login,
+        region=target.region,
+        project_id=target.project_id,
+        endpoints=target.endpoints,
+        clock=clock,
+    )
+    client = httpx.AsyncClient(transport=AiohttpTransport(), auth=keys, timeout=TIMEOUT)
+    huawei = target.platform == "huaweicloud"
+    route = Route(
+        target.name,
+        target.endpoints,
+        {
+            api: _bucket(buckets, keys.account, target.endpoints[api], rate, clock)
+            for api, rate in target.budget.items()
+        },
+        project_header="X-Project-Id" if huawei else "",
+        refuses_keys=refuses_keys,
+    )
+    fetcher = Fetcher(route, client, clock, tell, target.project_id)
+    if huawei:
+        fetcher.lookup = (project_lookup(target.region), lambda answer: read_project(answer, target.region))
+    return Account(target, keys, client, fetcher)
+
+
+def _bucket(buckets: dict[tuple[str, str], Bucket], account: str, host: str, rate: float, clock: Clock) -> Bucket:
+    bucket = buckets.setdefault((account, host), Bucket(rate, clock))
+    bucket.lower(rate)
+    return bucket
+
+
+class Station(msgspec.Struct, frozen=True):
+    """One source of one target, put together but not running."""
+
+    desk: Desk
+    roster: Roster
+    listing: Listing
+    collector: Collector
+    pace: Pace
+
+    def poller(self) -> Poller:
+        """Its tasks."""
+        return Poller(self.desk, self.listing, self.collector, self.roster, self.pace)
+
+
+def make_station(account: Account, name: str, core: Core) -> Station:
+    """A source of a target, from its options and from what the store remembers."""
+    target, options, kind = account.target, account.target.sources[name], SOURCES[name]
+    desk = Desk(
+        target=target.name,
+        source=name,
+        vendor=kind.make(Scope(target.region, options.workspaces, options.event_timezone)),
+        ask=account.fetcher.ask,
+        now=lambda: int((core.clock.now() + account.fetcher.skew) * 1000),
+        clock=core.clock,
+        tell=core.tell,
+        ledger=core.ledger,
+        per_resource=bool(kind.resource),
+    )
+    roster = _roster(target.name, name, options, core.restored)
+    severities = core.known.catalogue.severities.get(name, ())
+    listing = Listing(desk, roster, severities, core.prometheus.declare, core.series_ttl)
+    habits = Habits(options.overlap, options.reconcile, options.grace, options.history == "count")
+    map_ = mapper(core.known.packs[name], target.name)
+    collector = Collector(desk, habits, roster, listing, core.store, core.known.catalogue.metrics, map_)
+    rhythm = Rhythm(options.poll_interval, options.max_poll_interval, options.grace)
+    return Station(desk, roster, listing, collector, Pace(rhythm, options.discovery_interval))
+
+
+def _roster(target: str, source: str, options: SourceOptions, restored: Restored) -> Roster:
+    roster = Roster(_pick(options.include), _pick(options.exclude), options.grace)
+    place = (target, source)
+    progress = {watch.resource: reached for watch, reached in restored.progress.items() if watch[:2] == place}
+    roster.restore(restored.resources.get(place, {}), progress, restored.contacts.get(place))
+    return roster
+
+
+def _pick(chosen: Filter) -> Pick:
+    return Pick(chosen.name, chosen.status, chosen.workspace)
