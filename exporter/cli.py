@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -153,6 +154,7 @@ def version() -> None:
 
 
 def _run(work: Any) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until somebody listens for it
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(work)

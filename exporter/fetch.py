@@ -25,6 +25,7 @@ LONGEST_PAUSE = 20.0  # seconds; a longer wish of the vendor is left to the sche
 THROTTLED = ("APIGW.0308", "APIG.0308", "ModelArts.2799", "ModelArts.6101", "Throttling")
 UNPUBLISHED = ("APIGW.0101", "APIG.0101")  # API Gateway, Error Codes: with a 404, yet no resource is missing
 LONGEST_WISH = 3600.0  # seconds; nobody means to be asked never again
+REFUSED_PAUSE = 60.0  # seconds: Huawei Cloud locks keys for five minutes after five refusals in a row
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 
 
@@ -50,10 +51,16 @@ class Fetcher:
         self._route, self._client, self._clock, self._tell = route, client, clock, tell
         self.project, self.skew = project, 0.0
         self._finding: asyncio.Task[str] | None = None
+        self._refused: tuple[float, str] | None = None  # until when nobody asks, and what the vendor said
         self.lookup: tuple[Ask, Callable[[Answer], str]] | None = None
 
     async def ask(self, ask: Ask) -> Answer:
-        """The vendor's good answer. Raises SourceError, naming the API and what is to be done."""
+        """The vendor's good answer. Raises SourceError, naming the API and what is to be done.
+
+        After refused credentials nobody of this target asks for a minute: they all use the same.
+        """
+        if self._refused is not None and self._clock.steady() < self._refused[0]:
+            raise SourceDenied(self._refused[1])
         project = await self._project_id() if "{project_id}" in ask.path else None
         for attempt in range(TRIES):
             try:
@@ -120,7 +127,9 @@ class Fetcher:
     def _refusal(self, answer: Answer, ask: Ask, sent: httpx.Request) -> SourceError | None:
         secrets = [value for name, value in sent.headers.items() if name == "authorization" or name.endswith("-token")]
         refused = self._route.refuses_keys(answer.status, answer.body)
-        return judge(answer, self._place(ask), ask.permission, refused, secrets)
+        refusal = judge(answer, self._place(ask), ask.permission, refused, secrets)
+        self._refused = (self._clock.steady() + REFUSED_PAUSE, str(refusal)) if refused else None
+        return refusal
 
     def _request(self, ask: Ask, project: str | None) -> httpx.Request:
         path = quote(ask.path.replace("{project_id}", project or ""), safe="/~")

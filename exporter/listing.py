@@ -80,14 +80,20 @@ class Listing:
 
     async def expire(self) -> None:
         """Takes the series of resources away that ended or vanished longer ago than they are kept."""
-        for id_ in self._roster.left_before(self._limit()):
-            leaves = id_ not in self._roster.listed
-            watch = Watch(self._desk.target, self._desk.source, id_)
-            gone = ((watch.target, watch.source, id_),)
-            await self._desk.ledger.commit(Commit(watch, changes=Changes(gone=gone), forgotten=leaves))
+        left = self._roster.left_before(self._limit())
+        if not left:
+            return
+        await self._desk.ledger.commit(*(self._departure(id_) for id_ in left))
+        for id_ in left:
             self._roster.expired.add(id_)
-            if leaves:
+            if id_ not in self._roster.listed:
                 self._roster.forget(id_)
+
+    def _departure(self, id_: str) -> Commit:
+        """Its series leave; what is remembered of it stays for as long as the vendor lists it."""
+        watch = Watch(self._desk.target, self._desk.source, id_)
+        gone = ((watch.target, watch.source, id_),)
+        return Commit(watch, changes=Changes(gone=gone), forgotten=id_ not in self._roster.listed)
 
     def expose(self) -> None:
         """Declares the series of every resource that the store remembers, at start."""

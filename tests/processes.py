@@ -27,6 +27,8 @@ COMMAND = (sys.executable, "-m", "exporter")
 WEB = {"listen": "127.0.0.1:0", "zero_hold": "0s"}
 HUAWEI = ("modelarts_training", "modelarts_pool", "modelarts_service", "dws")
 SOURCES = (*HUAWEI, "pai_dlc")
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+Totals = dict[str, dict[str, float]]  # events by source and resource
 
 
 def environment() -> dict[str, str]:
@@ -86,10 +88,14 @@ class Child:
         return self.process.wait(PATIENCE), time.monotonic() - began
 
     def close(self) -> None:
-        """Ends it if it still runs."""
+        """Ends it if it still runs, with what it has started itself."""
         if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+            self.process.terminate()
+            try:
+                self.process.wait(5.0)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
 
 
 class Clouds(Child):
@@ -101,6 +107,7 @@ class Clouds(Child):
         lines = until(self._lines, "the simulator says where it is")
         self.url = lines[0].split()[1]
         self.configuration: dict[str, Any] = json.loads(lines[1])
+        self._history: Totals = {}
 
     def _lines(self) -> list[str] | None:
         assert self.process.poll() is None, self.said()
@@ -110,6 +117,20 @@ class Clouds(Child):
     def add(self, *events: dict[str, Any]) -> None:
         """Events, in the form of POST /simulator/events."""
         self._post("events", {"events": events})
+
+    def past(self, *events: dict[str, Any]) -> None:
+        """These and all events before are history for who comes now."""
+        self.add(*events)
+        self._history = self.state()["resources"]
+
+    def news(self) -> Totals:
+        """What can be read beyond that; the project-wide events under the resource ""."""
+        found: Totals = {source: {} for source in SOURCES}
+        for source, resources in self.state()["resources"].items():
+            for id_, times in resources.items():
+                if more := times - self._history.get(source, {}).get(id_, 0):
+                    found[source][id_] = more
+        return found
 
     def trouble(self, *faults: dict[str, Any]) -> None:
         """These are the faults from now on."""
@@ -123,9 +144,6 @@ class Clouds(Child):
     def _post(self, path: str, body: dict[str, Any]) -> None:
         answer = httpx.post(f"{self.url}/simulator/{path}", json=body, trust_env=False)
         assert answer.status_code == 200, answer.text
-
-
-Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 class Exporter(Child):

@@ -48,7 +48,7 @@ def one_of_each(text: str, ago: float = 0.0) -> list[Event]:
 def clouds(tmp_path: Path) -> Iterator[Clouds]:
     """Both clouds, with a resource of each source that told something ten minutes ago."""
     with closing(Clouds(tmp_path)) as running:
-        running.add(*one_of_each("long ago", ago=600))
+        running.past(*one_of_each("long ago", ago=600))
         yield running
 
 
@@ -57,37 +57,10 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Clouds, Exp
     """Clouds and an exporter that live through one fault after another."""
     folder = tmp_path_factory.mktemp("faults")
     with closing(Clouds(folder)) as clouds:
-        clouds.add(*one_of_each("long ago", ago=600))
+        clouds.past(*one_of_each("long ago", ago=600))
         with closing(Exporter(folder, configured(clouds, folder))) as exporter:
             exporter.contacted()
             yield clouds, exporter
-
-
-def counted(exporter: Exporter) -> dict[str, dict[str, float]]:
-    """The events on /metrics by source and resource."""
-    found: dict[str, dict[str, float]] = {source: {} for source in SOURCES}
-    for (name, labels), value in exporter.metrics().items():
-        has = dict(labels)
-        if name == "platform_resource_events_total" and value:
-            of_source = found[has["source"]]
-            of_source[has["resource"]] = of_source.get(has["resource"], 0.0) + value
-    return found
-
-
-def happened(clouds: Clouds, history: int = 1) -> dict[str, dict[str, float]]:
-    """What the clouds say can be read, without the events that each resource had before contact."""
-    state = clouds.state()
-    resources = state["resources"]
-    dws = {"dws-1": resources["dws"][""]}
-    found = {**resources, "dws": dws}
-    return {source: {id_: n - history for id_, n in found[source].items() if n > history} for source in SOURCES}
-
-
-def exact(clouds: Clouds, exporter: Exporter) -> None:
-    """Waits until what is counted is what happened, and sees that it stays so."""
-    until_equal(lambda: counted(exporter), lambda: happened(clouds), "what is counted is what happened")
-    exporter.polled()
-    assert counted(exporter) == happened(clouds)
 
 
 def test_events_of_all_five_sources_appear_with_exact_numbers(pair: tuple[Clouds, Exporter]) -> None:
@@ -104,7 +77,7 @@ def test_events_of_all_five_sources_appear_with_exact_numbers(pair: tuple[Clouds
         event("pai_dlc", "Created pod: dlc-1-worker-0"),
         event("pai_dlc", "no rule knows this", timeless=True),
     )
-    exact(clouds, exporter)
+    exporter.until_exact(clouds)
 
     samples = exporter.metrics()
     grown = {key: value - before.get(key, 0) for key, value in counters(samples, "platform_events_total").items()}
@@ -161,7 +134,7 @@ def test_on_an_idle_account_the_first_event_of_the_first_resource_counts(tmp_pat
     with closing(Clouds(tmp_path)) as clouds, closing(Exporter(tmp_path, configured(clouds, tmp_path))) as exporter:
         exporter.contacted()
         clouds.add(*one_of_each("the very first"))
-        until_equal(lambda: counted(exporter), lambda: happened(clouds, history=0), "the first events are counted")
+        until_equal(exporter.counted, clouds.news, "the first events are counted")
 
 
 def test_a_stop_loses_nothing_and_a_restart_adds_nothing_but_what_happened_meanwhile(
@@ -171,7 +144,7 @@ def test_a_stop_loses_nothing_and_a_restart_adds_nothing_but_what_happened_meanw
     with closing(Exporter(tmp_path, config)) as exporter:
         exporter.contacted()
         clouds.add(*one_of_each("before the stop"))
-        exact(clouds, exporter)
+        exporter.until_exact(clouds)
         before = counters(exporter.metrics(), *COUNTERS)
         code, seconds = exporter.stop()
         assert (code, seconds < 5.0) == (0, True)
@@ -187,7 +160,7 @@ def test_a_stop_loses_nothing_and_a_restart_adds_nothing_but_what_happened_meanw
         exporter.stop()
     clouds.add(*one_of_each("nobody looked"), event("pai_dlc", "one more", times=3))
     with closing(Exporter(tmp_path, config)) as exporter:
-        exact(clouds, exporter)
+        exporter.until_exact(clouds)
         assert "first contact" not in exporter.said()
 
 
@@ -217,7 +190,7 @@ def test_a_job_that_has_finished_is_read_until_its_grace_is_over_and_then_no_mor
             cloud.training["job"].phase = "Completed"
             exporter.until_value(1, "platform_exporter_watches", state="ended")
             cloud.training_event("job", cloud.clock(), "Info", "Job", "The last words.")
-            exporter.until_total(1)
+            exporter.until_value(1, "platform_events_total")
             exporter.until_value(1, "platform_exporter_watches", state="closed")
 
             requests = httpx.get(f"{base}/simulator/state", trust_env=False).json()["requests"]
@@ -234,7 +207,7 @@ def test_a_wrong_secret_of_one_target_hinders_no_other_and_is_never_shown(clouds
     with closing(Exporter(tmp_path, config)) as exporter:
         exporter.contacted("pai_dlc")
         clouds.add(event("pai_dlc", times=3))
-        exporter.until_total(3, target="pai", source="pai_dlc")
+        exporter.until_value(3, "platform_events_total", target="pai", source="pai_dlc")
         for source in HUAWEI:
             exporter.until_value(1, "platform_exporter_poll_failures_total", source=source, cause="denied")
         samples, page = exporter.metrics(), exporter.get("/").text
@@ -318,7 +291,7 @@ def test_after_a_fault_the_totals_are_exact_and_the_right_metric_has_told_of_it(
     clouds.trouble()
     clouds.add(*one_of_each(f"after {name}"))
     until(lambda: not any(clouds.state()["hidden"].values()), "nothing is hidden")
-    exact(clouds, exporter)
+    exporter.until_exact(clouds)
 
 
 def test_an_expired_token_is_renewed_and_nothing_is_lost(clouds: Clouds, tmp_path: Path) -> None:
@@ -330,7 +303,7 @@ def test_an_expired_token_is_renewed_and_nothing_is_lost(clouds: Clouds, tmp_pat
         clouds.trouble({"kind": "expired", "where": "modelarts_pool.events", "times": 1})
         clouds.add(*one_of_each("with an expired token"))
         until(lambda: clouds.state()["requests"]["iam.token"] == logins + 1, "a new token")
-        exact(clouds, exporter)
+        exporter.until_exact(clouds)
         assert total(exporter.metrics(), "platform_exporter_poll_failures_total") == 0
 
 
@@ -347,4 +320,4 @@ def test_keys_that_are_refused_are_left_alone_and_once_they_are_good_nothing_was
         exporter.stop()
     clouds.trouble()
     with closing(Exporter(tmp_path, config)) as exporter:
-        exact(clouds, exporter)
+        exporter.until_exact(clouds)

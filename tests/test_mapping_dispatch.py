@@ -128,13 +128,14 @@ def test_the_fast_way_gives_what_trying_the_rules_in_order_gives(
 def test_of_many_rules_alike_each_takes_its_own_text(shape: str, text: str) -> None:
     """Whatever part of a text tells the rules apart, and whatever stands beside them."""
     verbs = [f"{verb}{number}" for verb in ("starts", "ends", "a", "falls") for number in range(5, 12)]
-    beside = ["[{x:word}] rests", "{x:text} rests {y:rest}", "rests", "Pod {x:rest}"]
+    beside = ["[All] rests", "[{x:word}] rests", "{x:text} rests {y:rest}", "rests", "Pod {x:rest}"]
     shapes = [shape.replace("does it", f"{verb} now") for verb in verbs] + beside
     pack = pack_of("rules:\n" + "\n".join(f"  - {{id: r{n}, shape: '{its}'}}" for n, its in enumerate(shapes)))
     map_ = mapper(pack, "t")
     for number, verb in enumerate(verbs):
         assert map_(event(text.replace("does it", f"{verb} now"))).rule == f"r{number}"
-    assert map_(event("[x] rests")).rule == f"r{len(verbs)}"
+    taken = [map_(event(text)).rule for text in ("[All] rests", "[x] rests", "it rests now", "rests", "Pod rests")]
+    assert taken == [f"r{len(verbs) + number}" for number in range(5)]
 
 
 def test_strange_fields_cost_no_memory() -> None:

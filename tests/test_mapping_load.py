@@ -156,5 +156,9 @@ tests:
     event: {type: Warning, reason: R, count: 1, firstTimestamp: "2023-01-16T06:55:35Z", message: 'pool "a\b", {c}'}
     rule: pool
     expect: ['demo_pools_total{pool="\"a\\b\", {c}"} +1', 'demo_pools_total{pool="a"} +0', 'demo_pools_total +1']
+  - name: a line that ends
+    event: {type: Warning, reason: R, count: 1, firstTimestamp: "2023-01-16T06:55:35Z", message: "pool a\nb"}
+    rule: pool
+    expect: ['demo_pools_total{pool="a\nb"} +1']
 """)
     )

@@ -137,7 +137,7 @@ def test_where_a_shape_stopped_is_told_if_and_only_if_it_does_not_fit(shape: Sha
     tried = shape.literals[0] + text + shape.literals[-1]
     for candidate in (text, tried):
         stop = stopped(shape, candidate)
-        assert (stop is None) == (shape.fit(candidate) is not None)
+        assert (stop is None) == (shape.fit(candidate) is not None) == (shape.test(candidate) == ())
         assert stop is None or 0 <= stop.at <= len(candidate)
 
 

@@ -32,13 +32,16 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name.lower(), raising=False)
 
 
+Talk = Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bool]]
+
+
 class Peer:
     """A server that hands each request to ``talk``, which answers and says whether the connection stays.
 
     ``greeting`` is said before anything was asked.
     """
 
-    def __init__(self, talk: Callable[[bytes, asyncio.StreamWriter], Awaitable[bool]], greeting: bytes = b"") -> None:
+    def __init__(self, talk: Talk, greeting: bytes = b"") -> None:
         self._talk, self._greeting, self.heads = talk, greeting, list[bytes]()
         self.bodies: list[bytes] = []
         self.opened = self.open = self.most = 0
@@ -66,7 +69,7 @@ class Peer:
                 self.heads.append(head)
                 length = int(fields(head).get("content-length", "0"))
                 self.bodies.append(await reader.readexactly(length))
-                if not await self._talk(head, writer):
+                if not await self._talk(head, reader, writer):
                     break
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
@@ -94,10 +97,8 @@ def fields(head: bytes) -> dict[str, str]:
     return {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
 
 
-def answering(
-    body: bytes = b"ok", headers: bytes = b"", stays: bool = True
-) -> Callable[[bytes, asyncio.StreamWriter], Awaitable[bool]]:
-    async def talk(_: bytes, writer: asyncio.StreamWriter) -> bool:
+def answering(body: bytes = b"ok", headers: bytes = b"", stays: bool = True) -> Talk:
+    async def talk(_: bytes, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n%s\r\n%s" % (len(body), headers, body))
         await writer.drain()
         return stays
@@ -105,8 +106,8 @@ def answering(
     return talk
 
 
-def saying(raw: bytes, stays: bool = False) -> Callable[[bytes, asyncio.StreamWriter], Awaitable[bool]]:
-    async def talk(_: bytes, writer: asyncio.StreamWriter) -> bool:
+def saying(raw: bytes, stays: bool = False) -> Talk:
+    async def talk(_: bytes, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         writer.write(raw)
         await writer.drain()
         if stays:  # and say no more
@@ -261,7 +262,7 @@ def test_a_connection_serves_again_once_its_answer_was_read() -> None:
 @pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
 def test_an_answer_without_a_body_leaves_its_connection_open(status: bytes) -> None:
     async def story() -> None:
-        async def talk(_: bytes, writer: asyncio.StreamWriter) -> bool:
+        async def talk(_: bytes, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
             writer.write(b"HTTP/1.1 " + status + b"\r\n\r\n")
             return True
 
@@ -304,11 +305,11 @@ def test_fifty_at_once_stay_within_the_connections_there_are() -> None:
     async def story(connections: int, most: int) -> None:
         gate = asyncio.Event()
 
-        async def talk(_: bytes, writer: asyncio.StreamWriter) -> bool:
+        async def talk(_: bytes, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
             if peer.most >= most:
                 gate.set()
             await gate.wait()
-            return await answering()(b"", writer)
+            return await answering()(_, __, writer)
 
         peer = Peer(talk)
         async with listening(peer) as url, client(connections=connections) as one:
@@ -385,7 +386,7 @@ def test_an_answer_that_is_cut_or_none_is_a_broken_connection_and_shows_nothing_
 @pytest.mark.parametrize("raw", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"])
 def test_a_reset_is_a_broken_connection(raw: bytes) -> None:
     async def story() -> None:
-        async def talk(_: bytes, writer: asyncio.StreamWriter) -> bool:
+        async def talk(_: bytes, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
             writer.write(raw)
             await writer.drain()
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -498,6 +499,43 @@ def test_keys_of_a_metadata_service_pass_no_proxy(host: str, monkeypatch: pytest
     transport = AiohttpTransport()
     assert transport._proxy(httpx.URL(f"http://{host}/openstack/latest/securitykey")) == (None, [])
     assert transport._proxy(httpx.URL("http://other.invalid/")) == ("http://proxy.invalid:3128", [])
+
+
+async def tunnel(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """A proxy's part: joins the two ends until one of them hangs up."""
+    host, _, port = head.split(b" ")[1].partition(b":")
+    far_reader, far_writer = await asyncio.open_connection(host.decode(), int(port))
+    writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+
+    async def pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(65_536):
+            sink.write(data)
+            await sink.drain()
+
+    try:
+        ends = [asyncio.create_task(pipe(reader, far_writer)), asyncio.create_task(pipe(far_reader, writer))]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        far_writer.close()
+    return False
+
+
+def test_what_a_proxy_is_told_stays_with_the_proxy(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(certificate)
+        proxy, peer = Peer(tunnel), Peer(answering())
+        async with listening(proxy) as way, listening(peer, tls) as url:
+            monkeypatch.setenv("HTTPS_PROXY", way.replace("//", "//user:p%40ss@"))
+            async with client(verify=ssl.create_default_context(cafile=certificate)) as one:
+                assert (await one.get(f"{url}/x", headers={"Authorization": "signed"})).text == "ok"
+            assert proxy.targets == [f"127.0.0.1:{peer.port}".encode()]
+            assert fields(proxy.heads[0])["proxy-authorization"] == "Basic dXNlcjpwQHNz"
+            assert "authorization" not in fields(proxy.heads[0])
+            assert fields(peer.heads[0])["authorization"] == "signed"
+            assert "proxy-authorization" not in fields(peer.heads[0])
+
+    asyncio.run(story())
 
 
 def test_a_proxy_that_refuses_a_tunnel_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:

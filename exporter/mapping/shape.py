@@ -137,10 +137,8 @@ def _values(types: Sequence[Type], *, keep: bool) -> Iterator[str]:
             yield f"if value{n} is None: return None"
         elif keep:
             yield f"value{n} = text[start{n}:end{n}]"
-    if not keep:
-        yield "return ()"
-        return
-    yield f"return ({', '.join(f'value{n}' for n in range(len(types)))},)"
+    kept = "".join(f"value{n}, " for n in range(len(types))) if keep else ""
+    yield f"return ({kept})"
 
 
 def splitter(shape: Shape) -> Fit:

@@ -1,0 +1,18 @@
+"""Says whether a heavy part is there: present, else a failure where CI is set, else a skip with how to get it."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+
+def needs(program: str, package: str) -> Path:
+    """The path of a program of a Debian package."""
+    found = shutil.which(program)
+    if found is None:
+        how = f"{program} is not installed; on Debian: apt-get install {package}, or run make test as root"
+        if os.environ.get("CI") == "true":
+            pytest.fail(how)
+        pytest.skip(how)
+    return Path(found)
