@@ -129,8 +129,18 @@ class Output(Protocol):
 class Budget(Protocol):
     """How often one account may ask one API host; shared by all that use it."""
 
-    async def take(self) -> None: ...
-    def throttled(self, wait: float | None) -> None: ...
+    @property
+    def remaining(self) -> float:
+        """Requests that could be sent at once."""
+        ...
+
+    async def take(self) -> None:
+        """Waits for the turn of one request. Raises SourceBusy while the vendor wants none for long."""
+        ...
+
+    def throttled(self, wait: float | None) -> None:
+        """The vendor refused; ``wait`` seconds is its own wish, if it stated one."""
+        ...
 
 
 class Credentials(Protocol):

@@ -138,12 +138,6 @@ class Agenda:
         heapq.heappush(self._heap, entry)
         self._changed.set()
 
-    def hasten(self, resource: str, due: float) -> None:
-        """Something happened to a resource: read it soon, unless it is being read already."""
-        entry = self._current.get(resource)
-        if entry is not None and entry.due > due:
-            self.put(resource, due, entry.interval, -entry.newest)
-
     def drop(self, resource: str) -> None:
         """Never read this one again."""
         self._current.pop(resource, None)

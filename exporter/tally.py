@@ -47,7 +47,7 @@ class Context(msgspec.Struct, frozen=True):
 
 
 class Tallied(msgspec.Struct, frozen=True):
-    """The changes of a page and what needs telling about it."""
+    """The changes of a page and what needs telling about it: ``new`` events, occurrences that are ``history``, ``late`` events."""
 
     changes: Changes
     new: int

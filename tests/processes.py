@@ -191,11 +191,21 @@ class Exporter(Child):
 
         until(more, "every source is read again")
 
-    def until_total(self, expected: float, **labels: str) -> None:
-        """Waits until so many events were counted with these labels."""
-        until(
-            lambda: total(self.metrics(), "platform_events_total", **labels) == expected, f"{expected} events {labels}"
-        )
+    def counted(self) -> Totals:
+        """The events on its page, in the form of ``Clouds.news``."""
+        found: Totals = {source: {} for source in SOURCES}
+        for (name, labels), value in self.metrics().items():
+            has = dict(labels)
+            if name == "platform_resource_events_total" and value:
+                id_ = "" if has["source"] == "dws" else has["resource"]
+                found[has["source"]][id_] = found[has["source"]].get(id_, 0.0) + value
+        return found
+
+    def until_exact(self, clouds: Clouds) -> None:
+        """Waits until it has counted what the clouds have told, and sees that it stays so."""
+        until_equal(self.counted, clouds.news, "what is counted is what happened")
+        self.polled()
+        assert self.counted() == clouds.news()
 
     def until_value(self, least: float, name: str, **labels: str) -> None:
         """Waits until a metric has come to ``least``, summed over all its samples with these labels."""

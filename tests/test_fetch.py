@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from exporter.errors import SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled, SourceGone
 from exporter.events import Answer, Ask
 from exporter.facts import Asked, BudgetLeft, Fact, Skewed, Throttled
-from exporter.fetch import Fetcher, Route, foreign, judge, limit_pause, read_date
+from exporter.fetch import REFUSED_PAUSE, Fetcher, Route
+from exporter.verdict import foreign, judge, limit_pause, read_date
 
 ASK = Ask("modelarts", "/v2/{project_id}/jobs", permission="modelarts:trainJob:list")
 PLACE = "research: modelarts GET /v2/{project_id}/jobs"
@@ -684,3 +685,29 @@ def test_no_header_that_was_signed_and_no_query_is_ever_repeated(
     shown = [str(error), repr(error), *map(repr, world.facts)]
     for hush in (*secrets, query):
         assert not any(hush in text or hush[:8] in text for text in shown)
+
+
+def test_refused_keys_quiet_their_whole_target_for_a_minute() -> None:
+    async def story() -> None:
+        world = World(Vendor(httpx.Response(401), OK))
+        with pytest.raises(SourceDenied) as refused:
+            await world.fetcher.ask(ASK)
+        world.clock.advance(REFUSED_PAUSE - 1)
+        with pytest.raises(SourceDenied) as still:
+            await world.fetcher.ask(Ask("modelarts", "/v1/other"))
+        assert str(still.value) == str(refused.value), "five refusals in a row would lock the keys"
+        assert len(world.vendor.asked) == 1
+        world.clock.advance(1)
+        assert (await world.fetcher.ask(ASK)).status == 200
+
+    asyncio.run(story())
+
+
+def test_a_missing_permission_quiets_nobody_else() -> None:
+    async def story() -> None:
+        world = World(Vendor(httpx.Response(403), OK))
+        with pytest.raises(SourceDenied):
+            await world.fetcher.ask(ASK)
+        assert (await world.fetcher.ask(ASK)).status == 200
+
+    asyncio.run(story())

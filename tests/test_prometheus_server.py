@@ -127,6 +127,6 @@ def test_a_live_page_is_whole_openmetrics(server: Server) -> None:
     accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
     page = httpx.get(f"{server.demo}/metrics", headers=accept, trust_env=False)
     assert page.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
-    families = {family.name: family for family in text_string_to_metric_families(page.text)}
+    families = {family.name: family for family in text_string_to_metric_families(page.text)}  # type: ignore[no-untyped-call]
     assert families["platform_events"].type == "counter"
     assert "platform_exporter_polls" in families

@@ -332,25 +332,16 @@ def test_a_new_plan_voids_the_old_one_whether_sooner_or_later() -> None:
     assert asyncio.run(story()) == [("b", 3.0), ("a", 9.0), ("end", 99.0)]
 
 
-def test_to_hasten_never_delays_and_never_brings_back() -> None:
+def test_what_is_dropped_never_comes_back() -> None:
     async def story() -> list[tuple[str, float]]:
         agenda = Agenda()
-        agenda.put("a", 50.0, 60.0, created=0)
-        agenda.put("new", 8.0, 60.0, created=2)
-        agenda.put("b", 4.0, 60.0)
+        agenda.put("a", 8.0, 60.0)
         agenda.put("gone", 1.0, 60.0)
         agenda.drop("gone")
         agenda.drop("never there")
-        agenda.put("z", 60.0, 60.0, created=1)
-        agenda.hasten("z", 8.0)
-        agenda.hasten("a", 8.0)
-        agenda.hasten("b", 8.0)
-        agenda.hasten("gone", 0.0)
-        agenda.hasten("never there", 0.0)
-        agenda.put("end", 99.0, 60.0)
-        return await served(agenda, ManualClock(), 5)
+        return await served(agenda, ManualClock(), 1)
 
-    assert asyncio.run(story()) == [("b", 4.0), ("new", 8.0), ("z", 8.0), ("a", 8.0), ("end", 99.0)]
+    assert asyncio.run(story()) == [("a", 8.0)]
 
 
 @pytest.mark.parametrize("put", [1.0, 40.0])
@@ -406,7 +397,6 @@ def test_several_readers_share_the_agenda_and_a_cancelled_one_takes_nothing_alon
 names = st.sampled_from("abcde")
 plans = st.one_of(
     st.tuples(st.just("put"), names, st.integers(0, 20)),
-    st.tuples(st.just("hasten"), names, st.integers(0, 20)),
     st.tuples(st.just("drop"), names, st.just(0)),
     st.tuples(st.just("take"), st.just(""), st.integers(0, 5)),
 )
@@ -423,10 +413,6 @@ def test_nothing_is_lost_or_served_twice_whatever_is_planned(plans: list[tuple[s
             if verb == "put":
                 agenda.put(name, due, 60.0, created=number)
                 model[name] = (due, -number)
-            elif verb == "hasten":
-                agenda.hasten(name, due)
-                if name in model:
-                    model[name] = (min(due, model[name][0]), model[name][1])
             elif verb == "drop":
                 agenda.drop(name)
                 model.pop(name, None)

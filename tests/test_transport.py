@@ -18,8 +18,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter.errors import ConfigError
-from exporter.fetch import foreign
 from exporter.transport import AiohttpTransport
+from exporter.verdict import foreign
 
 SHORT = httpx.Timeout(5.0, connect=0.2, read=0.2)
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "NETRC")

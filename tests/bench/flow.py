@@ -74,7 +74,9 @@ class Sent:
 class Flow:
     """Every source, polled by hand."""
 
-    def __init__(self, core: assembly.Core, clock: Standing, stations: Mapping[str, assembly.Station], stage: Stage) -> None:
+    def __init__(
+        self, core: assembly.Core, clock: Standing, stations: Mapping[str, assembly.Station], stage: Stage
+    ) -> None:
         self._core, self._clock, self._stations, self._stage = core, clock, stations, stage
 
     async def meet(self, watches: Sequence[Watched]) -> None:
@@ -125,7 +127,9 @@ def configured(folder: Path, base: str = "http://127.0.0.1:1", **parts: object) 
 
 
 @contextlib.asynccontextmanager
-async def flow(config: Config, known: assembly.Known, watches: Sequence[Watched], sent: bool = False) -> AsyncIterator[Flow]:
+async def flow(
+    config: Config, known: assembly.Known, watches: Sequence[Watched], sent: bool = False
+) -> AsyncIterator[Flow]:
     """The flow over the state file of ``config``, having met its watches. ``sent``: requests go over the network."""
     clock, stage = Standing(), Stage()
     ears: list[Callable[[Fact], None]] = []

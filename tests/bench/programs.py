@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import tempfile
 import time
@@ -36,6 +37,15 @@ class Program(NamedTuple):
     def post(self, path: str, body: object) -> None:
         """Sends JSON. Raises URLError if it is refused."""
         urllib.request.urlopen(self.url + path, json.dumps(body).encode(), PATIENCE).close()
+
+
+@contextlib.contextmanager
+def byte_code() -> Iterator[None]:
+    """Programs that are started meanwhile keep their byte code, as installed ones do, whatever the environment says."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["PYTHONPYCACHEPREFIX"] = folder
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        yield
 
 
 @contextlib.contextmanager
