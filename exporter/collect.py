@@ -114,8 +114,9 @@ class Collector:
         self._contact(read)
         new = 0
         latest: dict[str, Millis] = {}
-        for start in range(0, len(page.events), SLICE):
-            fresh = await self._count(page.events[start : start + SLICE], read)
+        events = self._wanted(page)
+        for start in range(0, len(events), SLICE):
+            fresh = await self._count(events[start : start + SLICE], read)
             if page.resources:
                 latest.update((event.resource, event.at or self._desk.now()) for event in fresh)
             new += len(fresh)
@@ -128,6 +129,11 @@ class Collector:
         if page.unreadable or page.truncated:
             self._records(read.resource.id, unreadable=page.unreadable, truncated=page.truncated)
         return new
+
+    def _wanted(self, page: Page) -> list[Event]:
+        """A project-wide API also tells of resources that the configuration leaves out."""
+        unwanted = {resource.id for resource in page.resources if not self._roster.wanted(resource)}
+        return [event for event in page.events if event.resource not in unwanted] if unwanted else page.events
 
     async def _count(self, events: list[Event], read: _Read) -> list[Event]:
         """Counts a slice; gives back what was new in it, oldest first."""

@@ -24,6 +24,11 @@ BETWEEN = 0.1  # seconds between two looks
 SAMPLE = re.compile(r"([a-z_]+)(?:\{(.*)\})? (\S+)")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 COMMAND = (sys.executable, "-m", "exporter")
+DIRECT: dict[str, Any] = {
+    "trust_env": False,
+    "verify": False,
+    "timeout": 10.0,
+}  # no proxy; certificates take long to load
 WEB = {"listen": "127.0.0.1:0", "zero_hold": "0s"}
 HUAWEI = ("modelarts_training", "modelarts_pool", "modelarts_service", "dws")
 SOURCES = (*HUAWEI, "pai_dlc")
@@ -138,11 +143,11 @@ class Clouds(Child):
 
     def state(self) -> dict[str, Any]:
         """GET /simulator/state."""
-        state: dict[str, Any] = httpx.get(f"{self.url}/simulator/state", trust_env=False).json()
+        state: dict[str, Any] = httpx.get(f"{self.url}/simulator/state", **DIRECT).json()
         return state
 
     def _post(self, path: str, body: dict[str, Any]) -> None:
-        answer = httpx.post(f"{self.url}/simulator/{path}", json=body, trust_env=False)
+        answer = httpx.post(f"{self.url}/simulator/{path}", json=body, **DIRECT)
         assert answer.status_code == 200, answer.text
 
 
@@ -169,7 +174,7 @@ class Exporter(Child):
 
     def get(self, path: str, **headers: str) -> httpx.Response:
         """An answer of its web port."""
-        return httpx.get(self.url + path, headers=headers, trust_env=False, timeout=10.0)
+        return httpx.get(self.url + path, headers=headers, **DIRECT)
 
     def metrics(self) -> Samples:
         """A scrape."""

@@ -12,7 +12,7 @@ from exporter.collect import SLICE
 from exporter.errors import SourceDown, SourceGone
 from exporter.events import Window
 from exporter.facts import Contacted, Discovered, PollDone, Records
-from exporter.roster import MISSING_LISTINGS
+from exporter.roster import MISSING_LISTINGS, Pick
 
 DOWN = SourceDown("no answer")
 
@@ -585,5 +585,20 @@ def test_a_project_wide_source_is_complete_by_its_one_watch_and_exposes_what_eve
             assert watched.roster.resources.keys() == {"cluster", "backup"}
             kept = (await watched.store.restore()).changes.states
             assert ("platform_resource_info", (*PLACE, "backup")) in kept
+
+    told(story)
+
+
+def test_a_project_wide_source_counts_nothing_of_what_is_excluded() -> None:
+    async def story(vendor: Vendor) -> None:
+        vendor.has("cluster")
+        async with watching(vendor, per_resource=False, exclude=Pick(names=("tmp-*",))) as watched:
+            await watched.poll("")
+            vendor.clock.advance(10)
+            vendor.tells("", resource="tmp-1")
+            vendor.tells("", resource="backup")
+            await watched.poll("")
+            assert await watched.counted() == {"backup": 1.0}
+            assert await watched.total() == 1.0
 
     told(story)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 from heavy import needs
-from processes import COMMAND, SOURCES, Child, Clouds, Exporter, closing, configured, free_port, until
+from processes import COMMAND, DIRECT, SOURCES, Child, Clouds, Exporter, closing, configured, free_port, until
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 pytestmark = pytest.mark.prometheus
@@ -39,7 +39,7 @@ class Server(NamedTuple):
 
     def query(self, promql: str) -> dict[tuple[str, ...], float]:
         """An instant vector: the values of its labels, without the metric's name, and the value."""
-        answer = httpx.get(f"{self.url}/api/v1/query", params={"query": promql}, trust_env=False).json()
+        answer = httpx.get(f"{self.url}/api/v1/query", params={"query": promql}, **DIRECT).json()
         assert answer["status"] == "success", answer
         return {
             tuple(text for name, text in sorted(found["metric"].items()) if name != "__name__"): float(
@@ -50,7 +50,7 @@ class Server(NamedTuple):
 
     def ready(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/-/ready", trust_env=False).status_code == 200
+            return httpx.get(f"{self.url}/-/ready", **DIRECT).status_code == 200
         except httpx.HTTPError:
             return False
 
@@ -116,7 +116,7 @@ def test_increase_sees_every_first_occurrence(server: Server) -> None:
 
 
 def test_promtool_finds_nothing_to_say_about_a_live_page(server: Server) -> None:
-    page = httpx.get(f"{server.demo}/metrics", headers={"Accept": "text/plain"}, trust_env=False)
+    page = httpx.get(f"{server.demo}/metrics", headers={"Accept": "text/plain"}, **DIRECT)
     checked = subprocess.run(
         [needs("promtool", "prometheus"), "check", "metrics"], input=page.content, capture_output=True
     )
@@ -125,7 +125,7 @@ def test_promtool_finds_nothing_to_say_about_a_live_page(server: Server) -> None
 
 def test_a_live_page_is_whole_openmetrics(server: Server) -> None:
     accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
-    page = httpx.get(f"{server.demo}/metrics", headers=accept, trust_env=False)
+    page = httpx.get(f"{server.demo}/metrics", headers=accept, **DIRECT)
     assert page.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
     families = {family.name: family for family in text_string_to_metric_families(page.text)}  # type: ignore[no-untyped-call]
     assert families["platform_events"].type == "counter"

@@ -147,7 +147,9 @@ class Prompt:
 class Watched:
     """One source of one target: what the exporter makes of a vendor."""
 
-    def __init__(self, vendor: Vendor, store: Store, per_resource: bool, habits: dict[str, Any], ttl: float) -> None:
+    def __init__(
+        self, vendor: Vendor, store: Store, per_resource: bool, habits: dict[str, Any], ttl: float, exclude: Pick
+    ) -> None:
         self.clock, self.vendor, self.store = vendor.clock, vendor, store
         self.facts: list[Fact] = []
         self.skew = vendor.ahead  # what it takes the vendor's clock for
@@ -158,7 +160,7 @@ class Watched:
             *PLACE, vendor, vendor.ask, self._now, vendor.clock, self.facts.append, self.ledger, per_resource
         )
         self.habits = Habits(**{"overlap": 600.0, "reconcile": 6 * HOUR, "grace": GRACE, **habits})
-        self.roster = Roster(Pick(), Pick(), self.habits.grace)
+        self.roster = Roster(Pick(), exclude, self.habits.grace)
         self.listing = Listing(self.desk, self.roster, ("info",), self.prometheus.declare, ttl)
         self.collector = Collector(self.desk, self.habits, self.roster, self.listing, store, BUILTIN, _mapped)
 
@@ -210,12 +212,17 @@ def _mapped(event: Event) -> Mapped:
 
 @contextlib.asynccontextmanager
 async def watching(
-    vendor: Vendor, store: str = ":memory:", per_resource: bool = True, ttl: float = 24 * HOUR, **habits: Any
+    vendor: Vendor,
+    store: str = ":memory:",
+    per_resource: bool = True,
+    ttl: float = 24 * HOUR,
+    exclude: Pick = Pick(),  # noqa: B008 (frozen)
+    **habits: Any,
 ) -> AsyncIterator[Watched]:
     """The source over a store, closed like after a kill: nothing is finished first."""
     opened = await open_store(store)
     try:
-        watched = Watched(vendor, Prompt(opened, vendor.clock), per_resource, habits, ttl)
+        watched = Watched(vendor, Prompt(opened, vendor.clock), per_resource, habits, ttl, exclude)
         await watched.restore()
         yield watched
     finally:
