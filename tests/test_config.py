@@ -94,11 +94,17 @@ def test_sources_have_the_defaults_of_the_contract() -> None:
     assert config.targets[0].sources["modelarts_service"].max_poll_interval == 600
 
 
-def test_otlp_is_checked_whole_and_then_refused_while_nothing_sends_it() -> None:
+def test_otlp_is_checked_whole_and_warned_of_while_nothing_sends_it() -> None:
     switches = "traces: true, logs: false, metrics: false, headers_file: null, max_age: 24h"
     otlp = f"otlp={{endpoint: http://collector:4318, protocol: http/protobuf, {switches}}}"
 
-    assert problems(WHOLE, sets=[otlp]) == ["--set otlp: not available in this version; remove the section"]
+    config = load(WHOLE, environ={}, sets=[otlp])
+
+    assert config.otlp is not None
+    assert config.otlp.max_age == 86_400
+    assert config.warnings[-1] == (
+        "--set otlp: this version sends nothing to a collector yet; metrics are not affected"
+    )
 
 
 def test_a_glob_without_a_match_and_an_unheard_status_are_warnings(tmp_path: Path) -> None:

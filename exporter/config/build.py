@@ -28,7 +28,7 @@ def build(written: Written, found: Mapping[int, Found], files: MappingFiles, tre
         otlp=written.otlp,
         log=written.log,
         series_ttl=written.series_ttl,
-        warnings=tuple(lines([*files.warnings, *_unheard(written)], tree.origins)),
+        warnings=tuple(lines([*files.warnings, *_cautions(written)], tree.origins)),
     )
     return msgspec.structs.replace(config, origins=_origins(config, files, tree))
 
@@ -50,7 +50,10 @@ def _target(target: WrittenTarget, found: Found) -> Target:
     )
 
 
-def _unheard(written: Written) -> Iterator[Problem]:
+def _cautions(written: Written) -> Iterator[Problem]:
+    """What is understood, and yet will not do what one may think."""
+    if written.otlp is not None:
+        yield Problem(("otlp",), "this version sends nothing to a collector yet; metrics are not affected")
     for index, target in enumerate(written.targets):
         for name, options in target.sources.items():
             place = ("targets", index, "sources", name)

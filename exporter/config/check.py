@@ -22,9 +22,7 @@ class MappingFiles(NamedTuple):
 
 
 def not_in_this_version(data: Mapping[str, Any]) -> Iterator[Problem]:
-    """What the contract has and this version does not: to ignore it in silence would lose spans, or leave a port open."""
-    if data.get("otlp") is not None:
-        yield Problem(("otlp",), "not available in this version; remove the section")
+    """What the contract has, this version has not, and a port would be left open without."""
     web = data.get("web")
     if isinstance(web, dict) and web.get("config_file"):
         yield Problem(("web", "config_file"), "not available in this version; remove the key")
