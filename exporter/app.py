@@ -39,19 +39,21 @@ async def run(config: Config, stop: asyncio.Event | None = None, bound: Callable
 
     for warning in config.warnings:
         tell(Noted(warning, warning=True))
-    async with open_core(known, config, clock, tell) as core, open_accounts(config, clock, tell) as accounts:
-        stations = [make_station(account, name, core) for account in accounts for name in account.target.sources]
-        pollers = [station.poller() for station in stations]
-        shown = _front(config, core, pollers, ears)
-        tell(Loaded(clock.now(), {source: pack.hash for source, pack in known.packs.items()}))
-        gc.collect()
-        gc.freeze()
-        tell(Noted(f"platform-events-exporter {__version__} listens on {_address(listening)}, {len(pollers)} sources"))
-        if bound is not None:
-            bound(listening.getsockname()[1])
-        work = [*(poller.run() for poller in pollers), _housekeeping(core, pollers, accounts)]
-        await _until(stop, serve(make_site(shown), listening, stop), work)
-        tell(Noted("stopped: everything that was read is on record"))
+    with listening:  # also where the store cannot be opened
+        async with open_core(known, config, clock, tell) as core, open_accounts(config, clock, tell) as accounts:
+            stations = [make_station(account, name, core) for account in accounts for name in account.target.sources]
+            pollers = [station.poller() for station in stations]
+            shown = _front(config, core, pollers, ears)
+            tell(Loaded(clock.now(), {source: pack.hash for source, pack in known.packs.items()}))
+            gc.collect()
+            gc.freeze()
+            said = f"listens on {_address(listening)}, {len(pollers)} sources"
+            tell(Noted(f"platform-events-exporter {__version__} {said}"))
+            if bound is not None:
+                bound(listening.getsockname()[1])
+            work = [*(poller.run() for poller in pollers), _housekeeping(core, pollers, accounts)]
+            await _until(stop, serve(make_site(shown), listening, stop), work)
+            tell(Noted("stopped: everything that was read is on record"))
 
 
 def _front(config: Config, core: Core, pollers: Sequence[Poller], ears: Ears) -> Shown:

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Coroutine
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -42,9 +43,10 @@ SpeedOption = Annotated[float, typer.Option(min=0.01, max=1000, help="1 gives ab
 def main() -> None:
     """Runs the command line. Expected trouble is one line each on standard error; only a bug shows a traceback."""
     try:
-        code = cli(standalone_mode=False)
+        code = cli(prog_name="platform-events-exporter", standalone_mode=False)
     except typer.TyperException as error:
-        _fail([f"{' '.join(error.format_message().split()).rstrip('.')}; --help shows what there is"], error.exit_code)
+        what = " ".join(error.format_message().split())
+        _fail([f"{what.rstrip('.')} (see --help)"] if what else [], error.exit_code)
     except ConfigError as error:
         _fail(error.problems, 2)
     except StoreError as error:  # before anything ran; trouble later comes in a group
@@ -127,7 +129,8 @@ def simulate(
     try:
         _run(serve(cloud, (host or "127.0.0.1").strip("[]"), int(port), ready))
     except OSError as error:
-        raise ConfigError(f"--listen {listen}: {error.strerror or error}; choose another port") from error
+        what = os.strerror(error.errno) if error.errno else error
+        raise ConfigError(f"--listen {listen}: {what}; choose another port") from error
 
 
 @cli.command()
@@ -153,13 +156,20 @@ def version() -> None:
     print(__version__)
 
 
-def _run(work: Any) -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until somebody listens for it
+def _run(work: Coroutine[Any, Any, None]) -> None:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(work)
-    except KeyboardInterrupt:
+            runner.run(_until_told(work))
+    except (KeyboardInterrupt, asyncio.CancelledError):
         raise typer.Exit(0) from None
+
+
+async def _until_told(work: Coroutine[Any, Any, None]) -> None:
+    """SIGTERM ends what has no better way to hear of it as Ctrl-C does: everything is tidied up first."""
+    me = asyncio.current_task()
+    assert me is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
+    await work
 
 
 def _loop_factory() -> Any:

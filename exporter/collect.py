@@ -19,6 +19,7 @@ from exporter.signals import Metric
 from exporter.tally import Context, History, Tallied, tally
 
 SLICE = 500  # events between two chances for a scrape
+MANY = 200  # watches; to look at all of them takes 0.2 us each
 LAZY = 60_000  # ms of progress that need not be on record: reading it again is harmless
 JITTER = 2_000  # ms that two looks at the vendor's clock may differ: its dates are whole seconds
 
@@ -59,6 +60,8 @@ class Collector:
         self._desk, self._habits, self._roster, self._listing = desk, habits, roster, listing
         self._store, self._metrics, self.map = store, metrics, map_
         self._contact_kept = roster.contact is not None
+        self._complete: float | None = None
+        self._look_again = 0.0
 
     async def poll(self, resource: str, interval: float) -> int:
         """Reads one watch to its end; gives back how many events were new. Raises SourceError and StoreError."""
@@ -78,7 +81,7 @@ class Collector:
 
         await converse(self._desk.vendor.read(known, window), ask, take)
         await self._finish(read, min(asked, read.date or asked), full)
-        seconds, complete = clock.steady() - began, self.complete()
+        seconds, complete = clock.steady() - began, self._glance()
         place = (self._desk.target, self._desk.source, resource)
         self._desk.tell(PollDone(*place, clock.now(), seconds, read.events, read.new, interval, complete))
         return read.new
@@ -98,9 +101,17 @@ class Collector:
         if not self._desk.per_resource:
             at = self._roster.reached("").complete
             return None if at is None else at / 1000
-        reached = [self._listing.complete, *(self._roster.reached(id_).complete for id_ in self._roster.open())]
+        progress = map(self._roster.reached, self._roster.resources)
+        reached = [self._listing.complete, *(one.complete for one in progress if not one.closed)]
         known = [at for at in reached if at is not None]
         return min(known) / 1000 if len(known) == len(reached) else None
+
+    def _glance(self) -> float | None:
+        """``complete``, looked up at most once a second where watches are many, and so are their polls."""
+        now = self._desk.clock.steady()
+        if len(self._roster.resources) <= MANY or now >= self._look_again:
+            self._complete, self._look_again = self.complete(), now + 1.0
+        return self._complete
 
     def _window(self, progress: Progress, now: Millis) -> tuple[bool, Window]:
         """(whether everything is read again, what to read). A vendor's clock that went back was wrong before."""

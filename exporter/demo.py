@@ -50,6 +50,8 @@ async def _with_exporter(path: Path, base: str, seconds: float) -> None:
         watching = asyncio.create_task(_watch(url, seconds))
         await asyncio.wait((running, watching), return_when=asyncio.FIRST_COMPLETED)
         watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
     finally:
         stop.set()
         await running
@@ -102,9 +104,10 @@ async def _watch(url: str, seconds: float) -> None:
             if console.is_terminal
             else contextlib.nullcontext() as live
         ):
-            said = 0.0
+            said, counts = 0.0, Counts()
             while not seconds or time.monotonic() - began < seconds:
-                counts = read_counts((await client.get(f"{url}/metrics")).text)
+                with contextlib.suppress(httpx.HTTPError):  # it may just be leaving
+                    counts = read_counts((await client.get(f"{url}/metrics")).text)
                 passed = time.monotonic() - began
                 if live is not None:
                     live.update(table(counts, passed), refresh=True)

@@ -77,52 +77,54 @@ def counted(event: Event, growth: int, history: History) -> int:
 def tally(
     events: Sequence[Event], growths: Sequence[int], map_: Callable[[Event], Mapped], context: Context
 ) -> Tallied:
-    """Folds one page (or a slice of it) into changes."""
-    sums, history = _Sums(context.seen), context.history
+    """Folds one page (or a slice of it) into changes. The loop runs for every event: ``make bench`` says what it takes."""
+    sums, history = _Sums(), context.history
+    cells, times = sums.cells, sums.times
     for event, growth in zip(events, growths, strict=True):
-        if growth:
-            sums.take(event, map_(event), counted(event, growth, history))
+        if not growth:
+            continue
+        mapped, at, news = map_(event), event.at, counted(event, growth, history)
+        key = (mapped.severity, mapped.reason, event.resource)
+        cell = cells.get(key) or cells.setdefault(key, [0, 0, 0])
+        cell[0] += news
+        cell[1] += growth
+        if at is not None:
+            if at > cell[2]:
+                cell[2] = at
+            if news:
+                times.append(at)
+        if mapped.signals or mapped.overflow or mapped.unmapped is not None:
+            sums.more(event, mapped, news, context.seen)
     new = len(growths) - [*growths].count(0)
-    return Tallied(sums.changes(context), new, sums.old, sums.late(context), sums.overflow, sums.unmapped)
+    return Tallied(sums.changes(context), new, sums.history(), sums.late(context), sums.overflow, sums.unmapped)
 
 
 class _Sums:
     """Small sums of one page, by what varies within it; they become series once, at the end.
 
-    ``cells`` hold, for a severity, reason and resource, how much was news and when the newest event happened. ``times``
-    are those of the news.
+    ``cells`` hold, for a severity, reason and resource, how many occurrences were news, how many there were, and when
+    the newest was. ``times`` are those of the events that are news.
     """
 
-    def __init__(self, seen: Millis) -> None:
-        self._seen, self.old = seen, 0
+    def __init__(self) -> None:
         self.cells: dict[tuple[str, str, str], list[int]] = {}
         self.times: list[Millis] = []
         self.unmapped: dict[tuple[str, str], int] = {}
         self.overflow: dict[tuple[str, str], int] = {}
         self.signals: list[tuple[Signal, int, Millis]] = []
 
-    def take(self, event: Event, mapped: Mapped, number: int) -> None:
-        """Adds an event of which ``number`` occurrences are news. This runs for every event: see ``make bench``."""
-        key = (mapped.severity, mapped.reason, event.resource)
-        cell = self.cells.get(key)
-        if cell is None:
-            cell = self.cells[key] = [0, 0]
-        at = event.at
-        if at is not None and at > cell[1]:
-            cell[1] = at
-        if number:
-            cell[0] += number
-            if at is not None:
-                self.times.append(at)
-            if mapped.unmapped is not None:
-                _add(self.unmapped, (mapped.unmapped, event.text), number)
-        else:
-            self.old += 1
-        if mapped.signals:
-            when = self._seen if at is None else at
-            self.signals += [(signal, number, when) for signal in mapped.signals]
+    def more(self, event: Event, mapped: Mapped, news: int, seen: Millis) -> None:
+        """What only some events bring; one without a time is true when it is seen."""
+        at = seen if event.at is None else event.at
+        self.signals += [(signal, news, at) for signal in mapped.signals]
         for place in mapped.overflow:
             _add(self.overflow, place, 1)
+        if news and mapped.unmapped is not None:
+            _add(self.unmapped, (mapped.unmapped, event.text), news)
+
+    def history(self) -> int:
+        """How many occurrences were no news."""
+        return sum([grown - news for news, grown, _ in self.cells.values()])
 
     def late(self, context: Context) -> int:
         """How many news happened before what was known completely."""
@@ -133,9 +135,9 @@ class _Sums:
         """The sums as series of their metrics."""
         place, seen = (context.target, context.source), context.seen
         changes = Changes({}, {}, {}, {})
-        for (severity, reason, resource), (number, newest) in self.cells.items():
-            _grow(changes.counts, (EVENTS, (*place, severity, reason)), number)
-            _grow(changes.counts, (BY_RESOURCE, (*place, resource, severity)), number)
+        for (severity, reason, resource), (news, _, newest) in self.cells.items():
+            _grow(changes.counts, (EVENTS, (*place, severity, reason)), news)
+            _grow(changes.counts, (BY_RESOURCE, (*place, resource, severity)), news)
             if newest:
                 later(changes.gauges, (NEWEST, (*place, severity)), Moment(newest / 1000, newest))
         for (cause, _), number in self.unmapped.items():

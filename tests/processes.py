@@ -75,16 +75,16 @@ class Child:
     def __init__(self, folder: Path, name: str, command: tuple[str, ...]) -> None:
         self._out, self._err = folder / f"{name}.out", folder / f"{name}.err"
         with self._out.open("ab") as out, self._err.open("ab") as err:
-            self._said_before = self._err.stat().st_size
+            self._before = self._out.stat().st_size, self._err.stat().st_size
             self.process = subprocess.Popen(command, stdout=out, stderr=err, env=environment(), cwd=folder)
 
     def said(self) -> str:
-        """Standard error since this child was started."""
-        return self._err.read_bytes()[self._said_before :].decode()
+        """Its standard error."""
+        return self._err.read_bytes()[self._before[1] :].decode()
 
     def printed(self) -> str:
-        """Standard output."""
-        return self._out.read_text()
+        """Its standard output."""
+        return self._out.read_bytes()[self._before[0] :].decode()
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
         """Ends it; its exit code, and the seconds that took."""

@@ -1,0 +1,275 @@
+"""The command line: what each command prints, its exit code, and that no expected trouble is ever a traceback."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from processes import COMMAND, WEB, Child, Clouds, Exporter, closing, configured, environment, ran, until
+
+from exporter import __version__
+
+COMMANDS = ("run", "check", "demo", "simulate", "healthcheck", "version")
+EXAMPLE = "targets: [{name: research, platform: huaweicloud, region: cn-north-4, sources: {dws: {}}}]"
+NOTHING_HERE = "http://127.0.0.1:1"
+
+
+def written(folder: Path, **changes: Any) -> Path:
+    """A good configuration, with changes."""
+    target = {"name": "a", "platform": "huaweicloud", "region": "cn-north-4", "credentials": {"metadata": True}}
+    config = {"targets": [{**target, "sources": {"dws": {}}}], "store": str(folder / "state.db"), "web": dict(WEB)}
+    path = folder / "exporter.yaml"
+    path.write_text(json.dumps({**config, **changes}))
+    return path
+
+
+def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    """What a command that could not do its work said: one line on standard error, nothing else."""
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr.removesuffix("\n")
+
+
+# --- help and version
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str) -> None:
+    done = ran(command, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"Usage: platform-events-exporter {command} [OPTIONS]" in done.stdout
+
+
+def test_without_a_command_it_shows_what_there_is() -> None:
+    done = ran()
+    assert (done.returncode, done.stderr) == (2, "")
+    assert all(f" {command} " in done.stdout for command in COMMANDS)
+
+
+def test_the_installed_command_tells_its_version() -> None:
+    installed = Path(sys.executable).with_name("platform-events-exporter")
+    told = subprocess.run([installed, "version"], capture_output=True, text=True, env=environment())
+    assert (told.returncode, told.stdout, told.stderr) == (0, f"{__version__}\n", "")
+
+
+# --- arguments that cannot be used
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["runn"], "No such command 'runn'. Did you mean 'run'? (see --help)"),
+        (["run", "--verbose"], "No such option: --verbose (see --help)"),
+        (["run", "--config"], "Option '--config' requires an argument (see --help)"),
+        (["version", "now"], "Got unexpected extra argument(s) (now) (see --help)"),
+        (["run", "--config", "/nowhere.yaml"], "/nowhere.yaml: cannot be read (No such file or directory); check the path and its permissions"),
+        (["run", "--config", "/tmp"], "/tmp: cannot be read (Is a directory); check the path and its permissions"),
+        (["run"], f"configuration: targets: no target is configured; write for example {EXAMPLE}"),
+        (["simulate", "--listen", "0.0.0.0:0"], "--listen 0.0.0.0:0: not an address of this machine; write 127.0.0.1:10187"),
+        (["simulate", "--listen", "example.com:80"], "--listen example.com:80: not an address of this machine; write 127.0.0.1:10187"),
+        (["simulate", "--listen", "127.0.0.1:65536"], "--listen 127.0.0.1:65536: not an address of this machine; write 127.0.0.1:10187"),
+        (["simulate", "--listen", "here"], "--listen here: not an address of this machine; write 127.0.0.1:10187"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_started_is_one_line_and_exit_code_2(arguments: list[str], says: str) -> None:
+    done = ran(*arguments)
+    assert (one_line(done), done.returncode) == (says, 2)
+
+
+@pytest.mark.parametrize(
+    ("option", "arguments"),
+    [
+        ("--output", ["check", "--output", "xml"]),
+        ("--speed", ["simulate", "--speed", "0"]),
+        ("--speed", ["demo", "--speed", "fast"]),
+        ("--port", ["demo", "--port", "65536"]),
+        ("--seconds", ["demo", "--seconds", "-1"]),
+        ("--seed", ["simulate", "--seed", "x"]),
+        ("--timeout", ["healthcheck", "--timeout", "0"]),
+    ],
+)
+def test_an_option_with_a_value_that_cannot_be_used_is_named_in_one_line(option: str, arguments: list[str]) -> None:
+    done = ran(*arguments)
+    assert done.returncode == 2
+    assert one_line(done).startswith(f"Invalid value for '{option}'")
+
+
+# --- check
+
+
+def test_check_tells_what_a_good_configuration_will_cost(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    plain, machine = ran("check", "--config", str(path)), ran("check", "-c", str(path), "--output", "json")
+    assert (plain.returncode, plain.stderr, machine.returncode, machine.stderr) == (0, "", 0, "")
+    told = json.loads(machine.stdout)
+    (row,) = told["sources"]
+    assert (told["ok"], told["warnings"], row["target"], row["source"]) == (True, [], "a", "dws")
+    assert row["calls_quiet"] == 24 * 60 + 24 * 12, "a listing a minute, the events every five"
+    assert row["calls_active"] == 24 * 60 * 2
+    assert f"fine: 1 sources; {told['series']['declared']:,} series from the start" in plain.stdout
+    assert not (tmp_path / "state.db").exists(), "nothing was opened"
+
+
+def test_check_tells_every_problem_of_a_bad_one_in_both_forms(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "mapping: 1\nsource: dws\nrules:\n  - {id: x, shape: hello}\n  - {id: x, shape: bye}\n"
+    )
+    path = written(tmp_path, web={"lisen": "127.0.0.1:0"}, series_ttl="soon")
+    plain, machine = ran("check", "--config", str(path)), ran("check", "--config", str(path), "--output", "json")
+    problems = plain.stderr.splitlines()
+    assert (plain.returncode, plain.stdout, machine.returncode, machine.stderr) == (2, "", 2, "")
+    assert json.loads(machine.stdout) == {"ok": False, "problems": problems}
+    assert [line.split(": ")[1] for line in problems] == ["series_ttl", "web.lisen"]
+
+    mapped = ran("check", "--config", str(written(tmp_path, mappings=["mine.yaml"])))
+    assert mapped.returncode == 2
+    assert one_line(mapped).startswith(f"{tmp_path}/mine.yaml:5: ")
+
+
+def test_check_finds_a_mapping_whose_own_test_fails(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "mapping: 1\nsource: dws\nrules:\n  - {id: x, shape: hello, as: {severity: error}}\ntests:\n  - name: it greets\n"
+        "    event: {event_id: '1', occur_time: 1790000000000, name: n, context: hello}\n    rule: x\n"
+        '    expect: [\'platform_events_total{severity="info",reason="n"} +1\']\n'
+    )
+    done = ran("check", "--config", str(written(tmp_path, mappings=["mine.yaml"])))
+    assert done.returncode == 2
+    assert one_line(done) == (
+        f"{tmp_path}/mine.yaml:9: tests[0].expect[0]: expected "
+        'platform_events_total{severity="info",reason="n"} +1, found 0; correct the rules or the test'
+    )
+
+
+# --- healthcheck
+
+
+def test_healthcheck_of_a_running_an_unready_and_a_stopped_exporter(tmp_path: Path) -> None:
+    with closing(Clouds(tmp_path)) as clouds:
+        clouds.trouble({"kind": "slow", "seconds": 5})
+        with closing(Exporter(tmp_path, configured(clouds, tmp_path))) as exporter:
+            fine = ran("healthcheck", "--url", exporter.url)
+            assert (fine.returncode, fine.stdout, fine.stderr) == (0, "ok\n", "")
+            unready = ran("healthcheck", "--url", f"{exporter.url}/", "--ready")
+            assert (unready.returncode, unready.stderr) == (1, "")
+            assert unready.stdout.startswith("waiting for the first read of research/modelarts_training, ")
+            clouds.trouble()
+            until(lambda: ran("healthcheck", "--url", exporter.url, "--ready").returncode == 0, "it is ready")
+
+            exporter.process.send_signal(signal.SIGSTOP)
+            stopped = ran("healthcheck", "--url", exporter.url, "--timeout", "0.3")
+            exporter.process.send_signal(signal.SIGCONT)
+            assert stopped.returncode == 1
+            assert one_line(stopped) == f"{exporter.url}: no answer (timed out); is the exporter running there?"
+
+
+@pytest.mark.parametrize("url", [NOTHING_HERE, "127.0.0.1:10186", "http://[", "ftp://127.0.0.1"])
+def test_healthcheck_where_no_exporter_is(url: str) -> None:
+    done = ran("healthcheck", "--url", url)
+    assert done.returncode == 1
+    assert one_line(done).startswith(f"{url}: no answer (")
+
+
+# --- places that are taken
+
+
+def test_a_port_that_is_taken_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        config = written(tmp_path, web={"listen": f"127.0.0.1:{port}"})
+        run, simulate, demo = (
+            ran("run", "--config", str(config)),
+            ran("simulate", "--listen", f"127.0.0.1:{port}"),
+            ran("demo", "--port", str(port)),
+        )
+    cure = f"127.0.0.1:{port}: Address already in use; choose another"
+    assert (one_line(run), run.returncode) == (f"web.listen: {cure} address, or stop what uses it", 2)
+    assert (one_line(simulate), simulate.returncode) == (f"--listen {cure} port", 2)
+    assert (one_line(demo), demo.returncode) == (f"web.listen: {cure} address, or stop what uses it", 2)
+
+
+def test_a_state_file_that_is_taken_or_no_state_file_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    config = json.loads(written(tmp_path, log={"level": "warning"}).read_text())
+    store = tmp_path / "state.db"
+    with closing(Exporter(tmp_path, {**config, "log": {"level": "info"}}, "first")) as first:
+        assert first.url
+        taken = ran("run", "--config", str(written(tmp_path, log={"level": "warning"})))
+    store.write_text("no database, but a letter of several lines\n" * 100)
+    damaged = ran("run", "--config", str(tmp_path / "exporter.yaml"))
+    nowhere = ran("run", "--config", str(tmp_path / "exporter.yaml"), "--set", f"store={tmp_path}/no/state.db")
+    assert (one_line(taken), taken.returncode) == (
+        f"{store}: another process uses it; stop that one, or give each its own file",
+        2,
+    )
+    cure = "put a backup in its place, or move it away and begin a new history (file is not a database)"
+    assert (one_line(damaged), damaged.returncode) == (f"{store}: is damaged or no state file; {cure}", 2)
+    assert (one_line(nowhere), nowhere.returncode) == (
+        f"store: the folder {tmp_path}/no does not exist; create it or mount a volume there",
+        2,
+    )
+
+
+def test_a_disk_that_fills_up_ends_the_exporter_with_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    """Going on would lose or repeat events."""
+    with closing(Clouds(tmp_path)) as clouds:
+        config = {**configured(clouds, tmp_path), "log": {"level": "error"}}
+        path = tmp_path / "exporter.json"
+        path.write_text(json.dumps(config))
+        limited = ("sh", "-c", 'ulimit -f 300; exec "$@"', "sh", *COMMAND, "run", "--config", str(path))
+        with closing(Child(tmp_path, "limited", limited)) as exporter:
+            number = 0
+            while exporter.process.poll() is None:
+                number += 1
+                texts = ({"source": "dws", "resource": f"{number}-{n}", "text": "createBackup"} for n in range(500))
+                clouds.add(*texts)
+                time.sleep(0.05)
+                assert number < 400, "it ends"
+            said = exporter.said().splitlines()
+    assert exporter.process.returncode == 1
+    assert [line.startswith(f"{tmp_path}/state.db: ") for line in said] == [True], said
+
+
+# --- the demo
+
+
+def test_the_demo_shows_all_five_sources_and_ends_in_time(tmp_path: Path) -> None:
+    began = time.monotonic()
+    done = ran("demo", "--port", "0", "--seconds", "5.5")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert time.monotonic() - began < 15
+    lines = [line.split() for line in done.stdout.splitlines() if line.startswith("5s ") or " source=" in line]
+    assert {line[2] for line in lines} == {
+        f"source={name}" for name in ("modelarts_training", "modelarts_pool", "modelarts_service", "dws", "pai_dlc")
+    }
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("moment", ["before it shows anything", "when it is at work"])
+def test_the_demo_leaves_nobody_behind(tmp_path: Path, number: signal.Signals, moment: str) -> None:
+    command = [*COMMAND, "demo", "--port", "0"]
+    with (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("wb") as err:
+        demo = subprocess.Popen(command, stdout=out, stderr=err, env=environment(), start_new_session=True)
+    try:
+        children = Path(f"/proc/{demo.pid}/task/{demo.pid}/children")
+        until(lambda: children.read_text(), "the simulator is started")
+        if moment == "when it is at work":
+            until(lambda: "metrics" in (tmp_path / "out").read_text(), "it is at work")
+        demo.send_signal(number)
+        assert demo.wait(10) == 0
+        with pytest.raises(ProcessLookupError):
+            os.killpg(demo.pid, 0)
+        assert (tmp_path / "err").read_text() == ""
+    finally:
+        if demo.poll() is None:
+            os.killpg(demo.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_simulate_ends_when_it_is_told_to(tmp_path: Path, number: signal.Signals) -> None:
+    with closing(Clouds(tmp_path)) as clouds:
+        assert (clouds.stop(number)[0], clouds.said()) == (0, "")
