@@ -10,7 +10,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-import httpx
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -140,6 +139,8 @@ def healthcheck(
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds to wait.")] = 3.0,
 ) -> None:
     """Asks a running exporter whether it is healthy; exit code 0 or 1."""
+    import httpx
+
     try:
         answer = httpx.get(f"{url.rstrip('/')}/-/{'ready' if ready else 'healthy'}", timeout=timeout, trust_env=False)
     except (httpx.HTTPError, httpx.InvalidURL) as error:

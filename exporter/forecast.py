@@ -14,9 +14,7 @@ DAY = 86_400.0
 def report(config: Config, packs: Mapping[str, Pack], catalogue: Catalogue) -> dict[str, Any]:
     """Plain values, ready for JSON: ``ok``, ``warnings``, ``sources`` (a row each), ``series``."""
     rows = [
-        _row(target.name, name, options, packs)
-        for target in config.targets
-        for name, options in target.sources.items()
+        _row(target.name, name, options, packs) for target in config.targets for name, options in target.sources.items()
     ]
     return {
         "ok": True,

@@ -12,7 +12,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -67,6 +68,12 @@ def ran(*arguments: str, seconds: float = PATIENCE, **more: str) -> subprocess.C
     return subprocess.run(
         [*COMMAND, *arguments], capture_output=True, text=True, timeout=seconds, env={**environment(), **more}
     )
+
+
+def all_ran(commands: Iterable[Sequence[str]]) -> list[subprocess.CompletedProcess[str]]:
+    """Commands that end by themselves, some of them at the same time."""
+    with ThreadPoolExecutor(3) as threads:
+        return list(threads.map(lambda arguments: ran(*arguments), commands))
 
 
 class Child:
