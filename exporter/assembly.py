@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 
-import httpx
 import msgspec
 
 from exporter.auth import credentials, project_lookup, read_project, refuses_keys

@@ -127,8 +127,10 @@ class Fetcher:
         return budget
 
     def _refusal(self, answer: Answer, ask: Ask, sent: httpx.Request) -> SourceError | None:
-        secrets = [value for name, value in sent.headers.items() if name == "authorization" or name.endswith("-token")]
-        refused = self._route.refuses_keys(answer.status, answer.body)
+        refused, secrets = self._route.refuses_keys(answer.status, answer.body), list[str]()
+        if not 200 <= answer.status < 300:
+            headers = sent.headers.items()
+            secrets = [value for name, value in headers if name == "authorization" or name.endswith("-token")]
         refusal = judge(answer, self._place(ask), ask.permission, refused, secrets)
         self._refused = (self._clock.steady() + REFUSED_PAUSE, str(refusal)) if refused else None
         return refusal
