@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 
+import httpx
 import msgspec
 
 from exporter.auth import credentials, project_lookup, read_project, refuses_keys
@@ -27,7 +28,7 @@ from exporter.signals import Catalogue
 from exporter.sources import SOURCES
 from exporter.sources.scope import Scope
 from exporter.store import open_store
-from exporter.transport import AiohttpTransport, Sender
+from exporter.transport import AiohttpTransport
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -35,7 +36,7 @@ class Account(msgspec.Struct, frozen=True):
 
     target: Target
     credentials: Credentials
-    sender: Sender
+    client: httpx.AsyncClient
     fetcher: Fetcher
 
 
@@ -113,7 +114,7 @@ async def open_accounts(config: Config, clock: Clock, tell: Tell) -> AsyncIterat
         yield accounts
     finally:
         for account in accounts:
-            await account.sender.aclose()
+            await account.client.aclose()
 
 
 def _account(target: Target, buckets: dict[tuple[str, str], Bucket], clock: Clock, tell: Tell) -> Account:
@@ -125,7 +126,7 @@ def _account(target: Target, buckets: dict[tuple[str, str], Bucket], clock: Cloc
         endpoints=target.endpoints,
         clock=clock,
     )
-    sender = Sender(AiohttpTransport(), keys, TIMEOUT)
+    client = httpx.AsyncClient(transport=AiohttpTransport(), auth=keys, timeout=TIMEOUT)
     huawei = target.platform == "huaweicloud"
     route = Route(
         target.name,
@@ -137,10 +138,10 @@ def _account(target: Target, buckets: dict[tuple[str, str], Bucket], clock: Cloc
         project_header="X-Project-Id" if huawei else "",
         refuses_keys=refuses_keys,
     )
-    fetcher = Fetcher(route, sender, clock, tell, target.project_id)
+    fetcher = Fetcher(route, client, clock, tell, target.project_id)
     if huawei:
         fetcher.lookup = (project_lookup(target.region), lambda answer: read_project(answer, target.region))
-    return Account(target, keys, sender, fetcher)
+    return Account(target, keys, client, fetcher)
 
 
 def _bucket(buckets: dict[tuple[str, str], Bucket], account: str, host: str, rate: float, clock: Clock) -> Bucket:

@@ -115,13 +115,6 @@ def test_increase_sees_every_first_occurrence(server: Server) -> None:
     assert sum(server.query('platform_events_total{job="quiet"}').values()) == len(REASONS)
 
 
-def test_the_queries_of_the_readme_are_understood_and_find_something(server: Server) -> None:
-    readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
-    (block,) = re.findall(r"^```promql\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
-    for query in (text for text in re.split(r"^#.*$", block, flags=re.MULTILINE) if text.strip()):
-        until(lambda query=query: server.query(query), query)  # type: ignore[misc]
-
-
 def test_promtool_finds_nothing_to_say_about_a_live_page(server: Server) -> None:
     page = httpx.get(f"{server.demo}/metrics", headers={"Accept": "text/plain"}, **DIRECT)
     checked = subprocess.run(
