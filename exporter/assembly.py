@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 
-import httpx
 import msgspec
 
 from exporter.auth import credentials, project_lookup, read_project, refuses_keys
@@ -28,7 +27,7 @@ from exporter.signals import Catalogue
 from exporter.sources import SOURCES
 from exporter.sources.scope import Scope
 from exporter.store import open_store
-from exporter.transport import AiohttpTransport
+from exporter.transport import AiohttpTransport, Sender
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -36,7 +35,7 @@ class Account(msgspec.Struct, frozen=True):
 
     target: Target
     credentials: Credentials
-    client: httpx.AsyncClient
+    sender: Sender
     fetcher: Fetcher
 
 
@@ -114,7 +113,7 @@ async def open_accounts(config: Config, clock: Clock, tell: Tell) -> AsyncIterat
         yield accounts
     finally:
         for account in accounts:
-            await account.client.aclose()
+            await account.sender.aclose()
 
 
 def _account(target: Target, buckets: dict[tuple[str, str], Bucket], clock: Clock, tell: Tell) -> Account:
@@ -126,7 +125,7 @@ def _account(target: Target, buckets: dict[tuple[str, str], Bucket], clock: Cloc
         endpoints=target.endpoints,
         clock=clock,
     )
-    client = httpx.AsyncClient(transport=AiohttpTransport(), auth=keys, timeout=TIMEOUT)
+    sender = Sender(AiohttpTransport(), keys, TIMEOUT)
     huawei = target.platform == "huaweicloud"
     route = Route(
         target.name,
@@ -138,10 +137,10 @@ def _account(target: Target, buckets: dict[tuple[str, str], Bucket], clock: Cloc
         project_header="X-Project-Id" if huawei else "",
         refuses_keys=refuses_keys,
     )
-    fetcher = Fetcher(route, client, clock, tell, target.project_id)
+    fetcher = Fetcher(route, sender, clock, tell, target.project_id)
     if huawei:
         fetcher.lookup = (project_lookup(target.region), lambda answer: read_project(answer, target.region))
-    return Account(target, keys, client, fetcher)
+    return Account(target, keys, sender, fetcher)
 
 
 def _bucket(buckets: dict[tuple[str, str], Bucket], account: str, host: str, rate: float, clock: Clock) -> Bucket:

@@ -12,15 +12,22 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from exporter import __version__
 from exporter.errors import SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled
 from exporter.events import Answer, Ask, Millis
 from exporter.facts import Asked, BudgetLeft, Skewed, Throttled
 from exporter.ports import Budget, Clock, Tell
+from exporter.transport import Sender
 from exporter.verdict import foreign, judge, read_date
 
 TRIES = 3
 LONGEST_PAUSE = 20.0  # seconds; a longer wish of the vendor is left to the schedule
 REFUSED_PAUSE = 60.0  # seconds: Huawei Cloud locks keys for five minutes after five refusals in a row
+HEADERS = (
+    ("Accept", "*/*"),
+    ("Accept-Encoding", "gzip, deflate"),
+    ("User-Agent", f"platform-events-exporter/{__version__}"),
+)
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 
 
@@ -42,8 +49,8 @@ class Route(msgspec.Struct, frozen=True):
 class Fetcher:
     """Asks one target's platform. ``lookup`` finds the project id when the configuration gave none."""
 
-    def __init__(self, route: Route, client: httpx.AsyncClient, clock: Clock, tell: Tell, project: str | None) -> None:
-        self._route, self._client, self._clock, self._tell = route, client, clock, tell
+    def __init__(self, route: Route, sender: Sender, clock: Clock, tell: Tell, project: str | None) -> None:
+        self._route, self._sender, self._clock, self._tell = route, sender, clock, tell
         self.project, self.skew = project, 0.0
         self._finding: asyncio.Task[str] | None = None
         self._refused: tuple[float, str] | None = None  # until when nobody asks, and what the vendor said
@@ -91,7 +98,7 @@ class Fetcher:
         budget = await self._budget(ask)
         began, code = self._clock.steady(), "error"
         try:
-            response = await self._client.send(self._request(ask, project), stream=True)
+            response = await self._sender.send(self._request(ask, project))
             code = str(response.status_code)
             try:
                 date = self._date(response, began)
@@ -120,8 +127,10 @@ class Fetcher:
         return budget
 
     def _refusal(self, answer: Answer, ask: Ask, sent: httpx.Request) -> SourceError | None:
-        secrets = [value for name, value in sent.headers.items() if name == "authorization" or name.endswith("-token")]
-        refused = self._route.refuses_keys(answer.status, answer.body)
+        refused, secrets = self._route.refuses_keys(answer.status, answer.body), list[str]()
+        if not 200 <= answer.status < 300:
+            headers = sent.headers.items()
+            secrets = [value for name, value in headers if name == "authorization" or name.endswith("-token")]
         refusal = judge(answer, self._place(ask), ask.permission, refused, secrets)
         self._refused = (self._clock.steady() + REFUSED_PAUSE, str(refusal)) if refused else None
         return refusal
@@ -130,12 +139,15 @@ class Fetcher:
         path = quote(ask.path.replace("{project_id}", project or ""), safe="/~")
         query = "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in ask.query)
         url = self._route.endpoints[ask.api].rstrip("/") + path + (f"?{query}" if query else "")
-        headers = [*self._route.headers, *ask.headers]
+        headers = [*HEADERS, *self._route.headers, *ask.headers]
         if project is not None and self._route.project_header:
             headers.append((self._route.project_header, project))
         if ask.body and all(name.lower() != "content-type" for name, _ in ask.headers):
             headers.append(("Content-Type", "application/json"))
-        return self._client.build_request(ask.method, url, headers=headers, content=ask.body or None)
+        try:
+            return httpx.Request(ask.method, url, headers=headers, content=ask.body or None)
+        except httpx.InvalidURL as error:
+            raise SourceGarbled(f"{self._place(ask)[:200]}: an id of the vendor makes no URL ({error})") from error
 
     async def _body(self, response: httpx.Response, ask: Ask) -> bytes:
         body, largest = bytearray(), self._route.largest

@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -11,8 +12,12 @@ def needs(program: str, package: str) -> Path:
     """The path of a program of a Debian package."""
     found = shutil.which(program)
     if found is None:
-        how = f"{program} is not installed; on Debian: apt-get install {package}, or run make test as root"
-        if os.environ.get("CI") == "true":
-            pytest.fail(how)
-        pytest.skip(how)
+        missing(f"{program} is not installed; on Debian: apt-get install {package}, or run make test as root")
     return Path(found)
+
+
+def missing(how: str) -> NoReturn:
+    """A part is not here; ``how`` says which, and how to get it."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(how)
+    pytest.skip(how)

@@ -239,35 +239,39 @@ FAULTS: dict[str, tuple[list[dict[str, Any]], list[Seen]]] = {
         [{"kind": "cut", "where": f"{source}.events"} for source in SOURCES],
         [("poll_failures_total", {"source": source, "cause": "down"}) for source in SOURCES],
     ),
-    "garbage": (
-        [{"kind": "garbage", "size": 3}],
-        [("unreadable_records_total", {"source": source}) for source in SOURCES],
-    ),
-    "slow": (
-        [{"kind": "slow", "seconds": 1.0}],
-        [("api_request_duration_seconds_sum", {"api": api}) for api in ("modelarts", "dws", "pai_dlc")],
-    ),
-    "missing": (
-        [{"kind": "missing", "where": "modelarts_service.events"}],
-        [("poll_failures_total", {"source": "modelarts_service", "cause": "garbled"})],
-    ),
-    "oversize": (
-        [{"kind": "oversize", "where": "dws.events", "size": 17 * 2**20}],
-        [("poll_failures_total", {"source": "dws", "cause": "garbled"})],
+    "garbage, slow": (
+        [{"kind": "garbage", "size": 3}, {"kind": "slow", "seconds": 1.0}],
+        [
+            *(("unreadable_records_total", {"source": source}) for source in SOURCES),
+            *(("api_request_duration_seconds_sum", {"api": api}) for api in ("modelarts", "dws", "pai_dlc")),
+        ],
     ),
     "late": (
         [{"kind": "late", "seconds": 2.0}],
         [("late_events_total", {"source": source}) for source in SOURCES],
     ),
-    "drift": ([{"kind": "drift", "times": 10}, {"kind": "growth", "size": 3, "times": 5}], []),
-    "twins": ([{"kind": "twins", "size": 2}], []),
-    "skew": ([{"kind": "skew", "seconds": 7200}], [("clock_skew_seconds", {"target": "pai"})]),
-    "throttled": (
-        [{"kind": "throttled", "where": f"{name}.events", "times": 3, "seconds": 0.2} for name in ("dws", "pai_dlc")],
+    "drift, growth, twins, skew": (
+        [
+            {"kind": "drift", "times": 10},
+            {"kind": "growth", "size": 3, "times": 5},
+            {"kind": "twins", "size": 2},
+            {"kind": "skew", "seconds": 7200},
+        ],
+        [("clock_skew_seconds", {"target": "research"}), ("clock_skew_seconds", {"target": "pai"})],
+    ),
+    "throttled, missing, oversize": (
+        [
+            {"kind": "throttled", "where": "dws.events", "times": 3, "seconds": 0.2},
+            {"kind": "throttled", "where": "pai_dlc.events", "times": 3, "seconds": 0.2},
+            {"kind": "missing", "where": "modelarts_service.events"},
+            {"kind": "oversize", "where": "modelarts_pool.events", "size": 17 * 2**20},
+        ],
         [
             ("api_throttled_total", {"api": "dws"}),
             ("api_throttled_total", {"api": "pai_dlc"}),
             ("poll_failures_total", {"source": "dws", "cause": "throttled"}),
+            ("poll_failures_total", {"source": "modelarts_service", "cause": "garbled"}),
+            ("poll_failures_total", {"source": "modelarts_pool", "cause": "garbled"}),
         ],
     ),
 }

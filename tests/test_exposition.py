@@ -1,14 +1,13 @@
 """The exposition: what given changes look like, that every reader understands it, and that no series ever lies."""
 
 import gzip
-import os
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from heavy import needs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
@@ -147,10 +146,7 @@ def test_readers_of_both_formats_find_the_same_samples(form: Format) -> None:
 
 @pytest.mark.prometheus
 def test_promtool_finds_nothing_to_say_about_a_full_page() -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None and os.environ.get("CI") != "true":
-        pytest.skip("promtool is not installed")
-    assert promtool is not None, "promtool is missing: apt-get install prometheus"
+    promtool = needs("promtool", "prometheus")
     prometheus = shown(FULL)
     own = SelfMetrics("1.0", [("research", POOL)], [("research", "modelarts")], CATALOGUE, prometheus.series_counts)
     page = prometheus.render("text", gzip=False, rest=own.render("text")).body

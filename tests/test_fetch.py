@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from exporter.errors import SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled, SourceGone
 from exporter.events import Answer, Ask
 from exporter.facts import Asked, BudgetLeft, Fact, Skewed, Throttled
-from exporter.fetch import REFUSED_PAUSE, Fetcher, Route
+from exporter.fetch import REFUSED_PAUSE, TIMEOUT, Fetcher, Route
+from exporter.transport import Sender
 from exporter.verdict import foreign, judge, limit_pause, read_date
 
 ASK = Ask("modelarts", "/v2/{project_id}/jobs", permission="modelarts:trainJob:list")
@@ -74,8 +75,8 @@ class World:
             "project_header": "X-Project-Id",
         }
         settings = {"budgets": {"modelarts": self.purse, "iam": self.purse}, **base, **route}
-        client = httpx.AsyncClient(transport=httpx.MockTransport(vendor), auth=auth)
-        self.fetcher = Fetcher(Route("research", **settings), client, self.clock, self.facts.append, project)  # type: ignore[arg-type]
+        sender = Sender(httpx.MockTransport(vendor), auth, TIMEOUT)
+        self.fetcher = Fetcher(Route("research", **settings), sender, self.clock, self.facts.append, project)  # type: ignore[arg-type]
 
     def get(self, ask: Ask = ASK) -> Answer:
         return asyncio.run(self.fetcher.ask(ask))

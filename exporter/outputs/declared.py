@@ -12,7 +12,7 @@ COUNTERS: Rows = (
     ("api_requests_total", (*API, "code"), "Requests to a vendor by HTTP status, or error where no answer came."),
     ("api_throttled_total", API, "Requests that a vendor refused for now."),
     ("truncated_reads_total", TS, "Reads after which events may be missing for good."),
-    ("late_events_total", TS, "Events told later than the overlap of reads allows for."),
+    ("late_events_total", TS, "Events that became readable after their time had been read; they count."),
     ("events_history_total", TS, "Events older than the first contact; they are in no other counter."),
     ("unreadable_records_total", TS, "Records of a vendor that could not be read; they are in no other counter."),
     ("label_overflow_total", ("metric", "label"), "Label values outside their domain, shown as other."),

@@ -33,7 +33,7 @@ def _measured(name: str, quick: bool) -> Sequence[Row]:
     began, meter = perf_counter(), Meter.read()
     rows = alone(MEASUREMENTS[name], quick)
     others = meter.others()
-    note = f", while others kept {others:.1f} cores busy: figures are too low" if others > BUSY else ""
+    note = f", while others kept {others:.1f} cores busy: not to be compared" if others > BUSY else ""
     print(f"{name}: {perf_counter() - began:.0f} s{note}", flush=True)
     return rows
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from statistics import median
 from typing import NamedTuple
 
-HEAD = ("measurement", "ours (min..max)", "target", "baseline", "its figure", "ratio")
+HEAD = ("measurement", "ours (min..max)", "target", "baseline", "its figure", "better by")
 
 
 class Row(NamedTuple):

@@ -69,7 +69,8 @@ def ours(number: str, share: str) -> None:
 
 
 def theirs(number: str) -> None:
-    """prometheus_client with the same series, behind the server that it brings."""
+    """prometheus_client with the same series, behind the server that it brings; without the ``_created`` ones of its own."""
+    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = prometheus_client.CollectorRegistry()
     labels = ("target", "source", "resource", "severity")
     counter = prometheus_client.Counter(METRIC, "Events by resource.", labels, registry=registry)
@@ -103,7 +104,7 @@ def _nginx(folder: Path) -> NoReturn:
     temporary = " ".join(f"{name}_temp_path {folder}/{name};" for name in names)
     server = f"server {{ listen 127.0.0.1:{port}; root {folder}; keepalive_requests 100000; }}"
     (folder / "nginx.conf").write_text(
-        f"daemon off; worker_processes 1; pid {folder}/pid; error_log stderr crit; events {{}}\n"
+        f"daemon off; master_process off; pid {folder}/pid; error_log stderr crit; events {{}}\n"
         f"http {{ access_log off; sendfile on; {temporary} {server} }}\n"
     )
     print(port, flush=True)

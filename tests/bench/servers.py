@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from email.utils import formatdate
 
 import uvloop
 
@@ -18,6 +19,7 @@ from .machine import start_on
 from .watches import MIX, addressed
 
 OTHER_CORE = 1
+HEAD = b"HTTP/1.1 200 OK\r\n%bContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 
 
 @contextlib.contextmanager
@@ -51,8 +53,9 @@ def _reach(port: int) -> None:
 class Answering(asyncio.Protocol):
     """As little of HTTP as an answer takes: a request is its first line, and has no body."""
 
-    def __init__(self, answer: Callable[[str], bytes]) -> None:
+    def __init__(self, answer: Callable[[str], bytes], dated: bool) -> None:
         self._answer, self._unread = answer, b""
+        self._date = f"Date: {formatdate(usegmt=True)}\r\n".encode() if dated else b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
@@ -61,15 +64,12 @@ class Answering(asyncio.Protocol):
         *heads, self._unread = (self._unread + data).split(b"\r\n\r\n")
         for head in heads:
             body = self._answer(head[: head.index(b"\r\n")].split(b" ")[1].decode())
-            self._transport.write(
-                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
-            )
-            self._transport.write(body)
+            self._transport.write(HEAD % (self._date, len(body)) + body)
 
 
-async def answer_with(answer: Callable[[str], bytes]) -> None:
-    """Serves whatever ``answer`` makes of a request's target."""
-    server = await asyncio.get_running_loop().create_server(lambda: Answering(answer), "127.0.0.1", 0)
+async def answer_with(answer: Callable[[str], bytes], dated: bool) -> None:
+    """Serves whatever ``answer`` makes of a request's target; ``dated``: with the time at which the connection began."""
+    server = await asyncio.get_running_loop().create_server(lambda: Answering(answer, dated), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -82,13 +82,13 @@ def events(turns: str, size: str) -> None:
         watch, turn = addressed(target)
         return made[turn - 1][watch] if turn else answers.empty(*watch)
 
-    uvloop.run(answer_with(answer))
+    uvloop.run(answer_with(answer, dated=False))  # the clock of this measurement is not that of the machine
 
 
 def same(size: str) -> None:
     """One answer of a training job to every request."""
     body = answers.make_answers("modelarts_training", "job-0", [1_790_000_000_000], int(size))[0]
-    uvloop.run(answer_with(lambda _: body))
+    uvloop.run(answer_with(lambda _: body, dated=True))
 
 
 KINDS: dict[str, Callable[..., None]] = {
