@@ -12,10 +12,12 @@ from exporter.documents import Document, read_document
 from exporter.errors import ConfigError
 from exporter.facts import Noted
 from exporter.fetch import TIMEOUT, Fetcher, Route
+from exporter.journal import Journal
 from exporter.ledger import Display, Ledger
 from exporter.listing import Desk, Listing
 from exporter.mapping.apply import mapper
 from exporter.mapping.catalogue import catalogue
+from exporter.mapping.fold import folder
 from exporter.mapping.packs import built_in, load
 from exporter.mapping.rules import Pack
 from exporter.outputs.prometheus import Prometheus
@@ -71,7 +73,8 @@ def read_packs(config: Config) -> tuple[Pack, ...]:
     if problems:
         raise ConfigError(problems)
     fields = {name: kind.fields for name, kind in SOURCES.items()}
-    return load(documents, fields, {name: kind.record for name, kind in SOURCES.items()})
+    records = {name: kind.record for name, kind in SOURCES.items()}
+    return load(documents, fields, records, {name: kind.statuses for name, kind in SOURCES.items()})
 
 
 def read_known(config: Config) -> Known:
@@ -181,8 +184,11 @@ def make_station(account: Account, name: str, core: Core) -> Station:
     severities = core.known.catalogue.severities.get(name, ())
     listing = Listing(desk, roster, severities, core.prometheus.declare, core.series_ttl)
     habits = Habits(options.overlap, options.reconcile, options.grace, options.history == "count")
-    map_ = mapper(core.known.packs[name], target.name)
-    collector = Collector(desk, habits, roster, listing, core.store, core.known.catalogue.metrics, map_)
+    pack = core.known.packs[name]
+    journal = Journal(target.name, name, folder(pack, target.name), None)
+    journal.restore(core.restored.runs, core.restored.notes)
+    map_, metrics = mapper(pack, target.name), core.known.catalogue.metrics
+    collector = Collector(desk, habits, roster, listing, journal, core.store, metrics, map_)
     rhythm = Rhythm(options.poll_interval, options.max_poll_interval, options.grace)
     return Station(desk, roster, listing, collector, Pace(rhythm, options.discovery_interval))
 

@@ -5,18 +5,20 @@ is worked on in slices, so that a scrape never waits for one.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from exporter.conversation import converse
 from exporter.events import Answer, Ask, Event, Found, Millis, Page, Resource, Window
-from exporter.facts import Contacted, Overflowed, PollDone, Records, Unmapped
+from exporter.facts import Contacted, Overflowed, PollDone, Records, Seen, Unmapped
+from exporter.journal import Journal
 from exporter.listing import Desk, Listing
 from exporter.ports import Commit, Map, Progress, Store, Watch
 from exporter.roster import Roster
 from exporter.signals import Metric
-from exporter.tally import Context, History, Tallied, tally
+from exporter.spans import View
+from exporter.tally import Context, History, Tallied, changes_of, tally
 
 SLICE = 500  # events between two chances for a scrape
 MANY = 200  # watches; to look at all of them takes 0.2 us each
@@ -53,12 +55,13 @@ class Collector:
         habits: Habits,
         roster: Roster,
         listing: Listing,
+        journal: Journal,
         store: Store,
         metrics: Mapping[str, Metric],
         map_: Map,
     ) -> None:
         self._desk, self._habits, self._roster, self._listing = desk, habits, roster, listing
-        self._store, self._metrics, self.map = store, metrics, map_
+        self._journal, self._store, self._metrics, self.map = journal, store, metrics, map_
         self._contact_kept = roster.contact is not None
         self._complete: float | None = None
         self._look_again = 0.0
@@ -92,6 +95,15 @@ class Collector:
             self._roster.contact = self._listing.complete
             await self._commit(Commit(Watch(self._desk.target, self._desk.source, "")))
             self._desk.tell(Contacted(self._desk.target, self._desk.source, self._listing.complete / 1000))
+
+    async def bury(self, resource: str) -> None:
+        """Nothing will be heard of a resource any more, so its runs are over. Raises StoreError."""
+        await self._settle(Commit(Watch(self._desk.target, self._desk.source, resource)), [resource], gone=True)
+
+    def forget(self) -> None:
+        """Drops what is kept of resources that are no longer known."""
+        for resource in self._journal.known() - self._roster.resources.keys():
+            self._journal.forget(resource)
 
     def complete(self) -> float | None:
         """Vendor time (Unix s) before which every event has been seen; None before the first reads are over.
@@ -154,8 +166,10 @@ class Collector:
             return []
         told = tally(events, growths, self.map, self._context(read))
         fresh = events if all(growths) else [event for event, growth in zip(events, growths, strict=True) if growth]
-        await self._commit(Commit(watch, events=fresh, changes=told.changes))
+        notes = self._journal.note(told.rows, self._desk.now())
+        await self._commit(Commit(watch, events=fresh, changes=told.changes, notes=notes))
         self._tell(told, read.resource.id)
+        self._desk.tell(Seen(self._desk.target, self._desk.source, self._desk.clock.now(), told.rows))
         return fresh
 
     def _context(self, read: _Read) -> Context:
@@ -189,8 +203,27 @@ class Collector:
             closed=closed,
         )
         self._roster.progress[id_] = after
-        if full or closed or not self._contact_kept or complete - (before.complete or 0) > LAZY:
-            await self._commit(Commit(Watch(self._desk.target, self._desk.source, id_), progress=after))
+        due = full or closed or not self._contact_kept or complete - (before.complete or 0) > LAZY
+        commit = Commit(Watch(self._desk.target, self._desk.source, id_), progress=after)
+        read_now = [id_] if self._desk.per_resource else {*self._journal.waiting(), *self._journal.open()}
+        await self._settle(commit, read_now, gone=closed, due=due)
+
+    async def _settle(self, commit: Commit, resources: Iterable[str], *, gone: bool, due: bool = False) -> None:
+        """Commits what complete reads mean for the runs of some resources; a ``due`` commit is made anyway."""
+        settled = self._journal.settle((id_, self._view(id_, gone=gone)) for id_ in resources)
+        if settled.runs or settled.signals or settled.ended or settled.parcels:
+            changes = changes_of(settled.signals, settled.ended, self._metrics, self._desk.now())
+            commit = msgspec.structs.replace(commit, changes=changes, runs=settled.runs, parcels=settled.parcels)
+        elif not due:
+            return
+        await self._commit(commit)
+        for fact in settled.moved:
+            self._desk.tell(fact)
+
+    def _view(self, id_: str, *, gone: bool) -> View:
+        listed = self._roster.resources.get(id_) if self._desk.per_resource else None
+        contact = 0 if self._habits.history_counts else self._roster.contact or 0
+        return View(self._desk.now(), contact, listed, self._roster.seen.get(id_, 0), gone)
 
     async def _commit(self, commit: Commit) -> None:
         if not self._contact_kept:

@@ -3,9 +3,14 @@
 ``target`` and ``source`` are the labels TS of the self-metrics. Times are Unix seconds, durations seconds.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from exporter.errors import ExporterError
+from exporter.events import Event
+from exporter.signals import Mapped
+from exporter.spans import OpenSpan, Span
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -109,6 +114,26 @@ class Unmapped(Fact, frozen=True):
     cause: str
     text: str
     times: int
+
+
+class Seen(Fact, frozen=True):
+    """Events that were committed, with what the mapping made of each and how many of its occurrences were news."""
+
+    target: str
+    source: str
+    at: float
+    rows: Sequence[tuple[Event, Mapped, int]]
+
+
+class RunsMoved(Fact, frozen=True):
+    """The runs of a resource after a read: the spans that are over now, and those still open (runs before their phases)."""
+
+    target: str
+    source: str
+    resource: str
+    at: float
+    closed: tuple[Span, ...]
+    open: tuple[OpenSpan, ...]
 
 
 class Skewed(Fact, frozen=True):

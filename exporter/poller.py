@@ -50,6 +50,7 @@ class Poller:
     async def expire(self) -> None:
         """Lets the series of resources go that left long ago. Raises StoreError."""
         await self._listing.expire()
+        self._collector.forget()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -100,6 +101,7 @@ class Poller:
         except SourceGone as error:
             wait = self._wait(error, self._failed.setdefault(id_, 0), id_)
             if await self._listing.lose(id_):
+                await self._collector.bury(id_)
                 del self._failed[id_]
                 return None, 0.0
             return wait, entry.interval

@@ -11,9 +11,15 @@ import msgspec
 from exporter.events import Answer, Ask, Event, Found, Millis, Page, Resource, Window
 from exporter.facts import Fact
 from exporter.signals import Changes, Mapped, Series
+from exporter.spans import Folded, Note, Parcel, Runs, Span, Told, View
 
 Tell = Callable[[Fact], None]
 Map = Callable[[Event], Mapped]
+Fold = Callable[[str, Runs, Sequence[Note], View], Folded]
+"""What notes, in any order, and a listing make of the runs of a resource (by its id). The runs given are used up."""
+
+Encode = Callable[[Sequence[Span], Sequence[Told]], Sequence[Parcel]]
+"""What is to be sent of spans and events."""
 
 Reading = Generator[Ask | Page | Found, Answer | int | None, None]
 """A conversation with a vendor, stated without waiting.
@@ -79,6 +85,8 @@ class Commit(msgspec.Struct, frozen=True):
 
     ``held`` are the series whose value is not to be shown yet, ``shown`` those whose waiting is over. ``contact``
     is the first contact with the target's source and is set once. ``resources`` are new or changed ones;
+    ``notes`` (by resource) are kept until ``runs`` has the resource, whose value then stands for all of them; ``b""``
+    is nothing to remember. ``parcels`` are to be sent.
     ``forget`` drops remembered keys of days before it;
     ``forgotten`` drops all that is remembered of the watch: keys, progress and resource.
     """
@@ -91,18 +99,26 @@ class Commit(msgspec.Struct, frozen=True):
     resources: Sequence[Resource] = ()
     held: Collection[Series] = ()
     shown: Collection[Series] = ()
+    notes: Mapping[str, bytes] = {}
+    runs: Mapping[str, bytes] = {}
+    parcels: Sequence[Parcel] = ()
     forget: Millis | None = None
     forgotten: bool = False
 
 
 class Restored(msgspec.Struct, frozen=True):
-    """All that a store remembers, at start. ``changes`` holds whole totals; ``held`` those still waiting to be shown."""
+    """All that a store remembers, at start. ``changes`` holds whole totals; ``held`` those still waiting to be shown.
+
+    ``runs`` and ``notes`` (in their order) are by target, source and resource.
+    """
 
     changes: Changes
     held: frozenset[Series]
     progress: Mapping[Watch, Progress]
     contacts: Mapping[tuple[str, str], Millis]
     resources: Mapping[tuple[str, str], Mapping[str, Resource]]
+    runs: Mapping[Watch, bytes] = {}
+    notes: Mapping[Watch, Sequence[bytes]] = {}
 
 
 class Store(Protocol):

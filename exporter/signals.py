@@ -72,11 +72,35 @@ class Observe(msgspec.Struct, frozen=True):
 Signal = Count | Set | State | Observe
 
 
+class Phase(msgspec.Struct, frozen=True, array_like=True):
+    """A phase of a run begins, ends or fails; with the name ``RUN`` the run itself does, an end with its ``outcome``.
+
+    ``of`` tells things apart that go on side by side: models of a service, operations of a cluster.
+    """
+
+    step: Literal["begin", "end", "fail"]
+    name: str
+    of: str = ""
+    outcome: str = ""
+
+
+RUN = "run"
+OPEN_PHASES = "open"  # what ``fail`` may name: whatever phase is open
+
+
+class Mark(msgspec.Struct, frozen=True, array_like=True):
+    """What an event is called on a span, and its attributes."""
+
+    name: str
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
 class Mapped(msgspec.Struct, frozen=True):
     """What a mapping makes of one event.
 
     ``rule`` is the id of the rule that took it, or ``None`` with ``unmapped`` saying why (``no_rule``, ``no_shape``,
     ``bad_capture``). ``overflow`` lists the (metric, label) whose value was outside its domain and became ``other``.
+    ``dropped`` keeps it out of spans and logs.
     """
 
     severity: str
@@ -86,6 +110,8 @@ class Mapped(msgspec.Struct, frozen=True):
     unmapped: str | None = None
     overflow: tuple[tuple[str, str], ...] = ()
     dropped: bool = False
+    phases: tuple[Phase, ...] = ()
+    mark: Mark | None = None
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -105,6 +131,7 @@ class Observed(msgspec.Struct, frozen=True):
 class Changes(msgspec.Struct, frozen=True):
     """All that one commit changes in the totals. Counters and histograms hold growth, the rest hold new values.
 
+    ``ended`` are gauges that end; of a series that is in ``gauges`` too, the value comes after the end.
     ``gone`` lists resources (target, source, id) whose series leave.
     """
 
@@ -112,4 +139,5 @@ class Changes(msgspec.Struct, frozen=True):
     observed: dict[Series, Observed] = {}
     gauges: dict[Series, Moment] = {}
     states: dict[Series, Moment] = {}
+    ended: tuple[Series, ...] = ()
     gone: tuple[tuple[str, str, str], ...] = ()

@@ -46,15 +46,20 @@ class Context(msgspec.Struct, frozen=True):
     complete: Millis | None = None
 
 
+Row = tuple[Event, Mapped, int]
+"""An event that grew, what the mapping made of it, and how much of its growth is news."""
+
+
 class Tallied(msgspec.Struct, frozen=True):
-    """The changes of a page and what needs telling about it: ``new`` events, occurrences that are ``history``, ``late`` events."""
+    """The changes of a page and what needs telling about it: occurrences that are ``history``, ``late`` events, and
+    ``rows``, one for each event that is new or grew."""
 
     changes: Changes
-    new: int
     history: int
     late: int
     overflow: dict[tuple[str, str], int]
     unmapped: dict[tuple[str, str], int]
+    rows: list[Row]
 
 
 def counted(event: Event, growth: int, history: History) -> int:
@@ -79,11 +84,12 @@ def tally(
 ) -> Tallied:
     """Folds one page (or a slice of it) into changes. The loop runs for every event: ``make bench`` says what it takes."""
     sums, history = _Sums(), context.history
-    cells, times = sums.cells, sums.times
+    cells, times, rows = sums.cells, sums.times, list[Row]()
     for event, growth in zip(events, growths, strict=True):
         if not growth:
             continue
         mapped, at, news = map_(event), event.at, counted(event, growth, history)
+        rows.append((event, mapped, news))
         key = (mapped.severity, mapped.reason, event.resource)
         cell = cells.get(key) or cells.setdefault(key, [0, 0, 0])
         cell[0] += news
@@ -95,8 +101,7 @@ def tally(
                 times.append(at)
         if mapped.signals or mapped.overflow or mapped.unmapped is not None:
             sums.more(event, mapped, news, context.seen)
-    new = len(growths) - [*growths].count(0)
-    return Tallied(sums.changes(context), new, sums.history(), sums.late(context), sums.overflow, sums.unmapped)
+    return Tallied(sums.changes(context), sums.history(), sums.late(context), sums.overflow, sums.unmapped, rows)
 
 
 class _Sums:
@@ -147,6 +152,15 @@ class _Sums:
             changes.observed[LAG, place] = observed(lags, context.metrics[LAG].buckets)
         _apply(self.signals, context.metrics, changes)
         return changes
+
+
+def changes_of(
+    signals: Iterable[Signal], ended: Sequence[Series], metrics: Mapping[str, Metric], at: Millis
+) -> Changes:
+    """Signals that are true at one time, as changes."""
+    changes = Changes({}, {}, {}, {}, tuple(ended))
+    _apply(((signal, 1, at) for signal in signals), metrics, changes)
+    return changes
 
 
 def _apply(signals: Iterable[tuple[Signal, int, Millis]], metrics: Mapping[str, Metric], changes: Changes) -> None:

@@ -17,9 +17,10 @@ from exporter.mapping.rules import Pack
 from exporter.signals import OTHER, Mapped, State
 from exporter.sources import SOURCES
 
+STATUSES = {name: kind.statuses for name, kind in SOURCES.items()}
 FIELDS = {name: kind.fields for name, kind in SOURCES.items()}
 RECORDS = {name: kind.record for name, kind in SOURCES.items()}
-PACKS = {pack.source: pack for pack in load([read_document(path) for path in built_in()], FIELDS, RECORDS)}
+PACKS = {pack.source: pack for pack in load([read_document(path) for path in built_in()], FIELDS, RECORDS, STATUSES)}
 each_pack = pytest.mark.parametrize("source", sorted(PACKS))
 
 
@@ -134,5 +135,5 @@ def test_a_run_of_dws_has_both_ends(name: str) -> None:
 def test_loading_everything_takes_no_time_to_speak_of() -> None:
     """With all tests of all packs, at every start and reload: about 60 ms of one core; four times that is a fault."""
     begin = time.process_time()
-    load([read_document(path) for path in built_in()], FIELDS, RECORDS)
+    load([read_document(path) for path in built_in()], FIELDS, RECORDS, STATUSES)
     assert time.process_time() - begin < 0.3

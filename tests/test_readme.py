@@ -89,7 +89,10 @@ def test_a_mapping_of_the_readme_loads_before_the_built_in_packs_and_passes_its_
     documents = [parse_document(block, "README.md"), *(read_document(path) for path in packs.built_in())]
     fields = {name: kind.fields for name, kind in SOURCES.items()}
     records = {name: kind.record for name, kind in SOURCES.items()}
-    assert {pack.source for pack in packs.load(documents, fields, records)} == set(SOURCES)
+    assert {
+        pack.source
+        for pack in packs.load(documents, fields, records, {name: kind.statuses for name, kind in SOURCES.items()})
+    } == set(SOURCES)
 
 
 def test_the_same_value_by_environment_and_on_the_command_line(tmp_path: Path) -> None:

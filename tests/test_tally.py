@@ -94,7 +94,7 @@ def test_history_builds_gauges_and_states_but_adds_nothing_to_counters() -> None
         },
         states={("s", ()): Moment(("Running",), BEFORE)},
     )
-    assert (told.new, told.history, told.late, told.unmapped) == (1, 1, 0, {})
+    assert (len(told.rows), told.history, told.late, told.unmapped) == (1, 1, 0, {})
     assert told.overflow == {("m", "l"): 1}
 
 
@@ -125,14 +125,14 @@ def test_a_page_becomes_few_series() -> None:
             )
         },
     )
-    assert (told.new, told.history) == (3, 0)
+    assert (len(told.rows), told.history) == (3, 0)
 
 
 def test_what_did_not_grow_is_not_even_mapped() -> None:
     def refuse(_: Event) -> Mapped:
         raise AssertionError("mapped")
 
-    assert folded(an_event(), growths=(0,), mapped=refuse) == Tallied(Changes(), 0, 0, 0, {}, {})
+    assert folded(an_event(), growths=(0,), mapped=refuse) == Tallied(Changes(), 0, 0, {}, {}, [])
 
 
 def test_counters_and_histograms_of_a_mapping_grow_by_each_occurrence() -> None:

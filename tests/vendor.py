@@ -12,9 +12,12 @@ from exporter.collect import Collector, Habits
 from exporter.errors import SourceError
 from exporter.events import Answer, Ask, Event, Found, Millis, Page, Resource, Window
 from exporter.facts import Fact
+from exporter.journal import Journal
 from exporter.ledger import Display, Ledger
 from exporter.listing import Desk, Listing
 from exporter.mapping.catalogue import BUILTIN, catalogue
+from exporter.mapping.fold import folder
+from exporter.mapping.rules import Pack
 from exporter.outputs.prometheus import Prometheus
 from exporter.poller import Pace, Poller
 from exporter.ports import Commit, Progress, Reading, Store, ask, give
@@ -162,7 +165,11 @@ class Watched:
         self.habits = Habits(**{"overlap": 600.0, "reconcile": 6 * HOUR, "grace": GRACE, **habits})
         self.roster = Roster(Pick(), exclude, self.habits.grace)
         self.listing = Listing(self.desk, self.roster, ("info",), self.prometheus.declare, ttl)
-        self.collector = Collector(self.desk, self.habits, self.roster, self.listing, store, BUILTIN, _mapped)
+        pack = Pack("s", (), {}, (), frozenset(), frozenset(), {}, (), (), "")
+        self.journal = Journal(*PLACE, folder(pack, "t"), None)
+        self.collector = Collector(
+            self.desk, self.habits, self.roster, self.listing, self.journal, store, BUILTIN, _mapped
+        )
 
     def _now(self) -> Millis:
         return int((self.clock.now() + self.skew) * 1000)

@@ -6,15 +6,17 @@ from math import isfinite
 from typing import Literal, NamedTuple
 
 from exporter.documents import Path_
-from exporter.mapping.catalogue import BUILTIN, OPEN, OUTCOMES, RUNS
+from exporter.mapping.catalogue import BUILTIN, OPEN, RUNS
 from exporter.mapping.context import Context, Names
-from exporter.mapping.rules import Action, Label
+from exporter.mapping.rules import Action, Called, Label, Step
 from exporter.mapping.schema import ActionPart
-from exporter.signals import Kind, Metric
+from exporter.signals import OPEN_PHASES, RUN, Kind, Metric
 
 Verb = Literal["count", "set", "state", "observe"]
 _VERBS: dict[Verb, Kind] = {"count": "counter", "set": "gauge", "state": "stateset", "observe": "histogram"}
-_ALL = (*_VERBS, "run", "drop")
+_STEPS = ("begin", "end", "fail", "run")
+_ALL = (*_VERBS, *_STEPS, "span_event", "drop")
+_TAKES = {"span_event": {"attributes"}, "drop": set[str]()} | {step: {"of"} for step in _STEPS}
 _FILLED = ("target", "source", "resource")
 _MOST_VALUES = 1000
 
@@ -32,7 +34,7 @@ class Draft(NamedTuple):
         self.context.say((*self.path, *path), what)
 
 
-def build_action(draft: Draft) -> Action | None:
+def build_action(draft: Draft) -> Action | Step | Called | None:
     """One checked action; ``None`` for ``drop`` and where the verb or the metric is at fault."""
     verbs = [verb for verb in _ALL if getattr(draft.part, verb) is not None]
     if len(verbs) != 1:
@@ -40,8 +42,10 @@ def build_action(draft: Draft) -> Action | None:
         draft.say(f"{found}; write exactly one of {', '.join(_ALL)}")
         return None
     place = draft.context.document.where(draft.path)
-    if verbs[0] in ("run", "drop"):
+    if verbs[0] in _TAKES:
         return _plain(draft, verbs[0], place)
+    for key in sorted(draft.part.model_fields_set & {"of", "attributes"}):
+        draft.say(f"'{verbs[0]}' takes no {key}; remove it", key)
     verb: Verb = verbs[0]  # type: ignore[assignment]
     metric = _metric(draft, verb)
     if metric is None:
@@ -49,12 +53,27 @@ def build_action(draft: Draft) -> Action | None:
     return Action(verb, metric, tuple(_labels(draft, verb, metric)), _value(draft, verb), place)
 
 
-def _plain(draft: Draft, verb: str, place: str) -> Action | None:
-    for key in sorted(draft.part.model_fields_set - {"run", "drop"}):
+def _plain(draft: Draft, verb: str, place: str) -> Step | Called | None:
+    part = draft.part
+    for key in sorted(part.model_fields_set - {verb} - _TAKES[verb]):
         draft.say(f"'{verb}' takes no {key}; remove it", key)
-    if draft.part.run is None:
+    for key, origin in [
+        ("of", part.of),
+        *((f"attributes.{name}", name_of) for name, name_of in part.attributes.items()),
+    ]:
+        if origin is not None and draft.names.kind(origin) in (None, "texts", "numbers"):
+            draft.say(
+                f"no single value called '{origin}' in every shape; use one of {draft.names.known()}", *key.split(".")
+            )
+    if verb == "drop":
         return None
-    return Action("count", BUILTIN[RUNS], (Label("outcome", draft.part.run, OUTCOMES, fixed=True),), 1.0, place)
+    if verb == "span_event":
+        return Called(str(part.span_event), tuple(part.attributes.items()))
+    name: str = RUN if verb == "run" else getattr(part, verb)
+    if name == OPEN_PHASES and verb != "fail":
+        draft.say("only 'fail' may say open; name the phase", verb)
+    step: Literal["begin", "end", "fail"] = "end" if verb == "run" else verb  # type: ignore[assignment]
+    return Step(step, name, part.of or "", part.run or "", place)
 
 
 def _metric(draft: Draft, verb: Verb) -> Metric | None:

@@ -8,7 +8,7 @@ from exporter.mapping.actions import Draft, build_action
 from exporter.mapping.context import Context, Names
 from exporter.mapping.holes import Kind
 from exporter.mapping.pattern import Pattern, parse_pattern
-from exporter.mapping.rules import Rule
+from exporter.mapping.rules import Action, Called, Rule, Step
 from exporter.mapping.schema import RulePart
 from exporter.mapping.shadow import covers
 from exporter.mapping.shape import Shape, parse_shape
@@ -58,9 +58,11 @@ def _rule(part: RulePart, path: Path_, context: Context) -> Rule:
         text.splits,
         said.severity if said else None,
         said.reason if said else None,
-        tuple(action for action in actions if action),
+        tuple(action for action in actions if isinstance(action, Action)),
         any(action.drop for action in part.do),
         context.document.where((*path, "id")),
+        tuple(action for action in actions if isinstance(action, Step)),
+        next((action for action in actions if isinstance(action, Called)), None),
     )
 
 
@@ -139,8 +141,10 @@ def _captures(shapes: tuple[Shape, ...], path: Path_, context: Context) -> dict[
 def _splits(part: RulePart, path: Path_, captures: dict[str, Kind], context: Context) -> Iterator[tuple[str, Shape]]:
     for name, source in part.split.items():
         place = (*path, "split", name)
-        if captures.get(name) not in ("text", "any"):
-            texts = ", ".join(found for found, kind in captures.items() if kind in ("text", "any")) or "none"
+        if captures.get(name) not in ("text", "any") and name not in context.fields:
+            texts = ", ".join(
+                [*(found for found, kind in captures.items() if kind in ("text", "any")), *context.fields]
+            )
             context.say(place, f"no text '{name}' is captured by every shape; split one of: {texts}")
             continue
         try:

@@ -5,12 +5,13 @@ from itertools import product
 
 from exporter.mapping.reach import pairs, severities
 from exporter.mapping.rules import Action, Pack
-from exporter.signals import OTHER, Catalogue, Metric, Series
+from exporter.signals import OTHER, RUN, Catalogue, Metric, Series
 
 OUTCOMES = ("success", "failure", "cancelled", "unknown")
 CAUSES = ("no_rule", "no_shape", "bad_capture")
 STATUS, RUNS = "platform_resource_status", "platform_runs_total"
 _EVENTS, _UNMAPPED, _LAG = "platform_events_total", "platform_events_unmapped_total", "platform_event_lag_seconds"
+_PHASE_TOOK, _RUN_TOOK = "platform_phase_duration_seconds", "platform_run_duration_seconds"
 _LAGS = (1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 21600.0, 86400.0)
 _PHASES = (0.1, 1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 10800.0, 43200.0, 86400.0)
 _RUNS = (60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0, 86400.0, 259200.0, 604800.0)
@@ -155,6 +156,18 @@ def _zeros(target: str, source: str, pack: Pack | None) -> Iterator[Series]:
             yield _EVENTS, (target, source, severity, reason)
         for action in _actions(pack):
             yield from _products(target, source, action)
+        yield from _process_zeros(target, source, pack)
+
+
+def _process_zeros(target: str, source: str, pack: Pack) -> Iterator[Series]:
+    """Runs and phases in every outcome, where rules or the process tell of them."""
+    alone = pack.process.run is None and not pack.process.operations
+    for outcome in OUTCOMES:
+        if not alone or any(step.name == RUN for rule in pack.rules for step in rule.steps):
+            yield RUNS, (target, source, outcome)
+            yield _RUN_TOOK, (target, source, outcome)
+        for phase in pack.process.phases:
+            yield _PHASE_TOOK, (target, source, phase, outcome)
 
 
 def _products(target: str, source: str, action: Action) -> Iterator[Series]:

@@ -4,7 +4,7 @@ Every test is its own world: target ``test``, resource ``resource`` (where the r
 A record that repeats an event with a higher count grows it by the difference.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from msgspec import MsgspecError
@@ -13,9 +13,12 @@ from exporter.errors import ExporterError
 from exporter.events import Event
 from exporter.mapping.apply import mapper
 from exporter.mapping.catalogue import BUILTIN
+from exporter.mapping.expect import OPEN
+from exporter.mapping.fold import folder
 from exporter.mapping.rules import Example, Expectation, Pack
 from exporter.ports import Map
-from exporter.signals import Count, Mapped, Metric, Observe, Set, State
+from exporter.signals import Count, Mapped, Metric, Observe, Set, Signal, State
+from exporter.spans import Note, Runs, SpanEvent, View
 
 TARGET, RESOURCE = "test", "resource"
 Record = Callable[[Any, str], Event]
@@ -64,20 +67,54 @@ def _failures(pack: Pack, map_: Map, example: Example, record: Record) -> Iterat
     except (ExporterError, MsgspecError, ValueError, TypeError, KeyError) as error:
         yield f"{example.place}: the record cannot be read ({error}); correct it"
         return
+    notes: dict[str, list[Note]] = {}
     for event in events:
         growth = max(0, event.count - counts.get(event.key, 0))
         counts[event.key] = max(event.count, counts.get(event.key, 0))
         mapped = map_(event)
         if growth:
             _note(world, event, growth, mapped)
+            notes.setdefault(event.resource, []).extend([_told(event, mapped)] if mapped.phases else [])
     if example.single and mapped and mapped.rule != example.rule:
         what = f"expected {_named(example.rule)} to take the event, but {_named(mapped.rule)} did"
         yield f"{example.place}: {what}{_because(mapped)}; correct the rules or the test"
+    yield from _wrong_phases(pack, world, example, notes)
     for expectation in example.expect:
         found = _found(world, expectation)
         if found != expectation.value:
             what = f"expected {expectation.text}, found {_shown(found)}"
             yield f"{expectation.place}: {what}; correct the rules or the test"
+
+
+def _wrong_phases(pack: Pack, world: _World, example: Example, notes: Mapping[str, Sequence[Note]]) -> Iterator[str]:
+    phases: dict[str, float | str] = {}
+    for resource, told in notes.items():
+        phases |= _fold(pack, world, resource, told)
+    if example.phases and phases != dict(example.phases):
+        what = f"expected the phases {_listed(dict(example.phases))}, found {_listed(phases)}"
+        yield f"{example.place}: {what}; correct the rules or the test"
+
+
+def _told(event: Event, mapped: Mapped) -> Note:
+    told = SpanEvent(event.at or 0, event.key.hex(), "", event.text, mapped.severity, mapped.reason)
+    return Note(event.at or 0, mapped.rule or "", True, mapped.phases, told)
+
+
+def _fold(pack: Pack, world: _World, resource: str, notes: Sequence[Note]) -> dict[str, float | str]:
+    """Folds what one read would have told of a resource; gives back its phases, with their seconds or ``open``."""
+    if not notes:
+        return {}
+    folded = folder(pack, TARGET)(resource, Runs({}, {}), notes, View(max(note.at for note in notes), 0))
+    for signal in folded.signals:
+        _apply(world, signal, notes[-1].at, 1)
+    spans: dict[str, float | str] = {
+        span.name: (span.end - span.start) / 1000 for span in folded.spans if span.name in pack.process.phases
+    }
+    return spans | {phase.name: OPEN for run in folded.runs.open.values() for phase in run.phases}
+
+
+def _listed(phases: Mapping[str, float | str]) -> str:
+    return "{" + ", ".join(f"{name}: {length}" for name, length in phases.items()) + "}"
 
 
 def _because(mapped: Mapped) -> str:
@@ -100,17 +137,21 @@ def _note(world: _World, event: Event, growth: int, mapped: Mapped) -> None:
     if mapped.unmapped:
         _grow(world, "platform_events_unmapped_total", (*base, mapped.unmapped), growth)
     for signal in mapped.signals:
-        name, labels = signal.series
-        match signal:
-            case Count():
-                _grow(world, name, labels, signal.by * growth)
-            case Observe():
-                _grow(world, f"{name}_count", labels, growth)
-                _grow(world, f"{name}_sum", labels, signal.value * growth)
-            case Set():
-                _put(world.values, signal.series, (at, signal.value))
-            case State():
-                _put(world.states, signal.series, (at, signal.value))
+        _apply(world, signal, at, growth)
+
+
+def _apply(world: _World, signal: Signal, at: int, growth: int) -> None:
+    name, labels = signal.series
+    match signal:
+        case Count():
+            _grow(world, name, labels, signal.by * growth)
+        case Observe():
+            _grow(world, f"{name}_count", labels, growth)
+            _grow(world, f"{name}_sum", labels, signal.value * growth)
+        case Set():
+            _put(world.values, signal.series, (at, signal.value))
+        case State():
+            _put(world.states, signal.series, (at, signal.value))
 
 
 def _grow(world: _World, name: str, labels: Labels, by: float) -> None:

@@ -13,6 +13,7 @@ from exporter.signals import Metric
 _LINE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(?:\{(.*)\})?\s+(\+?)(-?[0-9]+(?:\.[0-9]+)?)")
 _LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"\s*(?:,|\Z)')
 _ESCAPED = re.compile(r"\\(.)")
+OPEN = "open"
 _ENDINGS = ("_count", "_sum")
 
 
@@ -29,7 +30,15 @@ def build_examples(parts: list[ExamplePart], context: Context) -> Iterator[Examp
             part.rule,
             tuple(_expectations(part.expect, (*path, "expect"), context)),
             context.document.where(path),
+            tuple(_phases(part, path, context)),
         )
+
+
+def _phases(part: ExamplePart, path: Path_, context: Context) -> Iterator[tuple[str, float | str]]:
+    for name, value in part.expect_phases.items():
+        if isinstance(value, str) and value != OPEN:
+            context.say((*path, "expect_phases", name), f"'{value}' is no length; write seconds, or {OPEN}")
+        yield name, value
 
 
 def _check(part: ExamplePart, single: bool, path: Path_, context: Context) -> None:
@@ -39,7 +48,7 @@ def _check(part: ExamplePart, single: bool, path: Path_, context: Context) -> No
         context.say(path, "says no rule; add 'rule: …' with the id that takes the event, or 'rule: null'")
     elif not single and "rule" in part.model_fields_set:
         context.say((*path, "rule"), "a sequence has no single rule; remove it")
-    elif not single and not part.expect:
+    elif not single and not part.expect and not part.expect_phases:
         context.say(path, "expects nothing; add lines under 'expect'")
 
 

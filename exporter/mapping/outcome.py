@@ -8,33 +8,48 @@ from typing import Any, NamedTuple
 
 from exporter.events import Event
 from exporter.mapping.fill import Base, Numbers, Overflow, Place, bounded, filler, numbers_of
-from exporter.mapping.rules import Action, Rule
+from exporter.mapping.rules import Action, Rule, field_of
 from exporter.mapping.shape import Fit, splitter
-from exporter.signals import Count, Mapped, Observe, Series, Set, Signal, State
+from exporter.signals import Count, Mapped, Mark, Observe, Phase, Series, Set, Signal, State
 
 Outcome = Callable[[Event, tuple[Any, ...], Base], Mapped]
 Act = Callable[[Event, tuple[Any, ...], Base, Overflow], Iterable[Signal] | None]
 Make = Callable[[Series, float], Signal]
+_LONGEST = 256  # characters of a text that tells spans apart or is an attribute
+
+
+Read = Callable[[Event, tuple[Any, ...], Base], str]
 
 
 class _Split(NamedTuple):
-    """Which capture is cut, and how."""
+    """Which capture or field is cut, and how."""
 
-    capture: int
+    read: Read
     cut: Fit
+
+
+class _Steps(NamedTuple):
+    """What an event says of runs, with what is read for it."""
+
+    phases: Callable[[Event, tuple[Any, ...], Base], tuple[Phase, ...]]
+    mark: Callable[[Event, tuple[Any, ...], Base], Mark | None]
 
 
 def compile_outcome(rule: Rule, names: Sequence[str], place: Place) -> Outcome:
     """The outcome of a rule whose captures have ``names``; what does not vary is always the same object."""
-    splits = tuple(_Split(names.index(name), splitter(shape)) for name, shape in rule.splits)
-    names = [*names, *(hole.name for _, shape in rule.splits for hole in shape.holes)]
+    cut, names = [], [*names]
+    for name, shape in rule.splits:
+        cut.append(_Split(_reader(name, names), splitter(shape)))
+        names += [hole.name for hole in shape.holes]
     acts = tuple(_act(action, names, place) for action in rule.actions)
-    return _settled(rule, acts) if constant(rule) else _varying(rule, acts, splits)
+    steps = _Steps(_phases(rule, names), _mark(rule, names))
+    return _settled(rule, acts, steps) if constant(rule) else _varying(rule, acts, tuple(cut), steps)
 
 
 def constant(rule: Rule) -> bool:
     """Whether its outcome depends on neither captures nor resource."""
-    return not rule.splits and all(_constant(action) for action in rule.actions)
+    told = any(step.of for step in rule.steps) or bool(rule.called and rule.called.attributes)
+    return not rule.splits and not told and all(_constant(action) for action in rule.actions)
 
 
 def settle(rule: Rule, base: Base) -> Base:
@@ -47,7 +62,7 @@ def _constant(action: Action) -> bool:
     return fixed and not isinstance(action.value, str)
 
 
-def _settled(rule: Rule, acts: tuple[Act, ...]) -> Outcome:
+def _settled(rule: Rule, acts: tuple[Act, ...], steps: _Steps) -> Outcome:
     made: dict[Base, Mapped] = {}
 
     def outcome(event: Event, values: tuple[Any, ...], base: Base) -> Mapped:
@@ -55,13 +70,16 @@ def _settled(rule: Rule, acts: tuple[Act, ...]) -> Outcome:
         if known is None:
             own = settle(rule, base)
             signals = tuple(signal for act in acts for signal in act(event, values, own, []) or ())
-            known = made[base] = Mapped(own.severity, own.reason, rule.id, signals, None, own.overflow, rule.drop)
+            told = steps.phases(event, values, own), steps.mark(event, values, own)
+            known = made[base] = Mapped(
+                own.severity, own.reason, rule.id, signals, None, own.overflow, rule.drop, *told
+            )
         return known
 
     return outcome
 
 
-def _varying(rule: Rule, acts: tuple[Act, ...], splits: tuple[_Split, ...]) -> Outcome:
+def _varying(rule: Rule, acts: tuple[Act, ...], splits: tuple[_Split, ...], steps: _Steps) -> Outcome:
     bases: dict[Base, Base] = {}
 
     def outcome(event: Event, values: tuple[Any, ...], base: Base) -> Mapped:
@@ -71,7 +89,7 @@ def _varying(rule: Rule, acts: tuple[Act, ...], splits: tuple[_Split, ...]) -> O
         signals: list[Signal] = []
         overflow = [*own.overflow]
         for split in splits:
-            pieces = split.cut(values[split.capture])
+            pieces = split.cut(split.read(event, values, own))
             if pieces is None:
                 return _bad(rule, own)
             values = values + pieces
@@ -80,9 +98,43 @@ def _varying(rule: Rule, acts: tuple[Act, ...], splits: tuple[_Split, ...]) -> O
             if made is None:
                 return _bad(rule, own)
             signals.extend(made)
-        return Mapped(own.severity, own.reason, rule.id, tuple(signals), None, tuple(overflow), rule.drop)
+        told = steps.phases(event, values, own), steps.mark(event, values, own)
+        return Mapped(own.severity, own.reason, rule.id, tuple(signals), None, tuple(overflow), rule.drop, *told)
 
     return outcome
+
+
+def _reader(name: str, names: Sequence[str]) -> Read:
+    """Reads a capture as text, or a field."""
+    if name in names:
+        at = names.index(name)
+        return lambda event, values, base: str(values[at])
+    if name == "severity":
+        return lambda event, values, base: base.severity
+    read = field_of(name)
+    return lambda event, values, base: read(event)
+
+
+def _phases(rule: Rule, names: Sequence[str]) -> Callable[[Event, tuple[Any, ...], Base], tuple[Phase, ...]]:
+    fixed = tuple(Phase(step.step, step.name, "", step.outcome) for step in rule.steps)
+    if not any(step.of for step in rule.steps):
+        return lambda event, values, base: fixed
+    readers = [_reader(step.of, names) if step.of else lambda event, values, base: "" for step in rule.steps]
+    pairs = tuple(zip(rule.steps, readers, strict=True))
+    return lambda event, values, base: tuple(
+        [Phase(step.step, step.name, of(event, values, base)[:_LONGEST], step.outcome) for step, of in pairs]
+    )
+
+
+def _mark(rule: Rule, names: Sequence[str]) -> Callable[[Event, tuple[Any, ...], Base], Mark | None]:
+    called = rule.called
+    if called is None:
+        return lambda event, values, base: None
+    pairs = tuple((name, _reader(origin, names)) for name, origin in called.attributes)
+    name = called.name
+    return lambda event, values, base: Mark(
+        name, tuple([(key, read(event, values, base)[:_LONGEST]) for key, read in pairs])
+    )
 
 
 def _bad(rule: Rule, own: Base) -> Mapped:

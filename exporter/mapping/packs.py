@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from exporter.documents import Document
@@ -15,7 +16,8 @@ from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.context import Context
 from exporter.mapping.examples import Record, run_examples
 from exporter.mapping.expect import build_examples
-from exporter.mapping.rules import REASON_FIELDS, Example, Pack, Rule
+from exporter.mapping.process import build_process, check_steps
+from exporter.mapping.rules import REASON_FIELDS, UNNAMED, Example, Pack, Process, Rule
 from exporter.mapping.schema import MappingFile, read_mapping
 from exporter.mapping.tables import own_metrics, read_severity, read_vocab
 from exporter.signals import SEVERITIES, Metric
@@ -35,6 +37,7 @@ class Sheet(NamedTuple):
     severity: Mapping[str, str]
     metrics: Mapping[str, Metric]
     rules: tuple[Rule, ...]
+    process: Process | None
     examples: tuple[Example, ...]
 
 
@@ -46,16 +49,20 @@ def built_in() -> list[Path]:
 
 
 def load(
-    files: Sequence[Document], fields: Mapping[str, frozenset[str]], record: Mapping[str, Record]
+    files: Sequence[Document],
+    fields: Mapping[str, frozenset[str]],
+    record: Mapping[str, Record],
+    statuses: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> tuple[Pack, ...]:
     """One pack a source. Files stand in order of precedence: the user's before the built-in ones.
 
-    ``fields`` lists what each source offers to ``when``; ``record`` reads its raw records, for the tests in the files.
+    ``fields`` lists what each source offers to ``when``; ``record`` reads its raw records, for the tests in the files;
+    ``statuses`` are the vendor's states of its resources.
     A rule replaces one with the same id in a later file, at its place; other rules of an earlier file come first.
     Raises ConfigError with every problem found.
     """
     faults: list[str] = []
-    sheets = [sheet for document in files if (sheet := _sheet(document, fields, faults))]
+    sheets = [sheet for document in files if (sheet := _sheet(document, fields, statuses, faults))]
     check_metrics([(sheet.context, sheet.metrics) for sheet in sheets], faults)
     by_source: dict[str, list[Sheet]] = {}
     for sheet in sheets:
@@ -68,7 +75,12 @@ def load(
     return packs
 
 
-def _sheet(document: Document, fields: Mapping[str, frozenset[str]], faults: list[str]) -> Sheet | None:
+def _sheet(
+    document: Document,
+    fields: Mapping[str, frozenset[str]],
+    statuses: Mapping[str, tuple[str, ...]],
+    faults: list[str],
+) -> Sheet | None:
     context = Context(document, faults, "", frozenset(), {}, {})
     file = read_mapping(document, context.say)
     if file is None:
@@ -81,8 +93,12 @@ def _sheet(document: Document, fields: Mapping[str, frozenset[str]], faults: lis
         document, faults, file.source, fields[file.source] - {"text"}, read_vocab(file, context), BUILTIN | metrics
     )
     severity = read_severity(file, context)
-    rules = tuple(build_rules(file.rules, context))
-    return Sheet(document, file, context, severity, metrics, rules, tuple(build_examples(file.tests, context)))
+    rules, process = (
+        tuple(build_rules(file.rules, context)),
+        build_process(file.process, statuses.get(file.source, ()), context),
+    )
+    examples = tuple(build_examples(file.tests, context))
+    return Sheet(document, file, context, severity, metrics, rules, process, examples)
 
 
 def _checked(sheets: Sequence[Sheet], faults: list[str]) -> Pack:
@@ -92,6 +108,7 @@ def _checked(sheets: Sequence[Sheet], faults: list[str]) -> Pack:
     pack = _pack(sheets)
     check_reach(pack.rules, faults)
     check_domains(pack.rules, faults)
+    check_steps(pack.rules, pack.process, faults)
     return pack
 
 
@@ -125,6 +142,7 @@ def _pack(sheets: Sequence[Sheet]) -> Pack:
         hints=tuple(dict.fromkeys(word for sheet in sheets for word in sheet.file.unmapped.hint_words)),
         examples=tuple(example for sheet in sheets for example in sheet.examples),
         hash=_hash(sheets),
+        process=next((sheet.process for sheet in sheets if sheet.process is not None), UNNAMED),
     )
 
 

@@ -7,6 +7,7 @@ from exporter.events import Event
 from exporter.mapping.pattern import Pattern
 from exporter.mapping.shape import Shape
 from exporter.signals import Metric
+from exporter.spans import Outcome
 
 REASON_FIELDS = ("reason", "name")
 """Under these names a source offers ``Event.reason`` to ``when``."""
@@ -45,6 +46,50 @@ class Action(NamedTuple):
     place: str
 
 
+class Step(NamedTuple):
+    """A phase that begins, ends or fails; ``of`` names the capture or field that tells what it is of. ``place`` is for messages."""
+
+    step: Literal["begin", "end", "fail"]
+    name: str
+    of: str
+    outcome: str
+    place: str
+
+
+class Called(NamedTuple):
+    """What an event is called on a span, and the captures or fields that become its attributes."""
+
+    name: str
+    attributes: tuple[tuple[str, str], ...]
+
+
+class PhaseForm(NamedTuple):
+    """A phase of a process: how many seconds it may take, and the phase whose end begins it where no text does."""
+
+    timeout: float | None
+    begun_by: str | None
+
+
+class Process(NamedTuple):
+    """What runs of a source's resources are. ``run`` is what one is called where a resource has one at a time;
+    ``operations`` are those that go on side by side; with neither, phases stand for themselves.
+
+    ``closes_on`` maps the states of a listing (case folded) that end a run to its outcome. ``from_creation``: a run
+    begins when its resource was created. ``patience`` is how many seconds nothing may be heard of it.
+    """
+
+    run: str | None
+    operations: tuple[str, ...]
+    phases: Mapping[str, PhaseForm]
+    closes_on: Mapping[str, Outcome]
+    from_creation: bool
+    patience: float
+
+
+UNNAMED = Process(None, (), {}, {}, from_creation=False, patience=14 * 86400.0)
+"""The process of a file that declares none: a run that a rule ends is over with that, and nothing is known of its begin."""
+
+
 class Rule(NamedTuple):
     """One rule. It takes an event if every field of ``when`` has one of its values and the text fits a shape (or the
     pattern), or if there is neither."""
@@ -59,6 +104,8 @@ class Rule(NamedTuple):
     actions: tuple[Action, ...]
     drop: bool
     place: str
+    steps: tuple[Step, ...] = ()
+    called: Called | None = None
 
     @property
     def textual(self) -> bool:
@@ -80,7 +127,10 @@ class Expectation(NamedTuple):
 
 
 class Example(NamedTuple):
-    """A test of a mapping: raw records in, what must come out; a ``single`` one also names the rule that takes it."""
+    """A test of a mapping: raw records in, what must come out; a ``single`` one also names the rule that takes it.
+
+    ``phases`` are all that are told of, with their seconds, or ``open``.
+    """
 
     name: str
     records: tuple[Any, ...]
@@ -88,6 +138,7 @@ class Example(NamedTuple):
     rule: str | None
     expect: tuple[Expectation, ...]
     place: str
+    phases: tuple[tuple[str, float | str], ...] = ()
 
 
 class Pack(NamedTuple):
@@ -108,3 +159,4 @@ class Pack(NamedTuple):
     hints: tuple[str, ...]
     examples: tuple[Example, ...]
     hash: str
+    process: Process = UNNAMED

@@ -52,14 +52,20 @@ class AsPart(_Part):
 
 
 class ActionPart(_Part):
-    """One thing to do; exactly one of the first six keys is its verb."""
+    """One thing to do; exactly one of the first ten keys is its verb."""
 
     count: str | None = None
     set: str | None = None
     state: str | None = None
     observe: str | None = None
     run: Outcome | None = None
+    begin: str | None = None
+    end: str | None = None
+    fail: str | None = None
+    span_event: str | None = None
     drop: Literal[True] | None = None
+    of: str | None = None
+    attributes: dict[str, str] = {}
     value: TextOrNumber = None
     each: dict[str, str] = {}
     labels: dict[str, str] = {}
@@ -78,6 +84,24 @@ class RulePart(_Part):
     do: list[ActionPart] = []
 
 
+class PhasePart(_Part):
+    """A phase: how long it may take, and the phase whose end begins it where no text tells of its begin."""
+
+    timeout: str | None = None
+    begun_by: str | None = None
+
+
+class ProcessPart(_Part):
+    """What runs of a resource are: one at a time (``run``), operations side by side (``runs``), or lone phases."""
+
+    run: str | None = None
+    runs: str | None = None
+    starts: Literal["created"] | None = None
+    phases: dict[str, PhasePart] = {}
+    closes_on: dict[str, Outcome] = {}
+    give_up_after: str | None = None
+
+
 class ExamplePart(_Part):
     """One raw record (or several, in order) and what must come out."""
 
@@ -86,6 +110,7 @@ class ExamplePart(_Part):
     sequence: list[Any] = []
     rule: str | None = None
     expect: list[str] = []
+    expect_phases: dict[str, TextOrNumber] = {}
 
 
 class UnmappedPart(_Part):
@@ -102,6 +127,7 @@ class MappingFile(_Part):
     vocab: dict[str, list[str]] = {}
     severity: dict[str, Severity] = {}
     metrics: dict[str, MetricPart] = {}
+    process: ProcessPart | None = None
     rules: list[RulePart] = []
     disable: list[str] = []
     unmapped: UnmappedPart = UnmappedPart()
@@ -111,6 +137,8 @@ class MappingFile(_Part):
 _MODELS: dict[tuple[str, ...], type[_Part]] = {
     (): MappingFile,
     ("metrics", "*"): MetricPart,
+    ("process",): ProcessPart,
+    ("process", "phases", "*"): PhasePart,
     ("rules", "*"): RulePart,
     ("rules", "*", "as"): AsPart,
     ("rules", "*", "do", "*"): ActionPart,
@@ -166,7 +194,8 @@ def _sentence(fault: ErrorDetails) -> str:
 def _instead(loc: Sequence[str | int]) -> str:
     *above, key = loc
     parts = tuple(
-        "*" if isinstance(part, int) or (n == 1 and above[0] == "metrics") else part for n, part in enumerate(above)
+        "*" if isinstance(part, int) or (n and above[n - 1] in ("metrics", "phases")) else part
+        for n, part in enumerate(above)
     )
     known = [field.alias or name for name, field in _MODELS[parts].model_fields.items()]
     near = get_close_matches(str(key), known, n=1)

@@ -81,6 +81,8 @@ class Prometheus:
         for series, growth in changes.observed.items():
             if not self._hides(series, growth):
                 self._add(series, growth)
+        for name, labels in changes.ended:
+            self._families[name].table(labels).drop(labels)
         for (name, labels), moment in changes.gauges.items():
             assert not isinstance(moment.value, tuple), f"{name} takes a number"
             rows.put(self._families[name].table(labels), labels, moment.value, moment.at)

@@ -45,8 +45,25 @@ STEPS: tuple[tuple[str, ...], ...] = (
             target TEXT, source TEXT, id TEXT, body TEXT NOT NULL, PRIMARY KEY (target, source, id)
         ) WITHOUT ROWID""",
     ),
+    (
+        """CREATE TABLE runs (
+            target TEXT, source TEXT, resource TEXT, body BLOB NOT NULL, PRIMARY KEY (target, source, resource)
+        ) WITHOUT ROWID""",
+        # What events say of runs, until the read that brought them is complete.
+        """CREATE TABLE notes (
+            id INTEGER PRIMARY KEY, target TEXT NOT NULL, source TEXT NOT NULL, resource TEXT NOT NULL,
+            body BLOB NOT NULL
+        )""",
+        # ``at`` is when it was put there, Unix ms of this machine; ``refused`` is why the receiver will never take it.
+        """CREATE TABLE outbox (
+            id INTEGER PRIMARY KEY, signal TEXT NOT NULL, number INTEGER NOT NULL, body BLOB NOT NULL,
+            at INTEGER NOT NULL, refused TEXT
+        )""",
+    ),
 )
-TOTALS = ("watches", "counters", "histograms", "gauges", "states", "held", "contacts", "resources")
+TOTALS = (
+    "watches", "counters", "histograms", "gauges", "states", "held", "contacts", "resources", "runs", "notes", "outbox",
+)  # fmt: skip
 
 
 def recognise(database: sqlite3.Connection, where: str) -> None:

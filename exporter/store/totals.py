@@ -1,4 +1,4 @@
-"""Totals as rows of the state file and back: series, held ones, contacts, resources. Changes nothing itself."""
+"""Totals as rows of the state file and back: series, held ones, contacts, resources, runs. Changes nothing itself."""
 
 import math
 import sqlite3
@@ -45,6 +45,11 @@ _LEAVE = tuple(
     f"DELETE FROM {table} WHERE instr(labels, ?) AND instr(labels, ?) = 1"  # noqa: S608
     for table in ("counters", "histograms", "gauges", "states", "held")
 )
+_END = Many("DELETE FROM gauges WHERE (metric, labels) IN (VALUES", "(?,?)", ")")
+_NOTES = Many("INSERT INTO notes (target, source, resource, body) VALUES", "(?,?,?,?)", "")
+_RUNS = "INSERT INTO runs VALUES (?,?,?,?) ON CONFLICT (target, source, resource) DO UPDATE SET body = excluded.body"
+_DROP_RUNS = "DELETE FROM runs WHERE target = ? AND source = ? AND resource = ?"
+_DROP_NOTES = "DELETE FROM notes WHERE target = ? AND source = ? AND resource = ?"
 _SELECT_PROGRESS = """SELECT target, source, resource, complete, reconciled, ended, closed FROM watches
     WHERE closed IS NOT NULL"""
 _FORGET = "DELETE FROM resources WHERE target = ? AND source = ? AND id = ?"
@@ -59,6 +64,10 @@ def statements(commits: Sequence[Commit]) -> Iterator[Statement]:
     """What ``commits`` change, in their order: what leaves takes along only what came before it."""
     start = 0
     for end, commit in enumerate(commits, 1):
+        if commit.changes.ended:
+            yield from _come(commits[start : end - 1])
+            yield from _END.over([_place(series) for series in commit.changes.ended])
+            start = end - 1
         if commit.changes.gone or commit.forgotten or end == len(commits):
             yield from _come(commits[start:end])
             yield from _go(commit)
@@ -73,6 +82,11 @@ def restore(database: sqlite3.Connection) -> Restored:
     resources: dict[tuple[str, str], dict[str, Resource]] = {}
     for target, source, id_, body in database.execute("SELECT target, source, id, body FROM resources"):
         resources.setdefault((target, source), {})[id_] = _read_resource(body)
+    runs, notes = dict[Watch, bytes](), dict[Watch, list[bytes]]()
+    for *watch, body in database.execute("SELECT target, source, resource, body FROM runs"):
+        runs[Watch(*watch)] = body
+    for *watch, body in database.execute("SELECT target, source, resource, body FROM notes ORDER BY id"):
+        notes.setdefault(Watch(*watch), []).append(body)
     return Restored(
         changes=_restore_changes(database),
         held=frozenset(
@@ -81,6 +95,8 @@ def restore(database: sqlite3.Connection) -> Restored:
         progress=progress,
         contacts={(target, source): at for target, source, at in database.execute("SELECT * FROM contacts")},
         resources=resources,
+        runs=runs,
+        notes=notes,
     )
 
 
@@ -121,6 +137,17 @@ def _come(commits: Sequence[Commit]) -> Iterator[Statement]:
     yield from _HELD.over([_place(series) for series, is_held in held.items() if is_held])
     yield from _CONTACTS.over([(*c.watch[:2], c.contact) for c in commits if c.contact is not None])
     yield from _RESOURCES.over([(*c.watch[:2], r.id, _json(r)) for c in commits for r in c.resources])
+    for commit in commits:
+        yield from _run(commit)
+
+
+def _run(commit: Commit) -> Iterator[Statement]:
+    """What is known of runs takes the place of the notes it was made of, and those of the same commit come after it."""
+    target, source, _ = commit.watch
+    for resource, body in commit.runs.items():
+        yield _DROP_NOTES, [target, source, resource]
+        yield (_RUNS, [target, source, resource, body]) if body else (_DROP_RUNS, [target, source, resource])
+    yield from _NOTES.over([(target, source, resource, body) for resource, body in commit.notes.items()])
 
 
 def _go(commit: Commit) -> Iterator[Statement]:
@@ -128,7 +155,8 @@ def _go(commit: Commit) -> Iterator[Statement]:
         for statement in _LEAVE:
             yield statement, [f",{_json(resource)}", f"[{_json(target)},"]
     if commit.forgotten:
-        yield _FORGET, [*commit.watch]
+        for statement in (_FORGET, _DROP_RUNS, _DROP_NOTES):
+            yield statement, [*commit.watch]
 
 
 def _place(series: Series) -> tuple[str, str]:

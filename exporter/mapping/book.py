@@ -1,0 +1,197 @@
+"""The runs of one resource while notes are folded into them: what every kind of process shares. Pure."""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from exporter.events import Millis
+from exporter.mapping.rules import Process
+from exporter.signals import RUN, Count, Observe, Phase, Series, Set, Signal
+from exporter.spans import ClosedRun, Folded, Note, OpenRun, OpenSpan, Outcome, Runs, Span, SpanEvent, Told, View
+
+RUNS, RUN_TOOK = "platform_runs_total", "platform_run_duration_seconds"
+PHASE_TOOK, PHASE_SINCE = "platform_phase_duration_seconds", "platform_phase_started_timestamp_seconds"
+MOST_EVENTS = 1_000  # kept of one span; the others are counted in it
+MOST_OPEN = 100  # phases or operations of one resource at a time
+_LOST = ("lost", "nothing was heard of its end")
+
+
+class Where(NamedTuple):
+    """Whose runs they are."""
+
+    target: str
+    source: str
+    resource: str
+
+
+class End(NamedTuple):
+    """How something ends; ``news``: after first contact."""
+
+    at: Millis
+    outcome: Outcome
+    news: bool
+
+
+class Book(ABC):
+    """Opens and closes runs and phases, and keeps what comes of it. Which of them, a kind of process says."""
+
+    def __init__(self, process: Process, where: Where, runs: Runs, view: View) -> None:
+        self.process, self.where, self.runs, self.view = process, where, runs, view
+        self._signals: list[Signal] = []
+        self._spans: list[Span] = []
+        self._told: list[Told] = []
+
+    @abstractmethod
+    def begin(self, note: Note, step: Phase) -> None:
+        """Something begins."""
+
+    @abstractmethod
+    def prepare(self, note: Note, step: Phase) -> None:
+        """Something is about to end: if its begin was not told, it is opened now, so that the event stands on it."""
+
+    @abstractmethod
+    def end(self, note: Note, step: Phase, end: End) -> None:
+        """Something ends."""
+
+    @abstractmethod
+    def around(self, note: Note) -> tuple[OpenRun | None, OpenSpan | None]:
+        """The run and the phase that an event stands on."""
+
+    @abstractmethod
+    def heed_listing(self) -> None:
+        """Takes in what the listing says of the resource."""
+
+    def take(self, note: Note) -> None:
+        """One event: what begins comes before it is placed on a span, what ends comes after."""
+        for step in note.phases:
+            (self.begin if step.step == "begin" else self.prepare)(note, step)
+        self._place(note)
+        for step in note.phases:
+            if step.step != "begin":
+                outcome = step.outcome or ("failure" if step.step == "fail" else "success")
+                self.end(note, step, End(note.at, outcome, note.news))  # type: ignore[arg-type]
+
+    def abandon(self) -> None:
+        """Ends what nobody will tell of any more; what stays open has been seen so by a complete read."""
+        for name, run in [*self.runs.open.items()]:
+            if self.view.gone or self.view.now - run.last > self.process.patience * 1000:
+                run.error = run.error or _LOST
+                self.close(name, End(run.last, "unknown", not run.history or run.settled))
+            else:
+                run.settled = True
+
+    def since(self) -> dict[str, Millis]:
+        """Since when each phase is open."""
+        since: dict[str, Millis] = {}
+        for run in self.runs.open.values():
+            for phase in run.phases:
+                since[phase.name] = min(phase.start, since.get(phase.name, phase.start))
+        return since
+
+    def folded(self, before: dict[str, Millis]) -> Folded:
+        """All that came of it; ``before`` is since when phases were open at the start."""
+        after = self.since()
+        changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+        self._signals += [Set(self._since_series(name), after[name] / 1000) for name in changed if name in after]
+        ended = tuple(self._since_series(name) for name in changed if name in before)
+        return Folded(self.runs, tuple(self._signals), ended, tuple(self._spans), tuple(self._told))
+
+    def open(self, name: str, at: Millis, *, news: bool, inferred: bool) -> OpenRun:
+        """A run begins."""
+        closed = self.runs.closed.get(name)
+        called, _, of = name.partition("\0")
+        span = OpenSpan(self.process.run or called or RUN, of, at, inferred=inferred)
+        run = OpenRun(at, span, at, history=not news, after=closed.key if closed else None)
+        self.runs.open[name] = run
+        return run
+
+    def close(self, name: str, end: End) -> None:
+        """A run is over, and with it all its phases."""
+        run = self.runs.open.pop(name)
+        for phase in [*run.phases]:
+            self.close_phase(run, phase, end)
+        last, closed = max(end.at, run.span.start), self.runs.closed.pop(name, None)
+        if closed is None or last >= closed.end:
+            closed = ClosedRun(run.key, last, closed.unbegun if closed else 0)
+        self.runs.closed[name] = closed
+        while len(self.runs.closed) > MOST_OPEN:
+            del self.runs.closed[next(iter(self.runs.closed))]
+        if end.news and not self.is_alone(run):
+            place = (self.where.target, self.where.source, end.outcome)
+            self._signals.append(Count((RUNS, place)))
+            if not run.span.inferred:
+                self._signals.append(Observe((RUN_TOOK, place), (last - run.span.start) / 1000))
+            self._spans.append(self._span(run, run.span, end, RUN))
+
+    def close_phase(self, run: OpenRun, phase: OpenSpan, end: End) -> None:
+        """A phase is over."""
+        at = max(end.at, phase.start)
+        run.phases = [other for other in run.phases if other is not phase]
+        run.ends[phase.name] = max(at, run.ends.get(phase.name, at))
+        if end.news:
+            series = PHASE_TOOK, (self.where.target, self.where.source, phase.name, end.outcome)
+            self._signals.append(Observe(series, (at - phase.start) / 1000))
+            self._spans.append(self._span(run, phase, end, RUN if self.is_alone(run) else role(phase)))
+
+    def is_alone(self, run: OpenRun) -> bool:
+        """Whether a run is only the frame of a phase that stands alone."""
+        return self.process.run is None and run.span.name in self.process.phases
+
+    def _place(self, note: Note) -> None:
+        run, phase = self.around(note)
+        if run is None:
+            name = ""
+            closed = self.runs.closed.get(name)
+            late = closed is not None and note.at <= closed.end
+            self._told.append(
+                Told(note.event, (self.process.run or "", closed.key, RUN) if closed and late else None, late)
+            )
+            return
+        run.last = max(run.last, note.at)
+        fails = any(step.step == "fail" or step.outcome == "failure" for step in note.phases)
+        if run.error is None and (fails or note.event.severity == "error"):
+            run.error = (note.event.reason or note.rule, note.event.text)
+        _keep(phase or run.span, note.event)
+        where = role(phase) if phase and not self.is_alone(run) else RUN
+        self._told.append(Told(note.event, (run.span.name, run.key, where)))
+
+    def _since_series(self, phase: str) -> Series:
+        return PHASE_SINCE, (*self.where, phase)
+
+    def _span(self, run: OpenRun, span: OpenSpan, end: End, its_role: str) -> Span:
+        whole, bad = its_role == RUN, end.outcome in ("failure", "unknown")
+        return Span(
+            *self.where,
+            run=run.span.name,
+            attempt=run.key,
+            role=its_role,
+            name=span.name,
+            start=span.start,
+            end=max(end.at, span.start),
+            outcome=end.outcome,
+            of=span.of,
+            inferred=span.inferred,
+            error=run.error if bad else None,
+            after=run.after if whole else None,
+            events=tuple(span.events),
+            dropped=span.dropped,
+        )
+
+
+def role(phase: OpenSpan) -> str:
+    """What tells a phase from all others of its run."""
+    return f"{phase.name}\0{phase.of}\0{phase.start}"
+
+
+def find(run: OpenRun, step: Phase) -> OpenSpan | None:
+    """The open phase that a step speaks of: that of the same thing; what ends may also name none, or end what names none."""
+    same = [phase for phase in run.phases if phase.name == step.name]
+    exact = [phase for phase in same if phase.of == step.of]
+    loose = [phase for phase in same if not phase.of or not step.of] if step.step != "begin" else []
+    return next(iter([*exact, *loose]), None)
+
+
+def _keep(span: OpenSpan, event: SpanEvent) -> None:
+    if len(span.events) < MOST_EVENTS:
+        span.events.append(event)
+    else:
+        span.dropped += 1

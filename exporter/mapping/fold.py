@@ -1,0 +1,43 @@
+"""Folds what events and listings say into the runs of a resource: open phases, finished ones, their spans. Pure.
+
+Notes may come in any order within one fold: they are taken by time, at the same time by the order of the rules. What holds:
+
+- What is told of a resource without an open run opens one, unless it happened before the end of its last run: then it
+  is late. Such a run begins when its resource was created, where the process says so; else its begin is inferred.
+- The begin of a run that is open supersedes it: a failure if something had failed in it, else unknown.
+- A phase that ends without having begun began where its ``begun_by`` ended; else it is not told of. One that fails
+  without having begun lasted no time.
+- When a run ends so do its phases, with its outcome; further ends of it are no news.
+- A run that a listing ends is over at the vendor's own time, else when the listing was made, and then only if the
+  listing is newer by a minute than all that was told: states lag behind events.
+- A run of which nothing is heard for ``give_up_after``, or whose resource is gone, ends as unknown where it was last
+  heard of.
+- Operations side by side: every end counts, also one whose begin was never told; that one has no duration.
+- What ended before first contact is no news: neither counted nor told.
+"""
+
+from collections.abc import Sequence
+
+from exporter.mapping.book import Book, Where
+from exporter.mapping.rules import Pack
+from exporter.mapping.separate import SeparateRuns
+from exporter.mapping.single import SingleRun
+from exporter.ports import Fold
+from exporter.spans import Folded, Note, Runs, View
+
+
+def folder(pack: Pack, target: str) -> Fold:
+    """The fold of a pack's process for one target."""
+    process, order = pack.process, {rule.id: number for number, rule in enumerate(pack.rules)}
+    kind: type[Book] = SeparateRuns if process.run is None else SingleRun
+
+    def fold(resource: str, runs: Runs, notes: Sequence[Note], view: View) -> Folded:
+        book = kind(process, Where(target, pack.source, resource), runs, view)
+        before = book.since()
+        for note in sorted(notes, key=lambda note: (note.at, order.get(note.rule, -1), note.event.id)):
+            book.take(note)
+        book.heed_listing()
+        book.abandon()
+        return book.folded(before)
+
+    return fold

@@ -1,0 +1,100 @@
+"""A process that has one run at a time: a job, or the deployment of a service. Pure."""
+
+from exporter.events import Millis
+from exporter.mapping.book import MOST_OPEN, Book, End, find
+from exporter.signals import OPEN_PHASES, RUN, Phase
+from exporter.spans import Note, OpenRun, OpenSpan
+
+LAG = 60_000  # ms by which the state of a listing may lag behind events
+_SUPERSEDED = ("superseded", "a new attempt began")
+
+
+class SingleRun(Book):
+    """The run is kept under the name ""."""
+
+    def begin(self, note: Note, step: Phase) -> None:
+        """A new run, or a phase of the open one; a phase that is open goes on."""
+        if step.name == RUN:
+            self._begin_run(note)
+        elif (run := self._current(note)) is not None and find(run, step) is None and len(run.phases) < MOST_OPEN:
+            run.phases.append(OpenSpan(step.name, step.of, note.at))
+
+    def prepare(self, note: Note, step: Phase) -> None:
+        """Infers a run and a phase whose begin was not told."""
+        run = self._current(note, ending=step.name in (RUN, OPEN_PHASES))
+        if run is None or step.name in (RUN, OPEN_PHASES) or find(run, step) is not None or step.name in run.ends:
+            return
+        before = self.process.phases[step.name].begun_by
+        start = run.ends.get(before) if before else None
+        if start is not None or step.step == "fail":
+            begun = note.at if start is None else min(start, note.at)
+            run.phases.append(OpenSpan(step.name, step.of, begun, inferred=True))
+
+    def end(self, note: Note, step: Phase, end: End) -> None:
+        """The run, the phase, or every open phase."""
+        run = self.runs.open.get("")
+        if run is None or note.at < run.key:
+            return
+        if step.name == RUN:
+            self.close("", end)
+            return
+        ending = [*run.phases] if step.name == OPEN_PHASES else [find(run, step)]
+        for phase in ending:
+            if phase is not None:
+                self.close_phase(run, phase, end)
+
+    def around(self, note: Note) -> tuple[OpenRun | None, OpenSpan | None]:
+        """The open run, and the phase that the event speaks of, else the one that began last."""
+        run = self.runs.open.get("")
+        if run is None:
+            return None, None
+        named = [phase for step in note.phases if (phase := find(run, step)) is not None]
+        newest = max(run.phases, key=lambda phase: phase.start, default=None)
+        return run, named[0] if named else newest
+
+    def heed_listing(self) -> None:
+        """Opens the run of a job that told nothing yet; ends a run whose resource is in a state that ends runs."""
+        resource, view = self.view.listed, self.view
+        if resource is None:
+            return
+        if not self.runs.open and not self.runs.closed and self.process.from_creation and resource.created is not None:
+            self.open("", resource.created, news=resource.created >= view.contact, inferred=False)
+        run, outcome = self.runs.open.get(""), self.process.closes_on.get(resource.status.casefold())
+        if run is None or outcome is None:
+            return
+        at = resource.finished
+        if at is not None and at >= run.span.start // 1000 * 1000:  # else it speaks of an earlier run
+            self.close("", End(at, outcome, at >= view.contact // 1000 * 1000))
+        elif view.seen >= run.last + LAG:
+            self.close("", End(view.seen, outcome, not run.history or run.settled))
+
+    def _begin_run(self, note: Note) -> None:
+        run = self.runs.open.get("")
+        if run is not None and run.span.inferred and not run.settled:
+            run.span.start, run.span.inferred = min(note.at, run.span.start), False
+        elif run is not None and note.at > run.span.start and self._under_way(run):
+            failed = run.error is not None
+            run.error = run.error or _SUPERSEDED
+            self.close("", End(note.at, "failure" if failed else "unknown", note.news))
+            self.open("", note.at, news=note.news, inferred=False)
+        elif run is None and not self._is_late(note.at):
+            self.open("", note.at, news=note.news, inferred=False)
+
+    def _under_way(self, run: OpenRun) -> bool:
+        """Whether more was told of a run than that it began; two sentences may tell of one begin."""
+        return bool(run.phases or run.ends or run.error)
+
+    def _current(self, note: Note, *, ending: bool = False) -> OpenRun | None:
+        """The open run; opened if there is none, ``None`` if the event is late or ends what is over."""
+        run = self.runs.open.get("")
+        if run is not None or self._is_late(note.at) or (ending and "" in self.runs.closed):
+            return run
+        listed = self.view.listed
+        created = listed.created if listed and self.process.from_creation and "" not in self.runs.closed else None
+        if created is not None and created <= note.at:
+            return self.open("", created, news=note.news, inferred=False)
+        return self.open("", note.at, news=note.news, inferred=True)
+
+    def _is_late(self, at: Millis) -> bool:
+        closed = self.runs.closed.get("")
+        return closed is not None and at <= closed.end

@@ -1,0 +1,155 @@
+"""Runs of resources as they are remembered and as they are told: notes, open runs, finished spans. Values, no behaviour.
+
+A run is a job, a deployment or an operation; its phases are parts of it. A phase of a process without runs stands alone.
+All times are Unix milliseconds by the vendor's clock.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from exporter.events import Millis, Resource
+from exporter.signals import Phase, Series, Signal
+
+Outcome = Literal["success", "failure", "cancelled", "unknown"]
+
+
+class SpanEvent(msgspec.Struct, frozen=True, array_like=True):
+    """A vendor's event as part of a span or as a log record. ``id`` is its key in hexadecimal."""
+
+    at: Millis
+    id: str
+    name: str
+    text: str
+    severity: str
+    reason: str
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+class Note(msgspec.Struct, frozen=True, array_like=True):
+    """What one event says of the runs of its resource; it waits until the read that brought it is complete.
+
+    ``rule`` took the event; events of the same time go in the order of the rules. ``news``: it happened after first contact.
+    """
+
+    at: Millis
+    rule: str
+    news: bool
+    phases: tuple[Phase, ...]
+    event: SpanEvent
+
+
+class OpenSpan(msgspec.Struct):
+    """A run or phase that is going on. ``inferred``: its begin was not told. ``dropped``: events beyond those kept."""
+
+    name: str
+    of: str
+    start: Millis
+    inferred: bool = False
+    events: list[SpanEvent] = []
+    dropped: int = 0
+
+
+class OpenRun(msgspec.Struct):
+    """A run that is going on. ``key`` names the attempt for ever: the time of what was first told of it.
+
+    ``last`` is when something was last told of it; ``ends`` when its phases ended; ``error`` is (type, description) of
+    its first failure. ``history``: it began before first contact. ``settled``: a complete read has seen it open.
+    ``after`` is the key of the attempt before it.
+    """
+
+    key: Millis
+    span: OpenSpan
+    last: Millis
+    phases: list[OpenSpan] = []
+    ends: dict[str, Millis] = {}
+    error: tuple[str, str] | None = None
+    history: bool = False
+    settled: bool = False
+    after: Millis | None = None
+
+
+class ClosedRun(msgspec.Struct, frozen=True):
+    """What is remembered of the newest run of a name that is over. ``unbegun``: ends of others without a begin, which may
+    still be told."""
+
+    key: Millis
+    end: Millis
+    unbegun: int = 0
+
+
+class Runs(msgspec.Struct):
+    """All runs of one resource, by name ("" where it has one run at a time)."""
+
+    open: dict[str, OpenRun] = {}
+    closed: dict[str, ClosedRun] = {}
+
+
+class View(msgspec.Struct, frozen=True):
+    """When notes are folded, and what is known of their resource then.
+
+    ``now`` and ``contact``, the first contact with the source, are by the vendor's clock; ``listed`` is what the listing
+    of the time ``seen`` said of it. ``gone``: the vendor does not know the resource any more.
+    """
+
+    now: Millis
+    contact: Millis
+    listed: Resource | None = None
+    seen: Millis = 0
+    gone: bool = False
+
+
+class Span(msgspec.Struct, frozen=True):
+    """A run or phase that is over, as it goes to a trace backend, once and never changed.
+
+    ``run`` and ``attempt`` are the name and key of the run it belongs to, ``role`` is unique within them ("run" for the
+    run itself). ``error`` is (type, description).
+    ``after`` is the key of the attempt before this run.
+    """
+
+    target: str
+    source: str
+    resource: str
+    run: str
+    attempt: Millis
+    role: str
+    name: str
+    start: Millis
+    end: Millis
+    outcome: Outcome
+    of: str = ""
+    inferred: bool = False
+    error: tuple[str, str] | None = None
+    after: Millis | None = None
+    events: tuple[SpanEvent, ...] = ()
+    dropped: int = 0
+
+
+class Told(msgspec.Struct, frozen=True):
+    """An event and the span it stands on: (run, attempt, role), or ``None`` where it belongs to no run.
+
+    ``late``: that span was over, and perhaps sent, when the event came; so the event is not on it.
+    """
+
+    event: SpanEvent
+    span: tuple[str, Millis, str] | None = None
+    late: bool = False
+
+
+class Folded(msgspec.Struct, frozen=True):
+    """What notes and a listing make of the runs of a resource: the runs after them, what that means for the metrics, the
+    spans that are over and are news, and every event with its place. ``ended`` are gauges of phases that are over."""
+
+    runs: Runs
+    signals: tuple[Signal, ...] = ()
+    ended: tuple[Series, ...] = ()
+    spans: tuple[Span, ...] = ()
+    told: tuple[Told, ...] = ()
+
+
+class Parcel(msgspec.Struct, frozen=True):
+    """Something encoded that waits to be sent: ``number`` spans or log records in one body that can be joined with others."""
+
+    signal: Literal["traces", "logs"]
+    body: bytes
+    number: int = 1
