@@ -182,8 +182,9 @@ def make_station(account: Account, name: str, core: Core) -> Station:
     )
     roster = _roster(target.name, name, options, core.restored)
     severities = core.known.catalogue.severities.get(name, ())
-    listing = Listing(desk, roster, severities, core.prometheus.declare, core.series_ttl)
-    habits = Habits(options.overlap, options.reconcile, options.grace, options.history == "count")
+    listing = Listing(desk, roster, severities, core.prometheus.declare, core.series_ttl, options.remember)
+    counts = options.history == "count"
+    habits = Habits(options.overlap, options.reconcile, options.grace, counts, options.remember)
     pack = core.known.packs[name]
     journal = Journal(target.name, name, folder(pack, target.name), None)
     journal.restore(core.restored.runs, core.restored.notes)

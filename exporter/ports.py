@@ -72,12 +72,14 @@ class Progress(msgspec.Struct, frozen=True):
 
     ``complete``: every event before it has been seen. ``reconciled``: when it was last read in full depth.
     ``ended``: when its resource was first seen ended. ``closed``: it has had its last read.
+    ``floor``: what happened before it is not looked at any more, for its keys are forgotten.
     """
 
     complete: Millis | None = None
     reconciled: Millis | None = None
     ended: Millis | None = None
     closed: bool = False
+    floor: Millis | None = None
 
 
 class Commit(msgspec.Struct, frozen=True):

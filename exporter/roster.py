@@ -43,6 +43,8 @@ class Roster:
         self.progress: dict[str, Progress] = {}
         self.seen: dict[str, Millis] = {}
         self.listed: frozenset[str] = frozenset()
+        self._met: Millis | None = None  # when a resource could last have been met for the first time
+        self._covered: dict[str, Millis] = {}
         self.expired: set[str] = set()
         self._missing: dict[str, int] = {}
 
@@ -53,6 +55,7 @@ class Roster:
         self.resources.update(resources)
         self.progress.update(progress)
         self.contact = contact
+        self._met = max((reached.complete for reached in progress.values() if reached.complete), default=None)
 
     def wanted(self, resource: Resource) -> bool:
         """Whether the configuration asks to watch it."""
@@ -61,6 +64,10 @@ class Roster:
     def reached(self, resource: str) -> Progress:
         """How far a watch was read."""
         return self.progress.get(resource, Progress())
+
+    def covered(self, resource: str) -> Millis | None:
+        """The time before which this resource could not be met; what is long past by then was seen, or never could be."""
+        return self._covered.get(resource)
 
     def living(self) -> list[str]:
         """Ids to ask for by name should a listing leave them out."""
@@ -81,6 +88,7 @@ class Roster:
                 self._end(id_, now)
             elif (gone := self._miss(id_, now)) is not None:
                 changed.append(gone)
+        self._met = now
         return changed
 
     def name(self, resources: Iterable[Resource], latest: Mapping[str, Millis]) -> list[Resource]:
@@ -118,16 +126,42 @@ class Roster:
         left = self._left(id_)
         return left is not None and left < limit
 
-    def forget(self, id_: str) -> None:
-        """Drops a resource that the vendor does not list any more."""
-        self.resources.pop(id_, None)
-        self.progress.pop(id_, None)
-        self.seen.pop(id_, None)
-        self._missing.pop(id_, None)
-        self.expired.discard(id_)
+    def parting(self) -> list[str]:
+        """Resources that the vendor does not list any more, whose series have left, and that have had their last read."""
+        return [
+            id_
+            for id_ in self.resources
+            if id_ in self.expired and id_ not in self.listed and (self.reached(id_).closed or id_ not in self.progress)
+        ]
+
+    def spent(self, limit: Millis) -> list[str]:
+        """Resources that are still listed, but had their last read before ``limit``, and whose keys are still kept."""
+        return [
+            id_
+            for id_, reached in self.progress.items()
+            if reached.closed and _before(reached, limit) and (reached.floor or 0) <= (reached.complete or 0)
+        ]
+
+    def faded(self, limit: Millis) -> list[str]:
+        """Resources that left, and were last read before ``limit``."""
+        known = self.resources
+        return [id_ for id_, one in self.progress.items() if id_ and id_ not in known and _before(one, limit)]
+
+    def drop(self, parting: Iterable[str], faded: Iterable[str]) -> None:
+        """Drops resources that part, but not how far they were read: they may come back. That goes when it has faded."""
+        for id_ in parting:
+            self.resources.pop(id_, None)
+            self.seen.pop(id_, None)
+            self._missing.pop(id_, None)
+            self._covered.pop(id_, None)
+            self.expired.discard(id_)
+        for id_ in faded:
+            self.progress.pop(id_, None)
 
     def _take(self, resource: Resource, now: Millis) -> bool:
         known = self.resources.get(resource.id)
+        if known is None and self._met is not None:
+            self._covered[resource.id] = self._met
         self.resources[resource.id] = resource
         self.seen[resource.id] = now
         if resource.life != "ended":
@@ -162,3 +196,7 @@ class Roster:
         if self.resources[id_].life == "ended":
             return self.reached(id_).ended
         return None if id_ in self.listed else self.seen.get(id_)
+
+
+def _before(reached: Progress, limit: Millis) -> bool:
+    return (reached.complete or 0) < limit

@@ -18,7 +18,7 @@ LONGEST_FILE, LONGEST_FUNCTION = 300, 40
 
 WORDS = {"__version__", "events", "signals", "spans", "facts", "errors", "secret", "documents"}
 ROOMS = {"auth", "sources", "fetch", "transport", "verdict", "mapping", "store", "outputs", "web", "simulator"}
-FLOW = {"schedule", "tally", "roster", "ledger", "conversation", "listing", "journal", "collect", "poller"}
+FLOW = {"schedule", "tally", "roster", "ledger", "conversation", "listing", "reach", "journal", "collect", "poller"}
 WIRING = [{"assembly", "health", "forecast"}, {"app"}, {"demo"}]
 LEVELS = [WORDS, {"ports"}, ROOMS, FLOW, {"config"}, *WIRING, {"cli"}, {"__main__"}]
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}

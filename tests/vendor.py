@@ -73,6 +73,12 @@ class Vendor:
         log.append(Event(**{"key": key, "resource": id_, "text": text, "severity": "info", **fields}))
         return log[-1]
 
+    def grows(self, id_: str, event: Event, count: int) -> Event:
+        """An aggregated event has happened so many times by now."""
+        log = self.events[id_]
+        log[log.index(event)] = grown = msgspec.structs.replace(event, count=count, at=self.now())
+        return grown
+
     def fails(self, place: str, error: SourceError, good: int = 0) -> None:
         """From now on it answers so (for a resource, or ``LISTING``), after so many good answers."""
         self._troubles[place], self._good[place] = error, good
@@ -164,7 +170,7 @@ class Watched:
         )
         self.habits = Habits(**{"overlap": 600.0, "reconcile": 6 * HOUR, "grace": GRACE, **habits})
         self.roster = Roster(Pick(), exclude, self.habits.grace)
-        self.listing = Listing(self.desk, self.roster, ("info",), self.prometheus.declare, ttl)
+        self.listing = Listing(self.desk, self.roster, ("info",), self.prometheus.declare, ttl, self.habits.remember)
         pack = Pack("s", (), {}, (), frozenset(), frozenset(), {}, (), (), "")
         self.journal = Journal(*PLACE, folder(pack, "t"), None)
         self.collector = Collector(

@@ -60,6 +60,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
             at INTEGER NOT NULL, refused TEXT
         )""",
     ),
+    ("ALTER TABLE watches ADD COLUMN floor INTEGER",),
 )
 TOTALS = (
     "watches", "counters", "histograms", "gauges", "states", "held", "contacts", "resources", "runs", "notes", "outbox",

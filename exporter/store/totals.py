@@ -50,7 +50,7 @@ _NOTES = Many("INSERT INTO notes (target, source, resource, body) VALUES", "(?,?
 _RUNS = "INSERT INTO runs VALUES (?,?,?,?) ON CONFLICT (target, source, resource) DO UPDATE SET body = excluded.body"
 _DROP_RUNS = "DELETE FROM runs WHERE target = ? AND source = ? AND resource = ?"
 _DROP_NOTES = "DELETE FROM notes WHERE target = ? AND source = ? AND resource = ?"
-_SELECT_PROGRESS = """SELECT target, source, resource, complete, reconciled, ended, closed FROM watches
+_SELECT_PROGRESS = """SELECT target, source, resource, complete, reconciled, ended, closed, floor FROM watches
     WHERE closed IS NOT NULL"""
 _FORGET = "DELETE FROM resources WHERE target = ? AND source = ? AND id = ?"
 
@@ -77,8 +77,8 @@ def statements(commits: Sequence[Commit]) -> Iterator[Statement]:
 def restore(database: sqlite3.Connection) -> Restored:
     """All that was committed, except the keys."""
     progress = {}
-    for *watch, complete, reconciled, ended, closed in database.execute(_SELECT_PROGRESS):
-        progress[Watch(*watch)] = Progress(complete, reconciled, ended, bool(closed))
+    for *watch, complete, reconciled, ended, closed, floor in database.execute(_SELECT_PROGRESS):
+        progress[Watch(*watch)] = Progress(complete, reconciled, ended, bool(closed), floor)
     resources: dict[tuple[str, str], dict[str, Resource]] = {}
     for target, source, id_, body in database.execute("SELECT target, source, id, body FROM resources"):
         resources.setdefault((target, source), {})[id_] = _read_resource(body)
