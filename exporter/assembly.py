@@ -31,6 +31,12 @@ from exporter.sources.scope import Scope
 from exporter.store import open_store
 from exporter.transport import AiohttpTransport, Sender
 
+NO_STATE = {
+    "new": "no state was kept yet: history begins; what happened before the first contact is not counted",
+    "lost": "the state file was here and is gone: history begins again, all counters start at 0, and what happened before "
+    "now is not counted; keep the store on a disk that outlives the process",
+}
+
 
 class Account(msgspec.Struct, frozen=True):
     """One target's way to its platform."""
@@ -100,6 +106,8 @@ async def open_core(known: Known, config: Config, clock: Clock, tell: Tell) -> A
 async def make_core(store: Store, known: Known, config: Config, clock: Clock, tell: Tell) -> Core:
     """What stands on an open store, with the totals it remembers."""
     restored = await store.restore()
+    if restored.age != "kept":
+        tell(Noted(NO_STATE[restored.age], warning=restored.age == "lost"))
     prometheus = Prometheus(known.catalogue, config.web.zero_hold, clock)
     for name in prometheus.restore(restored):
         tell(Noted(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))

@@ -11,7 +11,7 @@ import msgspec
 
 from exporter.conversation import converse
 from exporter.events import Answer, Ask, Event, Found, Millis, Page, Resource
-from exporter.facts import Contacted, Overflowed, PollDone, Records, Seen, Unmapped
+from exporter.facts import Contacted, Noted, Overflowed, PollDone, Records, Seen, Unmapped
 from exporter.journal import Journal
 from exporter.listing import Desk, Listing
 from exporter.ports import Commit, Map, Progress, Store, Watch
@@ -148,8 +148,11 @@ class Collector:
             await self._listing.record(self._roster.name(named, latest))
         read.events += len(page.events)
         read.new += new
-        if page.unreadable or page.truncated:
-            self._records(read.resource.id, unreadable=page.unreadable, truncated=page.truncated)
+        unreadable = self._roster.first_met(read.resource.id, page.unreadable)
+        if unreadable or page.truncated:
+            self._records(read.resource.id, unreadable=unreadable, truncated=page.truncated)
+        for remark in page.remarks:
+            self._desk.tell(Noted(f"{self._desk.target}: {self._desk.source}: {remark}", warning=True))
         return new
 
     def _wanted(self, page: Page) -> list[Event]:

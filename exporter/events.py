@@ -77,20 +77,22 @@ class Answer(msgspec.Struct, frozen=True):
 class Page(msgspec.Struct, frozen=True):
     """Events of one answer, oldest first, each key once. ``resources`` are those that the rows themselves named.
 
-    ``unreadable`` counts records that could not be read; ``truncated`` says that rows may be missing for good.
+    ``unreadable`` are the fingerprints of records that could not be read; ``truncated`` says that rows may be missing
+    for good; ``remarks`` are sentences for the log: an assumption that was corrected, or looks wrong.
     """
 
     events: list[Event]
     resources: tuple[Resource, ...] = ()
-    unreadable: int = 0
+    unreadable: tuple[bytes, ...] = ()
     truncated: bool = False
+    remarks: tuple[str, ...] = ()
 
 
 class Found(msgspec.Struct, frozen=True):
-    """Resources of one page of a listing."""
+    """Resources of one page of a listing; ``unreadable`` as in a page."""
 
     resources: list[Resource]
-    unreadable: int = 0
+    unreadable: tuple[bytes, ...] = ()
 
 
 class Window(msgspec.Struct, frozen=True):

@@ -65,8 +65,8 @@ class Listing:
         async def take(step: Page | Found) -> None:
             if isinstance(step, Found):
                 found.extend(step.resources)
-                if step.unreadable:
-                    self._desk.tell(Records(self._desk.target, self._desk.source, "", unreadable=step.unreadable))
+                if new := self._roster.first_met(None, step.unreadable):
+                    self._desk.tell(Records(self._desk.target, self._desk.source, "", unreadable=new))
 
         await converse(self._desk.vendor.discover(self._roster.living(), asked), ask, take)
         changed = self._roster.merge(found, self._desk.now())

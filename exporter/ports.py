@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Generator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import httpx
 import msgspec
@@ -111,7 +111,8 @@ class Commit(msgspec.Struct, frozen=True):
 class Restored(msgspec.Struct, frozen=True):
     """All that a store remembers, at start. ``changes`` holds whole totals; ``held`` those still waiting to be shown.
 
-    ``runs`` and ``notes`` (in their order) are by target, source and resource.
+    ``runs`` and ``notes`` (in their order) are by target, source and resource. ``age`` says whether there was a state
+    before: ``new`` where none was ever kept, ``lost`` where one was and is not there any more.
     """
 
     changes: Changes
@@ -121,6 +122,7 @@ class Restored(msgspec.Struct, frozen=True):
     resources: Mapping[tuple[str, str], Mapping[str, Resource]]
     runs: Mapping[Watch, bytes] = {}
     notes: Mapping[Watch, Sequence[bytes]] = {}
+    age: Literal["kept", "new", "lost"] = "kept"
 
 
 class Store(Protocol):

@@ -3,6 +3,7 @@
 Pure state of one collector; it asks nobody and waits for nothing.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
@@ -11,6 +12,7 @@ import msgspec
 from exporter.events import Millis, Resource
 from exporter.ports import Progress
 
+UNREAD = 10_000  # records that could not be read are known again, the last so many
 MISSING_LISTINGS = 3  # complete listings without a resource before it counts as gone
 
 
@@ -47,6 +49,7 @@ class Roster:
         self._covered: dict[str, Millis] = {}
         self.expired: set[str] = set()
         self._missing: dict[str, int] = {}
+        self._unread: OrderedDict[tuple[str | None, bytes], None] = OrderedDict()
 
     def restore(
         self, resources: Mapping[str, Resource], progress: Mapping[str, Progress], contact: Millis | None
@@ -64,6 +67,18 @@ class Roster:
     def reached(self, resource: str) -> Progress:
         """How far a watch was read."""
         return self.progress.get(resource, Progress())
+
+    def first_met(self, watch: str | None, unreadable: Iterable[bytes]) -> int:
+        """How many of these records of a watch (``None``: of the listing) were not met before; they come again and again."""
+        new = 0
+        for mark in unreadable:
+            place = watch, mark
+            new += place not in self._unread
+            self._unread[place] = None
+            self._unread.move_to_end(place)
+        while len(self._unread) > UNREAD:
+            self._unread.popitem(last=False)
+        return new
 
     def covered(self, resource: str) -> Millis | None:
         """The time before which this resource could not be met; what is long past by then was seen, or never could be."""

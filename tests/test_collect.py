@@ -11,7 +11,7 @@ from vendor import GRACE, HOUR, PLACE, Vendor, watching
 from exporter.collect import SLICE
 from exporter.errors import SourceDown, SourceGone
 from exporter.events import Window
-from exporter.facts import Contacted, Discovered, PollDone, Records
+from exporter.facts import Contacted, Discovered, Noted, PollDone, Records
 from exporter.roster import MISSING_LISTINGS, Pick
 
 DOWN = SourceDown("no answer")
@@ -380,10 +380,37 @@ def test_a_large_page_is_counted_in_slices_and_a_scrape_can_come_between() -> No
 def test_what_a_page_holds_beside_events_is_told() -> None:
     async def story(vendor: Vendor) -> None:
         vendor.has("a")
-        vendor.unreadable, vendor.truncated = 3, True
+        vendor.unreadable, vendor.truncated = (b"1", b"2", b"3"), True
         async with watching(vendor) as watched:
             await watched.poll("a")
             assert watched.told(Records) == [Records(*PLACE, "a", unreadable=3, truncated=True)]
+
+    told(story)
+
+
+def test_a_record_that_cannot_be_read_counts_once_however_often_reads_overlap_it() -> None:
+    async def story(vendor: Vendor) -> None:
+        vendor.has("a")
+        vendor.has("b")
+        vendor.unreadable = (b"1", b"2")
+        async with watching(vendor) as watched:
+            for _ in range(3):
+                await watched.poll("a", "b")
+            vendor.unreadable = (b"2", b"3")
+            await watched.poll("a")
+            seen = [(one.resource, one.unreadable) for one in watched.told(Records)]
+            assert seen == [("a", 2), ("b", 2), ("a", 1)]
+
+    told(story)
+
+
+def test_what_a_source_remarks_is_said_with_its_place() -> None:
+    async def story(vendor: Vendor) -> None:
+        vendor.has("a")
+        vendor.remarks = ("times look wrong",)
+        async with watching(vendor) as watched:
+            await watched.poll("a")
+            assert watched.told(Noted) == [Noted("t: s: times look wrong", warning=True)]
 
     told(story)
 

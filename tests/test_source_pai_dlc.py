@@ -93,7 +93,7 @@ def test_an_unreadable_row_does_not_make_a_full_answer_short() -> None:
 
     heard = read("pai_dlc", lambda request: {"JobId": "j", "Events": [*vendor(request)["Events"][1:], None]}, JOB)
 
-    assert all(page.unreadable == 1 for page in heard.pages)
+    assert all(len(page.unreadable) == 1 for page in heard.pages)
     assert len(heard.counts) > 2400
 
 

@@ -51,7 +51,9 @@ class Vendor:
         self.reads: list[tuple[float, str, Window]] = []
         self.listings: list[float] = []
         self.asked: list[str] = []
-        self.unreadable, self.truncated = 0, False
+        self.truncated = False
+        self.unreadable: tuple[bytes, ...] = ()
+        self.remarks: tuple[str, ...] = ()
         self._busy: set[str] = set()
 
     def now(self) -> Millis:
@@ -122,6 +124,7 @@ class Vendor:
                     _named(resource, rows),
                     self.unreadable,
                     self.truncated and not given,
+                    self.remarks,
                 )
             )
             given += self.rows

@@ -107,7 +107,7 @@ def _search(request: Ask) -> Generator[Ask, Answer | int | None, tuple[Found, in
     """What an answer holds: jobs, how many rows it had, and its totals."""
     answer = yield from asked(request, _JOBS)
     rows, unreadable = read_rows(request, answer.items, _ROWS, number(answer.total) == 0 or number(answer.count) == 0)
-    return Found([_job(row) for row in rows], unreadable), len(rows) + unreadable, answer
+    return Found([_job(row) for row in rows], tuple(unreadable)), len(rows) + len(unreadable), answer
 
 
 def _job(row: _Job) -> Resource:

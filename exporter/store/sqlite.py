@@ -9,7 +9,9 @@ import struct
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
+
+import msgspec
 
 from exporter.errors import StoreError
 from exporter.events import Event
@@ -17,7 +19,7 @@ from exporter.ports import Commit, Restored, Watch
 from exporter.store import totals
 from exporter.store.database import connect, write
 from exporter.store.draft import Draft
-from exporter.store.lock import lock
+from exporter.store.lock import age, lock
 from exporter.store.memory import Memory
 from exporter.store.place import Place
 from exporter.store.statements import Statement
@@ -32,6 +34,7 @@ class _File(NamedTuple):
     where: str
     database: sqlite3.Connection
     closing: ExitStack
+    age: Literal["kept", "new", "lost"]
 
 
 class SqliteStore:
@@ -43,7 +46,7 @@ class SqliteStore:
 
     async def restore(self) -> Restored:
         """All that was committed, except the keys: those were read when the file was opened. Raises StoreError."""
-        return await self._work(totals.restore)
+        return msgspec.structs.replace(await self._work(totals.restore), age=self._file.age)
 
     async def grown(self, watch: Watch, events: Sequence[Event]) -> list[int]:
         """For each event how often it happened beyond what is remembered; reads memory only."""
@@ -96,6 +99,7 @@ async def open_sqlite(place: Place) -> SqliteStore:
 def _open(place: Place) -> tuple[_File, Memory]:
     where = ":memory:" if place.path is None else str(place.path)
     with ExitStack() as closing:
+        before = "new" if place.path is None else age(place.path)
         if place.path is not None:
             closing.enter_context(lock(place.path))
         try:
@@ -104,7 +108,7 @@ def _open(place: Place) -> tuple[_File, Memory]:
             memory = _read_keys(database, where)
         except FOREIGN as error:
             raise trouble(where, error) from error
-        return _File(where, database, closing.pop_all()), memory
+        return _File(where, database, closing.pop_all(), before), memory
 
 
 def _read_keys(database: sqlite3.Connection, where: str) -> Memory:
