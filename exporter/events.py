@@ -89,10 +89,11 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """Resources of one page of a listing; ``unreadable`` as in a page."""
+    """Resources of one page of a listing; ``unreadable`` as in a page. ``partial``: older ones were left out on purpose."""
 
     resources: list[Resource]
     unreadable: tuple[bytes, ...] = ()
+    partial: bool = False
 
 
 class Window(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from exporter.reach import FOR_EVER, parted
 from exporter.roster import Roster
 from exporter.signals import Changes, Moment, Series
 
+WHOLE = 6 * 3600.0  # seconds between listings from one end to the other, where they can be shorter
 INFO, STATUS, BY_RESOURCE = "platform_resource_info", "platform_resource_status", "platform_resource_events_total"
 
 
@@ -49,12 +50,15 @@ class Listing:
         self._desk, self._roster, self._severities, self._declare = desk, roster, severities, declare
         self._ttl, self._remembered = int(ttl * 1000), int(remember * 1000)
         self.complete: Millis | None = None
+        self._whole_until = 0.0  # steady seconds; before it a listing may leave out what it held before
 
     async def refresh(self) -> list[Resource]:
         """Lists everything; gives back the new and changed resources, committed. Raises SourceError and StoreError."""
-        asked = self._desk.now()
+        asked, whole = self._desk.now(), True
         date: Millis | None = None
         found: list[Resource] = []
+        steady = self._desk.clock.steady()
+        until = self._roster.heard if steady < self._whole_until and not self._roster.by_status else None
 
         async def ask(request: Ask) -> Answer:
             nonlocal date
@@ -63,13 +67,17 @@ class Listing:
             return answer
 
         async def take(step: Page | Found) -> None:
+            nonlocal whole
             if isinstance(step, Found):
                 found.extend(step.resources)
+                whole = whole and not step.partial
                 if new := self._roster.first_met(None, step.unreadable):
                     self._desk.tell(Records(self._desk.target, self._desk.source, "", unreadable=new))
 
-        await converse(self._desk.vendor.discover(self._roster.living(), asked), ask, take)
-        changed = self._roster.merge(found, self._desk.now())
+        await converse(self._desk.vendor.discover(self._roster.living(), asked, until), ask, take)
+        changed = self._roster.merge(found, self._desk.now(), whole)
+        if whole:
+            self._whole_until = steady + WHOLE
         await self.record(changed)
         self.complete = min(asked, date or asked)
         self._tell()

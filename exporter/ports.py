@@ -46,8 +46,11 @@ def give(page: Page) -> Generator[Page, Answer | int | None, int]:
 class Source(Protocol):
     """One vendor API: says what to ask and reads what came back; never waits, never connects. One object a target."""
 
-    def discover(self, known: Collection[str], now: Millis) -> Reading:
-        """Lists resources page by page; ``known`` are ids to ask for by name, should the listing leave them out."""
+    def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
+        """Lists resources page by page; ``known`` are ids to ask for by name, should the listing leave them out.
+
+        A listing that is newest first may end at a page that holds only ids of ``until``, and says so.
+        """
         ...
 
     def read(self, resource: Resource, window: Window) -> Reading:

@@ -45,6 +45,8 @@ class Roster:
         self.progress: dict[str, Progress] = {}
         self.seen: dict[str, Millis] = {}
         self.listed: frozenset[str] = frozenset()
+        self.heard: set[str] = set()  # of every listing since the last whole one, wanted or not
+        self.by_status = bool(include.statuses or exclude.statuses)  # what is not wanted may become so
         self._met: Millis | None = None  # when a resource could last have been met for the first time
         self._covered: dict[str, Millis] = {}
         self.expired: set[str] = set()
@@ -92,11 +94,17 @@ class Roster:
         """Watches that may still be read."""
         return [id_ for id_ in self.resources if not self.reached(id_).closed]
 
-    def merge(self, found: Iterable[Resource], now: Millis) -> list[Resource]:
-        """Takes in what a complete listing held; gives back what is new or changed (the missing ones ended)."""
+    def merge(self, found: Iterable[Resource], now: Millis, whole: bool = True) -> list[Resource]:
+        """Takes in what a complete listing held; gives back what is new or changed (the missing ones ended).
+
+        One that is not ``whole`` left out older ones that had ended; those count as listed still.
+        """
+        found = [*found]
         fresh = {resource.id: resource for resource in found if self.wanted(resource)}
         changed = [resource for resource in fresh.values() if self._take(resource, now)]
-        self.listed = frozenset(fresh)
+        heard = {resource.id for resource in found}
+        self.heard = heard if whole else self.heard | heard
+        self.listed = frozenset(fresh) if whole else self.listed | fresh.keys()
         for id_ in [*self.resources]:
             if id_ in fresh or self.resources[id_].life == "ended":
                 self._missing.pop(id_, None)

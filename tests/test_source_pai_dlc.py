@@ -145,6 +145,8 @@ def test_the_list_states_a_start_and_asks_for_the_jobs_of_all_users() -> None:
     assert asked(heard.asks[0]) == {
         "PageNumber": "1",
         "PageSize": "50",
+        "SortBy": "GmtCreateTime",
+        "Order": "desc",
         "StartTime": "2018-01-01T00:00:00Z",
         "ShowOwn": "false",
     }

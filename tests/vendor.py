@@ -50,6 +50,8 @@ class Vendor:
         self._good: dict[str, int] = {}
         self.reads: list[tuple[float, str, Window]] = []
         self.listings: list[float] = []
+        self.untils: list[set[str] | None] = []
+        self.newest_first = False
         self.asked: list[str] = []
         self.truncated = False
         self.unreadable: tuple[bytes, ...] = ()
@@ -106,10 +108,12 @@ class Vendor:
         finally:
             self._busy.remove(place)
 
-    def discover(self, known: Collection[str], now: Millis) -> Reading:
+    def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
         self.listings.append(self.clock.steady())
+        self.untils.append(None if until is None else set(until))
         yield from ask(Ask("api", LISTING))
-        yield Found(list(self.listed.values()))
+        partial = self.newest_first and until is not None
+        yield Found([one for one in self.listed.values() if not partial or one.life != "ended"], partial=partial)
 
     def read(self, resource: Resource, window: Window) -> Reading:
         """Page after page, as many rows as it has by then; at least one page."""

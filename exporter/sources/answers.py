@@ -2,14 +2,15 @@
 
 import json
 import types
-from collections.abc import Generator
+from collections.abc import Collection, Generator, Sequence
 from hashlib import blake2b
+from itertools import pairwise
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from exporter.errors import SourceGarbled
-from exporter.events import Answer, Ask
+from exporter.events import Answer, Ask, Resource
 from exporter.ports import ask
 
 T = TypeVar("T")
@@ -105,6 +106,14 @@ def mark(row: msgspec.Struct | str) -> bytes:
 
 def _marked(raw: bytes) -> bytes:
     return blake2b(raw, digest_size=16).digest()
+
+
+def reaches(page: Sequence[Resource], until: Collection[str]) -> bool:
+    """Whether a page of a listing is newest first and holds none but known resources: what follows is older and known."""
+    created = [resource.created for resource in page]
+    times = [at for at in created if at is not None]
+    ordered = len(times) == len(created) and all(one >= other for one, other in pairwise(times))
+    return bool(page) and ordered and all(resource.id in until for resource in page)
 
 
 def read_record(raw: Any, rows: Rows[T]) -> T:

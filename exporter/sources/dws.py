@@ -78,7 +78,7 @@ class Dws:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
-    def discover(self, known: Collection[str], now: Millis) -> Reading:
+    def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
         """Lists the clusters; the API gives all of them in one answer."""
         request = Ask("dws", "/v1.0/{project_id}/clusters", headers=_HEADERS, permission=_PERMISSION)
         answer = yield from asked(request, _CLUSTERS)

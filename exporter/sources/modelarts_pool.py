@@ -86,7 +86,7 @@ class ModelArtsPool:
         self._workspaces = scope.workspaces or ("",)
         self._filter: bool | None = None  # whether since/until let pass what lies inside; None until tried
 
-    def discover(self, known: Collection[str], now: Millis) -> Reading:
+    def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
         """Lists the pools of each workspace; the API gives all of them in one answer."""
         for workspace in self._workspaces:
             query = (("workspaceId", workspace),) if workspace else ()

@@ -61,7 +61,7 @@ class ModelArtsService:
         self._workspaces = scope.workspaces or ("",)
         self._by_record: bool | None = None  # what the offset of events counts; None until a second page was needed
 
-    def discover(self, known: Collection[str], now: Millis) -> Reading:
+    def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
         """Lists the services of each workspace."""
         for workspace in self._workspaces:
             yield from list_services(workspace)

@@ -78,9 +78,9 @@ class ModelArtsTraining:
         self._workspaces = scope.workspaces or ("",)
         self._by_record: bool | None = None  # what the offset of events counts; None until a second needed it
 
-    def discover(self, known: Collection[str], now: Millis) -> Reading:
+    def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
         """Lists the jobs of each workspace, newest first, then asks for the known ones that were not among them."""
-        return list_jobs(self._workspaces, known)
+        return list_jobs(self._workspaces, known, until)
 
     def read(self, resource: Resource, window: Window) -> Reading:
         """Reads the events of a job, part by part, each part oldest first."""

@@ -13,7 +13,7 @@ import msgspec
 
 from exporter.events import Answer, Ask, Event, Found, Life, Millis, Resource, Window
 from exporter.ports import Reading, give
-from exporter.sources.answers import Name, asked, garbled, mark, missing, read_record, read_rows, rows_of
+from exporter.sources.answers import Name, asked, garbled, mark, missing, reaches, read_record, read_rows, rows_of
 from exporter.sources.pages import counted, fingerprint, joined, oldest_first, page
 from exporter.sources.pai_text import parse_zone, text_reader
 from exporter.sources.scope import Scope
@@ -95,11 +95,14 @@ class PaiDlc:
         self._zone: tzinfo = UTC if self._guessing else parse_zone(scope.event_timezone)
         self._stated, self._checking = scope.event_timezone, True
 
-    def discover(self, known: Collection[str], now: Millis) -> Reading:
-        """Lists the jobs of each workspace, then asks for the known ones that were not among them."""
+    def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
+        """Lists the jobs of each workspace, newest first, to the end or to a page that holds only jobs of ``until``; then
+        asks for the known ones that were not among them."""
         listed: set[str] = set()
+        if until is not None and len(known) > len(until):
+            until = None
         for workspace in self._workspaces:
-            yield from _list(workspace, listed)
+            yield from _list(workspace, listed, until or ())
         for workspace in self._workspaces:
             absent = sorted(set(known) - listed)
             for first in range(0, len(absent), _JOBS):
@@ -184,7 +187,7 @@ def _plain(row: _Info) -> str:
     return row.Content if dated else f"{row.Time} {row.Content}"
 
 
-def _list(workspace: str, listed: set[str]) -> Reading:
+def _list(workspace: str, listed: set[str], until: Collection[str]) -> Reading:
     """All pages; the start is stated because the API would else hide jobs that were made over seven days ago."""
     pages = seen = 0
     while True:
@@ -194,16 +197,21 @@ def _list(workspace: str, listed: set[str]) -> Reading:
         if pages and came and not fresh:
             raise garbled(request, "the answer promises more and does not move on; none of its jobs is new")
         listed |= fresh
-        yield found
         pages, seen = pages + 1, seen + came
-        if not came or (came < _JOBS if total is None else seen >= total):
+        ends = not came or (came < _JOBS if total is None else seen >= total)
+        if not ends and reaches(found.resources, until):
+            yield msgspec.structs.replace(found, partial=True)
+            return
+        yield found
+        if ends:
             return
 
 
 def _ask_list(workspace: str, number_of_page: int, *more: tuple[str, str]) -> Ask:
     pages = (("PageNumber", str(number_of_page)), ("PageSize", str(_JOBS)))
     where = (("WorkspaceId", workspace),) if workspace else ()
-    query = (*pages, ("StartTime", iso_text(BEFORE_ALL)), ("ShowOwn", "false"), *where, *more)
+    order = (("SortBy", "GmtCreateTime"), ("Order", "desc"))
+    query = (*pages, *order, ("StartTime", iso_text(BEFORE_ALL)), ("ShowOwn", "false"), *where, *more)
     return Ask("pai_dlc", "/api/v1/jobs", query, headers=_headers("ListJobs"), permission="paidlc:ListJobs")
 
 
