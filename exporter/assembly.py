@@ -1,8 +1,9 @@
 """Puts the parts together as the configuration says: accounts, the core that all share, and a station a source; starts nothing."""
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
+import httpx
 import msgspec
 
 from exporter.auth import credentials, project_lookup, read_project, refuses_keys
@@ -116,10 +117,12 @@ async def make_core(store: Store, known: Known, config: Config, clock: Clock, te
 
 
 @contextlib.asynccontextmanager
-async def open_accounts(config: Config, clock: Clock, tell: Tell) -> AsyncIterator[list[Account]]:
+async def open_accounts(
+    config: Config, clock: Clock, tell: Tell, transport: Callable[[], httpx.AsyncBaseTransport] = AiohttpTransport
+) -> AsyncIterator[list[Account]]:
     """One client a target; a budget is shared by all that ask the same host for the same account."""
     buckets: dict[tuple[str, str], Bucket] = {}
-    accounts = [_account(target, buckets, clock, tell) for target in config.targets]
+    accounts = [_account(target, buckets, clock, tell, transport()) for target in config.targets]
     try:
         yield accounts
     finally:
@@ -127,7 +130,13 @@ async def open_accounts(config: Config, clock: Clock, tell: Tell) -> AsyncIterat
             await account.sender.aclose()
 
 
-def _account(target: Target, buckets: dict[tuple[str, str], Bucket], clock: Clock, tell: Tell) -> Account:
+def _account(
+    target: Target,
+    buckets: dict[tuple[str, str], Bucket],
+    clock: Clock,
+    tell: Tell,
+    transport: httpx.AsyncBaseTransport,
+) -> Account:
     keys = credentials(
         target.platform,
         target.login,
@@ -136,7 +145,7 @@ def _account(target: Target, buckets: dict[tuple[str, str], Bucket], clock: Cloc
         endpoints=target.endpoints,
         clock=clock,
     )
-    sender = Sender(AiohttpTransport(), keys, TIMEOUT)
+    sender = Sender(transport, keys, TIMEOUT)
     huawei = target.platform == "huaweicloud"
     route = Route(
         target.name,

@@ -2,10 +2,11 @@
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 from clocks import ManualClock
 
@@ -18,6 +19,7 @@ from exporter.fetch import Fetcher
 from exporter.ports import Commit, Store
 from exporter.simulator import configuration
 from exporter.store import open_store
+from exporter.transport import AiohttpTransport
 
 LONG = 8 * 3600.0  # seconds: everything is read again after it
 
@@ -92,13 +94,19 @@ def known(config: Config) -> assembly.Known:
 
 
 @contextlib.asynccontextmanager
-async def flow(config: Config, clock: ManualClock, fuse: Fuse, facts: list[Fact] | None = None) -> AsyncIterator[Flow]:
+async def flow(
+    config: Config,
+    clock: ManualClock,
+    fuse: Fuse,
+    facts: list[Fact] | None = None,
+    transport: Callable[[], httpx.AsyncBaseTransport] = AiohttpTransport,
+) -> AsyncIterator[Flow]:
     """The flow over the state file; Killed is a death: nothing is finished or tidied up first."""
     tell = (facts if facts is not None else []).append
     store = await open_store(config.store.reveal())
     try:
         core = await assembly.make_core(FusedStore(store, fuse), known(config), config, clock, tell)
-        async with assembly.open_accounts(config, clock, tell) as accounts:
+        async with assembly.open_accounts(config, clock, tell, transport) as accounts:
             fused = [msgspec.structs.replace(one, fetcher=FusedFetcher(one.fetcher, fuse)) for one in accounts]
             yield Flow(core, [assembly.make_station(one, name, core) for one in fused for name in one.target.sources])
     finally:
