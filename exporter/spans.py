@@ -53,7 +53,7 @@ class OpenSpan(msgspec.Struct):
 class OpenRun(msgspec.Struct):
     """A run that is going on. ``key`` names the attempt for ever: the time of what was first told of it.
 
-    ``last`` is when something was last told of it; ``ends`` when its phases ended; ``error`` is (type, description) of
+    ``last`` is when something was last told of it; ``ends`` when its phases ended, by name and what they are of; ``error`` is (type, description) of
     its first failure. ``history``: it began before first contact. ``settled``: a complete read has seen it open.
     ``after`` is the key of the attempt before it.
     """

@@ -158,7 +158,7 @@ def changes_of(
     signals: Iterable[Signal], ended: Sequence[Series], metrics: Mapping[str, Metric], at: Millis
 ) -> Changes:
     """Signals that are true at one time, as changes."""
-    changes = Changes({}, {}, {}, {}, tuple(ended))
+    changes = Changes({}, {}, {}, {}, ended=tuple(ended))
     _apply(((signal, 1, at) for signal in signals), metrics, changes)
     return changes
 

@@ -277,7 +277,8 @@ def added(folds: list[Tallied]) -> dict[str, object]:
         "gauges": gauges,
         "states": states,
         "tables": tables,
-        "numbers": [sum(getattr(fold, name) for fold in folds) for name in ("new", "history", "late")],
+        "rows": [row for fold in folds for row in fold.rows],
+        "numbers": [sum(getattr(fold, name) for fold in folds) for name in ("history", "late")],
     }
 
 

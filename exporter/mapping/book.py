@@ -126,7 +126,8 @@ class Book(ABC):
         """A phase is over."""
         at = max(end.at, phase.start)
         run.phases = [other for other in run.phases if other is not phase]
-        run.ends[phase.name] = max(at, run.ends.get(phase.name, at))
+        place = f"{phase.name}\0{phase.of}"
+        run.ends[place] = max(at, run.ends.get(place, at))
         if end.news:
             series = PHASE_TOOK, (self.where.target, self.where.source, phase.name, end.outcome)
             self._signals.append(Observe(series, (at - phase.start) / 1000))
@@ -180,6 +181,12 @@ class Book(ABC):
 def role(phase: OpenSpan) -> str:
     """What tells a phase from all others of its run."""
     return f"{phase.name}\0{phase.of}\0{phase.start}"
+
+
+def ended(run: OpenRun, phase: str, of: str) -> Millis | None:
+    """When a phase of a run ended: of this thing, else of any."""
+    ends = {place: at for place, at in run.ends.items() if place.partition("\0")[0] == phase}
+    return ends.get(f"{phase}\0{of}", max(ends.values(), default=None))
 
 
 def find(run: OpenRun, step: Phase) -> OpenSpan | None:

@@ -5,6 +5,7 @@ Notes may come in any order within one fold: they are taken by time, at the same
 - What is told of a resource without an open run opens one, unless it happened before the end of its last run: then it
   is late. Such a run begins when its resource was created, where the process says so; else its begin is inferred.
 - The begin of a run that is open supersedes it: a failure if something had failed in it, else unknown.
+- Phases are declared in their order: one that is over does not begin again while a later one is open.
 - A phase that ends without having begun began where its ``begun_by`` ended; else it is not told of. One that fails
   without having begun lasted no time.
 - When a run ends so do its phases, with its outcome; further ends of it are no news.

@@ -1,7 +1,7 @@
 """A process that has one run at a time: a job, or the deployment of a service. Pure."""
 
 from exporter.events import Millis
-from exporter.mapping.book import MOST_OPEN, Book, End, find
+from exporter.mapping.book import MOST_OPEN, Book, End, ended, find
 from exporter.signals import OPEN_PHASES, RUN, Phase
 from exporter.spans import Note, OpenRun, OpenSpan
 
@@ -13,19 +13,21 @@ class SingleRun(Book):
     """The run is kept under the name ""."""
 
     def begin(self, note: Note, step: Phase) -> None:
-        """A new run, or a phase of the open one; a phase that is open goes on."""
+        """A new run, or a phase of the open one."""
         if step.name == RUN:
             self._begin_run(note)
-        elif (run := self._current(note)) is not None and find(run, step) is None and len(run.phases) < MOST_OPEN:
+        elif (run := self._current(note)) is not None and not self._goes_on(run, step) and len(run.phases) < MOST_OPEN:
             run.phases.append(OpenSpan(step.name, step.of, note.at))
 
     def prepare(self, note: Note, step: Phase) -> None:
         """Infers a run and a phase whose begin was not told."""
         run = self._current(note, ending=step.name in (RUN, OPEN_PHASES))
-        if run is None or step.name in (RUN, OPEN_PHASES) or find(run, step) is not None or step.name in run.ends:
+        if run is None or step.name in (RUN, OPEN_PHASES) or find(run, step) is not None:
+            return
+        if f"{step.name}\0{step.of}" in run.ends:
             return
         before = self.process.phases[step.name].begun_by
-        start = run.ends.get(before) if before else None
+        start = ended(run, before, step.of) if before else None
         if start is not None or step.step == "fail":
             begun = note.at if start is None else min(start, note.at)
             run.phases.append(OpenSpan(step.name, step.of, begun, inferred=True))
@@ -83,6 +85,14 @@ class SingleRun(Book):
     def _under_way(self, run: OpenRun) -> bool:
         """Whether more was told of a run than that it began; two sentences may tell of one begin."""
         return bool(run.phases or run.ends or run.error)
+
+    def _goes_on(self, run: OpenRun, step: Phase) -> bool:
+        """Whether a phase is open, or over while a later one is open: workers follow each other, a run goes forward."""
+        if find(run, step) is not None:
+            return True
+        order = [*self.process.phases]
+        later = order[order.index(step.name) + 1 :]
+        return f"{step.name}\0{step.of}" in run.ends and any(phase.name in later for phase in run.phases)
 
     def _current(self, note: Note, *, ending: bool = False) -> OpenRun | None:
         """The open run; opened if there is none, ``None`` if the event is late or ends what is over."""
