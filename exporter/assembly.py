@@ -179,6 +179,7 @@ def make_station(account: Account, name: str, core: Core) -> Station:
         tell=core.tell,
         ledger=core.ledger,
         per_resource=bool(kind.resource),
+        stages=kind.stages,
     )
     roster = _roster(target.name, name, options, core.restored)
     severities = core.known.catalogue.severities.get(name, ())

@@ -9,15 +9,16 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from exporter.conversation import converse
+from exporter.conversation import converse, learn
+from exporter.errors import SourceError
 from exporter.events import Answer, Ask, Event, Found, Millis, Page, Resource, Window
-from exporter.facts import Contacted, Overflowed, PollDone, Records, Seen, Unmapped
+from exporter.facts import Contacted, Noted, Overflowed, PollDone, Records, Seen, Unmapped
 from exporter.journal import Journal
 from exporter.listing import Desk, Listing
 from exporter.ports import Commit, Map, Progress, Store, Watch
 from exporter.roster import Roster
 from exporter.signals import Metric
-from exporter.spans import View
+from exporter.spans import Stage, View
 from exporter.tally import Context, History, Tallied, changes_of, tally
 
 SLICE = 500  # events between two chances for a scrape
@@ -65,6 +66,9 @@ class Collector:
         self._contact_kept = roster.contact is not None
         self._complete: float | None = None
         self._look_again = 0.0
+        self._staged: dict[str, str] = {}
+        self._attempts: dict[str, tuple[tuple[Stage, ...], ...]] = {}
+        self._without_stages = False
 
     async def poll(self, resource: str, interval: float) -> int:
         """Reads one watch to its end; gives back how many events were new. Raises SourceError and StoreError."""
@@ -104,6 +108,7 @@ class Collector:
         """Drops what is kept of resources that are no longer known."""
         for resource in self._journal.known() - self._roster.resources.keys():
             self._journal.forget(resource)
+            self._staged.pop(resource, None)
 
     def complete(self) -> float | None:
         """Vendor time (Unix s) before which every event has been seen; None before the first reads are over.
@@ -205,8 +210,25 @@ class Collector:
         self._roster.progress[id_] = after
         due = full or closed or not self._contact_kept or complete - (before.complete or 0) > LAZY
         commit = Commit(Watch(self._desk.target, self._desk.source, id_), progress=after)
+        await self._ask_stages(read.resource)
         read_now = [id_] if self._desk.per_resource else {*self._journal.waiting(), *self._journal.open()}
         await self._settle(commit, read_now, gone=closed, due=due)
+
+    async def _ask_stages(self, resource: Resource) -> None:
+        """Asks for the vendor's own record of a job when its run may have moved; without it, texts tell."""
+        known = self._roster.resources.get(resource.id, resource)
+        if self._desk.stages is None:
+            return
+        if not self._journal.turns(resource.id) and self._staged.get(resource.id) == known.status:
+            return
+        self._staged[resource.id] = known.status
+        try:
+            self._attempts[resource.id] = await learn(self._desk.stages(known), self._desk.ask)
+        except SourceError as error:
+            if not self._without_stages:
+                said = f"{self._desk.target}/{self._desk.source}: phases come from event texts alone: {error}"
+                self._desk.tell(Noted(said, warning=True))
+            self._without_stages = True
 
     async def _settle(self, commit: Commit, resources: Iterable[str], *, gone: bool, due: bool = False) -> None:
         """Commits what complete reads mean for the runs of some resources; a ``due`` commit is made anyway."""
@@ -223,7 +245,8 @@ class Collector:
     def _view(self, id_: str, *, gone: bool) -> View:
         listed = self._roster.resources.get(id_) if self._desk.per_resource else None
         contact = 0 if self._habits.history_counts else self._roster.contact or 0
-        return View(self._desk.now(), contact, listed, self._roster.seen.get(id_, 0), gone)
+        attempts = self._attempts.pop(id_, ())
+        return View(self._desk.now(), contact, listed, self._roster.seen.get(id_, 0), gone, attempts)
 
     async def _commit(self, commit: Commit) -> None:
         if not self._contact_kept:

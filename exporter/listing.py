@@ -8,7 +8,7 @@ from exporter.conversation import converse
 from exporter.events import Answer, Ask, Found, Millis, Page, Resource
 from exporter.facts import Discovered, Records
 from exporter.ledger import Ledger
-from exporter.ports import Clock, Commit, Source, Tell, Watch
+from exporter.ports import Clock, Commit, Source, Stages, Tell, Watch
 from exporter.roster import Roster
 from exporter.signals import Changes, Moment, Series
 
@@ -27,6 +27,7 @@ class Desk(msgspec.Struct, frozen=True):
     tell: Tell
     ledger: Ledger
     per_resource: bool = True
+    stages: Callable[[Resource], Stages] | None = None
 
 
 class Listing:

@@ -12,7 +12,7 @@ from exporter.events import Resource
 from exporter.mapping.fold import folder
 from exporter.mapping.packs import load
 from exporter.signals import Count, Observe, Phase, Set
-from exporter.spans import Folded, Note, Runs, SpanEvent, View
+from exporter.spans import Folded, Note, Runs, SpanEvent, Stage, View
 
 JOBS = """
 mapping: 1
@@ -89,14 +89,16 @@ class Resourceful:
         self.folds: list[Folded] = []
 
     def read(self, *told: tuple[float, str], status: str = "", finished: float | None = None, gone: bool = False,
-             history: bool = False, now: float | None = None, contact: float = -1e9) -> Folded:  # fmt: skip
+             history: bool = False, now: float | None = None, contact: float = -1e9,
+             attempts: tuple[tuple[tuple[str, float, float | None], ...], ...] = ()) -> Folded:  # fmt: skip
         notes = [self._note(at, text, not history) for at, text in told]
         self.now = max([self.now, *(note.at for note in notes)] if now is None else [START + int(now * 1000)])
         listed = None
         if status or self.created is not None:
             end = None if finished is None else START + int(finished * 1000)
             listed = Resource("r", status=status, created=self.created, finished=end)
-        view = View(self.now, START + int(contact * 1000), listed, self.now, gone)
+        record = tuple(tuple(Stage(n, at(begin) or 0, at(end)) for n, begin, end in stages) for stages in attempts)
+        view = View(self.now, START + int(contact * 1000), listed, self.now, gone, record)
         folded = self.fold("r", self.runs, notes, view)
         self.runs = folded.runs
         self.folds.append(folded)
@@ -117,6 +119,10 @@ class Resourceful:
 
 def refuse(raw: Any, resource: str) -> Any:
     raise AssertionError("no records here")
+
+
+def at(seconds: float | None) -> int | None:
+    return None if seconds is None else START + int(seconds * 1000)
 
 
 def outcomes(folded: Folded) -> list[str]:
@@ -274,6 +280,46 @@ def test_an_error_beside_the_end_is_its_cause() -> None:
     job.read((1, "works"), (4, "breaks"), (5, "failed"))
     run = job.folds[0].spans[-1]
     assert (run.outcome, run.error) == ("failure", ("breaks", "breaks"))
+
+
+def test_the_vendors_record_gives_the_boundaries_and_texts_the_rest() -> None:
+    job = Resourceful(JOBS, created=0)
+    job.read((1, "waits"), attempts=((("waiting", 0.5, None),),))
+    job.read((9, "starts"), (10, "chat"), (11, "works"), attempts=((("waiting", 0.5, 8), ("working", 8, None)),))
+    job.read((20, "over"), attempts=((("waiting", 0.5, 8), ("working", 8, None)),))
+    assert job.phases() == [("waiting", 7.5, "success"), ("working", 12.0, "success")]
+    texts = [[event.text for event in span.events] for fold in job.folds for span in fold.spans]
+    assert texts == [["waits"], ["starts", "chat", "works", "over"], []]
+
+
+def test_a_record_that_is_read_again_tells_nothing_twice() -> None:
+    job = Resourceful(JOBS, created=0)
+    record = ((("waiting", 1, 3), ("working", 3, 9)),)
+    for _ in range(3):
+        job.read((2, "chat"), attempts=record)
+    job.read((12, "over"), attempts=record)
+    assert job.phases() == [("waiting", 2.0, "success"), ("working", 6.0, "success")]
+    assert job.read(attempts=record).spans == ()
+
+
+def test_an_attempt_of_the_record_is_a_run_and_the_text_that_tells_of_it_is_not_another() -> None:
+    job = Resourceful(JOBS, created=0)
+    job.read((2, "works"), attempts=((("working", 1, None),),))
+    again = ((("working", 1, 5),), (("waiting", 6, 7), ("working", 7, None)))
+    job.read((5, "breaks"), (6.5, "restart"), (8, "chat"), attempts=again)
+    job.read((9, "over"), attempts=again)
+    assert job.ended() == [(6.0, "failure"), (3.0, "success")]
+    assert job.phases() == [("working", 4.0, "failure"), ("waiting", 1.0, "success"), ("working", 2.0, "success")]
+
+
+def test_a_stage_on_which_an_error_was_told_has_failed() -> None:
+    job = Resourceful(JOBS, created=0)
+    job.read((4, "failed"), attempts=((("working", 1, 6),),))
+    job.read((2, "chat"), attempts=((("working", 1, 6),),))
+    other = Resourceful(JOBS, created=0)
+    other.severities["chat"] = "error"
+    other.read((2, "chat"), attempts=((("working", 1, 6),),))
+    assert (job.phases(), other.phases()) == ([("working", 3.0, "failure")], [("working", 5.0, "failure")])
 
 
 def test_operations_go_on_side_by_side() -> None:

@@ -60,11 +60,16 @@ class Book(ABC):
     def heed_listing(self) -> None:
         """Takes in what the listing says of the resource."""
 
+    def recorded(self) -> list[Note]:
+        """What the vendor's own record says, as notes; what texts say of the same is then passed over."""
+        return []
+
     def take(self, note: Note) -> None:
         """One event: what begins comes before it is placed on a span, what ends comes after."""
         for step in note.phases:
             (self.begin if step.step == "begin" else self.prepare)(note, step)
-        self._place(note)
+        if note.event is not None:
+            self._place(note, note.event)
         for step in note.phases:
             if step.step != "begin":
                 outcome = step.outcome or ("failure" if step.step == "fail" else "success")
@@ -137,23 +142,21 @@ class Book(ABC):
         """Whether a run is only the frame of a phase that stands alone."""
         return self.process.run is None and run.span.name in self.process.phases
 
-    def _place(self, note: Note) -> None:
+    def _place(self, note: Note, event: SpanEvent) -> None:
         run, phase = self.around(note)
         if run is None:
             name = ""
             closed = self.runs.closed.get(name)
             late = closed is not None and note.at <= closed.end
-            self._told.append(
-                Told(note.event, (self.process.run or "", closed.key, RUN) if closed and late else None, late)
-            )
+            self._told.append(Told(event, (self.process.run or "", closed.key, RUN) if closed and late else None, late))
             return
         run.last = max(run.last, note.at)
         fails = any(step.step == "fail" or step.outcome == "failure" for step in note.phases)
-        if run.error is None and (fails or note.event.severity == "error"):
-            run.error = (note.event.reason or note.rule, note.event.text)
-        _keep(phase or run.span, note.event)
+        if run.error is None and (fails or event.severity == "error"):
+            run.error = (event.reason or note.rule, event.text)
+        _keep(phase or run.span, event)
         where = role(phase) if phase and not self.is_alone(run) else RUN
-        self._told.append(Told(note.event, (run.span.name, run.key, where)))
+        self._told.append(Told(event, (run.span.name, run.key, where)))
 
     def _since_series(self, phase: str) -> Series:
         return PHASE_SINCE, (*self.where, phase)

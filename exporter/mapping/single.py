@@ -1,16 +1,49 @@
 """A process that has one run at a time: a job, or the deployment of a service. Pure."""
 
+from collections.abc import Collection
+
+import msgspec
+
 from exporter.events import Millis
 from exporter.mapping.book import MOST_OPEN, Book, End, ended, find
 from exporter.signals import OPEN_PHASES, RUN, Phase
-from exporter.spans import Note, OpenRun, OpenSpan
+from exporter.spans import Note, OpenRun, OpenSpan, Stage
 
 LAG = 60_000  # ms by which the state of a listing may lag behind events
 _SUPERSEDED = ("superseded", "a new attempt began")
 
 
 class SingleRun(Book):
-    """The run is kept under the name ""."""
+    """The run is kept under the name "". ``_named``: of what the vendor's own record tells."""
+
+    _named: Collection[str] = ()
+
+    def recorded(self) -> list[Note]:
+        """The attempts of the vendor's record that are not over yet: the begin of each but the open one, and its stages."""
+        attempts = [stages for stages in self.view.attempts if stages]
+        self._named = {RUN, *(stage.name for stages in attempts for stage in stages)} if attempts else ()
+        run, closed = self.runs.open.get(""), self.runs.closed.get("")
+        told = list[Note]()
+        for number, stages in enumerate(attempts):
+            following = attempts[number + 1][0].start if number + 1 < len(attempts) else None
+            if run is not None and following is not None and following <= run.key:
+                continue
+            if run is None and closed is not None and stages[0].start <= closed.end:
+                continue
+            is_open = run is not None and (number == 0 or stages[0].start <= run.key)
+            if number and not is_open:
+                told.append(self._noted(stages[0].start, Phase("begin", RUN)))
+            for stage in stages:
+                if stage.name in self.process.phases:
+                    told += self._stage(stage, run if is_open else None)
+        return told
+
+    def take(self, note: Note) -> None:
+        """As every event; what the record tells better is not taken from a text."""
+        if note.event is not None and self._named:
+            told = tuple(s for s in note.phases if s.step == "fail" or s.outcome or s.name not in self._named)
+            note = msgspec.structs.replace(note, phases=told)
+        super().take(note)
 
     def begin(self, note: Note, step: Phase) -> None:
         """A new run, or a phase of the open one."""
@@ -21,6 +54,8 @@ class SingleRun(Book):
 
     def prepare(self, note: Note, step: Phase) -> None:
         """Infers a run and a phase whose begin was not told."""
+        if note.event is None:
+            return
         run = self._current(note, ending=step.name in (RUN, OPEN_PHASES))
         if run is None or step.name in (RUN, OPEN_PHASES) or find(run, step) is not None:
             return
@@ -43,7 +78,8 @@ class SingleRun(Book):
         ending = [*run.phases] if step.name == OPEN_PHASES else [find(run, step)]
         for phase in ending:
             if phase is not None:
-                self.close_phase(run, phase, end)
+                broken = note.event is None and any(event.severity == "error" for event in phase.events)
+                self.close_phase(run, phase, end._replace(outcome="failure") if broken else end)
 
     def around(self, note: Note) -> tuple[OpenRun | None, OpenSpan | None]:
         """The open run, and the phase that the event speaks of, else the one that began last."""
@@ -69,6 +105,20 @@ class SingleRun(Book):
             self.close("", End(at, outcome, at >= view.contact // 1000 * 1000))
         elif view.seen >= run.last + LAG:
             self.close("", End(view.seen, outcome, not run.history or run.settled))
+
+    def _stage(self, stage: Stage, run: OpenRun | None) -> list[Note]:
+        """The begin and end of a stage, as far as they are new; an open phase begins when the record says."""
+        over = run.ends.get(f"{stage.name}\0", 0) if run else 0
+        known = find(run, Phase("end", stage.name)) if run else None
+        if known is not None and over <= stage.start:
+            known.start, known.inferred = stage.start, False
+        told = [self._noted(stage.start, Phase("begin", stage.name))] if known is None and over <= stage.start else []
+        if stage.end is not None and over < stage.end:
+            told.append(self._noted(stage.end, Phase("end", stage.name)))
+        return told
+
+    def _noted(self, at: Millis, step: Phase) -> Note:
+        return Note(at, "", at >= self.view.contact // 1000 * 1000, (step,), None)
 
     def _begin_run(self, note: Note) -> None:
         run = self.runs.open.get("")
@@ -97,6 +147,7 @@ class SingleRun(Book):
     def _current(self, note: Note, *, ending: bool = False) -> OpenRun | None:
         """The open run; opened if there is none, ``None`` if the event is late or ends what is over."""
         run = self.runs.open.get("")
+        ending = ending or note.event is None
         if run is not None or self._is_late(note.at) or (ending and "" in self.runs.closed):
             return run
         listed = self.view.listed

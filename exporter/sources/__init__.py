@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from exporter.events import Event
-from exporter.ports import Source
+from exporter.events import Event, Resource
+from exporter.ports import Source, Stages
 from exporter.sources import (
     dws,
     modelarts_pool,
@@ -12,6 +12,7 @@ from exporter.sources import (
     modelarts_training,
     pai_dlc,
     service_list,
+    stages,
     training_jobs,
 )
 from exporter.sources.scope import Scope
@@ -22,7 +23,7 @@ COMMON_FIELDS = frozenset({"severity", "reason", "text", "resource"})
 class Kind(NamedTuple):
     """A row of the table. ``fields`` are what a mapping may ask for in ``when``; ``statuses`` the vendor's own words for
     the states of its resources; ``record`` makes an event of one raw vendor record and a resource id, or raises
-    ValueError; ``options`` are configuration keys of this source alone."""
+    ValueError; ``options`` are configuration keys of this source alone; ``stages`` asks for the vendor's record of a run."""
 
     make: Callable[[Scope], Source]
     platform: str
@@ -32,6 +33,7 @@ class Kind(NamedTuple):
     statuses: tuple[str, ...]
     record: Callable[[Any, str], Event]
     options: frozenset[str] = frozenset()
+    stages: Callable[[Resource], Stages] | None = None
 
 
 SOURCES: dict[str, Kind] = {
@@ -44,6 +46,7 @@ SOURCES: dict[str, Kind] = {
         statuses=training_jobs.STATUSES,
         record=modelarts_training.parse_record,
         options=frozenset({"workspaces"}),
+        stages=stages.training_stages,
     ),
     "modelarts_pool": Kind(
         make=modelarts_pool.ModelArtsPool,
@@ -83,5 +86,6 @@ SOURCES: dict[str, Kind] = {
         statuses=pai_dlc.STATUSES,
         record=pai_dlc.parse_record,
         options=frozenset({"workspaces", "event_timezone"}),
+        stages=stages.dlc_stages,
     ),
 }
