@@ -468,7 +468,7 @@ class Memory:
         return httpx.Response(200, stream=httpx.ByteStream(json.dumps(answer).encode()), request=request)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 @pytest.mark.parametrize("name", SITES)
 def test_whatever_stands_in_an_answer_the_exporter_lives_on(name: str, data: st.DataObject, tmp_path: Path) -> None:
