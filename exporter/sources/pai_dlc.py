@@ -113,7 +113,7 @@ class PaiDlc:
             begin, end = spans.pop()
             request = _ask(resource.id, begin, end)
             answer = yield from asked(request, _EVENTS)
-            same = same + 1 if answer.rows == before else 0
+            same = same + 1 if bytes(answer.rows) == before else 0
             if not same:
                 rows, unreadable = read_rows(request, answer.rows, _ROWS, bool(answer.job))
                 before = bytes(answer.rows)
