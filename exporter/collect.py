@@ -259,8 +259,9 @@ class Collector:
             self._records(resource, history=told.history, late=told.late)
         for (metric, label), times in told.overflow.items():
             self._desk.tell(Overflowed(metric, label, times))
-        for (cause, text), times in told.unmapped.items():
-            self._desk.tell(Unmapped(self._desk.target, self._desk.source, cause, text, times))
+        for unread, times in told.unmapped.items():
+            place = (self._desk.target, self._desk.source)
+            self._desk.tell(Unmapped(*place, unread.cause, unread.text, times, unread.severity, unread.reason))
 
     def _records(
         self, resource: str, history: int = 0, late: int = 0, unreadable: int = 0, truncated: bool = False

@@ -107,13 +107,15 @@ class Overflowed(Fact, frozen=True):
 
 
 class Unmapped(Fact, frozen=True):
-    """A text that no rule took."""
+    """A text that no rule took; ``severity`` and ``reason`` are the vendor's words, "" where it sent none."""
 
     target: str
     source: str
     cause: str
     text: str
     times: int
+    severity: str = ""
+    reason: str = ""
 
 
 class Seen(Fact, frozen=True):
