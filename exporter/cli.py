@@ -62,10 +62,12 @@ def main() -> None:
 def run(config: ConfigOption = None, set_: SetOption = None) -> None:
     """Runs the exporter until SIGTERM or SIGINT."""
     from exporter import app
-    from exporter.config import load
+    from exporter.config import Config, load
 
-    loaded = load(config, environ=os.environ, sets=set_ or ())
-    _run(app.run(loaded))
+    def read() -> Config:
+        return load(config, environ=os.environ, sets=set_ or ())
+
+    _run(app.run(read(), reread=read))
 
 
 @cli.command()

@@ -48,7 +48,7 @@ class _Read(msgspec.Struct):
 
 
 class Collector:
-    """Reads the watches of one source of one target. ``map_`` may be exchanged between two slices."""
+    """Reads the watches of one source of one target. ``map`` and ``metrics`` may be exchanged between two slices."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Collector:
         map_: Map,
     ) -> None:
         self._desk, self._habits, self._roster, self._listing = desk, habits, roster, listing
-        self._journal, self._store, self._metrics, self.map = journal, store, metrics, map_
+        self._journal, self._store, self.metrics, self.map = journal, store, metrics, map_
         self._contact_kept = roster.contact is not None
         self._complete: float | None = None
         self._look_again = 0.0
@@ -188,7 +188,7 @@ class Collector:
         )
         complete = read.progress.complete
         whole = None if complete is None else complete // 1000 * 1000  # most vendors' times have no smaller part
-        return Context(self._desk.target, self._desk.source, self._metrics, history, self._desk.now(), whole)
+        return Context(self._desk.target, self._desk.source, self.metrics, history, self._desk.now(), whole)
 
     def _contact(self, read: _Read) -> None:
         """The first readable answer of a source's first read makes contact; all that this read brings is history."""

@@ -44,7 +44,7 @@ class Listing:
         declare: Callable[[Iterable[Series]], None],
         ttl: float,
     ) -> None:
-        self._desk, self._roster, self._severities, self._declare = desk, roster, severities, declare
+        self._desk, self._roster, self.severities, self._declare = desk, roster, severities, declare
         self._ttl = int(ttl * 1000)
         self.complete: Millis | None = None
 
@@ -121,7 +121,7 @@ class Listing:
 
     def _expose(self, resources: Iterable[Resource]) -> None:
         place = (self._desk.target, self._desk.source)
-        self._declare((BY_RESOURCE, (*place, r.id, severity)) for r in resources for severity in self._severities)
+        self._declare((BY_RESOURCE, (*place, r.id, severity)) for r in resources for severity in self.severities)
 
     def _shown(self, resources: Iterable[Resource]) -> list[Resource]:
         limit = self._limit()

@@ -222,7 +222,7 @@ class Target(msgspec.Struct, frozen=True):
 class Config(msgspec.Struct, frozen=True):
     """The whole configuration, checked.
 
-    ``mappings`` are existing files in order. ``store`` may hold a password. ``origins`` tells for each dotted path where
+    ``mappings`` are existing files in order, ``entries`` the paths and globs that named them. ``store`` may hold a password. ``origins`` tells for each dotted path where
     its value comes from: ``file:line``, ``environment NAME``, ``--set`` or ``default``. ``warnings`` are whole lines.
     """
 
@@ -233,5 +233,6 @@ class Config(msgspec.Struct, frozen=True):
     otlp: Otlp | None
     log: Log
     series_ttl: float
+    entries: tuple[Path, ...] = ()
     origins: Mapping[str, str] = {}
     warnings: tuple[str, ...] = ()

@@ -153,10 +153,14 @@ class SelfMetrics:
                 self._count("api_requests_total", *labels, code, by=0)
             self._table("api_request_duration_seconds").at(labels)
 
-    def _show_rest(self, catalogue: Catalogue) -> None:
+    def adopt(self, catalogue: Catalogue) -> None:
+        """Shows the labels of its metrics that can overflow."""
         for metric in catalogue.metrics.values():
             for label in (label for label in metric.labels if label not in CLOSED_LABELS):
                 self._count("label_overflow_total", metric.name, label, by=0)
+
+    def _show_rest(self, catalogue: Catalogue) -> None:
+        self.adopt(catalogue)
         for signal in SIGNALS:
             self.delivered(signal)
             self.waiting(signal, 0, None)
