@@ -34,8 +34,13 @@ class Holds:
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    def __contains__(self, series: Series) -> bool:
-        return series in self._waiting
+    def idle(self, series: Series) -> bool:
+        """Whether nothing of it is kept back; then it waits no more."""
+        hold = self._waiting.get(series)
+        if hold is None or not hold.kept:
+            self._waiting.pop(series, None)
+            return True
+        return False
 
     def forget(self, metrics: Collection[str]) -> None:
         """The series of these metrics wait no more, and what was kept back is dropped."""

@@ -189,7 +189,7 @@ class Prometheus:
     def _leave(self, series: Iterable[Series]) -> None:
         """What can no longer grow leaves, if it never did."""
         for one in series:
-            if one[0] in self._families and one not in self._holds and self.value(one) == 0:
+            if one[0] in self._families and self.value(one) == 0 and self._holds.idle(one):
                 self._families[one[0]].table(one[1]).drop(one[1])
 
     def _remove(self, target: str, source: str, resource: str) -> None:
