@@ -12,14 +12,13 @@ from exporter.assembly import Account, Core, make_station, open_accounts, open_c
 from exporter.config import Config, Target
 from exporter.facts import Fact, KeysExpire, Loaded, Noted
 from exporter.health import Health
-from exporter.mapping.process import timeouts
 from exporter.outputs.log import Log, make_handler
 from exporter.outputs.prometheus import Prometheus
 from exporter.outputs.selfmetrics import SelfMetrics
 from exporter.poller import Poller
 from exporter.ports import Clock, SystemClock
-from exporter.reload import Reload, hashes
-from exporter.signals import Changes, Moment, Series
+from exporter.reload import Reload, hashes, timeouts
+from exporter.signals import Changes, Moment
 from exporter.web.serve import listen, serve
 from exporter.web.site import Shown, make_site
 from exporter.web.status import Status
@@ -52,6 +51,7 @@ async def run(
             stations = [make_station(account, name, core) for account in accounts for name in account.target.sources]
             pollers = [station.poller() for station in stations]
             own = _own(config, core)
+            core.prometheus.write(Changes(gauges=timeouts(core, known)))
             reload = Reload(config, core, stations, own, reread or (lambda: config))
             shown = _front(config, core, pollers, own, ears)
             tell(Loaded(clock.now(), hashes(known.packs)))
@@ -129,7 +129,6 @@ async def _housekeeping(core: Core, pollers: Sequence[Poller], accounts: Sequenc
         if pulses % HOUSEKEEPING == 0:
             for poller in pollers:
                 await poller.expire()
-            _show_timeouts(core)
             for account in accounts:
                 _show_target(core.prometheus, account.target, account.fetcher.project or "", core.clock)
                 expires = account.credentials.expires
@@ -144,16 +143,6 @@ def _log(config: Config) -> Log:
         own.handlers, own.propagate = [handler], False
     logger.setLevel(config.log.level.upper())
     return Log(logger)
-
-
-def _show_timeouts(core: Core) -> None:
-    """What "stuck" means, as the mappings say it; so it is not kept."""
-    at = int(core.clock.now() * 1000)
-    phases = timeouts({source: pack.process for source, pack in core.known.packs.items()})
-    gauges: dict[Series, Moment] = {
-        ("platform_phase_timeout_seconds", (source, phase)): Moment(value, at) for source, phase, value in phases
-    }
-    core.prometheus.write(Changes(gauges=gauges))
 
 
 def _show_target(prometheus: Prometheus, target: Target, project: str, clock: Clock) -> None:

@@ -15,7 +15,7 @@ from exporter.events import Answer, Ask, Event, Found, Millis, Page, Resource, W
 from exporter.facts import Contacted, Noted, Overflowed, PollDone, Records, Seen, Unmapped
 from exporter.journal import Journal
 from exporter.listing import Desk, Listing
-from exporter.ports import Commit, Map, Progress, Store, Watch
+from exporter.ports import Commit, Fold, Map, Progress, Store, Watch
 from exporter.roster import Roster
 from exporter.signals import Metric
 from exporter.spans import Stage, View
@@ -48,7 +48,7 @@ class _Read(msgspec.Struct):
 
 
 class Collector:
-    """Reads the watches of one source of one target. ``map`` and ``metrics`` may be exchanged between two slices."""
+    """Reads the watches of one source of one target. ``learn`` may be called between two slices."""
 
     def __init__(
         self,
@@ -62,13 +62,17 @@ class Collector:
         map_: Map,
     ) -> None:
         self._desk, self._habits, self._roster, self._listing = desk, habits, roster, listing
-        self._journal, self._store, self.metrics, self.map = journal, store, metrics, map_
+        self._journal, self._store, self._metrics, self.map = journal, store, metrics, map_
         self._contact_kept = roster.contact is not None
         self._complete: float | None = None
         self._look_again = 0.0
         self._staged: dict[str, str] = {}
         self._attempts: dict[str, tuple[tuple[Stage, ...], ...]] = {}
         self._without_stages = False
+
+    def learn(self, map_: Map, metrics: Mapping[str, Metric], fold: Fold) -> None:
+        """From now on events mean what another mapping says."""
+        self.map, self._metrics, self._journal.fold = map_, metrics, fold
 
     async def poll(self, resource: str, interval: float) -> int:
         """Reads one watch to its end; gives back how many events were new. Raises SourceError and StoreError."""
@@ -188,7 +192,7 @@ class Collector:
         )
         complete = read.progress.complete
         whole = None if complete is None else complete // 1000 * 1000  # most vendors' times have no smaller part
-        return Context(self._desk.target, self._desk.source, self.metrics, history, self._desk.now(), whole)
+        return Context(self._desk.target, self._desk.source, self._metrics, history, self._desk.now(), whole)
 
     def _contact(self, read: _Read) -> None:
         """The first readable answer of a source's first read makes contact; all that this read brings is history."""

@@ -16,10 +16,12 @@ from exporter.config.check import matches
 from exporter.errors import ConfigError
 from exporter.facts import Loaded, Noted
 from exporter.mapping.apply import mapper
+from exporter.mapping.fold import folder
+from exporter.mapping.process import timeouts as process_timeouts
 from exporter.mapping.rules import Pack
 from exporter.outputs.selfmetrics import SelfMetrics
-from exporter.ports import Map, Restored
-from exporter.signals import Changes
+from exporter.ports import Fold, Map, Restored
+from exporter.signals import Changes, Moment, Series
 
 BETWEEN = 2.0  # seconds between two looks at the files
 Prints = Mapping[Path, tuple[int, ...]]
@@ -77,11 +79,11 @@ class Reload:
 
     async def _exchange(self, known: Known) -> None:
         """Events that were mapped the old way are shown before the page changes, those mapped the new way after it."""
-        core, maps = self._core, [self._map(known, station) for station in self._stations]
+        core, meanings = self._core, [_meaning(known, station) for station in self._stations]
 
         def turn() -> None:
-            for station, map_ in zip(self._stations, maps, strict=True):
-                station.collector.map, station.collector.metrics = map_, known.catalogue.metrics
+            for station, (map_, fold) in zip(self._stations, meanings, strict=True):
+                station.collector.learn(map_, known.catalogue.metrics, fold)
                 station.listing.severities = known.catalogue.severities.get(station.desk.source, ())
 
         async def adopt() -> None:
@@ -92,13 +94,12 @@ class Reload:
                     Noted(f"{name}: some kept series do not fit the mappings; they wait in the store", warning=True)
                 )
             self._own.adopt(known.catalogue)
+            now = timeouts(core, known)
+            core.prometheus.write(Changes(gauges=now, ended=tuple(timeouts(core, self.known))))
             for station in self._stations:
                 station.listing.expose()
 
         await core.ledger.exchange(turn, adopt)
-
-    def _map(self, known: Known, station: Station) -> Map:
-        return mapper(known.packs[station.desk.source], station.desk.target)
 
     def _say_what_waits(self, config: Config) -> None:
         """What is written differently now, and needs a new start: said once until it changes again."""
@@ -108,6 +109,18 @@ class Reload:
             what = f"{', '.join(waiting)}: changed in the configuration; restart the exporter to use it"
             self._core.tell(Noted(what, warning=True))
         self._said = waiting
+
+
+def _meaning(known: Known, station: Station) -> tuple[Map, Fold]:
+    pack = known.packs[station.desk.source]
+    return mapper(pack, station.desk.target), folder(pack, station.desk.target)
+
+
+def timeouts(core: Core, known: Known) -> dict[Series, Moment]:
+    """What "stuck" means, as the mappings say it; so it is not kept."""
+    at = int(core.clock.now() * 1000)
+    said = process_timeouts({source: pack.process for source, pack in known.packs.items()})
+    return {("platform_phase_timeout_seconds", (source, phase)): Moment(value, at) for source, phase, value in said}
 
 
 def hashes(packs: Mapping[str, Pack]) -> dict[str, str]:
