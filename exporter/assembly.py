@@ -1,7 +1,8 @@
 """Puts the parts together as the configuration says: accounts, the core that all share, and a station a source; starts nothing."""
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from pathlib import Path
 
 import msgspec
 
@@ -18,7 +19,7 @@ from exporter.listing import Desk, Listing
 from exporter.mapping.apply import mapper
 from exporter.mapping.catalogue import catalogue
 from exporter.mapping.fold import folder
-from exporter.mapping.packs import built_in, load
+from exporter.mapping.packs import Tried, built_in, examine
 from exporter.mapping.rules import Pack
 from exporter.outputs.prometheus import Prometheus
 from exporter.poller import Pace, Poller
@@ -63,18 +64,33 @@ class Core(msgspec.Struct, frozen=True):
 
 def read_packs(config: Config) -> tuple[Pack, ...]:
     """The user's mapping files and the built-in packs, checked; their own tests have passed. Raises ConfigError."""
+    packs, tried = examine_packs(config.mappings)
+    failed = [failure.line for one in tried for failure in one.failures]
+    if failed:
+        raise ConfigError(failed)
+    return packs
+
+
+def examine_packs(paths: Iterable[Path]) -> tuple[tuple[Pack, ...], list[Tried]]:
+    """The packs of mapping files, with the built-in ones after them, and how the tests of each file went. Raises
+    ConfigError with every problem found, but not for a test."""
+    fields = {name: kind.fields for name, kind in SOURCES.items()}
+    records = {name: kind.record for name, kind in SOURCES.items()}
+    statuses = {name: kind.statuses for name, kind in SOURCES.items()}
+    return examine(_documents(paths), fields, records, statuses)
+
+
+def _documents(paths: Iterable[Path]) -> list[Document]:
     documents: list[Document] = []
     problems: list[str] = []
-    for path in (*config.mappings, *built_in()):
+    for path in (*paths, *built_in()):
         try:
             documents.append(read_document(path))
         except ConfigError as error:
             problems.extend(error.problems)
     if problems:
         raise ConfigError(problems)
-    fields = {name: kind.fields for name, kind in SOURCES.items()}
-    records = {name: kind.record for name, kind in SOURCES.items()}
-    return load(documents, fields, records, {name: kind.statuses for name, kind in SOURCES.items()})
+    return documents
 
 
 def read_known(config: Config) -> Known:
