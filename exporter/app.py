@@ -62,6 +62,7 @@ async def run(
             if bound is not None:
                 bound(listening.getsockname()[1])
             work = [*(poller.run() for poller in pollers), _housekeeping(core, pollers, accounts), reload.watch()]
+            work += [core.recorder.run()] if core.recorder else []
             await _until(stop, serve(make_site(shown), listening, stop), work, reload)
             tell(Noted("stopped: everything that was read is on record"))
 

@@ -1,7 +1,7 @@
 """Puts the parts together as the configuration says: accounts, the core that all share, and a station a source; starts nothing."""
 
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -11,6 +11,7 @@ from exporter.collect import Collector, Habits
 from exporter.config import Config, Filter, SourceOptions, Target
 from exporter.documents import Document, read_document
 from exporter.errors import ConfigError
+from exporter.events import Answer, Ask
 from exporter.facts import Noted
 from exporter.fetch import TIMEOUT, Fetcher, Route
 from exporter.journal import Journal
@@ -24,6 +25,7 @@ from exporter.mapping.rules import Pack
 from exporter.outputs.prometheus import Prometheus
 from exporter.poller import Pace, Poller
 from exporter.ports import Clock, Credentials, Restored, Store, Tell
+from exporter.recording import Recorder
 from exporter.roster import Pick, Roster
 from exporter.schedule import Bucket, Rhythm
 from exporter.signals import Catalogue
@@ -60,6 +62,7 @@ class Core(msgspec.Struct, frozen=True):
     known: Known
     restored: Restored
     series_ttl: float
+    recorder: Recorder | None = None
 
 
 def read_packs(config: Config) -> tuple[Pack, ...]:
@@ -120,7 +123,8 @@ async def make_core(store: Store, known: Known, config: Config, clock: Clock, te
     for name in prometheus.restore(restored):
         tell(Noted(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))
     ledger = Ledger(store, (prometheus,), Display(prometheus.holding, prometheus.ripe, prometheus.show))
-    return Core(clock, tell, store, ledger, prometheus, known, restored, config.series_ttl)
+    recorder = Recorder(config.record.directory, config.record.limit, tell) if config.record else None
+    return Core(clock, tell, store, ledger, prometheus, known, restored, config.series_ttl, recorder)
 
 
 @contextlib.asynccontextmanager
@@ -196,6 +200,7 @@ def make_station(account: Account, name: str, core: Core) -> Station:
         ledger=core.ledger,
         per_resource=bool(kind.resource),
         stages=kind.stages,
+        record=_recording(core, (target.name, name)),
     )
     roster = _roster(target.name, name, options, core.restored)
     severities = core.known.catalogue.severities.get(name, ())
@@ -208,6 +213,13 @@ def make_station(account: Account, name: str, core: Core) -> Station:
     collector = Collector(desk, habits, roster, listing, journal, core.store, metrics, map_)
     rhythm = Rhythm(options.poll_interval, options.max_poll_interval, options.grace)
     return Station(desk, roster, listing, collector, Pace(rhythm, options.discovery_interval))
+
+
+def _recording(core: Core, place: tuple[str, str]) -> Callable[[str, Ask, Answer], None] | None:
+    recorder, clock = core.recorder, core.clock
+    if recorder is None:
+        return None
+    return lambda resource, ask, answer: recorder.hear(place, resource, ask, answer, int(clock.now() * 1000))
 
 
 def _roster(target: str, source: str, options: SourceOptions, restored: Restored) -> Roster:

@@ -128,6 +128,21 @@ def explain(
 
 
 @cli.command()
+def replay(
+    recorded: Annotated[Path, typer.Option(help="The directory of a recording.")],
+    mapping: Annotated[
+        list[Path] | None, typer.Option(help="A mapping file of the new mapping; may be repeated.")
+    ] = None,
+    old: Annotated[list[Path] | None, typer.Option(help="A mapping file of the old mapping; may be repeated.")] = None,
+    output: OutputOption = Output.text,
+) -> None:
+    """Takes recorded answers through an old and a new mapping, and shows which series differ."""
+    from exporter.verbs import replaying
+
+    raise typer.Exit(replaying.run(recorded, old or (), mapping or (), as_json=output is Output.json))
+
+
+@cli.command()
 def schema(
     of: Annotated[Schema, typer.Argument(help="Which form: of the configuration, or of a mapping file.")],
 ) -> None:

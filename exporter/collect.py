@@ -85,6 +85,8 @@ class Collector:
         async def ask(request: Ask) -> Answer:
             answer = await self._desk.ask(request)
             read.date = read.date or answer.date or self._desk.now()
+            if self._desk.record is not None:
+                self._desk.record(resource, request, answer)
             return answer
 
         async def take(step: Page | Found) -> int | None:

@@ -138,6 +138,13 @@ class RunsMoved(Fact, frozen=True):
     open: tuple[OpenSpan, ...]
 
 
+class Unrecorded(Fact, frozen=True):
+    """Answers that should have been recorded and were not, and why."""
+
+    why: str
+    times: int
+
+
 class Skewed(Fact, frozen=True):
     """The vendor's clock minus ours."""
 

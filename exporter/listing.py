@@ -16,7 +16,10 @@ INFO, STATUS, BY_RESOURCE = "platform_resource_info", "platform_resource_status"
 
 
 class Desk(msgspec.Struct, frozen=True):
-    """What listing and reading a source work with. ``now`` is the vendor's clock (Unix ms)."""
+    """What listing and reading a source work with. ``now`` is the vendor's clock (Unix ms).
+
+    ``record`` hears of every answer that may hold events, and of the resource that was read.
+    """
 
     target: str
     source: str
@@ -28,6 +31,7 @@ class Desk(msgspec.Struct, frozen=True):
     ledger: Ledger
     per_resource: bool = True
     stages: Callable[[Resource], Stages] | None = None
+    record: Callable[[str, Ask, Answer], None] | None = None
 
 
 class Listing:

@@ -66,7 +66,7 @@ def test_a_new_user_gets_from_an_unmapped_text_to_a_working_rule(tmp_path: Path)
 
 
 def test_every_file_on_the_page_passes_its_tests(tmp_path: Path) -> None:
-    paths = []
+    paths: list[Path] = []
     for block in blocks():
         if block.name and block.name not in [path.name for path in paths]:
             paths.append(tmp_path / block.name)

@@ -27,10 +27,12 @@ from exporter.config.values import (
     Listen,
     Name,
     Number,
+    Place,
     Project,
     Rate,
     Region,
     Seconds,
+    Size,
     Text,
     Url,
     Zone,
@@ -156,6 +158,15 @@ class Otlp(Part):
     """How long what could not be sent is kept."""
 
 
+class Record(Part):
+    """Where raw answers of the vendors are kept, for ``replay``."""
+
+    directory: Place = Field(examples=["/var/lib/platform-events-exporter/recorded"])
+    """A directory; it is made if it is not there."""
+    limit: Size = 100 * 2**20
+    """How much is kept; the oldest answers leave first."""
+
+
 class Log(Part):
     """What the exporter tells on standard error."""
 
@@ -201,6 +212,8 @@ class Written(Part):
     """Sending to an OpenTelemetry collector; off without it."""
     log: Log = Log()
     """The exporter's own log."""
+    record: Record | None = None
+    """Keeping raw answers, without secrets; off without it."""
     series_ttl: Seconds = 86400.0
     """How long the series of a resource stay after it ended or vanished."""
 
@@ -233,6 +246,7 @@ class Config(msgspec.Struct, frozen=True):
     otlp: Otlp | None
     log: Log
     series_ttl: float
+    record: Record | None = None
     entries: tuple[Path, ...] = ()
     origins: Mapping[str, str] = {}
     warnings: tuple[str, ...] = ()

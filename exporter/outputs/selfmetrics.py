@@ -59,6 +59,7 @@ class SelfMetrics:
             facts.Discovered: self._discovered,
             facts.Records: self._records,
             facts.Overflowed: lambda fact: self._count("label_overflow_total", fact.metric, fact.label, by=fact.times),
+            facts.Unrecorded: lambda fact: self._count("unrecorded_answers_total", by=fact.times),
             facts.Skewed: lambda fact: self._set("clock_skew_seconds", fact.seconds, fact.target),
             facts.KeysExpire: self._keys_expire,
             facts.Loaded: self._loaded,
@@ -161,6 +162,7 @@ class SelfMetrics:
 
     def _show_rest(self, catalogue: Catalogue) -> None:
         self.adopt(catalogue)
+        self._count("unrecorded_answers_total", by=0)
         for signal in SIGNALS:
             self.delivered(signal)
             self.waiting(signal, 0, None)
