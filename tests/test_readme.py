@@ -13,8 +13,8 @@ from exporter.auth.login import FORMS, OIDC
 from exporter.cli import cli
 from exporter.config import Config, SourceOptions, load
 from exporter.config.build import DEFAULT_BUDGET
-from exporter.config.models import Log, Web, Written
-from exporter.config.values import read_duration, read_rate
+from exporter.config.models import Log, Record, Web, Written
+from exporter.config.values import read_duration, read_rate, read_size
 from exporter.documents import parse_document, read_document
 from exporter.events import Ask, Resource, Window
 from exporter.mapping import packs
@@ -213,6 +213,8 @@ def test_the_other_options_have_the_defaults_of_the_code() -> None:
     assert codes(rows.pop("web.listen")) == [Web().listen]
     assert read_duration(codes(rows.pop("web.zero_hold"))[0]) == Web().zero_hold
     assert read_duration(codes(rows.pop("series_ttl"))[0]) == WRITTEN.series_ttl
+    assert read_size(codes(rows.pop("record.directory, record.limit"))[0]) == Record(directory=".").limit
+    assert WRITTEN.record is None
     assert rows == {}
 
 
