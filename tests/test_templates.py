@@ -5,7 +5,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_mappings import FIELDS, PACKS, RECORDS
+from test_mappings import FIELDS, PACKS, RECORDS, STATUSES
 
 from exporter.documents import parse_document, read_document
 from exporter.facts import Loaded, Unmapped
@@ -170,7 +170,7 @@ def test_a_stub_loads_as_it_is_and_takes_its_text(source: str, text: str, reason
     if not one.event.text and one.event.reason in ("", *PACKS[source].told):
         assert stub == "", "there is nothing that a rule could ask for"
         return
-    packs = load([parse_document(stub, "stub.yaml"), *DOCUMENTS], FIELDS, RECORDS)
+    packs = load([parse_document(stub, "stub.yaml"), *DOCUMENTS], FIELDS, RECORDS, STATUSES)
     pack = next(pack for pack in packs if pack.source == source)
     assert mapper(pack, "t")(one.event).rule == pack.rules[0].id
 
@@ -179,7 +179,9 @@ def test_a_stub_loads_as_it_is_and_takes_its_text(source: str, text: str, reason
 def test_a_stub_of_many_texts_has_a_rule_for_each_template(source: str) -> None:
     stub = write_stub(PACKS[source], FIELDS[source], [unread(source, text, "New") for text in STRANGE if text])
     pack = next(
-        pack for pack in load([parse_document(stub, "stub.yaml"), *DOCUMENTS], FIELDS, RECORDS) if pack.source == source
+        pack
+        for pack in load([parse_document(stub, "stub.yaml"), *DOCUMENTS], FIELDS, RECORDS, STATUSES)
+        if pack.source == source
     )
     by_reason = source in ("dws", "modelarts_pool")
     assert len(pack.rules) - len(PACKS[source].rules) == (1 if by_reason else len(STRANGE) - 2)
@@ -189,7 +191,7 @@ def test_a_stub_that_would_take_what_a_rule_is_there_for_has_the_very_text() -> 
     one = unread("modelarts_training", "[a b] training started.")
     stub = write_stub(PACKS["modelarts_training"], FIELDS["modelarts_training"], [one])
     assert 'shape: "[a b] training started."' in stub
-    load([parse_document(stub, "stub.yaml"), *DOCUMENTS], FIELDS, RECORDS)
+    load([parse_document(stub, "stub.yaml"), *DOCUMENTS], FIELDS, RECORDS, STATUSES)
 
 
 def test_hint_words_make_a_placeholder_worse() -> None:
