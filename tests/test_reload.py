@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -11,13 +12,16 @@ from hypothesis import strategies as st
 from processes import Clouds, Exporter, closing, configured, total, until
 from test_end_to_end import event
 from test_ledger import A, B, Page, SlowStore, a_commit
+from test_mappings import PACKS
 from test_zero_hold import Clock, scrape
 
 from exporter.ledger import Display, Ledger
+from exporter.mapping.fold import folder
 from exporter.outputs.prometheus import Prometheus
 from exporter.ports import Restored
 from exporter.reload import prints
-from exporter.signals import Catalogue, Changes, Metric, Moment, Observed, Series
+from exporter.signals import Catalogue, Changes, Metric, Moment, Observed, Phase, Series
+from exporter.spans import Note, Runs, SpanEvent, View
 
 STATUS, RESOURCES = "platform_resource_status", "platform_resources"
 FIXED = {
@@ -121,6 +125,19 @@ def test_what_was_mapped_the_old_way_is_shown_before_the_exchange_and_the_rest_a
     order = asyncio.run(scene())
     assert order[:2] == ["turned", "adopted"]
     assert order[-1].endswith("['b']]"), "what came later was committed later"
+
+
+@pytest.mark.parametrize("source", sorted(PACKS))
+@pytest.mark.parametrize("step", ["begin", "end", "fail"])
+def test_what_was_noted_under_another_mapping_can_still_be_folded(
+    source: str, step: Literal["begin", "end", "fail"]
+) -> None:
+    """A note is on record until its read is complete; by then its phase may be one that no mapping knows."""
+    told = SpanEvent(1_000, "id", "", "text", "info", "Reason")
+    note = Note(1_000, "a rule that left", True, (Phase(step, "a phase that left"),), told)
+    fold = folder(PACKS[source], "t")
+    folded = fold("r", Runs({}, {}), [note], View(2_000, 0))
+    fold("r", folded.runs, [], View(3_000, 0, gone=True))
 
 
 def test_links_are_followed_and_what_came_or_went_is_seen(tmp_path: Path) -> None:
