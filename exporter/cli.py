@@ -61,7 +61,7 @@ def main() -> None:
         expected, bugs = group.split(ExporterError)
         if bugs is not None:
             raise bugs from None
-        _fail([str(error) for error in _leaves(expected)], 1)
+        _fail(dict.fromkeys(str(error) for error in _leaves(expected)), 1)  # several may meet the same trouble
     raise SystemExit(code)
 
 

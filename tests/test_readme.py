@@ -139,9 +139,12 @@ def test_the_list_of_commands_is_that_of_the_command_line() -> None:
 
 
 def permissions(name: str) -> set[str]:
-    """What a source says is missing where its listing or its reading is denied."""
+    """What a source says is missing where its listing, its reading or its record of stages is denied."""
     vendor = SOURCES[name].make(Scope("cn-north-4", (), "auto"))
-    first = (next(vendor.discover((), 0)), next(vendor.read(Resource("x", created=1), Window(None, 1))))
+    job = Resource("x", created=1)
+    stages = SOURCES[name].stages
+    first = [next(vendor.discover((), 0)), next(vendor.read(job, Window(None, 1)))]
+    first += [next(stages(job))] if stages else []
     return {ask.permission.split(" (")[0] for ask in first if isinstance(ask, Ask)}
 
 
