@@ -218,6 +218,15 @@ def test_what_a_page_tells_to_look_at_exists(page: Path) -> None:
     }
 
 
+def test_the_guide_lists_every_alert_and_every_dashboard() -> None:
+    guide = (ROOT / "docs" / "grafana.md").read_text("utf-8")
+    assert re.findall(r"^\| `(Platform\w+)` \|", guide, re.MULTILINE) == [alert.name for alert in ALERTS]
+    pictures = re.findall(r"\]\((dashboards/[\w-]+\.png)\)", guide)
+    assert set(pictures) == {f"dashboards/{uid}.png" for uid in DASHBOARDS}
+    assert all((ROOT / "docs" / picture).is_file() for picture in pictures)
+    assert (len(DASHBOARDS), len(ALERTS)) == (6, 19), "the guide and the README say how many there are"
+
+
 @each_alert
 def test_every_alert_says_what_and_how_much(name: str) -> None:
     (alert,) = [alert for alert in ALERTS if alert.name == name]

@@ -436,6 +436,14 @@ def test_the_committed_rules_pass_promtools_lint() -> None:
     promtool("check", "rules", "--lint=all", "--lint-fatal", FOLDER / "prometheus-rules.yaml")
 
 
+def test_the_guides_configuration_of_prometheus_is_good(tmp_path: Path) -> None:
+    guide = (FOLDER.parent.parent / "docs" / "grafana.md").read_text("utf-8")
+    (block,) = re.findall(r"^```yaml\n# prometheus.yml\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    (tmp_path / "prometheus.yml").write_text(block, "utf-8")
+    (tmp_path / "prometheus-rules.yaml").write_bytes((FOLDER / "prometheus-rules.yaml").read_bytes())
+    promtool("check", "config", tmp_path / "prometheus.yml")
+
+
 COUNTED = re.compile(r"sum by \([^)]*\) \(increase\([^()]*(?:\([^()]*\))?[^()]*\)\)")
 
 

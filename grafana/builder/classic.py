@@ -177,6 +177,8 @@ def _defaults(panel: Panel) -> Json:
     if panel.decimals is not None:
         defaults["decimals"] = panel.decimals
     defaults["thresholds"] = _thresholds(panel.steps or ((None, "green"),))
+    if "" in panel.words:
+        defaults["mappings"] = _words(panel.words[""])
     match panel.kind:
         case "timeseries" | "bars":
             defaults |= {"min": 0, "custom": _drawn(panel)}
@@ -216,8 +218,15 @@ def _overrides(panel: Panel) -> Iterator[Json]:
         yield _override(
             column, {"thresholds": _thresholds(steps), "custom.cellOptions": cell, "color": {"mode": "thresholds"}}
         )
+    for column, words in panel.words.items():
+        if column:
+            yield _override(column, {"mappings": _words(words)})
     for column, url in panel.links.items():
         yield _override(column, {"links": [{"title": "Open", "url": url, "targetBlank": False}]})
+
+
+def _words(words: tuple[str, str]) -> list[Json]:
+    return [{"type": "value", "options": {str(at): {"index": at, "text": text} for at, text in enumerate(words)}}]
 
 
 def _override(name: str, properties: Json) -> Json:

@@ -22,7 +22,7 @@ class Panel(msgspec.Struct, frozen=True, kw_only=True):
 
     ``bars`` and ``timeseries`` show a range; ``stat``, ``table`` and ``ranking`` (bars by size) the newest values, and
     ``timeline`` a state as coloured time. ``interval`` is the least step of a range. ``columns`` gives a table's labels in order, with their headings; ``units`` and ``marks`` (thresholds) go by
-    heading. ``states`` are the words and colours of a timeline's values 0, 1, 2, and so on.
+    heading. ``words`` are what 0 and 1 are called, by heading, or for the whole panel under "". ``states`` are the words and colours of a timeline's values 0, 1, 2, and so on.
     """
 
     title: str
@@ -41,6 +41,7 @@ class Panel(msgspec.Struct, frozen=True, kw_only=True):
     units: dict[str, str] = {}
     marks: dict[str, tuple[Step, ...]] = {}
     links: dict[str, str] = {}
+    words: dict[str, tuple[str, str]] = {}
     sort: str = ""
     states: tuple[tuple[str, str], ...] = ()
     repeat: str | None = None

@@ -18,7 +18,7 @@ def stat(figure: Figure, frame: Axes, panel: Json, found: list[Answer], shown: W
     """One number."""
     lines = found[0].lines
     field = panel["fieldConfig"]["defaults"]
-    text = number(lines[0].values[-1], field["unit"], field.get("decimals")) if lines else "No data"
+    text = _worded(lines[0].values[-1], field, field["unit"], field.get("decimals")) if lines else "No data"
     paint = by_value(lines[0].values[-1], field["thresholds"]["steps"]) if lines else FAINT
     filled = panel["options"]["colorMode"] == "background" and bool(lines)
     if filled:
@@ -103,10 +103,17 @@ def _cell(frame: Axes, panel: Json, heading: str, value: Any, place: Sequence[fl
         frame.add_patch(Rectangle((left + 0.003, middle - step * 0.45), wide - 0.006, step * 0.9, color=back))
     unit = properties.get("unit", "short")
     decimals = 0 if unit == "short" else None
-    text = "" if value is None else number(value, unit, decimals) if isinstance(value, float) else str(value)
+    text = str(value or "") if not isinstance(value, float) else _worded(value, properties, unit, decimals)
     frame.text(
         left + 0.008, middle, shortened(text, int(wide * 220)), color=paint, fontsize=8.5, va="center", clip_on=True
     )
+
+
+def _worded(value: float, field: Json, unit: str, decimals: int | None) -> str:
+    """The word for a value where its field has one, else the number."""
+    words: Json = field["mappings"][0]["options"] if "mappings" in field else {}
+    word = words.get(f"{value:g}", {}).get("text")
+    return number(value, unit, decimals) if word is None else str(word)
 
 
 def shortened(text: str, most: int) -> str:

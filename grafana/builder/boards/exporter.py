@@ -52,11 +52,15 @@ NOW = Row(
             parts.PLAIN,
             unit="percentunit",
         ),
-        number(
-            "Mappings",
-            "1 while configuration and mappings in use are those on disk, as far as the last load tells.",
-            f"min(platform_exporter_config_last_reload_successful{JOB})",
-            ((None, parts.RED), (0.5, parts.GREEN)),
+        Panel(
+            title="Mappings",
+            kind="stat",
+            about="Whether the last load of configuration and mappings succeeded; if not, those before it stay in use.",
+            queries=(Query(f"min(platform_exporter_config_last_reload_successful{JOB})"),),
+            width=4,
+            height=4,
+            steps=((None, parts.RED), (0.5, parts.GREEN)),
+            words={"": ("not loaded", "loaded")},
         ),
         number(
             "Waiting for delivery",

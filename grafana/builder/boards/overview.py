@@ -94,6 +94,7 @@ NOW = Row(
             links={
                 "Source": "/d/platform-events-exporter?${__url_time_range}&var-target=${__data.fields.Target}&var-source=${__data.fields.Source}"
             },
+            words={"Readable": ("no", "yes")},
             sort="Warnings 10 min",
         ),
     ),
