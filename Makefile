@@ -6,13 +6,14 @@ READY  := $(VENV)/.ready
 HEAVY  := $(VENV)/.heavy
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench lock clean prometheus
+.PHONY: help demo test check format bench dashboards lock clean prometheus
 
 help:
 	@echo "make demo    the simulated clouds and the exporter, live, with SQLite"
 	@echo "make test    the whole test suite"
 	@echo "make check   formatting, lint and types"
 	@echo "make bench   measurements, each beside a baseline in the same run"
+	@echo "make dashboards  dashboards and alert rules, written anew from grafana/builder"
 
 $(READY): requirements/run.txt requirements/test.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -48,6 +49,11 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench
+
+# RUNBOOKS is where your copy of docs/runbooks can be read; alerts link there.
+RUNBOOKS ?= docs/runbooks
+dashboards: $(READY)
+	$(BIN)/python -m grafana.builder --runbooks "$(RUNBOOKS)"
 
 # Locks with hashes and without index addresses; needs uv.
 lock:
