@@ -53,7 +53,7 @@ def _alert_faults(alert: Alert, known: Vocabulary) -> Iterator[str]:
 def board_faults(board: Board, known: Vocabulary) -> Iterator[str]:
     """What is wrong with a dashboard: in its queries, legends and variables."""
     place = f"grafana/builder/boards/{board.uid.removeprefix('platform-events-')}.py"
-    names = {"datasource", "traces", *_GRAFANA, *(variable.name for variable in board.variables)}
+    names = {"datasource", *_GRAFANA, *(variable.name for variable in board.variables)}
     for panel in (panel for row in board.rows for panel in row.panels):
         for query in panel.queries:
             yield from (

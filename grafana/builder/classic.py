@@ -228,6 +228,7 @@ def _override(name: str, properties: Json) -> Json:
 
 
 def _options(panel: Panel) -> Json:
+    look: Json
     newest = {"calcs": ["lastNotNull"], "fields": "", "values": False}
     match panel.kind:
         case "stat":

@@ -25,7 +25,7 @@ PHASES = {
     "pai_dlc": ("scheduling", "queuing", "preparing", "running"),
     "modelarts_pool": ("abnormal",),
 }  # fmt: skip
-Values = Mapping[tuple[str, str], frozenset[str]]
+Values = dict[tuple[str, str], frozenset[str]]
 
 
 class Vocabulary(msgspec.Struct, frozen=True):
@@ -78,9 +78,9 @@ def _values(packs: tuple[Pack, ...]) -> Values:
         values.setdefault((name, known.metrics[name].labels[-1]), set()).update(states)
     for pack in packs:
         for action in chain.from_iterable(rule.actions for rule in pack.rules):
-            for label in action.labels:
-                if isinstance(label.domain, tuple):
-                    values.setdefault((action.metric.name, label.name), set()).update((*label.domain, OTHER))
+            for own in action.labels:
+                if isinstance(own.domain, tuple):
+                    values.setdefault((action.metric.name, own.name), set()).update((*own.domain, OTHER))
     kept = {key: frozenset(found) for key, found in values.items() if key[1] not in ("target", "source")}
     return kept | _everywhere(known.metrics)
 
