@@ -11,12 +11,20 @@ RULES = "grafana/builder/rules.py"
 _PLACEHOLDER = re.compile(r"\{\{\s*\$?(?:labels\.)?(\w+)\s*\}\}")
 _VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 _GRAFANA = {"__interval": "10m", "__rate_interval": "5m", "__range": "1d"}
-_ASKED = re.compile(r"label_values\((?:(?P<metric>[\w:]+)?(?:\{(?P<matchers>.*)\})?, *)?(?P<label>\w+)\)")
+_ASKED = re.compile(r"label_values\((?P<selector>.+), *(?P<label>\w+)\)")
 
 
 def filled(expr: str, values: Mapping[str, str]) -> str:
     """An expression with its variables replaced; those without a value stay."""
     return _VARIABLE.sub(lambda found: values.get(found[1], found[0]), expr)
+
+
+def asked_of(query: str) -> tuple[str, str]:
+    """The selector and the label that ``label_values(selector, label)`` asks for. Raises ValueError."""
+    found = _ASKED.fullmatch(query)
+    if found is None:
+        raise ValueError("its query is none; write label_values(metric{…}, label)")
+    return found["selector"], found["label"]
 
 
 def record_labels(groups: Iterable[Group], vocabulary: Vocabulary) -> dict[str, Labels]:
@@ -80,13 +88,13 @@ def _unknown(expr: str, names: set[str]) -> list[str]:
 
 
 def _asked_faults(query: str, known: Vocabulary) -> Iterator[str]:
-    found = _ASKED.fullmatch(query)
-    if found is None:
-        yield "its query is none; write label_values(metric{…}, label)"
+    try:
+        selector, label = asked_of(query)
+    except ValueError as error:
+        yield str(error)
         return
     faults: list[str] = []
-    metric, matchers = found["metric"], filled(found["matchers"] or "", dict.fromkeys(_VARIABLE.findall(query), ".*"))
-    labels = result_labels(f"{metric}{{{matchers}}}", known, faults.append)
+    labels = result_labels(filled(selector, dict.fromkeys(_VARIABLE.findall(query), ".*")), known, faults.append)
     yield from faults
-    if found["label"] not in labels:
-        yield f"{metric} has no label '{found['label']}'; {nearest(found['label'], labels)}"
+    if label not in labels:
+        yield f"{selector} has no label '{label}'; {nearest(label, labels)}"

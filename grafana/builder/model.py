@@ -21,8 +21,7 @@ class Panel(msgspec.Struct, frozen=True, kw_only=True):
     """One picture. Widths are in columns of 24, heights in grid rows.
 
     ``bars`` and ``timeseries`` show a range; ``stat``, ``table`` and ``ranking`` (bars by size) the newest values, and
-    ``timeline`` a state as coloured time. ``interval`` is the least step of a range, and what ``$__interval`` stands
-    for. ``columns`` gives a table's labels in order, with their headings; ``units`` and ``marks`` (thresholds) go by
+    ``timeline`` a state as coloured time. ``interval`` is the least step of a range. ``columns`` gives a table's labels in order, with their headings; ``units`` and ``marks`` (thresholds) go by
     heading. ``states`` are the words and colours of a timeline's values 0, 1, 2, and so on.
     """
 

@@ -233,7 +233,7 @@ MEANING = Row(
             kind="bars",
             about="Spans and log records that were delivered, refused for good, or given up for their age.",
             queries=tuple(
-                Query(f"{grown(f'platform_exporter_outbox_{what}_total{JOB}', 'signal')} > 0", f"{{{{signal}}}} {what}")
+                Query(f"{grown(f'platform_exporter_outbox_{what}_total{JOB}', 'signal')}", f"{{{{signal}}}} {what}")
                 for what in ("sent", "rejected", "dropped")
             ),
             interval="10m",

@@ -175,7 +175,7 @@ OWN = Row(
             about="A counter that a mapping file of yours declares, at least ten minutes to a bar.",
             queries=(
                 Query(
-                    'sum by (target, source) (increase({__name__="$own_counter",target=~"$target",target!=""}[$__interval]))',
+                    'sum by (target, source) (increase({__name__="$own_counter",target=~"$target",target!=""}[$__rate_interval]))',
                     "{{target}} {{source}}",
                 ),
             ),

@@ -35,8 +35,12 @@ def named(expr: str, by: str, source: str = '=~"$source"') -> str:
     return f"({expr}) * on ({by}) group_left (name) {info} or on ({by}) {unnamed}"
 
 
-def grown(selected: str, by: str = "", over: str = "$__interval") -> str:
-    """How many events came within ``over``."""
+def grown(selected: str, by: str = "", over: str = "$__rate_interval") -> str:
+    """How many events came within ``over``; by default within a bar, whose panel says that it is ten minutes at least.
+
+    Grafana's rate interval is one scrape longer than a bar. Without that, an event between the last scrape of one bar
+    and the first of the next would be in neither.
+    """
     return f"sum{f' by ({by})' if by else ''} (increase({with_range(selected, over)}))"
 
 
