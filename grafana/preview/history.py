@@ -79,6 +79,8 @@ def _configured(base: str, folder: Path, mappings: tuple[str, ...]) -> Config:
 
 async def _live(span: Span, config: Config, clock: WoundClock, cloud: Cloud, happens: Happens, file: IO[str]) -> None:
     async with _exporter(config, clock) as (round_, page):
+        file.writelines(timed(page(), clock.now()))
+        clock.wind(span.step)
         while clock.now() < span.end:
             began = clock.steady()
             happens(cloud, span.end - clock.now())
