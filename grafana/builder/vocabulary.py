@@ -17,14 +17,6 @@ from exporter.sources import SOURCES
 
 SCRAPED = frozenset({"job", "instance"})  # what Prometheus adds to every series
 PROCESS = ("process_start_time_seconds", "process_resident_memory_bytes", "process_cpu_seconds_total")
-PHASES = {
-    "modelarts_service": (
-        "image_building", "environment_preparation", "resource_scheduling", "image_pulling", "model_startup",
-    ),
-    "modelarts_training": ("scheduling", "preparing", "running"),
-    "pai_dlc": ("scheduling", "queuing", "preparing", "running"),
-    "modelarts_pool": ("abnormal",),
-}  # fmt: skip
 Values = dict[tuple[str, str], frozenset[str]]
 
 
@@ -45,6 +37,7 @@ def read_vocabulary() -> Vocabulary:
         [read_document(path) for path in built_in()],
         {name: kind.fields for name, kind in SOURCES.items()},
         {name: kind.record for name, kind in SOURCES.items()},
+        {name: kind.statuses for name, kind in SOURCES.items()},
     )
     labels: dict[str, frozenset[str]] = dict.fromkeys(("up", *PROCESS), SCRAPED)
     for metric in (*BUILTIN.values(), *declared().values()):
@@ -82,16 +75,16 @@ def _values(packs: tuple[Pack, ...]) -> Values:
                 if isinstance(own.domain, tuple):
                     values.setdefault((action.metric.name, own.name), set()).update((*own.domain, OTHER))
     kept = {key: frozenset(found) for key, found in values.items() if key[1] not in ("target", "source")}
-    return kept | _everywhere(known.metrics)
+    return kept | _everywhere(known.metrics, packs)
 
 
-def _everywhere(metrics: Mapping[str, Metric]) -> Values:
+def _everywhere(metrics: Mapping[str, Metric], packs: tuple[Pack, ...]) -> Values:
     """Labels that mean the same wherever they stand, and those of the exporter's own metrics."""
     same = {
         "source": frozenset(SOURCES),
         "severity": frozenset(SEVERITIES),
         "outcome": frozenset(OUTCOMES),
-        "phase": frozenset(chain.from_iterable(PHASES.values())),
+        "phase": frozenset(chain.from_iterable(pack.process.phases for pack in packs)),
         "signal": frozenset(selfmetrics.SIGNALS),
         "api": frozenset(kind.api for kind in SOURCES.values()),
     }

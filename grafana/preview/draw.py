@@ -26,13 +26,14 @@ DRAWERS = {
 
 def picture(board: Json, asked: Sequence[tuple[Json, list[Answer]]], shown: Window, path: Path) -> None:
     """Writes the PNG of a dashboard."""
-    height = max(each["gridPos"]["y"] + each["gridPos"]["h"] for each in board["panels"]) * UNIT + HEAD
+    answers = {panel["id"]: found for panel, found in asked}
+    last = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel, _ in asked)
+    height = last * UNIT + HEAD
     figure = Figure(figsize=(WIDE, height), dpi=100, facecolor=PAGE)
     note = "Preview of the same queries on a real Prometheus, drawn without Grafana; simulated clouds"
     figure.text(0.008, 1 - 0.32 / height, board["title"], color=TEXT, fontsize=15, fontweight="bold")
     figure.text(0.992, 1 - 0.32 / height, note, color=FAINT, fontsize=9, ha="right")
-    answers = {panel["id"]: found for panel, found in asked}
-    for panel in board["panels"]:
+    for panel in (each for each in board["panels"] if each["gridPos"]["y"] < last):
         place = _place(panel["gridPos"], height)
         if panel["type"] == "row":
             figure.text(place[0] + 0.004, place[1] + place[3] * 0.3, panel["title"], color=TEXT, fontsize=10.5)

@@ -17,6 +17,7 @@ from exporter import __version__, assembly
 from exporter.config import Config, load
 from exporter.errors import SourceError
 from exporter.facts import Fact, Loaded, PollFailed
+from exporter.mapping.process import timeouts
 from exporter.outputs.selfmetrics import SelfMetrics
 from exporter.signals import Changes, Moment
 from exporter.simulator import Cloud, Scenario, configuration, running
@@ -118,10 +119,7 @@ async def _exporter(
         async def round_() -> None:
             for station in stations:
                 await _read(station)
-            for account in accounts:
-                facts = (account.target.platform, account.target.region, account.fetcher.project or "")
-                now = Moment(facts, int(clock.now() * 1000))
-                core.prometheus.write(Changes(states={("platform_target_info", (account.target.name,)): now}))
+            core.prometheus.write(_configured_facts(core, accounts))
             await core.ledger.let_out()
 
         def page() -> str:
@@ -133,6 +131,22 @@ async def _exporter(
             return answer.body.decode()
 
         yield round_, page
+
+
+def _configured_facts(core: assembly.Core, accounts: list[assembly.Account]) -> Changes:
+    """What comes from configuration and mappings, as the exporter itself shows it."""
+    at = int(core.clock.now() * 1000)
+    targets = [(one.target, one.fetcher.project or "") for one in accounts]
+    limits = timeouts({source: pack.process for source, pack in core.known.packs.items()})
+    return Changes(
+        gauges={
+            ("platform_phase_timeout_seconds", (source, phase)): Moment(value, at) for source, phase, value in limits
+        },
+        states={
+            ("platform_target_info", (target.name,)): Moment((target.platform, target.region, project), at)
+            for target, project in targets
+        },
+    )
 
 
 async def _read(station: assembly.Station) -> None:

@@ -44,7 +44,7 @@ def ranking(
         middle = 0.86 - (at + 0.5) * step
         paint = by_value(value, field["thresholds"]["steps"])
         frame.add_patch(Rectangle((0.42, middle - step * 0.36), 0.46 * value / (most or 1), step * 0.72, color=paint))
-        frame.text(0.41, middle, name, color=TEXT, fontsize=8.5, ha="right", va="center")
+        frame.text(0.41, middle, shortened(name, 46), color=TEXT, fontsize=8.5, ha="right", va="center")
         text = number(value, field["unit"], field.get("decimals"))
         frame.text(0.43 + 0.46 * value / (most or 1), middle, text, color=TEXT, fontsize=8.5, va="center")
     return None
@@ -104,7 +104,14 @@ def _cell(frame: Axes, panel: Json, heading: str, value: Any, place: Sequence[fl
     unit = properties.get("unit", "short")
     decimals = 0 if unit == "short" else None
     text = "" if value is None else number(value, unit, decimals) if isinstance(value, float) else str(value)
-    frame.text(left + 0.008, middle, text, color=paint, fontsize=8.5, va="center", clip_on=True)
+    frame.text(
+        left + 0.008, middle, shortened(text, int(wide * 220)), color=paint, fontsize=8.5, va="center", clip_on=True
+    )
+
+
+def shortened(text: str, most: int) -> str:
+    """At most so many letters."""
+    return text if len(text) <= most else text[: most - 1] + "\u2026"
 
 
 def _nothing(frame: Axes) -> None:

@@ -59,6 +59,7 @@ ENDS = Row(
             queries=(
                 Query(f"sum by (source, status) (max by ({TS}, status) ({_LISTED})) > 0", "{{source}} {{status}}"),
             ),
+            stacked=True,
             decimals=0,
         ),
         Panel(

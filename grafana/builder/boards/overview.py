@@ -162,6 +162,7 @@ ALL = Row(
                     "{{source}} {{status}}",
                 ),
             ),
+            stacked=True,
             decimals=0,
         ),
     ),
