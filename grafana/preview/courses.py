@@ -15,6 +15,8 @@ from grafana.preview.panels import Answer, Json, Window, legend
 LEFT, RIGHT, BELOW = 0.62, 0.15, 0.24  # inches around a drawing
 LEGEND, LETTER = 0.2, 0.062  # inches of a legend's line and of a letter
 
+SECONDS = (0.1, 0.5, 1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400)
+
 
 class Named(NamedTuple):
     """One series as it is drawn."""
@@ -119,6 +121,9 @@ def _scale(axes: Axes, field: Json) -> None:
     if field.get("decimals") == 0 and top < 4:
         axes.set_ylim(0, max(math.ceil(top), 1))
         axes.set_yticks(range(max(math.ceil(top), 1) + 1))
+    elif field["unit"] == "s":
+        step = next((each for each in SECONDS if top / each <= 5), SECONDS[-1])
+        axes.set_yticks([at * step for at in range(int(top / step) + 1)])
     else:
         axes.locator_params(axis="y", nbins=5)
     ticks = [float(at) for at in axes.get_yticks() if at <= axes.get_ylim()[1] * 1.001]

@@ -82,6 +82,13 @@ def _crowded(cloud: Cloud, at: int) -> None:
         cloud.training_event(JOB, at, "Info", "Task", "[worker-0] the same words again and again")
 
 
+def _queued(cloud: Cloud, at: int) -> None:
+    cloud.add_training_job("c9d2-queued", name="vlm-sft", created=at, phase="Pending", secondary_phase="Queuing")
+    cloud.training_event(
+        "c9d2-queued", at, "Info", "Job", "The training job is queuing and awaiting resource allocation."
+    )
+
+
 def _dark(cloud: Cloud, at: int) -> None:
     cloud.faults.add("error", "pai_dlc", status=503)
 
@@ -103,6 +110,7 @@ TROUBLES = (
     Trouble(4.7 * HOUR, lambda cloud, at: nodes(cloud, at, 8, 0)),
     Trouble(4.5 * HOUR, _rough),
     Trouble(3 * HOUR, _crowded),
+    Trouble(2 * HOUR, _queued),
     Trouble(
         40 * MINUTE,
         _deployed("start to deploy service", "preparing environment", "[chat:1] prepare environment success"),

@@ -25,7 +25,7 @@ def _coded() -> str:
     return f"({' + '.join(coded)})"
 
 
-_FALLS = select("platform_pool_status_changes_total", 'from="Running"', 'to=~"Abnormal|Error"', source="")
+_ENDED = select("platform_phase_duration_seconds_count", 'phase="abnormal"', source=POOLS)
 _MENDED = select("platform_phase_duration_seconds_bucket", 'phase="abnormal"', source=POOLS)
 _BAD = select("platform_resource_events_total", CHOSEN, 'severity=~"warning|error"', source=POOLS)
 _OPEN = open_phases(f'phase="abnormal",{CHOSEN}', POOLS)
@@ -44,8 +44,8 @@ NOW = Row(
         number("Pools not running", "Pools in any state but Running.", none(f"count({_coded()} > 0)"), parts.ANY),
         number(
             "Incidents",
-            "How often pools fell out of Running in this time range.",
-            grown(_FALLS, over="$__range"),
+            "Times in this time range that a pool was abnormal and recovered.",
+            grown(_ENDED, over="$__range"),
             parts.NOTE,
         ),
         number(
@@ -113,7 +113,7 @@ INCIDENTS = Row(
         Panel(
             title="Changes of state",
             kind="bars",
-            about="How often pools went from one state to another, at least ten minutes to a bar.",
+            about="Changes from one state to another as events tell them, at least ten minutes to a bar; a repeated event counts each time.",
             queries=(
                 Query(
                     f"{grown(select('platform_pool_status_changes_total', source=''), 'from, to')} > 0",
