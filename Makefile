@@ -6,13 +6,14 @@ READY  := $(VENV)/.ready
 HEAVY  := $(VENV)/.heavy
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench dashboards lock clean prometheus
+.PHONY: help demo test check format bench dashboards dashboards-preview lock clean prometheus
 
 help:
 	@echo "make demo    the simulated clouds and the exporter, live, with SQLite"
 	@echo "make test    the whole test suite"
 	@echo "make check   formatting, lint and types"
 	@echo "make bench   measurements, each beside a baseline in the same run"
+	@echo "make dashboards-preview  pictures of the dashboards, from a day on the simulated clouds"
 	@echo "make dashboards  dashboards and alert rules, written anew from grafana/builder"
 
 $(READY): requirements/run.txt requirements/test.txt pyproject.toml
@@ -29,10 +30,10 @@ $(HEAVY): $(READY) requirements/sdk.txt
 demo: $(READY)
 	$(BIN)/platform-events-exporter demo
 
-# On Debian as root the tests may install Debian's Prometheus; elsewhere those that need it say how to get it.
+# On Debian as root the tests may install Debian's Prometheus and Alertmanager; elsewhere those that need it say how to get it.
 prometheus:
-	@if ! command -v prometheus >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus >/dev/null; \
+	@if ! { command -v prometheus && command -v prometheus-alertmanager; } >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus prometheus-alertmanager >/dev/null; \
 	fi
 
 test: $(HEAVY) prometheus
@@ -54,6 +55,9 @@ bench: $(READY)
 RUNBOOKS ?= docs/runbooks
 dashboards: $(READY)
 	$(BIN)/python -m grafana.builder --runbooks "$(RUNBOOKS)"
+
+dashboards-preview: $(READY) prometheus
+	$(BIN)/python -m grafana.preview
 
 # Locks with hashes and without index addresses; needs uv.
 lock:
