@@ -15,7 +15,7 @@ from grafana.preview.panels import Answer, Json, Window, legend
 LEFT, RIGHT, BELOW = 0.62, 0.15, 0.24  # inches around a drawing
 LEGEND, LETTER = 0.2, 0.062  # inches of a legend's line and of a letter
 
-SECONDS = (0.1, 0.5, 1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400)
+SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400)
 
 
 class Named(NamedTuple):
