@@ -64,7 +64,7 @@ def test_runbooks_may_be_anywhere(tmp_path: Path) -> None:
         "-m",
         "grafana.builder",
         "--into",
-        tmp_path,
+        str(tmp_path),
         "--runbooks",
         "https://docs.example.com/runbooks/",
     ]
