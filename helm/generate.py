@@ -93,7 +93,9 @@ def by_platform(targets: list[Schema]) -> Schema:
         {"if": {"properties": {"platform": {"const": name}}}, "then": target}
         for name, target in zip(names, targets, strict=True)
     ]
-    return {"type": "object", "required": ["platform"], "properties": {"platform": {"enum": names}}, "allOf": chosen}
+    platform = {"platform": {"enum": names}}
+    open_ = {"type": "object", "additionalProperties": True}  # the chosen schema is closed
+    return {**open_, "required": ["platform"], "properties": platform, "allOf": chosen}
 
 
 def closed(node: Any) -> Any:
@@ -103,7 +105,7 @@ def closed(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     inner = {key: item if key in ("if", "default", "examples") else closed(item) for key, item in node.items()}
-    described = node.get("type") == "object" and isinstance(node.get("properties"), dict) and "allOf" not in node
+    described = node.get("type") == "object" and isinstance(node.get("properties"), dict)
     return {**inner, "additionalProperties": node.get("additionalProperties", False)} if described else inner
 
 
