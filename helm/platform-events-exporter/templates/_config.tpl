@@ -124,9 +124,9 @@
 {{- if and .Values.persistence.enabled .Values.persistence.existingClaim -}}
 {{- fail "persistence.existingClaim: is used instead of a volume of the StatefulSet; set persistence.enabled=false" -}}
 {{- end -}}
-{{- if and (or .Values.web.tls .Values.web.basicAuth) (not .Values.web.existingSecret) -}}
+{{- if and (or .Values.web.tls .Values.web.clientCertificates) (not .Values.web.existingSecret) -}}
 {{- if not (or .Values.existingConfigMap (dig "web" "config_file" "" .Values.config)) -}}
-{{- fail "web.existingSecret: is empty; name a Secret with the web configuration, or set web.tls and web.basicAuth to false" -}}
+{{- fail "web.existingSecret: is empty; name a Secret with the web configuration, or set web.tls and web.clientCertificates to false" -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.web.existingSecret .Values.existingConfigMap -}}

@@ -77,8 +77,8 @@ annotations:
 {{- range concat .Values.global.imagePullSecrets .Values.imagePullSecrets -}}
 {{- $names = append $names (kindIs "string" . | ternary (dict "name" .) .) -}}
 {{- end -}}
-{{- with $names }}
+{{- with $names -}}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
-{{- end }}
+{{- end -}}
 {{- end -}}

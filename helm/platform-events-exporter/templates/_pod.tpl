@@ -12,7 +12,7 @@
 {{/* A probe. Takes root, probe (its values) and path. */}}
 {{- define "exporter.probe" -}}
 {{- $root := .root -}}
-{{- if $root.Values.web.basicAuth }}
+{{- if $root.Values.web.clientCertificates }}
 tcpSocket:
   port: http
 {{- else }}
@@ -199,7 +199,9 @@ spec:
   {{- /* Variables of a Service named platform-exporter would look like configuration. */}}
   enableServiceLinks: false
   terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
-  {{- include "exporter.imagePullSecrets" . | nindent 2 }}
+  {{- with include "exporter.imagePullSecrets" . }}
+  {{- . | nindent 2 }}
+  {{- end }}
   {{- with .Values.podSecurityContext }}
   securityContext:
     {{- toYaml . | nindent 4 }}
@@ -209,7 +211,7 @@ spec:
     {{- toYaml . | nindent 4 }}
   {{- end }}
   containers:
-    - {{- include "exporter.container" . | nindent 6 }}
+    - {{ include "exporter.container" . | nindent 6 | trim }}
     {{- with .Values.extraContainers }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
