@@ -3,7 +3,9 @@
 ``values.schema.yaml`` is the source of the values; the exporter itself says what a configuration may hold.
 """
 
+import argparse
 import json
+import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +27,10 @@ def files() -> Iterator[tuple[Path, str]]:
     """Every written file of the chart with the text that it must have."""
     source = yaml.safe_load((HERE / "values.schema.yaml").read_text("utf-8"))
     yield CHART / "values.yaml", "".join(values(source))
-    yield CHART / "values.schema.json", json.dumps(closed(with_configuration(source)), indent=1, ensure_ascii=False) + "\n"
+    yield (
+        CHART / "values.schema.json",
+        json.dumps(closed(with_configuration(source)), indent=1, ensure_ascii=False) + "\n",
+    )
     yield CHART / "README.md", readme((CHART / "README.md").read_text("utf-8"), source)
     for path in (*sorted(GRAFANA.glob("dashboards/*.json")), *sorted(GRAFANA.glob("alerts/*.yaml"))):
         yield CHART / "files" / path.parent.name / path.name, path.read_text("utf-8")
@@ -129,12 +134,20 @@ def rows(node: Schema, path: str = "") -> Iterator[tuple[str, str, str]]:
             yield f"{path}{key}", flow(item["default"]), item["description"].replace("|", "\\|")
 
 
-def main() -> None:
-    """Writes all of them."""
-    for path, text in files():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
+def main() -> int:
+    """Writes all of them; with ``--check`` only says which are old, and ends with 1 if any is."""
+    reader = argparse.ArgumentParser(prog="python -m helm.generate", description=__doc__)
+    reader.add_argument("--check", action="store_true", help="write nothing")
+    check = reader.parse_args().check
+    old = [(path, text) for path, text in files() if not path.is_file() or path.read_text("utf-8") != text]
+    for path, text in old:
+        if check:
+            print(f"{path.relative_to(HERE.parent)} is old")
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+    return int(check and bool(old))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -132,7 +132,7 @@ checksum/mappings: {{ toYaml .Values.mappings | sha256sum }}
 {{- end -}}
 
 {{- define "exporter.env" -}}
-{{- range $name, $text := dict "HTTP_PROXY" .Values.proxy.http "HTTPS_PROXY" .Values.proxy.https "NO_PROXY" .Values.proxy.no }}
+{{- range $name, $text := dict "HTTP_PROXY" .Values.proxy.httpProxy "HTTPS_PROXY" .Values.proxy.httpsProxy "NO_PROXY" .Values.proxy.noProxy }}
 {{- if $text }}
 - name: {{ $name }}
   value: {{ $text | quote }}
