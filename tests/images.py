@@ -18,7 +18,15 @@ from processes import Child, Exporter
 ROOT = Path(__file__).parent.parent
 IMAGE, BASE = "localhost/platform-events-exporter:test", "localhost/base:test"
 NEEDLESS = ("test", "idlelib", "lib2to3", "tkinter", "turtledemo", "site-packages", "dist-packages", "config-*")
-EXPECTED = ("libc.so.6", "libdl.so.2", "libgcc_s.so.1", "libm.so.6", "libpthread.so.0", "libresolv.so.2", "librt.so.1")
+EXPECTED: tuple[str, ...] = (
+    "libc.so.6",
+    "libdl.so.2",
+    "libgcc_s.so.1",
+    "libm.so.6",
+    "libpthread.so.0",
+    "libresolv.so.2",
+    "librt.so.1",
+)
 EXPECTED += ("libstdc++.so.6", "libutil.so.1", "libz.so.1")  # what wheels for Linux may take from the system
 LIBRARY = re.compile(r"(/\S+) \(0x")
 

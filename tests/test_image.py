@@ -64,7 +64,7 @@ def test_both_stages_stand_on_the_same_base_which_can_be_chosen() -> None:
 
 def test_the_bill_of_materials_has_every_locked_package_with_its_hashes(tmp_path: Path) -> None:
     path, lock = tmp_path / "sbom.cdx.json", (ROOT / "requirements" / "run.txt").read_text()
-    arguments = ["requirements/run.txt", "--pyproject", "pyproject.toml", "--of", "JSON", "-o", path]
+    arguments = ["requirements/run.txt", "--pyproject", "pyproject.toml", "--of", "JSON", "-o", str(path)]
     linter("cyclonedx-py")
     subprocess.run(
         [sys.executable, "-m", "cyclonedx_py", "requirements", *arguments], cwd=ROOT, check=True, capture_output=True
