@@ -87,7 +87,10 @@ def with_configuration(source: Schema) -> Schema:
     own = {key: item for key, item in json_schema().items() if key not in ("$schema", "title", "required")}
     targets = own["properties"]["targets"]
     targets["items"], _ = by_platform(targets["items"]["oneOf"]), targets.pop("minItems", None)
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "platform-events-exporter"}
+    head = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "platform-events-exporter",
+    }  # Helm 3 reads it
     return {**head, **source, "$defs": {**source["$defs"], "config": own}}
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 import yaml
-from charts import CHART, LEAST, NEWEST, OLDEST, Refused, faults, files, part, render, rendered, values
+from charts import CHART, LEAST, NEWEST, OLDEST, Refused, faults, files, loaded, over, part, render, rendered, values
 
 each_file = pytest.mark.parametrize("name", files())
 
@@ -37,6 +37,16 @@ def test_every_object_is_one_that_the_oldest_and_the_newest_supported_kubernetes
 ) -> None:
     found = [fault for each in rendered(name).objects for fault in faults(each, version)]
     assert found == []
+
+
+def test_helm_3_which_reads_schemas_of_draft_7_accepts_and_refuses_the_same() -> None:
+    validator = part("jsonschema").Draft7Validator
+    validator.check_schema(loaded().schema)
+    judge = validator(loaded().schema)
+    for name in files():
+        assert list(judge.iter_errors(loaded().merge_values(values(name)))) == []
+    for wrong in ({"replicas": 2}, {"replicaz": 1}, {"config": {"web": {"lisen": "x"}}}, {"secrets": {"a": {}}}):
+        assert list(judge.iter_errors(loaded().merge_values(over(LEAST, wrong)))) != []
 
 
 @pytest.mark.parametrize(
