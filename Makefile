@@ -42,8 +42,8 @@ prometheus:
 
 # Likewise what builds the image and judges the systemd unit.
 containers:
-	@if ! { command -v buildah && command -v systemd-analyze; } >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah systemd >/dev/null; \
+	@if ! { command -v buildah && command -v systemd-analyze && command -v openssl; } >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah openssl systemd >/dev/null; \
 	fi
 
 test: $(HEAVY) prometheus containers
