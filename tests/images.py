@@ -21,6 +21,7 @@ NEEDLESS = ("test", "idlelib", "lib2to3", "tkinter", "turtledemo", "site-package
 EXPECTED = (
     "libc.so.6 libdl.so.2 libgcc_s.so.1 libm.so.6 libpthread.so.0 libresolv.so.2 librt.so.1 libstdc++.so.6 libz.so.1"
 )
+SLOW = 300.0  # seconds for a build on a machine that has other work
 LIBRARY = re.compile(r"(/\S+) \(0x")
 
 
@@ -38,13 +39,10 @@ class Buildah:
         self.folder = folder
         self._options = ("--root", str(folder / "store"), "--runroot", str(folder / "run"), "--storage-driver", "vfs")
 
-    def command(self, *arguments: str) -> list[str]:
-        """The command line of a call."""
-        return ["buildah", *self._options, *arguments]
-
     def __call__(self, *arguments: str) -> str:
         """What a call prints; it must succeed."""
-        ended = subprocess.run(self.command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=110)
+        command = ["buildah", *self._options, *arguments]
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SLOW)
         assert ended.returncode == 0, ended.stdout[-4000:] + ended.stderr[-4000:]
         return ended.stdout.strip()
 
@@ -63,7 +61,7 @@ class Buildah:
         with ThreadPoolExecutor() as threads:
             for job in [threads.submit(self.make_base), threads.submit(collect, wheels)]:
                 job.result()
-        arguments = ("BASE=" + BASE, "PIP_NO_INDEX=1", "PIP_FIND_LINKS=/wheels")
+        arguments = (f"BASE={BASE}", "PIP_NO_INDEX=1", "PIP_FIND_LINKS=/wheels")
         self(
             *("build", "--quiet", "--pull-never", "--isolation", "chroot", "--format", "docker", "--tag", IMAGE),
             *(part for argument in arguments for part in ("--build-arg", argument)),
@@ -76,8 +74,9 @@ class Buildah:
         return Path(self("mount", self("from", "--pull-never", IMAGE)))
 
     def close(self) -> None:
-        """Takes its containers down."""
+        """Takes its containers down, and the half gigabyte that they lie in."""
         self("rm", "--all")
+        shutil.rmtree(self.folder)
 
     def configuration(self) -> dict[str, Any]:
         """What the image says of itself."""
@@ -128,7 +127,7 @@ def collect(wheels: Path) -> None:
         [*pip, "--require-hashes", "--only-binary=:all:", "--dest", wheels, *locks],
         cwd=ROOT,
         check=True,
-        timeout=110,
+        timeout=SLOW,
     )
 
 

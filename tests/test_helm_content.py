@@ -20,6 +20,17 @@ from exporter.config import Config, load
 FOLDERS = ("/etc/platform-events-exporter/", "/run/secrets/")
 OWN = [name for name in files() if "existingConfigMap" not in values(name)]
 GRAFANA = ROOT / "grafana"
+INJECTED = {  # what a cloud's workload identity puts into the pod
+    "huaweicloud-cce-pod-identity": {
+        "HC_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.23/v1/credentials",
+        "HC_CONTAINER_AUTHORIZATION_TOKEN_FILE": __file__,
+    },
+    "alibabacloud-rrsa-webhook": {
+        "ALIBABA_CLOUD_ROLE_ARN": "acs:ram::1234567890123456:role/platform-events",
+        "ALIBABA_CLOUD_OIDC_PROVIDER_ARN": "acs:ram::1234567890123456:oidc-provider/ack-rrsa-example",
+        "ALIBABA_CLOUD_OIDC_TOKEN_FILE": __file__,
+    },
+}
 
 
 def laid_out(name: str, root: Path) -> Path:
@@ -50,26 +61,9 @@ def without_web_file(path: Path) -> Path:
     return path
 
 
-def variables(name: str) -> dict[str, str]:
-    """What a cloud's workload identity would put into the pod."""
-    given = values(name)
-    return {
-        **(
-            {"HC_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.23/v1/credentials"}
-            if "pod-identity" in name
-            else {}
-        ),
-        **({"HC_CONTAINER_AUTHORIZATION_TOKEN_FILE": __file__} if "pod-identity" in name else {}),
-        **({"ALIBABA_CLOUD_ROLE_ARN": "acs:ram::1:role/a"} if "webhook" in name else {}),
-        **({"ALIBABA_CLOUD_OIDC_PROVIDER_ARN": "acs:ram::1:oidc-provider/a"} if "webhook" in name else {}),
-        **({"ALIBABA_CLOUD_OIDC_TOKEN_FILE": __file__} if "webhook" in name else {}),
-        **{each["name"]: each["value"] for each in given.get("extraEnv", [])},
-    }
-
-
 def accepted(name: str, root: Path) -> Config:
     """The configuration of a values file, read by the exporter with all its mappings."""
-    config = load(without_web_file(laid_out(name, root)), environ=variables(name), sets=())
+    config = load(without_web_file(laid_out(name, root)), environ=INJECTED.get(name, {}), sets=())
     assembly.read_known(config)
     return config
 
