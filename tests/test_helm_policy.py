@@ -169,6 +169,16 @@ def test_a_monitor_finds_one_thing_to_scrape(name: str) -> None:
             assert monitor["spec"]["namespaceSelector"]["matchNames"] == [held.workload["metadata"]["namespace"]]
 
 
+@each_file
+def test_a_monitor_speaks_as_the_port_does(name: str) -> None:
+    held, given = rendered(name), values(name).get("web", {})
+    for kind, key in (("ServiceMonitor", "endpoints"), ("PodMonitor", "podMetricsEndpoints")):
+        for monitor in held.all(kind):
+            (endpoint,) = monitor["spec"][key]
+            assert endpoint["scheme"] == ("https" if given.get("tls") else "http")
+            assert (endpoint["port"], endpoint["path"]) == ("http", "/metrics")
+
+
 def test_the_pod_of_the_test_is_no_backend_of_the_service() -> None:
     (pod,), service = rendered("huaweicloud").all("Pod"), rendered("huaweicloud").one("Service")
     assert not service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()

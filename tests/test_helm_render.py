@@ -2,6 +2,7 @@
 
 import copy
 from collections import Counter
+from typing import Any
 
 import pytest
 import yaml
@@ -45,7 +46,13 @@ def test_helm_3_which_reads_schemas_of_draft_7_accepts_and_refuses_the_same() ->
     judge = validator(loaded().schema)
     for name in files():
         assert list(judge.iter_errors(loaded().merge_values(values(name)))) == []
-    for wrong in ({"replicas": 2}, {"replicaz": 1}, {"config": {"web": {"lisen": "x"}}}, {"secrets": {"a": {}}}):
+    bad: list[dict[str, Any]] = [
+        {"replicas": 2},
+        {"replicaz": 1},
+        {"config": {"web": {"lisen": "x"}}},
+        {"secrets": {"a": {}}},
+    ]
+    for wrong in bad:
         assert list(judge.iter_errors(loaded().merge_values(over(LEAST, wrong)))) != []
 
 
