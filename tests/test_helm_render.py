@@ -125,3 +125,30 @@ def test_the_package_has_what_is_needed_and_not_the_test_values() -> None:
         names = {file["name"] for file in chart.files}
     assert {"README.md", "files/alerts/prometheus-rules.yaml"} <= names
     assert not [name for name in names if name.startswith("ci/")]
+
+
+# --- what is said after an installation
+
+
+@each_file
+def test_the_notes_show_the_way_to_the_first_metric(name: str) -> None:
+    held = rendered(name)
+    (service,) = (each for each in held.all("Service") if each["spec"].get("clusterIP") != "None")
+    port = values(name).get("service", {}).get("port", 10186)
+    scheme = "https" if values(name).get("web", {}).get("tls") else "http"
+    assert f"port-forward service/{service['metadata']['name']} {port} &" in held.notes
+    assert f"{scheme}://127.0.0.1:{port}/metrics | grep ^platform_events_total" in held.notes
+    assert f"rollout status {held.workload['kind'].lower()}/{held.workload['metadata']['name']}" in held.notes
+
+
+def test_the_notes_warn_of_a_state_without_a_volume_and_of_nobody_who_scrapes() -> None:
+    assert "The state has no volume" in rendered("huaweicloud").notes
+    assert "Nothing tells Prometheus to scrape it" in rendered("huaweicloud").notes
+    assert "The state has no volume" not in rendered("persistence").notes
+    assert "The state has no volume" not in rendered("existing-claim").notes
+    assert "Nothing tells Prometheus to scrape it" not in rendered("tls").notes
+
+
+def test_the_notes_tell_of_a_test_only_where_there_is_one() -> None:
+    assert "helm test" in rendered("huaweicloud").notes
+    assert "helm test" not in rendered("client-certificates").notes
