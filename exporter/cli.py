@@ -201,12 +201,16 @@ def healthcheck(
     url: Annotated[str, typer.Option(help="Base URL of a running exporter.")] = "http://127.0.0.1:10186",
     ready: Annotated[bool, typer.Option(help="Ask for readiness instead of health.")] = False,
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds to wait.")] = 3.0,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Take any certificate; nothing secret is asked.")
+    ] = False,
 ) -> None:
     """Asks a running exporter whether it is healthy; exit code 0 or 1."""
     import httpx
 
     try:
-        answer = httpx.get(f"{url.rstrip('/')}/-/{'ready' if ready else 'healthy'}", timeout=timeout, trust_env=False)
+        page = f"{url.rstrip('/')}/-/{'ready' if ready else 'healthy'}"
+        answer = httpx.get(page, timeout=timeout, trust_env=False, verify=not insecure)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         print(f"{url}: no answer ({error}); is the exporter running there?", file=sys.stderr)
         raise typer.Exit(1) from None
