@@ -9,16 +9,17 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from exporter.conversation import converse
+from exporter.conversation import converse, learn
+from exporter.errors import SourceError
 from exporter.events import Answer, Ask, Event, Found, Millis, Page, Resource
 from exporter.facts import Contacted, Noted, Overflowed, PollDone, Records, Seen, Unmapped
 from exporter.journal import Journal
 from exporter.listing import Desk, Listing
-from exporter.ports import Commit, Map, Progress, Store, Watch
+from exporter.ports import Commit, Fold, Map, Progress, Store, Watch
 from exporter.reach import Reach, above, forgettable
 from exporter.roster import Roster
 from exporter.signals import Metric
-from exporter.spans import View
+from exporter.spans import Stage, View
 from exporter.tally import Context, History, Tallied, changes_of, tally
 
 SLICE = 500  # events between two chances for a scrape
@@ -52,7 +53,7 @@ class _Read(msgspec.Struct):
 
 
 class Collector:
-    """Reads the watches of one source of one target. ``map_`` may be exchanged between two slices."""
+    """Reads the watches of one source of one target. ``learn`` may be called between two slices."""
 
     def __init__(
         self,
@@ -71,6 +72,13 @@ class Collector:
         self._contact_kept = roster.contact is not None
         self._complete: float | None = None
         self._look_again = 0.0
+        self._staged: dict[str, str] = {}
+        self._attempts: dict[str, tuple[tuple[Stage, ...], ...]] = {}
+        self._without_stages = False
+
+    def learn(self, map_: Map, metrics: Mapping[str, Metric], fold: Fold) -> None:
+        """From now on events mean what another mapping says."""
+        self.map, self._metrics, self._journal.fold = map_, metrics, fold
 
     async def poll(self, resource: str, interval: float) -> int:
         """Reads one watch to its end; gives back how many events were new. Raises SourceError and StoreError."""
@@ -83,6 +91,8 @@ class Collector:
         async def ask(request: Ask) -> Answer:
             answer = await self._desk.ask(request)
             read.date = read.date or answer.date or self._desk.now()
+            if self._desk.record is not None:
+                self._desk.record(resource, request, answer)
             return answer
 
         async def take(step: Page | Found) -> int | None:
@@ -110,6 +120,7 @@ class Collector:
         """Drops what is kept of resources that are no longer known."""
         for resource in self._journal.known() - self._roster.resources.keys():
             self._journal.forget(resource)
+            self._staged.pop(resource, None)
 
     def complete(self) -> float | None:
         """Vendor time (Unix s) before which every event has been seen; None before the first reads are over.
@@ -213,8 +224,25 @@ class Collector:
         commit = Commit(Watch(self._desk.target, self._desk.source, id_), progress=after)
         if after.floor is not None and after.floor != before.floor:
             commit = msgspec.structs.replace(commit, forget=forgettable(after.floor))
+        await self._ask_stages(read.resource)
         read_now = [id_] if self._desk.per_resource else {*self._journal.waiting(), *self._journal.open()}
         await self._settle(commit, read_now, gone=closed, due=due)
+
+    async def _ask_stages(self, resource: Resource) -> None:
+        """Asks for the vendor's own record of a job when its run may have moved; without it, texts tell."""
+        known = self._roster.resources.get(resource.id, resource)
+        if self._desk.stages is None:
+            return
+        if not self._journal.turns(resource.id) and self._staged.get(resource.id) == known.status:
+            return
+        self._staged[resource.id] = known.status
+        try:
+            self._attempts[resource.id] = await learn(self._desk.stages(known), self._desk.ask)
+        except SourceError as error:
+            if not self._without_stages:
+                said = f"{self._desk.target}/{self._desk.source}: phases come from event texts alone: {error}"
+                self._desk.tell(Noted(said, warning=True))
+            self._without_stages = True
 
     async def _settle(self, commit: Commit, resources: Iterable[str], *, gone: bool, due: bool = False) -> None:
         """Commits what complete reads mean for the runs of some resources; a ``due`` commit is made anyway."""
@@ -235,7 +263,8 @@ class Collector:
     def _view(self, id_: str, *, gone: bool) -> View:
         listed = self._roster.resources.get(id_) if self._desk.per_resource else None
         contact = 0 if self._habits.history_counts else self._roster.contact or 0
-        return View(self._desk.now(), contact, listed, self._roster.seen.get(id_, 0), gone)
+        attempts = self._attempts.pop(id_, ())
+        return View(self._desk.now(), contact, listed, self._roster.seen.get(id_, 0), gone, attempts)
 
     async def _commit(self, commit: Commit) -> None:
         if not self._contact_kept:
@@ -248,8 +277,9 @@ class Collector:
             self._records(resource, history=told.history, late=told.late)
         for (metric, label), times in told.overflow.items():
             self._desk.tell(Overflowed(metric, label, times))
-        for (cause, text), times in told.unmapped.items():
-            self._desk.tell(Unmapped(self._desk.target, self._desk.source, cause, text, times))
+        for unread, times in told.unmapped.items():
+            place = (self._desk.target, self._desk.source)
+            self._desk.tell(Unmapped(*place, unread.cause, unread.text, times, unread.severity, unread.reason))
 
     def _records(
         self, resource: str, history: int = 0, late: int = 0, unreadable: int = 0, truncated: bool = False

@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable
 
 from exporter.errors import SourceGarbled
 from exporter.events import Answer, Ask, Found, Page
-from exporter.ports import Reading
+from exporter.ports import Reading, Stages
+from exporter.spans import Stage
 
 
 async def converse(
@@ -24,7 +25,22 @@ async def converse(
         reading.close()
 
 
-def _next(reading: Reading, reply: Answer | int | None) -> Ask | Page | Found:
+async def learn(reading: Stages, ask: Callable[[Ask], Awaitable[Answer]]) -> tuple[tuple[Stage, ...], ...]:
+    """What a conversation that only asks ends with. Raises what ``ask`` and the source raise."""
+    reply: Answer | None = None
+    try:
+        while True:
+            step = _next(reading, reply)
+            assert isinstance(step, Ask), "a record of stages is only asked for"
+            reply = await ask(step)
+    except StopIteration as end:
+        learned: tuple[tuple[Stage, ...], ...] = end.value
+        return learned
+    finally:
+        reading.close()
+
+
+def _next(reading: Reading | Stages, reply: Answer | int | None) -> Ask | Page | Found:
     """An answer that its reader stumbles over is the vendor's, and must not stop the sources of others."""
     try:
         return reading.send(reply)

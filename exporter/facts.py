@@ -107,13 +107,15 @@ class Overflowed(Fact, frozen=True):
 
 
 class Unmapped(Fact, frozen=True):
-    """A text that no rule took."""
+    """A text that no rule took; ``severity`` and ``reason`` are the vendor's words, "" where it sent none."""
 
     target: str
     source: str
     cause: str
     text: str
     times: int
+    severity: str = ""
+    reason: str = ""
 
 
 class Seen(Fact, frozen=True):
@@ -134,6 +136,13 @@ class RunsMoved(Fact, frozen=True):
     at: float
     closed: tuple[Span, ...]
     open: tuple[OpenSpan, ...]
+
+
+class Unrecorded(Fact, frozen=True):
+    """Answers that should have been recorded and were not, and why."""
+
+    why: str
+    times: int
 
 
 class Skewed(Fact, frozen=True):

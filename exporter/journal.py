@@ -67,6 +67,10 @@ class Journal:
         """The resources of which something is noted."""
         return [*self._waiting]
 
+    def turns(self, resource: str) -> bool:
+        """Whether something noted of a resource tells of a phase."""
+        return any(note.phases for note in self._waiting.get(resource, ()))
+
     def open(self) -> list[str]:
         """The resources with runs that go on."""
         return [resource for resource, runs in self._runs.items() if runs.open]

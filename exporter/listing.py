@@ -8,7 +8,7 @@ from exporter.conversation import converse
 from exporter.events import Answer, Ask, Found, Millis, Page, Resource
 from exporter.facts import Discovered, Records
 from exporter.ledger import Ledger
-from exporter.ports import Clock, Commit, Source, Tell, Watch
+from exporter.ports import Clock, Commit, Source, Stages, Tell, Watch
 from exporter.reach import FOR_EVER, parted
 from exporter.roster import Roster
 from exporter.signals import Changes, Moment, Series
@@ -18,7 +18,10 @@ INFO, STATUS, BY_RESOURCE = "platform_resource_info", "platform_resource_status"
 
 
 class Desk(msgspec.Struct, frozen=True):
-    """What listing and reading a source work with. ``now`` is the vendor's clock (Unix ms)."""
+    """What listing and reading a source work with. ``now`` is the vendor's clock (Unix ms).
+
+    ``record`` hears of every answer that may hold events, and of the resource that was read.
+    """
 
     target: str
     source: str
@@ -29,6 +32,8 @@ class Desk(msgspec.Struct, frozen=True):
     tell: Tell
     ledger: Ledger
     per_resource: bool = True
+    stages: Callable[[Resource], Stages] | None = None
+    record: Callable[[str, Ask, Answer], None] | None = None
 
 
 class Listing:
@@ -47,7 +52,7 @@ class Listing:
         ttl: float,
         remember: float = 30 * 86_400.0,
     ) -> None:
-        self._desk, self._roster, self._severities, self._declare = desk, roster, severities, declare
+        self._desk, self._roster, self.severities, self._declare = desk, roster, severities, declare
         self._ttl, self._remembered = int(ttl * 1000), int(remember * 1000)
         self.complete: Millis | None = None
         self._whole_until = 0.0  # steady seconds; before it a listing may leave out what it held before
@@ -138,7 +143,7 @@ class Listing:
 
     def _expose(self, resources: Iterable[Resource]) -> None:
         place = (self._desk.target, self._desk.source)
-        self._declare((BY_RESOURCE, (*place, r.id, severity)) for r in resources for severity in self._severities)
+        self._declare((BY_RESOURCE, (*place, r.id, severity)) for r in resources for severity in self.severities)
 
     def _shown(self, resources: Iterable[Resource]) -> list[Resource]:
         limit = self._limit()

@@ -11,7 +11,7 @@ import msgspec
 from exporter.events import Answer, Ask, Event, Found, Millis, Page, Resource, Window
 from exporter.facts import Fact
 from exporter.signals import Changes, Mapped, Series
-from exporter.spans import Folded, Note, Parcel, Runs, Span, Told, View
+from exporter.spans import Folded, Note, Parcel, Runs, Span, Stage, Told, View
 
 Tell = Callable[[Fact], None]
 Map = Callable[[Event], Mapped]
@@ -27,6 +27,9 @@ Reading = Generator[Ask | Page | Found, Answer | int | None, None]
 It yields an ``Ask`` and is sent the ``Answer``; it yields a ``Page`` and is sent how many of its events were new (an
 ``int``); it yields ``Found`` and is sent ``None``. It ends when everything asked for has been seen.
 """
+
+Stages = Generator[Ask, Answer | int | None, tuple[tuple[Stage, ...], ...]]
+"""A conversation that ends with a vendor's own record of the runs of a resource: their stages, by attempt."""
 
 
 def ask(request: Ask) -> Generator[Ask, Answer | int | None, Answer]:

@@ -139,5 +139,5 @@ class Changes(msgspec.Struct, frozen=True):
     observed: dict[Series, Observed] = {}
     gauges: dict[Series, Moment] = {}
     states: dict[Series, Moment] = {}
-    ended: tuple[Series, ...] = ()
     gone: tuple[tuple[str, str, str], ...] = ()
+    ended: tuple[Series, ...] = ()

@@ -29,14 +29,15 @@ class SpanEvent(msgspec.Struct, frozen=True, array_like=True):
 class Note(msgspec.Struct, frozen=True, array_like=True):
     """What one event says of the runs of its resource; it waits until the read that brought it is complete.
 
-    ``rule`` took the event; events of the same time go in the order of the rules. ``news``: it happened after first contact.
+    ``rule`` took the event; events of the same time go in the order of the rules. ``news``: it happened after first contact. Without an ``event`` it
+    comes from the vendor's own record.
     """
 
     at: Millis
     rule: str
     news: bool
     phases: tuple[Phase, ...]
-    event: SpanEvent
+    event: SpanEvent | None
 
 
 class OpenSpan(msgspec.Struct):
@@ -53,7 +54,7 @@ class OpenSpan(msgspec.Struct):
 class OpenRun(msgspec.Struct):
     """A run that is going on. ``key`` names the attempt for ever: the time of what was first told of it.
 
-    ``last`` is when something was last told of it; ``ends`` when its phases ended; ``error`` is (type, description) of
+    ``last`` is when something was last told of it; ``ends`` when its phases ended, by name and what they are of; ``error`` is (type, description) of
     its first failure. ``history``: it began before first contact. ``settled``: a complete read has seen it open.
     ``after`` is the key of the attempt before it.
     """
@@ -85,11 +86,20 @@ class Runs(msgspec.Struct):
     closed: dict[str, ClosedRun] = {}
 
 
+class Stage(msgspec.Struct, frozen=True):
+    """A phase in a vendor's own record of a run; ``end`` is ``None`` while it goes on."""
+
+    name: str
+    start: Millis
+    end: Millis | None = None
+
+
 class View(msgspec.Struct, frozen=True):
     """When notes are folded, and what is known of their resource then.
 
     ``now`` and ``contact``, the first contact with the source, are by the vendor's clock; ``listed`` is what the listing
-    of the time ``seen`` said of it. ``gone``: the vendor does not know the resource any more.
+    of the time ``seen`` said of it. ``gone``: the vendor does not know the resource any more. ``attempts`` is the vendor's
+    own record of its runs, the newest last.
     """
 
     now: Millis
@@ -97,6 +107,7 @@ class View(msgspec.Struct, frozen=True):
     listed: Resource | None = None
     seen: Millis = 0
     gone: bool = False
+    attempts: tuple[tuple[Stage, ...], ...] = ()
 
 
 class Span(msgspec.Struct, frozen=True):

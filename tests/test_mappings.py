@@ -124,7 +124,8 @@ def test_a_name_of_dws_says_how_bad_it_is(name: str) -> None:
 @pytest.mark.parametrize("name", DWS_NAMES)
 def test_a_run_of_dws_has_both_ends(name: str) -> None:
     """A name counts as a run if and only if the vendor also tells the other end of the same operation."""
-    counted = [signal.series[1][-1] for signal in mapper(PACKS["dws"], "t")(dws_event(name, "")).signals]
+    phases = mapper(PACKS["dws"], "t")(dws_event(name, "")).phases
+    counted = [{"end": "success", "fail": "failure"}[phase.step] for phase in phases if phase.step != "begin"]
     verb = name.removesuffix("Success").removesuffix("Failed").removesuffix("Fail").replace("deletedMRS", "deleteMRS")
     ends = {f"{verb}Success", f"{verb.replace('deleteMRS', 'deletedMRS')}Success"}, {f"{verb}Fail", f"{verb}Failed"}
     both = all(end & set(DWS_NAMES) for end in ends)

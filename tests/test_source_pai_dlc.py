@@ -87,6 +87,12 @@ def test_a_second_that_fills_an_answer_is_truncated(newest: bool) -> None:
     assert (4000, "later") in told(heard)
 
 
+def test_a_vendor_that_heeds_no_window_is_not_asked_for_ever() -> None:
+    always = {"JobId": "dlc-1", "Events": [f"{written(number)} row" for number in range(2000)]}
+    with pytest.raises(SourceGarbled, match="windows were answered alike; the vendor does not heed them"):
+        read("pai_dlc", lambda _: always, JOB)
+
+
 def test_an_unreadable_row_does_not_make_a_full_answer_short() -> None:
     rows = [(number, f"event {number}") for number in range(2500)]
     vendor = job(rows)

@@ -28,6 +28,8 @@ def build(written: Written, found: Mapping[int, Found], files: MappingFiles, tre
         otlp=written.otlp,
         log=written.log,
         series_ttl=written.series_ttl,
+        record=written.record,
+        entries=tuple(files.entries),
         warnings=tuple(lines([*files.warnings, *_cautions(written)], tree.origins)),
     )
     return msgspec.structs.replace(config, origins=_origins(config, files, tree))

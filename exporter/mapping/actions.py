@@ -115,6 +115,9 @@ def _value(draft: Draft, verb: Verb) -> str | float:
 
 def _check_value(draft: Draft, verb: Verb, value: str) -> None:
     kind = draft.names.kind(value)
+    vocabs = (draft.context.vocab.get(str(name), ()) for name in draft.part.domain.values())
+    if kind is None and verb == "state" and any(value in vocab for vocab in vocabs):
+        return  # it stands for itself
     if kind is None:
         draft.say(f"nothing called '{value}' in every shape; use one of {draft.names.known()}", "value")
     elif kind == "texts" or (kind == "numbers" and verb == "state"):
@@ -131,15 +134,24 @@ def _labels(draft: Draft, verb: Verb, metric: Metric) -> Iterator[Label]:
     part, wanted = draft.part, [label for label in metric.labels if label not in _FILLED]
     if verb == "state":
         *wanted, state = wanted
-        yield Label(state, str(part.value), _domain(draft, state, numbers=False))
+        domain = _domain(draft, state, numbers=False)
+        yield Label(state, str(part.value), domain, fixed=_is_literal(draft, str(part.value), domain))
         if part.each:
             draft.say("a resource has one state, not a list of them; name it as value", "each")
     _check_labels(draft, metric, wanted)
     for key, given in (("labels", part.labels), ("each", part.each)):
         for label, origin in given.items():
-            _check_origin(draft, key, label, origin)
+            domain = _domain(draft, label, numbers=True) if label in wanted else ()
+            fixed = key == "labels" and _is_literal(draft, origin, domain)
+            if not fixed:
+                _check_origin(draft, key, label, origin)
             if label in wanted:
-                yield Label(label, origin, _domain(draft, label, numbers=True), listed=key == "each")
+                yield Label(label, origin, domain, fixed, listed=key == "each")
+
+
+def _is_literal(draft: Draft, origin: str, domain: tuple[str, ...] | int) -> bool:
+    """Whether a value stands for itself: nothing is called so, and its vocab has it."""
+    return draft.names.kind(origin) is None and not isinstance(domain, int) and origin in domain
 
 
 def _check_labels(draft: Draft, metric: Metric, wanted: list[str]) -> None:

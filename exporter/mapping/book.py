@@ -60,11 +60,16 @@ class Book(ABC):
     def heed_listing(self) -> None:
         """Takes in what the listing says of the resource."""
 
+    def recorded(self) -> list[Note]:
+        """What the vendor's own record says, as notes; what texts say of the same is then passed over."""
+        return []
+
     def take(self, note: Note) -> None:
         """One event: what begins comes before it is placed on a span, what ends comes after."""
         for step in note.phases:
             (self.begin if step.step == "begin" else self.prepare)(note, step)
-        self._place(note)
+        if note.event is not None:
+            self._place(note, note.event)
         for step in note.phases:
             if step.step != "begin":
                 outcome = step.outcome or ("failure" if step.step == "fail" else "success")
@@ -126,7 +131,8 @@ class Book(ABC):
         """A phase is over."""
         at = max(end.at, phase.start)
         run.phases = [other for other in run.phases if other is not phase]
-        run.ends[phase.name] = max(at, run.ends.get(phase.name, at))
+        place = f"{phase.name}\0{phase.of}"
+        run.ends[place] = max(at, run.ends.get(place, at))
         if end.news:
             series = PHASE_TOOK, (self.where.target, self.where.source, phase.name, end.outcome)
             self._signals.append(Observe(series, (at - phase.start) / 1000))
@@ -136,23 +142,21 @@ class Book(ABC):
         """Whether a run is only the frame of a phase that stands alone."""
         return self.process.run is None and run.span.name in self.process.phases
 
-    def _place(self, note: Note) -> None:
+    def _place(self, note: Note, event: SpanEvent) -> None:
         run, phase = self.around(note)
         if run is None:
             name = ""
             closed = self.runs.closed.get(name)
             late = closed is not None and note.at <= closed.end
-            self._told.append(
-                Told(note.event, (self.process.run or "", closed.key, RUN) if closed and late else None, late)
-            )
+            self._told.append(Told(event, (self.process.run or "", closed.key, RUN) if closed and late else None, late))
             return
         run.last = max(run.last, note.at)
         fails = any(step.step == "fail" or step.outcome == "failure" for step in note.phases)
-        if run.error is None and (fails or note.event.severity == "error"):
-            run.error = (note.event.reason or note.rule, note.event.text)
-        _keep(phase or run.span, note.event)
+        if run.error is None and (fails or event.severity == "error"):
+            run.error = (event.reason or note.rule, event.text)
+        _keep(phase or run.span, event)
         where = role(phase) if phase and not self.is_alone(run) else RUN
-        self._told.append(Told(note.event, (run.span.name, run.key, where)))
+        self._told.append(Told(event, (run.span.name, run.key, where)))
 
     def _since_series(self, phase: str) -> Series:
         return PHASE_SINCE, (*self.where, phase)
@@ -180,6 +184,12 @@ class Book(ABC):
 def role(phase: OpenSpan) -> str:
     """What tells a phase from all others of its run."""
     return f"{phase.name}\0{phase.of}\0{phase.start}"
+
+
+def ended(run: OpenRun, phase: str, of: str) -> Millis | None:
+    """When a phase of a run ended: of this thing, else of any."""
+    ends = {place: at for place, at in run.ends.items() if place.partition("\0")[0] == phase}
+    return ends.get(f"{phase}\0{of}", max(ends.values(), default=None))
 
 
 def find(run: OpenRun, step: Phase) -> OpenSpan | None:

@@ -143,7 +143,7 @@ def _splits(part: RulePart, path: Path_, captures: dict[str, Kind], context: Con
         place = (*path, "split", name)
         if captures.get(name) not in ("text", "any") and name not in context.fields:
             texts = ", ".join(
-                [*(found for found, kind in captures.items() if kind in ("text", "any")), *context.fields]
+                [*(found for found, kind in captures.items() if kind in ("text", "any")), *sorted(context.fields)]
             )
             context.say(place, f"no text '{name}' is captured by every shape; split one of: {texts}")
             continue

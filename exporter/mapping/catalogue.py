@@ -178,7 +178,7 @@ def _products(target: str, source: str, action: Action) -> Iterator[Series]:
     for label in action.labels:
         if isinstance(label.domain, int):
             return
-        known[label.name] = label.domain if label.fixed else (*label.domain, OTHER)
+        known[label.name] = (label.origin,) if label.fixed else (*label.domain, OTHER)
     for values in product(*(known[name] for name in action.metric.labels)):
         yield action.metric.name, values
 

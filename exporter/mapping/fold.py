@@ -5,6 +5,9 @@ Notes may come in any order within one fold: they are taken by time, at the same
 - What is told of a resource without an open run opens one, unless it happened before the end of its last run: then it
   is late. Such a run begins when its resource was created, where the process says so; else its begin is inferred.
 - The begin of a run that is open supersedes it: a failure if something had failed in it, else unknown.
+- Phases are declared in their order: one that is over does not begin again while a later one is open.
+- Where the vendor keeps a record of stages, that gives the begin and end of the phases it names, and of the attempts;
+  texts fill what it does not say, and tell of the run's end and of failures: an error on a phase is its outcome.
 - A phase that ends without having begun began where its ``begun_by`` ended; else it is not told of. One that fails
   without having begun lasted no time.
 - When a run ends so do its phases, with its outcome; further ends of it are no news.
@@ -34,7 +37,10 @@ def folder(pack: Pack, target: str) -> Fold:
     def fold(resource: str, runs: Runs, notes: Sequence[Note], view: View) -> Folded:
         book = kind(process, Where(target, pack.source, resource), runs, view)
         before = book.since()
-        for note in sorted(notes, key=lambda note: (note.at, order.get(note.rule, -1), note.event.id)):
+        for note in sorted(
+            [*book.recorded(), *notes],
+            key=lambda note: (note.at, order.get(note.rule, len(order)), note.event.id if note.event else ""),
+        ):
             book.take(note)
         book.heed_listing()
         book.abandon()

@@ -1,0 +1,81 @@
+"""The vendors' own records of what a job went through: better boundaries than texts give. Says what to ask, reads answers.
+
+ModelArts: ``GET /v2/{project_id}/training-jobs/{id}/stages`` (SDK 3.1.219), one record an attempt; the form of its times
+is undocumented, so every known one is read. PAI: ``StatusHistory`` of GetJob (SDK 1.11), one list for all restarts.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from exporter.events import Ask, Millis, Resource
+from exporter.ports import Stages
+from exporter.sources.answers import asked
+from exporter.sources.times import Number, moment
+from exporter.spans import Stage
+
+_FINAL = frozenset({"Succeeded", "Failed", "Stopped"})
+
+
+class _Part(msgspec.Struct):
+    name: str = ""
+    start_time: Number = None
+    end_time: Number = None
+
+
+class _Record(msgspec.Struct):
+    record_order: Number = None
+    stages: list[_Part] = []
+
+
+class _Records(msgspec.Struct):
+    running_records: list[_Record] = []
+
+
+class _Period(msgspec.Struct, rename="pascal"):
+    status: str = ""
+    start_time: Number = None
+    end_time: Number = None
+
+
+class _Job(msgspec.Struct, rename="pascal"):
+    status_history: list[_Period] | None = None
+
+
+_RECORDS = msgspec.json.Decoder(_Records, strict=False)
+_JOB = msgspec.json.Decoder(_Job, strict=False)
+
+
+def training_stages(job: Resource) -> Stages:
+    """The stages of a training job, by attempt. Raises SourceGarbled."""
+    path = f"/v2/{{project_id}}/training-jobs/{job.id}/stages"
+    request = Ask("modelarts", path, headers=(("X-Language", "en-us"),), permission="modelarts:trainJob:get")
+    answer = yield from asked(request, _RECORDS)
+    return tuple(
+        _attempt((part.name, part.start_time, part.end_time) for part in record.stages)
+        for record in answer.running_records
+    )
+
+
+def dlc_stages(job: Resource) -> Stages:
+    """The states that a DLC job went through. Raises SourceGarbled."""
+    headers = (("x-acs-version", "2020-12-03"), ("x-acs-action", "GetJob"))
+    request = Ask("pai_dlc", f"/api/v1/jobs/{job.id}", headers=headers, permission="paidlc:GetJob")
+    answer = yield from asked(request, _JOB)
+    periods = [period for period in answer.status_history or [] if period.status not in _FINAL]
+    return (_attempt((_snake(period.status), period.start_time, period.end_time) for period in periods),)
+
+
+def _attempt(parts: Iterable[tuple[str, Number, Number]]) -> tuple[Stage, ...]:
+    """Stages whose begin is told, in order."""
+    read = [(name, moment(start), moment(end)) for name, start, end in parts]
+    stages = [Stage(name, start, _after(start, end)) for name, start, end in read if name and start is not None]
+    return tuple(sorted(stages, key=lambda stage: stage.start))
+
+
+def _after(start: Millis, end: Millis | None) -> Millis | None:
+    return None if end is None else max(start, end)
+
+
+def _snake(status: str) -> str:
+    return "".join(f"_{sign.lower()}" if sign.isupper() and at else sign.lower() for at, sign in enumerate(status))
