@@ -87,7 +87,7 @@ class Journal:
             signals += folded.signals
             ended += folded.ended
             if self._encode is not None:
-                parcels += self._encode(folded.spans, folded.told)
+                parcels += self._encode(resource, folded.spans, folded.told)
             if folded.spans or folded.ended or folded.signals:
                 open_ = tuple(_open(folded.runs))
                 moved.append(RunsMoved(self._target, self._source, resource, view.now / 1000, folded.spans, open_))

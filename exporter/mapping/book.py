@@ -148,7 +148,8 @@ class Book(ABC):
             name = ""
             closed = self.runs.closed.get(name)
             late = closed is not None and note.at <= closed.end
-            self._told.append(Told(event, (self.process.run or "", closed.key, RUN) if closed and late else None, late))
+            place = (self.process.run or "", closed.key, RUN) if closed and late else None
+            self._told.append(Told(event, place, late, note.news))
             return
         run.last = max(run.last, note.at)
         fails = any(step.step == "fail" or step.outcome == "failure" for step in note.phases)
@@ -156,7 +157,7 @@ class Book(ABC):
             run.error = (event.reason or note.rule, event.text)
         _keep(phase or run.span, event)
         where = role(phase) if phase and not self.is_alone(run) else RUN
-        self._told.append(Told(event, (run.span.name, run.key, where)))
+        self._told.append(Told(event, (run.span.name, run.key, where), news=note.news))
 
     def _since_series(self, phase: str) -> Series:
         return PHASE_SINCE, (*self.where, phase)
