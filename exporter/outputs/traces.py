@@ -1,6 +1,6 @@
 """Finished runs and phases as OTLP spans, each encoded once; the same span gives the same bytes in every process.
 
-The messages are built directly: the SDK's objects would say the same (a test compares them), take nine times as long,
+The messages are built directly: the SDK's objects would say the same (a test compares them), take two to three times as long,
 and heed variables of the environment that could silence them.
 """
 
