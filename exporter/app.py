@@ -8,7 +8,7 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from exporter import __version__
-from exporter.assembly import Account, Core, make_station, open_accounts, open_core, read_known
+from exporter.assembly import Account, Core, make_station, open_accounts, open_core, open_couriers, read_known
 from exporter.config import Config, Target
 from exporter.facts import Fact, KeysExpire, Loaded, Noted
 from exporter.health import Health
@@ -41,7 +41,11 @@ async def run(config: Config, stop: asyncio.Event | None = None, bound: Callable
     for warning in config.warnings:
         tell(Noted(warning, warning=True))
     with listening:  # also where the store cannot be opened
-        async with open_core(known, config, clock, tell) as core, open_accounts(config, clock, tell) as accounts:
+        async with (
+            open_core(known, config, clock, tell) as core,
+            open_accounts(config, clock, tell) as accounts,
+            open_couriers(config, core) as couriers,
+        ):
             stations = [make_station(account, name, core) for account in accounts for name in account.target.sources]
             pollers = [station.poller() for station in stations]
             shown = _front(config, core, pollers, ears)
@@ -52,7 +56,7 @@ async def run(config: Config, stop: asyncio.Event | None = None, bound: Callable
             tell(Noted(f"platform-events-exporter {__version__} {said}"))
             if bound is not None:
                 bound(listening.getsockname()[1])
-            work = [*(poller.run() for poller in pollers), _housekeeping(core, pollers, accounts)]
+            work = [*(worker.run() for worker in (*pollers, *couriers)), _housekeeping(core, pollers, accounts)]
             await _until(stop, serve(make_site(shown), listening, stop), work)
             tell(Noted("stopped: everything that was read is on record"))
 
