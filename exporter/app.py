@@ -56,8 +56,10 @@ async def run(config: Config, stop: asyncio.Event | None = None, bound: Callable
             tell(Noted(f"platform-events-exporter {__version__} {said}"))
             if bound is not None:
                 bound(listening.getsockname()[1])
-            work = [*(worker.run() for worker in (*pollers, *couriers)), _housekeeping(core, pollers, accounts)]
-            await _until(stop, serve(make_site(shown), listening, stop), work)
+            work = [*(poller.run() for poller in pollers), *(courier.run() for courier in couriers)]
+            await _until(
+                stop, serve(make_site(shown), listening, stop), [*work, _housekeeping(core, pollers, accounts)]
+            )
             tell(Noted("stopped: everything that was read is on record"))
 
 
