@@ -157,7 +157,7 @@ class Book(ABC):
             run.error = (event.reason or note.rule, event.text)
         _keep(phase or run.span, event)
         where = role(phase) if phase and not self.is_alone(run) else RUN
-        self._told.append(Told(event, (run.span.name, run.key, where), news=note.news))
+        self._told.append(Told(event, (_full_name(run), run.key, where), news=note.news))
 
     def _since_series(self, phase: str) -> Series:
         return PHASE_SINCE, (*self.where, phase)
@@ -166,7 +166,7 @@ class Book(ABC):
         whole, bad = its_role == RUN, end.outcome in ("failure", "unknown")
         return Span(
             *self.where,
-            run=run.span.name,
+            run=_full_name(run),
             attempt=run.key,
             role=its_role,
             name=span.name,
@@ -180,6 +180,11 @@ class Book(ABC):
             events=tuple(span.events),
             dropped=span.dropped,
         )
+
+
+def _full_name(run: OpenRun) -> str:
+    """What tells a run from others of its resource that began at the same time."""
+    return f"{run.span.name}\0{run.span.of}" if run.span.of else run.span.name
 
 
 def role(phase: OpenSpan) -> str:

@@ -58,7 +58,7 @@ class Traces:
         )
         if not whole:
             message.parent_span_id = identity.span(span.run, span.attempt, RUN)
-        elif span.after is not None:
+        elif span.after is not None and _pipeline_of(span.run):
             message.links.append(_restart(identity, span.run, span.after))
         return message
 
@@ -94,8 +94,8 @@ def identify(origin: Origin, resource: str) -> Identity:
 
 
 def _pipeline(span: Span) -> Iterator[tuple[str, str]]:
-    """The conventions for pipelines, where a run is one: its name then says what is done, and with what."""
-    pipeline = span.run.partition(" ")[2]
+    """The conventions for pipelines."""
+    pipeline = _pipeline_of(span.run)
     if not pipeline:
         return
     run, result = f"{span.resource}/{span.attempt}", _RESULTS[span.outcome]
@@ -107,6 +107,11 @@ def _pipeline(span: Span) -> Iterator[tuple[str, str]]:
         yield "cicd.pipeline.task.name", span.name
         yield "cicd.pipeline.task.run.id", f"{run}/{span.role}".replace("\0", "/")
         yield "cicd.pipeline.task.run.result", result
+
+
+def _pipeline_of(run: str) -> str:
+    """What is run, where a run is more than an operation: its name then says what is done, and with what."""
+    return run.partition(" ")[2] if "\0" not in run else ""
 
 
 def _restart(identity: Identity, run: str, attempt: int) -> Message.Link:
