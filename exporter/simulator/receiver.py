@@ -76,7 +76,7 @@ class Receiver:
             return Response("this form is not read", 415, media_type="text/plain")
         try:
             plain = gzip.decompress(body) if request.headers.get("content-encoding") == "gzip" else body
-            message = _read(REQUESTS[signal], plain, kind)
+            message = read_request(REQUESTS[signal], plain, kind)
         except (DecodeError, json_format.ParseError, ValueError, OSError, EOFError, zlib.error) as error:
             return _refusal(f"cannot be read: {type(error).__name__}", kind)
         if reason := self.refuses(message):
@@ -86,7 +86,7 @@ class Receiver:
         return _answer(self.rejects, kind)
 
 
-def _read(form: type[Message], body: bytes, kind: str) -> Message:
+def read_request(form: type[Message], body: bytes, kind: str) -> Message:
     if kind == PROTOBUF:
         return form.FromString(body)
     return json_format.ParseDict(_in_base64(json.loads(body or b"{}")), form())
