@@ -19,6 +19,7 @@ from exporter.simulator.receiver import Receiver
 def collecting(receiver: Receiver, port: int = 0, tls: dict[str, Any] | None = None) -> Iterator[str]:
     """Serves a receiver; gives its address. ``tls`` are uvicorn's settings for it."""
     with socket.create_server(("127.0.0.1", port)) as listening:
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by all it accepts
         config = uvicorn.Config(receiver.app(), log_config=None, access_log=False, lifespan="off", **(tls or {}))
         server = uvicorn.Server(config)
         started = threading.Event()

@@ -83,11 +83,12 @@ def test_how_much_waits_is_known_at_once_and_after_a_restart(box: Box) -> None:
     now = time.time() * 1000
     assert box.level() == Level()
     box.commit(Commit(POOL, parcels=parcels("aaa", "bb", number=5)))
-    for level in (box.level(), box.again().level()):  # type: ignore[attr-defined]
+    for level in (box.level(), box.again().level()):
         assert level[:3] == (10, 2, 5)
+        assert level.oldest is not None
         assert now - 1 <= level.oldest <= time.time() * 1000
     box.delivered(*box.oldest())
-    assert box.again().level() == Level()  # type: ignore[attr-defined]
+    assert box.again().level() == Level()
 
 
 def test_a_commit_that_fails_puts_nothing_into_the_outbox(box: Box) -> None:
