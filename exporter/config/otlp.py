@@ -80,7 +80,7 @@ def spoken_headers(origins: Mapping[tuple[str | int, ...], Origin]) -> Iterator[
     for path, origin in origins.items():
         if path[:2] == ("otlp", "headers") and origin.kind == "--set":
             words = "does not belong on a command line, which every process can read; use headers_file"
-            yield Problem(("otlp", "headers"), words, origin)
+            yield Problem(origin.path, words, origin)
             return
 
 
