@@ -6,13 +6,18 @@ READY  := $(VENV)/.ready
 HEAVY  := $(VENV)/.heavy
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench lock clean prometheus
+.PHONY: help demo test check format bench dashboards dashboards-preview lock clean prometheus
 
 help:
 	@echo "make demo    the simulated clouds and the exporter, live, with SQLite"
 	@echo "make test    the whole test suite"
 	@echo "make check   formatting, lint and types"
 	@echo "make bench   measurements, each beside a baseline in the same run"
+	@echo "make dashboards-preview  pictures of the dashboards, from a day on the simulated clouds"
+	@echo "make chart   values, schema, README and copies of the Helm chart, written anew"
+	@echo "make image   the container image; BUILDER=podman, BASE=…, IMAGE=…"
+	@echo "make sbom    its bill of materials in dist/"
+	@echo "make dashboards  dashboards and alert rules, written anew from grafana/builder"
 
 $(READY): requirements/run.txt requirements/test.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -20,21 +25,28 @@ $(READY): requirements/run.txt requirements/test.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# The vendors' own SDK clients check the simulator; they are big, so they come apart from the rest.
-$(HEAVY): $(READY) requirements/sdk.txt
+# The vendors' own SDK clients check the simulator, Helm and others the chart; they are big, so they come apart.
+$(HEAVY): $(READY) requirements/sdk.txt requirements/chart.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/sdk.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/chart.txt
 	@touch $@
 
 demo: $(READY)
 	$(BIN)/platform-events-exporter demo
 
-# On Debian as root the tests may install Debian's Prometheus; elsewhere those that need it say how to get it.
+# On Debian as root the tests may install Debian's Prometheus and Alertmanager; elsewhere those that need it say how to get it.
 prometheus:
-	@if ! command -v prometheus >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus >/dev/null; \
+	@if ! { command -v prometheus && command -v prometheus-alertmanager; } >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus prometheus-alertmanager >/dev/null; \
 	fi
 
-test: $(HEAVY) prometheus
+# Likewise what builds the image and judges the systemd unit.
+containers:
+	@if ! { command -v buildah && command -v systemd-analyze && command -v openssl; } >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah openssl systemd >/dev/null; \
+	fi
+
+test: $(HEAVY) prometheus containers
 	$(BIN)/python -m pytest
 
 check: $(READY)
@@ -49,11 +61,37 @@ format: $(READY)
 bench: $(READY)
 	$(BIN)/python -m tests.bench
 
+# RUNBOOKS is where your copy of docs/runbooks can be read; alerts link there.
+RUNBOOKS ?= docs/runbooks
+dashboards: $(READY)
+	$(BIN)/python -m grafana.builder --runbooks "$(RUNBOOKS)"
+
+dashboards-preview: $(READY) prometheus
+	$(BIN)/python -m grafana.preview
+
+.PHONY: chart image sbom containers
+chart: $(READY)
+	$(BIN)/python -m helm.generate
+
+VERSION  = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+BUILDER ?= docker
+BASE    ?= python:3.13-slim-bookworm
+IMAGE   ?= platform-events-exporter:$(VERSION)
+image:
+	$(BUILDER) build --file Containerfile --tag $(IMAGE) --build-arg BASE=$(BASE) --build-arg VERSION=$(VERSION) \
+	  --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) .
+
+sbom: $(HEAVY)
+	@mkdir -p dist
+	$(BIN)/python -m cyclonedx_py requirements requirements/run.txt --pyproject pyproject.toml --of JSON --output-reproducible -o dist/sbom.cdx.json
+
 # Locks with hashes and without index addresses; needs uv.
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements/run.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --group test -o requirements/test.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/test.txt --group sdk -o requirements/sdk.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/test.txt --group build -o requirements/build.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/test.txt --group chart -o requirements/chart.txt
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -12,13 +12,13 @@ from exporter.assembly import Account, Core, make_station, open_accounts, open_c
 from exporter.config import Config, Target
 from exporter.facts import Fact, KeysExpire, Loaded, Noted
 from exporter.health import Health
-from exporter.mapping.process import timeouts
 from exporter.outputs.log import Log, make_handler
 from exporter.outputs.prometheus import Prometheus
 from exporter.outputs.selfmetrics import SelfMetrics
 from exporter.poller import Poller
 from exporter.ports import Clock, SystemClock
-from exporter.signals import Changes, Moment, Series
+from exporter.reload import Reload, hashes, timeouts
+from exporter.signals import Changes, Moment
 from exporter.web.serve import listen, serve
 from exporter.web.site import Shown, make_site
 from exporter.web.status import Status
@@ -28,8 +28,14 @@ HOUSEKEEPING = 30  # pulses between looks at what is due to leave
 Ears = list[Callable[[Fact], None]]
 
 
-async def run(config: Config, stop: asyncio.Event | None = None, bound: Callable[[int], None] | None = None) -> None:
-    """Until SIGTERM, SIGINT or ``stop``. ``bound`` hears the web port. Raises ConfigError before anything has started."""
+async def run(
+    config: Config,
+    stop: asyncio.Event | None = None,
+    bound: Callable[[int], None] | None = None,
+    reread: Callable[[], Config] | None = None,
+) -> None:
+    """Until SIGTERM, SIGINT or ``stop``. ``bound`` hears the web port; ``reread`` gives the configuration as it is written
+    at a reload, else it stays. Raises ConfigError before anything has started."""
     clock, stop = SystemClock(), stop or asyncio.Event()
     known, listening = read_known(config), listen(config.web.listen)
     ears: Ears = [_log(config).tell]
@@ -48,8 +54,11 @@ async def run(config: Config, stop: asyncio.Event | None = None, bound: Callable
         ):
             stations = [make_station(account, name, core) for account in accounts for name in account.target.sources]
             pollers = [station.poller() for station in stations]
-            shown = _front(config, core, pollers, ears)
-            tell(Loaded(clock.now(), {source: pack.hash for source, pack in known.packs.items()}))
+            own = _own(config, core)
+            core.prometheus.write(Changes(gauges=timeouts(core, known)))
+            reload = Reload(config, core, stations, own, reread or (lambda: config))
+            shown = _front(config, core, pollers, own, ears)
+            tell(Loaded(clock.now(), hashes(known.packs)))
             gc.collect()
             gc.freeze()
             said = f"listens on {_address(listening)}, {len(pollers)} sources"
@@ -57,19 +66,25 @@ async def run(config: Config, stop: asyncio.Event | None = None, bound: Callable
             if bound is not None:
                 bound(listening.getsockname()[1])
             work = [*(poller.run() for poller in pollers), *(courier.run() for courier in couriers)]
-            await _until(
-                stop, serve(make_site(shown), listening, stop), [*work, _housekeeping(core, pollers, accounts)]
-            )
+            work += [_housekeeping(core, pollers, accounts), reload.watch()]
+            work += [core.recorder.run()] if core.recorder else []
+            await _until(stop, serve(make_site(shown), listening, stop), work, reload)
             tell(Noted("stopped: everything that was read is on record"))
 
 
-def _front(config: Config, core: Core, pollers: Sequence[Poller], ears: Ears) -> Shown:
-    """What the web port shows; the parts behind it begin to listen."""
-    sources = [(target.name, name) for target in config.targets for name in target.sources]
+def _own(config: Config, core: Core) -> SelfMetrics:
     hosts = [(target.name, api) for target in config.targets for api in target.budget]
+    return SelfMetrics(__version__, _sources(config), hosts, core.known.catalogue, core.prometheus.series_counts)
+
+
+def _sources(config: Config) -> list[tuple[str, str]]:
+    return [(target.name, name) for target in config.targets for name in target.sources]
+
+
+def _front(config: Config, core: Core, pollers: Sequence[Poller], own: SelfMetrics, ears: Ears) -> Shown:
+    """What the web port shows; the parts behind it begin to listen."""
     prometheus, clock = core.prometheus, core.clock
-    own = SelfMetrics(__version__, sources, hosts, core.known.catalogue, prometheus.series_counts)
-    status, health = Status(sources), Health(pollers, clock)
+    status, health = Status(_sources(config)), Health(pollers, clock)
     ears.extend((own.tell, status.tell, health.hear))
     return Shown(
         version=__version__,
@@ -87,21 +102,24 @@ def _address(listening: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-async def _until(stop: asyncio.Event, server: Awaitable[None], work: Sequence[Coroutine[None, None, None]]) -> None:
-    """Runs everything in one group; on ``stop`` the work is cancelled first, then the server leaves."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+async def _until(
+    stop: asyncio.Event, server: Awaitable[None], work: Sequence[Coroutine[None, None, None]], reload: Reload
+) -> None:
+    """Runs everything in one group; on ``stop`` the work is cancelled first, then the server leaves. SIGHUP reloads."""
+    loop, asked = asyncio.get_running_loop(), asyncio.Event()
+    signals = {signal.SIGTERM: stop.set, signal.SIGINT: stop.set, signal.SIGHUP: asked.set}
+    for number, act in signals.items():
+        loop.add_signal_handler(number, act)
     try:
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(job) for job in work]
+            running = [tasks.create_task(job) for job in (*work, reload.on(asked))]
             tasks.create_task(_leave(server))
             await stop.wait()
             for task in running:
                 task.cancel()
     finally:
         stop.set()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in signals:
             loop.remove_signal_handler(number)
 
 
@@ -117,7 +135,6 @@ async def _housekeeping(core: Core, pollers: Sequence[Poller], accounts: Sequenc
         if pulses % HOUSEKEEPING == 0:
             for poller in pollers:
                 await poller.expire()
-            _show_timeouts(core)
             for account in accounts:
                 _show_target(core.prometheus, account.target, account.fetcher.project or "", core.clock)
                 expires = account.credentials.expires
@@ -132,16 +149,6 @@ def _log(config: Config) -> Log:
         own.handlers, own.propagate = [handler], False
     logger.setLevel(config.log.level.upper())
     return Log(logger)
-
-
-def _show_timeouts(core: Core) -> None:
-    """What "stuck" means, as the mappings say it; so it is not kept."""
-    at = int(core.clock.now() * 1000)
-    phases = timeouts({source: pack.process for source, pack in core.known.packs.items()})
-    gauges: dict[Series, Moment] = {
-        ("platform_phase_timeout_seconds", (source, phase)): Moment(value, at) for source, phase, value in phases
-    }
-    core.prometheus.write(Changes(gauges=gauges))
 
 
 def _show_target(prometheus: Prometheus, target: Target, project: str, clock: Clock) -> None:

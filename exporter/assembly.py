@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from pathlib import Path
 
 import msgspec
 
@@ -11,6 +12,7 @@ from exporter.collect import Collector, Habits
 from exporter.config import Config, Filter, SourceOptions, Target
 from exporter.documents import Document, read_document
 from exporter.errors import ConfigError
+from exporter.events import Answer, Ask
 from exporter.facts import Noted
 from exporter.fetch import TIMEOUT, Fetcher, Route
 from exporter.journal import Journal
@@ -19,7 +21,7 @@ from exporter.listing import Desk, Listing
 from exporter.mapping.apply import mapper
 from exporter.mapping.catalogue import catalogue
 from exporter.mapping.fold import folder
-from exporter.mapping.packs import built_in, load
+from exporter.mapping.packs import Tried, built_in, examine
 from exporter.mapping.rules import Pack
 from exporter.outputs.origin import Origin
 from exporter.outputs.otlp import Courier
@@ -28,6 +30,7 @@ from exporter.outputs.prometheus import Prometheus
 from exporter.outputs.wire import Wire
 from exporter.poller import Pace, Poller
 from exporter.ports import Clock, Credentials, Restored, Store, Tell
+from exporter.recording import Recorder
 from exporter.roster import Pick, Roster
 from exporter.schedule import Bucket, Rhythm
 from exporter.signals import Catalogue
@@ -73,22 +76,38 @@ class Core(msgspec.Struct, frozen=True):
     restored: Restored
     series_ttl: float
     sent: Sent = Sent()
+    recorder: Recorder | None = None
 
 
 def read_packs(config: Config) -> tuple[Pack, ...]:
     """The user's mapping files and the built-in packs, checked; their own tests have passed. Raises ConfigError."""
+    packs, tried = examine_packs(config.mappings)
+    failed = [failure.line for one in tried for failure in one.failures]
+    if failed:
+        raise ConfigError(failed)
+    return packs
+
+
+def examine_packs(paths: Iterable[Path]) -> tuple[tuple[Pack, ...], list[Tried]]:
+    """The packs of mapping files, with the built-in ones after them, and how the tests of each file went. Raises
+    ConfigError with every problem found, but not for a test."""
+    fields = {name: kind.fields for name, kind in SOURCES.items()}
+    records = {name: kind.record for name, kind in SOURCES.items()}
+    statuses = {name: kind.statuses for name, kind in SOURCES.items()}
+    return examine(_documents(paths), fields, records, statuses)
+
+
+def _documents(paths: Iterable[Path]) -> list[Document]:
     documents: list[Document] = []
     problems: list[str] = []
-    for path in (*config.mappings, *built_in()):
+    for path in (*paths, *built_in()):
         try:
             documents.append(read_document(path))
         except ConfigError as error:
             problems.extend(error.problems)
     if problems:
         raise ConfigError(problems)
-    fields = {name: kind.fields for name, kind in SOURCES.items()}
-    records = {name: kind.record for name, kind in SOURCES.items()}
-    return load(documents, fields, records, {name: kind.statuses for name, kind in SOURCES.items()})
+    return documents
 
 
 def read_known(config: Config) -> Known:
@@ -118,8 +137,9 @@ async def make_core(store: Store, known: Known, config: Config, clock: Clock, te
     for name in prometheus.restore(restored):
         tell(Noted(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))
     ledger = Ledger(store, (prometheus,), Display(prometheus.holding, prometheus.ripe, prometheus.show))
+    recorder = Recorder(config.record.directory, config.record.limit, tell) if config.record else None
     sent = Sent("traces" in config.lanes, "logs" in config.lanes, config.stated)
-    return Core(clock, tell, store, ledger, prometheus, known, restored, config.series_ttl, sent)
+    return Core(clock, tell, store, ledger, prometheus, known, restored, config.series_ttl, sent, recorder)
 
 
 @contextlib.asynccontextmanager
@@ -210,6 +230,7 @@ def make_station(account: Account, name: str, core: Core) -> Station:
         ledger=core.ledger,
         per_resource=bool(kind.resource),
         stages=kind.stages,
+        record=_recording(core, (target.name, name)),
     )
     roster = _roster(target.name, name, options, core.restored)
     severities = core.known.catalogue.severities.get(name, ())
@@ -224,6 +245,13 @@ def make_station(account: Account, name: str, core: Core) -> Station:
     collector = Collector(desk, habits, roster, listing, journal, core.store, metrics, map_)
     rhythm = Rhythm(options.poll_interval, options.max_poll_interval, options.grace)
     return Station(desk, roster, listing, collector, Pace(rhythm, options.discovery_interval))
+
+
+def _recording(core: Core, place: tuple[str, str]) -> Callable[[str, Ask, Answer], None] | None:
+    recorder, clock = core.recorder, core.clock
+    if recorder is None:
+        return None
+    return lambda resource, ask, answer: recorder.hear(place, resource, ask, answer, int(clock.now() * 1000))
 
 
 def _roster(target: str, source: str, options: SourceOptions, restored: Restored) -> Roster:

@@ -35,6 +35,13 @@ class Output(StrEnum):
     json = "json"
 
 
+class Schema(StrEnum):
+    """What ``schema`` describes."""
+
+    config = "config"
+    mapping = "mapping"
+
+
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="json where a machine reads.")]
 SpeedOption = Annotated[float, typer.Option(min=0.01, max=1000, help="1 gives about two events a second.")]
 
@@ -54,7 +61,7 @@ def main() -> None:
         expected, bugs = group.split(ExporterError)
         if bugs is not None:
             raise bugs from None
-        _fail([str(error) for error in _leaves(expected)], 1)
+        _fail(dict.fromkeys(str(error) for error in _leaves(expected)), 1)  # several may meet the same trouble
     raise SystemExit(code)
 
 
@@ -62,10 +69,12 @@ def main() -> None:
 def run(config: ConfigOption = None, set_: SetOption = None) -> None:
     """Runs the exporter until SIGTERM or SIGINT."""
     from exporter import app
-    from exporter.config import load
+    from exporter.config import Config, load
 
-    loaded = load(config, environ=os.environ, sets=set_ or ())
-    _run(app.run(loaded))
+    def read() -> Config:
+        return load(config, environ=os.environ, sets=set_ or ())
+
+    _run(app.run(read(), reread=read))
 
 
 @cli.command()
@@ -87,6 +96,61 @@ def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOpt
         print(json.dumps(report, indent=2))
     else:
         _print_report(report)
+
+
+@cli.command("test")
+def try_(
+    files: Annotated[list[Path] | None, typer.Argument(help="Mapping files; without any, the built-in packs.")] = None,
+    output: OutputOption = Output.text,
+) -> None:
+    """Runs the tests inside mapping files."""
+    from exporter.verbs import trying
+
+    raise typer.Exit(trying.run(files or (), as_json=output is Output.json))
+
+
+@cli.command()
+def explain(
+    file: Annotated[str, typer.Argument(help="Raw records (JSON) or texts, one a line; - is standard input.")] = "-",
+    source: Annotated[str | None, typer.Option(help="Whose events they are; needed for texts.")] = None,
+    mapping: Annotated[list[Path] | None, typer.Option(help="A mapping file of yours; may be repeated.")] = None,
+    output: OutputOption = Output.text,
+    stub: Annotated[bool, typer.Option("--stub", help="Write only a mapping file for what no rule took.")] = False,
+) -> None:
+    """Says of events which rule takes them, where others stop, and what comes of it."""
+    from exporter.sources import SOURCES
+    from exporter.verbs import explaining
+
+    if source is not None and source not in SOURCES:
+        raise ConfigError(f"--source {source}: no such source; write one of {', '.join(SOURCES)}")
+    form: Any = "stub" if stub else output.value
+    raise typer.Exit(explaining.run(_read_text(file), source, mapping or (), form))
+
+
+@cli.command()
+def replay(
+    recorded: Annotated[Path, typer.Option(help="The directory of a recording.")],
+    mapping: Annotated[
+        list[Path] | None, typer.Option(help="A mapping file of the new mapping; may be repeated.")
+    ] = None,
+    old: Annotated[list[Path] | None, typer.Option(help="A mapping file of the old mapping; may be repeated.")] = None,
+    output: OutputOption = Output.text,
+) -> None:
+    """Takes recorded answers through an old and a new mapping, and shows which series differ."""
+    from exporter.verbs import replaying
+
+    raise typer.Exit(replaying.run(recorded, old or (), mapping or (), as_json=output is Output.json))
+
+
+@cli.command()
+def schema(
+    of: Annotated[Schema, typer.Argument(help="Which form: of the configuration, or of a mapping file.")],
+) -> None:
+    """Prints the JSON Schema by which an editor completes and checks a file."""
+    from exporter.config import json_schema
+    from exporter.mapping.schema import mapping_schema
+
+    print(json.dumps(json_schema() if of is Schema.config else mapping_schema(), indent=2, ensure_ascii=False))
 
 
 @cli.command()
@@ -137,12 +201,16 @@ def healthcheck(
     url: Annotated[str, typer.Option(help="Base URL of a running exporter.")] = "http://127.0.0.1:10186",
     ready: Annotated[bool, typer.Option(help="Ask for readiness instead of health.")] = False,
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds to wait.")] = 3.0,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Take any certificate; nothing secret is asked.")
+    ] = False,
 ) -> None:
     """Asks a running exporter whether it is healthy; exit code 0 or 1."""
     import httpx
 
     try:
-        answer = httpx.get(f"{url.rstrip('/')}/-/{'ready' if ready else 'healthy'}", timeout=timeout, trust_env=False)
+        page = f"{url.rstrip('/')}/-/{'ready' if ready else 'healthy'}"
+        answer = httpx.get(page, timeout=timeout, trust_env=False, verify=not insecure)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         print(f"{url}: no answer ({error}); is the exporter running there?", file=sys.stderr)
         raise typer.Exit(1) from None
@@ -171,6 +239,16 @@ async def _until_told(work: Coroutine[Any, Any, None]) -> None:
     assert me is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
     await work
+
+
+def _read_text(file: str) -> str:
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return data.decode()
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read ({error.strerror}); check the path") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
 
 
 def _loop_factory() -> Any:

@@ -15,7 +15,7 @@ from exporter.events import Answer, Ask, Event, Found, Millis, Page, Resource, W
 from exporter.facts import Contacted, Noted, Overflowed, PollDone, Records, Seen, Unmapped
 from exporter.journal import Journal
 from exporter.listing import Desk, Listing
-from exporter.ports import Commit, Map, Progress, Store, Watch
+from exporter.ports import Commit, Fold, Map, Progress, Store, Watch
 from exporter.roster import Roster
 from exporter.signals import Metric
 from exporter.spans import Stage, View
@@ -48,7 +48,7 @@ class _Read(msgspec.Struct):
 
 
 class Collector:
-    """Reads the watches of one source of one target. ``map_`` may be exchanged between two slices."""
+    """Reads the watches of one source of one target. ``learn`` may be called between two slices."""
 
     def __init__(
         self,
@@ -70,6 +70,10 @@ class Collector:
         self._attempts: dict[str, tuple[tuple[Stage, ...], ...]] = {}
         self._without_stages = False
 
+    def learn(self, map_: Map, metrics: Mapping[str, Metric], fold: Fold) -> None:
+        """From now on events mean what another mapping says."""
+        self.map, self._metrics, self._journal.fold = map_, metrics, fold
+
     async def poll(self, resource: str, interval: float) -> int:
         """Reads one watch to its end; gives back how many events were new. Raises SourceError and StoreError."""
         clock, asked = self._desk.clock, self._desk.now()
@@ -81,6 +85,8 @@ class Collector:
         async def ask(request: Ask) -> Answer:
             answer = await self._desk.ask(request)
             read.date = read.date or answer.date or self._desk.now()
+            if self._desk.record is not None:
+                self._desk.record(resource, request, answer)
             return answer
 
         async def take(step: Page | Found) -> int | None:
@@ -259,8 +265,9 @@ class Collector:
             self._records(resource, history=told.history, late=told.late)
         for (metric, label), times in told.overflow.items():
             self._desk.tell(Overflowed(metric, label, times))
-        for (cause, text), times in told.unmapped.items():
-            self._desk.tell(Unmapped(self._desk.target, self._desk.source, cause, text, times))
+        for unread, times in told.unmapped.items():
+            place = (self._desk.target, self._desk.source)
+            self._desk.tell(Unmapped(*place, unread.cause, unread.text, times, unread.severity, unread.reason))
 
     def _records(
         self, resource: str, history: int = 0, late: int = 0, unreadable: int = 0, truncated: bool = False

@@ -107,13 +107,15 @@ class Overflowed(Fact, frozen=True):
 
 
 class Unmapped(Fact, frozen=True):
-    """A text that no rule took."""
+    """A text that no rule took; ``severity`` and ``reason`` are the vendor's words, "" where it sent none."""
 
     target: str
     source: str
     cause: str
     text: str
     times: int
+    severity: str = ""
+    reason: str = ""
 
 
 class Seen(Fact, frozen=True):
@@ -154,6 +156,13 @@ class OutboxLevel(Fact, frozen=True):
     signal: str
     pending: int
     oldest: float | None
+
+
+class Unrecorded(Fact, frozen=True):
+    """Answers that should have been recorded and were not, and why."""
+
+    why: str
+    times: int
 
 
 class Skewed(Fact, frozen=True):

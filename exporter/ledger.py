@@ -5,7 +5,7 @@ nobody. What may not be shown yet is decided when the batch is made, so that the
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
 import msgspec
 
@@ -49,6 +49,20 @@ class Ledger:
         if ripe:
             await self.commit(Commit(RECORD, shown=tuple(ripe)))
 
+    async def exchange(self, turn: Callable[[], None], adopt: Callable[[], Awaitable[None]]) -> None:
+        """Calls ``turn``, commits what was waiting before it, then awaits ``adopt``.
+
+        Whatever is told after ``turn`` is committed and shown after ``adopt``; so both may change what commits mean.
+        """
+        async with self._busy:
+            turn()
+            left = len(self._waiting)
+            while left:
+                most = min(left, LARGEST)
+                await self._flush(most)
+                left -= most
+            await adopt()
+
     async def drain(self) -> None:
         """Waits until nothing is under way or waiting; for a clean stop."""
         async with self._busy:
@@ -60,8 +74,8 @@ class Ledger:
             if not done.done():
                 await self._flush()
 
-    async def _flush(self) -> None:
-        batch, self._waiting = self._waiting[:LARGEST], self._waiting[LARGEST:]
+    async def _flush(self, most: int = LARGEST) -> None:
+        batch, self._waiting = self._waiting[:most], self._waiting[most:]
         commits = [commit for several, _ in batch for commit in several]
         shown = {series for commit in commits for series in commit.shown}
         commits = [self._marked(commit, shown) for commit in commits]

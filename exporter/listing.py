@@ -16,7 +16,10 @@ INFO, STATUS, BY_RESOURCE = "platform_resource_info", "platform_resource_status"
 
 
 class Desk(msgspec.Struct, frozen=True):
-    """What listing and reading a source work with. ``now`` is the vendor's clock (Unix ms)."""
+    """What listing and reading a source work with. ``now`` is the vendor's clock (Unix ms).
+
+    ``record`` hears of every answer that may hold events, and of the resource that was read.
+    """
 
     target: str
     source: str
@@ -28,6 +31,7 @@ class Desk(msgspec.Struct, frozen=True):
     ledger: Ledger
     per_resource: bool = True
     stages: Callable[[Resource], Stages] | None = None
+    record: Callable[[str, Ask, Answer], None] | None = None
 
 
 class Listing:
@@ -44,7 +48,7 @@ class Listing:
         declare: Callable[[Iterable[Series]], None],
         ttl: float,
     ) -> None:
-        self._desk, self._roster, self._severities, self._declare = desk, roster, severities, declare
+        self._desk, self._roster, self.severities, self._declare = desk, roster, severities, declare
         self._ttl = int(ttl * 1000)
         self.complete: Millis | None = None
 
@@ -121,7 +125,7 @@ class Listing:
 
     def _expose(self, resources: Iterable[Resource]) -> None:
         place = (self._desk.target, self._desk.source)
-        self._declare((BY_RESOURCE, (*place, r.id, severity)) for r in resources for severity in self._severities)
+        self._declare((BY_RESOURCE, (*place, r.id, severity)) for r in resources for severity in self.severities)
 
     def _shown(self, resources: Iterable[Resource]) -> list[Resource]:
         limit = self._limit()

@@ -7,7 +7,7 @@ and states but adds nothing to counters. Sums are kept in small local tables and
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import assert_never
+from typing import NamedTuple, TypeVar, assert_never
 
 import msgspec
 
@@ -20,6 +20,7 @@ NEWEST, LAG, UNMAPPED = (
     "platform_event_lag_seconds",
     "platform_events_unmapped_total",
 )
+K = TypeVar("K")
 
 
 class History(msgspec.Struct, frozen=True):
@@ -50,6 +51,15 @@ Row = tuple[Event, Mapped, int]
 """An event that grew, what the mapping made of it, and how much of its growth is news."""
 
 
+class Unread(NamedTuple):
+    """What no rule took, and why; ``severity`` and ``reason`` are the vendor's words."""
+
+    cause: str
+    text: str
+    severity: str
+    reason: str
+
+
 class Tallied(msgspec.Struct, frozen=True):
     """The changes of a page and what needs telling about it: occurrences that are ``history``, ``late`` events, and
     ``rows``, one for each event that is new or grew."""
@@ -58,7 +68,7 @@ class Tallied(msgspec.Struct, frozen=True):
     history: int
     late: int
     overflow: dict[tuple[str, str], int]
-    unmapped: dict[tuple[str, str], int]
+    unmapped: dict[Unread, int]
     rows: list[Row]
 
 
@@ -114,7 +124,7 @@ class _Sums:
     def __init__(self) -> None:
         self.cells: dict[tuple[str, str, str], list[int]] = {}
         self.times: list[Millis] = []
-        self.unmapped: dict[tuple[str, str], int] = {}
+        self.unmapped: dict[Unread, int] = {}
         self.overflow: dict[tuple[str, str], int] = {}
         self.signals: list[tuple[Signal, int, Millis]] = []
 
@@ -125,7 +135,7 @@ class _Sums:
         for place in mapped.overflow:
             _add(self.overflow, place, 1)
         if news and mapped.unmapped is not None:
-            _add(self.unmapped, (mapped.unmapped, event.text), news)
+            _add(self.unmapped, Unread(mapped.unmapped, event.text, event.severity, event.reason), news)
 
     def history(self) -> int:
         """How many occurrences were no news."""
@@ -145,8 +155,8 @@ class _Sums:
             _grow(changes.counts, (BY_RESOURCE, (*place, resource, severity)), news)
             if newest:
                 later(changes.gauges, (NEWEST, (*place, severity)), Moment(newest / 1000, newest))
-        for (cause, _), number in self.unmapped.items():
-            _grow(changes.counts, (UNMAPPED, (*place, cause)), number)
+        for unread, number in self.unmapped.items():
+            _grow(changes.counts, (UNMAPPED, (*place, unread.cause)), number)
         if self.times:
             lags = [(seen - at) / 1000 for at in self.times]
             changes.observed[LAG, place] = observed(lags, context.metrics[LAG].buckets)
@@ -182,7 +192,7 @@ def _apply(signals: Iterable[tuple[Signal, int, Millis]], metrics: Mapping[str, 
     )
 
 
-def _add(numbers: dict[tuple[str, str], int], key: tuple[str, str], number: int) -> None:
+def _add(numbers: dict[K, int], key: K, number: int) -> None:
     numbers[key] = numbers.get(key, 0) + number
 
 

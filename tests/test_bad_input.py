@@ -116,7 +116,7 @@ class Vendor:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         length = next((line.split()[1] for line in head.splitlines() if line.lower().startswith("content-length")), "0")
         await reader.readexactly(int(length))
-        answers = self.answers[head.split(" ")[1].split("?")[0]]
+        answers = self.answers.get(head.split(" ")[1].split("?")[0], [Answer(404, b"{}")])
         writer.write((answers.pop(0) if len(answers) > 1 else answers[0]).bytes())
         writer.close()
 

@@ -17,9 +17,21 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 LONGEST_FILE, LONGEST_FUNCTION = 300, 40
 
 WORDS = {"__version__", "events", "signals", "spans", "facts", "errors", "secret", "documents"}
-ROOMS = {"auth", "sources", "fetch", "transport", "verdict", "mapping", "store", "outputs", "web", "simulator"}
+ROOMS = {
+    "auth",
+    "sources",
+    "fetch",
+    "transport",
+    "verdict",
+    "recording",
+    "mapping",
+    "store",
+    "outputs",
+    "web",
+    "simulator",
+}
 FLOW = {"schedule", "tally", "roster", "ledger", "conversation", "listing", "journal", "collect", "poller"}
-WIRING = [{"assembly", "health", "forecast"}, {"app"}, {"demo"}]
+WIRING = [{"assembly", "health", "forecast"}, {"reload"}, {"app"}, {"demo", "verbs"}]
 LEVELS = [WORDS, {"ports"}, ROOMS, FLOW, {"config"}, *WIRING, {"cli"}, {"__main__"}]
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 NEIGHBOURS = [WORDS, FLOW, {"fetch", "transport", "verdict"}]  # who may import each other

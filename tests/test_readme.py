@@ -13,8 +13,8 @@ from exporter.auth.login import FORMS, OIDC
 from exporter.cli import cli
 from exporter.config import Config, SourceOptions, load
 from exporter.config.build import DEFAULT_BUDGET
-from exporter.config.models import Log, Web, Written
-from exporter.config.values import read_duration, read_rate
+from exporter.config.models import Log, Record, Web, Written
+from exporter.config.values import read_duration, read_rate, read_size
 from exporter.documents import parse_document, read_document
 from exporter.events import Ask, Resource, Window
 from exporter.mapping import packs
@@ -139,9 +139,12 @@ def test_the_list_of_commands_is_that_of_the_command_line() -> None:
 
 
 def permissions(name: str) -> set[str]:
-    """What a source says is missing where its listing or its reading is denied."""
+    """What a source says is missing where its listing, its reading or its record of stages is denied."""
     vendor = SOURCES[name].make(Scope("cn-north-4", (), "auto"))
-    first = (next(vendor.discover((), 0)), next(vendor.read(Resource("x", created=1), Window(None, 1))))
+    job = Resource("x", created=1)
+    stages = SOURCES[name].stages
+    first = [next(vendor.discover((), 0)), next(vendor.read(job, Window(None, 1)))]
+    first += [next(stages(job))] if stages else []
     return {ask.permission.split(" (")[0] for ask in first if isinstance(ask, Ask)}
 
 
@@ -213,6 +216,8 @@ def test_the_other_options_have_the_defaults_of_the_code() -> None:
     assert codes(rows.pop("web.listen")) == [Web().listen]
     assert read_duration(codes(rows.pop("web.zero_hold"))[0]) == Web().zero_hold
     assert read_duration(codes(rows.pop("series_ttl"))[0]) == WRITTEN.series_ttl
+    assert read_size(codes(rows.pop("record.directory, record.limit"))[0]) == Record.model_fields["limit"].default
+    assert WRITTEN.record is None
     assert rows == {}
 
 

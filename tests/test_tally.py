@@ -193,7 +193,11 @@ def test_an_unmapped_event_counts_by_cause_and_is_told_with_its_text() -> None:
         growths=(1, 2, 1, 1),
         mapped=lambda event: Mapped("info", "R", None, unmapped=causes[event.text]),
     )
-    assert told.unmapped == {("no_rule", "x"): 2, ("no_rule", "y"): 2, ("no_shape", "z"): 1}
+    assert {(unread.cause, unread.text): times for unread, times in told.unmapped.items()} == {
+        ("no_rule", "x"): 2,
+        ("no_rule", "y"): 2,
+        ("no_shape", "z"): 1,
+    }
     assert told.changes.counts["platform_events_unmapped_total", (*PLACE, "no_rule")] == 4.0
     assert told.changes.counts["platform_events_unmapped_total", (*PLACE, "no_shape")] == 1.0
     assert told.changes.counts[EVENTS, (*PLACE, "info", "R")] == 5.0, "mapped or not"
@@ -257,7 +261,7 @@ def added(folds: list[Tallied]) -> dict[str, object]:
     buckets: dict[Series, Observed] = {}
     gauges: dict[Series, Moment] = {}
     states: dict[Series, Moment] = {}
-    tables: list[dict[tuple[str, str], int]] = [{}, {}]
+    tables: list[dict[tuple[str, ...], int]] = [{}, {}]
     for fold in folds:
         for series, by in fold.changes.counts.items():
             counts[series] = counts.get(series, 0.0) + by
@@ -268,9 +272,10 @@ def added(folds: list[Tallied]) -> dict[str, object]:
         for found, moments in ((gauges, fold.changes.gauges), (states, fold.changes.states)):
             for series, moment in moments.items():
                 later(found, series, moment)
-        for table, told in zip(tables, (fold.overflow, fold.unmapped), strict=True):
-            for place, times in told.items():
-                table[place] = table.get(place, 0) + times
+        for place, times in fold.overflow.items():
+            tables[0][place] = tables[0].get(place, 0) + times
+        for unread, times in fold.unmapped.items():
+            tables[1][unread] = tables[1].get(unread, 0) + times
     return {
         "counts": without_zeros(counts),
         "observed": buckets,

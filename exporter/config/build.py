@@ -29,6 +29,8 @@ def build(written: Written, found: Mapping[int, Found], files: MappingFiles, del
         otlp=written.otlp,
         log=written.log,
         series_ttl=written.series_ttl,
+        record=written.record,
+        entries=tuple(files.entries),
         warnings=tuple(lines([*files.warnings, *delivery.warnings, *_cautions(written)], tree.origins)),
         lanes=delivery.lanes,
         stated=delivery.stated,

@@ -14,11 +14,12 @@ _EXAMPLE = "targets: [{name: research, platform: huaweicloud, region: cn-north-4
 
 
 class MappingFiles(NamedTuple):
-    """Existing files in order, each with the entry that named it; what is wrong; what may be."""
+    """Existing files in order, each with the entry that named it; what is wrong; what may be; all entries."""
 
     files: dict[Path, int]
     problems: list[Problem]
     warnings: list[Problem]
+    entries: list[Path]
 
 
 def not_in_this_version(data: Mapping[str, Any]) -> Iterator[Problem]:
@@ -70,11 +71,12 @@ def _source(target: Mapping[str, Any]) -> str:
 
 def find_mappings(entries: Any, folder: Path) -> MappingFiles:
     """The files that ``mappings`` names, from ``folder`` on: a missing file is an error, an empty glob a warning."""
-    found = MappingFiles({}, [], [])
+    found = MappingFiles({}, [], [], [])
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
         if not isinstance(entry, str) or not entry:
             continue
-        files, place = _matches(folder / entry), ("mappings", index)
+        found.entries.append(folder / entry)
+        files, place = matches(folder / entry), ("mappings", index)
         found.files.update({file: index for file in files if file not in found.files})
         if not files and any(sign in entry for sign in "*?["):
             found.warnings.append(Problem(place, "matches no file"))
@@ -83,7 +85,8 @@ def find_mappings(entries: Any, folder: Path) -> MappingFiles:
     return found
 
 
-def _matches(path: Path) -> list[Path]:
+def matches(path: Path) -> list[Path]:
+    """The file of this path, else the files that it matches as a glob."""
     with suppress(OSError, ValueError):  # a name that no file can have
         if path.is_file():
             return [path]

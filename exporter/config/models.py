@@ -28,10 +28,12 @@ from exporter.config.values import (
     Listen,
     Name,
     Number,
+    Place,
     Project,
     Rate,
     Region,
     Seconds,
+    Size,
     Text,
     Url,
     Zone,
@@ -170,6 +172,15 @@ class Otlp(Part):
     """How long what could not be sent is kept."""
 
 
+class Record(Part):
+    """Where raw answers of the vendors are kept, for ``replay``."""
+
+    directory: Place = Field(examples=["/var/lib/platform-events-exporter/recorded"])
+    """A directory; it is made if it is not there."""
+    limit: Size = 100 * 2**20
+    """How much is kept; the oldest answers leave first."""
+
+
 class Log(Part):
     """What the exporter tells on standard error."""
 
@@ -215,6 +226,8 @@ class Written(Part):
     """Sending to an OpenTelemetry collector; off without it."""
     log: Log = Log()
     """The exporter's own log."""
+    record: Record | None = None
+    """Keeping raw answers, without secrets; off without it."""
     series_ttl: Seconds = 86400.0
     """How long the series of a resource stay after it ended or vanished."""
 
@@ -236,7 +249,7 @@ class Target(msgspec.Struct, frozen=True):
 class Config(msgspec.Struct, frozen=True):
     """The whole configuration, checked.
 
-    ``mappings`` are existing files in order. ``store`` may hold a password. ``origins`` tells for each dotted path where
+    ``mappings`` are existing files in order, ``entries`` the paths and globs that named them. ``store`` may hold a password. ``origins`` tells for each dotted path where
     its value comes from: ``file:line``, ``environment NAME``, ``--set`` or ``default``. ``warnings`` are whole lines.
     ``lanes`` say by signal how it is sent by OTLP; ``stated`` are attributes that the environment gives what is sent.
     """
@@ -248,6 +261,8 @@ class Config(msgspec.Struct, frozen=True):
     otlp: Otlp | None
     log: Log
     series_ttl: float
+    record: Record | None = None
+    entries: tuple[Path, ...] = ()
     origins: Mapping[str, str] = {}
     warnings: tuple[str, ...] = ()
     lanes: Mapping[str, Lane] = {}

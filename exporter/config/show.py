@@ -19,6 +19,7 @@ def masked(config: Config) -> dict[str, Any]:
         "web": config.web.model_dump(mode="json"),
         "otlp": config.otlp.model_dump(mode="json") if config.otlp else None,
         "log": config.log.model_dump(mode="json"),
+        "record": config.record.model_dump(mode="json") if config.record else None,
         "series_ttl": write_duration(config.series_ttl),
     }
 

@@ -27,6 +27,9 @@ _LONGEST = 3650 * _UNITS["d"]
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+\Z", re.ASCII)
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])", re.ASCII)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?\Z", re.ASCII)
+_SIZE = re.compile(r"(\d{1,15})(B|KB|MB|GB)?\Z", re.ASCII)
+_BYTES = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30}
+_LEAST_SIZE, _MOST_SIZE = 2**20, 1000 * 2**30
 _ISO: TypeAdapter[timedelta] = TypeAdapter(timedelta)
 _PER = {"s": 1, "m": 60, "h": 3600}
 _RATE = re.compile(r"(\d+(?:\.\d+)?)/([smh])\Z", re.ASCII)
@@ -194,6 +197,30 @@ def _project(value: str) -> str:
     return value
 
 
+def read_size(value: Any) -> int:
+    """Bytes, from ``100MB``, ``1GB`` or a number; units of 1024."""
+    found = _SIZE.match(str(value).strip()) if isinstance(value, str | int) and not isinstance(value, bool) else None
+    if not found:
+        raise ValueError(f"{quote(value)} is not a size; write 100MB or 1GB")
+    size = int(found[1]) * _BYTES[found[2] or "B"]
+    if not _LEAST_SIZE <= size <= _MOST_SIZE:
+        raise ValueError(f"{quote(value)} is out of range; write a size from 1MB to 1000GB")
+    return size
+
+
+def write_size(size: int) -> str:
+    """``100MB``: the largest unit in which the number is whole."""
+    unit = next(unit for unit in reversed(_BYTES) if size % _BYTES[unit] == 0)
+    return f"{size // _BYTES[unit]}{unit}"
+
+
+def _place(value: Any, info: ValidationInfo) -> Path:
+    """A path that need not exist; a relative one starts from the folder of the file."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{quote(value)} is not a path; write the path of a directory")
+    return (info.context or Path()) / value
+
+
 _DURATION_SCHEMA = WithJsonSchema({"type": ["string", "number"], "examples": ["45s"], "description": "a duration"})
 _WRITTEN = PlainSerializer(write_duration, return_type=str, when_used="json")
 
@@ -207,6 +234,13 @@ Rate = Annotated[
     PlainSerializer(write_rate, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "examples": ["2/s"]}),
 ]
+Size = Annotated[
+    int,
+    BeforeValidator(read_size),
+    PlainSerializer(write_size, return_type=str, when_used="json"),
+    WithJsonSchema({"type": ["string", "integer"], "examples": ["100MB"]}),
+]
+Place = Annotated[Path, BeforeValidator(_place), WithJsonSchema({"type": "string"})]
 Zone = Annotated[str, BeforeValidator(read_zone)]
 Listen = Annotated[str, BeforeValidator(read_listen)]
 File = Annotated[Path, BeforeValidator(read_file), WithJsonSchema({"type": "string"})]

@@ -11,6 +11,7 @@ _EXAMPLES = {
     "name": "research",
     "platform": "huaweicloud",
     "region": "cn-north-4",
+    "directory": "/var/lib/platform-events-exporter/recorded",
     "endpoint": "http://collector:4318",
 }
 

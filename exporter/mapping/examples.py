@@ -28,10 +28,12 @@ T = TypeVar("T")
 
 
 class Failure(NamedTuple):
-    """A test that did not hold, as one line: where, what, what to do."""
+    """A test that did not hold, as one line: where, what, what to do; and what was ``expected`` and ``found``, if anything."""
 
     test: str
     line: str
+    expected: str = ""
+    found: str = ""
 
 
 class _World(NamedTuple):
@@ -48,9 +50,7 @@ def run_examples(pack: Pack, examples: Iterable[Example], record: Record) -> lis
     """The failures of some tests against a pack; empty if all hold. ``record`` reads a raw record of the source."""
     shared = None if _learns(pack) else mapper(pack, TARGET)
     return [
-        Failure(example.name, line)
-        for example in examples
-        for line in _failures(pack, shared or mapper(pack, TARGET), example, record)
+        failure for example in examples for failure in _failures(pack, shared or mapper(pack, TARGET), example, record)
     ]
 
 
@@ -60,12 +60,12 @@ def _learns(pack: Pack) -> bool:
     return any(isinstance(label.domain, int) for label in labels)
 
 
-def _failures(pack: Pack, map_: Map, example: Example, record: Record) -> Iterator[str]:
+def _failures(pack: Pack, map_: Map, example: Example, record: Record) -> Iterator[Failure]:
     world, counts, mapped = _World(pack.source, BUILTIN | dict(pack.metrics), {}, {}, {}), dict[bytes, int](), None
     try:
         events = [record(raw, RESOURCE) for raw in example.records]
     except (ExporterError, MsgspecError, ValueError, TypeError, KeyError) as error:
-        yield f"{example.place}: the record cannot be read ({error}); correct it"
+        yield Failure(example.name, f"{example.place}: the record cannot be read ({error}); correct it")
         return
     notes: dict[str, list[Note]] = {}
     for event in events:
@@ -77,22 +77,27 @@ def _failures(pack: Pack, map_: Map, example: Example, record: Record) -> Iterat
             notes.setdefault(event.resource, []).extend([_told(event, mapped)] if mapped.phases else [])
     if example.single and mapped and mapped.rule != example.rule:
         what = f"expected {_named(example.rule)} to take the event, but {_named(mapped.rule)} did"
-        yield f"{example.place}: {what}{_because(mapped)}; correct the rules or the test"
+        line = f"{example.place}: {what}{_because(mapped)}; correct the rules or the test"
+        yield Failure(example.name, line, _named(example.rule), _named(mapped.rule) + _because(mapped))
     yield from _wrong_phases(pack, world, example, notes)
     for expectation in example.expect:
         found = _found(world, expectation)
         if found != expectation.value:
             what = f"expected {expectation.text}, found {_shown(found)}"
-            yield f"{expectation.place}: {what}; correct the rules or the test"
+            line = f"{expectation.place}: {what}; correct the rules or the test"
+            yield Failure(example.name, line, expectation.text, _shown(found))
 
 
-def _wrong_phases(pack: Pack, world: _World, example: Example, notes: Mapping[str, Sequence[Note]]) -> Iterator[str]:
+def _wrong_phases(
+    pack: Pack, world: _World, example: Example, notes: Mapping[str, Sequence[Note]]
+) -> Iterator[Failure]:
     phases: dict[str, float | str] = {}
     for resource, told in notes.items():
         phases |= _fold(pack, world, resource, told)
     if example.phases and phases != dict(example.phases):
-        what = f"expected the phases {_listed(dict(example.phases))}, found {_listed(phases)}"
-        yield f"{example.place}: {what}; correct the rules or the test"
+        expected, what = _listed(dict(example.phases)), _listed(phases)
+        line = f"{example.place}: expected the phases {expected}, found {what}; correct the rules or the test"
+        yield Failure(example.name, line, f"phases {expected}", f"phases {what}")
 
 
 def _told(event: Event, mapped: Mapped) -> Note:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
@@ -14,7 +14,7 @@ from exporter.mapping.agree import check_domains, check_metrics, check_reach
 from exporter.mapping.build import build_rules
 from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.context import Context
-from exporter.mapping.examples import Record, run_examples
+from exporter.mapping.examples import Failure, Record, run_examples
 from exporter.mapping.expect import build_examples
 from exporter.mapping.process import build_process, check_steps
 from exporter.mapping.rules import REASON_FIELDS, UNNAMED, Example, Pack, Process, Rule
@@ -41,6 +41,14 @@ class Sheet(NamedTuple):
     examples: tuple[Example, ...]
 
 
+class Tried(NamedTuple):
+    """A file after its tests: how many there are, and what did not hold."""
+
+    name: str
+    tests: int
+    failures: tuple[Failure, ...]
+
+
 def built_in() -> list[Path]:
     """The packs that come with the exporter: inside an installed package, or beside the code in a checkout."""
     here = Path(__file__).resolve().parent.parent
@@ -59,8 +67,22 @@ def load(
     ``fields`` lists what each source offers to ``when``; ``record`` reads its raw records, for the tests in the files;
     ``statuses`` are the vendor's states of its resources.
     A rule replaces one with the same id in a later file, at its place; other rules of an earlier file come first.
-    Raises ConfigError with every problem found.
+    Raises ConfigError with every problem found, also of the tests.
     """
+    packs, tried = examine(files, fields, record, statuses)
+    failed = [failure.line for one in tried for failure in one.failures]
+    if failed:
+        raise ConfigError(failed)
+    return packs
+
+
+def examine(
+    files: Sequence[Document],
+    fields: Mapping[str, frozenset[str]],
+    record: Mapping[str, Record],
+    statuses: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+) -> tuple[tuple[Pack, ...], list[Tried]]:
+    """As ``load``, but failing tests are no error: gives back how those of each file went."""
     faults: list[str] = []
     sheets = [sheet for document in files if (sheet := _sheet(document, fields, statuses, faults))]
     check_metrics([(sheet.context, sheet.metrics) for sheet in sheets], faults)
@@ -68,11 +90,9 @@ def load(
     for sheet in sheets:
         by_source.setdefault(sheet.file.source, []).append(sheet)
     packs = tuple(_checked(own, faults) for own in by_source.values())
-    if not faults:
-        faults += [line for source, own in by_source.items() for line in _failures(own, record[source])]
     if faults:
         raise ConfigError(faults)
-    return packs
+    return packs, [one for source, own in by_source.items() for one in _tried(own, record[source])]
 
 
 def _sheet(
@@ -156,11 +176,9 @@ def _hash(sheets: Sequence[Sheet]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _failures(sheets: Sequence[Sheet], record: Record) -> list[str]:
+def _tried(sheets: Sequence[Sheet], record: Record) -> Iterator[Tried]:
     """What the tests of each file find. They run against their file and those after it: a file's tests are kept by its
     author, who cannot know what stands before it."""
-    lines = []
     for number, sheet in enumerate(sheets):
         pack = _pack(sheets[number:])
-        lines += [failure.line for failure in run_examples(pack, sheet.examples, record)]
-    return lines
+        yield Tried(sheet.document.name, len(sheet.examples), tuple(run_examples(pack, sheet.examples, record)))

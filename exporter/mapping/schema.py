@@ -134,6 +134,16 @@ class MappingFile(_Part):
     tests: list[ExamplePart] = []
 
 
+def mapping_schema() -> dict[str, Any]:
+    """The JSON Schema of a mapping file."""
+    plain = MappingFile.model_json_schema()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **plain,
+        "title": "platform-events-exporter mapping",
+    }
+
+
 _MODELS: dict[tuple[str, ...], type[_Part]] = {
     (): MappingFile,
     ("metrics", "*"): MetricPart,

@@ -39,7 +39,11 @@ class SingleRun(Book):
         return told
 
     def take(self, note: Note) -> None:
-        """As every event; what the record tells better is not taken from a text."""
+        """As every event; what the record tells better is not taken from a text, nor is a phase that the process does not
+        have: the mapping may have been exchanged since the event was read."""
+        known = tuple(s for s in note.phases if s.name in (RUN, OPEN_PHASES) or s.name in self.process.phases)
+        if len(known) < len(note.phases):
+            note = msgspec.structs.replace(note, phases=known)
         if note.event is not None and self._named:
             told = tuple(s for s in note.phases if s.step == "fail" or s.outcome or s.name not in self._named)
             note = msgspec.structs.replace(note, phases=told)

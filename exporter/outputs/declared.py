@@ -17,6 +17,7 @@ COUNTERS: Rows = (
     ("events_history_total", TS, "Events older than the first contact; they are in no other counter."),
     ("unreadable_records_total", TS, "Records of a vendor that could not be read; they are in no other counter."),
     ("label_overflow_total", ("metric", "label"), "Label values outside their domain, shown as other."),
+    ("unrecorded_answers_total", (), "Answers of vendors that should have been recorded and were not."),
     ("outbox_sent_total", SIGNAL, "Records delivered by OTLP."),
     ("outbox_rejected_total", SIGNAL, "Records that the receiver refused for good."),
     ("outbox_dropped_total", SIGNAL, "Records given up because they grew too old or too many."),

@@ -29,7 +29,7 @@ class Family:
     """
 
     def __init__(self, metric: Metric, states: Mapping[str, tuple[str, ...]]) -> None:
-        self.metric, self._states = metric, states
+        self.metric, self.vocab = metric, states
         self._target, self._source = _place(metric, "target"), _place(metric, "source")
         self._tables: dict[str, Table] = {}
         self._heads: dict[Format, Head] = {}
@@ -50,8 +50,12 @@ class Family:
 
     def states(self, source: str) -> tuple[str, ...]:
         """The states of a source's rows; ``other`` is always one of them."""
-        states = self._states.get(source, self._states.get("", ()))
+        states = self.vocab.get(source, self.vocab.get("", ()))
         return states if OTHER in states else (*states, OTHER)
+
+    def alike(self, other: "Family") -> bool:
+        """Whether the rows of one could be those of the other."""
+        return self.metric == other.metric and self.vocab == other.vocab
 
     def of(self, target: str, source: str, resource: str) -> Iterator[tuple[Table, Labels]]:
         """The rows of a resource."""

@@ -4,6 +4,8 @@ A server that first sees a series at 1 sees no growth. A series born from an eve
 time has passed that serves several scrapers, and until at least one scrape that had it was answered.
 """
 
+from collections.abc import Collection
+
 import msgspec
 
 from exporter.ports import Clock
@@ -31,6 +33,18 @@ class Holds:
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
+
+    def idle(self, series: Series) -> bool:
+        """Whether nothing of it is kept back; then it waits no more."""
+        hold = self._waiting.get(series)
+        if hold is None or not hold.kept:
+            self._waiting.pop(series, None)
+            return True
+        return False
+
+    def forget(self, metrics: Collection[str]) -> None:
+        """The series of these metrics wait no more, and what was kept back is dropped."""
+        self._waiting = {series: hold for series, hold in self._waiting.items() if series[0] not in metrics}
 
     def rendered(self) -> int:
         """A page was made; the number is what ``answered`` wants to hear."""

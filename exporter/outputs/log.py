@@ -28,6 +28,7 @@ class Log:
         self._logger = logger
         self._failing: OrderedDict[Watch, str] = OrderedDict()
         self._outages: dict[tuple[str, str], set[str]] = {}  # what was said since a source's last success
+        self._unwritten = ""  # why answers were not recorded the last time
         self._warned: set[tuple[str, str]] = set()
         self._troubled: OrderedDict[tuple[Watch, str], bool] = OrderedDict()  # whether it came up in this read
         self._listeners: dict[type[facts.Fact], Callable[[Any], None]] = {
@@ -39,6 +40,7 @@ class Log:
             facts.Records: self._records,
             facts.Unmapped: self._unmapped,
             facts.Overflowed: self._overflowed,
+            facts.Unrecorded: self._unrecorded,
             facts.Loaded: self._loaded,
             facts.Noted: self._noted,
         }
@@ -113,6 +115,10 @@ class Log:
     def _overflowed(self, fact: facts.Overflowed) -> None:
         text = "a label value outside its domain became other; add it to the vocabulary of the mapping"
         self._say(logging.DEBUG, text, fact, metric=fact.metric, label=fact.label, times=fact.times)
+
+    def _unrecorded(self, fact: facts.Unrecorded) -> None:
+        known, self._unwritten = fact.why == self._unwritten, fact.why
+        self._say(logging.DEBUG if known else logging.WARNING, f"answers are not recorded: {fact.why}", fact)
 
     def _loaded(self, fact: facts.Loaded) -> None:
         for problem in fact.problems:

@@ -9,13 +9,16 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import NamedTuple
 
+import msgspec
+
 from exporter.outputs import rows
 from exporter.outputs.exposition import gzipped, plain
 from exporter.outputs.families import Family
 from exporter.outputs.holds import Growth, Holds
 from exporter.outputs.lines import CONTENT_TYPES, Format
-from exporter.outputs.restoring import fitting
-from exporter.outputs.states import States
+from exporter.outputs.restoring import fitting, part
+from exporter.outputs.states import RESOURCES, STATUS, States
+from exporter.outputs.tables import Table
 from exporter.ports import Clock, Restored
 from exporter.signals import Catalogue, Changes, Observed, Series
 
@@ -36,11 +39,38 @@ class Prometheus:
     def __init__(self, catalogue: Catalogue, hold: float, clock: Clock) -> None:
         """Shows every series of ``catalogue.zeros`` at once; those learned later are held at 0 for ``hold`` seconds."""
         self._families = _families(catalogue)
-        self._counters = {n: f.table(()) for n, f in self._families.items() if f.metric.kind == "counter"}
+        self._counters = _counters(self._families)
         self._states = States(self._families, catalogue)
         self._holds = Holds(hold, clock)
-        for series in catalogue.zeros:
+        self._zeros = frozenset(catalogue.zeros)
+        for series in self._zeros:
             self._expose(series)
+
+    def stale(self, catalogue: Catalogue) -> frozenset[str]:
+        """The metrics that are new with ``catalogue`` or mean something else: their totals are to be restored."""
+        families = _families(catalogue).items()
+        stale = {n for n, family in families if n not in self._families or not family.alike(self._families[n])}
+        pair = {STATUS, RESOURCES}  # one is counted from the other
+        return frozenset(stale | pair if stale & pair else stale)
+
+    def adopt(self, catalogue: Catalogue, restored: Restored) -> tuple[str, ...]:
+        """From now on shows what ``catalogue`` names; other series keep their values. ``restored`` holds at least the
+        totals of what is stale. A new series stands at 0 until it was scraped. Returns names as ``restore`` does.
+        """
+        stale, fresh = self.stale(catalogue), _families(catalogue)
+        changed = stale | (self._families.keys() - fresh.keys())
+        kept = {name: family if name in stale else self._families[name] for name, family in fresh.items()}
+        self._holds.forget(changed)
+        self._families.clear()  # and not replaced: others hold on to it
+        self._families.update(kept)
+        self._counters = _counters(kept)
+        if RESOURCES in stale:
+            self._states.recount(catalogue)
+        strange = self.restore(msgspec.structs.replace(restored, changes=part(restored.changes, changed)))
+        self.declare(catalogue.zeros)
+        self._leave(self._zeros - frozenset(catalogue.zeros))
+        self._zeros = frozenset(catalogue.zeros)
+        return strange
 
     def restore(self, restored: Restored) -> tuple[str, ...]:
         """Shows the totals of an earlier run; those still held begin their hold again.
@@ -156,12 +186,22 @@ class Prometheus:
     def _is_exposed(self, series: Series) -> bool:
         return series[1] in self._families[series[0]].table(series[1])
 
+    def _leave(self, series: Iterable[Series]) -> None:
+        """What can no longer grow leaves, if it never did."""
+        for one in series:
+            if one[0] in self._families and self.value(one) == 0 and self._holds.idle(one):
+                self._families[one[0]].table(one[1]).drop(one[1])
+
     def _remove(self, target: str, source: str, resource: str) -> None:
         for name, family in self._families.items():
             for table, labels in family.of(target, source, resource):
                 self._holds.release((name, labels))
                 self._states.leave(family, labels)
                 table.drop(labels)
+
+
+def _counters(families: Mapping[str, Family]) -> dict[str, Table]:
+    return {name: family.table(()) for name, family in families.items() if family.metric.kind == "counter"}
 
 
 def _families(catalogue: Catalogue) -> dict[str, Family]:

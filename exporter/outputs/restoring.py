@@ -1,6 +1,6 @@
 """Which remembered totals still fit the catalogue; changes nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
 from exporter.signals import Changes, Metric, Moment, Observed, Series
@@ -22,6 +22,16 @@ def fitting(changes: Changes, metrics: Mapping[str, Metric]) -> tuple[Changes, t
         states=_kept(changes.states, metrics, _is_state, strange),
     )
     return kept, tuple(sorted(strange))
+
+
+def part(changes: Changes, metrics: Collection[str]) -> Changes:
+    """What ``changes`` says of some metrics."""
+    return Changes(
+        counts={series: by for series, by in changes.counts.items() if series[0] in metrics},
+        observed={series: by for series, by in changes.observed.items() if series[0] in metrics},
+        gauges={series: moment for series, moment in changes.gauges.items() if series[0] in metrics},
+        states={series: moment for series, moment in changes.states.items() if series[0] in metrics},
+    )
 
 
 def _kept(totals: dict[Series, T], metrics: Mapping[str, Metric], fits: Fits[T], strange: set[str]) -> dict[Series, T]:

@@ -59,6 +59,7 @@ class SelfMetrics:
             facts.Discovered: self._discovered,
             facts.Records: self._records,
             facts.Overflowed: lambda fact: self._count("label_overflow_total", fact.metric, fact.label, by=fact.times),
+            facts.Unrecorded: lambda fact: self._count("unrecorded_answers_total", by=fact.times),
             facts.Skewed: lambda fact: self._set("clock_skew_seconds", fact.seconds, fact.target),
             facts.KeysExpire: self._keys_expire,
             facts.Loaded: self._loaded,
@@ -158,10 +159,15 @@ class SelfMetrics:
                 self._count("api_requests_total", *labels, code, by=0)
             self._table("api_request_duration_seconds").at(labels)
 
-    def _show_rest(self, catalogue: Catalogue) -> None:
+    def adopt(self, catalogue: Catalogue) -> None:
+        """Shows the labels of its metrics that can overflow."""
         for metric in catalogue.metrics.values():
             for label in (label for label in metric.labels if label not in CLOSED_LABELS):
                 self._count("label_overflow_total", metric.name, label, by=0)
+
+    def _show_rest(self, catalogue: Catalogue) -> None:
+        self.adopt(catalogue)
+        self._count("unrecorded_answers_total", by=0)
         for signal in SIGNALS:
             self.delivered(signal)
             self.waiting(signal, 0, None)

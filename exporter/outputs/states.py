@@ -18,8 +18,12 @@ class States:
         self._families = families
         self._facts: dict[Series, Labels] = {}
         self._census: Census | None = None
-        if STATUS in families and RESOURCES in families:
-            self._census = Census(families[RESOURCES].table(()), families[STATUS].states)
+        self.recount(catalogue)
+
+    def recount(self, catalogue: Catalogue) -> None:
+        """The tables of both metrics are new and empty: every target's source of ``catalogue`` begins at 0."""
+        if STATUS in self._families and RESOURCES in self._families:
+            self._census = Census(self._families[RESOURCES].table(()), self._families[STATUS].states)
             for target, source in _sources(catalogue):
                 self._census.declare(target, source)
 

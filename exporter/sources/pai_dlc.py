@@ -109,11 +109,12 @@ class PaiDlc:
         since = (resource.created or BEFORE_ALL + DAY) - DAY if window.since is None else window.since
         spans = [(floor(since), max(ceiling(window.until), floor(since) + SECOND))]
         before, same = b"", 0
+        rows, unreadable = list[str | _Info](), 0
         while spans:
             begin, end = spans.pop()
             request = _ask(resource.id, begin, end)
             answer = yield from asked(request, _EVENTS)
-            same = same + 1 if bytes(answer.rows) == before else 0
+            same = same + 1 if before and bytes(answer.rows) == before else 0
             if not same:
                 rows, unreadable = read_rows(request, answer.rows, _ROWS, bool(answer.job))
                 before = bytes(answer.rows)

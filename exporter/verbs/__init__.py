@@ -1,0 +1,1 @@
+"""What the verbs for mapping files do: they read, judge and print, and change nothing that runs."""

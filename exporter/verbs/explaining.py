@@ -1,0 +1,158 @@
+"""``explain``: which rule took an event and why the others did not, what came of it, and a rule for what none took."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from exporter.assembly import examine_packs
+from exporter.errors import ConfigError
+from exporter.mapping.apply import mapper
+from exporter.mapping.catalogue import BUILTIN
+from exporter.mapping.explain import Look, explain
+from exporter.mapping.rules import Pack
+from exporter.mapping.stub import Unread, write_stub
+from exporter.mapping.templates import fold
+from exporter.signals import Count, Mapped, Observe, Phase, Set, Signal
+from exporter.sources import SOURCES
+from exporter.verbs.given import Given, read_given
+from exporter.verbs.paper import Paper
+
+WIDTH, BEFORE = 100, 60  # characters of a text that are shown around a caret, and before it
+TARGET = "target"
+
+
+class Explained(NamedTuple):
+    """What a mapping says to an event."""
+
+    given: Given
+    mapped: Mapped
+    looks: tuple[Look, ...]
+    signals: tuple[str, ...]
+
+
+def run(text: str, source: str | None, mappings: Sequence[Path], form: Literal["text", "json", "stub"]) -> int:
+    """Explains every record in ``text``; as a ``stub``, writes only the mapping files for what no rule took. The exit
+    code: 1 if no rule took one of them. Raises ConfigError."""
+    packs = {pack.source: pack for pack in examine_packs(mappings)[0]}
+    found = [_explained(given, packs[given.source]) for given in read_given(text, source, packs)]
+    if not found:
+        raise ConfigError("nothing to explain; give records or texts, one a line")
+    stubs, paper = [stub for name in SOURCES if (stub := _stub(packs[name], found))], Paper()
+    if form == "json":
+        paper.json({"events": [_plain(one) for one in found], "stubs": stubs})
+    elif form == "text":
+        for one in found:
+            _print(paper, one)
+    for stub in stubs if form != "json" else ():
+        paper.line(("# No rule took these. Save this as a mapping file, and make it say what they mean.", "bold"))
+        paper.line(stub.rstrip())
+    return int(any(one.mapped.unmapped for one in found))
+
+
+def _explained(given: Given, pack: Pack) -> Explained:
+    mapped = mapper(pack, TARGET)(given.event)
+    return Explained(given, mapped, tuple(explain(pack, given.event)), tuple(_outcome(given, mapped, pack)))
+
+
+def _stub(pack: Pack, found: Sequence[Explained]) -> str:
+    unread = [
+        Unread(one.given.event, one.given.raw, fold(one.given.event.text))
+        for one in found
+        if one.given.source == pack.source and one.mapped.unmapped in ("no_rule", "no_shape")
+    ]
+    return write_stub(pack, SOURCES[pack.source].fields, unread) if unread else ""
+
+
+def _outcome(given: Given, mapped: Mapped, pack: Pack) -> Iterator[str]:
+    """What an event leads to, each as a series and its change."""
+    metrics, count = BUILTIN | dict(pack.metrics), given.event.count
+    base = (TARGET, given.source)
+    yield f"{_series('platform_events_total', metrics['platform_events_total'].labels, (*base, mapped.severity, mapped.reason))} +{count}"
+    if mapped.unmapped:
+        labels = metrics["platform_events_unmapped_total"].labels
+        yield f"{_series('platform_events_unmapped_total', labels, (*base, mapped.unmapped))} +{count}"
+    for signal in mapped.signals:
+        yield _signal(signal, metrics, count)
+    for phase in mapped.phases:
+        yield _phase(phase)
+    if mapped.mark:
+        yield f"span event {mapped.mark.name} {dict(mapped.mark.attributes)}"
+    if mapped.dropped:
+        yield "left out of spans and logs"
+
+
+def _signal(signal: Signal, metrics: Mapping[str, Any], count: int) -> str:
+    name, values = signal.series
+    labels = metrics[name].labels
+    if isinstance(signal, Count):
+        return f"{_series(name, labels, values)} +{signal.by * count:g}"
+    if isinstance(signal, Set):
+        return f"{_series(name, labels, values)} {signal.value:g}"
+    if isinstance(signal, Observe):
+        return f"{_series(name, labels, values)} observes {signal.value:g}"
+    return f"{_series(name, labels, (*values, *signal.value))} 1"
+
+
+def _phase(phase: Phase) -> str:
+    more = [part for part in (f"of {phase.of}" if phase.of else "", phase.outcome) if part]
+    return " ".join([f"{phase.step} {phase.name}", *more])
+
+
+def _series(name: str, labels: Sequence[str], values: Sequence[str]) -> str:
+    pairs = ",".join(f'{label}="{value}"' for label, value in zip(labels, values, strict=True))
+    return f"{name}{{{pairs}}}"
+
+
+def _plain(one: Explained) -> dict[str, Any]:
+    event, mapped = one.given.event, one.mapped
+    return {
+        "source": one.given.source,
+        "text": event.text,
+        "severity": mapped.severity,
+        "reason": mapped.reason,
+        "rule": mapped.rule,
+        "unmapped": mapped.unmapped,
+        "outcome": list(one.signals),
+        "rules": [_look(look) for look in one.looks],
+    }
+
+
+def _look(look: Look) -> dict[str, Any]:
+    stops = [{"shape": shape, "at": stop.at, "expected": stop.expected} for shape, stop in look.stops]
+    return {"rule": look.rule, "place": look.place, "took": look.took, "field": look.field, "stops": stops}
+
+
+def _print(paper: Paper, one: Explained) -> None:
+    event, mapped = one.given.event, one.mapped
+    paper.line((one.given.source, "bold"), f": {_window(event.text, 0)[0]}")
+    for look in one.looks:
+        _print_look(paper, look, event.text)
+    if mapped.unmapped == "bad_capture":
+        paper.line((f"  the rule {mapped.rule} took it, but a value in it could not be used (bad_capture)", "red"))
+    elif mapped.unmapped:
+        paper.line((f"  no rule took it ({mapped.unmapped})", "red"))
+    for line in one.signals:
+        paper.line(("  = ", "bold"), line)
+    paper.line("")
+
+
+def _print_look(paper: Paper, look: Look, text: str) -> None:
+    if look.took:
+        paper.line((f"  {look.rule} ({look.place.partition(': ')[0]}) took it", "green"))
+        return
+    if look.field:
+        paper.line((f"  {look.rule}: another {look.field}", "dim"))
+        return
+    for shape, stop in look.stops:
+        shown, at = _window(text, stop.at)
+        paper.line(f"  {look.rule}: ", (shape, "dim"))
+        paper.line(f"    {shown}")
+        paper.line(f"    {' ' * at}", ("^", "bold red"), f" expected {stop.expected}")
+
+
+def _window(text: str, at: int) -> tuple[str, int]:
+    """A stretch of one line around a place in a text, and where in it the place is."""
+    start = max(0, at - BEFORE)
+    shown = "".join(char if char.isprintable() else " " for char in text[start : start + WIDTH])
+    left, right = "… " if start else "", " …" if start + WIDTH < len(text) else ""
+    return f"{left}{shown}{right}", at - start + len(left)

@@ -1,0 +1,88 @@
+"""Reads what ``explain`` is given: raw records as JSON, or plain texts, one a line; finds out whose they are."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from msgspec import MsgspecError
+
+from exporter.errors import ConfigError, ExporterError
+from exporter.events import Event
+from exporter.mapping.apply import mapper
+from exporter.mapping.rules import Pack
+from exporter.sources import SOURCES
+
+RESOURCE = "resource"
+_UNREADABLE = (ExporterError, MsgspecError, ValueError, TypeError, KeyError)
+
+
+class Given(NamedTuple):
+    """An event, the raw record it was made of, and its source."""
+
+    source: str
+    raw: Any
+    event: Event
+
+
+def read_given(text: str, source: str | None, packs: Mapping[str, Pack]) -> list[Given]:
+    """Everything in ``text``. Raises ConfigError where a record cannot be read, or a source cannot be told."""
+    return [_given(number, raw, source, packs) for number, raw in _records(text)]
+
+
+def _records(text: str) -> Iterator[tuple[int, Any]]:
+    """Line numbers, and objects of JSON or texts: a whole document, a list of records, or one on each line."""
+    try:
+        whole = json.loads(text)
+    except ValueError:
+        whole = None
+    if isinstance(whole, dict | list):
+        yield from ((1, record) for record in (whole if isinstance(whole, list) else [whole]))
+        return
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line) if line.lstrip().startswith("{") else line.strip()
+        except ValueError:
+            record = line.strip()
+        yield number, record
+
+
+def _given(number: int, raw: Any, source: str | None, packs: Mapping[str, Pack]) -> Given:
+    known = ", ".join(SOURCES)
+    if source is None:
+        found = _takers(raw, packs) if isinstance(raw, str) else _readers(raw)
+        if len(found) != 1:
+            said = "a text could be any source's" if isinstance(raw, str) else "the record could be several sources'"
+            what = said if found or isinstance(raw, str) else "no source writes such a record"
+            raise ConfigError(f"line {number}: {what}; write --source with one of {known}")
+        source = found[0]
+    try:
+        record = SOURCES[source].sketch(raw, "", "") if isinstance(raw, str) and source != "pai_dlc" else raw
+        return Given(source, record, SOURCES[source].record(record, RESOURCE))
+    except _UNREADABLE as error:
+        raise ConfigError(
+            f"line {number}: no record of {source} ({error}); correct it, or write its text alone"
+        ) from None
+
+
+def _readers(raw: Any) -> list[str]:
+    """The sources that can read a record."""
+    found = []
+    for name, kind in SOURCES.items():
+        try:
+            kind.record(raw, RESOURCE)
+        except _UNREADABLE:
+            continue
+        found.append(name)
+    return found
+
+
+def _takers(text: str, packs: Mapping[str, Pack]) -> list[str]:
+    """The sources with a rule that takes a text."""
+    found = []
+    for name, kind in SOURCES.items():
+        event = kind.record(kind.sketch(text, "", ""), RESOURCE)
+        if mapper(packs[name], "test")(event).rule is not None:
+            found.append(name)
+    return found

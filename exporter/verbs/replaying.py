@@ -1,0 +1,162 @@
+"""``replay``: takes recorded answers through two mappings and shows which series would differ."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from exporter.assembly import examine_packs
+from exporter.errors import ConfigError, SourceError
+from exporter.events import Answer, Event, Page, Resource, Window
+from exporter.journal import Journal
+from exporter.mapping.apply import mapper
+from exporter.mapping.catalogue import BUILTIN
+from exporter.mapping.fold import folder
+from exporter.mapping.rules import Pack
+from exporter.ports import Map
+from exporter.recording import Recorded, recorded_files
+from exporter.signals import Changes, Metric, Moment
+from exporter.sources import SOURCES
+from exporter.sources.scope import Scope
+from exporter.spans import View
+from exporter.tally import Context, History, changes_of, later, tally
+from exporter.verbs.paper import Paper
+
+Values = dict[str, float]
+_decode = msgspec.json.Decoder(Recorded).decode
+_ALL = History(0, counts=True)
+
+
+class Read(NamedTuple):
+    """Events of a recorded answer, and how much each had grown since the answers before."""
+
+    recorded: Recorded
+    events: list[Event]
+    growths: list[int]
+
+
+class Side:
+    """One of the two mappings, and what it has made of everything so far."""
+
+    def __init__(self, mappings: Sequence[Path]) -> None:
+        self._packs: Mapping[str, Pack] = {pack.source: pack for pack in examine_packs(mappings)[0]}
+        own: dict[str, Metric] = {name: one for pack in self._packs.values() for name, one in pack.metrics.items()}
+        self._metrics = BUILTIN | own
+        self._maps: dict[tuple[str, str], Map] = {}
+        self._journals: dict[tuple[str, str], Journal] = {}
+        self._grown: Values = {}
+        self._moments: dict[tuple[str, tuple[str, ...]], Moment] = {}
+        self._latest = 0
+
+    def take(self, read: Read) -> None:
+        """One answer."""
+        place = (read.recorded.target, read.recorded.source)
+        if place not in self._maps:
+            pack = self._packs[place[1]]
+            self._maps[place] = mapper(pack, place[0])
+            self._journals[place] = Journal(*place, folder(pack, place[0]), None)
+        map_, journal = self._maps[place], self._journals[place]
+        context = Context(*place, self._metrics, _ALL, read.recorded.at)
+        told = tally(read.events, read.growths, map_, context)
+        journal.note(told.rows, read.recorded.at)
+        self._latest = max(self._latest, read.recorded.at)
+        self._add(told.changes)
+
+    def values(self) -> Values:
+        """Every series with what it came to."""
+        for journal in self._journals.values():
+            settled = journal.settle((resource, View(self._latest, 0)) for resource in journal.waiting())
+            self._add(changes_of(settled.signals, settled.ended, self._metrics, self._latest))
+        found = dict(self._grown)
+        for (name, labels), moment in self._moments.items():
+            if isinstance(moment.value, tuple):
+                found[self._written(name, (*labels, *moment.value))] = 1.0
+            else:
+                found[self._written(name, labels)] = moment.value
+        return found
+
+    def _add(self, changes: Changes) -> None:
+        for (name, labels), by in changes.counts.items():
+            key = self._written(name, labels)
+            self._grown[key] = self._grown.get(key, 0.0) + by
+        for (name, labels), more in changes.observed.items():
+            for end, by in (("_count", float(sum(more.buckets))), ("_sum", more.sum)):
+                key = self._written(name, labels, end)
+                self._grown[key] = self._grown.get(key, 0.0) + by
+        for series in changes.ended:
+            self._moments.pop(series, None)
+        for series, moment in [*changes.gauges.items(), *changes.states.items()]:
+            later(self._moments, series, moment)
+
+    def _written(self, name: str, labels: Sequence[str], end: str = "") -> str:
+        pairs = zip(self._metrics[name].labels, labels, strict=True)
+        return f"{name}{end}{{{','.join(f'{label}={msgspec.json.encode(text).decode()}' for label, text in pairs)}}}"
+
+
+def run(recorded: Path, old: Sequence[Path], new: Sequence[Path], *, as_json: bool) -> int:
+    """Shows what differs between the mappings ``old`` and ``new``. The exit code: 1 if anything does. Raises ConfigError."""
+    before, after = Side(old), Side(new)
+    answers = events = 0
+    for read in _reads(recorded):
+        answers, events = answers + 1, events + sum(read.growths)
+        before.take(read)
+        after.take(read)
+    was, now = before.values(), after.values()
+    differ = sorted(series for series in was.keys() | now.keys() if was.get(series) != now.get(series))
+    if as_json:
+        found = [{"series": series, "old": was.get(series), "new": now.get(series)} for series in differ]
+        Paper().json({"answers": answers, "events": events, "different": found})
+    else:
+        _print(differ, was, now)
+        print(f"{events} events in {answers} answers; {len(differ)} of {len(was.keys() | now.keys())} series differ")
+    return int(bool(differ))
+
+
+def _print(differ: Sequence[str], was: Values, now: Values) -> None:
+    paper = Paper()
+    for series in differ:
+        for sign, style, values in (("-", "red", was), ("+", "green", now)):
+            if series in values:
+                paper.line((f"{sign} {series} {values[series]:.15g}", style))
+
+
+def _reads(place: Path) -> Iterator[Read]:
+    known: dict[tuple[str, str, str], dict[bytes, int]] = {}
+    for recorded in _recorded(place):
+        events = _events(recorded)
+        counts = known.setdefault((recorded.target, recorded.source, recorded.resource), {})
+        growths = [max(0, event.count - counts.get(event.key, 0)) for event in events]
+        counts.update((event.key, max(event.count, counts.get(event.key, 0))) for event in events)
+        yield Read(recorded, events, growths)
+
+
+def _recorded(place: Path) -> Iterator[Recorded]:
+    files = recorded_files(place)
+    if not files:
+        raise ConfigError(
+            f"--recorded {place}: no recording is there; name the directory of 'record' in the configuration"
+        )
+    for path in files:
+        for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+            try:
+                recorded = _decode(line)
+            except msgspec.MsgspecError as error:
+                raise ConfigError(f"{path}:{number}: no recorded answer ({error}); remove the line") from None
+            if recorded.source not in SOURCES:
+                raise ConfigError(f"{path}:{number}: no source '{recorded.source}'; remove the line")
+            yield recorded
+
+
+def _events(recorded: Recorded) -> list[Event]:
+    """The events of an answer taken by itself; none if it only made its source ask in another way."""
+    vendor = SOURCES[recorded.source].make(Scope())
+    reading = vendor.read(Resource(recorded.resource), Window(None, recorded.date or recorded.at))
+    try:
+        next(reading)
+        step = reading.send(Answer(200, recorded.body.encode(), recorded.date))
+        return step.events if isinstance(step, Page) else []
+    except (StopIteration, SourceError, LookupError, ValueError, TypeError, ArithmeticError, AttributeError):
+        return []
+    finally:
+        reading.close()

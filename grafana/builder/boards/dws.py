@@ -1,0 +1,126 @@
+"""Operations of DWS clusters, backups and disaster recovery: outcomes, durations, warnings."""
+
+from grafana.builder.boards import parts
+from grafana.builder.boards.parts import TSR, grown, most, named, none, number, quantile, select
+from grafana.builder.model import Board, Panel, Query, Row
+
+DWS = '="dws"'
+_RUNS = select("platform_runs_total", source=DWS)
+_LONG = select("platform_run_duration_seconds_bucket", source=DWS)
+_EVENTS = select("platform_events_total", source=DWS)
+_BAD = select("platform_events_total", 'severity=~"warning|error"', source=DWS)
+_CLUSTERS = select("platform_resources", 'status="AVAILABLE"', source=DWS)
+_RESOURCES = select("platform_resource_events_total", 'severity=~"warning|error"', source=DWS)
+
+
+def ended(outcome: str) -> str:
+    """Operations that ended so."""
+    return select("platform_runs_total", f'outcome="{outcome}"', source=DWS)
+
+
+def told(severity: str) -> str:
+    """Events of a severity."""
+    return select("platform_events_total", f'severity="{severity}"', source=DWS)
+
+
+NOW = Row(
+    "Now",
+    (
+        number(
+            "Failed operations",
+            "Operations that failed in this time range.",
+            grown(ended("failure"), over="$__range"),
+            parts.ANY,
+        ),
+        number(
+            "Succeeded",
+            "Operations that succeeded in this time range.",
+            grown(ended("success"), over="$__range"),
+            parts.PLAIN,
+        ),
+        number(
+            "Errors",
+            "Events of severity error in this time range: what was asked for did not happen.",
+            grown(told("error"), over="$__range"),
+            parts.ANY,
+        ),
+        number(
+            "Warnings",
+            "Events of severity warning in this time range: it may mend itself.",
+            grown(told("warning"), over="$__range"),
+            parts.NOTE,
+        ),
+        number(
+            "Usual duration",
+            "Half of the operations that ended in this time range took no longer.",
+            quantile(0.5, _LONG, "", "$__range"),
+            parts.PLAIN,
+            unit="s",
+        ),
+        number(
+            "Clusters",
+            "Clusters that the vendor lists as available.",
+            none(f"sum(max by (target) ({_CLUSTERS}))"),
+            parts.PLAIN,
+        ),
+    ),
+)
+OPERATIONS = Row(
+    "Operations",
+    (
+        Panel(
+            title="Operations by outcome",
+            kind="bars",
+            about="Operations by how they ended, at least ten minutes to a bar.",
+            queries=(Query(grown(_RUNS, "outcome"), "{{outcome}}", exemplar=True),),
+            interval="10m",
+            stacked=True,
+            colours=parts.OUTCOMES,
+            decimals=0,
+        ),
+        Panel(
+            title="How long operations take",
+            kind="timeseries",
+            about="Median and 90th percentile of the operations that ended within the hour before, by outcome.",
+            queries=(
+                Query(quantile(0.5, _LONG, "outcome", "1h"), "{{outcome}} half"),
+                Query(quantile(0.9, _LONG, "outcome", "1h"), "{{outcome}} nine of ten"),
+            ),
+            unit="s",
+        ),
+        Panel(
+            title="Warnings and errors by reason",
+            kind="bars",
+            about="Which operations failed and what became abnormal, at least ten minutes to a bar.",
+            queries=(Query(f"{grown(_BAD, 'reason')} > 0", "{{reason}}", exemplar=True),),
+            interval="10m",
+            stacked=True,
+            decimals=0,
+        ),
+        Panel(
+            title="What happened",
+            kind="ranking",
+            about="The fifteen most frequent events in this time range, whatever their severity.",
+            queries=(Query(most(15, grown(_EVENTS, "reason", "$__range")), "{{reason}}"),),
+            steps=parts.PLAIN,
+            decimals=0,
+        ),
+        Panel(
+            title="Clusters, backups and others with warnings",
+            kind="table",
+            about="What had warnings or errors in this time range, with how long ago the newest event of a resource was seen.",
+            queries=(Query(named(f"({grown(_RESOURCES, TSR, '$__range')} > 0.5)", TSR, DWS), "Warnings and errors"),),
+            width=24,
+            columns={"target": "Target", "name": "Name", "resource": "Id"},
+            marks={"Warnings and errors": parts.NOTE},
+            sort="Warnings and errors",
+        ),
+    ),
+)
+BOARD = Board(
+    uid="platform-events-dws",
+    title="Platform events / DWS",
+    about="Operations of DWS clusters, backups and disaster recovery: how they end, how long they take, what became abnormal.",
+    variables=(parts.JOB, parts.TARGET),
+    rows=(NOW, OPERATIONS),
+)

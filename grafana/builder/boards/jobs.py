@@ -1,0 +1,141 @@
+"""Training jobs of ModelArts and DLC jobs of PAI: states, outcomes, durations, failures and slow phases."""
+
+from grafana.builder.boards import parts
+from grafana.builder.boards.parts import TS, TSR, grown, most, named, none, number, open_phases, quantile, select
+from grafana.builder.model import Board, Panel, Query, Row
+
+SOURCES = "modelarts_training|pai_dlc"
+_RUNS = select("platform_runs_total")
+_FAILED = select("platform_runs_total", 'outcome="failure"')
+_LISTED = select("platform_resources")
+_RUNNING = select("platform_resources", 'status="Running"')
+_ERRORS = select("platform_events_total", 'severity="error"')
+_PHASES = select("platform_phase_duration_seconds_bucket")
+_LONG = select("platform_run_duration_seconds_bucket")
+_BAD = select("platform_events_total", 'severity=~"warning|error"')
+_STARTED = open_phases('phase!="abnormal"', '=~"$source"')
+
+NOW = Row(
+    "Now",
+    (
+        number(
+            "Running",
+            "Jobs that the vendor lists as running now.",
+            none(f"sum(max by ({TS}) ({_RUNNING}))"),
+            parts.PLAIN,
+        ),
+        number("Ended", "Jobs that ended in this time range.", grown(_RUNS, over="$__range"), parts.PLAIN),
+        number("Failed", "Jobs that failed in this time range.", grown(_FAILED, over="$__range"), parts.ANY),
+        number(
+            "Failed, share",
+            "Failed jobs among those that ended in this time range.",
+            f"{grown(_FAILED, over='$__range')} / ({grown(_RUNS, over='$__range')} > 0)",
+            parts.PLAIN,
+            unit="percentunit",
+        ),
+        number(
+            "Usual duration",
+            "Half of the jobs that ended in this time range took no longer.",
+            quantile(0.5, _LONG, "", "$__range"),
+            parts.PLAIN,
+            unit="s",
+        ),
+        number(
+            "Longest open phase",
+            "How long the phase that is open longest has been open.",
+            none(f"max({_STARTED})"),
+            parts.PLAIN,
+            unit="s",
+        ),
+    ),
+)
+ENDS = Row(
+    "States and outcomes",
+    (
+        Panel(
+            title="Jobs by state",
+            kind="timeseries",
+            about="How many jobs the vendor lists in each state.",
+            queries=(
+                Query(f"sum by (source, status) (max by ({TS}, status) ({_LISTED})) > 0", "{{source}} {{status}}"),
+            ),
+            stacked=True,
+            decimals=0,
+        ),
+        Panel(
+            title="Jobs that ended, by outcome",
+            kind="bars",
+            about="Jobs by how they ended, at least ten minutes to a bar.",
+            queries=(Query(grown(_RUNS, "outcome"), "{{outcome}}", exemplar=True),),
+            interval="10m",
+            stacked=True,
+            colours=parts.OUTCOMES,
+            decimals=0,
+        ),
+        Panel(
+            title="Failures by reason",
+            kind="ranking",
+            about="The reasons that events of severity error gave in this time range.",
+            queries=(Query(most(10, grown(_ERRORS, "source, reason", "$__range")), "{{source}} {{reason}}"),),
+            steps=((None, parts.RED),),
+            decimals=0,
+        ),
+        Panel(
+            title="Warnings and errors by reason",
+            kind="bars",
+            about="Restarts, preemptions, evictions, failed pulls and what else went wrong, at least ten minutes to a bar.",
+            queries=(Query(f"{grown(_BAD, 'reason')} > 0", "{{reason}}"),),
+            interval="10m",
+            stacked=True,
+            decimals=0,
+        ),
+    ),
+)
+TIMES = Row(
+    "Durations and phases",
+    (
+        Panel(
+            title="How long jobs took",
+            kind="timeseries",
+            about="Median and 90th percentile of the jobs that ended within the hour before.",
+            queries=(
+                Query(quantile(0.5, _LONG, "source", "1h"), "{{source}} half"),
+                Query(quantile(0.9, _LONG, "source", "1h"), "{{source}} nine of ten"),
+            ),
+            unit="s",
+        ),
+        Panel(
+            title="Slowest phases",
+            kind="ranking",
+            about="How long nine of ten took in each phase, over this time range.",
+            queries=(
+                Query(f"sort_desc({quantile(0.9, _PHASES, 'source, phase', '$__range')})", "{{source}} {{phase}}"),
+            ),
+            unit="s",
+            steps=parts.PLAIN,
+        ),
+        Panel(
+            title="Open phases",
+            kind="table",
+            about="Jobs and the phase they are in, the longest first, with what the mapping file allows.",
+            queries=(
+                Query(f"topk(20, {named(f'({_STARTED})', TSR)})", "Open for"),
+                Query(
+                    f"({named(f'({_STARTED})', TSR)}) * 0 + on (source, phase) group_left () max by (source, phase) (platform_phase_timeout_seconds)",
+                    "Allowed",
+                ),
+            ),
+            width=24,
+            columns={"source": "Source", "name": "Job", "phase": "Phase", "target": "Target"},
+            units={"Open for": "s", "Allowed": "s"},
+            sort="Open for",
+        ),
+    ),
+)
+BOARD = Board(
+    uid="platform-events-jobs",
+    title="Platform events / Training and DLC jobs",
+    about="Training jobs of ModelArts and DLC jobs of PAI: in which state they are, how they end, and where the time goes.",
+    variables=(parts.JOB, parts.TARGET, parts.source_variable(SOURCES)),
+    rows=(NOW, ENDS, TIMES),
+)

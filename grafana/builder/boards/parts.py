@@ -1,0 +1,88 @@
+"""What the dashboards share: variables, selectors, colours, and the few forms their queries have."""
+
+from grafana.builder.model import Panel, Query, Step, Variable
+
+TS, TR, TSR = "target, source", "target, resource", "target, source, resource"
+GREEN, YELLOW, ORANGE, RED, BLUE, GREY, PURPLE = "green", "yellow", "orange", "red", "blue", "#8e8e8e", "purple"
+SEVERITIES = {"info": BLUE, "warning": ORANGE, "error": RED, "unclassified": GREY}
+OUTCOMES = {"success": GREEN, "failure": RED, "cancelled": GREY, "unknown": PURPLE}
+NODES = {"available": GREEN, "abnormal": RED, "creating": BLUE, "deleting": GREY}
+ANY: tuple[Step, ...] = ((None, GREEN), (0.5, RED))
+NOTE: tuple[Step, ...] = ((None, GREEN), (0.5, ORANGE))
+BURST: tuple[Step, ...] = ((None, GREEN), (0.5, ORANGE), (4.5, RED))
+PLAIN: tuple[Step, ...] = ((None, BLUE),)
+
+JOB = Variable("job", "Scrape job", "label_values(platform_exporter_build_info, job)")
+TARGET = Variable("target", "Target", 'label_values(platform_exporter_target_up{job=~"$job"}, target)')
+
+
+def source_variable(pattern: str = "") -> Variable:
+    """The sources to choose from; All stands for those alone where a pattern is given."""
+    asked = 'label_values(platform_exporter_target_up{job=~"$job",target=~"$target"}, source)'
+    return Variable("source", "Source", asked, f"/{pattern}/" if pattern else "", pattern or ".*")
+
+
+def select(metric: str, *more: str, source: str = '=~"$source"') -> str:
+    """A metric, limited to what is chosen. ``source``: "" where the metric has no such label."""
+    limits = ['job=~"$job"', 'target=~"$target"', *([f"source{source}"] if source else []), *more]
+    return f"{metric}{{{','.join(limits)}}}"
+
+
+def named(expr: str, by: str, source: str = '=~"$source"') -> str:
+    """The expression with the label ``name``; the id where no name is known."""
+    info = f"max by ({by}, name) ({select('platform_resource_info', source=source)})"
+    unnamed = f'label_replace({expr}, "name", "$1", "resource", "(.*)")'
+    return f"({expr}) * on ({by}) group_left (name) {info} or on ({by}) {unnamed}"
+
+
+def grown(selected: str, by: str = "", over: str = "$__rate_interval") -> str:
+    """How many events came within ``over``; by default within a bar, whose panel says that it is ten minutes at least.
+
+    Grafana's rate interval is one scrape longer than a bar. Without that, an event between the last scrape of one bar
+    and the first of the next would be in neither.
+    """
+    return f"sum{f' by ({by})' if by else ''} (increase({with_range(selected, over)}))"
+
+
+def with_range(selected: str, over: str) -> str:
+    """A range of a selected metric."""
+    return f"{selected}[{over}]"
+
+
+def quantile(q: float, selected: str, by: str, over: str) -> str:
+    """A quantile of a histogram; nothing where nothing was observed."""
+    labels = f"{by}, le" if by else "le"
+    return f"histogram_quantile({q}, sum by ({labels}) (increase({with_range(selected, over)}))) >= 0"
+
+
+def number(title: str, about: str, expr: str, steps: tuple[Step, ...], unit: str = "short", width: int = 4) -> Panel:
+    """One number with a colour."""
+    decimals = 0 if unit == "short" else None
+    return Panel(
+        title=title,
+        kind="stat",
+        about=about,
+        queries=(Query(expr),),
+        unit=unit,
+        steps=steps,
+        width=width,
+        height=4,
+        decimals=decimals,
+    )
+
+
+def most(count: int, expr: str, by: str = "", source: str = '=~"$source"') -> str:
+    """The series with the highest values, of those that are above nothing; with names if ``by`` tells of what."""
+    found = f"({expr} > 0.5)"
+    return f"topk({count}, {named(found, by, source) if by else found})"
+
+
+def none(expr: str) -> str:
+    """The expression, or 0 where it finds nothing."""
+    return f"{expr} or vector(0)"
+
+
+def open_phases(phases: str, source: str) -> str:
+    """Since when phases are open, in seconds."""
+    started = select("platform_phase_started_timestamp_seconds", phases, source=source)
+    return f"time() - max by ({TSR}, phase) ({started})"

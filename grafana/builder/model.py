@@ -1,0 +1,113 @@
+"""What dashboards and rules are made of: frozen values, no behaviour."""
+
+from typing import Literal
+
+import msgspec
+
+Kind = Literal["stat", "timeseries", "bars", "table", "ranking", "timeline"]
+Step = tuple[float | None, str]
+"""From this value on, this colour; the first step begins at ``None``."""
+
+
+class Query(msgspec.Struct, frozen=True):
+    """One expression of a panel. ``legend`` names its series, or its column in a table."""
+
+    expr: str
+    legend: str = ""
+    exemplar: bool = False
+
+
+class Panel(msgspec.Struct, frozen=True, kw_only=True):
+    """One picture. Widths are in columns of 24, heights in grid rows.
+
+    ``bars`` and ``timeseries`` show a range; ``stat``, ``table`` and ``ranking`` (bars by size) the newest values, and
+    ``timeline`` a state as coloured time. ``interval`` is the least step of a range. ``columns`` gives a table's labels in order, with their headings; ``units`` and ``marks`` (thresholds) go by
+    heading. ``words`` are what 0 and 1 are called, by heading, or for the whole panel under "". ``states`` are the words and colours of a timeline's values 0, 1, 2, and so on.
+    """
+
+    title: str
+    kind: Kind
+    about: str
+    queries: tuple[Query, ...]
+    unit: str = "short"
+    width: int = 12
+    height: int = 8
+    decimals: int | None = None
+    steps: tuple[Step, ...] = ()
+    stacked: bool = False
+    colours: dict[str, str] = {}
+    interval: str | None = None
+    columns: dict[str, str] = {}
+    units: dict[str, str] = {}
+    marks: dict[str, tuple[Step, ...]] = {}
+    links: dict[str, str] = {}
+    words: dict[str, tuple[str, str]] = {}
+    sort: str = ""
+    states: tuple[tuple[str, str], ...] = ()
+    repeat: str | None = None
+
+
+class Row(msgspec.Struct, frozen=True):
+    """Panels under one heading, side by side as long as there is room."""
+
+    title: str
+    panels: tuple[Panel, ...]
+
+
+class Variable(msgspec.Struct, frozen=True):
+    """A choice at the head of a dashboard: ``query`` is what Grafana asks, ``regex`` keeps some of the answers.
+
+    ``every`` is what All stands for; ``None`` lists all values.
+    """
+
+    name: str
+    label: str
+    query: str
+    regex: str = ""
+    every: str | None = ".*"
+
+
+class Board(msgspec.Struct, frozen=True, kw_only=True):
+    """One dashboard. ``uid`` never changes: links and bookmarks hold it."""
+
+    uid: str
+    title: str
+    about: str
+    variables: tuple[Variable, ...]
+    rows: tuple[Row, ...]
+    since: str = "now-24h"
+
+
+class Record(msgspec.Struct, frozen=True):
+    """A recording rule. ``inline`` is the same without recorded series, for Grafana, where nothing may be recorded."""
+
+    name: str
+    expr: str
+    inline: str
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert: while ``value`` is ``op`` ``limit`` for ``hold``. ``value`` may name records.
+
+    ``summary`` and ``description`` are templates as Prometheus takes them. ``keep`` is how long it goes on firing after
+    its value fell. ``silent``: what Grafana makes of an empty answer.
+    """
+
+    name: str
+    value: str
+    op: Literal[">", "<"]
+    limit: float
+    severity: Literal["critical", "warning"]
+    summary: str
+    description: str
+    hold: str = "0s"
+    keep: str = ""
+    silent: Literal["OK", "Alerting"] = "OK"
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Rules that are evaluated together, records first."""
+
+    name: str
+    records: tuple[Record, ...]
+    alerts: tuple[Alert, ...]

@@ -1,0 +1,264 @@
+"""Every recording rule and every alert, once; ``alerting`` writes them for Prometheus and for Grafana.
+
+Event counters are sparse: ranges hold at least ten scrapes, and a threshold stands half an event below its number, since
+``increase`` is an estimate. Labels of an instance or a pod are aggregated away, so that a rollout changes nothing.
+"""
+
+from grafana.builder.model import Alert, Group, Record
+
+TS, TR, TSR = "target, source", "target, resource", "target, source, resource"
+JOBS = "modelarts_training|pai_dlc"
+
+
+def named(expr: str, by: str, source: str = "") -> str:
+    """The expression with the label ``name``: that of the resource, or its id where no name is known."""
+    info = f"max by ({by}, name) (platform_resource_info{source})"
+    unnamed = f'label_replace({expr}, "name", "$1", "resource", "(.*)")'
+    return f"({expr}) * on ({by}) group_left (name) {info} or on ({by}) {unnamed}"
+
+
+def unusual(usual: str) -> str:
+    """The number above which events are no chance any more: four standard deviations of rare events, and at least three."""
+    return f"clamp_min({usual} + 4 * sqrt({usual}), 2.5)"
+
+
+_WARNINGS = f'sum by ({TS}) (increase(platform_events_total{{severity=~"warning|error"}}[10m]))'
+_UNMAPPED = f"sum by ({TS}, cause) (increase(platform_events_unmapped_total[1h]))"
+_DENIED = f'sum by ({TS}) (increase(platform_exporter_poll_failures_total{{cause="denied"}}[15m]))'
+
+WARNINGS = Record("target_source:platform_warning_events:increase10m", _WARNINGS, _WARNINGS)
+USUAL = Record(
+    "target_source:platform_warning_events:usual10m",
+    f"avg_over_time({WARNINGS.name}[1d] offset 15m)",
+    f"avg_over_time(({_WARNINGS})[1d:10m] offset 15m)",
+)
+LIMIT = Record("target_source:platform_warning_events:limit10m", unusual(USUAL.name), unusual(USUAL.name))
+UNMAPPED = Record("target_source_cause:platform_events_unmapped:increase1h", _UNMAPPED, _UNMAPPED)
+UNMAPPED_USUAL = Record(
+    "target_source_cause:platform_events_unmapped:usual1h",
+    f"avg_over_time({UNMAPPED.name}[1d] offset 1h)",
+    f"avg_over_time(({_UNMAPPED})[1d:10m] offset 1h)",
+)
+DENIED = Record("target_source:platform_exporter_polls_denied:increase15m", _DENIED, _DENIED)
+
+QUIET = 0.5  # warnings in ten minutes: a source with more has a usual number to compare with
+
+POOL = '{source="modelarts_pool"}'
+_ABNORMAL = f'max by ({TR}) (platform_pool_nodes{{state="abnormal"}})'
+_AVAILABLE = f'max by ({TR}) (platform_pool_nodes{{state="available"}})'
+_LEAVING = f'max by ({TR}) (platform_resource_status{{source="modelarts_pool",status="Deleting"}})'
+_OPEN = f'max by ({TSR}, phase) (platform_phase_started_timestamp_seconds{{phase!="abnormal"}})'
+_TIMEOUT = "max by (source, phase) (platform_phase_timeout_seconds)"
+_STUCK = f"(time() - {_OPEN}) > on (source, phase) group_left () {_TIMEOUT}"
+_LAST = f"max by ({TS}) (platform_exporter_poll_last_success_timestamp_seconds)"
+_FAILED = f"sum by ({TS}) (increase(platform_exporter_poll_failures_total[10m]))"
+_INTERVAL = f"max by ({TS}) (max_over_time(platform_exporter_poll_interval_seconds[30m]))"
+_BEHIND = f"time() - min by ({TS}) (platform_exporter_complete_until_timestamp_seconds)"
+_API = '"api", "$1", "source", "(modelarts|dws|pai_dlc).*"'
+_REFUSED = f"({DENIED.name} > 1.5)"
+
+EVENTS = (
+    Alert(
+        name="PlatformWarningBurst",
+        value=f"{WARNINGS.name} unless on ({TS}) ({USUAL.name} >= {QUIET})",
+        op=">",
+        limit=4.5,
+        keep="10m",
+        severity="warning",
+        summary="Burst of warnings from {{ $labels.source }} of {{ $labels.target }}",
+        description='{{ $value | printf "%.0f" }} warnings and errors in ten minutes from a source that is quiet otherwise.',
+    ),
+    Alert(
+        name="PlatformWarningSpike",
+        value=f"({WARNINGS.name} > {LIMIT.name}) and on ({TS}) ({USUAL.name} >= {QUIET})",
+        op=">",
+        limit=2.5,
+        keep="10m",
+        severity="warning",
+        summary="More warnings than usual from {{ $labels.source }} of {{ $labels.target }}",
+        description='{{ $value | printf "%.0f" }} warnings and errors in ten minutes, far above what this source told of over the last day.',
+    ),
+    Alert(
+        name="PlatformJobFailed",
+        value=f'sum by ({TS}) (increase(platform_runs_total{{source=~"{JOBS}",outcome="failure"}}[15m]))',
+        op=">",
+        limit=0.5,
+        severity="warning",
+        summary="Jobs of {{ $labels.source }} failed in {{ $labels.target }}",
+        description='{{ $value | printf "%.0f" }} failed in the last 15 minutes.',
+    ),
+    Alert(
+        name="PlatformPoolDegraded",
+        value=named(f"({_ABNORMAL} unless on ({TR}) {_AVAILABLE} == 0)", TR, POOL),
+        op=">",
+        limit=0,
+        hold="5m",
+        severity="warning",
+        summary="Pool {{ $labels.name }} of {{ $labels.target }} has abnormal nodes",
+        description='{{ $value | printf "%.0f" }} nodes are abnormal, and have been for five minutes; others still work.',
+    ),
+    Alert(
+        name="PlatformPoolEmpty",
+        value=named(f"({_AVAILABLE} unless on ({TR}) {_LEAVING} == 1)", TR, POOL),
+        op="<",
+        limit=0.5,
+        hold="2m",
+        severity="critical",
+        summary="Pool {{ $labels.name }} of {{ $labels.target }} has no node to work with",
+        description='{{ $value | printf "%.0f" }} nodes are available; nothing new can start in this pool.',
+    ),
+    Alert(
+        name="PlatformDeploymentFailed",
+        value=f'sum by ({TS}) (increase(platform_runs_total{{source="modelarts_service",outcome="failure"}}[15m]))',
+        op=">",
+        limit=0.5,
+        severity="warning",
+        summary="Deployments of services failed in {{ $labels.target }}",
+        description='{{ $value | printf "%.0f" }} failed in the last 15 minutes.',
+    ),
+    Alert(
+        name="PlatformPhaseStuck",
+        value=named(f"({_STUCK})", TSR),
+        op=">",
+        limit=0,
+        hold="1m",
+        severity="warning",
+        summary="{{ $labels.name }} is stuck in {{ $labels.phase }} ({{ $labels.source }} of {{ $labels.target }})",
+        description="It has been there for {{ $value | humanizeDuration }}, longer than the mapping file allows.",
+    ),
+    Alert(
+        name="PlatformOperationFailed",
+        value=f'sum by ({TS}, reason) (increase(platform_events_total{{source="dws",severity="error"}}[15m]))',
+        op=">",
+        limit=0.5,
+        severity="warning",
+        summary="DWS of {{ $labels.target }} told of {{ $labels.reason }}",
+        description='{{ $value | printf "%.0f" }} times in the last 15 minutes; nobody will try again by itself.',
+    ),
+)
+BLIND = (
+    Alert(
+        name="PlatformExporterDown",
+        value='max by (job) (up{job=~".*platform-events-exporter.*"}) or on () (absent(platform_exporter_build_info) - 1)',
+        op="<",
+        limit=0.5,
+        hold="3m",
+        severity="critical",
+        silent="Alerting",
+        summary="No platform-events-exporter answers",
+        description='{{ $value | printf "%.0f" }} answer the scrape; no event is seen, and no other alert of this file can fire.',
+    ),
+    Alert(
+        name="PlatformPollStale",
+        value=f"((time() - {_LAST}) > on ({TS}) 3 * {_INTERVAL} + 60) unless on ({TS}) {_REFUSED}",
+        op=">",
+        limit=0,
+        hold="1m",
+        severity="warning",
+        summary="{{ $labels.source }} of {{ $labels.target }} is read no more",
+        description="The last read that got through was {{ $value | humanizeDuration }} ago, more than three intervals.",
+    ),
+    Alert(
+        name="PlatformPollNeverSucceeded",
+        value=f"({_FAILED} unless on ({TS}) {_LAST}) unless on ({TS}) {_REFUSED}",
+        op=">",
+        limit=-0.5,
+        hold="10m",
+        severity="critical",
+        summary="{{ $labels.source }} of {{ $labels.target }} was never read",
+        description='No read got through since the exporter started; {{ $value | printf "%.0f" }} broke off in the last ten minutes.',
+    ),
+    Alert(
+        name="PlatformAuthenticationFailing",
+        value=DENIED.name,
+        op=">",
+        limit=1.5,
+        hold="2m",
+        severity="critical",
+        summary="{{ $labels.target }} refuses the credentials for {{ $labels.source }}",
+        description='{{ $value | printf "%.0f" }} reads were refused in 15 minutes: a key is wrong, expired or lacks a permission.',
+    ),
+    Alert(
+        name="PlatformEventLagHigh",
+        value=(
+            f"histogram_quantile(0.9, sum by ({TS}, le) (increase(platform_event_lag_seconds_bucket[30m])))"
+            f" and on ({TS}) sum by ({TS}) (increase(platform_event_lag_seconds_count[30m])) > 2.5"
+        ),
+        op=">",
+        limit=600,
+        hold="10m",
+        severity="warning",
+        summary="Events of {{ $labels.source }} of {{ $labels.target }} are seen late",
+        description="A tenth of them are seen {{ $value | humanizeDuration }} or more after they happened; alerts come as late.",
+    ),
+    Alert(
+        name="PlatformReadsTruncated",
+        value=f"sum by ({TS}) (increase(platform_exporter_truncated_reads_total[15m]))",
+        op=">",
+        limit=0.5,
+        severity="warning",
+        summary="Answers of {{ $labels.source }} of {{ $labels.target }} were cut short",
+        description='{{ $value | printf "%.0f" }} answers in 15 minutes held more than could be read; events may be missing for good.',
+    ),
+    Alert(
+        name="PlatformRecordsUnreadable",
+        value=f"sum by ({TS}) (increase(platform_exporter_unreadable_records_total[15m]))",
+        op=">",
+        limit=0.5,
+        severity="warning",
+        summary="Records of {{ $labels.source }} of {{ $labels.target }} cannot be read",
+        description='{{ $value | printf "%.0f" }} records in 15 minutes; they are in no other counter.',
+    ),
+    Alert(
+        name="PlatformBudgetExhausted",
+        value=(
+            f"label_replace({_BEHIND} > 900, {_API}) and on ({TS}) max by ({TS}) (platform_exporter_target_up) == 1"
+            " and on (target, api) max by (target, api) (max_over_time(platform_exporter_api_budget_remaining[15m])) < 0.5"
+        ),
+        op=">",
+        limit=0,
+        hold="5m",
+        severity="warning",
+        summary="{{ $labels.target }} may not ask often enough to keep up with {{ $labels.source }}",
+        description="No request was left for 15 minutes, and reading is {{ $value | humanizeDuration }} behind.",
+    ),
+    Alert(
+        name="PlatformOutboxStuck",
+        value=(
+            "(time() - min by (signal) (platform_exporter_outbox_oldest_timestamp_seconds > 0))"
+            " and on (signal) max by (signal) (platform_exporter_outbox_pending) > 0"
+        ),
+        op=">",
+        limit=900,
+        hold="1m",
+        severity="warning",
+        summary="{{ $labels.signal }} are not delivered",
+        description="The oldest that waits has waited for {{ $value | humanizeDuration }}.",
+    ),
+    Alert(
+        name="PlatformUnmappedTextsRising",
+        value=(
+            f'{UNMAPPED.name}{{cause=~"no_shape|bad_capture"}} or ({UNMAPPED.name}{{cause="no_rule"}}'
+            f" > {unusual(UNMAPPED_USUAL.name)})"
+        ),
+        op=">",
+        limit=0.5,
+        severity="warning",
+        summary="New texts from {{ $labels.source }} of {{ $labels.target }}",
+        description='{{ $value | printf "%.0f" }} events in an hour fit no mapping rule ({{ $labels.cause }}); they count, but without their meaning.',
+    ),
+    Alert(
+        name="PlatformMappingReloadFailed",
+        value="min by (job) (platform_exporter_config_last_reload_successful)",
+        op="<",
+        limit=0.5,
+        hold="1m",
+        severity="warning",
+        summary="Configuration or mappings of {{ $labels.job }} could not be loaded",
+        description='The last load ended with {{ $value | printf "%.0f" }}; the ones before stay in use.',
+    ),
+)
+GROUPS = (
+    Group("platform-events", (WARNINGS, USUAL, LIMIT), EVENTS),
+    Group("platform-events-blindness", (DENIED, UNMAPPED, UNMAPPED_USUAL), BLIND),
+)

@@ -1,0 +1,1 @@
+"""Previews of the dashboards: real exporter, real Prometheus, same queries; drawn without Grafana."""
