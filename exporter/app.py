@@ -13,6 +13,7 @@ from exporter.config import Config, Target
 from exporter.facts import Fact, KeysExpire, Loaded, Noted
 from exporter.health import Health
 from exporter.outputs.log import Log, make_handler
+from exporter.outputs.otlp import Courier
 from exporter.outputs.prometheus import Prometheus
 from exporter.outputs.selfmetrics import SelfMetrics
 from exporter.poller import Poller
@@ -65,9 +66,7 @@ async def run(
             tell(Noted(f"platform-events-exporter {__version__} {said}"))
             if bound is not None:
                 bound(listening.getsockname()[1])
-            work = [*(poller.run() for poller in pollers), *(courier.run() for courier in couriers)]
-            work += [_housekeeping(core, pollers, accounts), reload.watch()]
-            work += [core.recorder.run()] if core.recorder else []
+            work = [*_work(core, pollers, couriers), _housekeeping(core, pollers, accounts), reload.watch()]
             await _until(stop, serve(make_site(shown), listening, stop), work, reload)
             tell(Noted("stopped: everything that was read is on record"))
 
@@ -121,6 +120,12 @@ async def _until(
         stop.set()
         for number in signals:
             loop.remove_signal_handler(number)
+
+
+def _work(core: Core, pollers: Sequence[Poller], couriers: Sequence[Courier]) -> list[Coroutine[None, None, None]]:
+    """What reads, sends and records, each until it is cancelled."""
+    work = [*(poller.run() for poller in pollers), *(courier.run() for courier in couriers)]
+    return [*work, core.recorder.run()] if core.recorder else work
 
 
 async def _leave(server: Awaitable[None]) -> None:
