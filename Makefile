@@ -14,6 +14,7 @@ help:
 	@echo "make check   formatting, lint and types"
 	@echo "make bench   measurements, each beside a baseline in the same run"
 	@echo "make dashboards-preview  pictures of the dashboards, from a day on the simulated clouds"
+	@echo "make schema  the JSON Schema of mapping files, written anew"
 	@echo "make chart   values, schema, README and copies of the Helm chart, written anew"
 	@echo "make image   the container image; BUILDER=podman, BASE=…, IMAGE=…"
 	@echo "make sbom    its bill of materials in dist/"
@@ -69,7 +70,10 @@ dashboards: $(READY)
 dashboards-preview: $(READY) prometheus
 	$(BIN)/python -m grafana.preview
 
-.PHONY: chart image sbom containers
+.PHONY: schema chart image sbom containers
+schema: $(READY)
+	$(BIN)/platform-events-exporter schema mapping > mappings/mapping.schema.json
+
 chart: $(READY)
 	$(BIN)/python -m helm.generate
 

@@ -8,11 +8,12 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from exporter import __version__
-from exporter.assembly import Account, Core, make_station, open_accounts, open_core, read_known
+from exporter.assembly import Account, Core, make_station, open_accounts, open_core, open_couriers, read_known
 from exporter.config import Config, Target
 from exporter.facts import Fact, KeysExpire, Loaded, Noted
 from exporter.health import Health
 from exporter.outputs.log import Log, make_handler
+from exporter.outputs.otlp import Courier
 from exporter.outputs.prometheus import Prometheus
 from exporter.outputs.selfmetrics import SelfMetrics
 from exporter.poller import Poller
@@ -47,7 +48,11 @@ async def run(
     for warning in config.warnings:
         tell(Noted(warning, warning=True))
     with listening:  # also where the store cannot be opened
-        async with open_core(known, config, clock, tell) as core, open_accounts(config, clock, tell) as accounts:
+        async with (
+            open_core(known, config, clock, tell) as core,
+            open_accounts(config, clock, tell) as accounts,
+            open_couriers(config, core) as couriers,
+        ):
             stations = [make_station(account, name, core) for account in accounts for name in account.target.sources]
             pollers = [station.poller() for station in stations]
             own = _own(config, core)
@@ -61,8 +66,7 @@ async def run(
             tell(Noted(f"platform-events-exporter {__version__} {said}"))
             if bound is not None:
                 bound(listening.getsockname()[1])
-            work = [*(poller.run() for poller in pollers), _housekeeping(core, pollers, accounts), reload.watch()]
-            work += [core.recorder.run()] if core.recorder else []
+            work = [*_work(core, pollers, couriers), _housekeeping(core, pollers, accounts), reload.watch()]
             await _until(stop, serve(make_site(shown), listening, stop), work, reload)
             tell(Noted("stopped: everything that was read is on record"))
 
@@ -116,6 +120,12 @@ async def _until(
         stop.set()
         for number in signals:
             loop.remove_signal_handler(number)
+
+
+def _work(core: Core, pollers: Sequence[Poller], couriers: Sequence[Courier]) -> list[Coroutine[None, None, None]]:
+    """What reads, sends and records, each until it is cancelled."""
+    work = [*(poller.run() for poller in pollers), *(courier.run() for courier in couriers)]
+    return [*work, core.recorder.run()] if core.recorder else work
 
 
 async def _leave(server: Awaitable[None]) -> None:
