@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 Severity = Literal["info", "warning", "error", "unclassified"]
-State = Literal["waiting", "ok", "failing"]
+State = Literal["waiting", "ok", "partly", "failing"]
 Time = Annotated[float, Meta(description="Unix seconds")]
 Count = Annotated[int, Meta(ge=0)]
 MINUTES = 60  # of the hour that charts show
@@ -105,6 +105,47 @@ class Event(View, frozen=True):
     changes: tuple[str, ...] = ()
 
 
+class Stage(View, frozen=True):
+    """A run of a resource, or a phase of it. ``end`` and ``outcome`` are missing while it is open.
+
+    ``attempt`` is the same for a run and its phases. ``inferred``: the vendor did not say when it began.
+    """
+
+    target: str
+    source: str
+    resource: str
+    name: str
+    run: bool
+    attempt: str
+    begin: Time
+    end: Time | None = None
+    outcome: str | None = None
+    error: str = ""
+    inferred: bool = False
+
+
+class FailedRun(View, frozen=True):
+    """A run that failed: what, when, in which phase, and the vendor's words for why."""
+
+    stage: Stage
+    name: str
+    phase: str
+    why: str
+
+
+class NodeLoss(View, frozen=True):
+    """A pool with fewer available nodes than it had: the counts by state, when nodes were lost, and whether it goes on."""
+
+    target: str
+    source: str
+    resource: str
+    name: str
+    at: Time
+    lost: Count
+    nodes: dict[str, float]
+    over: Time | None = None
+
+
 class Trouble(View, frozen=True):
     """Warnings or errors of one resource with one meaning: the newest of them, how often, and since when."""
 
@@ -145,6 +186,15 @@ class SourceDetail(View, frozen=True):
     polls: tuple[Poll, ...]
     budgets: tuple[Budget, ...]
     resources: tuple[Resource, ...]
+
+
+class ResourceDetail(View, frozen=True):
+    """A resource with its runs and phases, its events in memory (newest first) and its series."""
+
+    resource: Resource
+    stages: tuple[Stage, ...]
+    events: tuple[Event, ...]
+    series: tuple[Sample, ...]
 
 
 class Rule(View, frozen=True):
@@ -233,6 +283,8 @@ class Overview(View, frozen=True):
     ready: bool
     notices: tuple[str, ...]
     sources: tuple[Source, ...]
+    losses: tuple[NodeLoss, ...]
+    failures: tuple[FailedRun, ...]
     troubles: tuple[Trouble, ...]
     unmapped: tuple[Unmapped, ...]
 
