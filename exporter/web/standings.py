@@ -69,7 +69,9 @@ class Standings:
         place = (fact.target, fact.source)
         failing = self._failing[place]
         if isinstance(fact, facts.PollFailed):
-            failure = Failure(at=fact.at, resource=fact.resource, text=str(fact.error), cause=fact.cause, wait=fact.wait)
+            failure = Failure(
+                at=fact.at, resource=fact.resource, text=str(fact.error), cause=fact.cause, wait=fact.wait
+            )
             self._polls[place].append(Poll(at=fact.at, resource=fact.resource, error=failure.text))
             if fact.cause != "gone":  # a resource left; its vendor answered
                 since, _ = failing.pop(fact.resource, (fact.at, failure))
