@@ -6,11 +6,11 @@ from typing import NamedTuple
 import msgspec
 
 from exporter import facts
-from exporter.signals import Count, Observe, Set, Signal, State
-from exporter.web.recent import Kept, Recent, newest
+from exporter.web.recent import MOST, Kept, Recent, newest
 from exporter.web.runs import Runs
 from exporter.web.standings import Standings
 from exporter.web.views import Event, Events, FailedRun, NodeLoss, Source, Trouble
+from exporter.web.wording import changes
 
 NOTED = ("warning", "error")
 Name = Callable[[str, str, str], str]
@@ -34,7 +34,7 @@ class Wanted(NamedTuple):
 class Board:
     """Hears facts; tells what pages show."""
 
-    def __init__(self, standings: Standings, name: Name, most: int) -> None:
+    def __init__(self, standings: Standings, name: Name, most: int = MOST) -> None:
         self.standings, self.recent, self.runs = standings, Recent(most), Runs()
         self.hashes: dict[str, str] = {}
         self._name = name
@@ -116,7 +116,7 @@ class Board:
             times=kept.news,
             rule=mapped.rule,
             unmapped=mapped.unmapped,
-            changes=tuple(map(written, mapped.signals)),
+            changes=changes(mapped),
         )
 
     def _trouble(self, same: Sequence[tuple[int, Kept]]) -> Trouble:
@@ -144,18 +144,3 @@ class Board:
         event = kept.event
         name = self._name(kept.target, kept.source, event.resource)
         return any(text in said.casefold() for said in (event.text, kept.mapped.reason, event.resource, name))
-
-
-def written(signal: Signal) -> str:
-    """A signal in one line, with the values of its labels."""
-    name, labels = signal.series
-    series = f"{name}{{{', '.join(labels)}}}"
-    match signal:
-        case Count():
-            return f"{series} +{signal.by:g}"
-        case Set():
-            return f"{series} = {signal.value:g}"
-        case Observe():
-            return f"{series} takes {signal.value:g}"
-        case State():
-            return f"{series} is {', '.join(signal.value)}"

@@ -95,6 +95,7 @@ class Pages:
                 "page": self._look.events(*turn),
                 "turn": turn,
                 "wanted": turn.wanted._asdict(),
+                "asked": {**turn.wanted._asdict(), "unmapped": "true" if turn.wanted.unmapped else ""},
                 "targets": sorted({target for target, _ in sources}),
                 "names": sorted({source for _, source in sources}),
             },

@@ -260,7 +260,7 @@ class Unmapped(View, frozen=True):
     times: Count
     first: Time
     last: Time
-    targets: tuple[str, ...]
+    target: str
     samples: tuple[str, ...]
     stub: str
 

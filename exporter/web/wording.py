@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
+from exporter.signals import RUN, Count, Mapped, Observe, Phase, Set, Signal, State
 from exporter.web.views import Event, Minute, Stage
 
 UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
@@ -112,3 +113,28 @@ def timeline(stages: Iterable[Stage], events: Iterable[Event], now: float) -> Ti
     return Timeline(
         begin, end, tuple(rows), tuple((min((at - begin) * scale, WIDTH - 3.0), said) for at, said in times)
     )
+
+
+def changes(mapped: Mapped) -> tuple[str, ...]:
+    """What an event does beyond the base counters, a line each."""
+    return (*map(_signal, mapped.signals), *map(_phase, mapped.phases))
+
+
+def _signal(signal: Signal) -> str:
+    name, labels = signal.series
+    series = f"{name}{{{', '.join(labels)}}}"
+    match signal:
+        case Count():
+            return f"{series} +{signal.by:g}"
+        case Set():
+            return f"{series} = {signal.value:g}"
+        case Observe():
+            return f"{series} takes {signal.value:g}"
+        case State():
+            return f"{series} is {', '.join(signal.value)}"
+
+
+def _phase(phase: Phase) -> str:
+    what = "the run" if phase.name == RUN else f"phase {phase.name}"
+    step = {"begin": "begins", "end": "ends", "fail": "fails"}[phase.step]
+    return f"{what} {step}{f': {phase.outcome}' if phase.outcome else ''}"
