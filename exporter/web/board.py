@@ -6,13 +6,16 @@ from typing import NamedTuple
 import msgspec
 
 from exporter import facts
+from exporter.events import Event as Happened
 from exporter.web.recent import MOST, Kept, Recent, newest
 from exporter.web.runs import Runs
 from exporter.web.standings import Standings
-from exporter.web.views import Event, Events, FailedRun, NodeLoss, Source, Trouble
+from exporter.web.views import Event, Events, FailedRun, NodeLoss, Source, Stage, Trouble
 from exporter.web.wording import changes
 
 NOTED = ("warning", "error")
+REASONS = 3  # texts that say why a run failed
+SECOND = 1.0  # the times of most vendors have no smaller part
 Name = Callable[[str, str, str], str]
 """The name of a resource, by target, source and id; its id if it has none."""
 
@@ -93,11 +96,7 @@ class Board:
 
     def failures(self, most: int) -> tuple[FailedRun, ...]:
         """Runs that failed."""
-        stages = ((one, one.stage) for one in self.runs.failed()[:most])
-        return tuple(
-            msgspec.structs.replace(one, name=self._name(stage.target, stage.source, stage.resource))
-            for one, stage in stages
-        )
+        return tuple(map(self._failure, self.runs.failed()[:most]))
 
     def event(self, number: int, kept: Kept) -> Event:
         """An event as it is shown."""
@@ -118,6 +117,16 @@ class Board:
             unmapped=mapped.unmapped,
             changes=changes(mapped),
         )
+
+    def _failure(self, run: FailedRun) -> FailedRun:
+        """With the name of its resource, and what was warned of while it ran."""
+        stage = run.stage
+        place = (stage.target, stage.source, stage.resource)
+        kept = (one for _, one in self._wanted(0, Wanted(*place, severity="trouble")))
+        during = [one.event for one in kept if _within(one.event, stage)]
+        said = [event.text for event in sorted(during, key=lambda event: event.at or 0)]
+        why = tuple(dict.fromkeys([*run.why, *said]))[:REASONS]
+        return msgspec.structs.replace(run, name=self._name(*place), why=why)
 
     def _trouble(self, same: Sequence[tuple[int, Kept]]) -> Trouble:
         times = [kept.event.at / 1000 if kept.event.at is not None else kept.seen for _, kept in same]
@@ -144,3 +153,7 @@ class Board:
         event = kept.event
         name = self._name(kept.target, kept.source, event.resource)
         return any(text in said.casefold() for said in (event.text, kept.mapped.reason, event.resource, name))
+
+
+def _within(event: Happened, stage: Stage) -> bool:
+    return event.at is not None and stage.begin - SECOND <= event.at / 1000 <= (stage.end or stage.begin) + SECOND

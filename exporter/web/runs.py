@@ -120,4 +120,4 @@ def _failure(span: Span, known: Iterable[Stage]) -> FailedRun:
     stage = _closed(span)
     phases = (one for one in known if one.attempt == stage.attempt and not one.run and one.outcome == "failure")
     last = max(phases, key=lambda one: one.end or 0.0, default=None)
-    return FailedRun(stage=stage, name="", phase=last.name if last else "", why=stage.error)
+    return FailedRun(stage=stage, name="", phase=last.name if last else "", why=(stage.error,) if stage.error else ())

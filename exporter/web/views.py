@@ -125,12 +125,12 @@ class Stage(View, frozen=True):
 
 
 class FailedRun(View, frozen=True):
-    """A run that failed: what, when, in which phase, and the vendor's words for why."""
+    """A run that failed: what, when, in which phase, and the vendor's words for why, the first of them first."""
 
     stage: Stage
     name: str
     phase: str
-    why: str
+    why: tuple[str, ...]
 
 
 class NodeLoss(View, frozen=True):

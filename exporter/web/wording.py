@@ -103,7 +103,7 @@ def timeline(stages: Iterable[Stage], events: Iterable[Event], now: float) -> Ti
     if not shown:
         return None
     begin, end = shown[0].begin, max(one.end or now for one in shown)
-    scale = WIDTH / max(end - begin, 1.0)
+    scale = WIDTH / max(end - begin, 0.001)
     rows = []
     for stage in shown:
         last = stage.end or max(now, stage.begin)
