@@ -44,7 +44,7 @@ def explained(packs: Packs, source: str, text: str) -> views.Explanation:
         rule=mapped.rule,
         unmapped=mapped.unmapped,
         trials=tuple(map(_trial, explain(pack, event))),
-        changes=changes(mapped),
+        changes=changes(mapped, TARGET, source, event.resource),
     )
 
 

@@ -115,7 +115,7 @@ class Board:
             times=kept.news,
             rule=mapped.rule,
             unmapped=mapped.unmapped,
-            changes=changes(mapped),
+            changes=changes(mapped, kept.target, kept.source, event.resource),
         )
 
     def _failure(self, run: FailedRun) -> FailedRun:

@@ -21,7 +21,7 @@ from exporter.web.views import (
     Unmapped,
 )
 
-TROUBLES, FAILURES, LOSSES, TEXTS = 12, 5, 5, 5  # on the overview
+TROUBLES, FAILURES, LOSSES, TEXTS = 12, 4, 5, 5  # on the overview
 OF_ONE = 500  # events of one resource that are shown
 
 

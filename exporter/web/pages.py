@@ -13,8 +13,9 @@ from exporter.web import wording
 from exporter.web.asked import found, read_form, read_query, read_turn
 from exporter.web.look import Look
 from exporter.web.turnstile import Turnstile
-from exporter.web.views import Explanation
+from exporter.web.views import Explanation, Trial
 
+NEAR = 4  # rules that are shown at once of those that were tried
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -127,7 +128,15 @@ class Pages:
                 except ValueError as error:
                     problem = str(error)
             mappings = self._look.mappings()
-            shown = {"source": source, "text": text, "explained": explained, "problem": problem}
+            near, far = _by_distance(explained)
+            shown = {
+                "source": source,
+                "text": text,
+                "explained": explained,
+                "problem": problem,
+                "near": near,
+                "far": far,
+            }
             return {"mappings": mappings, "sources": sorted({rule.source for rule in mappings.rules}), **shown}
 
         return await self._page(request, "mappings.html", data)
@@ -144,3 +153,10 @@ class Pages:
         """The way from a page to the first one, whatever a proxy puts before both."""
         raw = request.scope.get("raw_path") or request.url.path.encode()
         return "../" * (raw.count(b"/") - self._depth - 1) or "./"
+
+
+def _by_distance(explained: Explanation | None) -> tuple[list[Trial], list[Trial]]:
+    """The rule that took the event and those that agree with most of it, then all others in the order of trial."""
+    trials = explained.trials if explained else ()
+    near = sorted(trials, key=lambda one: (not one.took, -max((miss.at for miss in one.missed), default=0)))[:NEAR]
+    return near, [one for one in trials if one not in near]

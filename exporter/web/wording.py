@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
-from exporter.signals import RUN, Count, Mapped, Observe, Phase, Set, Signal, State
+from exporter.signals import OPEN_PHASES, RUN, Count, Mapped, Observe, Phase, Set, Signal, State
 from exporter.web.views import Event, Minute, Stage
 
 UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
@@ -115,14 +115,15 @@ def timeline(stages: Iterable[Stage], events: Iterable[Event], now: float) -> Ti
     )
 
 
-def changes(mapped: Mapped) -> tuple[str, ...]:
-    """What an event does beyond the base counters, a line each."""
-    return (*map(_signal, mapped.signals), *map(_phase, mapped.phases))
+def changes(mapped: Mapped, *known: str) -> tuple[str, ...]:
+    """What an event does beyond the base counters, a line each; labels with a ``known`` value are left out."""
+    return (*(_signal(signal, known) for signal in mapped.signals), *map(_phase, mapped.phases))
 
 
-def _signal(signal: Signal) -> str:
+def _signal(signal: Signal, known: tuple[str, ...]) -> str:
     name, labels = signal.series
-    series = f"{name}{{{', '.join(labels)}}}"
+    told = ", ".join(label for label in labels if label not in known)
+    series = f"{name}{{{told}}}" if told else name
     match signal:
         case Count():
             return f"{series} +{signal.by:g}"
@@ -135,6 +136,6 @@ def _signal(signal: Signal) -> str:
 
 
 def _phase(phase: Phase) -> str:
-    what = "the run" if phase.name == RUN else f"phase {phase.name}"
+    what = {RUN: "the run", OPEN_PHASES: "the open phase"}.get(phase.name, f"phase {phase.name}")
     step = {"begin": "begins", "end": "ends", "fail": "fails"}[phase.step]
     return f"{what} {step}{f': {phase.outcome}' if phase.outcome else ''}"
