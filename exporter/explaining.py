@@ -17,7 +17,6 @@ from exporter.sources import SOURCES
 from exporter.web import views
 from exporter.web.wording import changes
 
-LONGEST = 20_000  # characters of a text to explain
 TARGET, RESOURCE = "example", "resource"
 Packs = Mapping[str, Pack]
 _UNREADABLE = (ExporterError, MsgspecError, ValueError, TypeError, KeyError)
@@ -29,11 +28,12 @@ def rules(packs: Packs) -> list[views.Rule]:
 
 
 def explained(packs: Packs, source: str, text: str) -> views.Explanation:
-    """What a text, or a raw record in JSON, becomes. Raises ValueError with one line for a person."""
+    """What a text, or a raw record in JSON, becomes. Raises LookupError for a source that is not there, ValueError for what
+    cannot be read; both say so in one line."""
     if source not in packs:
-        raise ValueError(f"no such source; choose one of {', '.join(sorted(packs))}")
-    if not text.strip() or len(text) > LONGEST:
-        raise ValueError(f"paste a text or a raw record of at most {LONGEST} characters")
+        raise LookupError(f"no such source; choose one of {', '.join(sorted(packs))}")
+    if not text.strip() or len(text) > views.LONGEST:
+        raise ValueError(f"paste a text or a raw record of at most {views.LONGEST} characters")
     event, pack = _event(source, text.strip()), packs[source]
     mapped = mapper(pack, TARGET)(event)
     return views.Explanation(

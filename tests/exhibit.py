@@ -43,7 +43,7 @@ DEPLOYMENT = (
 @contextlib.contextmanager
 def exhibited(folder: Path, spread: float = 0.0, **web: Any) -> Iterator[tuple[Exporter, Clouds]]:
     """The exporter over a living simulator, once everything there is to see can be seen; it takes ``spread`` seconds."""
-    with closing(Clouds(folder, "--speed", "4", "--seed", "3")) as clouds:
+    with closing(Clouds(folder, "--speed", "0.3", "--seed", "3")) as clouds:
         config = configured(clouds, folder)
         config["web"].update(web)
         with closing(Exporter(folder, config)) as exporter:

@@ -1,9 +1,10 @@
 """The JSON API: the same views as the pages, and a document that says so. A refusal is ``{"error": "one line"}``."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
+from msgspec import Meta
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,6 +17,7 @@ from exporter.web.openapi import Endpoint, document
 from exporter.web.stream import Stream
 from exporter.web.turnstile import Turnstile
 from exporter.web.views import (
+    LONGEST,
     Events,
     Explanation,
     Mappings,
@@ -37,7 +39,7 @@ class Question(View, frozen=True, forbid_unknown_fields=True):
     """What to explain: a text of a source, or one of its raw records as JSON."""
 
     source: str
-    text: str
+    text: Annotated[str, Meta(min_length=1, max_length=LONGEST, pattern=r"\S")]
 
 
 class Error(View, frozen=True):
@@ -123,6 +125,8 @@ class Api:
             return _json(
                 await self._turnstile.made(lambda: _encode(self._look.explain(question.source, question.text)))
             )
+        except LookupError as error:
+            raise HTTPException(404, str(error)) from None
         except ValueError as error:
             raise HTTPException(422, str(error)) from None
 

@@ -1,5 +1,6 @@
 """What the exporter remembers for people: hears every fact, answers with views of the moment; asks nobody, counts nothing."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -95,8 +96,15 @@ class Board:
         )
 
     def failures(self, most: int) -> tuple[FailedRun, ...]:
-        """Runs that failed."""
-        return tuple(map(self._failure, self.runs.failed()[:most]))
+        """Runs that failed, the newest ``most`` of each source."""
+        told: Counter[tuple[str, str]] = Counter()
+        found = []
+        for run in self.runs.failed():
+            place = (run.stage.target, run.stage.source)
+            told[place] += 1
+            if told[place] <= most:
+                found.append(self._failure(run))
+        return tuple(found)
 
     def event(self, number: int, kept: Kept) -> Event:
         """An event as it is shown."""

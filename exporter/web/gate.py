@@ -20,6 +20,7 @@ from exporter.web.answers import line
 from exporter.web.guard import Guard
 
 OPEN = ("/-/healthy", "/-/ready")
+CHALLENGE = {"WWW-Authenticate": 'Basic realm="platform-events-exporter", charset="UTF-8"'}
 REMEMBERED = 100  # passwords that were right
 WAITING = 16  # passwords that may wait for their verdict
 NOBODY = b"$2b$10$Tfp8hL3zpeuGjfOUm8O0V.ks0YmrSjUl0P6QFsX2bDLXq1LoiVyVa"  # so that an unknown name takes as long
@@ -37,30 +38,29 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         users = self._guard.protection.users
         if not users or scope["path"] in self._open:
-            await self._inner(scope, receive, send)
-        elif self._waiting >= WAITING:
-            await line("too many passwords at once; try again", 503)(scope, receive, send)
-        elif await self._knows(Headers(scope=scope).get("authorization", ""), users):
-            await self._inner(scope, receive, send)
+            answer: ASGIApp = self._inner
         else:
-            challenge = {"WWW-Authenticate": 'Basic realm="platform-events-exporter", charset="UTF-8"'}
-            await line("Unauthorized", 401, challenge)(scope, receive, send)
+            answer = await self._judged(Headers(scope=scope).get("authorization", ""), users)
+        await answer(scope, receive, send)
 
-    async def _knows(self, header: str, users: Mapping[str, bytes]) -> bool:
+    async def _judged(self, header: str, users: Mapping[str, bytes]) -> ASGIApp:
+        """What answers to who came with this header."""
         given = read_basic(header)
         if given is None:
-            return False
+            return line("Unauthorized", 401, CHALLENGE)
         user, password = given
         hashed = users.get(user, NOBODY)
         seal = hmac.digest(self._pepper, b"\0".join((user.encode(), hashed, password)), hashlib.sha256)
         if seal in self._right:
-            return True
+            return self._inner
+        if self._waiting >= WAITING:
+            return line("too many passwords at once; try again", 503, {"Retry-After": "5"})
         if not await self._verdict(password, hashed) or user not in users:
-            return False
+            return line("Unauthorized", 401, CHALLENGE)
         if len(self._right) >= REMEMBERED:
             self._right.clear()
         self._right.add(seal)
-        return True
+        return self._inner
 
     async def _verdict(self, password: bytes, hashed: bytes) -> bool:
         self._waiting += 1

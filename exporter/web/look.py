@@ -21,7 +21,7 @@ from exporter.web.views import (
     Unmapped,
 )
 
-TROUBLES, FAILURES, LOSSES, TEXTS = 12, 4, 5, 5  # on the overview
+TROUBLES, FAILURES, LOSSES, TEXTS = 12, 2, 5, 5  # on the overview; failures of each source
 OF_ONE = 500  # events of one resource that are shown
 
 
@@ -29,7 +29,8 @@ class Behind(NamedTuple):
     """What others know, asked when somebody looks.
 
     ``resources`` and ``resource`` give what is known of a source's resources, ``series`` the series of one. ``explain``
-    says what a text, or a raw record, of a source becomes; it raises ValueError with one line for a person.
+    says what a text, or a raw record, of a source becomes; it raises LookupError for a source that is not there and
+    ValueError for what cannot be read, with one line for a person.
     """
 
     resources: Callable[[str, str], Sequence[Resource]]
@@ -119,5 +120,5 @@ class Look:
         return tuple(self.behind.settings())
 
     def explain(self, source: str, text: str) -> Explanation:
-        """What a text or a raw record becomes. Raises ValueError with one line for a person."""
+        """What a text or a raw record becomes. Raises LookupError and ValueError, as ``Behind`` says."""
         return self.behind.explain(source, text)

@@ -125,7 +125,7 @@ class Pages:
             if tried:
                 try:
                     explained = self._look.explain(source, text)
-                except ValueError as error:
+                except (LookupError, ValueError) as error:
                     problem = str(error)
             mappings = self._look.mappings()
             near, far = _by_distance(explained)

@@ -12,7 +12,7 @@ from exporter.signals import Set, Signal
 from exporter.spans import OpenSpan, Span
 from exporter.web.views import FailedRun, NodeLoss, Stage
 
-RESOURCES, STAGES, FAILED = 2_000, 100, 50
+RESOURCES, STAGES, FAILED = 2_000, 100, 20
 NODES, ABNORMAL = "platform_pool_nodes", "abnormal"
 WHOLE = "run"  # the role of a span that is not a phase of another
 Place = tuple[str, str, str]
@@ -26,7 +26,7 @@ class Runs:
     def __init__(self) -> None:
         self._closed: OrderedDict[Place, deque[Stage]] = OrderedDict()
         self._open: OrderedDict[Place, tuple[Stage, ...]] = OrderedDict()
-        self._failed: deque[FailedRun] = deque(maxlen=FAILED)
+        self._failed: dict[tuple[str, str], deque[FailedRun]] = {}
         self._losses: OrderedDict[Place, NodeLoss] = OrderedDict()
 
     def moved(self, fact: RunsMoved) -> None:
@@ -38,7 +38,7 @@ class Runs:
         _keep(self._closed, place, known)
         for span in fact.closed:
             if span.role == WHOLE and span.outcome == "failure":
-                self._failed.append(_failure(span, known))
+                self._failed.setdefault(place[:2], deque(maxlen=FAILED)).append(_failure(span, known))
 
     def seen(self, fact: Seen) -> None:
         """Events were committed; some tell how many nodes a pool has."""
@@ -53,7 +53,8 @@ class Runs:
 
     def failed(self) -> Sequence[FailedRun]:
         """Runs that failed, the newest first."""
-        return sorted(self._failed, key=lambda run: run.stage.end or 0.0, reverse=True)
+        found = (run for runs in self._failed.values() for run in runs)
+        return sorted(found, key=lambda run: run.stage.end or 0.0, reverse=True)
 
     def losses(self) -> Sequence[NodeLoss]:
         """The newest loss of each pool that lost nodes; what goes on first, then the newest."""

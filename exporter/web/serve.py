@@ -119,10 +119,9 @@ class _Protocol(HttpToolsProtocol):
             self._unread, self._most = 0, HEAD
             self._limit(FIRST_REQUEST)
         self._unread += len(data)
+        super().data_received(data)
         if self._unread > self._most:
             self.transport.abort()
-        else:
-            super().data_received(data)
 
     def on_headers_complete(self) -> Any:
         self._unread, self._most, self._unasked, self.idle = 0, BODY, True, None

@@ -10,6 +10,7 @@ State = Literal["waiting", "ok", "partly", "failing"]
 Time = Annotated[float, Meta(description="Unix seconds")]
 Count = Annotated[int, Meta(ge=0)]
 MINUTES = 60  # of the hour that charts show
+LONGEST = 20_000  # characters of a text to explain
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
