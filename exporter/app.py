@@ -22,7 +22,7 @@ from exporter.reload import Reload, hashes, timeouts
 from exporter.signals import Changes, Moment
 from exporter.web.guard import Guard
 from exporter.web.serve import listen, serve
-from exporter.web.site import Door, Shown, make_site
+from exporter.web.site import Door, make_site
 
 PULSE = 1.0  # seconds between looks at what waits for nobody's poll
 HOUSEKEEPING = 30  # pulses between looks at what is due to leave
@@ -55,9 +55,8 @@ async def run(
             own = _own(config, core)
             core.prometheus.write(Changes(gauges=timeouts(core, known)))
             reload = Reload(config, core, stations, own, reread or (lambda: config))
-            health = Health(pollers, clock)
-            front = Front(config, core, stations, health, lambda: reload.known.packs)
-            ears.extend((own.tell, health.hear, front.hear))
+            front = Front(config, core, stations, Health(pollers, clock), lambda: reload.known.packs)
+            ears.extend((own.tell, front.hear))
             tell(Loaded(clock.now(), hashes(known.packs)))
             gc.collect()
             gc.freeze()
@@ -67,9 +66,7 @@ async def run(
                 bound(listening.getsockname()[1])
             work = [*(poller.run() for poller in pollers), _housekeeping(core, pollers, accounts), reload.watch()]
             work += [core.recorder.run()] if core.recorder else []
-            site = make_site(
-                _shown(config, core, own, health, front, reload), Door(guard, config.web.route_prefix, stop)
-            )
+            site = make_site(front.shown(own, reload.reload), Door(guard, config.web.route_prefix, stop))
             await _until(stop, serve(site, listening, stop, guard), work, reload)
             tell(Noted("stopped: everything that was read is on record"))
 
@@ -81,19 +78,6 @@ def _own(config: Config, core: Core) -> SelfMetrics:
 
 def _sources(config: Config) -> list[tuple[str, str]]:
     return [(target.name, name) for target in config.targets for name in target.sources]
-
-
-def _shown(config: Config, core: Core, own: SelfMetrics, health: Health, front: Front, reload: Reload) -> Shown:
-    """What the web port answers with."""
-    prometheus = core.prometheus
-    return Shown(
-        metrics=lambda form, gzip: prometheus.render(form, gzip, own.render(form)),
-        scraped=prometheus.scraped,
-        unhealthy=health.unhealthy,
-        unready=health.unready,
-        look=front.look,
-        reload=reload.reload if config.web.enable_reload else None,
-    )
 
 
 def _address(listening: socket.socket) -> str:

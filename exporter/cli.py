@@ -16,6 +16,7 @@ from rich.table import Table
 
 from exporter import __version__
 from exporter.errors import ConfigError, ExporterError, StoreError
+from exporter.secret import Secret
 
 cli = typer.Typer(
     name="platform-events-exporter",
@@ -57,6 +58,8 @@ def main() -> None:
         _fail(error.problems, 2)
     except StoreError as error:  # before anything ran; trouble later comes in a group
         _fail([str(error)], 2)
+    except ExporterError as error:
+        _fail([str(error)], 1)
     except BaseExceptionGroup as group:
         expected, bugs = group.split(ExporterError)
         if bugs is not None:
@@ -194,6 +197,30 @@ def simulate(
     except OSError as error:
         what = os.strerror(error.errno) if error.errno else error
         raise ConfigError(f"--listen {listen}: {what}; choose another port") from error
+
+
+@cli.command()
+def top(
+    url: Annotated[str, typer.Option(help="Base URL of a running exporter.")] = "http://127.0.0.1:10186",
+    user: Annotated[str, typer.Option(help="Name, where a password is asked for.")] = "",
+    password_file: Annotated[Path | None, typer.Option(help="File with the password.")] = None,
+    ca_file: Annotated[Path | None, typer.Option(help="CA of the exporter's certificate, in PEM.")] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Take any certificate.")] = False,
+    output: OutputOption = Output.text,
+) -> None:
+    """Shows sources, lag and the newest warnings of a running exporter, live; --output json gives one look."""
+    from exporter import top as show
+
+    password = Secret(path=password_file).reveal() if password_file else ""
+    way, console = show.Way(url, user, password, ca_file, insecure), Console(highlight=False)
+    if output is Output.json or not console.is_terminal:
+        body = asyncio.run(show.once(way))
+        if output is Output.json:
+            print(body.decode())
+        else:
+            console.print(show.render(show.read(body, url)))
+        return
+    _run(show.watch(way, console))
 
 
 @cli.command()

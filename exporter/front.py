@@ -14,10 +14,12 @@ from exporter.explaining import Packs, explained, rules, unmapped
 from exporter.facts import Fact
 from exporter.health import Health
 from exporter.mapping.unmapped import Templates
+from exporter.outputs.selfmetrics import SelfMetrics
 from exporter.web.board import Board
 from exporter.web.look import Behind, Look
 from exporter.web.standings import Standings
-from exporter.web.views import Resource as Shown
+from exporter.web.site import Reload, Shown
+from exporter.web.views import Resource as Listed
 from exporter.web.views import Sample, Setting
 
 Stations = Mapping[tuple[str, str], Station]
@@ -29,6 +31,7 @@ class Front:
     def __init__(
         self, config: Config, core: Core, stations: Sequence[Station], health: Health, packs: Callable[[], Packs]
     ) -> None:
+        self._config, self._prometheus, self._health = config, core.prometheus, health
         places: Stations = {(one.desk.target, one.desk.source): one for one in stations}
         hosts = [(target.name, api) for target in config.targets for api in target.budget]
         standings = Standings(places, hosts, core.clock.now())
@@ -53,8 +56,21 @@ class Front:
         )
         self.look = Look(__version__, self._board, behind)
 
+    def shown(self, own: SelfMetrics, reload: Reload) -> Shown:
+        """What the web port answers with."""
+        prometheus = self._prometheus
+        return Shown(
+            metrics=lambda form, gzip: prometheus.render(form, gzip, own.render(form)),
+            scraped=prometheus.scraped,
+            unhealthy=self._health.unhealthy,
+            unready=self._health.unready,
+            look=self.look,
+            reload=reload if self._config.web.enable_reload else None,
+        )
+
     def hear(self, fact: Fact) -> None:
         """Takes in a fact."""
+        self._health.hear(fact)
         self._board.tell(fact)
         self._templates.hear(fact)
 
@@ -76,23 +92,23 @@ def _name(places: Stations, target: str, source: str, id_: str) -> str:
     return known.name or id_ if known else id_
 
 
-def _resources(places: Stations, target: str, source: str) -> Iterator[Shown]:
+def _resources(places: Stations, target: str, source: str) -> Iterator[Listed]:
     """Those that may still tell something first, then the newest."""
     station = places.get((target, source))
     known = [*station.roster.resources.values()] if station else []
     for one in sorted(known, key=lambda one: (one.life == "ended", -(one.created or 0), one.name)):
-        yield _shown(places[target, source], one)
+        yield _listed(places[target, source], one)
 
 
-def _resource(places: Stations, target: str, source: str, id_: str) -> Shown | None:
+def _resource(places: Stations, target: str, source: str, id_: str) -> Listed | None:
     station = places.get((target, source))
     known = station.roster.resources.get(id_) if station else None
-    return _shown(station, known) if station and known else None
+    return _listed(station, known) if station and known else None
 
 
-def _shown(station: Station, one: Resource) -> Shown:
+def _listed(station: Station, one: Resource) -> Listed:
     reached, desk = station.roster.reached(one.id), station.desk
-    return Shown(
+    return Listed(
         target=desk.target,
         source=desk.source,
         id=one.id,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from exhibit import SERVICE, UNREAD, browser, exhibited
+from playwright.sync_api import FloatRect as Clip
 from processes import Exporter
 
 WIDE, PHONE = (1280, 800), (390, 844)
@@ -48,7 +49,12 @@ def main(folder: Path) -> None:
                 page.get_by_label("Source").select_option("modelarts_training")
                 page.get_by_label("Text, or a raw record").fill(UNREAD)
                 page.get_by_role("button", name="Explain").click()
-            shown = {"x": 0, "y": 0, "width": width, "height": min(page.evaluate("document.body.scrollHeight"), TALL)}
+            shown: Clip = {
+                "x": 0,
+                "y": 0,
+                "width": width,
+                "height": min(page.evaluate("document.body.scrollHeight"), TALL),
+            }
             page.screenshot(path=folder / f"{picture.name}.png", full_page=True, clip=shown)
             page.close()
 

@@ -1,5 +1,6 @@
 """The pages in a real browser, over the exporter as users start it, behind a path prefix; and the API beside them."""
 
+import json
 import re
 import subprocess
 import sys
@@ -9,19 +10,20 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from exhibit import JOB, MARKUP, POOL, SERVICE, UNREAD, browser, exhibited
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-from processes import DIRECT, Clouds, Exporter, environment
+from processes import DIRECT, Clouds, Exporter, environment, ran
 
 from exporter.web.views import Events, Overview
 
 PREFIX = "/on/call"
-PAGES = {
+RESOURCE = f"/resources/research/modelarts_service/{SERVICE}"
+PAGES: dict[str, str | re.Pattern[str]] = {
     "/": "Overview",
     "/sources": "Sources",
     "/sources/research/dws": "research / dws blind",
-    f"/resources/research/modelarts_service/{SERVICE}": re.compile(SERVICE),
+    RESOURCE: re.compile(SERVICE),
     "/events?severity=trouble": "Events",
     "/unmapped": "Texts without a rule",
     "/mappings": "Mappings",
@@ -68,8 +70,13 @@ def watched(page: Page, base: str) -> list[str]:
 # --- every page
 
 
-@each_page
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+@pytest.mark.parametrize(
+    ("path", "scheme", "width"),
+    [
+        *((path, "light", 1280) for path in PAGES),
+        *((path, "dark", 390) for path in ("/", "/events?severity=trouble", RESOURCE)),
+    ],
+)
 def test_a_page_is_whole_quiet_and_usable_by_everybody(path: str, scheme: str, width: int, shop: Shop) -> None:
     context = shop.chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": 800})  # type: ignore[arg-type]
     page = context.new_page()
@@ -199,8 +206,8 @@ def test_the_api_keeps_to_its_document(shop: Shop) -> None:
         str(Path(sys.executable).parent / "schemathesis"),
         "run",
         f"{shop.base}/api/v1/openapi.json",
-        *("--max-examples", "15", "--seed", "1", "--exclude-path", "/events/stream", "--request-timeout", "10"),
-        *("--phases", "examples,coverage,fuzzing", "--suppress-health-check", "all", "--no-color"),
+        *("--max-examples", "5", "--seed", "1", "--exclude-path", "/events/stream", "--request-timeout", "10"),
+        *("--phases", "coverage,fuzzing", "--suppress-health-check", "all", "--no-color"),
     )
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment())
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
@@ -254,6 +261,34 @@ def test_the_configuration_shows_no_secret_and_says_where_each_value_comes_from(
     assert [key for key in keys if key in page] == []
     assert "***" in page
     assert re.search(r"web\.route_prefix</code></th><td data-label=\"Value\"><code>/on/call</code></td><td data-label=\"From\">[^<]+run\.json:\d+<", page)  # fmt: skip
+
+
+def test_top_shows_what_is_wrong_and_gives_the_same_to_machines(shop: Shop) -> None:
+    seen, read = ran("top", "--url", shop.base), ran("top", "--url", shop.base, "--output", "json")
+    assert (seen.returncode, seen.stderr, read.returncode) == (0, "", 0)
+    assert "research/dws blind: research: dws GET" in seen.stdout
+    assert f"{POOL} lost 1 node(s)" in seen.stdout
+    assert "texts have no rule; see /unmapped" in seen.stdout
+    assert {one["source"] for one in json.loads(read.stdout)["sources"]} >= {"dws", "pai_dlc"}
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (
+            "http://127.0.0.1:1",
+            "http://127.0.0.1:1: no answer (All connection attempts failed); is the exporter running there?",
+        ),
+        (
+            "127.0.0.1:1",
+            "127.0.0.1:1: no answer (Request URL is missing an 'http://' or 'https://' protocol.); is the exporter running there?",
+        ),
+        ("BASE/metrics", "BASE/metrics: answered 404; is this the base URL, with its prefix?"),
+    ],
+)
+def test_top_says_in_one_line_why_it_cannot_show_anything(url: str, said: str, shop: Shop) -> None:
+    done = ran("top", "--url", url.replace("BASE", shop.base))
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", said.replace("BASE", shop.base) + "\n")
 
 
 # --- the end

@@ -29,8 +29,10 @@ BAD = {
     "a key of the toolkit that is not here": (
         TLS + ", cipher_suites: [X]}",
         [
-            "FILE:1: tls_server_config.cipher_suites: unknown key; known here: cert_file, key_file, client_ca_file,"
-            " client_auth_type, client_allowed_sans, min_version"
+            (
+                "FILE:1: tls_server_config.cipher_suites: unknown key; known here: cert_file, key_file, client_ca_file,"
+                " client_auth_type, client_allowed_sans, min_version"
+            )
         ],
     ),
     "an empty section": (
@@ -48,22 +50,28 @@ BAD = {
     "a client policy that cannot be kept": (
         TLS + ", client_ca_file: ca.pem, client_auth_type: RequireAnyClientCert}",
         [
-            "FILE:1: tls_server_config.client_auth_type: is none of those supported here;"
-            " write NoClientCert or VerifyClientCertIfGiven or RequireAndVerifyClientCert"
+            (
+                "FILE:1: tls_server_config.client_auth_type: is none of those supported here;"
+                " write NoClientCert or VerifyClientCertIfGiven or RequireAndVerifyClientCert"
+            )
         ],
     ),
     "a client policy without a CA": (
         TLS + ", client_auth_type: RequireAndVerifyClientCert}",
         [
-            "FILE:1: tls_server_config.client_auth_type: needs client_ca_file, the CA that signs the clients'"
-            " certificates"
+            (
+                "FILE:1: tls_server_config.client_auth_type: needs client_ca_file, the CA that signs the clients'"
+                " certificates"
+            )
         ],
     ),
     "a CA without a client policy": (
         TLS + ", client_ca_file: ca.pem}",
         [
-            "FILE:1: tls_server_config.client_ca_file: has no effect without client_auth_type;"
-            " write RequireAndVerifyClientCert there"
+            (
+                "FILE:1: tls_server_config.client_ca_file: has no effect without client_auth_type;"
+                " write RequireAndVerifyClientCert there"
+            )
         ],
     ),
     "names that are text": (
@@ -80,7 +88,7 @@ BAD = {
     ),
     "a hash as a key": (
         f"{HASH}: alice",
-        [f"FILE:1: unknown key '***'; known here: tls_server_config, basic_auth_users, http_server_config"],
+        ["FILE:1: unknown key '***'; known here: tls_server_config, basic_auth_users, http_server_config"],
     ),
     "a hash as a tag": (
         f"basic_auth_users: {{alice: !{HASH} x}}",
@@ -89,8 +97,10 @@ BAD = {
     "a header of our own": (
         "http_server_config: {headers: {Content-Security-Policy: x}}",
         [
-            "FILE:1: http_server_config.headers: a name is not to be set here;"
-            " known here: Strict-Transport-Security, X-Frame-Options, X-XSS-Protection"
+            (
+                "FILE:1: http_server_config.headers: a name is not to be set here;"
+                " known here: Strict-Transport-Security, X-Frame-Options, X-XSS-Protection"
+            )
         ],
     ),
     "a header of two lines": (
@@ -104,22 +114,28 @@ BAD = {
     "files that are not there": (
         TLS.replace("server.pem", "none.pem") + "}",
         [
-            "FILE:1: tls_server_config.cert_file: FOLDER/none.pem cannot be read (No such file or directory);"
-            " check the path and its permissions"
+            (
+                "FILE:1: tls_server_config.cert_file: FOLDER/none.pem cannot be read (No such file or directory);"
+                " check the path and its permissions"
+            )
         ],
     ),
     "the key of another certificate": (
         TLS.replace("server.key", "other.key") + "}",
         [
-            "FILE:1: tls_server_config.cert_file: is no PEM certificate with the unencrypted key of key_file;"
-            " correct one of the two"
+            (
+                "FILE:1: tls_server_config.cert_file: is no PEM certificate with the unencrypted key of key_file;"
+                " correct one of the two"
+            )
         ],
     ),
     "a CA that is none": (
         TLS + ", client_ca_file: server.key, client_auth_type: RequireAndVerifyClientCert}",
         [
-            "FILE:1: tls_server_config.client_ca_file: holds no certificate in PEM form;"
-            " write the CA that signs the clients'"
+            (
+                "FILE:1: tls_server_config.client_ca_file: holds no certificate in PEM form;"
+                " write the CA that signs the clients'"
+            )
         ],
     ),
 }
