@@ -17,8 +17,8 @@ from exporter.mapping.unmapped import Templates
 from exporter.outputs.selfmetrics import SelfMetrics
 from exporter.web.board import Board
 from exporter.web.look import Behind, Look
-from exporter.web.standings import Standings
 from exporter.web.site import Reload, Shown
+from exporter.web.standings import Standings
 from exporter.web.views import Resource as Listed
 from exporter.web.views import Sample, Setting
 

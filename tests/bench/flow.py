@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
-from exporter.web.board import Board
-from exporter.web.standings import Standings
 
 from exporter import assembly
 from exporter.config import Config, load
@@ -17,6 +15,8 @@ from exporter.facts import Fact
 from exporter.fetch import Fetcher
 from exporter.outputs.selfmetrics import SelfMetrics
 from exporter.simulator import configuration
+from exporter.web.board import Board
+from exporter.web.standings import Standings
 
 from . import answers
 from .watches import Watched, watched
