@@ -12,7 +12,6 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from exporter import __version__
 from exporter.errors import ConfigError, ExporterError, StoreError
@@ -85,6 +84,7 @@ def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOpt
     """Checks configuration, mappings and the tests inside them; asks no vendor."""
     from exporter import assembly, forecast
     from exporter.config import load
+    from exporter.verbs import checking
 
     try:
         loaded = load(config, environ=os.environ, sets=set_ or ())
@@ -98,7 +98,7 @@ def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOpt
     if output is Output.json:
         print(json.dumps(report, indent=2))
     else:
-        _print_report(report)
+        checking.write(report)
 
 
 @cli.command("test")
@@ -296,18 +296,3 @@ def _fail(lines: Any, code: int) -> NoReturn:
     for line in lines:
         print(line, file=sys.stderr)
     raise SystemExit(code)
-
-
-def _print_report(report: dict[str, Any]) -> None:
-    for warning in report["warnings"]:
-        print(f"warning: {warning}", file=sys.stderr)
-    table = Table("target", "source", "rules", "calls a day, quiet", "per active resource", box=None)
-    for row in report["sources"]:
-        cells = (row["rules"], row["calls_quiet"], row["calls_active"])
-        table.add_row(row["target"], row["source"], *(f"{cell:,}" for cell in cells))
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-    console.print(table)
-    console.print(
-        f"fine: {len(report['sources'])} sources; {report['series']['declared']:,} series from the start,"
-        f" about {report['series']['per_resource']} more a resource"
-    )
