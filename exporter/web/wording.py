@@ -107,7 +107,7 @@ def timeline(stages: Iterable[Stage], events: Iterable[Event], now: float) -> Ti
     rows = []
     for stage in shown:
         last = stage.end or max(now, stage.begin)
-        width = max(THINNEST, (last - stage.begin) * scale)
+        width = min(max(THINNEST, (last - stage.begin) * scale), WIDTH)
         rows.append(Row(stage, min((stage.begin - begin) * scale, WIDTH - width), width, last - stage.begin))
     times = ((event.at, event.severity) for event in events if event.at is not None and begin <= event.at <= end)
     return Timeline(
