@@ -27,8 +27,9 @@ $(READY): requirements/run.txt requirements/test.txt pyproject.toml
 	@touch $@
 
 # The vendors' own SDK clients check the simulator, Helm and others the chart; they are big, so they come apart.
-$(HEAVY): $(READY) requirements/sdk.txt requirements/chart.txt
+$(HEAVY): $(READY) requirements/sdk.txt requirements/chart.txt requirements/browser.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/sdk.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/browser.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/chart.txt
 	@touch $@
 
@@ -96,6 +97,7 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/test.txt --group sdk -o requirements/sdk.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/test.txt --group build -o requirements/build.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/test.txt --group chart -o requirements/chart.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/test.txt --group browser -o requirements/browser.txt
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
