@@ -96,15 +96,15 @@ class Board:
         )
 
     def failures(self, most: int) -> tuple[FailedRun, ...]:
-        """Runs that failed, the newest ``most`` of each source."""
+        """Runs that failed, the newest ``most`` of each source: first the newest of every source, then those before."""
         told: Counter[tuple[str, str]] = Counter()
         found = []
         for run in self.runs.failed():
             place = (run.stage.target, run.stage.source)
             told[place] += 1
             if told[place] <= most:
-                found.append(self._failure(run))
-        return tuple(found)
+                found.append((told[place], run))
+        return tuple(self._failure(run) for _, run in sorted(found, key=lambda one: one[0]))
 
     def event(self, number: int, kept: Kept) -> Event:
         """An event as it is shown."""

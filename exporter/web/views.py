@@ -60,6 +60,7 @@ class Source(View, frozen=True):
     """How a source of a target stands. ``since``: when its present state began. ``complete``: nothing older is missing.
 
     ``new``: events seen for the first time since the start. ``next``: when it is asked again. ``last_hour`` ends now.
+    ``calls_left``: requests that its API takes at once now; targets with the same account share them.
     """
 
     target: str
@@ -71,6 +72,7 @@ class Source(View, frozen=True):
     contact: Time | None = None
     interval: float | None = None
     next: Time | None = None
+    calls_left: float | None = None
     failure: Failure | None = None
     resources: Count | None = None
     watches: dict[str, int] = {}
@@ -253,7 +255,8 @@ class Explanation(View, frozen=True):
 
 
 class Unmapped(View, frozen=True):
-    """Texts that no rule took, folded into one: its holes stand for what varies. ``stub``: a rule to begin with."""
+    """Texts that no rule took, folded into one: its holes stand for what varies. ``records``: the samples as they can be
+    explained. ``stub``: a rule to begin with."""
 
     source: str
     template: str
@@ -263,6 +266,7 @@ class Unmapped(View, frozen=True):
     last: Time
     target: str
     samples: tuple[str, ...]
+    records: tuple[str, ...]
     stub: str
 
 
