@@ -11,7 +11,8 @@ from exporter.events import Event as Happened
 from exporter.web.recent import MOST, Kept, Recent, newest
 from exporter.web.runs import Runs
 from exporter.web.standings import Standings
-from exporter.web.views import Event, Events, FailedRun, NodeLoss, Source, Stage, Trouble
+from exporter.web.views import Event, FailedRun, NodeLoss, Source, Stage, Trouble
+from exporter.web.wholes import Events
 from exporter.web.wording import changes
 
 NOTED = ("warning", "error")
