@@ -35,6 +35,7 @@ class Pages:
         self._templates.globals.update(
             {name: getattr(wording, name) for name in ("exact", "clock", "ago", "lasting", "bars", "hour", "query")},
             version=look.version,
+            called=look.board.name,
             width=wording.WIDTH,
             top=wording.TOP,
         )
