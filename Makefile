@@ -15,6 +15,7 @@ help:
 	@echo "make bench   measurements, each beside a baseline in the same run"
 	@echo "make dashboards-preview  pictures of the dashboards, from a day on the simulated clouds"
 	@echo "make screenshots  pictures of the exporter's pages in docs/screens"
+	@echo "make schema  the JSON Schema of mapping files, written anew"
 	@echo "make chart   values, schema, README and copies of the Helm chart, written anew"
 	@echo "make image   the container image; BUILDER=podman, BASE=…, IMAGE=…"
 	@echo "make sbom    its bill of materials in dist/"
@@ -80,7 +81,10 @@ dashboards-preview: $(READY) prometheus
 screenshots: $(READY) chromium
 	$(BIN)/python tests/screenshots.py docs/screens
 
-.PHONY: chart image sbom containers
+.PHONY: schema chart image sbom containers
+schema: $(READY)
+	$(BIN)/platform-events-exporter schema mapping > mappings/mapping.schema.json
+
 chart: $(READY)
 	$(BIN)/python -m helm.generate
 

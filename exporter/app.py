@@ -8,12 +8,13 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from exporter import __version__
-from exporter.assembly import Account, Core, make_station, open_accounts, open_core, read_known
+from exporter.assembly import Account, Core, make_station, open_accounts, open_core, open_couriers, read_known
 from exporter.config import Config, Target
 from exporter.facts import Fact, KeysExpire, Loaded, Noted
 from exporter.front import Front
 from exporter.health import Health
 from exporter.outputs.log import Log, make_handler
+from exporter.outputs.otlp import Courier
 from exporter.outputs.prometheus import Prometheus
 from exporter.outputs.selfmetrics import SelfMetrics
 from exporter.poller import Poller
@@ -49,7 +50,11 @@ async def run(
     for warning in config.warnings:
         tell(Noted(warning, warning=True))
     with listening:  # also where the store cannot be opened
-        async with open_core(known, config, clock, tell) as core, open_accounts(config, clock, tell) as accounts:
+        async with (
+            open_core(known, config, clock, tell) as core,
+            open_accounts(config, clock, tell) as accounts,
+            open_couriers(config, core) as couriers,
+        ):
             stations = [make_station(account, name, core) for account in accounts for name in account.target.sources]
             pollers = [station.poller() for station in stations]
             own = _own(config, core)
@@ -58,17 +63,20 @@ async def run(
             front = Front(config, core, stations, Health(pollers, clock), lambda: reload.known.packs)
             ears.extend((own.tell, front.hear))
             tell(Loaded(clock.now(), hashes(known.packs)))
-            gc.collect()
-            gc.freeze()
-            said = f"listens on {_address(listening)}, {len(pollers)} sources"
-            tell(Noted(f"platform-events-exporter {__version__} {said}"))
+            _settle()
+            tell(_greeting(listening, pollers))
             if bound is not None:
                 bound(listening.getsockname()[1])
-            work = [*(poller.run() for poller in pollers), _housekeeping(core, pollers, accounts), reload.watch()]
-            work += [core.recorder.run()] if core.recorder else []
+            work = [*_work(core, pollers, couriers), _housekeeping(core, pollers, accounts), reload.watch()]
             site = make_site(front.shown(own, reload.reload), Door(guard, config.web.route_prefix, stop))
             await _until(stop, serve(site, listening, stop, guard), work, reload)
             tell(Noted("stopped: everything that was read is on record"))
+
+
+def _settle() -> None:
+    """What is here now stays: it is not looked through for garbage again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _own(config: Config, core: Core) -> SelfMetrics:
@@ -78,6 +86,10 @@ def _own(config: Config, core: Core) -> SelfMetrics:
 
 def _sources(config: Config) -> list[tuple[str, str]]:
     return [(target.name, name) for target in config.targets for name in target.sources]
+
+
+def _greeting(listening: socket.socket, pollers: Sequence[Poller]) -> Noted:
+    return Noted(f"platform-events-exporter {__version__} listens on {_address(listening)}, {len(pollers)} sources")
 
 
 def _address(listening: socket.socket) -> str:
@@ -104,6 +116,12 @@ async def _until(
         stop.set()
         for number in signals:
             loop.remove_signal_handler(number)
+
+
+def _work(core: Core, pollers: Sequence[Poller], couriers: Sequence[Courier]) -> list[Coroutine[None, None, None]]:
+    """What reads, sends and records, each until it is cancelled."""
+    work = [*(poller.run() for poller in pollers), *(courier.run() for courier in couriers)]
+    return [*work, core.recorder.run()] if core.recorder else work
 
 
 async def _leave(server: Awaitable[None]) -> None:

@@ -1,5 +1,6 @@
 """Puts the parts together as the configuration says: accounts, the core that all share, and a station a source; starts nothing."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
@@ -22,7 +23,11 @@ from exporter.mapping.catalogue import catalogue
 from exporter.mapping.fold import folder
 from exporter.mapping.packs import Tried, built_in, examine
 from exporter.mapping.rules import Pack
+from exporter.outputs.origin import Origin
+from exporter.outputs.otlp import Courier
+from exporter.outputs.parcels import encoder
 from exporter.outputs.prometheus import Prometheus
+from exporter.outputs.wire import Wire
 from exporter.poller import Pace, Poller
 from exporter.ports import Clock, Credentials, Restored, Store, Tell
 from exporter.recording import Recorder
@@ -51,6 +56,14 @@ class Known(msgspec.Struct, frozen=True):
     catalogue: Catalogue
 
 
+class Sent(msgspec.Struct, frozen=True):
+    """What goes out by OTLP; ``stated`` are attributes of the environment for it."""
+
+    traces: bool = False
+    logs: bool = False
+    stated: Mapping[str, str] = {}
+
+
 class Core(msgspec.Struct, frozen=True):
     """What every source of every target works with."""
 
@@ -62,6 +75,7 @@ class Core(msgspec.Struct, frozen=True):
     known: Known
     restored: Restored
     series_ttl: float
+    sent: Sent = Sent()
     recorder: Recorder | None = None
 
 
@@ -124,7 +138,23 @@ async def make_core(store: Store, known: Known, config: Config, clock: Clock, te
         tell(Noted(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))
     ledger = Ledger(store, (prometheus,), Display(prometheus.holding, prometheus.ripe, prometheus.show))
     recorder = Recorder(config.record.directory, config.record.limit, tell) if config.record else None
-    return Core(clock, tell, store, ledger, prometheus, known, restored, config.series_ttl, recorder)
+    sent = Sent("traces" in config.lanes, "logs" in config.lanes, config.stated)
+    return Core(clock, tell, store, ledger, prometheus, known, restored, config.series_ttl, sent, recorder)
+
+
+@contextlib.asynccontextmanager
+async def open_couriers(config: Config, core: Core) -> AsyncIterator[list[Courier]]:
+    """One courier for each signal that is sent; on leaving in peace, what is on record goes out first. Raises ConfigError for certificates or headers that went bad."""
+    async with contextlib.AsyncExitStack() as closing:
+        couriers = []
+        for signal, lane in config.lanes.items():
+            wire = Wire(lane)
+            closing.push_async_callback(wire.aclose)
+            age = config.otlp.max_age if config.otlp else 0.0
+            couriers.append(Courier(signal, lane.url, wire.post, core.store.outbox, age, core.clock, core.tell))
+        yield couriers
+        await core.ledger.drain()
+        await asyncio.gather(*(courier.drain() for courier in couriers))
 
 
 @contextlib.asynccontextmanager
@@ -207,7 +237,9 @@ def make_station(account: Account, name: str, core: Core) -> Station:
     listing = Listing(desk, roster, severities, core.prometheus.declare, core.series_ttl)
     habits = Habits(options.overlap, options.reconcile, options.grace, options.history == "count")
     pack = core.known.packs[name]
-    journal = Journal(target.name, name, folder(pack, target.name), None)
+    origin = Origin(target.platform, target.region, target.project_id or "", target.name, name, core.sent.stated)
+    encode = encoder(origin, traces=core.sent.traces, logs=core.sent.logs)
+    journal = Journal(target.name, name, folder(pack, target.name), encode)
     journal.restore(core.restored.runs, core.restored.notes)
     map_, metrics = mapper(pack, target.name), core.known.catalogue.metrics
     collector = Collector(desk, habits, roster, listing, journal, core.store, metrics, map_)

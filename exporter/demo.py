@@ -1,6 +1,7 @@
-"""The demonstration: both simulated clouds in a process of their own, the exporter in this one, and a live view of /metrics.
+"""The demonstration: both simulated clouds in a process of their own, the exporter in this one, and a live view of what it says.
 
-The view is what any scraper sees: it asks the exporter's own port.
+The numbers are what any scraper sees: they come from the exporter's own port. The trees of finished runs are what any
+OTLP receiver gets: a small one is part of this process.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import os
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
@@ -22,22 +24,27 @@ from rich.table import Table
 from exporter import app
 from exporter.config import load
 from exporter.errors import ConfigError
+from exporter.simulator.receiver import Received, Receiver
+from exporter.simulator.trees import Forest
+from exporter.web.serve import listen, serve
 
 SEVERITIES = ("info", "warning", "error", "unclassified")
 PLAIN_EVERY = 5.0  # seconds between lines where no terminal looks on
 Counts = dict[tuple[str, str], dict[str, float]]
+Trees = deque[list[str]]
 
 
 async def run(port: int, seconds: float, speed: float) -> None:
     """Until Ctrl-C, or for so many seconds. Raises ConfigError if the port is taken."""
     with tempfile.TemporaryDirectory(prefix="platform-events-") as folder:
-        async with _simulator(speed) as (base, configuration):
+        async with _simulator(speed) as (base, configuration), _receiver() as (address, trees):
             path = Path(folder) / "exporter.json"
-            path.write_text(json.dumps(_configured(configuration, port, folder), indent=2))
-            await _with_exporter(path, base, seconds)
+            configured = _configured(configuration, port, folder)
+            path.write_text(json.dumps({**configured, "otlp": {"endpoint": address}}, indent=2))
+            await _with_exporter(path, base, seconds, trees)
 
 
-async def _with_exporter(path: Path, base: str, seconds: float) -> None:
+async def _with_exporter(path: Path, base: str, seconds: float, trees: Trees) -> None:
     config = load(path, environ={}, sets=())
     stop, bound = asyncio.Event(), asyncio.get_running_loop().create_future()
     running = asyncio.create_task(app.run(config, stop=stop, bound=bound.set_result))
@@ -47,7 +54,7 @@ async def _with_exporter(path: Path, base: str, seconds: float) -> None:
             return
         url = f"http://127.0.0.1:{bound.result()}"
         _say_where(url, base, path)
-        watching = asyncio.create_task(_watch(url, seconds))
+        watching = asyncio.create_task(_watch(url, seconds, trees))
         await asyncio.wait((running, watching), return_when=asyncio.FIRST_COMPLETED)
         watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -55,6 +62,24 @@ async def _with_exporter(path: Path, base: str, seconds: float) -> None:
     finally:
         stop.set()
         await running
+
+
+@contextlib.asynccontextmanager
+async def _receiver() -> AsyncIterator[tuple[str, Trees]]:
+    """Where spans can be sent, and the trees of the runs that are over, oldest first."""
+    trees, forest, stop = Trees(), Forest(), asyncio.Event()
+
+    def hear(received: Received) -> None:
+        if received.signal == "traces":
+            trees.extend(forest.add(received.message))
+
+    with listen("127.0.0.1:0") as listening:
+        serving = asyncio.create_task(serve(Receiver(hear).app(), listening, stop))
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}", trees
+        finally:
+            stop.set()
+            await serving
 
 
 @contextlib.asynccontextmanager
@@ -96,7 +121,7 @@ def _say_where(url: str, base: str, path: Path) -> None:
 TROUBLE = {"faults": [{"kind": "throttled", "where": "modelarts", "times": 5}]}
 
 
-async def _watch(url: str, seconds: float) -> None:
+async def _watch(url: str, seconds: float, trees: Trees) -> None:
     began, console = time.monotonic(), Console(highlight=False)
     async with httpx.AsyncClient(trust_env=False) as client:
         with (
@@ -109,6 +134,8 @@ async def _watch(url: str, seconds: float) -> None:
                 with contextlib.suppress(httpx.HTTPError):  # it may just be leaving
                     counts = read_counts((await client.get(f"{url}/metrics")).text)
                 passed = time.monotonic() - began
+                while trees:
+                    console.print("", *trees.popleft(), sep="\n", markup=False, soft_wrap=True)
                 if live is not None:
                     live.update(table(counts, passed), refresh=True)
                 elif passed - said >= PLAIN_EVERY:

@@ -128,7 +128,9 @@ class Seen(Fact, frozen=True):
 
 
 class RunsMoved(Fact, frozen=True):
-    """The runs of a resource after a read: the spans that are over now, and those still open (runs before their phases)."""
+    """The runs of a resource after a read: the spans that are over now, and those still open (runs before their phases).
+
+    ``late`` events came when the span they belong on was over."""
 
     target: str
     source: str
@@ -136,6 +138,24 @@ class RunsMoved(Fact, frozen=True):
     at: float
     closed: tuple[Span, ...]
     open: tuple[OpenSpan, ...]
+    late: int = 0
+
+
+class Outgoing(Fact, frozen=True):
+    """Spans or log records left the outbox: delivered, refused for good, or given up."""
+
+    signal: str
+    sent: int = 0
+    rejected: int = 0
+    dropped: int = 0
+
+
+class OutboxLevel(Fact, frozen=True):
+    """How many spans or log records wait in the outbox, and since when the oldest does."""
+
+    signal: str
+    pending: int
+    oldest: float | None
 
 
 class Unrecorded(Fact, frozen=True):

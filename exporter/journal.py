@@ -87,10 +87,13 @@ class Journal:
             signals += folded.signals
             ended += folded.ended
             if self._encode is not None:
-                parcels += self._encode(folded.spans, folded.told)
-            if folded.spans or folded.ended or folded.signals:
+                parcels += self._encode(resource, folded.spans, folded.told)
+            late = sum(told.late and told.news for told in folded.told)
+            if folded.spans or folded.ended or folded.signals or late:
                 open_ = tuple(_open(folded.runs))
-                moved.append(RunsMoved(self._target, self._source, resource, view.now / 1000, folded.spans, open_))
+                moved.append(
+                    RunsMoved(self._target, self._source, resource, view.now / 1000, folded.spans, open_, late)
+                )
         return Settled(runs, tuple(signals), tuple(ended), tuple(parcels), tuple(moved))
 
     def known(self) -> set[str]:

@@ -11,15 +11,15 @@ import msgspec
 from exporter.events import Answer, Ask, Event, Found, Millis, Page, Resource, Window
 from exporter.facts import Fact
 from exporter.signals import Changes, Mapped, Series
-from exporter.spans import Folded, Note, Parcel, Runs, Span, Stage, Told, View
+from exporter.spans import Folded, Kept, Level, Note, Parcel, Runs, Span, Stage, Told, View
 
 Tell = Callable[[Fact], None]
 Map = Callable[[Event], Mapped]
 Fold = Callable[[str, Runs, Sequence[Note], View], Folded]
 """What notes, in any order, and a listing make of the runs of a resource (by its id). The runs given are used up."""
 
-Encode = Callable[[Sequence[Span], Sequence[Told]], Sequence[Parcel]]
-"""What is to be sent of spans and events."""
+Encode = Callable[[str, Sequence[Span], Sequence[Told]], Sequence[Parcel]]
+"""What is to be sent of the spans and events of a resource (by its id)."""
 
 Reading = Generator[Ask | Page | Found, Answer | int | None, None]
 """A conversation with a vendor, stated without waiting.
@@ -124,9 +124,38 @@ class Restored(msgspec.Struct, frozen=True):
     notes: Mapping[Watch, Sequence[bytes]] = {}
 
 
+class Outbox(Protocol):
+    """Keeps the parcels of commits until they are delivered, in their order. Every method raises StoreError."""
+
+    async def oldest(self, signal: str, rows: int, size: int) -> list[Kept]:
+        """The parcels that have waited longest: at most ``rows``, and ``size`` bytes unless the first is larger."""
+        ...
+
+    async def delivered(self, signal: str, kept: Sequence[Kept]) -> None:
+        """They are forgotten."""
+        ...
+
+    async def refused(self, signal: str, kept: Kept, reason: str) -> None:
+        """It is set aside with the reason, and waits no more."""
+        ...
+
+    async def trim(self, signal: str, before: Millis, rows: int, size: int) -> int:
+        """Drops the oldest parcels: those put there ``before``, and as many as are too many or too large together.
+
+        Gives back how many spans or log records they held. Parcels that were set aside leave as well, uncounted.
+        """
+        ...
+
+    async def level(self, signal: str) -> Level:
+        """How much waits."""
+        ...
+
+
 class Store(Protocol):
     """Remembers what was counted. One commit is one transaction."""
 
+    @property
+    def outbox(self) -> Outbox: ...
     async def restore(self) -> Restored: ...
     async def grown(self, watch: Watch, events: Sequence[Event]) -> list[int]:
         """For each event how often it happened beyond what is remembered: ``max(0, count - remembered)``."""

@@ -4,7 +4,7 @@ A run is a job, a deployment or an operation; its phases are parts of it. A phas
 All times are Unix milliseconds by the vendor's clock.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -139,12 +139,14 @@ class Span(msgspec.Struct, frozen=True):
 class Told(msgspec.Struct, frozen=True):
     """An event and the span it stands on: (run, attempt, role), or ``None`` where it belongs to no run.
 
-    ``late``: that span was over, and perhaps sent, when the event came; so the event is not on it.
+    ``late``: that span was over, and perhaps sent, when the event came; so the event is not on it. ``news``: it happened
+    after first contact.
     """
 
     event: SpanEvent
     span: tuple[str, Millis, str] | None = None
     late: bool = False
+    news: bool = True
 
 
 class Folded(msgspec.Struct, frozen=True):
@@ -164,3 +166,21 @@ class Parcel(msgspec.Struct, frozen=True):
     signal: Literal["traces", "logs"]
     body: bytes
     number: int = 1
+
+
+class Kept(NamedTuple):
+    """A parcel that waits in the outbox, under its ``id``; later ones have larger ids."""
+
+    id: int
+    body: bytes
+    number: int
+
+
+class Level(NamedTuple):
+    """How full the outbox is of one signal: spans or log records, their rows and bytes, and when the oldest was put
+    there (Unix ms of this machine)."""
+
+    number: int = 0
+    rows: int = 0
+    size: int = 0
+    oldest: Millis | None = None

@@ -122,6 +122,7 @@ class FusedStore:
     def __init__(self, store: Store, fuse: Fuse) -> None:
         self._store, self._fuse = store, fuse
         self.restore, self.grown, self.close = store.restore, store.grown, store.close
+        self.outbox = store.outbox
 
     async def commit(self, commits: Sequence[Commit]) -> None:
         self._fuse.burn()

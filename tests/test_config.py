@@ -94,7 +94,7 @@ def test_sources_have_the_defaults_of_the_contract() -> None:
     assert config.targets[0].sources["modelarts_service"].max_poll_interval == 600
 
 
-def test_otlp_is_checked_whole_and_warned_of_while_nothing_sends_it() -> None:
+def test_the_section_otlp_becomes_a_lane_for_each_signal() -> None:
     switches = "traces: true, logs: false, metrics: false, headers_file: null, max_age: 24h"
     otlp = f"otlp={{endpoint: http://collector:4318, protocol: http/protobuf, {switches}}}"
 
@@ -102,9 +102,8 @@ def test_otlp_is_checked_whole_and_warned_of_while_nothing_sends_it() -> None:
 
     assert config.otlp is not None
     assert config.otlp.max_age == 86_400
-    assert config.warnings[-1] == (
-        "--set otlp: this version sends nothing to a collector yet; metrics are not affected"
-    )
+    assert {signal: lane.url for signal, lane in config.lanes.items()} == {"traces": "http://collector:4318/v1/traces"}
+    assert config.warnings == ()
 
 
 def test_a_glob_without_a_match_and_an_unheard_status_are_warnings(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from exporter.errors import StoreError
 from exporter.events import Event
 from exporter.ledger import LARGEST, Display, Ledger
-from exporter.ports import RECORD, Commit, Restored, Watch
+from exporter.ports import RECORD, Commit, Outbox, Restored, Watch
 from exporter.signals import Changes, Series
 
 A, B, C = (Watch("t", "s", name) for name in "abc")
@@ -24,6 +24,8 @@ def a_commit(watch: Watch, *names: str) -> Commit:
 
 class SlowStore:
     """Takes ``turns`` rounds of the loop for a transaction, knows no two at a time, and may be full."""
+
+    outbox: Outbox  # a ledger does not ask for it
 
     def __init__(self, turns: int = 3) -> None:
         self.kept: list[Sequence[Commit]] = []

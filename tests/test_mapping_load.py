@@ -1,8 +1,10 @@
 """Loading mapping files: every fault is one line that says where, what and the cure; files of one source become one pack."""
 
+import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from exporter.documents import Document, parse_document, read_document
@@ -10,16 +12,18 @@ from exporter.errors import ConfigError
 from exporter.events import Event
 from exporter.mapping.apply import mapper
 from exporter.mapping.packs import built_in, load
-from exporter.mapping.rules import Pack
-from exporter.mapping.schema import MappingFile
+from exporter.mapping.rules import Pack, PhaseForm, Process
+from exporter.mapping.schema import MappingFile, mapping_schema
 
 BAD = Path(__file__).parent / "data" / "bad-mappings"
 COMMON = frozenset({"severity", "reason", "text", "resource"})
 FIELDS = {
     "modelarts_pool": COMMON | {"type"},
     "modelarts_training": COMMON | {"level", "source"},
+    "modelarts_service": COMMON | {"event_type"},
     "dws": COMMON | {"name"},
 }
+STATUSES = {"modelarts_service": ("deploying", "running", "failed")}
 
 
 def pool_event(raw: Any, resource: str) -> Event:
@@ -29,7 +33,7 @@ def pool_event(raw: Any, resource: str) -> Event:
 
 
 def loaded(*documents: Document) -> tuple[Pack, ...]:
-    return load(documents, FIELDS, dict.fromkeys(FIELDS, pool_event))
+    return load(documents, FIELDS, dict.fromkeys(FIELDS, pool_event), STATUSES)
 
 
 def sets() -> list[tuple[str, ...]]:
@@ -104,6 +108,48 @@ def test_severities_and_hints_of_files_add_up_and_the_earlier_file_wins() -> Non
     assert pack.hints == ("odd", "lost")
 
 
+def test_processes_of_files_add_up_and_the_earlier_file_wins() -> None:
+    """So a timeout can be changed, and a phase or a status added, without saying the rest again."""
+    mine = document(
+        """
+process:
+  phases:
+    image_pulling: {timeout: 2h}
+    warm_up: {begun_by: model_startup}
+  closes_on: {Deploying: unknown, failed: cancelled}
+  give_up_after: 1h
+""",
+        "mine.yaml",
+        "modelarts_service",
+    )
+    theirs = document(
+        """
+process:
+  run: DEPLOY service
+  phases:
+    image_pulling: {timeout: 30m, begun_by: model_startup}
+    model_startup: {timeout: 20m}
+  closes_on: {running: success, failed: failure}
+  give_up_after: 1d
+""",
+        "theirs.yaml",
+        "modelarts_service",
+    )
+    (pack,) = loaded(mine, theirs)
+    assert pack.process == Process(
+        run="DEPLOY service",
+        operations=(),
+        phases={
+            "image_pulling": PhaseForm(7200.0, "model_startup"),
+            "model_startup": PhaseForm(1200.0, None),
+            "warm_up": PhaseForm(None, "model_startup"),
+        },
+        closes_on={"running": "success", "failed": "cancelled", "deploying": "unknown"},
+        from_creation=False,
+        patience=3600.0,
+    )
+
+
 def test_each_source_has_its_own_pack() -> None:
     packs = loaded(document(SHIPPED), document("rules:\n  - {id: moved, shape: moved}", "other.yaml", "dws"))
     assert [(pack.source, len(pack.rules)) for pack in packs] == [("modelarts_pool", 3), ("dws", 1)]
@@ -137,11 +183,25 @@ def test_the_packs_that_come_along_are_found_and_fit_the_form() -> None:
         MappingFile.model_validate(read_document(path).data)
 
 
-def test_the_form_can_be_written_as_a_json_schema() -> None:
-    schema = MappingFile.model_json_schema()
+def test_the_json_schema_of_the_form_stands_beside_the_packs_and_they_name_it() -> None:
+    """Editors find it there; ``make schema`` writes it."""
+    schema = mapping_schema()
     assert schema["additionalProperties"] is False
     assert set(schema["required"]) == {"mapping", "source"}
     assert "as" in schema["$defs"]["RulePart"]["properties"]
+    for path in built_in():
+        first = path.read_text("utf-8").partition("\n")[0]
+        name = first.removeprefix("# yaml-language-server: $schema=")
+        assert json.loads((path.parent / name).read_text("utf-8")) == schema, "run: make schema"
+
+
+@pytest.mark.parametrize("path", built_in(), ids=lambda path: path.name)
+def test_an_editor_finds_no_fault_in_a_pack_and_does_in_one_with_a_wrong_key(path: Path) -> None:
+    check = jsonschema.Draft202012Validator(mapping_schema())
+    data: Any = read_document(path).data
+    assert list(check.iter_errors(data)) == []
+    data["rules"][0]["shapes"] = "x"
+    assert [list(error.absolute_path) for error in check.iter_errors(data)] == [["rules", 0]]
 
 
 def test_a_test_may_expect_any_label_value() -> None:

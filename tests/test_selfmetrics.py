@@ -28,6 +28,7 @@ CONTRACT: dict[str, tuple[str, set[str]]] = {
     "api_throttled_total": ("counter", API),
     "truncated_reads_total": ("counter", TS),
     "late_events_total": ("counter", TS),
+    "trace_late_events_total": ("counter", TS),
     "events_history_total": ("counter", TS),
     "unreadable_records_total": ("counter", TS),
     "label_overflow_total": ("counter", {"metric", "label"}),
@@ -171,6 +172,7 @@ def test_the_global_registry_is_left_alone() -> None:
         ([facts.BudgetLeft("research", "dws", 0.5)], "api_budget_remaining", {"api": "dws"}, 0.5),
         ([facts.Records("research", "dws", "", history=5)], "events_history_total", {}, 5),
         ([facts.Records("research", "dws", "", late=2)], "late_events_total", {}, 2),
+        ([facts.RunsMoved("research", "dws", "c1", 0.0, (), (), late=2)], "trace_late_events_total", {}, 2),
         ([facts.Records("research", "dws", "", unreadable=3)], "unreadable_records_total", {}, 3),
         ([facts.Records("research", "dws", "", truncated=True)], "truncated_reads_total", {}, 1),
         ([facts.Overflowed("platform_moves_total", "from", 3)], "label_overflow_total", {"label": "from"}, 3),
@@ -206,13 +208,13 @@ def test_a_new_mapping_replaces_the_old_one_and_a_bad_one_does_not() -> None:
 
 def test_the_outbox_is_told_by_what_left_it_and_what_waits() -> None:
     metrics = own()
-    metrics.delivered("traces", sent=5, rejected=1)
-    metrics.delivered("traces", sent=1, dropped=2)
-    metrics.waiting("traces", 7, 1700000000.0)
+    metrics.tell(facts.Outgoing("traces", sent=5, rejected=1))
+    metrics.tell(facts.Outgoing("traces", sent=1, dropped=2))
+    metrics.tell(facts.OutboxLevel("traces", 7, 1700000000.0))
     names = ("outbox_sent_total", "outbox_rejected_total", "outbox_dropped_total", "outbox_pending")
     assert [value(metrics, name, signal="traces") for name in names] == [6, 1, 2, 7]
     assert value(metrics, "outbox_oldest_timestamp_seconds", signal="traces") == 1700000000
-    metrics.waiting("traces", 0, None)
+    metrics.tell(facts.OutboxLevel("traces", 0, None))
     assert value(metrics, "outbox_oldest_timestamp_seconds", signal="traces") == 0
 
 

@@ -137,7 +137,7 @@ class Prompt:
 
     def __init__(self, store: Store, clock: ManualClock) -> None:
         self._store, self._clock = store, clock
-        self.restore, self.grown, self.close = store.restore, store.grown, store.close
+        self.restore, self.grown, self.close, self.outbox = store.restore, store.grown, store.close, store.outbox
 
     async def commit(self, commits: Sequence[Commit]) -> None:
         committing = asyncio.create_task(self._store.commit(commits))

@@ -9,6 +9,7 @@ from exporter.config.check import MappingFiles, unheard_statuses
 from exporter.config.credentials import Found
 from exporter.config.layers import Tree
 from exporter.config.models import Config, Target, Written, WrittenTarget
+from exporter.config.otlp import Delivery
 from exporter.config.problems import Problem, dotted, lines
 from exporter.config.show import leaves, masked
 from exporter.documents import Path_
@@ -18,7 +19,7 @@ DEFAULT_BUDGET = {"huaweicloud": 2.0, "alibabacloud": 20.0}
 """Requests per second: well below the 100/s of PAI DLC; ModelArts and DWS publish no limits."""
 
 
-def build(written: Written, found: Mapping[int, Found], files: MappingFiles, tree: Tree) -> Config:
+def build(written: Written, found: Mapping[int, Found], files: MappingFiles, delivery: Delivery, tree: Tree) -> Config:
     """The configuration of a tree without problems; ``found`` are the logins by index of their target."""
     config = Config(
         targets=tuple(_target(target, found[index]) for index, target in enumerate(written.targets)),
@@ -30,7 +31,9 @@ def build(written: Written, found: Mapping[int, Found], files: MappingFiles, tre
         series_ttl=written.series_ttl,
         record=written.record,
         entries=tuple(files.entries),
-        warnings=tuple(lines([*files.warnings, *_cautions(written)], tree.origins)),
+        warnings=tuple(lines([*files.warnings, *delivery.warnings, *_cautions(written)], tree.origins)),
+        lanes=delivery.lanes,
+        stated=delivery.stated,
     )
     return msgspec.structs.replace(config, origins=_origins(config, files, tree))
 
@@ -54,8 +57,6 @@ def _target(target: WrittenTarget, found: Found) -> Target:
 
 def _cautions(written: Written) -> Iterator[Problem]:
     """What is understood, and yet will not do what one may think."""
-    if written.otlp is not None:
-        yield Problem(("otlp",), "this version sends nothing to a collector yet; metrics are not affected")
     for index, target in enumerate(written.targets):
         for name, options in target.sources.items():
             place = ("targets", index, "sources", name)

@@ -13,6 +13,7 @@ from exporter.config.given import Given, from_command_line, from_environment
 from exporter.config.keys import known_paths, misplaced
 from exporter.config.layers import Tree, gather, lay
 from exporter.config.models import Config, Written
+from exporter.config.otlp import complete, spoken_headers
 from exporter.config.problems import Origin, Problem, lines
 from exporter.config.schema import json_schema
 from exporter.config.wording import worded
@@ -36,12 +37,18 @@ def load(path: Path | None, *, environ: Mapping[str, str], sets: Sequence[str]) 
     files = find_mappings(tree.data.get("mappings"), folder)
     written, problems = _validated(tree, folder)
     problems += [*misplaced(tree.data, schema), *check_targets(tree.data)]
-    problems += spoken_password(tree.data, tree.origins)
-    problems += [*tree.problems, *files.problems, *(problem for each in found.values() for problem in each.problems)]
+    problems += [*spoken_password(tree.data, tree.origins), *spoken_headers(tree.origins)]
+    delivery = complete(written.otlp if written else None, environ)
+    problems += [
+        *tree.problems,
+        *files.problems,
+        *delivery.problems,
+        *(problem for each in found.values() for problem in each.problems),
+    ]
     told = [*lines(problems, tree.origins), *_web_file(written)]
     if told or written is None:
         raise ConfigError(told)
-    return build(written, found, files, tree)
+    return build(written, found, files, delivery, tree)
 
 
 def _validated(tree: Tree, folder: Path) -> tuple[Written | None, list[Problem]]:

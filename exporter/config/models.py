@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SecretStr,
     StrictBool,
     ValidationInfo,
     field_validator,
@@ -40,6 +41,7 @@ from exporter.config.values import (
     write_duration,
 )
 from exporter.errors import ConfigError
+from exporter.outputs.lane import Lane
 from exporter.secret import Secret
 from exporter.store import parse_store
 
@@ -143,20 +145,32 @@ class Web(Part):
 
 
 class Otlp(Part):
-    """Where spans, log records and metrics are sent."""
+    """Where spans and log records are sent. What is left out comes from the variables OTEL_EXPORTER_OTLP_*, if they are set."""
 
-    endpoint: Url = Field(examples=["http://collector:4318"])
+    endpoint: Url | None = Field(None, examples=["http://collector:4318"])
     """The collector's address, without /v1/traces."""
-    protocol: Literal["http/protobuf"] = "http/protobuf"
-    """How it is spoken to."""
+    protocol: Literal["http/protobuf", "http/json"] | None = None
+    """How it is spoken to (default http/protobuf)."""
     traces: StrictBool = True
     """Whether spans are sent."""
     logs: StrictBool = False
     """Whether every event is sent as a log record."""
     metrics: StrictBool = False
     """Whether metrics are pushed as well."""
+    headers: dict[str, SecretStr] = {}
+    """Headers to send along."""
     headers_file: File | None = None
-    """Headers to send along, one ``Name: value`` a line."""
+    """Headers to send along, one ``Name: value`` a line; read again when it changes."""
+    compression: Literal["gzip", "none"] | None = None
+    """How requests are packed (default gzip)."""
+    timeout: Interval | None = None
+    """How long an answer may take (default 10s)."""
+    certificate: File | None = None
+    """The authority that signed the receiver's certificate, in PEM form (default: those that the system trusts)."""
+    client_certificate: File | None = None
+    """Our own certificate, where the receiver asks for one."""
+    client_key: File | None = None
+    """Its key."""
     max_age: Seconds = 86400.0
     """How long what could not be sent is kept."""
 
@@ -240,6 +254,7 @@ class Config(msgspec.Struct, frozen=True):
 
     ``mappings`` are existing files in order, ``entries`` the paths and globs that named them. ``store`` may hold a password. ``origins`` tells for each dotted path where
     its value comes from: ``file:line``, ``environment NAME``, ``--set`` or ``default``. ``warnings`` are whole lines.
+    ``lanes`` say by signal how it is sent by OTLP; ``stated`` are attributes that the environment gives what is sent.
     """
 
     targets: tuple[Target, ...]
@@ -253,3 +268,5 @@ class Config(msgspec.Struct, frozen=True):
     entries: tuple[Path, ...] = ()
     origins: Mapping[str, str] = {}
     warnings: tuple[str, ...] = ()
+    lanes: Mapping[str, Lane] = {}
+    stated: Mapping[str, str] = {}

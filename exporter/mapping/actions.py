@@ -62,9 +62,8 @@ def _plain(draft: Draft, verb: str, place: str) -> Step | Called | None:
         *((f"attributes.{name}", name_of) for name, name_of in part.attributes.items()),
     ]:
         if origin is not None and draft.names.kind(origin) in (None, "texts", "numbers"):
-            draft.say(
-                f"no single value called '{origin}' in every shape; use one of {draft.names.known()}", *key.split(".")
-            )
+            known = draft.names.known(single=True)
+            draft.say(f"no single value called '{origin}' in every shape; use one of {known}", *key.split("."))
     if verb == "drop":
         return None
     if verb == "span_event":

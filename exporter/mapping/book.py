@@ -148,7 +148,8 @@ class Book(ABC):
             name = ""
             closed = self.runs.closed.get(name)
             late = closed is not None and note.at <= closed.end
-            self._told.append(Told(event, (self.process.run or "", closed.key, RUN) if closed and late else None, late))
+            place = (self.process.run or "", closed.key, RUN) if closed and late else None
+            self._told.append(Told(event, place, late, note.news))
             return
         run.last = max(run.last, note.at)
         fails = any(step.step == "fail" or step.outcome == "failure" for step in note.phases)
@@ -156,7 +157,7 @@ class Book(ABC):
             run.error = (event.reason or note.rule, event.text)
         _keep(phase or run.span, event)
         where = role(phase) if phase and not self.is_alone(run) else RUN
-        self._told.append(Told(event, (run.span.name, run.key, where)))
+        self._told.append(Told(event, (_full_name(run), run.key, where), news=note.news))
 
     def _since_series(self, phase: str) -> Series:
         return PHASE_SINCE, (*self.where, phase)
@@ -165,7 +166,7 @@ class Book(ABC):
         whole, bad = its_role == RUN, end.outcome in ("failure", "unknown")
         return Span(
             *self.where,
-            run=run.span.name,
+            run=_full_name(run),
             attempt=run.key,
             role=its_role,
             name=span.name,
@@ -179,6 +180,11 @@ class Book(ABC):
             events=tuple(span.events),
             dropped=span.dropped,
         )
+
+
+def _full_name(run: OpenRun) -> str:
+    """What tells a run from others of its resource that began at the same time."""
+    return f"{run.span.name}\0{run.span.of}" if run.span.of else run.span.name
 
 
 def role(phase: OpenSpan) -> str:

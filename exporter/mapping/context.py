@@ -36,6 +36,7 @@ class Names(NamedTuple):
             return self.captures.get(name)
         return "text" if name in ("severity", *REASON_FIELDS) else "any"
 
-    def known(self) -> str:
-        """All names, for a message."""
-        return ", ".join([*self.captures, *sorted(self.fields)])
+    def known(self, *, single: bool = False) -> str:
+        """All names, or those of ``single`` values, for a message."""
+        captures = [name for name, kind in self.captures.items() if not (single and kind in ("texts", "numbers"))]
+        return ", ".join([*captures, *sorted(self.fields)])

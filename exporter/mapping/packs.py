@@ -16,8 +16,8 @@ from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.context import Context
 from exporter.mapping.examples import Failure, Record, run_examples
 from exporter.mapping.expect import build_examples
-from exporter.mapping.process import build_process, check_steps
-from exporter.mapping.rules import REASON_FIELDS, UNNAMED, Example, Pack, Process, Rule
+from exporter.mapping.process import Declared, check_processes, check_steps, merge_processes, read_process
+from exporter.mapping.rules import REASON_FIELDS, Example, Pack, Rule
 from exporter.mapping.schema import MappingFile, read_mapping
 from exporter.mapping.tables import own_metrics, read_severity, read_vocab
 from exporter.signals import SEVERITIES, Metric
@@ -37,7 +37,7 @@ class Sheet(NamedTuple):
     severity: Mapping[str, str]
     metrics: Mapping[str, Metric]
     rules: tuple[Rule, ...]
-    process: Process | None
+    process: Declared | None
     examples: tuple[Example, ...]
 
 
@@ -113,10 +113,8 @@ def _sheet(
         document, faults, file.source, fields[file.source] - {"text"}, read_vocab(file, context), BUILTIN | metrics
     )
     severity = read_severity(file, context)
-    rules, process = (
-        tuple(build_rules(file.rules, context)),
-        build_process(file.process, statuses.get(file.source, ()), context),
-    )
+    rules = tuple(build_rules(file.rules, context))
+    process = read_process(file.process, statuses.get(file.source, ()), context)
     examples = tuple(build_examples(file.tests, context))
     return Sheet(document, file, context, severity, metrics, rules, process, examples)
 
@@ -125,6 +123,7 @@ def _checked(sheets: Sequence[Sheet], faults: list[str]) -> Pack:
     """The pack of one source, and what is wrong with its files taken together."""
     for number, sheet in enumerate(sheets):
         _check_disabled(sheet, sheets[number + 1 :])
+    check_processes([sheet.process for sheet in sheets if sheet.process])
     pack = _pack(sheets)
     check_reach(pack.rules, faults)
     check_domains(pack.rules, faults)
@@ -162,7 +161,7 @@ def _pack(sheets: Sequence[Sheet]) -> Pack:
         hints=tuple(dict.fromkeys(word for sheet in sheets for word in sheet.file.unmapped.hint_words)),
         examples=tuple(example for sheet in sheets for example in sheet.examples),
         hash=_hash(sheets),
-        process=next((sheet.process for sheet in sheets if sheet.process is not None), UNNAMED),
+        process=merge_processes([sheet.process for sheet in sheets if sheet.process]),
     )
 
 

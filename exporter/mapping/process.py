@@ -2,57 +2,98 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import get_args
+from typing import Any, NamedTuple, get_args
 
 from exporter.documents import Path_
 from exporter.mapping.context import Context
 from exporter.mapping.holes import TYPES
 from exporter.mapping.names import label_faults
-from exporter.mapping.rules import PhaseForm, Process, Rule
-from exporter.mapping.schema import ProcessPart
+from exporter.mapping.rules import UNNAMED, PhaseForm, Process, Rule
+from exporter.mapping.schema import PhasePart, ProcessPart
 from exporter.signals import OPEN_PHASES, RUN
 from exporter.spans import Outcome
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 _RESERVED = (RUN, OPEN_PHASES)
-_PATIENCE = 14 * 86400.0  # seconds without an event after which a run counts as lost
+_SINGLE = ("run", "runs", "starts", "give_up_after")
 
 
-def build_process(part: ProcessPart | None, statuses: Sequence[str], context: Context) -> Process | None:
-    """The process that a file declares, if it does. ``statuses`` are the states the source's listing can tell."""
+class Declared(NamedTuple):
+    """What one file says of the process of its source, and the operations that it names."""
+
+    part: ProcessPart
+    operations: tuple[str, ...]
+    context: Context
+
+
+def read_process(part: ProcessPart | None, statuses: Sequence[str], context: Context) -> Declared | None:
+    """What a file says of a process, if it does. ``statuses`` are the states the source's listing can tell."""
     if part is None:
         return None
-    _check_kind(part, context)
-    patience = _PATIENCE
-    if part.give_up_after is not None:
-        patience = _seconds(part.give_up_after, ("process", "give_up_after"), context) or _PATIENCE
-    forms, closes = dict(_phases(part, context)), dict(_closes(part, statuses, context))
-    return Process(part.run, _operations(part, context), forms, closes, part.starts == "created", patience)
-
-
-def _check_kind(part: ProcessPart, context: Context) -> None:
-    path: Path_ = ("process",)
     if part.run is not None and part.runs is not None:
-        context.say((*path, "runs"), "there is a 'run' too; keep one of the two")
-    if part.runs is not None and part.phases:
-        context.say((*path, "phases"), "operations that go on side by side have no phases; remove them, or write 'run'")
-    if part.run is None and part.runs is None and (part.closes_on or part.starts):
-        context.say(path, "says when runs begin or end, but names none; add 'run: …' with what a run is called")
-
-
-def _phases(part: ProcessPart, context: Context) -> Iterator[tuple[str, PhaseForm]]:
+        context.say(("process", "runs"), "there is a 'run' too; keep one of the two")
+    if part.give_up_after is not None:
+        _check_seconds(part.give_up_after, ("process", "give_up_after"), context)
     for name, phase in part.phases.items():
         place = ("process", "phases", name)
-        for fault in [
-            *label_faults(name),
-            *(["is a word of the language; choose another"] if name in _RESERVED else []),
-        ]:
+        reserved = ["is a word of the language; choose another"] if name in _RESERVED else []
+        for fault in [*label_faults(name), *reserved]:
             context.say(place, fault)
-        timeout = None if phase.timeout is None else _seconds(phase.timeout, (*place, "timeout"), context)
-        if phase.begun_by is not None and (phase.begun_by not in part.phases or phase.begun_by == name):
-            others = ", ".join(other for other in part.phases if other != name) or "none"
-            context.say((*place, "begun_by"), f"no other phase '{phase.begun_by}'; use one of {others}")
-        yield name, PhaseForm(timeout, phase.begun_by)
+        if phase.timeout is not None:
+            _check_seconds(phase.timeout, (*place, "timeout"), context)
+    _check_statuses(part, statuses, context)
+    return Declared(part, _operations(part, context), context)
+
+
+def check_processes(declared: Sequence[Declared]) -> None:
+    """Notes what does not fit together in the files of a source, in order of precedence: each stands on those after it."""
+    for number, one in enumerate(declared):
+        below = _merged([other.part for other in declared[number + 1 :]])
+        whole = _merged([one.part, below])
+        _check_kind(one, below)
+        for name, phase in one.part.phases.items():
+            if phase.begun_by is not None and (phase.begun_by not in whole.phases or phase.begun_by == name):
+                others = ", ".join(other for other in whole.phases if other != name) or "none"
+                place = ("process", "phases", name, "begun_by")
+                one.context.say(place, f"no other phase '{phase.begun_by}'; the others are: {others}")
+
+
+def merge_processes(declared: Sequence[Declared]) -> Process:
+    """The process of files of one source that are without fault, in order of precedence: each adds to those after it."""
+    if not declared:
+        return UNNAMED
+    part = _merged([one.part for one in declared])
+    return Process(
+        run=part.run,
+        operations=next((one.operations for one in declared if one.operations), ()),
+        phases={name: PhaseForm(_seconds(phase.timeout), phase.begun_by) for name, phase in part.phases.items()},
+        closes_on=dict(part.closes_on),
+        from_creation=part.starts == "created",
+        patience=_seconds(part.give_up_after) or UNNAMED.patience,
+    )
+
+
+def _merged(parts: Sequence[ProcessPart]) -> ProcessPart:
+    said, phases, closes = dict[str, Any](), dict[str, PhasePart](), dict[str, Outcome]()
+    for part in reversed(parts):
+        said |= {key: value for key in _SINGLE if (value := getattr(part, key)) is not None}
+        closes |= {status.casefold(): outcome for status, outcome in part.closes_on.items()}
+        for name, phase in part.phases.items():
+            phases[name] = phases.get(name, PhasePart()).model_copy(update=phase.model_dump(exclude_unset=True))
+    return ProcessPart.model_construct(phases=phases, closes_on=closes, **said)
+
+
+def _check_kind(one: Declared, below: ProcessPart) -> None:
+    part, say = one.part, one.context.say
+    if part.run is not None and below.runs is not None:
+        say(("process", "run"), "a later file names operations with 'runs'; remove it")
+    if part.runs is not None and (below.run is not None or below.phases):
+        say(("process", "runs"), "a later file has runs with phases; remove it")
+    if (part.runs or below.runs) is not None and part.phases:
+        cure = "remove them, or write 'run'" if part.runs else "remove them"
+        say(("process", "phases"), f"operations that go on side by side have no phases; {cure}")
+    if (part.run or part.runs or below.run or below.runs) is None and (part.closes_on or part.starts):
+        say(("process",), "says when runs begin or end, but names none; add 'run: …' with what a run is called")
 
 
 def _operations(part: ProcessPart, context: Context) -> tuple[str, ...]:
@@ -64,22 +105,23 @@ def _operations(part: ProcessPart, context: Context) -> tuple[str, ...]:
     return context.vocab.get(part.runs, ())
 
 
-def _closes(part: ProcessPart, statuses: Sequence[str], context: Context) -> Iterator[tuple[str, Outcome]]:
-    known = {status.casefold(): status for status in statuses}
-    for status, outcome in part.closes_on.items():
+def _check_statuses(part: ProcessPart, statuses: Sequence[str], context: Context) -> None:
+    known = {status.casefold() for status in statuses}
+    for status in part.closes_on:
         if status.casefold() not in known:
             near = get_close_matches(status, statuses, n=1)
             cure = f"write '{near[0]}'" if near else f"use one of {', '.join(statuses) or 'none'}"
             context.say(("process", "closes_on", status), f"no status '{status}' of this source; {cure}")
-        yield status.casefold(), outcome
 
 
-def _seconds(text: str, path: Path_, context: Context) -> float | None:
-    seconds = TYPES["duration"].read(text)
-    if isinstance(seconds, float) and seconds > 0:
-        return seconds
-    context.say(path, f"'{text}' is no duration; write one such as 30m, 2h or 14d")
-    return None
+def _seconds(text: str | None) -> float | None:
+    seconds = None if text is None else TYPES["duration"].read(text)
+    return seconds if isinstance(seconds, float) and seconds > 0 else None
+
+
+def _check_seconds(text: str, path: Path_, context: Context) -> None:
+    if _seconds(text) is None:
+        context.say(path, f"'{text}' is no duration; write one such as 30m, 2h or 14d")
 
 
 def check_steps(rules: Sequence[Rule], process: Process, faults: list[str]) -> None:

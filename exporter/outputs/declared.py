@@ -13,13 +13,14 @@ COUNTERS: Rows = (
     ("api_throttled_total", API, "Requests that a vendor refused for now."),
     ("truncated_reads_total", TS, "Reads after which events may be missing for good."),
     ("late_events_total", TS, "Events that became readable after their time had been read; they count."),
+    ("trace_late_events_total", TS, "Events that came when the span they belong on was over; they count."),
     ("events_history_total", TS, "Events older than the first contact; they are in no other counter."),
     ("unreadable_records_total", TS, "Records of a vendor that could not be read; they are in no other counter."),
     ("label_overflow_total", ("metric", "label"), "Label values outside their domain, shown as other."),
     ("unrecorded_answers_total", (), "Answers of vendors that should have been recorded and were not."),
     ("outbox_sent_total", SIGNAL, "Records delivered by OTLP."),
     ("outbox_rejected_total", SIGNAL, "Records that the receiver refused for good."),
-    ("outbox_dropped_total", SIGNAL, "Records given up because they grew too old."),
+    ("outbox_dropped_total", SIGNAL, "Records given up because they grew too old or too many."),
 )
 GAUGES: Rows = (
     ("target_up", TS, "Whether the last read got through; 0 also before the first."),

@@ -63,6 +63,11 @@ class SelfMetrics:
             facts.Skewed: lambda fact: self._set("clock_skew_seconds", fact.seconds, fact.target),
             facts.KeysExpire: self._keys_expire,
             facts.Loaded: self._loaded,
+            facts.Outgoing: lambda fact: self.delivered(fact.signal, fact.sent, fact.rejected, fact.dropped),
+            facts.OutboxLevel: lambda fact: self.waiting(fact.signal, fact.pending, fact.oldest),
+            facts.RunsMoved: lambda fact: self._count(
+                "trace_late_events_total", fact.target, fact.source, by=fact.late
+            ),
         }
 
     def tell(self, fact: facts.Fact) -> None:

@@ -60,6 +60,10 @@ STEPS: tuple[tuple[str, ...], ...] = (
             at INTEGER NOT NULL, refused TEXT
         )""",
     ),
+    (
+        "CREATE INDEX outbox_waiting ON outbox (signal, id) WHERE refused IS NULL",
+        "CREATE INDEX outbox_refused ON outbox (signal, id) WHERE refused IS NOT NULL",
+    ),
 )
 TOTALS = (
     "watches", "counters", "histograms", "gauges", "states", "held", "contacts", "resources", "runs", "notes", "outbox",

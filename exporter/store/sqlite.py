@@ -14,11 +14,13 @@ from typing import NamedTuple, TypeVar
 from exporter.errors import StoreError
 from exporter.events import Event
 from exporter.ports import Commit, Restored, Watch
-from exporter.store import totals
+from exporter.spans import Level
+from exporter.store import outbox, totals
 from exporter.store.database import connect, write
 from exporter.store.draft import Draft
 from exporter.store.lock import lock
 from exporter.store.memory import Memory
+from exporter.store.outbox import SqliteOutbox
 from exporter.store.place import Place
 from exporter.store.statements import Statement
 from exporter.store.trouble import DAMAGED, FOREIGN, trouble
@@ -37,9 +39,10 @@ class _File(NamedTuple):
 class SqliteStore:
     """See ``exporter.ports.Store``; made by ``open_sqlite``."""
 
-    def __init__(self, file: _File, memory: Memory, thread: ThreadPoolExecutor) -> None:
+    def __init__(self, file: _File, memory: Memory, thread: ThreadPoolExecutor, waiting: dict[str, Level]) -> None:
         self._file, self._memory, self._thread = file, memory, thread
         self._turn = asyncio.Lock()
+        self.outbox = SqliteOutbox(self._work, waiting)
 
     async def restore(self) -> Restored:
         """All that was committed, except the keys: those were read when the file was opened. Raises StoreError."""
@@ -67,10 +70,15 @@ class SqliteStore:
             draft = Draft(self._memory)
             for commit in commits:
                 draft.take(commit)
-            statements: list[Statement] = [*totals.statements(commits), *draft.statements()]
+            statements: list[Statement] = [
+                *totals.statements(commits),
+                *draft.statements(),
+                *outbox.statements(commits),
+            ]
             if statements:
                 await self._work(lambda database: write(database, statements))
             draft.adopt()
+            self.outbox.added(commits)
 
     async def _work(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
@@ -86,14 +94,14 @@ async def open_sqlite(place: Place) -> SqliteStore:
     """
     thread = ThreadPoolExecutor(1, thread_name_prefix="store")
     try:
-        file, memory = await asyncio.get_running_loop().run_in_executor(thread, _open, place)
+        file, memory, waiting = await asyncio.get_running_loop().run_in_executor(thread, _open, place)
     except BaseException:
         thread.shutdown(wait=False)
         raise
-    return SqliteStore(file, memory, thread)
+    return SqliteStore(file, memory, thread, waiting)
 
 
-def _open(place: Place) -> tuple[_File, Memory]:
+def _open(place: Place) -> tuple[_File, Memory, dict[str, Level]]:
     where = ":memory:" if place.path is None else str(place.path)
     with ExitStack() as closing:
         if place.path is not None:
@@ -101,10 +109,10 @@ def _open(place: Place) -> tuple[_File, Memory]:
         try:
             database = connect(place)
             closing.callback(database.close)
-            memory = _read_keys(database, where)
+            memory, waiting = _read_keys(database, where), outbox.levels(database)
         except FOREIGN as error:
             raise trouble(where, error) from error
-        return _File(where, database, closing.pop_all()), memory
+        return _File(where, database, closing.pop_all()), memory, waiting
 
 
 def _read_keys(database: sqlite3.Connection, where: str) -> Memory:

@@ -1,0 +1,210 @@
+"""Completes the section ``otlp`` from OpenTelemetry's own variables: one lane for each signal that is sent. Sends nothing.
+
+The configuration comes first, then a signal's own variable, then the one for all signals. Without the section nothing is
+sent, whatever the variables say: many clusters set them for every pod.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from exporter.config.models import Otlp
+from exporter.config.problems import Origin, Problem
+from exporter.config.values import quote, read_url
+from exporter.errors import ConfigError
+from exporter.outputs.lane import Lane, Protocol, is_header, read_headers, trust
+from exporter.secret import Secret
+
+GRPC_PORT = 4317
+_PROTOCOLS: dict[str, Protocol] = {"http/protobuf": "http/protobuf", "http/json": "http/json"}
+_EXAMPLE = "http://collector:4318"
+
+
+class Delivery(NamedTuple):
+    """The lanes by signal, attributes of the environment for what is sent, what is wrong, and what may be."""
+
+    lanes: dict[str, Lane]
+    stated: dict[str, str]
+    problems: list[Problem]
+    warnings: list[Problem]
+
+
+class _Unusable(Exception):
+    """A value that cannot be used; ``problem`` says why."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+
+
+class _Variables:
+    """OpenTelemetry's variables for one signal."""
+
+    def __init__(self, environ: Mapping[str, str], signal: str) -> None:
+        self._environ, self._own, self._all = environ, f"OTEL_EXPORTER_OTLP_{signal.upper()}_", "OTEL_EXPORTER_OTLP_"
+
+    def find(self, name: str) -> tuple[str, str]:
+        """The variable that holds, and its value; two empty texts if none does. An empty one counts as not set."""
+        for variable in (self._own + name, self._all + name):
+            if value := self._environ.get(variable, "").strip():
+                return variable, value
+        return "", ""
+
+    def is_own(self, variable: str) -> bool:
+        """Whether it is for this signal alone."""
+        return variable.startswith(self._own)
+
+
+def complete(otlp: Otlp | None, environ: Mapping[str, str]) -> Delivery:
+    """What is sent, and how; every problem at once."""
+    done = Delivery({}, {}, [], [])
+    if otlp is None:
+        return done
+    signals = [name for name, on in (("traces", otlp.traces), ("logs", otlp.logs)) if on]
+    if not signals:
+        done.warnings.append(Problem(("otlp",), "sends nothing; write traces: true or logs: true, or remove it"))
+    done.problems.extend(_own_faults(otlp))
+    try:
+        done.stated.update(_stated(environ))
+        for signal in signals if not done.problems else ():
+            done.lanes[signal] = _lane(otlp, signal, _Variables(environ, signal))
+    except _Unusable as error:
+        done.problems.append(error.problem)
+    for lane in done.lanes.values():
+        done.warnings.extend(_doubts(lane))
+    return done
+
+
+def spoken_headers(origins: Mapping[tuple[str | int, ...], Origin]) -> Iterator[Problem]:
+    """Headers may hold a password: they must not come from the command line."""
+    for path, origin in origins.items():
+        if path[:2] == ("otlp", "headers") and origin.kind == "--set":
+            words = "does not belong on a command line, which every process can read; use headers_file"
+            yield Problem(origin.path, words, origin)
+            return
+
+
+def _own_faults(otlp: Otlp) -> Iterator[Problem]:
+    if otlp.metrics:
+        words = "not available in this version; let Prometheus scrape /metrics, and remove the key"
+        yield Problem(("otlp", "metrics"), words)
+    if otlp.endpoint is not None and urlsplit(otlp.endpoint).path.endswith(("/v1/traces", "/v1/logs", "/v1/metrics")):
+        yield Problem(("otlp", "endpoint"), f"must not end with the path of a signal, which is added; write {_EXAMPLE}")
+    if otlp.client_key is not None and otlp.client_certificate is None:
+        yield Problem(("otlp", "client_key"), "is of no use alone; write client_certificate too")
+    for name, value in otlp.headers.items():
+        if not is_header(name, value.get_secret_value()):
+            yield Problem(("otlp", "headers"), "holds what is no header; write {Name: value}, without line breaks")
+            break
+    if otlp.headers_file is not None:
+        try:
+            read_headers(otlp.headers_file.read_text("utf-8"))
+        except (ValueError, OSError) as error:
+            words = (
+                str(error) if type(error) is ValueError else "cannot be read as text; write one 'Name: value' a line"
+            )
+            yield Problem(("otlp", "headers_file"), words)
+
+
+def _lane(otlp: Otlp, signal: str, variables: _Variables) -> Lane:
+    lane = Lane(
+        signal=signal,
+        url=_url(otlp, signal, variables),
+        protocol=otlp.protocol or _protocol(variables),
+        headers={**_headers(variables), **{k.lower(): Secret(v.get_secret_value()) for k, v in otlp.headers.items()}},
+        headers_file=otlp.headers_file,
+        gzip=_is_packed(otlp, variables),
+        timeout=otlp.timeout if otlp.timeout is not None else _timeout(variables),
+        certificate=otlp.certificate or _file(variables, "CERTIFICATE"),
+        client_certificate=otlp.client_certificate or _file(variables, "CLIENT_CERTIFICATE"),
+        client_key=otlp.client_key or _file(variables, "CLIENT_KEY"),
+    )
+    try:
+        trust(lane)
+    except ConfigError as error:
+        path, _, words = error.problems[0].partition(": ")
+        raise _Unusable(Problem(tuple(path.split(".")), words)) from None
+    return lane
+
+
+def _url(otlp: Otlp, signal: str, variables: _Variables) -> str:
+    if otlp.endpoint is not None:
+        return f"{otlp.endpoint}/v1/{signal}"
+    variable, value = variables.find("ENDPOINT")
+    if not variable:
+        raise _Unusable(Problem(("otlp", "endpoint"), f"is missing; write for example endpoint: {_EXAMPLE}"))
+    try:
+        url = read_url(value)
+    except ValueError as error:
+        raise _unusable(variable, str(error)) from None
+    return url if variables.is_own(variable) else f"{url}/v1/{signal}"
+
+
+def _protocol(variables: _Variables) -> Protocol:
+    variable, value = variables.find("PROTOCOL")
+    if variable and value not in _PROTOCOLS:
+        raise _unusable(variable, f"{quote(value)} is not spoken here; write http/protobuf or http/json")
+    return _PROTOCOLS.get(value, "http/protobuf")
+
+
+def _headers(variables: _Variables) -> dict[str, Secret]:
+    variable, value = variables.find("HEADERS")
+    return {key.lower(): Secret(text) for key, text in _pairs(variable, value)}
+
+
+def _is_packed(otlp: Otlp, variables: _Variables) -> bool:
+    if otlp.compression is not None:
+        return otlp.compression == "gzip"
+    variable, value = variables.find("COMPRESSION")
+    if value not in ("", "gzip", "none"):
+        raise _unusable(variable, f"{quote(value)} is not known here; write gzip or none")
+    return value != "none"
+
+
+def _timeout(variables: _Variables) -> float:
+    """The specification counts it in milliseconds."""
+    variable, value = variables.find("TIMEOUT")
+    if not variable:
+        return 10.0
+    if not (value.isascii() and value.isdecimal() and int(value) > 0):
+        raise _unusable(variable, f"{quote(value)} is no number of milliseconds; write 10000")
+    return int(value) / 1000
+
+
+def _file(variables: _Variables, name: str) -> Path | None:
+    variable, value = variables.find(name)
+    if not variable:
+        return None
+    try:
+        with Path(value).open("rb"):
+            return Path(value)
+    except (OSError, ValueError):
+        raise _unusable(variable, "names a file that cannot be read; check the path and its permissions") from None
+
+
+def _stated(environ: Mapping[str, str]) -> dict[str, str]:
+    """Attributes for the resource of all that is sent."""
+    variable = "OTEL_RESOURCE_ATTRIBUTES"
+    stated = dict(_pairs(variable, environ.get(variable, "").strip()))
+    if name := environ.get("OTEL_SERVICE_NAME", "").strip():
+        stated["service.name"] = name
+    return stated
+
+
+def _pairs(variable: str, value: str) -> Iterator[tuple[str, str]]:
+    """``key=value,key=value``, the values percent-encoded."""
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        key, equals, text = part.partition("=")
+        found = unquote(text.strip())
+        if not equals or not key.strip() or not found.isprintable():
+            raise _unusable(variable, "must be key=value,key=value, with special signs in values as %20")
+        yield key.strip(), found
+
+
+def _doubts(lane: Lane) -> Iterator[Problem]:
+    if urlsplit(lane.url).port == GRPC_PORT:
+        yield Problem(("otlp", "endpoint"), "4317 is usually the port of gRPC; HTTP, which is spoken here, has 4318")
+
+
+def _unusable(variable: str, words: str) -> _Unusable:
+    return _Unusable(Problem((), words, Origin("environment", variable)))

@@ -1,0 +1,87 @@
+"""Where telemetry comes from, as OpenTelemetry says it: the resource of a source of a target, attributes, event names."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+
+from exporter import __version__
+from exporter.signals import OTHER
+from exporter.spans import SpanEvent
+
+NAME = "platform-events-exporter"
+SCHEMA = "https://opentelemetry.io/schemas/1.44.0"
+_PROVIDERS = {"huaweicloud": "huawei_cloud", "alibabacloud": "alibaba_cloud"}
+_OURS = ("cloud.provider", "cloud.platform", "cloud.region", "cloud.account.id", "service.instance.id")
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """A source of a target. ``project`` is "" where none is written; then the target's name tells accounts apart.
+
+    ``stated`` are attributes of the user's environment; they give way where they would deny where the spans come from.
+    """
+
+    platform: str
+    region: str
+    project: str
+    target: str
+    source: str
+    stated: Mapping[str, str] = {}
+
+    @property
+    def account(self) -> str:
+        """What tells this account's resources from those of others."""
+        return self.project or self.target
+
+    def resource(self) -> Resource:
+        """The resource of all its spans and log records: the same in every process, and nothing about this machine."""
+        provider = _PROVIDERS.get(self.platform, self.platform)
+        product = self.source.partition("_")[0]
+        ours = {
+            "service.name": product,
+            "service.namespace": self.target,
+            "service.instance.id": f"{self.platform}/{self.region}/{self.account}",
+            "cloud.provider": provider,
+            "cloud.platform": f"{provider}_{product}",
+            "cloud.region": self.region,
+            **({"cloud.account.id": self.project} if self.project else {}),
+        }
+        told = {**ours, **self.stated, **{name: ours[name] for name in _OURS if name in ours}}
+        return Resource(attributes=attributes(told.items()))
+
+    def event_name(self, event: SpanEvent) -> str:
+        """What the mapping calls an event, else one of few names made of its reason."""
+        area = self.source.replace("_", ".", 1)
+        return event.name or f"{area}.{_snake(event.reason) if event.reason not in ('', OTHER) else 'event'}"
+
+
+def scope() -> InstrumentationScope:
+    """This program."""
+    return InstrumentationScope(name=NAME, version=__version__)
+
+
+def attributes(pairs: Iterable[tuple[str, str | int | bool]]) -> list[KeyValue]:
+    """Attributes in their order; of a name that comes twice the last one stands, as keys are unique."""
+    return [KeyValue(key=key, value=_value(value)) for key, value in dict(pairs).items()]
+
+
+def event_attributes(event: SpanEvent) -> list[tuple[str, str | int | bool]]:
+    """What is told of an event besides its name, its time and its text."""
+    own = [("event.id", event.id), ("platform.event.severity", event.severity), ("platform.event.reason", event.reason)]
+    return [*((key, value) for key, value in own if value), *event.attributes]
+
+
+def _value(value: str | int | bool) -> AnyValue:
+    if isinstance(value, bool):
+        return AnyValue(bool_value=value)
+    return AnyValue(int_value=value) if isinstance(value, int) else AnyValue(string_value=value)
+
+
+def _snake(words: str) -> str:
+    """``PoolStatusChange`` as ``pool_status_change``."""
+    out = ""
+    for before, sign, after in zip(" " + words, words, words[1:] + " ", strict=False):
+        new = sign.isupper() and (before.islower() or before.isdigit() or (before.isupper() and after.islower()))
+        out += ("_" if new else "") + (sign.lower() if sign.isalnum() else "_")
+    return out

@@ -1,0 +1,63 @@
+"""Carries the requests of one lane: packs them, opens the connection anew when its certificates change; judges nothing."""
+
+from pathlib import Path
+
+import httpx
+from isal import igzip
+
+from exporter import __version__
+from exporter.outputs.lane import CONTENT, Headers, Lane, trust
+from exporter.outputs.origin import NAME
+from exporter.outputs.otlpjson import as_json
+
+LEVEL = 1  # of gzip: higher ones take longer than they save
+Stamps = tuple[tuple[int, int], ...]
+
+
+class Wire:
+    """A connection to a receiver. Raises ConfigError for certificates that cannot be used, here and when they change."""
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self._headers = Headers(lane)
+        self._headers.current()
+        self._stamps, self._client = _stamps(lane.files()), self._open()
+
+    async def post(self, body: bytes) -> httpx.Response:
+        """The answer to a request in protobuf. Raises httpx.HTTPError, and ConfigError for files that went bad."""
+        lane = self.lane
+        if (stamps := _stamps(lane.files())) != self._stamps:
+            fresh = self._open()
+            await self._client.aclose()
+            self._stamps, self._client = stamps, fresh
+        if lane.protocol == "http/json":
+            body = as_json(lane.signal, body)
+        packed = {"content-encoding": "gzip"} if lane.gzip else {}
+        headers = {
+            "user-agent": f"{NAME}/{__version__}",
+            **self._headers.current(),
+            "content-type": CONTENT[lane.protocol],
+            **packed,
+        }
+        content = igzip.compress(body, compresslevel=LEVEL, mtime=0) if lane.gzip else body
+        return await self._client.post(lane.url, content=content, headers=headers)
+
+    async def aclose(self) -> None:
+        """Closes the connection."""
+        await self._client.aclose()
+
+    def _open(self) -> httpx.AsyncClient:
+        secure = trust(self.lane) if self.lane.url.startswith("https:") else False
+        return httpx.AsyncClient(verify=secure, timeout=self.lane.timeout, limits=httpx.Limits(max_connections=2))
+
+
+def _stamps(paths: tuple[Path, ...]) -> Stamps:
+    """When each was last written, and its size; zeros for one that is not there just now."""
+    found = []
+    for path in paths:
+        try:
+            stat = path.stat()
+            found.append((stat.st_mtime_ns, stat.st_size))
+        except OSError:
+            found.append((0, 0))
+    return tuple(found)
