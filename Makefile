@@ -14,6 +14,7 @@ help:
 	@echo "make check   formatting, lint and types"
 	@echo "make bench   measurements, each beside a baseline in the same run"
 	@echo "make dashboards-preview  pictures of the dashboards, from a day on the simulated clouds"
+	@echo "make screenshots  pictures of the exporter's pages in docs/screens"
 	@echo "make schema  the JSON Schema of mapping files, written anew"
 	@echo "make chart   values, schema, README and copies of the Helm chart, written anew"
 	@echo "make image   the container image; BUILDER=podman, BASE=…, IMAGE=…"
@@ -27,9 +28,8 @@ $(READY): requirements/run.txt requirements/test.txt pyproject.toml
 	@touch $@
 
 # The vendors' own SDK clients check the simulator, Helm and others the chart; they are big, so they come apart.
-$(HEAVY): $(READY) requirements/sdk.txt requirements/chart.txt requirements/browser.txt
+$(HEAVY): $(READY) requirements/sdk.txt requirements/chart.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/sdk.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/browser.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/chart.txt
 	@touch $@
 
@@ -42,13 +42,19 @@ prometheus:
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus prometheus-alertmanager >/dev/null; \
 	fi
 
+# Likewise the browser that looks at the pages.
+chromium:
+	@if ! command -v chromium >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
+	fi
+
 # Likewise what builds the image and judges the systemd unit.
 containers:
 	@if ! { command -v buildah && command -v systemd-analyze && command -v openssl; } >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah openssl systemd >/dev/null; \
 	fi
 
-test: $(HEAVY) prometheus containers
+test: $(HEAVY) prometheus containers chromium
 	$(BIN)/python -m pytest
 
 check: $(READY)
@@ -70,6 +76,10 @@ dashboards: $(READY)
 
 dashboards-preview: $(READY) prometheus
 	$(BIN)/python -m grafana.preview
+
+.PHONY: screenshots chromium
+screenshots: $(READY) chromium
+	$(BIN)/python tests/screenshots.py docs/screens
 
 .PHONY: schema chart image sbom containers
 schema: $(READY)
@@ -97,7 +107,6 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/test.txt --group sdk -o requirements/sdk.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/test.txt --group build -o requirements/build.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/test.txt --group chart -o requirements/chart.txt
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/test.txt --group browser -o requirements/browser.txt
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -5,7 +5,7 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from exporter import __version__
 from exporter.assembly import Account, Core, make_station, open_accounts, open_core, open_couriers, read_known
@@ -13,7 +13,6 @@ from exporter.config import Config, Target
 from exporter.facts import Fact, KeysExpire, Loaded, Noted
 from exporter.front import Front
 from exporter.health import Health
-from exporter.mapping.rules import Pack
 from exporter.outputs.log import Log, make_handler
 from exporter.outputs.otlp import Courier
 from exporter.outputs.prometheus import Prometheus
@@ -63,7 +62,8 @@ async def run(
             reload = Reload(config, core, stations, own, reread or (lambda: config))
             front = Front(config, core, stations, Health(pollers, clock), lambda: reload.known.packs)
             ears.extend((own.tell, front.hear))
-            _started(known.packs, f"listens on {_address(listening)}, {len(pollers)} sources", clock, tell)
+            _settle(Loaded(clock.now(), hashes(known.packs)), tell)
+            tell(_greeting(listening, pollers))
             if bound is not None:
                 bound(listening.getsockname()[1])
             work = [*_work(core, pollers, couriers), _housekeeping(core, pollers, accounts), reload.watch()]
@@ -72,12 +72,11 @@ async def run(
             tell(Noted("stopped: everything that was read is on record"))
 
 
-def _started(packs: Mapping[str, Pack], said: str, clock: Clock, tell: Callable[[Fact], None]) -> None:
-    """What stands now stays; the collector of garbage need not look at it again."""
-    tell(Loaded(clock.now(), hashes(packs)))
+def _settle(loaded: Loaded, tell: Callable[[Fact], None]) -> None:
+    """What is here now stays: it is not looked through for garbage again."""
+    tell(loaded)
     gc.collect()
     gc.freeze()
-    tell(Noted(f"platform-events-exporter {__version__} {said}"))
 
 
 def _own(config: Config, core: Core) -> SelfMetrics:
@@ -87,6 +86,10 @@ def _own(config: Config, core: Core) -> SelfMetrics:
 
 def _sources(config: Config) -> list[tuple[str, str]]:
     return [(target.name, name) for target in config.targets for name in target.sources]
+
+
+def _greeting(listening: socket.socket, pollers: Sequence[Poller]) -> Noted:
+    return Noted(f"platform-events-exporter {__version__} listens on {_address(listening)}, {len(pollers)} sources")
 
 
 def _address(listening: socket.socket) -> str:

@@ -48,6 +48,14 @@ def explained(packs: Packs, source: str, text: str) -> views.Explanation:
     )
 
 
+def record_of(source: str, event: Event) -> str:
+    """A raw record, or a text where a source has no other, that says what an event said: to be explained, or changed."""
+    raw = SOURCES[source].sketch(event.text, event.severity, event.reason)
+    if isinstance(raw, str):
+        return raw
+    return json.dumps({**raw, **{name: text for name, text in event.fields.items() if text}}, ensure_ascii=False)
+
+
 def unmapped(packs: Packs, known: Iterable[Folded]) -> Iterator[views.Unmapped]:
     """Folded texts, each with a mapping file to begin with."""
     for one in known:
@@ -60,8 +68,13 @@ def unmapped(packs: Packs, known: Iterable[Folded]) -> Iterator[views.Unmapped]:
             last=one.last,
             target=one.target,
             samples=one.samples,
+            records=tuple(record_of(one.source, _unread(one, text)) for text in one.samples),
             stub=_stub(packs[one.source], one) if one.source in packs else "",
         )
+
+
+def _unread(one: Folded, text: str) -> Event:
+    return Event(b"", RESOURCE, None, text, one.severity, one.reason)
 
 
 def _stub(pack: Pack, one: Folded) -> str:
@@ -83,7 +96,7 @@ def _event(source: str, text: str) -> Event:
 
 
 def _raw(source: str, text: str) -> Any:
-    """A record where one was pasted, else one made of the text alone."""
+    """A record where one was pasted, else one made of the text alone; a source whose records are texts reads it itself."""
     if text[:1] in "{[":
         try:
             read = json.loads(text)
@@ -91,7 +104,8 @@ def _raw(source: str, text: str) -> Any:
             read = None
         if isinstance(read, dict):
             return read
-    return SOURCES[source].sketch(text, "", "")
+    made = SOURCES[source].sketch(text, "", "")
+    return text if isinstance(made, str) else made
 
 
 def _trial(look: Look) -> views.Trial:

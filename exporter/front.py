@@ -10,11 +10,12 @@ from exporter.config import Config, masked
 from exporter.config.problems import dotted
 from exporter.config.show import leaves
 from exporter.events import Resource
-from exporter.explaining import Packs, explained, rules, unmapped
+from exporter.explaining import Packs, explained, record_of, rules, unmapped
 from exporter.facts import Fact
 from exporter.health import Health
 from exporter.mapping.unmapped import Templates
 from exporter.outputs.selfmetrics import SelfMetrics
+from exporter.sources import SOURCES
 from exporter.web.board import Board
 from exporter.web.look import Behind, Look
 from exporter.web.site import Reload, Shown
@@ -34,7 +35,7 @@ class Front:
         self._config, self._prometheus, self._health = config, core.prometheus, health
         places: Stations = {(one.desk.target, one.desk.source): one for one in stations}
         hosts = [(target.name, api) for target in config.targets for api in target.budget]
-        standings = Standings(places, hosts, core.clock.now())
+        standings = Standings({place: SOURCES[place[1]].api for place in places}, hosts, core.clock.now())
         self._board = Board(standings, lambda *place: _name(places, *place))
         self._templates = Templates(core.clock.now)
         prometheus, sources = core.prometheus, {source for _, source in places}
@@ -48,6 +49,7 @@ class Front:
             series=lambda *place: [Sample(series=text, value=value) for text, value in prometheus.of(*place)],
             rules=lambda: rules(used()),
             explain=lambda source, text: explained(used(), source, text),
+            record=record_of,
             unmapped=lambda: list(unmapped(used(), self._templates.listed())),
             settings=lambda: list(settings(config)),
             healthy=health.unhealthy,

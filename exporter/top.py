@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.errors import ExporterError
-from exporter.web.views import Overview, Source, Trouble
+from exporter.web.views import Source, Trouble
+from exporter.web.wholes import Overview
 from exporter.web.wording import ago, clock, hour, lasting
 
 PAUSE, PATIENCE = 2.0, 5.0  # seconds between two looks, and until an answer is given up

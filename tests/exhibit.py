@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
 from heavy import missing
 from playwright.sync_api import Browser, sync_playwright
-from processes import Clouds, Exporter, closing, configured, until
+from processes import COMMAND, Child, Clouds, Exporter, closing, configured, until
 
 MARKUP = "[worker-0] <img src=x onerror=alert(1)> loss is <b>NaN</b> & 'nothing' \"else\""
 UNREAD = "[worker-0] checkpoint 1200 could not be written: No space left on device"
@@ -40,16 +41,27 @@ DEPLOYMENT = (
 )
 
 
+class Shown(Exporter):
+    """``run`` with a configuration as users write it: in YAML, named without its folder."""
+
+    def __init__(self, folder: Path, config: dict[str, Any]) -> None:
+        (folder / "exporter.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+        Child.__init__(self, folder, "exporter", (*COMMAND, "run", "--config", "exporter.yaml"))
+        self._url = ""
+
+
 @contextlib.contextmanager
 def exhibited(folder: Path, spread: float = 0.0, **web: Any) -> Iterator[tuple[Exporter, Clouds]]:
     """The exporter over a living simulator, once everything there is to see can be seen; it takes ``spread`` seconds."""
     with closing(Clouds(folder, "--speed", "0.3", "--seed", "3")) as clouds:
         config = configured(clouds, folder)
         config["web"].update(web)
-        with closing(Exporter(folder, config)) as exporter:
+        with closing(Shown(folder, config)) as exporter:
             exporter.contacted()
             happen(clouds, spread)
-            until(lambda: seen(exporter, web.get("route_prefix", "")), "everything is on the overview")
+            prefix = web.get("route_prefix", "")
+            until(lambda: seen(exporter, prefix), "everything is on the overview")
+            exporter.get(f"{prefix}/metrics")  # new series are at 0 until they were scraped
             yield exporter, clouds
 
 

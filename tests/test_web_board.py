@@ -33,7 +33,9 @@ DENIED = SourceDenied("403; grant it")
 
 def board(most: int = MOST) -> Board:
     return Board(
-        Standings([PLACE, ("pai", "pai_dlc")], [("research", "iam")], NOW), lambda *place: place[2].upper(), most
+        Standings({PLACE: "modelarts", ("pai", "pai_dlc"): "pai_dlc"}, [("research", "iam")], NOW),
+        lambda *place: place[2].upper(),
+        most,
     )
 
 
@@ -301,6 +303,7 @@ NOTHING = Behind(
     series=lambda *_: [],
     rules=list,
     explain=lambda *_: (_ for _ in ()).throw(ValueError("no")),
+    record=lambda source, event: event.text,
     unmapped=list,
     settings=list,
     healthy=lambda: None,

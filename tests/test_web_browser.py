@@ -11,11 +11,11 @@ import httpx
 import msgspec
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from exhibit import JOB, MARKUP, POOL, SERVICE, UNREAD, browser, exhibited
+from exhibit import JOB, LOST, MARKUP, POOL, SERVICE, UNREAD, browser, exhibited
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from processes import DIRECT, Clouds, Exporter, environment, ran
 
-from exporter.web.views import Events, Overview
+from exporter.web.wholes import Events, Overview
 
 PREFIX = "/on/call"
 RESOURCE = f"/resources/research/modelarts_service/{SERVICE}"
@@ -136,8 +136,10 @@ def test_the_overview_answers_the_four_questions(shop: Shop, context: BrowserCon
     failed = card("What failed, and why?")
     assert re.search(rf"{SERVICE}: DEPLOY service failed in image_pulling at \d\d:\d\d:\d\d", failed)
     assert "[translate 0.0.2] pull image failed" in failed
-    page.get_by_role("region", name="Which texts have no rule yet?").get_by_role("link", name="Add a rule").click()
+    page.get_by_role("region", name="Which texts have no rule yet?").get_by_role("link", name="How to add").click()
     expect(page.locator("main")).to_contain_text(UNREAD)
+    expect(page.locator("main ol")).to_contain_text("platform-events-exporter test my-rules.yaml")
+    expect(page.locator("main ol")).to_contain_text("mappings: [/etc/platform-events-exporter/mappings/*.yaml]")
     expect(page.locator("pre").first).to_contain_text("mapping: 1")
 
 
@@ -163,6 +165,35 @@ def test_the_playground_says_where_each_rule_stopped(script: bool, shop: Shop) -
     assert nearest[2].index("^") == nearest[1].index("x.")
     expect(page.get_by_role("status")).to_contain_text("No rule takes it")
     context.close()
+
+
+def test_any_event_can_be_explained_with_what_its_vendor_said_besides_the_text(
+    shop: Shop, context: BrowserContext
+) -> None:
+    """The rule of a pool's node counts asks for a reason, which no text holds."""
+    page = context.new_page()
+    page.goto(f"{shop.base}/resources/research/modelarts_pool/{POOL}")
+    page.locator("table.events tr").filter(has_text=LOST).get_by_role("link", name="why?").click()
+    expect(page.get_by_role("status")).to_contain_text(
+        "The rule node-counts takes it: warning PoolResourcesStatusChange"
+    )
+    expect(page.get_by_role("status")).to_contain_text("platform_pool_nodes{abnormal} = 1")
+    page.goto(f"{shop.base}/mappings?event=1000000")
+    expect(page.get_by_role("alert")).to_have_text("this event is no longer in memory; choose a newer one")
+    page.goto(shop.base + "/unmapped")
+    page.locator("li").filter(has_text=UNREAD).get_by_role("link", name="why?").click()
+    expect(page.get_by_role("status")).to_contain_text("No rule takes it (no rule looks at it)")
+
+
+def test_the_stub_of_a_text_is_a_mapping_file_whose_test_passes(
+    shop: Shop, context: BrowserContext, tmp_path: Path
+) -> None:
+    page = context.new_page()
+    page.goto(shop.base + "/unmapped")
+    stub = page.locator("pre").filter(has_text="No space left").text_content()
+    (tmp_path / "my-rules.yaml").write_text(stub or "")
+    done = ran("test", str(tmp_path / "my-rules.yaml"))
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_markup_of_a_vendor_stays_text(shop: Shop, context: BrowserContext) -> None:
@@ -260,7 +291,7 @@ def test_the_configuration_shows_no_secret_and_says_where_each_value_comes_from(
     keys = [value for target in shop.clouds.configuration["targets"] for value in target["credentials"].values()]
     assert [key for key in keys if key in page] == []
     assert "***" in page
-    assert re.search(r"web\.route_prefix</code></th><td data-label=\"Value\"><code>/on/call</code></td><td data-label=\"From\">[^<]+run\.json:\d+<", page)  # fmt: skip
+    assert re.search(r"web\.route_prefix</code></th><td data-label=\"Value\"><code>/on/call</code></td><td data-label=\"From\">exporter\.yaml:\d+<", page)  # fmt: skip
 
 
 def test_top_shows_what_is_wrong_and_gives_the_same_to_machines(shop: Shop) -> None:

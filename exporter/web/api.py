@@ -16,19 +16,8 @@ from exporter.web.look import Look
 from exporter.web.openapi import Endpoint, document
 from exporter.web.stream import Stream
 from exporter.web.turnstile import Turnstile
-from exporter.web.views import (
-    LONGEST,
-    Events,
-    Explanation,
-    Mappings,
-    Overview,
-    ResourceDetail,
-    Setting,
-    Source,
-    SourceDetail,
-    Unmapped,
-    View,
-)
+from exporter.web.views import LONGEST, Explanation, Setting, Source, Unmapped, View
+from exporter.web.wholes import Events, Mappings, Overview, ResourceDetail, SourceDetail
 
 BASE = "/api/v1"
 FILTERED = (*FILTERS, "offset", "limit")

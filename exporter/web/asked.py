@@ -33,19 +33,19 @@ def read_turn(request: Request) -> Turn:
     if given.get("unmapped", "") not in SWITCHES:
         raise HTTPException(400, "unmapped: write true or false")
     wanted = Wanted(**texts, unmapped=SWITCHES[given.get("unmapped", "")])
-    return Turn(wanted, _number(given, "offset", 0, 0, 10**9), _number(given, "limit", PAGE, 1, MOST))
+    return Turn(wanted, read_number(given, "offset", 0, 0, 10**9), read_number(given, "limit", PAGE, 1, MOST))
 
 
-def read_query(request: Request, known: tuple[str, ...]) -> dict[str, str]:
-    """The parameters of a request, each known and given once."""
+def read_query(request: Request, known: tuple[str, ...], longest: int = LONGEST) -> dict[str, str]:
+    """The parameters of a request, each known and given once, of at most ``longest`` characters."""
     found: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
         if name not in known:
             raise HTTPException(400, f"a parameter is not known here; write {', '.join(known) or 'none'}")
         if name in found:
             raise HTTPException(400, f"{name}: stands twice; write it once")
-        if len(value) > LONGEST or not _is_text(value):
-            raise HTTPException(400, f"{name}: write at most {LONGEST} characters of text")
+        if len(value) > longest or not _is_text(value):
+            raise HTTPException(400, f"{name}: write at most {longest} characters of text")
         found[name] = value
     return found
 
@@ -68,7 +68,8 @@ def found(view: object, what: str) -> None:
         raise HTTPException(404, f"no such {what}")
 
 
-def _number(given: dict[str, str], name: str, default: int, least: int, most: int) -> int:
+def read_number(given: dict[str, str], name: str, default: int, least: int, most: int) -> int:
+    """A number among the parameters, from ``least`` to ``most``."""
     text = given.get(name, "")
     if not text:
         return default

@@ -11,7 +11,8 @@ from exporter.events import Event as Happened
 from exporter.web.recent import MOST, Kept, Recent, newest
 from exporter.web.runs import Runs
 from exporter.web.standings import Standings
-from exporter.web.views import Event, Events, FailedRun, NodeLoss, Source, Stage, Trouble
+from exporter.web.views import Event, FailedRun, NodeLoss, Source, Stage, Trouble
+from exporter.web.wholes import Events
 from exporter.web.wording import changes
 
 NOTED = ("warning", "error")
@@ -41,7 +42,7 @@ class Board:
     def __init__(self, standings: Standings, name: Name, most: int = MOST) -> None:
         self.standings, self.recent, self.runs = standings, Recent(most), Runs()
         self.hashes: dict[str, str] = {}
-        self._name = name
+        self.name = name
 
     def tell(self, fact: facts.Fact) -> None:
         """Hears a fact."""
@@ -92,19 +93,19 @@ class Board:
         """Pools that lost nodes."""
         found = self.runs.losses()[:most]
         return tuple(
-            msgspec.structs.replace(one, name=self._name(one.target, one.source, one.resource)) for one in found
+            msgspec.structs.replace(one, name=self.name(one.target, one.source, one.resource)) for one in found
         )
 
     def failures(self, most: int) -> tuple[FailedRun, ...]:
-        """Runs that failed, the newest ``most`` of each source."""
+        """Runs that failed, the newest ``most`` of each source: first the newest of every source, then those before."""
         told: Counter[tuple[str, str]] = Counter()
         found = []
         for run in self.runs.failed():
             place = (run.stage.target, run.stage.source)
             told[place] += 1
             if told[place] <= most:
-                found.append(self._failure(run))
-        return tuple(found)
+                found.append((told[place], run))
+        return tuple(self._failure(run) for _, run in sorted(found, key=lambda one: one[0]))
 
     def event(self, number: int, kept: Kept) -> Event:
         """An event as it is shown."""
@@ -114,7 +115,7 @@ class Board:
             target=kept.target,
             source=kept.source,
             resource=event.resource,
-            name=self._name(kept.target, kept.source, event.resource),
+            name=self.name(kept.target, kept.source, event.resource),
             at=None if event.at is None else event.at / 1000,
             seen=kept.seen,
             severity=mapped.severity,  # type: ignore[arg-type]
@@ -134,7 +135,7 @@ class Board:
         during = [one.event for one in kept if _within(one.event, stage)]
         said = [event.text for event in sorted(during, key=lambda event: event.at or 0)]
         why = tuple(dict.fromkeys([*run.why, *said]))[:REASONS]
-        return msgspec.structs.replace(run, name=self._name(*place), why=why)
+        return msgspec.structs.replace(run, name=self.name(*place), why=why)
 
     def _trouble(self, same: Sequence[tuple[int, Kept]]) -> Trouble:
         times = [kept.event.at / 1000 if kept.event.at is not None else kept.seen for _, kept in same]
@@ -159,7 +160,7 @@ class Board:
 
     def _says(self, kept: Kept, text: str) -> bool:
         event = kept.event
-        name = self._name(kept.target, kept.source, event.resource)
+        name = self.name(kept.target, kept.source, event.resource)
         return any(text in said.casefold() for said in (event.text, kept.mapped.reason, event.resource, name))
 
 

@@ -5,23 +5,20 @@ from typing import NamedTuple
 
 import msgspec
 
+from exporter.events import Event as Happened
 from exporter.web.board import Board, Wanted
 from exporter.web.views import (
-    Events,
     Explanation,
-    Mappings,
-    Overview,
     Resource,
-    ResourceDetail,
     Rule,
     Sample,
     Setting,
     Source,
-    SourceDetail,
     Unmapped,
 )
+from exporter.web.wholes import Events, Mappings, Overview, ResourceDetail, SourceDetail
 
-TROUBLES, FAILURES, LOSSES, TEXTS = 12, 2, 5, 5  # on the overview; failures of each source
+TROUBLES, FAILURES, LOSSES, TEXTS = 12, 3, 5, 5  # on the overview; failures of each source
 OF_ONE = 500  # events of one resource that are shown
 
 
@@ -30,7 +27,7 @@ class Behind(NamedTuple):
 
     ``resources`` and ``resource`` give what is known of a source's resources, ``series`` the series of one. ``explain``
     says what a text, or a raw record, of a source becomes; it raises LookupError for a source that is not there and
-    ValueError for what cannot be read, with one line for a person.
+    ValueError for what cannot be read, with one line for a person. ``record`` writes an event as such a record.
     """
 
     resources: Callable[[str, str], Sequence[Resource]]
@@ -38,6 +35,7 @@ class Behind(NamedTuple):
     series: Callable[[str, str, str], Sequence[Sample]]
     rules: Callable[[], Sequence[Rule]]
     explain: Callable[[str, str], Explanation]
+    record: Callable[[str, Happened], str]
     unmapped: Callable[[], Sequence[Unmapped]]
     settings: Callable[[], Sequence[Setting]]
     healthy: Callable[[], str | None]
@@ -103,6 +101,12 @@ class Look:
     def events(self, wanted: Wanted, offset: int, most: int) -> Events:
         """Recent events."""
         return self.board.events(wanted, offset, most)
+
+    def again(self, number: int) -> tuple[str, str] | None:
+        """The source of the event with this id, and a record of it that can be explained; None once it is forgotten."""
+        for found, kept in self.board.recent.after(number - 1):
+            return (kept.source, self.behind.record(kept.source, kept.event)) if found == number else None
+        return None
 
     def mappings(self) -> Mappings:
         """Every rule with its hits."""

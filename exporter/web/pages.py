@@ -10,10 +10,10 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from exporter.web import wording
-from exporter.web.asked import found, read_form, read_query, read_turn
+from exporter.web.asked import found, read_form, read_number, read_query, read_turn
 from exporter.web.look import Look
 from exporter.web.turnstile import Turnstile
-from exporter.web.views import Explanation, Trial
+from exporter.web.views import LONGEST, Explanation, Trial
 
 NEAR = 4  # rules that are shown at once of those that were tried
 TEMPLATES = Path(__file__).parent / "templates"
@@ -35,6 +35,7 @@ class Pages:
         self._templates.globals.update(
             {name: getattr(wording, name) for name in ("exact", "clock", "ago", "lasting", "bars", "hour", "query")},
             version=look.version,
+            called=look.board.name,
             width=wording.WIDTH,
             top=wording.TOP,
         )
@@ -104,42 +105,56 @@ class Pages:
 
     async def unmapped(self, request: Request) -> Response:
         read_query(request, ())
-        return await self._page(request, "unmapped.html", lambda: {"texts": self._look.unmapped()})
+        return await self._page(
+            request,
+            "unmapped.html",
+            lambda: {
+                "texts": self._look.unmapped(),
+                "files": [one.value for one in self._look.settings() if one.key.startswith("mappings[")],
+            },
+        )
 
     async def mappings(self, request: Request) -> Response:
-        given = read_query(request, ("source", "text"))
-        return await self._mappings(request, given.get("source", ""), given.get("text", ""), tried=False)
+        given = read_query(request, ("source", "text", "event"), LONGEST)
+        source, text, problem = given.get("source", ""), given.get("text", ""), ""
+        if number := read_number(given, "event", 0, 1, 10**9):
+            record = self._look.again(number)
+            source, text = record or ("", "")
+            problem = "" if record else "this event is no longer in memory; choose a newer one"
+        return await self._mappings(request, source, text, problem, tried=bool(text))
 
     async def playground(self, request: Request) -> Response:
         form = await read_form(request, ("source", "text"))
-        return await self._mappings(request, form.get("source", ""), form.get("text", ""), tried=True)
+        return await self._mappings(request, form.get("source", ""), form.get("text", ""), "", tried=True)
 
     async def config(self, request: Request) -> Response:
         read_query(request, ())
         return await self._page(request, "config.html", lambda: {"settings": self._look.settings()})
 
-    async def _mappings(self, request: Request, source: str, text: str, *, tried: bool) -> Response:
+    async def _mappings(self, request: Request, source: str, text: str, problem: str, *, tried: bool) -> Response:
         def data() -> dict[str, Any]:
-            explained: Explanation | None = None
-            problem = ""
-            if tried:
-                try:
-                    explained = self._look.explain(source, text)
-                except (LookupError, ValueError) as error:
-                    problem = str(error)
+            explained, wrong = self._tried(source, text) if tried else (None, problem)
             mappings = self._look.mappings()
             near, far = _by_distance(explained)
-            shown = {
+            return {
+                "mappings": mappings,
+                "sources": sorted({rule.source for rule in mappings.rules}),
                 "source": source,
                 "text": text,
                 "explained": explained,
-                "problem": problem,
+                "problem": wrong,
                 "near": near,
                 "far": far,
             }
-            return {"mappings": mappings, "sources": sorted({rule.source for rule in mappings.rules}), **shown}
 
         return await self._page(request, "mappings.html", data)
+
+    def _tried(self, source: str, text: str) -> tuple[Explanation | None, str]:
+        """What a text becomes, or why nobody can say."""
+        try:
+            return self._look.explain(source, text), ""
+        except (LookupError, ValueError) as error:
+            return None, str(error)
 
     async def _page(self, request: Request, template: str, data: Callable[[], dict[str, Any]]) -> Response:
         def written() -> bytes:

@@ -16,9 +16,11 @@ COUNTED = ("history", "late", "unreadable")
 
 
 class Standings:
-    """Hears facts and tells how things stand. ``sources`` are the (target, source) there are, others are let pass."""
+    """Hears facts and tells how things stand. ``sources`` are the (target, source) there are, others are let pass, and the
+    API that each is read from; ``apis`` are the (target, API) with a budget."""
 
-    def __init__(self, sources: Iterable[tuple[str, str]], apis: Iterable[tuple[str, str]], now: float) -> None:
+    def __init__(self, sources: Mapping[tuple[str, str], str], apis: Iterable[tuple[str, str]], now: float) -> None:
+        self._apis = sources
         fresh = [Source(target=target, source=source, state="waiting", since=now) for target, source in sorted(sources)]
         self._sources = {(one.target, one.source): one for one in fresh}
         self._polls = {place: deque[Poll](maxlen=POLLS) for place in self._sources}
@@ -56,7 +58,8 @@ class Standings:
 
     def _judged(self, place: tuple[str, str], now: float) -> Source:
         """A source fails if nothing gets through, partly if something does."""
-        one = self._sources[place]
+        budget = self._budgets.get((place[0], self._apis[place]))
+        one = msgspec.structs.replace(self._sources[place], calls_left=budget.remaining if budget else None)
         failing = [(since, last) for since, last in self._failing[place].values() if _is_current(last, now)]
         if not failing:
             return msgspec.structs.replace(one, state="waiting" if one.success is None else "ok")

@@ -60,6 +60,7 @@ class Source(View, frozen=True):
     """How a source of a target stands. ``since``: when its present state began. ``complete``: nothing older is missing.
 
     ``new``: events seen for the first time since the start. ``next``: when it is asked again. ``last_hour`` ends now.
+    ``calls_left``: requests that its API takes at once now; targets with the same account share them.
     """
 
     target: str
@@ -71,6 +72,7 @@ class Source(View, frozen=True):
     contact: Time | None = None
     interval: float | None = None
     next: Time | None = None
+    calls_left: float | None = None
     failure: Failure | None = None
     resources: Count | None = None
     watches: dict[str, int] = {}
@@ -180,24 +182,6 @@ class Sample(View, frozen=True):
     value: float
 
 
-class SourceDetail(View, frozen=True):
-    """A source, its resources and its last polls."""
-
-    source: Source
-    polls: tuple[Poll, ...]
-    budgets: tuple[Budget, ...]
-    resources: tuple[Resource, ...]
-
-
-class ResourceDetail(View, frozen=True):
-    """A resource with its runs and phases, its events in memory (newest first) and its series."""
-
-    resource: Resource
-    stages: tuple[Stage, ...]
-    events: tuple[Event, ...]
-    series: tuple[Sample, ...]
-
-
 class Rule(View, frozen=True):
     """A mapping rule. ``place``: where it stands. ``hits`` count events since ``Mappings.since``."""
 
@@ -211,14 +195,6 @@ class Rule(View, frozen=True):
     does: tuple[str, ...]
     hits: Count = 0
     last: Time | None = None
-
-
-class Mappings(View, frozen=True):
-    """Every rule in the order in which they are tried; the hash of each source's mapping."""
-
-    since: Time
-    hashes: dict[str, str]
-    rules: tuple[Rule, ...]
 
 
 class Missed(View, frozen=True):
@@ -253,7 +229,8 @@ class Explanation(View, frozen=True):
 
 
 class Unmapped(View, frozen=True):
-    """Texts that no rule took, folded into one: its holes stand for what varies. ``stub``: a rule to begin with."""
+    """Texts that no rule took, folded into one: its holes stand for what varies. ``records``: the samples as they can be
+    explained. ``stub``: a rule to begin with."""
 
     source: str
     template: str
@@ -263,6 +240,7 @@ class Unmapped(View, frozen=True):
     last: Time
     target: str
     samples: tuple[str, ...]
+    records: tuple[str, ...]
     stub: str
 
 
@@ -272,29 +250,3 @@ class Setting(View, frozen=True):
     key: str
     value: str
     origin: str
-
-
-class Overview(View, frozen=True):
-    """What an engineer on call looks at first."""
-
-    version: str
-    now: Time
-    started: Time
-    healthy: bool
-    ready: bool
-    notices: tuple[str, ...]
-    sources: tuple[Source, ...]
-    losses: tuple[NodeLoss, ...]
-    failures: tuple[FailedRun, ...]
-    troubles: tuple[Trouble, ...]
-    unmapped: tuple[Unmapped, ...]
-
-
-class Events(View, frozen=True):
-    """Recent events, newest first, of those in memory that fit. ``total`` fit; ``kept`` are in memory, of ``most``."""
-
-    total: Count
-    kept: Count
-    most: Count
-    last: Annotated[Count, Meta(description="id of the newest event in memory")]
-    events: tuple[Event, ...]

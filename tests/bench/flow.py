@@ -143,7 +143,10 @@ async def flow(
     async with opened[0] as core, opened[1] as accounts:
         places = [(target.name, name) for target in config.targets for name in target.sources]
         own = SelfMetrics("bench", places, (), known.catalogue, core.prometheus.series_counts)
-        ears += [own.tell, Board(Standings(places, (), clock.now()), lambda target, source, id_: id_).tell]
+        ears += [
+            own.tell,
+            Board(Standings(dict.fromkeys(places, ""), (), clock.now()), lambda target, source, id_: id_).tell,
+        ]
         stations: dict[str, assembly.Station] = {}
         for account in accounts:
             feed = Sent(stage, account.fetcher) if sent else Prepared(stage, clock)

@@ -44,12 +44,13 @@ function row(event, root) {
     ? element("a", event.name || event.resource, { href: `${root}resources/${path}` })
     : element("span", "none", { class: "quiet" });
   const why = event.rule ? `rule ${event.rule}` : `no rule (${event.unmapped})`;
-  const notes = [event.reason, why, ...event.changes].join(" · ");
+  const notes = element("small", [event.reason, why, ...event.changes, ""].join(" · "));
+  notes.append(element("a", "why?", { href: `${root}mappings?event=${event.id}` }));
   made.append(
     cell("Time", time, " ", element("small", "now")),
     cell("Severity", element("span", event.severity, { class: `badge ${event.severity}` })),
     cell("Resource", link, element("br"), element("small", `${event.target} / ${event.source}`)),
-    cell("What happened", element("span", event.text, { class: "text" }), element("br"), element("small", notes)),
+    cell("What happened", element("span", event.text, { class: "text" }), element("br"), notes),
     cell("Counted", event.times ? String(event.times) : "history"),
   );
   made.lastChild.className = "number";
