@@ -250,7 +250,7 @@ FAULTS: dict[str, tuple[list[dict[str, Any]], list[Seen]]] = {
         ],
     ),
     "late": (
-        [{"kind": "late", "seconds": 2.0}],
+        [{"kind": "late", "seconds": 5.0}],
         [("late_events_total", {"source": source}) for source in SOURCES],
     ),
     "drift, growth, twins, skew": (
