@@ -6,11 +6,13 @@ READY  := $(VENV)/.ready
 HEAVY  := $(VENV)/.heavy
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench dashboards dashboards-preview lock clean prometheus
+.PHONY: help demo test chaos mutations check format bench dashboards dashboards-preview lock clean prometheus
 
 help:
 	@echo "make demo    the simulated clouds and the exporter, live, with SQLite"
 	@echo "make test    the whole test suite"
+	@echo "make chaos   what the tests do at random, for longer: kills, and timelines with faults; KILLS=…, TIMELINES=…"
+	@echo "make mutations  breaks guarded lines one by one in a copy, and sees the tests notice"
 	@echo "make check   formatting, lint and types"
 	@echo "make bench   measurements, each beside a baseline in the same run"
 	@echo "make dashboards-preview  pictures of the dashboards, from a day on the simulated clouds"
@@ -56,6 +58,14 @@ containers:
 
 test: $(HEAVY) prometheus containers chromium
 	$(BIN)/python -m pytest
+
+KILLS     ?= 60
+TIMELINES ?= 200
+chaos: $(READY)
+	KILLS=$(KILLS) TIMELINES=$(TIMELINES) $(BIN)/python -m pytest --timeout=900 tests/test_chaos.py tests/test_timeline.py
+
+mutations: $(READY)
+	$(BIN)/python -m tests.mutations
 
 check: $(READY)
 	$(BIN)/ruff format --check .
