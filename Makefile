@@ -16,6 +16,7 @@ help:
 	@echo "make check   formatting, lint and types"
 	@echo "make bench   measurements, each beside a baseline in the same run"
 	@echo "make dashboards-preview  pictures of the dashboards, from a day on the simulated clouds"
+	@echo "make screenshots  pictures of the exporter's pages in docs/screens"
 	@echo "make schema  the JSON Schema of mapping files, written anew"
 	@echo "make chart   values, schema, README and copies of the Helm chart, written anew"
 	@echo "make image   the container image; BUILDER=podman, BASE=…, IMAGE=…"
@@ -43,13 +44,19 @@ prometheus:
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus prometheus-alertmanager >/dev/null; \
 	fi
 
+# Likewise the browser that looks at the pages.
+chromium:
+	@if ! command -v chromium >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
+	fi
+
 # Likewise what builds the image and judges the systemd unit.
 containers:
 	@if ! { command -v buildah && command -v systemd-analyze && command -v openssl; } >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah openssl systemd >/dev/null; \
 	fi
 
-test: $(HEAVY) prometheus containers
+test: $(HEAVY) prometheus containers chromium
 	$(BIN)/python -m pytest
 
 KILLS     ?= 60
@@ -79,6 +86,10 @@ dashboards: $(READY)
 
 dashboards-preview: $(READY) prometheus
 	$(BIN)/python -m grafana.preview
+
+.PHONY: screenshots chromium
+screenshots: $(READY) chromium
+	$(BIN)/python tests/screenshots.py docs/screens
 
 .PHONY: schema chart image sbom containers
 schema: $(READY)

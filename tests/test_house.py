@@ -31,7 +31,7 @@ ROOMS = {
     "simulator",
 }
 FLOW = {"schedule", "tally", "roster", "ledger", "conversation", "listing", "reach", "journal", "collect", "poller"}
-WIRING = [{"assembly", "health", "forecast"}, {"reload"}, {"app"}, {"demo", "verbs"}]
+WIRING = [{"assembly", "health", "forecast", "explaining"}, {"reload", "front"}, {"app"}, {"demo", "verbs", "top"}]
 LEVELS = [WORDS, {"ports"}, ROOMS, FLOW, {"config"}, *WIRING, {"cli"}, {"__main__"}]
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 NEIGHBOURS = [WORDS, FLOW, {"fetch", "transport", "verdict"}]  # who may import each other

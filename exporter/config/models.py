@@ -29,6 +29,7 @@ from exporter.config.values import (
     Name,
     Number,
     Place,
+    Prefix,
     Project,
     Rate,
     Region,
@@ -143,6 +144,8 @@ class Web(Part):
     """How long a new series is shown at 0 before it has its value."""
     enable_reload: StrictBool = False
     """Whether POST /-/reload loads the mappings again."""
+    route_prefix: Prefix = ""
+    """The path under which everything is served, for a proxy that passes it on."""
 
     @property
     def address(self) -> tuple[str, int]:
