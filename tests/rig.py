@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import msgspec
 from clocks import ManualClock
+from vendor import Prompt
 
 from exporter import assembly
 from exporter.config import Config, load
@@ -126,12 +127,18 @@ async def flow(
     fuse: Fuse,
     facts: list[Fact] | None = None,
     transport: Callable[[], httpx.AsyncBaseTransport] = AiohttpTransport,
+    prompt: bool = False,
 ) -> AsyncIterator[Flow]:
-    """The flow over the state file; Killed is a death: nothing is finished or tidied up first."""
+    """The flow over the state file; Killed is a death: nothing is finished or tidied up first.
+
+    While a ``prompt`` store works the clock stands still.
+    """
     tell = (facts if facts is not None else []).append
     store = await open_store(config.store.reveal())
     try:
-        core = await assembly.make_core(FusedStore(store, fuse), known(config), config, clock, tell)
+        core = await assembly.make_core(
+            FusedStore(Prompt(store, clock) if prompt else store, fuse), known(config), config, clock, tell
+        )
         async with assembly.open_accounts(config, clock, tell, transport) as accounts:
             fused = [msgspec.structs.replace(one, fetcher=FusedFetcher(one.fetcher, fuse)) for one in accounts]
             yield Flow(
