@@ -153,9 +153,9 @@ def test_once_the_service_runs_its_last_phase_and_the_run_end_with_success() -> 
 
 def test_its_tree_shows_what_took_long() -> None:
     assert [line for line in tree(lost().spans()) if "─" in line] == [
-        "├─ image_building  success  0.0s  TF 3.0.0",
+        "├─ image_building  success  17ms  TF 3.0.0",
         "├─ environment_preparation  success  20.2s",
-        "├─ resource_scheduling  success  0.0s  TF 3.0.0",
+        "├─ resource_scheduling  success  6ms  TF 3.0.0",
         "├─ image_pulling  success  56.6s  TF 3.0.0",
-        "└─ model_startup  unknown  0.0s  TF 3.0.0  ERROR lost",
+        "└─ model_startup  unknown  0ms  TF 3.0.0  ERROR lost",
     ]

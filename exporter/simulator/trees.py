@@ -70,4 +70,6 @@ def _attributes(span: Span) -> dict[str, str]:
 
 def _seconds(nanos: int) -> str:
     seconds = nanos / SECOND
+    if seconds < 1:
+        return f"{seconds * 1000:.0f}ms"
     return f"{seconds:.1f}s" if seconds < 100 else f"{seconds / 60:.1f}m"
