@@ -30,7 +30,7 @@ ROOMS = {
     "web",
     "simulator",
 }
-FLOW = {"schedule", "tally", "roster", "ledger", "conversation", "listing", "journal", "collect", "poller"}
+FLOW = {"schedule", "tally", "roster", "ledger", "conversation", "listing", "journal", "collect", "poller", "exemplars"}
 WIRING = [{"assembly", "health", "forecast"}, {"reload"}, {"app"}, {"demo", "verbs"}]
 LEVELS = [WORDS, {"ports"}, ROOMS, FLOW, {"config"}, *WIRING, {"cli"}, {"__main__"}]
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}

@@ -19,6 +19,8 @@ from exporter.mapping.fold import folder
 from exporter.mapping.rules import Pack
 from exporter.outputs.origin import Origin
 from exporter.outputs.parcels import encoder
+from exporter.outputs.traces import Traces
+from exporter.signals import Exemplar, Series
 from exporter.simulator.trees import tree
 from exporter.sources.modelarts_service import ModelArtsService
 from exporter.sources.scope import Scope
@@ -66,9 +68,10 @@ class Life:
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
+        self.exemplars: dict[Series, tuple[Exemplar, ...]] = {}
         origin = Origin("huaweicloud", "cn-north-4", "p1", "research", "modelarts_service")
-        encode = encoder(origin, traces=True, logs=False)
-        self._journal = Journal("research", "modelarts_service", folder(pack(), "research"), encode)
+        encode, locate = encoder(origin, traces=True, logs=False), Traces(origin).locate
+        self._journal = Journal("research", "modelarts_service", folder(pack(), "research"), encode, locate)
         self._known: set[bytes] = set()
 
     def poll(self, rows: list[dict[str, Any]], now: int, status: str = "deploying") -> "Life":
@@ -78,7 +81,9 @@ class Life:
         context = Context("research", "modelarts_service", BUILTIN, History(BEGIN - 1, False, False, False), now, None)
         self._journal.note(tally(events, growths, mapper(pack(), "research"), context).rows, now)
         view = View(now, BEGIN - 1, Resource(SERVICE, status=status), now)
-        self.bodies += [parcel.body for parcel in self._journal.settle([(SERVICE, view)]).parcels]
+        settled = self._journal.settle([(SERVICE, view)])
+        self.bodies += [parcel.body for parcel in settled.parcels]
+        self.exemplars |= settled.exemplars
         return self
 
     def spans(self) -> list[Span]:
