@@ -6,14 +6,17 @@ READY  := $(VENV)/.ready
 HEAVY  := $(VENV)/.heavy
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench dashboards dashboards-preview lock clean prometheus
+.PHONY: help demo test chaos mutations check format bench dashboards dashboards-preview lock clean prometheus
 
 help:
 	@echo "make demo    the simulated clouds and the exporter, live, with SQLite"
 	@echo "make test    the whole test suite"
+	@echo "make chaos   what the tests do at random, for longer: kills, and timelines with faults; KILLS=…, TIMELINES=…"
+	@echo "make mutations  breaks guarded lines one by one in a copy, and sees the tests notice"
 	@echo "make check   formatting, lint and types"
 	@echo "make bench   measurements, each beside a baseline in the same run"
 	@echo "make dashboards-preview  pictures of the dashboards, from a day on the simulated clouds"
+	@echo "make screenshots  pictures of the exporter's pages in docs/screens"
 	@echo "make schema  the JSON Schema of mapping files, written anew"
 	@echo "make chart   values, schema, README and copies of the Helm chart, written anew"
 	@echo "make image   the container image; BUILDER=podman, BASE=…, IMAGE=…"
@@ -41,14 +44,28 @@ prometheus:
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus prometheus-alertmanager >/dev/null; \
 	fi
 
+# Likewise the browser that looks at the pages.
+chromium:
+	@if ! command -v chromium >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
+	fi
+
 # Likewise what builds the image and judges the systemd unit.
 containers:
 	@if ! { command -v buildah && command -v systemd-analyze && command -v openssl; } >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah openssl systemd >/dev/null; \
 	fi
 
-test: $(HEAVY) prometheus containers
+test: $(HEAVY) prometheus containers chromium
 	$(BIN)/python -m pytest
+
+KILLS     ?= 60
+TIMELINES ?= 200
+chaos: $(READY)
+	KILLS=$(KILLS) TIMELINES=$(TIMELINES) $(BIN)/python -m pytest --timeout=900 tests/test_chaos.py tests/test_timeline.py
+
+mutations: $(READY)
+	$(BIN)/python -m tests.mutations
 
 check: $(READY)
 	$(BIN)/ruff format --check .
@@ -69,6 +86,10 @@ dashboards: $(READY)
 
 dashboards-preview: $(READY) prometheus
 	$(BIN)/python -m grafana.preview
+
+.PHONY: screenshots chromium
+screenshots: $(READY) chromium
+	$(BIN)/python tests/screenshots.py docs/screens
 
 .PHONY: schema chart image sbom containers
 schema: $(READY)

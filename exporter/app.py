@@ -11,6 +11,7 @@ from exporter import __version__
 from exporter.assembly import Account, Core, make_station, open_accounts, open_core, open_couriers, read_known
 from exporter.config import Config, Target
 from exporter.facts import Fact, KeysExpire, Loaded, Noted
+from exporter.front import Front
 from exporter.health import Health
 from exporter.outputs.log import Log, make_handler
 from exporter.outputs.otlp import Courier
@@ -20,9 +21,9 @@ from exporter.poller import Poller
 from exporter.ports import Clock, SystemClock
 from exporter.reload import Reload, hashes, timeouts
 from exporter.signals import Changes, Moment
+from exporter.web.guard import Guard
 from exporter.web.serve import listen, serve
-from exporter.web.site import Shown, make_site
-from exporter.web.status import Status
+from exporter.web.site import Door, make_site
 
 PULSE = 1.0  # seconds between looks at what waits for nobody's poll
 HOUSEKEEPING = 30  # pulses between looks at what is due to leave
@@ -38,13 +39,14 @@ async def run(
     """Until SIGTERM, SIGINT or ``stop``. ``bound`` hears the web port; ``reread`` gives the configuration as it is written
     at a reload, else it stays. Raises ConfigError before anything has started."""
     clock, stop = SystemClock(), stop or asyncio.Event()
-    known, listening = read_known(config), listen(config.web.listen)
     ears: Ears = [_log(config).tell]
 
     def tell(fact: Fact) -> None:
         for ear in ears:
             ear(fact)
 
+    guard = Guard(config.web.config_file, lambda line: tell(Noted(line, warning=True)))
+    known, listening = read_known(config), listen(config.web.listen)
     for warning in config.warnings:
         tell(Noted(warning, warning=True))
     with listening:  # also where the store cannot be opened
@@ -58,17 +60,23 @@ async def run(
             own = _own(config, core)
             core.prometheus.write(Changes(gauges=timeouts(core, known)))
             reload = Reload(config, core, stations, own, reread or (lambda: config))
-            shown = _front(config, core, pollers, own, ears)
-            tell(Loaded(clock.now(), hashes(known.packs)))
-            gc.collect()
-            gc.freeze()
-            said = f"listens on {_address(listening)}, {len(pollers)} sources"
-            tell(Noted(f"platform-events-exporter {__version__} {said}"))
+            front = Front(config, core, stations, Health(pollers, clock), lambda: reload.known.packs)
+            ears.extend((own.tell, front.hear))
+            _settle(Loaded(clock.now(), hashes(known.packs)), tell)
+            tell(_greeting(listening, pollers))
             if bound is not None:
                 bound(listening.getsockname()[1])
             work = [*_work(core, pollers, couriers), _housekeeping(core, pollers, accounts), reload.watch()]
-            await _until(stop, serve(make_site(shown), listening, stop), work, reload)
+            site = make_site(front.shown(own, reload.reload), Door(guard, config.web.route_prefix, stop))
+            await _until(stop, serve(site, listening, stop, guard), work, reload)
             tell(Noted("stopped: everything that was read is on record"))
+
+
+def _settle(loaded: Loaded, tell: Callable[[Fact], None]) -> None:
+    """What is here now stays: it is not looked through for garbage again."""
+    tell(loaded)
+    gc.collect()
+    gc.freeze()
 
 
 def _own(config: Config, core: Core) -> SelfMetrics:
@@ -80,20 +88,8 @@ def _sources(config: Config) -> list[tuple[str, str]]:
     return [(target.name, name) for target in config.targets for name in target.sources]
 
 
-def _front(config: Config, core: Core, pollers: Sequence[Poller], own: SelfMetrics, ears: Ears) -> Shown:
-    """What the web port shows; the parts behind it begin to listen."""
-    prometheus, clock = core.prometheus, core.clock
-    status, health = Status(_sources(config)), Health(pollers, clock)
-    ears.extend((own.tell, status.tell, health.hear))
-    return Shown(
-        version=__version__,
-        metrics=lambda form, gzip: prometheus.render(form, gzip, own.render(form)),
-        scraped=prometheus.scraped,
-        unhealthy=health.unhealthy,
-        unready=health.unready,
-        standings=status.standings,
-        now=clock.now,
-    )
+def _greeting(listening: socket.socket, pollers: Sequence[Poller]) -> Noted:
+    return Noted(f"platform-events-exporter {__version__} listens on {_address(listening)}, {len(pollers)} sources")
 
 
 def _address(listening: socket.socket) -> str:

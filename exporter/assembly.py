@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
 
+import httpx
 import msgspec
 
 from exporter.auth import credentials, project_lookup, read_project, refuses_keys
@@ -39,6 +40,12 @@ from exporter.sources import SOURCES
 from exporter.sources.scope import Scope
 from exporter.store import open_store
 from exporter.transport import AiohttpTransport, Sender
+
+NO_STATE = {
+    "new": "no state was kept yet: history begins; what happened before the first contact is not counted",
+    "lost": "the state file was here and is gone: history begins again, all counters start at 0, and what happened before "
+    "now is not counted; keep the store on a disk that outlives the process",
+}
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -134,6 +141,8 @@ async def open_core(known: Known, config: Config, clock: Clock, tell: Tell) -> A
 async def make_core(store: Store, known: Known, config: Config, clock: Clock, tell: Tell) -> Core:
     """What stands on an open store, with the totals it remembers."""
     restored = await store.restore()
+    if restored.age != "kept":
+        tell(Noted(NO_STATE[restored.age], warning=restored.age == "lost"))
     prometheus = Prometheus(known.catalogue, config.web.zero_hold, clock)
     for name in prometheus.restore(restored):
         tell(Noted(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))
@@ -159,10 +168,12 @@ async def open_couriers(config: Config, core: Core) -> AsyncIterator[list[Courie
 
 
 @contextlib.asynccontextmanager
-async def open_accounts(config: Config, clock: Clock, tell: Tell) -> AsyncIterator[list[Account]]:
+async def open_accounts(
+    config: Config, clock: Clock, tell: Tell, transport: Callable[[], httpx.AsyncBaseTransport] = AiohttpTransport
+) -> AsyncIterator[list[Account]]:
     """One client a target; a budget is shared by all that ask the same host for the same account."""
     buckets: dict[tuple[str, str], Bucket] = {}
-    accounts = [_account(target, buckets, clock, tell) for target in config.targets]
+    accounts = [_account(target, buckets, clock, tell, transport()) for target in config.targets]
     try:
         yield accounts
     finally:
@@ -170,7 +181,13 @@ async def open_accounts(config: Config, clock: Clock, tell: Tell) -> AsyncIterat
             await account.sender.aclose()
 
 
-def _account(target: Target, buckets: dict[tuple[str, str], Bucket], clock: Clock, tell: Tell) -> Account:
+def _account(
+    target: Target,
+    buckets: dict[tuple[str, str], Bucket],
+    clock: Clock,
+    tell: Tell,
+    transport: httpx.AsyncBaseTransport,
+) -> Account:
     keys = credentials(
         target.platform,
         target.login,
@@ -179,7 +196,7 @@ def _account(target: Target, buckets: dict[tuple[str, str], Bucket], clock: Cloc
         endpoints=target.endpoints,
         clock=clock,
     )
-    sender = Sender(AiohttpTransport(), keys, TIMEOUT)
+    sender = Sender(transport, keys, TIMEOUT)
     huawei = target.platform == "huaweicloud"
     route = Route(
         target.name,
@@ -235,8 +252,9 @@ def make_station(account: Account, name: str, core: Core) -> Station:
     )
     roster = _roster(target.name, name, options, core.restored)
     severities = core.known.catalogue.severities.get(name, ())
-    listing = Listing(desk, roster, severities, core.prometheus.declare, core.series_ttl)
-    habits = Habits(options.overlap, options.reconcile, options.grace, options.history == "count")
+    listing = Listing(desk, roster, severities, core.prometheus.declare, core.series_ttl, options.remember)
+    counts = options.history == "count"
+    habits = Habits(options.overlap, options.reconcile, options.grace, counts, options.remember)
     pack = core.known.packs[name]
     origin = Origin(target.platform, target.region, target.project_id or "", target.name, name, core.sent.stated)
     encode = encoder(origin, traces=core.sent.traces, logs=core.sent.logs)

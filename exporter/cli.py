@@ -12,10 +12,10 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from exporter import __version__
 from exporter.errors import ConfigError, ExporterError, StoreError
+from exporter.secret import Secret
 
 cli = typer.Typer(
     name="platform-events-exporter",
@@ -57,6 +57,8 @@ def main() -> None:
         _fail(error.problems, 2)
     except StoreError as error:  # before anything ran; trouble later comes in a group
         _fail([str(error)], 2)
+    except ExporterError as error:
+        _fail([str(error)], 1)
     except BaseExceptionGroup as group:
         expected, bugs = group.split(ExporterError)
         if bugs is not None:
@@ -82,6 +84,7 @@ def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOpt
     """Checks configuration, mappings and the tests inside them; asks no vendor."""
     from exporter import assembly, forecast
     from exporter.config import load
+    from exporter.verbs import checking
 
     try:
         loaded = load(config, environ=os.environ, sets=set_ or ())
@@ -95,7 +98,7 @@ def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOpt
     if output is Output.json:
         print(json.dumps(report, indent=2))
     else:
-        _print_report(report)
+        checking.write(report)
 
 
 @cli.command("test")
@@ -197,6 +200,30 @@ def simulate(
 
 
 @cli.command()
+def top(
+    url: Annotated[str, typer.Option(help="Base URL of a running exporter.")] = "http://127.0.0.1:10186",
+    user: Annotated[str, typer.Option(help="Name, where a password is asked for.")] = "",
+    password_file: Annotated[Path | None, typer.Option(help="File with the password.")] = None,
+    ca_file: Annotated[Path | None, typer.Option(help="CA of the exporter's certificate, in PEM.")] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Take any certificate.")] = False,
+    output: OutputOption = Output.text,
+) -> None:
+    """Shows sources, lag and the newest warnings of a running exporter, live; --output json gives one look."""
+    from exporter import top as show
+
+    password = Secret(path=password_file).reveal() if password_file else ""
+    way, console = show.Way(url, user, password, ca_file, insecure), Console(highlight=False)
+    if output is Output.json or not console.is_terminal:
+        body = asyncio.run(show.once(way))
+        if output is Output.json:
+            print(body.decode())
+        else:
+            console.print(show.render(show.read(body, url)))
+        return
+    _run(show.watch(way, console))
+
+
+@cli.command()
 def healthcheck(
     url: Annotated[str, typer.Option(help="Base URL of a running exporter.")] = "http://127.0.0.1:10186",
     ready: Annotated[bool, typer.Option(help="Ask for readiness instead of health.")] = False,
@@ -269,18 +296,3 @@ def _fail(lines: Any, code: int) -> NoReturn:
     for line in lines:
         print(line, file=sys.stderr)
     raise SystemExit(code)
-
-
-def _print_report(report: dict[str, Any]) -> None:
-    for warning in report["warnings"]:
-        print(f"warning: {warning}", file=sys.stderr)
-    table = Table("target", "source", "rules", "calls a day, quiet", "per active resource", box=None)
-    for row in report["sources"]:
-        cells = (row["rules"], row["calls_quiet"], row["calls_active"])
-        table.add_row(row["target"], row["source"], *(f"{cell:,}" for cell in cells))
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-    console.print(table)
-    console.print(
-        f"fine: {len(report['sources'])} sources; {report['series']['declared']:,} series from the start,"
-        f" about {report['series']['per_resource']} more a resource"
-    )

@@ -11,11 +11,12 @@ import msgspec
 
 from exporter.conversation import converse, learn
 from exporter.errors import SourceError
-from exporter.events import Answer, Ask, Event, Found, Millis, Page, Resource, Window
+from exporter.events import Answer, Ask, Event, Found, Millis, Page, Resource
 from exporter.facts import Contacted, Noted, Overflowed, PollDone, Records, Seen, Unmapped
 from exporter.journal import Journal
 from exporter.listing import Desk, Listing
 from exporter.ports import Commit, Fold, Map, Progress, Store, Watch
+from exporter.reach import Reach, above, forgettable
 from exporter.roster import Roster
 from exporter.signals import Metric
 from exporter.spans import Stage, View
@@ -24,7 +25,6 @@ from exporter.tally import Context, History, Tallied, changes_of, tally
 SLICE = 500  # events between two chances for a scrape
 MANY = 200  # watches; to look at all of them takes 0.2 us each
 LAZY = 60_000  # ms of progress that need not be on record: reading it again is harmless
-JITTER = 2_000  # ms that two looks at the vendor's clock may differ: its dates are whole seconds
 
 
 class Habits(msgspec.Struct, frozen=True):
@@ -34,6 +34,11 @@ class Habits(msgspec.Struct, frozen=True):
     reconcile: float
     grace: float
     history_counts: bool = False
+    remember: float = 30 * 86_400.0
+
+    def reach(self) -> Reach:
+        """How far reads go."""
+        return Reach(int(self.overlap * 1000), int(self.reconcile * 1000), int(self.remember * 1000))
 
 
 class _Read(msgspec.Struct):
@@ -62,6 +67,7 @@ class Collector:
         map_: Map,
     ) -> None:
         self._desk, self._habits, self._roster, self._listing = desk, habits, roster, listing
+        self._reach = habits.reach()
         self._journal, self._store, self._metrics, self.map = journal, store, metrics, map_
         self._contact_kept = roster.contact is not None
         self._complete: float | None = None
@@ -80,7 +86,7 @@ class Collector:
         began = clock.steady()
         known = self._roster.resources.get(resource, Resource(id=resource))
         read = _Read(known, self._roster.reached(resource))
-        full, window = self._window(read.progress, asked)
+        full, window = self._reach.window(read.progress, asked)
 
         async def ask(request: Ask) -> Answer:
             answer = await self._desk.ask(request)
@@ -136,19 +142,12 @@ class Collector:
             self._complete, self._look_again = self.complete(), now + 1.0
         return self._complete
 
-    def _window(self, progress: Progress, now: Millis) -> tuple[bool, Window]:
-        """(whether everything is read again, what to read). A vendor's clock that went back was wrong before."""
-        due = progress.reconciled is None or now - progress.reconciled >= self._habits.reconcile * 1000
-        if progress.complete is None or due or progress.complete > now + JITTER:
-            return True, Window(None, now)
-        return False, Window(progress.complete - int(self._habits.overlap * 1000), now)
-
     async def _take(self, page: Page, read: _Read) -> int:
         """One page: what grew, what it means, and the commit that makes it count."""
         self._contact(read)
         new = 0
         latest: dict[str, Millis] = {}
-        events = self._wanted(page)
+        events = above(self._wanted(page), read.progress.floor)
         for start in range(0, len(events), SLICE):
             fresh = await self._count(events[start : start + SLICE], read)
             if page.resources:
@@ -160,8 +159,11 @@ class Collector:
             await self._listing.record(self._roster.name(named, latest))
         read.events += len(page.events)
         read.new += new
-        if page.unreadable or page.truncated:
-            self._records(read.resource.id, unreadable=page.unreadable, truncated=page.truncated)
+        unreadable = self._roster.first_met(read.resource.id, page.unreadable)
+        if unreadable or page.truncated:
+            self._records(read.resource.id, unreadable=unreadable, truncated=page.truncated)
+        for remark in page.remarks:
+            self._desk.tell(Noted(f"{self._desk.target}: {self._desk.source}: {remark}", warning=True))
         return new
 
     def _wanted(self, page: Page) -> list[Event]:
@@ -184,13 +186,16 @@ class Collector:
         return fresh
 
     def _context(self, read: _Read) -> Context:
-        contact = (self._roster.contact or 0) // 1000 * 1000
         created, first = read.resource.created, read.progress.complete is None
+        contact = (self._roster.contact or 0) // 1000 * 1000
+        if first and (covered := self._roster.covered(read.resource.id)) is not None:
+            contact = max(contact, covered - self._reach.remember)
         history = History(
             contact,
             everything=read.made_contact,
             timeless=first and created is not None and created < contact,
             counts=self._habits.history_counts,
+            forgotten=read.progress.floor or 0,
         )
         complete = read.progress.complete
         whole = None if complete is None else complete // 1000 * 1000  # most vendors' times have no smaller part
@@ -212,10 +217,13 @@ class Collector:
             reconciled=complete if full else before.reconciled,
             ended=before.ended,
             closed=closed,
+            floor=self._reach.floor(before, min(complete, self._own_now())) if full else before.floor,
         )
         self._roster.progress[id_] = after
         due = full or closed or not self._contact_kept or complete - (before.complete or 0) > LAZY
         commit = Commit(Watch(self._desk.target, self._desk.source, id_), progress=after)
+        if after.floor is not None and after.floor != before.floor:
+            commit = msgspec.structs.replace(commit, forget=forgettable(after.floor))
         await self._ask_stages(read.resource)
         read_now = [id_] if self._desk.per_resource else {*self._journal.waiting(), *self._journal.open()}
         await self._settle(commit, read_now, gone=closed, due=due)
@@ -248,6 +256,10 @@ class Collector:
         await self._commit(commit)
         for fact in settled.moved:
             self._desk.tell(fact)
+
+    def _own_now(self) -> Millis:
+        """Our own clock: keys are not forgotten because a vendor's says that they are old."""
+        return int(self._desk.clock.now() * 1000)
 
     def _view(self, id_: str, *, gone: bool) -> View:
         listed = self._roster.resources.get(id_) if self._desk.per_resource else None

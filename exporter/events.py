@@ -77,20 +77,23 @@ class Answer(msgspec.Struct, frozen=True):
 class Page(msgspec.Struct, frozen=True):
     """Events of one answer, oldest first, each key once. ``resources`` are those that the rows themselves named.
 
-    ``unreadable`` counts records that could not be read; ``truncated`` says that rows may be missing for good.
+    ``unreadable`` are the fingerprints of records that could not be read; ``truncated`` says that rows may be missing
+    for good; ``remarks`` are sentences for the log: an assumption that was corrected, or looks wrong.
     """
 
     events: list[Event]
     resources: tuple[Resource, ...] = ()
-    unreadable: int = 0
+    unreadable: tuple[bytes, ...] = ()
     truncated: bool = False
+    remarks: tuple[str, ...] = ()
 
 
 class Found(msgspec.Struct, frozen=True):
-    """Resources of one page of a listing."""
+    """Resources of one page of a listing; ``unreadable`` as in a page. ``partial``: older ones were left out on purpose."""
 
     resources: list[Resource]
-    unreadable: int = 0
+    unreadable: tuple[bytes, ...] = ()
+    partial: bool = False
 
 
 class Window(msgspec.Struct, frozen=True):

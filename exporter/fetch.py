@@ -98,7 +98,7 @@ class Fetcher:
         budget = await self._budget(ask)
         began, code = self._clock.steady(), "error"
         try:
-            response = await self._sender.send(self._request(ask, project))
+            response = await self._sender.send(self._request(ask, project), self._turn)
             code = str(response.status_code)
             try:
                 date = self._date(response, began)
@@ -117,6 +117,14 @@ class Fetcher:
         if refusal is not None:
             raise refusal
         return answer
+
+    async def _turn(self, request: httpx.Request) -> None:
+        """A login, or a second try with new keys, takes from the budget of its host too. Raises SourceBusy."""
+        url = str(request.url)
+        for api, base in self._route.endpoints.items():
+            if api in self._route.budgets and url.startswith(f"{base.rstrip('/')}/"):
+                await self._route.budgets[api].take()
+                return
 
     async def _budget(self, ask: Ask) -> Budget:
         budget = self._route.budgets[ask.api]

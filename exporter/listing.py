@@ -9,9 +9,11 @@ from exporter.events import Answer, Ask, Found, Millis, Page, Resource
 from exporter.facts import Discovered, Records
 from exporter.ledger import Ledger
 from exporter.ports import Clock, Commit, Source, Stages, Tell, Watch
+from exporter.reach import FOR_EVER, parted
 from exporter.roster import Roster
 from exporter.signals import Changes, Moment, Series
 
+WHOLE = 6 * 3600.0  # seconds between listings from one end to the other, where they can be shorter
 INFO, STATUS, BY_RESOURCE = "platform_resource_info", "platform_resource_status", "platform_resource_events_total"
 
 
@@ -35,7 +37,8 @@ class Desk(msgspec.Struct, frozen=True):
 
 
 class Listing:
-    """Lists the resources of one source. ``declare`` exposes label sets at 0; series leave ``ttl`` seconds after their resource.
+    """Lists the resources of one source. ``declare`` exposes label sets at 0; series leave ``ttl`` seconds after their resource,
+    and how far it was read is forgotten ``remember`` seconds after its last read.
 
     ``complete`` is the vendor time of the last complete listing.
     """
@@ -47,16 +50,20 @@ class Listing:
         severities: Sequence[str],
         declare: Callable[[Iterable[Series]], None],
         ttl: float,
+        remember: float = 30 * 86_400.0,
     ) -> None:
         self._desk, self._roster, self.severities, self._declare = desk, roster, severities, declare
-        self._ttl = int(ttl * 1000)
+        self._ttl, self._remembered = int(ttl * 1000), int(remember * 1000)
         self.complete: Millis | None = None
+        self._whole_until = 0.0  # steady seconds; before it a listing may leave out what it held before
 
     async def refresh(self) -> list[Resource]:
         """Lists everything; gives back the new and changed resources, committed. Raises SourceError and StoreError."""
-        asked = self._desk.now()
+        asked, whole = self._desk.now(), True
         date: Millis | None = None
         found: list[Resource] = []
+        steady = self._desk.clock.steady()
+        until = self._roster.heard if steady < self._whole_until and not self._roster.by_status else None
 
         async def ask(request: Ask) -> Answer:
             nonlocal date
@@ -65,13 +72,17 @@ class Listing:
             return answer
 
         async def take(step: Page | Found) -> None:
+            nonlocal whole
             if isinstance(step, Found):
                 found.extend(step.resources)
-                if step.unreadable:
-                    self._desk.tell(Records(self._desk.target, self._desk.source, "", unreadable=step.unreadable))
+                whole = whole and not step.partial
+                if new := self._roster.first_met(None, step.unreadable):
+                    self._desk.tell(Records(self._desk.target, self._desk.source, "", unreadable=new))
 
-        await converse(self._desk.vendor.discover(self._roster.living(), asked), ask, take)
-        changed = self._roster.merge(found, self._desk.now())
+        await converse(self._desk.vendor.discover(self._roster.living(), asked, until), ask, take)
+        changed = self._roster.merge(found, self._desk.now(), whole)
+        if whole:
+            self._whole_until = steady + WHOLE
         await self.record(changed)
         self.complete = min(asked, date or asked)
         self._tell()
@@ -84,21 +95,28 @@ class Listing:
         return gone is not None
 
     async def expire(self) -> None:
-        """Takes the series of resources away that ended or vanished longer ago than they are kept."""
-        left = self._roster.left_before(self._limit())
-        if not left:
-            return
-        await self._desk.ledger.commit(*(self._departure(id_) for id_ in left))
-        for id_ in left:
-            self._roster.expired.add(id_)
-            if id_ not in self._roster.listed:
-                self._roster.forget(id_)
+        """Takes the series of resources away that ended or vanished longer ago than they are kept.
 
-    def _departure(self, id_: str) -> Commit:
-        """Its series leave; what is remembered of it stays for as long as the vendor lists it."""
-        watch = Watch(self._desk.target, self._desk.source, id_)
-        gone = ((watch.target, watch.source, id_),)
-        return Commit(watch, changes=Changes(gone=gone), forgotten=id_ not in self._roster.listed)
+        How far one was read stays known for as long as keys are, for it may come back; then it is forgotten as well.
+        """
+        now, roster = self._desk.now(), self._roster
+        left = roster.left_before(self._limit())
+        gone = tuple((self._desk.target, self._desk.source, id_) for id_ in left)
+        roster.expired.update(left)
+        parting = roster.parting()
+        faded, spent = roster.faded(now - self._remembered), roster.spent(now - self._remembered)
+        commits = [Commit(self._watch(""), changes=Changes(gone=gone))] if gone else []
+        commits += [Commit(self._watch(id_), forgotten=True) for id_ in (*parting, *faded)]
+        for id_ in (*parting, *spent):
+            if (reached := roster.progress.get(id_)) is not None:
+                roster.progress[id_] = parted(reached)
+                commits.append(Commit(self._watch(id_), progress=roster.progress[id_], forget=FOR_EVER))
+        if commits:
+            await self._desk.ledger.commit(*commits)
+        roster.drop(parting, faded)
+
+    def _watch(self, id_: str) -> Watch:
+        return Watch(self._desk.target, self._desk.source, id_)
 
     def expose(self) -> None:
         """Declares the series of every resource that the store remembers, at start."""

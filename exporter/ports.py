@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Generator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import httpx
 import msgspec
@@ -52,8 +52,11 @@ def give(page: Page) -> Generator[Page, Answer | int | None, int]:
 class Source(Protocol):
     """One vendor API: says what to ask and reads what came back; never waits, never connects. One object a target."""
 
-    def discover(self, known: Collection[str], now: Millis) -> Reading:
-        """Lists resources page by page; ``known`` are ids to ask for by name, should the listing leave them out."""
+    def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
+        """Lists resources page by page; ``known`` are ids to ask for by name, should the listing leave them out.
+
+        A listing that is newest first may end at a page that holds only ids of ``until``, and says so.
+        """
         ...
 
     def read(self, resource: Resource, window: Window) -> Reading:
@@ -78,12 +81,14 @@ class Progress(msgspec.Struct, frozen=True):
 
     ``complete``: every event before it has been seen. ``reconciled``: when it was last read in full depth.
     ``ended``: when its resource was first seen ended. ``closed``: it has had its last read.
+    ``floor``: what happened before it is not looked at any more, for its keys are forgotten.
     """
 
     complete: Millis | None = None
     reconciled: Millis | None = None
     ended: Millis | None = None
     closed: bool = False
+    floor: Millis | None = None
 
 
 class Commit(msgspec.Struct, frozen=True):
@@ -115,7 +120,8 @@ class Commit(msgspec.Struct, frozen=True):
 class Restored(msgspec.Struct, frozen=True):
     """All that a store remembers, at start. ``changes`` holds whole totals; ``held`` those still waiting to be shown.
 
-    ``runs`` and ``notes`` (in their order) are by target, source and resource.
+    ``runs`` and ``notes`` (in their order) are by target, source and resource. ``age`` says whether there was a state
+    before: ``new`` where none was ever kept, ``lost`` where one was and is not there any more.
     """
 
     changes: Changes
@@ -125,6 +131,7 @@ class Restored(msgspec.Struct, frozen=True):
     resources: Mapping[tuple[str, str], Mapping[str, Resource]]
     runs: Mapping[Watch, bytes] = {}
     notes: Mapping[Watch, Sequence[bytes]] = {}
+    age: Literal["kept", "new", "lost"] = "kept"
 
 
 class Outbox(Protocol):

@@ -3,6 +3,7 @@
 Pure state of one collector; it asks nobody and waits for nothing.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
@@ -11,6 +12,7 @@ import msgspec
 from exporter.events import Millis, Resource
 from exporter.ports import Progress
 
+UNREAD = 10_000  # records that could not be read are known again, the last so many
 MISSING_LISTINGS = 3  # complete listings without a resource before it counts as gone
 
 
@@ -43,8 +45,13 @@ class Roster:
         self.progress: dict[str, Progress] = {}
         self.seen: dict[str, Millis] = {}
         self.listed: frozenset[str] = frozenset()
+        self.heard: set[str] = set()  # of every listing since the last whole one, wanted or not
+        self.by_status = bool(include.statuses or exclude.statuses)  # what is not wanted may become so
+        self._met: Millis | None = None  # when a resource could last have been met for the first time
+        self._covered: dict[str, Millis] = {}
         self.expired: set[str] = set()
         self._missing: dict[str, int] = {}
+        self._unread: OrderedDict[tuple[str | None, bytes], None] = OrderedDict()
 
     def restore(
         self, resources: Mapping[str, Resource], progress: Mapping[str, Progress], contact: Millis | None
@@ -53,6 +60,7 @@ class Roster:
         self.resources.update(resources)
         self.progress.update(progress)
         self.contact = contact
+        self._met = max((reached.complete for reached in progress.values() if reached.complete), default=None)
 
     def wanted(self, resource: Resource) -> bool:
         """Whether the configuration asks to watch it."""
@@ -62,6 +70,22 @@ class Roster:
         """How far a watch was read."""
         return self.progress.get(resource, Progress())
 
+    def first_met(self, watch: str | None, unreadable: Iterable[bytes]) -> int:
+        """How many of these records of a watch (``None``: of the listing) were not met before; they come again and again."""
+        new = 0
+        for mark in unreadable:
+            place = watch, mark
+            new += place not in self._unread
+            self._unread[place] = None
+            self._unread.move_to_end(place)
+        while len(self._unread) > UNREAD:
+            self._unread.popitem(last=False)
+        return new
+
+    def covered(self, resource: str) -> Millis | None:
+        """The time before which this resource could not be met; what is long past by then was seen, or never could be."""
+        return self._covered.get(resource)
+
     def living(self) -> list[str]:
         """Ids to ask for by name should a listing leave them out."""
         return [r.id for r in self.resources.values() if r.life != "ended"]
@@ -70,17 +94,24 @@ class Roster:
         """Watches that may still be read."""
         return [id_ for id_ in self.resources if not self.reached(id_).closed]
 
-    def merge(self, found: Iterable[Resource], now: Millis) -> list[Resource]:
-        """Takes in what a complete listing held; gives back what is new or changed (the missing ones ended)."""
+    def merge(self, found: Iterable[Resource], now: Millis, whole: bool = True) -> list[Resource]:
+        """Takes in what a complete listing held; gives back what is new or changed (the missing ones ended).
+
+        One that is not ``whole`` left out older ones that had ended; those count as listed still.
+        """
+        found = [*found]
         fresh = {resource.id: resource for resource in found if self.wanted(resource)}
         changed = [resource for resource in fresh.values() if self._take(resource, now)]
-        self.listed = frozenset(fresh)
+        heard = {resource.id for resource in found}
+        self.heard = heard if whole else self.heard | heard
+        self.listed = frozenset(fresh) if whole else self.listed | fresh.keys()
         for id_ in [*self.resources]:
             if id_ in fresh or self.resources[id_].life == "ended":
                 self._missing.pop(id_, None)
                 self._end(id_, now)
             elif (gone := self._miss(id_, now)) is not None:
                 changed.append(gone)
+        self._met = now
         return changed
 
     def name(self, resources: Iterable[Resource], latest: Mapping[str, Millis]) -> list[Resource]:
@@ -118,16 +149,42 @@ class Roster:
         left = self._left(id_)
         return left is not None and left < limit
 
-    def forget(self, id_: str) -> None:
-        """Drops a resource that the vendor does not list any more."""
-        self.resources.pop(id_, None)
-        self.progress.pop(id_, None)
-        self.seen.pop(id_, None)
-        self._missing.pop(id_, None)
-        self.expired.discard(id_)
+    def parting(self) -> list[str]:
+        """Resources that the vendor does not list any more, whose series have left, and that have had their last read."""
+        return [
+            id_
+            for id_ in self.resources
+            if id_ in self.expired and id_ not in self.listed and (self.reached(id_).closed or id_ not in self.progress)
+        ]
+
+    def spent(self, limit: Millis) -> list[str]:
+        """Resources that are still listed, but had their last read before ``limit``, and whose keys are still kept."""
+        return [
+            id_
+            for id_, reached in self.progress.items()
+            if reached.closed and _before(reached, limit) and (reached.floor or 0) <= (reached.complete or 0)
+        ]
+
+    def faded(self, limit: Millis) -> list[str]:
+        """Resources that left, and were last read before ``limit``."""
+        known = self.resources
+        return [id_ for id_, one in self.progress.items() if id_ and id_ not in known and _before(one, limit)]
+
+    def drop(self, parting: Iterable[str], faded: Iterable[str]) -> None:
+        """Drops resources that part, but not how far they were read: they may come back. That goes when it has faded."""
+        for id_ in parting:
+            self.resources.pop(id_, None)
+            self.seen.pop(id_, None)
+            self._missing.pop(id_, None)
+            self._covered.pop(id_, None)
+            self.expired.discard(id_)
+        for id_ in faded:
+            self.progress.pop(id_, None)
 
     def _take(self, resource: Resource, now: Millis) -> bool:
         known = self.resources.get(resource.id)
+        if known is None and self._met is not None:
+            self._covered[resource.id] = self._met
         self.resources[resource.id] = resource
         self.seen[resource.id] = now
         if resource.life != "ended":
@@ -162,3 +219,7 @@ class Roster:
         if self.resources[id_].life == "ended":
             return self.reached(id_).ended
         return None if id_ in self.listed else self.seen.get(id_)
+
+
+def _before(reached: Progress, limit: Millis) -> bool:
+    return (reached.complete or 0) < limit

@@ -112,7 +112,7 @@ def patience(error: SourceError, attempt: int, interval: float, draw: random.Ran
 
 
 class Entry(NamedTuple):
-    """A watch on the agenda. Equal due times: the newest resource goes first."""
+    """A watch on the agenda. Equal times: the newest resource goes first."""
 
     due: float
     newest: int
@@ -121,10 +121,13 @@ class Entry(NamedTuple):
 
 
 class Agenda:
-    """The watches of one source by due time; the earliest is always served first, so none starves."""
+    """The watches of one source. Where more are due than can be read, the one goes first that will be late by a whole
+    interval first: active before quiet ones, the newest before others, and none starves, for its time only comes nearer.
+    """
 
     def __init__(self) -> None:
-        self._heap: list[Entry] = []
+        self._heap: list[Entry] = []  # by due time
+        self._ready: list[tuple[float, int, Entry]] = []  # those that are due
         self._current: dict[str, Entry] = {}
         self._changed = asyncio.Event()
 
@@ -163,14 +166,17 @@ class Agenda:
                 one.cancel()
 
     def _next(self, now: float) -> Entry | float | None:
-        while self._heap:
-            entry = self._heap[0]
-            if self._current.get(entry.resource) is not entry:
-                heapq.heappop(self._heap)
-            elif entry.due > now:
-                return entry.due - now
-            else:
-                heapq.heappop(self._heap)
+        while self._heap and (self._is_void(self._heap[0]) or self._heap[0].due <= now):
+            entry = heapq.heappop(self._heap)
+            if not self._is_void(entry):
+                heapq.heappush(self._ready, (entry.due + entry.interval, entry.newest, entry))
+        while self._ready:
+            entry = heapq.heappop(self._ready)[2]
+            if not self._is_void(entry):
                 del self._current[entry.resource]
                 return entry
-        return None
+        return self._heap[0].due - now if self._heap else None
+
+    def _is_void(self, entry: Entry) -> bool:
+        """Whether it was planned anew, or dropped."""
+        return self._current.get(entry.resource) is not entry

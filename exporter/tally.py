@@ -27,13 +27,14 @@ class History(msgspec.Struct, frozen=True):
     """What of a read is history. ``contact`` is the second of first contact; ``everything``: this read made it.
 
     ``timeless``: rows without a time are history too (first read of a resource older than the contact).
-    ``counts``: the user wants history counted.
+    ``counts``: the user wants history counted. ``forgotten``: keys of what happened last before it are not known.
     """
 
     contact: Millis
     everything: bool = False
     timeless: bool = False
     counts: bool = False
+    forgotten: Millis = 0
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -75,13 +76,15 @@ class Tallied(msgspec.Struct, frozen=True):
 def counted(event: Event, growth: int, history: History) -> int:
     """How much of an event's growth is news.
 
-    Of an aggregated event that began before the contact and was not known, only its latest occurrence has a known time.
+    Of an aggregated event that began before the contact and was not known, or may have been forgotten, only its latest
+    occurrence has a known time.
     """
-    if history.counts or not growth:
+    began = event.began
+    if not growth or (history.counts and (began is None or growth < event.count or began >= history.forgotten)):
         return growth
-    if history.everything:
+    if history.everything and not history.counts:
         return 0
-    if event.began is not None and (growth < event.count or event.began >= history.contact):
+    if began is not None and (growth < event.count or began >= max(history.contact, history.forgotten)):
         return growth  # it was known, or all of it is newer than the contact
     news = not history.timeless if event.at is None else event.at >= history.contact
     if not news:

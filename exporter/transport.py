@@ -6,7 +6,7 @@ The ready-made bridge between the two was measured and left: it hands the URL ov
 
 import base64
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -33,6 +33,9 @@ _ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError], str], ...] = (
 )
 
 
+Turn = Callable[[httpx.Request], Awaitable[None]]
+
+
 class Sender:
     """Sends requests over a transport, signed. It takes a third less time than httpx's own client, which would also follow
     redirects, keep cookies and log each request."""
@@ -40,13 +43,20 @@ class Sender:
     def __init__(self, transport: httpx.AsyncBaseTransport, auth: httpx.Auth | None, timeout: httpx.Timeout) -> None:
         self._transport, self._auth, self._timeout = transport, auth or httpx.Auth(), timeout.as_dict()
 
-    async def send(self, request: httpx.Request) -> httpx.Response:
-        """The answer, its body still to be read. Raises httpx.TransportError, and what the signing raises."""
+    async def send(self, request: httpx.Request, turn: Turn | None = None) -> httpx.Response:
+        """The answer, its body still to be read. ``turn`` is awaited before each request but the first of the caller's own:
+        before a login, and before the same is asked again with new keys.
+
+        Raises httpx.TransportError, and what the signing and ``turn`` raise.
+        """
         request.extensions = {"timeout": self._timeout}
-        signing = self._auth.async_auth_flow(request)
+        signing, paid = self._auth.async_auth_flow(request), True
         try:
             signed = await anext(signing)
             while True:
+                if turn is not None and not (paid and signed is request):
+                    await turn(signed)
+                paid = paid and signed is not request
                 response = await self._transport.handle_async_request(signed)
                 response.request = signed
                 try:

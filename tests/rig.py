@@ -2,10 +2,11 @@
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 from clocks import ManualClock
 
@@ -15,9 +16,12 @@ from exporter.errors import SourceError
 from exporter.events import Answer, Ask
 from exporter.facts import Fact
 from exporter.fetch import Fetcher
+from exporter.outputs.selfmetrics import SelfMetrics
 from exporter.ports import Commit, Store
+from exporter.reload import Reload
 from exporter.simulator import configuration
 from exporter.store import open_store
+from exporter.transport import AiohttpTransport
 
 LONG = 8 * 3600.0  # seconds: everything is read again after it
 
@@ -43,8 +47,10 @@ class Fuse:
 class Flow:
     """Every source of every target, polled by hand."""
 
-    def __init__(self, core: assembly.Core, stations: Iterable[assembly.Station]) -> None:
+    def __init__(self, config: Config, core: assembly.Core, stations: Iterable[assembly.Station]) -> None:
         self.core, self.stations = core, list(stations)
+        own = SelfMetrics("0", [], [], core.known.catalogue, core.prometheus.series_counts)
+        self._reload = Reload(config, core, self.stations, own, lambda: config)
 
     async def round(self) -> None:
         """Lists and reads everything once. What a vendor refuses is left to the next round."""
@@ -56,6 +62,11 @@ class Flow:
                 with contextlib.suppress(SourceError):
                     await station.collector.poll(watch, 1.0)
         await self.core.ledger.let_out()
+
+    async def exchange(self, config: Config) -> None:
+        """Puts the mappings of a configuration in the place of those in use, as a reload does."""
+        await self._reload._exchange(known(config))
+        self._reload.known = known(config)
 
     async def totals(self, metric: str, *labels: str) -> dict[tuple[str, ...], float]:
         """A counter as the store has it, summed over all labels but these; zeros left out."""
@@ -69,9 +80,9 @@ class Flow:
         return sums
 
 
-def configured(base: str, folder: Path, **source: Any) -> Config:
+def configured(base: str, folder: Path, mappings: Sequence[str] = (), **source: Any) -> Config:
     """A configuration against the simulator with a state file in ``folder``; ``source`` are options of every source."""
-    written = configuration(base, store=str(folder / "state.db"))
+    written = configuration(base, store=str(folder / "state.db"), mappings=list(mappings))
     for target in written["targets"]:
         for options in target["sources"].values():
             options.update(source)
@@ -84,23 +95,31 @@ _read: dict[tuple[str, ...], assembly.Known] = {}
 
 
 def known(config: Config) -> assembly.Known:
-    """The packs, read once: they are the same for every configuration with these targets."""
-    key = tuple(target.name for target in config.targets)
+    """The packs, read once: they are the same for every configuration with these targets and mapping files."""
+    key = tuple(target.name for target in config.targets) + tuple(path.read_text() for path in config.mappings)
     if key not in _read:
         _read[key] = assembly.read_known(config)
     return _read[key]
 
 
 @contextlib.asynccontextmanager
-async def flow(config: Config, clock: ManualClock, fuse: Fuse, facts: list[Fact] | None = None) -> AsyncIterator[Flow]:
+async def flow(
+    config: Config,
+    clock: ManualClock,
+    fuse: Fuse,
+    facts: list[Fact] | None = None,
+    transport: Callable[[], httpx.AsyncBaseTransport] = AiohttpTransport,
+) -> AsyncIterator[Flow]:
     """The flow over the state file; Killed is a death: nothing is finished or tidied up first."""
     tell = (facts if facts is not None else []).append
     store = await open_store(config.store.reveal())
     try:
         core = await assembly.make_core(FusedStore(store, fuse), known(config), config, clock, tell)
-        async with assembly.open_accounts(config, clock, tell) as accounts:
+        async with assembly.open_accounts(config, clock, tell, transport) as accounts:
             fused = [msgspec.structs.replace(one, fetcher=FusedFetcher(one.fetcher, fuse)) for one in accounts]
-            yield Flow(core, [assembly.make_station(one, name, core) for one in fused for name in one.target.sources])
+            yield Flow(
+                config, core, [assembly.make_station(one, name, core) for one in fused for name in one.target.sources]
+            )
     finally:
         await store.close()
 

@@ -463,7 +463,7 @@ class Memory:
     def __init__(self, site: Site, listed: Any, told: Any) -> None:
         self._listing, self._listed, self._told = path_of(site.listing), listed, told
 
-    async def send(self, request: httpx.Request) -> httpx.Response:
+    async def send(self, request: httpx.Request, turn: object = None) -> httpx.Response:
         answer = self._listed if request.url.path == self._listing else self._told
         return httpx.Response(200, stream=httpx.ByteStream(json.dumps(answer).encode()), request=request)
 

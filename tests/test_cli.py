@@ -236,15 +236,28 @@ def test_a_disk_that_fills_up_ends_the_exporter_with_one_line_and_exit_code_1(tm
 # --- the demo
 
 
-def test_the_demo_shows_all_five_sources_and_ends_in_time(tmp_path: Path) -> None:
-    began = time.monotonic()
-    done = ran("demo", "--port", "0", "--seconds", "5.5")
+SOURCES = ("modelarts_training", "modelarts_pool", "modelarts_service", "dws", "pai_dlc")
+
+
+def test_the_demo_shows_all_five_sources(tmp_path: Path) -> None:
+    with closing(Child(tmp_path, "demo", (*COMMAND, "demo", "--port", "0", "--speed", "3"))) as demo:
+        until(lambda: all(f"source={name} " in demo.printed() for name in SOURCES), "each has a line of numbers")
+        until(lambda: "└─ " in demo.printed(), "a run is over, and its tree is there")
+        assert (demo.stop()[0], demo.said()) == (0, "")
+
+
+def test_the_demo_ends_after_the_seconds_that_it_is_given() -> None:
+    done = ran("demo", "--port", "0", "--seconds", "0.5")
     assert (done.returncode, done.stderr) == (0, "")
-    assert time.monotonic() - began < 15
-    lines = [line.split() for line in done.stdout.splitlines() if line.startswith("5s ") or " source=" in line]
-    assert {line[2] for line in lines} == {
-        f"source={name}" for name in ("modelarts_training", "modelarts_pool", "modelarts_service", "dws", "pai_dlc")
-    }
+
+
+def alive(group: int) -> bool:
+    """Whether a process group has a member; one that has just ended may still wait for its parent."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -260,8 +273,7 @@ def test_the_demo_leaves_nobody_behind(tmp_path: Path, number: signal.Signals, m
             until(lambda: "metrics" in (tmp_path / "out").read_text(), "it is at work")
         demo.send_signal(number)
         assert demo.wait(10) == 0
-        with pytest.raises(ProcessLookupError):
-            os.killpg(demo.pid, 0)
+        until(lambda: not alive(demo.pid), "the group is empty")
         assert (tmp_path / "err").read_text() == ""
     finally:
         if demo.poll() is None:

@@ -88,7 +88,7 @@ def test_sources_have_the_defaults_of_the_contract() -> None:
 
     assert shown["dws"] == {
         "poll_interval": "30s", "max_poll_interval": "5m", "discovery_interval": "1m",
-        "overlap": "10m", "reconcile": "6h", "grace": "15m", "history": "ignore",
+        "overlap": "10m", "reconcile": "6h", "remember": "30d", "grace": "15m", "history": "ignore",
         "include": NOBODY, "exclude": NOBODY,
     }  # fmt: skip
     assert config.targets[0].sources["modelarts_service"].max_poll_interval == 600

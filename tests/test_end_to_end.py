@@ -105,8 +105,11 @@ def test_it_is_ready_and_healthy_and_its_page_shows_every_source(pair: tuple[Clo
     until(lambda: exporter.get("/-/ready").text == "ok\n", "it is ready")
     assert exporter.get("/-/healthy").text == "ok\n"
     page, samples = exporter.get("/").text, exporter.metrics()
+    sources = {one["source"]: one for one in exporter.get("/api/v1/sources").json()}
+    assert "5 sources, none of them blind" in page
     for source in SOURCES:
-        assert f'<td>{source}</td><td class="ok">ok</td>' in page
+        assert f'/{source}">' in page
+        assert sources[source]["state"] == "ok"
         assert total(samples, "platform_exporter_target_up", source=source) == 1
         complete = total(samples, "platform_exporter_complete_until_timestamp_seconds", source=source)
         assert -1 < time.time() - complete < PATIENCE
@@ -247,7 +250,7 @@ FAULTS: dict[str, tuple[list[dict[str, Any]], list[Seen]]] = {
         ],
     ),
     "late": (
-        [{"kind": "late", "seconds": 2.0}],
+        [{"kind": "late", "seconds": 5.0}],
         [("late_events_total", {"source": source}) for source in SOURCES],
     ),
     "drift, growth, twins, skew": (

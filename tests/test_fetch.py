@@ -5,7 +5,7 @@ import gzip
 import json
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence
 from email.utils import formatdate
 
 import httpx
@@ -712,3 +712,36 @@ def test_a_missing_permission_quiets_nobody_else() -> None:
         assert (await world.fetcher.ask(ASK)).status == 200
 
     asyncio.run(story())
+
+
+# --- what signing asks
+
+
+class Renewing(httpx.Auth):
+    """Logs in before it signs, and once more when it is refused."""
+
+    requires_response_body = True
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        for _ in range(2):
+            yield httpx.Request("POST", "https://iam.test/v3/auth/tokens")
+            answer = yield request
+            if answer.status_code != 401:
+                return
+
+
+def test_logins_and_a_second_try_with_new_keys_take_from_the_budgets_of_their_hosts() -> None:
+    logins, asks = Purse(), Purse()
+    refused = httpx.Response(401, content=b"{}")
+    world = World(Vendor(OK, refused, OK, OK), auth=Renewing(), budgets={"modelarts": asks, "iam": logins})
+    world.get()
+    assert [request.url.host for request in world.vendor.asked] == ["iam.test", "m.test", "iam.test", "m.test"]
+    assert (logins.taken, asks.taken) == (2, 2)
+
+
+def test_a_login_waits_as_long_as_its_host_wants_none() -> None:
+    logins = Purse()
+    logins.closed = 90.0
+    world = World(Vendor(OK), auth=Renewing(), budgets={"modelarts": Purse(), "iam": logins})
+    assert isinstance(world.fail(), SourceBusy)
+    assert world.vendor.asked == []

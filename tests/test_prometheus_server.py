@@ -62,10 +62,10 @@ def where(demo: Child) -> str | None:
     return found[1] if found else None
 
 
-def scraping(prometheus: Path, folder: Path, **targets: str) -> tuple[str, Child]:
+def scraping(prometheus: Path, folder: Path, interval: str = "1s", **targets: str) -> tuple[str, Child]:
     """A server that scrapes these addresses."""
     jobs = [{"job_name": name, "static_configs": [{"targets": [place]}]} for name, place in targets.items()]
-    config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": jobs}
+    config = {"global": {"scrape_interval": interval, "scrape_timeout": "1s"}, "scrape_configs": jobs}
     (folder / "prometheus.yml").write_text(json.dumps(config))
     port = free_port()
     options = (f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data")

@@ -236,14 +236,15 @@ def test_what_has_left_leaves_once_until_events_name_it_again() -> None:
     assert roster.left_before(NOW + HOUR) == ["1"]
 
 
-def test_what_is_forgotten_leaves_nothing_behind() -> None:
+def test_what_leaves_is_known_by_how_far_it_was_read_and_nothing_else() -> None:
     roster = a_roster()
     roster.merge([job("1")], NOW)
     roster.merge([], NOW)
     roster.expired.add("1")
-    roster.forget("1")
-    roster.forget("never there")
-    assert (roster.resources, roster.progress, roster.seen, roster.expired) == ({}, {}, {}, set())
+    roster.progress["1"] = Progress(complete=NOW)
+    roster.drop(["1", "never there"], [])
+    assert (roster.resources, roster.seen, roster.expired) == ({}, {}, set())
+    assert (roster.progress, roster.faded(NOW), roster.faded(NOW + 1)) == ({"1": Progress(complete=NOW)}, [], ["1"])
     roster.name([job("1")], {"1": NOW})
     assert vanish(roster) == [job("1", "ended")], "its misses count anew"
 

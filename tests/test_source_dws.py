@@ -129,7 +129,7 @@ def test_an_unreadable_row_does_not_make_a_page_short() -> None:
     heard = read("dws", lambda request: {"events": vendor(request)["events"]}, "")
 
     assert len(ids(heard)) == 1499
-    assert [page.unreadable for page in heard.pages] == [1, 0]
+    assert [len(page.unreadable) for page in heard.pages] == [1, 0]
 
 
 def test_a_newest_first_list_is_read_until_it_is_old_and_known() -> None:

@@ -99,7 +99,7 @@ def test_an_unreadable_row_does_not_make_a_full_answer_short() -> None:
 
     heard = read("pai_dlc", lambda request: {"JobId": "j", "Events": [*vendor(request)["Events"][1:], None]}, JOB)
 
-    assert all(page.unreadable == 1 for page in heard.pages)
+    assert all(len(page.unreadable) == 1 for page in heard.pages)
     assert len(heard.counts) > 2400
 
 
@@ -151,6 +151,8 @@ def test_the_list_states_a_start_and_asks_for_the_jobs_of_all_users() -> None:
     assert asked(heard.asks[0]) == {
         "PageNumber": "1",
         "PageSize": "50",
+        "SortBy": "GmtCreateTime",
+        "Order": "desc",
         "StartTime": "2018-01-01T00:00:00Z",
         "ShowOwn": "false",
     }

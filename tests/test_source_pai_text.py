@@ -169,3 +169,30 @@ def test_a_new_event_is_not_taken_for_an_old_one_while_the_zone_is_a_guess() -> 
     heard = read("pai_dlc", job([(late, "new")], hours=-8), JOB, window=Window(NOW - HOUR, NOW))
 
     assert [event.text for event in heard.events] == ["new"]
+
+
+def remarks_of(zone: str, events: list[str]) -> list[str]:
+    source = SOURCES["pai_dlc"].make(Scope(event_timezone=zone))
+    answer = {"JobId": "dlc-1", "Events": events}
+    resource = Resource("dlc-1", created=START)
+    pages = [page for _ in range(3) for page in drive(source.read(resource, Window(None, NOW)), lambda _: answer).pages]
+    return [remark for page in pages for remark in page.remarks]
+
+
+def test_a_corrected_zone_is_said_once() -> None:
+    true = (NOW - START) // 1000 - 3600
+
+    assert remarks_of("auto", [f"{written(true)} x"]) == []
+    assert remarks_of("auto", [f"{written(true, hours=8)} x"]) == [
+        "event times lie in the future as UTC and fit as +08:00; taken as +08:00 from now on"
+    ]
+
+
+def test_a_stated_zone_that_looks_wrong_is_kept_and_doubted_once() -> None:
+    true = (NOW - START) // 1000 - 3600
+
+    assert remarks_of("Asia/Shanghai", [f"{written(true, hours=8)} x"]) == []
+    assert remarks_of("UTC", [f"{written(true, hours=8)} x"]) == [
+        "event times lie in the future with event_timezone UTC; it is kept as it was stated, but +08:00 would fit: check it"
+    ]
+    assert len(remarks_of("America/New_York", [f"{written(true, hours=8)} x"])) == 1

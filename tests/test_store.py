@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Self
 
+import msgspec
 import pytest
 
 from exporter.errors import StoreError
@@ -48,7 +49,7 @@ class Driver:
         return self._run(self.store.grown(watch, events))
 
     def restored(self) -> Restored:
-        return self._run(self.store.restore())
+        return msgspec.structs.replace(self._run(self.store.restore()), age="kept")
 
     def again(self) -> Self:
         if self._url != ":memory:":
@@ -246,3 +247,28 @@ def test_an_empty_store_remembers_nothing(driver: Driver) -> None:
     driver.commit()
     assert driver.again().restored() == Restored(Changes(), frozenset(), {}, {}, {})
     assert driver.grown(POOL) == []
+
+
+def test_an_empty_file_says_whether_a_state_was_lost(tmp_path: Path) -> None:
+    async def age() -> str:
+        store = await open_store(str(tmp_path / "state.db"))
+        try:
+            return (await store.restore()).age
+        finally:
+            await store.close()
+
+    assert [asyncio.run(age()) for _ in range(2)] == ["new", "kept"]
+    for left in tmp_path.glob("state.db*"):
+        if left.suffix != ".lock":
+            left.unlink()
+    assert [asyncio.run(age()) for _ in range(2)] == ["lost", "kept"]
+
+
+@pytest.mark.parametrize("number", [3, 300])
+def test_many_resources_leave_together_with_all_their_series_and_no_others(driver: Driver, number: int) -> None:
+    names = [f'r"{n},' for n in range(number + 1)]
+    series: list[Series] = [("m_total", (target, "s", name)) for name in names for target in ("t", "u")]
+    driver.commit(Commit(POOL, changes=Changes(counts=dict.fromkeys(series, 1.0))))
+    driver.commit(Commit(POOL, changes=Changes(gone=tuple(("t", "s", name) for name in names[1:]))))
+    kept = [one for one in series if one[1][0] == "u" or one[1][2] == names[0]]
+    assert sorted(driver.restored().changes.counts) == sorted(kept)

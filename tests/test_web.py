@@ -6,7 +6,6 @@ import gzip
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Literal
 
@@ -14,14 +13,13 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
-from exporter import facts
-from exporter.errors import ConfigError, SourceDenied
+from exporter.errors import ConfigError
+from exporter.web.guard import Guard
 from exporter.web.negotiation import accepts_gzip, choose_format
-from exporter.web.serve import FIRST_REQUEST, HEAD, listen, serve
-from exporter.web.site import Shown, make_site
-from exporter.web.status import Standing, Status
+from exporter.web.serve import CONNECTIONS, FIRST_REQUEST, HEAD, STALLED, listen, serve
+from exporter.web.site import Door, Shown, make_site
 
 PROMETHEUS_2 = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
@@ -46,7 +44,6 @@ class Exporter:
         self.rendered = 0
         self.unhealthy: str | None = None
         self.unready: str | None = None
-        self.standings: list[Standing] = []
         self.size = 1
 
     def metrics(self, form: Literal["text", "openmetrics"], packed: bool) -> tuple[bytes, str, int]:
@@ -54,18 +51,9 @@ class Exporter:
         body = PAGES[form] * self.size
         return gzip.compress(body) if packed else body, f"type/{form}", self.rendered
 
-    def site(self) -> Starlette:
-        return make_site(
-            Shown(
-                version="1.2.3",
-                metrics=self.metrics,
-                scraped=self.scrapes.append,
-                unhealthy=lambda: self.unhealthy,
-                unready=lambda: self.unready,
-                standings=lambda: self.standings,
-                now=lambda: 1700000100.0,
-            )
-        )
+    def site(self) -> ASGIApp:
+        shown = Shown(self.metrics, self.scrapes.append, lambda: self.unhealthy, lambda: self.unready)
+        return make_site(shown, Door(Guard(None, print), "", asyncio.Event()))
 
 
 @contextlib.asynccontextmanager
@@ -178,7 +166,7 @@ def test_a_scrape_is_told_with_the_page_it_got_and_a_look_is_not() -> None:
         assert look.headers["content-length"] == str(len(PAGES["text"]))
         for _ in range(2):
             await client.get("/metrics")
-        await client.get("/")
+        await client.get("/-/healthy")
 
     talk(exporter, conversation)
     assert exporter.scrapes == [2, 3]
@@ -188,7 +176,7 @@ REFUSED = (
     ("GET", "/nothing", 404, "Not Found\n"),
     ("GET", "/metrics/", 404, "Not Found\n"),
     ("POST", "/metrics", 405, "Method Not Allowed\n"),
-    ("DELETE", "/", 405, "Method Not Allowed\n"),
+    ("DELETE", "/-/ready", 405, "Method Not Allowed\n"),
     ("PUT", "/-/healthy", 405, "Method Not Allowed\n"),
     ("GET", "/%00../../etc/passwd", 404, "Not Found\n"),
 )
@@ -206,14 +194,14 @@ def test_what_is_not_offered_is_refused_in_one_line() -> None:
 
 def test_every_answer_is_guarded() -> None:
     async def conversation(client: httpx.AsyncClient) -> None:
-        for path in ("/", "/metrics", "/-/healthy", "/-/ready", "/favicon.ico", "/style.css", "/nothing"):
+        for path in ("/metrics", "/-/healthy", "/-/ready", "/favicon.ico", "/style.css", "/script.js", "/nothing"):
             headers = (await client.get(path)).headers
             policy = headers["content-security-policy"]
             assert policy.startswith("default-src 'none'; "), path
             assert "unsafe" not in policy
-            assert "script-src" not in policy
+            assert set(policy.replace(";", "").split()) & {"*", "data:", "http:", "https:"} == set()
             assert headers["x-content-type-options"] == "nosniff"
-            assert headers["referrer-policy"] == "no-referrer"
+            assert headers["referrer-policy"] == "same-origin"
             assert "server" not in headers
 
     talk(Exporter(), conversation)
@@ -239,114 +227,6 @@ def test_a_page_that_cannot_be_made_is_one_line_without_details() -> None:
     exporter.metrics = lambda form, packed: (_ for _ in ()).throw(ValueError("inside"))  # type: ignore[method-assign]
     answer = get("/metrics", exporter)
     assert (answer.status_code, answer.text) == (500, "Internal Server Error: see the log\n")
-
-
-class Reader(HTMLParser):
-    """Collects the texts and tags of a page."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.texts: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(page)
-
-    def handle_data(self, data: str) -> None:
-        if data.strip():
-            self.texts.append(data.strip())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-
-VENDOR_TEXT = "<script>alert(1)</script>\"'&{braces}"
-
-
-def test_the_overview_shows_how_every_source_stands() -> None:
-    exporter = Exporter()
-    exporter.unready = "waiting for the first read of pai"
-    exporter.standings = [
-        Standing("pai", "pai_dlc"),
-        Standing("research", "dws", "ok", 1700000088.0, 1699996500.0, 4, 3),
-        Standing("research", "modelarts_pool", "failing", error=VENDOR_TEXT, failed=1700000099.0, resource=VENDOR_TEXT),
-    ]
-    answer = get("/", exporter)
-    page = Reader(answer.text)
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    for text in (
-        "1.2.3",
-        "waiting for the first read of pai",
-        "ok",
-        "12 s ago",
-        "1 h ago",
-        "4",
-        "3",
-        "never",
-        "failing",
-    ):
-        assert text in page.texts
-    assert any(text.startswith(f"{VENDOR_TEXT}: {VENDOR_TEXT} (") for text in page.texts)
-    links = {attributes.get("href") for tag, attributes in page.tags if tag == "a"}
-    assert links == {"metrics", "-/healthy", "-/ready"}
-
-
-@given(text=st.text("<>&\"'/=ab {}é", max_size=8).map(lambda text: f"{text}<b>"))
-def test_no_text_of_a_vendor_becomes_markup(text: str) -> None:
-    exporter = Exporter()
-    names = [tag for tag, _ in Reader(asyncio.run(page_of(exporter))).tags]
-    exporter.standings = [Standing(text, text, "failing", error=text, resource=text)]
-    exporter.unhealthy = text or None
-    row = ["tr", *["td"] * 8]
-    expected = [*names[: names.index("tbody") + 1], *row]
-    found = [tag for tag, _ in Reader(asyncio.run(page_of(exporter))).tags if tag not in ("time", "p")]
-    assert found == [tag for tag in expected if tag not in ("time", "p")]
-
-
-async def page_of(exporter: Exporter) -> str:
-    transport = httpx.ASGITransport(exporter.site())
-    async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
-        return (await client.get("/")).text
-
-
-def test_the_page_asks_for_nothing_from_elsewhere_and_all_it_asks_for_is_there() -> None:
-    exporter = Exporter()
-
-    async def conversation(client: httpx.AsyncClient) -> None:
-        page = Reader((await client.get("/")).text)
-        asked = [attributes["href"] for tag, attributes in page.tags if tag == "link"]
-        assert [tag for tag, _ in page.tags if tag in ("script", "img", "style", "form", "iframe")] == []
-        types = {}
-        for path in asked:
-            answer = await client.get(f"/{path}")
-            types[path] = (answer.status_code, answer.headers["content-type"])
-        assert types == {"favicon.ico": (200, "image/svg+xml"), "style.css": (200, "text/css; charset=utf-8")}
-
-    talk(exporter, conversation)
-
-
-def test_status_folds_facts_into_one_line_a_source() -> None:
-    status = Status([("research", "dws"), ("pai", "pai_dlc")])
-    denied = SourceDenied("pai: 403; grant paidlc:ListJobEvents")
-    for fact in (
-        facts.Discovered("research", "dws", 5.0, 3, {"active": 3}),
-        facts.PollDone("research", "dws", "", 10.0, 0.1, 9, 4, 30.0, 8.0),
-        facts.PollDone("research", "dws", "", 40.0, 0.1, 9, 1, 30.0, None),
-        facts.PollFailed("pai", "pai_dlc", "dlc1", 50.0, denied, "denied", 300.0),
-        facts.PollDone("nobody", "dws", "", 10.0, 0.1, 9, 4, 30.0, 8.0),
-        facts.PollFailed("nobody", "dws", "", 50.0, denied, "denied", 300.0),
-        facts.Noted("started"),
-    ):
-        status.tell(fact)
-    assert status.standings() == [
-        Standing("pai", "pai_dlc", "failing", error=str(denied), failed=50.0, resource="dlc1"),
-        Standing("research", "dws", "ok", 40.0, 8.0, 5, 3),
-    ]
-
-
-def test_an_error_that_is_over_stays_to_be_read() -> None:
-    status = Status([("pai", "pai_dlc")])
-    status.tell(facts.PollFailed("pai", "pai_dlc", "", 50.0, SourceDenied("403; grant it"), "denied", 300.0))
-    status.tell(facts.PollDone("pai", "pai_dlc", "", 60.0, 0.1, 0, 0, 30.0, None))
-    assert [(s.state, s.error) for s in status.standings()] == [("ok", "403; grant it")]
 
 
 def test_a_taken_port_is_refused_in_one_line_with_a_cure() -> None:
@@ -476,6 +356,63 @@ def test_a_connection_without_a_request_is_closed() -> None:
 
     with asyncio.Runner(loop_factory=Leaping) as runner:
         runner.run(whole())
+
+
+def test_a_request_that_begins_and_does_not_go_on_is_cut_off_on_an_old_connection_too() -> None:
+    async def whole() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, Leaping)
+        async with served(Exporter()) as client:
+            reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+            writer.write(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+            await reader.readuntil(b"ok\n")
+            writer.write(b"GET / HT")
+            assert (await client.get("/-/healthy")).status_code == 200
+            loop.ahead += FIRST_REQUEST
+            with contextlib.suppress(ConnectionError):
+                assert await asyncio.wait_for(reader.read(), FIRST_REQUEST / 2) == b""
+            writer.close()
+
+    with asyncio.Runner(loop_factory=Leaping) as runner:
+        runner.run(whole())
+
+
+def test_a_peer_that_takes_nothing_of_its_answer_is_cut_off() -> None:
+    exporter = Exporter()
+    exporter.size = 4_000_000
+
+    async def whole() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, Leaping)
+        async with served(exporter) as client:
+            reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port, limit=1024)
+            writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            await reader.read(1)
+            assert (await client.get("/-/healthy")).status_code == 200
+            loop.ahead += STALLED
+            got = 0
+            with contextlib.suppress(ConnectionError):
+                while piece := await asyncio.wait_for(reader.read(1 << 20), FIRST_REQUEST / 2):
+                    got += len(piece)
+            assert got < len(PAGES["text"]) * exporter.size
+            writer.close()
+
+    with asyncio.Runner(loop_factory=Leaping) as runner:
+        runner.run(whole())
+
+
+def test_a_full_house_makes_room_for_a_scraper() -> None:
+    """More connections than there may be, all idle: the one that has waited longest leaves."""
+
+    async def conversation(client: httpx.AsyncClient) -> None:
+        idle = [await asyncio.open_connection("127.0.0.1", client.base_url.port) for _ in range(CONNECTIONS)]
+        assert (await client.get("/metrics")).status_code == 200
+        with contextlib.suppress(ConnectionError):
+            assert await asyncio.wait_for(idle[0][0].read(), FIRST_REQUEST / 2) == b""
+        for _, writer in idle:
+            writer.close()
+
+    talk(Exporter(), conversation)
 
 
 def test_a_connection_serves_many_requests() -> None:

@@ -50,8 +50,12 @@ class Vendor:
         self._good: dict[str, int] = {}
         self.reads: list[tuple[float, str, Window]] = []
         self.listings: list[float] = []
+        self.untils: list[set[str] | None] = []
+        self.newest_first = False
         self.asked: list[str] = []
-        self.unreadable, self.truncated = 0, False
+        self.truncated = False
+        self.unreadable: tuple[bytes, ...] = ()
+        self.remarks: tuple[str, ...] = ()
         self._busy: set[str] = set()
 
     def now(self) -> Millis:
@@ -72,6 +76,12 @@ class Vendor:
         key = fingerprint(f"{id_}/{text or len(log)}/{self.now()}")
         log.append(Event(**{"key": key, "resource": id_, "text": text, "severity": "info", **fields}))
         return log[-1]
+
+    def grows(self, id_: str, event: Event, count: int) -> Event:
+        """An aggregated event has happened so many times by now."""
+        log = self.events[id_]
+        log[log.index(event)] = grown = msgspec.structs.replace(event, count=count, at=self.now())
+        return grown
 
     def fails(self, place: str, error: SourceError, good: int = 0) -> None:
         """From now on it answers so (for a resource, or ``LISTING``), after so many good answers."""
@@ -98,10 +108,12 @@ class Vendor:
         finally:
             self._busy.remove(place)
 
-    def discover(self, known: Collection[str], now: Millis) -> Reading:
+    def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
         self.listings.append(self.clock.steady())
+        self.untils.append(None if until is None else set(until))
         yield from ask(Ask("api", LISTING))
-        yield Found(list(self.listed.values()))
+        partial = self.newest_first and until is not None
+        yield Found([one for one in self.listed.values() if not partial or one.life != "ended"], partial=partial)
 
     def read(self, resource: Resource, window: Window) -> Reading:
         """Page after page, as many rows as it has by then; at least one page."""
@@ -116,6 +128,7 @@ class Vendor:
                     _named(resource, rows),
                     self.unreadable,
                     self.truncated and not given,
+                    self.remarks,
                 )
             )
             given += self.rows
@@ -164,7 +177,7 @@ class Watched:
         )
         self.habits = Habits(**{"overlap": 600.0, "reconcile": 6 * HOUR, "grace": GRACE, **habits})
         self.roster = Roster(Pick(), exclude, self.habits.grace)
-        self.listing = Listing(self.desk, self.roster, ("info",), self.prometheus.declare, ttl)
+        self.listing = Listing(self.desk, self.roster, ("info",), self.prometheus.declare, ttl, self.habits.remember)
         pack = Pack("s", (), {}, (), frozenset(), frozenset(), {}, (), (), "")
         self.journal = Journal(*PLACE, folder(pack, "t"), None)
         self.collector = Collector(

@@ -22,15 +22,6 @@ class MappingFiles(NamedTuple):
     entries: list[Path]
 
 
-def not_in_this_version(data: Mapping[str, Any]) -> Iterator[Problem]:
-    """What the contract has, this version has not, and a port would be left open without."""
-    web = data.get("web")
-    if isinstance(web, dict) and web.get("config_file"):
-        yield Problem(("web", "config_file"), "not available in this version; remove the key")
-    if isinstance(web, dict) and web.get("enable_reload") is True:
-        yield Problem(("web", "enable_reload"), "not available in this version; remove the key")
-
-
 def check_targets(data: Mapping[str, Any]) -> Iterator[Problem]:
     """Targets there must be, each with a name of its own and something to watch."""
     targets = data.get("targets")

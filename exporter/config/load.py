@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from exporter.auth import FORMS
 from exporter.config.build import build
-from exporter.config.check import check_targets, each_target, find_mappings, not_in_this_version, spoken_password
+from exporter.config.check import check_targets, each_target, find_mappings, spoken_password
 from exporter.config.credentials import Found, Place, find_login
 from exporter.config.given import Given, from_command_line, from_environment
 from exporter.config.keys import known_paths, misplaced
@@ -18,6 +18,7 @@ from exporter.config.problems import Origin, Problem, lines
 from exporter.config.schema import json_schema
 from exporter.config.wording import worded
 from exporter.errors import ConfigError
+from exporter.web.protection import read_protection
 
 _PROJECT = "HUAWEICLOUD_SDK_PROJECT_ID"
 
@@ -35,7 +36,7 @@ def load(path: Path | None, *, environ: Mapping[str, str], sets: Sequence[str]) 
     found = _logins(tree, folder, environ)
     files = find_mappings(tree.data.get("mappings"), folder)
     written, problems = _validated(tree, folder)
-    problems += [*misplaced(tree.data, schema), *check_targets(tree.data), *not_in_this_version(tree.data)]
+    problems += [*misplaced(tree.data, schema), *check_targets(tree.data)]
     problems += [*spoken_password(tree.data, tree.origins), *spoken_headers(tree.origins)]
     delivery = complete(written.otlp if written else None, environ)
     problems += [
@@ -44,8 +45,9 @@ def load(path: Path | None, *, environ: Mapping[str, str], sets: Sequence[str]) 
         *delivery.problems,
         *(problem for each in found.values() for problem in each.problems),
     ]
-    if problems or written is None:
-        raise ConfigError(lines(problems, tree.origins))
+    told = [*lines(problems, tree.origins), *_web_file(written)]
+    if told or written is None:
+        raise ConfigError(told)
     return build(written, found, files, delivery, tree)
 
 
@@ -54,6 +56,17 @@ def _validated(tree: Tree, folder: Path) -> tuple[Written | None, list[Problem]]
         return Written.model_validate(tree.data, context=folder), []
     except ValidationError as error:
         return None, worded(error)
+
+
+def _web_file(written: Written | None) -> Sequence[str]:
+    """What is wrong in the web configuration file, as whole lines."""
+    if written is None or written.web.config_file is None:
+        return ()
+    try:
+        read_protection(written.web.config_file)
+    except ConfigError as error:
+        return error.problems
+    return ()
 
 
 def _logins(tree: Tree, folder: Path, environ: Mapping[str, str]) -> dict[int, Found]:

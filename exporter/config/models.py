@@ -29,6 +29,7 @@ from exporter.config.values import (
     Name,
     Number,
     Place,
+    Prefix,
     Project,
     Rate,
     Region,
@@ -95,6 +96,8 @@ class SourceOptions(Part):
     """How far every read reaches back behind what is known completely."""
     reconcile: Interval = 21600.0
     """How often everything that is remembered is read again."""
+    remember: Interval = Field(default_factory=lambda done: max(30 * 86400.0, done.get("overlap", 0.0)))
+    """How long events are remembered, and how far back a read in full depth goes (default 30d)."""
     include: Filter = Filter()
     """Only these resources."""
     exclude: Filter = Filter()
@@ -107,6 +110,14 @@ class SourceOptions(Part):
     """Workspaces to list; none: those that the API lists by default."""
     event_timezone: Zone = "auto"
     """The zone of event times that name none: auto, an IANA name or an offset."""
+
+    @field_validator("remember")
+    @classmethod
+    def _not_below_overlap(cls, seconds: float, done: ValidationInfo) -> float:
+        least = done.data.get("overlap", 0.0)
+        if seconds < least:
+            raise ValueError(f"{write_duration(seconds)} is less than overlap; write {write_duration(least)} or more")
+        return seconds
 
     @field_validator("max_poll_interval")
     @classmethod
@@ -133,6 +144,8 @@ class Web(Part):
     """How long a new series is shown at 0 before it has its value."""
     enable_reload: StrictBool = False
     """Whether POST /-/reload loads the mappings again."""
+    route_prefix: Prefix = ""
+    """The path under which everything is served, for a proxy that passes it on."""
 
     @property
     def address(self) -> tuple[str, int]:

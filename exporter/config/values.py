@@ -38,6 +38,7 @@ _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s/]*):(\d{1,5})\Z", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9_.-]+\Z")
 _REGION = re.compile(r"[a-z0-9][a-z0-9-]*\Z")
 _PROJECT = re.compile(r"[A-Za-z0-9_-]+\Z")
+_PREFIX = re.compile(r"(?:/[A-Za-z0-9_~][A-Za-z0-9_.~-]*)+\Z")
 
 
 def quote(value: object) -> str:
@@ -143,6 +144,14 @@ def read_listen(value: Any) -> str:
     return str(value)
 
 
+def read_prefix(value: Any) -> str:
+    """``/path`` without a slash at its end; ``/`` is no prefix."""
+    path = value.rstrip("/") if isinstance(value, str) else value
+    if not isinstance(path, str) or (path and not _PREFIX.match(path)):
+        raise ValueError(f"{quote(value)} is not a path; write /platform-events, or remove the key")
+    return path
+
+
 def read_url(value: Any) -> str:
     """An http or https URL without user, query or fragment; a slash at its end is cut off. Never echoed."""
     try:
@@ -243,6 +252,7 @@ Size = Annotated[
 Place = Annotated[Path, BeforeValidator(_place), WithJsonSchema({"type": "string"})]
 Zone = Annotated[str, BeforeValidator(read_zone)]
 Listen = Annotated[str, BeforeValidator(read_listen)]
+Prefix = Annotated[str, BeforeValidator(read_prefix)]
 File = Annotated[Path, BeforeValidator(read_file), WithJsonSchema({"type": "string"})]
 Url = Annotated[str, BeforeValidator(read_url)]
 Text = Annotated[str, AfterValidator(_not_blank)]

@@ -2,13 +2,15 @@
 
 import json
 import types
-from collections.abc import Generator
+from collections.abc import Collection, Generator, Sequence
+from hashlib import blake2b
+from itertools import pairwise
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from exporter.errors import SourceGarbled
-from exporter.events import Answer, Ask
+from exporter.events import Answer, Ask, Resource
 from exporter.ports import ask
 
 T = TypeVar("T")
@@ -65,35 +67,53 @@ def _decoded(shape: msgspec.json.Decoder[T], text: bytes | msgspec.Raw) -> T:
         return shape.decode(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
 
 
-def read_rows(request: Ask, raw: msgspec.Raw, rows: Rows[T], empty: bool = False) -> tuple[list[T], int]:
-    """The rows of a list and how many of them could not be read. Raises SourceGarbled if it is no list.
+def read_rows(request: Ask, raw: msgspec.Raw, rows: Rows[T], empty: bool = False) -> tuple[list[T], list[bytes]]:
+    """The rows of a list, and marks of those that could not be read. Raises SourceGarbled if it is no list.
 
     Some services leave an empty list out or send null; ``empty`` says that the answer itself speaks of no rows.
     """
     if not raw:
         if empty:
-            return [], 0
+            return [], []
         raise garbled(request, "the answer holds no list of rows")
     if len(raw) == len(_NULL) and bytes(raw) == _NULL:
-        return [], 0
+        return [], []
     try:
-        return rows.many.decode(raw), 0
+        return rows.many.decode(raw), []
     except _BAD:
         return _one_by_one(request, raw, rows)
 
 
-def _one_by_one(request: Ask, raw: msgspec.Raw, rows: Rows[T]) -> tuple[list[T], int]:
+def _one_by_one(request: Ask, raw: msgspec.Raw, rows: Rows[T]) -> tuple[list[T], list[bytes]]:
     try:
         pieces = _RAWS.decode(raw)
     except _BAD as error:
         raise garbled(request, f"the rows of the answer are no list ({error})") from error
-    good = []
+    good: list[T] = []
+    bad: list[bytes] = []
     for piece in pieces:
         try:
             good.append(_decoded(rows.one, piece))
         except _BAD:
-            continue
-    return good, len(pieces) - len(good)
+            bad.append(_marked(bytes(piece)))
+    return good, bad
+
+
+def mark(row: msgspec.Struct | str) -> bytes:
+    """What tells a row that makes no event from others: it is read again and again, and told once."""
+    return _marked(msgspec.json.encode(row) if isinstance(row, msgspec.Struct) else row.encode("utf-8", "replace"))
+
+
+def _marked(raw: bytes) -> bytes:
+    return blake2b(raw, digest_size=16).digest()
+
+
+def reaches(page: Sequence[Resource], until: Collection[str]) -> bool:
+    """Whether a page of a listing is newest first and holds none but known resources: what follows is older and known."""
+    created = [resource.created for resource in page]
+    times = [at for at in created if at is not None]
+    ordered = len(times) == len(created) and all(one >= other for one, other in pairwise(times))
+    return bool(page) and ordered and all(resource.id in until for resource in page)
 
 
 def read_record(raw: Any, rows: Rows[T]) -> T:

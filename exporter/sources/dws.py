@@ -12,7 +12,7 @@ import msgspec
 
 from exporter.events import Ask, Event, Found, Life, Millis, Page, Resource, Window
 from exporter.ports import Reading, give
-from exporter.sources.answers import Name, asked, garbled, missing, read_record, read_rows, rows_of
+from exporter.sources.answers import Name, asked, garbled, mark, missing, read_record, read_rows, rows_of
 from exporter.sources.pages import fingerprint, newest, oldest_first
 from exporter.sources.scope import Scope
 from exporter.sources.times import Number, moment, number, unix_millis
@@ -78,12 +78,12 @@ class Dws:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
-    def discover(self, known: Collection[str], now: Millis) -> Reading:
+    def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
         """Lists the clusters; the API gives all of them in one answer."""
         request = Ask("dws", "/v1.0/{project_id}/clusters", headers=_HEADERS, permission=_PERMISSION)
         answer = yield from asked(request, _CLUSTERS)
         rows, unreadable = read_rows(request, answer.clusters, _CLUSTER_ROWS, number(answer.count) == 0)
-        yield Found([_cluster(row) for row in rows], unreadable)
+        yield Found([_cluster(row) for row in rows], tuple(unreadable))
 
     def read(self, resource: Resource, window: Window) -> Reading:
         """Reads page after page; stops early only where a newest-first list has become old and wholly known."""
@@ -94,15 +94,15 @@ class Dws:
             answer = yield from asked(request, _EVENTS)
             rows, bad = read_rows(request, answer.events, _ROWS, number(answer.count) == 0)
             events, resources, worse = _read(rows)
-            came = len(rows) + bad
+            came = len(rows) + len(bad)
             size = size or came
             fresh = {event.key for event in events} - met
             # A sibling API counts its pages from 1: there, 0 and 1 are the same page.
             if came >= size > 0 and not fresh and offset > 1:
                 raise garbled(request, f"the page at offset {offset} does not move on; none of its rows is new")
             met |= fresh
-            unreadable += bad + worse
-            new = yield from give(Page(oldest_first(newest(events)), resources, bad + worse))
+            unreadable += len(bad) + len(worse)
+            new = yield from give(Page(oldest_first(newest(events)), resources, (*bad, *worse)))
             if _ends(came, size, number(answer.count), len(met) + unreadable):
                 return
             if not new and _old(events, window.since):
@@ -138,9 +138,10 @@ def _old(events: list[Event], since: Millis | None) -> bool:
     return all(one >= next_one for one, next_one in pairwise(times))
 
 
-def _read(rows: list[_Row], resource: str = "") -> tuple[list[Event], tuple[Resource, ...], int]:
-    """The events of rows, the resources that they name, and how many rows have no usable time or id."""
+def _read(rows: list[_Row], resource: str = "") -> tuple[list[Event], tuple[Resource, ...], list[bytes]]:
+    """The events of rows, the resources that they name, and marks of the rows without a usable time or id."""
     events: list[Event] = []
+    bad: list[bytes] = []
     named: dict[str, Resource] = {}
     shared: dict[tuple[str | None, str | None, str | None, Number], dict[str, str]] = {}
     for row in rows:
@@ -154,10 +155,11 @@ def _read(rows: list[_Row], resource: str = "") -> tuple[list[Event], tuple[Reso
         try:
             at, key = unix_millis(row.occur_time), fingerprint(row.event_id)
         except ValueError:
+            bad.append(mark(row))
             continue
         text = row.context or row.display_name or ""
         events.append(Event(key, source, at, text, row.severity or "", row.name or "", fields=fields))
-    return events, tuple(named.values()), len(rows) - len(events)
+    return events, tuple(named.values()), bad
 
 
 def _fields(row: _Row) -> dict[str, str]:

@@ -12,7 +12,7 @@ import msgspec
 
 from exporter.events import Answer, Ask, Event, Found, Millis, Page, Resource, Window
 from exporter.ports import Reading, give
-from exporter.sources.answers import Name, asked, garbled, missing, read_record, read_rows, rows_of
+from exporter.sources.answers import Name, asked, garbled, mark, missing, read_record, read_rows, rows_of
 from exporter.sources.pages import fingerprint, joined, newest, oldest_first, page
 from exporter.sources.scope import Scope
 from exporter.sources.times import DAY, Number, floor, iso_reader, moment
@@ -86,7 +86,7 @@ class ModelArtsPool:
         self._workspaces = scope.workspaces or ("",)
         self._filter: bool | None = None  # whether since/until let pass what lies inside; None until tried
 
-    def discover(self, known: Collection[str], now: Millis) -> Reading:
+    def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
         """Lists the pools of each workspace; the API gives all of them in one answer."""
         for workspace in self._workspaces:
             query = (("workspaceId", workspace),) if workspace else ()
@@ -94,7 +94,7 @@ class ModelArtsPool:
             request = Ask("modelarts", path, query, headers=_HEADERS, permission="modelarts:pool:list")
             answer = yield from asked(request, _POOLS)
             rows, unreadable = read_rows(request, answer.items, _POOL_ROWS, answer.kind == "PoolList")
-            yield Found([_pool(row, workspace) for row in rows], unreadable)
+            yield Found([_pool(row, workspace) for row in rows], tuple(unreadable))
 
     def read(self, resource: Resource, window: Window) -> Reading:
         """Reads the events of a pool. Until the time filter is known to work, all are asked for and sorted out here."""
@@ -142,7 +142,7 @@ def _pages(
         met |= fresh
         events = oldest_first(newest(events))
         last = max(last, events[-1].at or 0) if events else last
-        yield from give(page(events, since, bad + worse))
+        yield from give(page(events, since, (*bad, *worse)))
         token = (answer.metadata.token if answer.metadata else None) or ""
         if not token:
             return last
@@ -152,9 +152,10 @@ def _pages(
         tokens.add(token)
 
 
-def _read(rows: list[_Row], pool: str) -> tuple[list[Event], int]:
-    """The events of rows, and how many rows have no usable time."""
+def _read(rows: list[_Row], pool: str) -> tuple[list[Event], list[bytes]]:
+    """The events of rows, and marks of the rows without a usable time."""
     events: list[Event] = []
+    bad: list[bytes] = []
     millis = iso_reader()
     shared: dict[tuple[str | None, str | None], tuple[str, str, str, dict[str, str]]] = {}
     for row in rows:
@@ -169,9 +170,10 @@ def _read(rows: list[_Row], pool: str) -> tuple[list[Event], int]:
             at = began if row.lastTimestamp in (None, "", row.firstTimestamp) else millis(row.lastTimestamp)
             key = fingerprint(f"{start}{began}:{text}")
         except ValueError:
+            bad.append(mark(row))
             continue
         events.append(Event(key, pool, at, text, kind, reason, row.count or 1, began, fields))
-    return events, len(rows) - len(events)
+    return events, bad
 
 
 def _pool(row: _Pool, workspace: str) -> Resource:

@@ -12,7 +12,7 @@ import msgspec
 
 from exporter.events import Answer, Ask, Event, Millis, Page, Resource, Window
 from exporter.ports import Reading, give
-from exporter.sources.answers import asked, garbled, missing, read_record, read_rows, rows_of
+from exporter.sources.answers import asked, garbled, mark, missing, read_record, read_rows, rows_of
 from exporter.sources.pages import counted, fingerprint, joined, oldest_first, page
 from exporter.sources.scope import Scope
 from exporter.sources.service_list import list_services
@@ -41,7 +41,7 @@ class _Chunk(NamedTuple):
     """Events of one answer as they came, how many rows it had, and how many there are of them all."""
 
     events: list[Event]
-    unreadable: int
+    unreadable: tuple[bytes, ...]
     came: int
     total: int | None
 
@@ -61,7 +61,7 @@ class ModelArtsService:
         self._workspaces = scope.workspaces or ("",)
         self._by_record: bool | None = None  # what the offset of events counts; None until a second page was needed
 
-    def discover(self, known: Collection[str], now: Millis) -> Reading:
+    def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
         """Lists the services of each workspace."""
         for workspace in self._workspaces:
             yield from list_services(workspace)
@@ -112,7 +112,7 @@ def _chunk(request: Ask, service: str) -> Generator[Ask, Answer | int | None, _C
     total = number(answer.total_count)
     rows, bad = read_rows(request, answer.events, _ROWS, total == 0)
     events, worse = _read(rows, service)
-    return _Chunk(events, bad + worse, len(rows) + bad, total)
+    return _Chunk(events, (*bad, *worse), len(rows) + len(bad), total)
 
 
 def _page(chunk: _Chunk, window: Window, truncated: bool = False) -> Page:
@@ -157,9 +157,10 @@ def _again(service: str, at: Millis, window: Window) -> Generator[Ask | Page, An
     yield from give(_page(chunk, window, truncated=astray or not chunk.came or chunk.promises(chunk.came)))
 
 
-def _read(rows: list[_Row], service: str) -> tuple[list[Event], int]:
-    """The events of rows, each row one, and how many rows have no usable time."""
+def _read(rows: list[_Row], service: str) -> tuple[list[Event], list[bytes]]:
+    """The events of rows, each row one, and marks of the rows without a usable time."""
     events: list[Event] = []
+    bad: list[bytes] = []
     start = joined(service)
     shared: dict[str, tuple[str, dict[str, str]]] = {}
     for row in rows:
@@ -171,9 +172,10 @@ def _read(rows: list[_Row], service: str) -> tuple[list[Event], int]:
             at = unix_millis(row.occur_time)
             key = fingerprint(f"{common[0]}{at}:{text}")
         except ValueError:
+            bad.append(mark(row))
             continue
         events.append(Event(key, service, at, text, kind, fields=common[1]))
-    return events, len(rows) - len(events)
+    return events, bad
 
 
 def parse_record(raw: Any, resource: str) -> Event:

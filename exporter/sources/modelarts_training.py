@@ -13,7 +13,7 @@ import msgspec
 
 from exporter.events import Answer, Ask, Event, Millis, Page, Resource, Window
 from exporter.ports import Reading, give
-from exporter.sources.answers import asked, garbled, missing, read_record, read_rows, rows_of
+from exporter.sources.answers import asked, garbled, mark, missing, read_record, read_rows, rows_of
 from exporter.sources.pages import counted, fingerprint, joined, oldest_first, page
 from exporter.sources.scope import Scope
 from exporter.sources.times import BEFORE_ALL, DAY, SECOND, Number, ceiling, floor, iso_reader, number
@@ -56,7 +56,7 @@ class _Chunk(NamedTuple):
     """Events of one answer as they came, how many rows it had, and how many there are of them all."""
 
     events: list[Event]
-    unreadable: int
+    unreadable: tuple[bytes, ...]
     came: int
     total: int
     full: bool
@@ -78,9 +78,9 @@ class ModelArtsTraining:
         self._workspaces = scope.workspaces or ("",)
         self._by_record: bool | None = None  # what the offset of events counts; None until a second needed it
 
-    def discover(self, known: Collection[str], now: Millis) -> Reading:
+    def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
         """Lists the jobs of each workspace, newest first, then asks for the known ones that were not among them."""
-        return list_jobs(self._workspaces, known)
+        return list_jobs(self._workspaces, known, until)
 
     def read(self, resource: Resource, window: Window) -> Reading:
         """Reads the events of a job, part by part, each part oldest first."""
@@ -141,10 +141,10 @@ def _chunk(request: Ask, job: str) -> Generator[Ask, Answer | int | None, _Chunk
     total, limit = number(answer.total), min(number(answer.limit) or _LIMIT, _LIMIT)
     rows, bad = read_rows(request, answer.events, _ROWS, total == 0)
     events, worse = _read(rows, job)
-    came = len(rows) + bad
+    came = len(rows) + len(bad)
     full = came >= limit
     total = (_UNKNOWN if full else came) if total is None else total
-    return _Chunk(events, bad + worse, came, total, full, answer.order == "desc")
+    return _Chunk(events, (*bad, *worse), came, total, full, answer.order == "desc")
 
 
 def _page(chunk: _Chunk, since: Millis, truncated: bool = False) -> Page:
@@ -205,9 +205,10 @@ def _again(span: _Span, twin: Event, least: int, since: Millis) -> Generator[Ask
     yield from give(_page(chunk, since, truncated=known < least or not chunk.whole()))
 
 
-def _read(rows: list[_Row], job: str) -> tuple[list[Event], int]:
-    """The events of rows, each row one, and how many rows have no usable time."""
+def _read(rows: list[_Row], job: str) -> tuple[list[Event], list[bytes]]:
+    """The events of rows, each row one, and marks of the rows without a usable time."""
     events: list[Event] = []
+    bad: list[bytes] = []
     millis = iso_reader()
     start = joined(job)
     shared: dict[tuple[str | None, str | None], tuple[str, str, dict[str, str]]] = {}
@@ -221,9 +222,10 @@ def _read(rows: list[_Row], job: str) -> tuple[list[Event], int]:
             at = millis(row.time)
             key = fingerprint(f"{common[0]}{at}:{row.message}")
         except ValueError:
+            bad.append(mark(row))
             continue
         events.append(Event(key, job, at, row.message, common[1], fields=common[2]))
-    return events, len(rows) - len(events)
+    return events, bad
 
 
 def _source(source: str) -> str:

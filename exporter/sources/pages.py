@@ -1,7 +1,7 @@
 """What every page of events promises: keys that cannot be confused, each once, oldest first; knows no vendor."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from operator import attrgetter
 
@@ -73,8 +73,10 @@ def _carried(events: Sequence[Event]) -> list[Event]:
     return [events[place] for _, place in sorted(placed)]
 
 
-def page(events: list[Event], since: Millis | None = None, unreadable: int = 0, truncated: bool = False) -> Page:
+def page(
+    events: list[Event], since: Millis | None = None, unreadable: Iterable[bytes] = (), truncated: bool = False
+) -> Page:
     """A page of events that are in order; those from before ``since`` are left out (not every vendor keeps to it)."""
     if since is not None and any(event.at is not None and event.at < since for event in events):
         events = [event for event in events if event.at is None or event.at >= since]
-    return Page(events, (), unreadable, truncated)
+    return Page(events, (), tuple(unreadable), truncated)

@@ -13,7 +13,7 @@ import msgspec
 
 from exporter.events import Answer, Ask, Event, Found, Life, Millis, Resource, Window
 from exporter.ports import Reading, give
-from exporter.sources.answers import Name, asked, garbled, missing, read_record, read_rows, rows_of
+from exporter.sources.answers import Name, asked, garbled, mark, missing, reaches, read_record, read_rows, rows_of
 from exporter.sources.pages import counted, fingerprint, joined, oldest_first, page
 from exporter.sources.pai_text import parse_zone, text_reader
 from exporter.sources.scope import Scope
@@ -40,6 +40,10 @@ _MOST = 2000  # rows of one answer
 _JOBS = 50  # jobs of one page, and ids of one question
 _CHINA = timezone(timedelta(hours=8))
 _SLACK = 15 * 60 * SECOND  # how far an event may lie in the future before its zone is doubted
+_CORRECTED = "event times lie in the future as UTC and fit as +08:00; taken as +08:00 from now on"
+_DOUBTED = (
+    "event times lie in the future with event_timezone {}; it is kept as it was stated, but {} would fit: check it"
+)
 _STUBBORN = 100  # equal full answers in a row; a second too full for one answer gives about sixty while it is found
 _WIDEST = 14 * HOUR  # how far a time can be off if its zone was not what we think
 
@@ -90,12 +94,16 @@ class PaiDlc:
         self._workspaces = scope.workspaces or ("",)
         self._guessing = scope.event_timezone == "auto"
         self._zone: tzinfo = UTC if self._guessing else parse_zone(scope.event_timezone)
+        self._stated, self._checking = scope.event_timezone, True
 
-    def discover(self, known: Collection[str], now: Millis) -> Reading:
-        """Lists the jobs of each workspace, then asks for the known ones that were not among them."""
+    def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
+        """Lists the jobs of each workspace, newest first, to the end or to a page that holds only jobs of ``until``; then
+        asks for the known ones that were not among them."""
         listed: set[str] = set()
+        if until is not None and len(known) > len(until):
+            until = None
         for workspace in self._workspaces:
-            yield from _list(workspace, listed)
+            yield from _list(workspace, listed, until or ())
         for workspace in self._workspaces:
             absent = sorted(set(known) - listed)
             for first in range(0, len(absent), _JOBS):
@@ -109,7 +117,7 @@ class PaiDlc:
         since = (resource.created or BEFORE_ALL + DAY) - DAY if window.since is None else window.since
         spans = [(floor(since), max(ceiling(window.until), floor(since) + SECOND))]
         before, same = b"", 0
-        rows, unreadable = list[str | _Info](), 0
+        rows, unreadable = list[str | _Info](), list[bytes]()
         while spans:
             begin, end = spans.pop()
             request = _ask(resource.id, begin, end)
@@ -118,32 +126,38 @@ class PaiDlc:
             if not same:
                 rows, unreadable = read_rows(request, answer.rows, _ROWS, bool(answer.job))
                 before = bytes(answer.rows)
-            full = len(rows) + unreadable >= _MOST
+            full = len(rows) + len(unreadable) >= _MOST
             if full and same > _STUBBORN:
                 raise garbled(request, f"{same} windows were answered alike; the vendor does not heed them")
             if full and end - begin > SECOND:
                 middle = floor((begin + end) // 2)
                 spans += [(middle, end), (begin, middle)]  # the second in the middle is whole in both
                 continue
-            events, worse = self._events(rows, resource, window)
+            events, worse, remarks = self._events(rows, resource, window)
             # With the wrong zone a new event could look like one from before.
             oldest = floor(since) - (_WIDEST if self._guessing else 0)
-            yield from give(page(counted(oldest_first(events)), oldest, unreadable + worse, full))
+            found = page(counted(oldest_first(events)), oldest, (*unreadable, *worse), full)
+            yield from give(msgspec.structs.replace(found, remarks=remarks) if remarks else found)
 
-    def _events(self, rows: list[str | _Info], resource: Resource, window: Window) -> tuple[list[Event], int]:
-        """The events of rows. Times that lie in the future unless they are Chinese settle the zone from here on."""
+    def _events(
+        self, rows: list[str | _Info], resource: Resource, window: Window
+    ) -> tuple[list[Event], list[bytes], tuple[str, ...]]:
+        """The events of rows. Times that lie in the future unless they are of another zone settle a guess from here on;
+        a zone that was stated stands, and is only doubted, once."""
         events, worse = _read(rows, resource.id, self._zone)
-        if not self._guessing or self._zone is not UTC:
-            return events, worse
         latest, earliest = window.until + _SLACK, (resource.created or 0) - _SLACK
-        if all(event.at is None or event.at <= latest for event in events):
-            return events, worse
-        shifted, _ = _read(rows, resource.id, _CHINA)
-        for event, other in zip(events, shifted, strict=True):
-            if (event.at or 0) > latest and event.at != other.at and earliest <= (other.at or 0) <= latest:
-                self._zone = _CHINA
-                return shifted, worse
-        return events, worse
+        if not self._checking or all(event.at is None or event.at <= latest for event in events):
+            return events, worse, ()
+        other = _CHINA if self._guessing else UTC if self._zone == _CHINA else _CHINA
+        shifted, _ = _read(rows, resource.id, other)
+        for event, moved in zip(events, shifted, strict=True):
+            if (event.at or 0) > latest and event.at != moved.at and earliest <= (moved.at or 0) <= latest:
+                self._checking = False
+                if self._guessing:
+                    self._zone = _CHINA
+                    return shifted, worse, (_CORRECTED,)
+                return events, worse, (_DOUBTED.format(self._stated, "UTC" if other is UTC else "+08:00"),)
+        return events, worse, ()
 
 
 def _headers(action: str) -> tuple[tuple[str, str], ...]:
@@ -157,9 +171,10 @@ def _ask(job: str, begin: Millis, end: Millis) -> Ask:
     return Ask("pai_dlc", path, query, headers=_headers("GetJobEvents"), permission=permission)
 
 
-def _read(rows: list[str | _Info], job: str, zone: tzinfo) -> tuple[list[Event], int]:
-    """The events of rows, each row one, and how many rows are no Unicode."""
+def _read(rows: list[str | _Info], job: str, zone: tzinfo) -> tuple[list[Event], list[bytes]]:
+    """The events of rows, each row one, and marks of the rows that are no Unicode."""
     events: list[Event] = []
+    bad: list[bytes] = []
     parts = text_reader(zone)
     start, fields = joined(job), dict[str, str]()
     for row in rows:
@@ -167,10 +182,11 @@ def _read(rows: list[str | _Info], job: str, zone: tzinfo) -> tuple[list[Event],
         try:
             key = fingerprint(start + raw)
         except ValueError:
+            bad.append(mark(raw))
             continue
         at, level, text = parts(raw)
         events.append(Event(key, job, at, text, level, fields=fields))
-    return events, len(rows) - len(events)
+    return events, bad
 
 
 def _plain(row: _Info) -> str:
@@ -179,7 +195,7 @@ def _plain(row: _Info) -> str:
     return row.Content if dated else f"{row.Time} {row.Content}"
 
 
-def _list(workspace: str, listed: set[str]) -> Reading:
+def _list(workspace: str, listed: set[str], until: Collection[str]) -> Reading:
     """All pages; the start is stated because the API would else hide jobs that were made over seven days ago."""
     pages = seen = 0
     while True:
@@ -189,16 +205,21 @@ def _list(workspace: str, listed: set[str]) -> Reading:
         if pages and came and not fresh:
             raise garbled(request, "the answer promises more and does not move on; none of its jobs is new")
         listed |= fresh
-        yield found
         pages, seen = pages + 1, seen + came
-        if not came or (came < _JOBS if total is None else seen >= total):
+        ends = not came or (came < _JOBS if total is None else seen >= total)
+        if not ends and reaches(found.resources, until):
+            yield msgspec.structs.replace(found, partial=True)
+            return
+        yield found
+        if ends:
             return
 
 
 def _ask_list(workspace: str, number_of_page: int, *more: tuple[str, str]) -> Ask:
     pages = (("PageNumber", str(number_of_page)), ("PageSize", str(_JOBS)))
     where = (("WorkspaceId", workspace),) if workspace else ()
-    query = (*pages, ("StartTime", iso_text(BEFORE_ALL)), ("ShowOwn", "false"), *where, *more)
+    order = (("SortBy", "GmtCreateTime"), ("Order", "desc"))
+    query = (*pages, *order, ("StartTime", iso_text(BEFORE_ALL)), ("ShowOwn", "false"), *where, *more)
     return Ask("pai_dlc", "/api/v1/jobs", query, headers=_headers("ListJobs"), permission="paidlc:ListJobs")
 
 
@@ -207,7 +228,7 @@ def _jobs(request: Ask) -> Generator[Ask, Answer | int | None, tuple[Found, int,
     answer = yield from asked(request, _LISTING)
     total = number(answer.total)
     rows, unreadable = read_rows(request, answer.rows, _JOB_ROWS, total == 0)
-    return Found([_job(row) for row in rows], unreadable), len(rows) + unreadable, total
+    return Found([_job(row) for row in rows], tuple(unreadable)), len(rows) + len(unreadable), total
 
 
 def _job(row: _Job) -> Resource:

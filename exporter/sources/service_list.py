@@ -57,16 +57,16 @@ def list_services(workspace: str) -> Reading:
         answer = yield from asked(request, _LISTING)
         total = number(answer.total_count)
         rows, unreadable = read_rows(request, answer.services, _ROWS, total == 0)
-        ids, came = [row.service_id for row in rows], len(rows) + unreadable
+        ids, came = [row.service_id for row in rows], len(rows) + len(unreadable)
         if pages == 1 and not by_record and len(listed) > 1 and ids[: len(listed) - 1] == list(listed)[1:]:
             by_record = True
             continue
         fresh = [one for one in ids if one not in listed]
         if pages and came and not fresh:
             raise garbled(request, "the answer promises more and does not move on; none of its services is new")
-        yield Found([_service(row, workspace) for row in rows], unreadable)
+        yield Found([_service(row, workspace) for row in rows], tuple(unreadable))
         listed |= dict.fromkeys(fresh)
-        pages, seen = pages + 1, seen + len(fresh) + unreadable
+        pages, seen = pages + 1, seen + len(fresh) + len(unreadable)
         if not came or (came < _LIMIT if total is None else seen >= total):
             return
 

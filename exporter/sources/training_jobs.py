@@ -11,7 +11,7 @@ import msgspec
 
 from exporter.events import Answer, Ask, Found, Life, Resource
 from exporter.ports import Reading
-from exporter.sources.answers import Name, asked, garbled, missing, read_rows, rows_of
+from exporter.sources.answers import Name, asked, garbled, missing, reaches, read_rows, rows_of
 from exporter.sources.times import Number, moment, number
 
 STATUSES = ("Creating", "Pending", "Running", "Terminating", "Abnormal", "Completed", "Failed", "Terminated")
@@ -59,11 +59,14 @@ _ROWS = rows_of(_Job)
 _JOBS = msgspec.json.Decoder(_Jobs)
 
 
-def list_jobs(workspaces: tuple[str, ...], known: Collection[str]) -> Reading:
-    """All jobs of the workspaces ("": the default one), then the known ones that were not among them."""
+def list_jobs(workspaces: tuple[str, ...], known: Collection[str], until: Collection[str] | None = None) -> Reading:
+    """The jobs of the workspaces ("": the default one), newest first, to their end or to a page that holds only jobs of
+    ``until``; then the known ones that were not among them."""
     listed: set[str] = set()
+    if until is not None and len(known) * _LIMIT > len(until) * _NAMED:
+        until = None  # to ask for so many by name would cost more than the whole list
     for workspace in workspaces:
-        yield from _all(workspace, listed)
+        yield from _all(workspace, listed, until or ())
     for workspace in workspaces:
         absent = sorted(set(known) - listed)
         for first in range(0, len(absent), _NAMED):
@@ -73,7 +76,7 @@ def list_jobs(workspaces: tuple[str, ...], known: Collection[str]) -> Reading:
             yield found
 
 
-def _all(workspace: str, listed: set[str]) -> Reading:
+def _all(workspace: str, listed: set[str], until: Collection[str]) -> Reading:
     pages = seen = 0
     while True:
         request = _ask(workspace, offset=pages, sort_by="create_time", order="desc")
@@ -82,9 +85,13 @@ def _all(workspace: str, listed: set[str]) -> Reading:
         if pages and came and not fresh:
             raise garbled(request, "the answer promises more and does not move on; none of its jobs is new")
         listed |= fresh
-        yield found
         pages, seen = pages + 1, seen + came
-        if _ends(came, seen, number(answer.total), number(answer.count)):
+        ends = _ends(came, seen, number(answer.total), number(answer.count))
+        if not ends and reaches(found.resources, until):
+            yield msgspec.structs.replace(found, partial=True)
+            return
+        yield found
+        if ends:
             return
 
 
@@ -107,7 +114,7 @@ def _search(request: Ask) -> Generator[Ask, Answer | int | None, tuple[Found, in
     """What an answer holds: jobs, how many rows it had, and its totals."""
     answer = yield from asked(request, _JOBS)
     rows, unreadable = read_rows(request, answer.items, _ROWS, number(answer.total) == 0 or number(answer.count) == 0)
-    return Found([_job(row) for row in rows], unreadable), len(rows) + unreadable, answer
+    return Found([_job(row) for row in rows], tuple(unreadable)), len(rows) + len(unreadable), answer
 
 
 def _job(row: _Job) -> Resource:

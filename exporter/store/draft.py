@@ -18,9 +18,9 @@ SPARE = 512  # superseded records a day may have in the file, besides as many as
 
 _WATCHES = Many(
     "INSERT INTO watches VALUES",
-    "(?,?,?,?,?,?,?,?)",
+    "(?,?,?,?,?,?,?,?,?)",
     """ON CONFLICT (id) DO UPDATE SET complete = excluded.complete, reconciled = excluded.reconciled,
-        ended = excluded.ended, closed = excluded.closed""",
+        ended = excluded.ended, closed = excluded.closed, floor = excluded.floor""",
 )
 _KEYS = Many(
     "INSERT INTO keys VALUES",
@@ -186,5 +186,5 @@ class Draft:
         return slot.row, watch_number, number, slot.latest(), records
 
 
-def _reached(at: Progress | None) -> tuple[int | None, int | None, int | None, bool | None]:
-    return (None, None, None, None) if at is None else (at.complete, at.reconciled, at.ended, at.closed)
+def _reached(at: Progress | None) -> tuple[Value, ...]:
+    return (None,) * 5 if at is None else (at.complete, at.reconciled, at.ended, at.closed, at.floor)

@@ -2,10 +2,17 @@
 
 import fcntl
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from exporter.errors import StoreError
 from exporter.store.trouble import RIGHTS
+
+
+def age(path: Path) -> Literal["kept", "new", "lost"]:
+    """Whether there is a state file, none yet, or none any more: the file beside it outlives it."""
+    if path.exists():
+        return "kept"
+    return "lost" if Path(f"{path.resolve()}.lock").exists() else "new"
 
 
 def lock(path: Path) -> BinaryIO:

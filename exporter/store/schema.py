@@ -64,6 +64,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX outbox_waiting ON outbox (signal, id) WHERE refused IS NULL",
         "CREATE INDEX outbox_refused ON outbox (signal, id) WHERE refused IS NOT NULL",
     ),
+    ("ALTER TABLE watches ADD COLUMN floor INTEGER",),
 )
 TOTALS = (
     "watches", "counters", "histograms", "gauges", "states", "held", "contacts", "resources", "runs", "notes", "outbox",

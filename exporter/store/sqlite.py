@@ -9,7 +9,9 @@ import struct
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
+
+import msgspec
 
 from exporter.errors import StoreError
 from exporter.events import Event
@@ -18,7 +20,7 @@ from exporter.spans import Level
 from exporter.store import outbox, totals
 from exporter.store.database import connect, write
 from exporter.store.draft import Draft
-from exporter.store.lock import lock
+from exporter.store.lock import age, lock
 from exporter.store.memory import Memory
 from exporter.store.outbox import SqliteOutbox
 from exporter.store.place import Place
@@ -34,6 +36,7 @@ class _File(NamedTuple):
     where: str
     database: sqlite3.Connection
     closing: ExitStack
+    age: Literal["kept", "new", "lost"]
 
 
 class SqliteStore:
@@ -46,7 +49,7 @@ class SqliteStore:
 
     async def restore(self) -> Restored:
         """All that was committed, except the keys: those were read when the file was opened. Raises StoreError."""
-        return await self._work(totals.restore)
+        return msgspec.structs.replace(await self._work(totals.restore), age=self._file.age)
 
     async def grown(self, watch: Watch, events: Sequence[Event]) -> list[int]:
         """For each event how often it happened beyond what is remembered; reads memory only."""
@@ -104,6 +107,7 @@ async def open_sqlite(place: Place) -> SqliteStore:
 def _open(place: Place) -> tuple[_File, Memory, dict[str, Level]]:
     where = ":memory:" if place.path is None else str(place.path)
     with ExitStack() as closing:
+        before = "new" if place.path is None else age(place.path)
         if place.path is not None:
             closing.enter_context(lock(place.path))
         try:
@@ -112,7 +116,7 @@ def _open(place: Place) -> tuple[_File, Memory, dict[str, Level]]:
             memory, waiting = _read_keys(database, where), outbox.levels(database)
         except FOREIGN as error:
             raise trouble(where, error) from error
-        return _File(where, database, closing.pop_all()), memory, waiting
+        return _File(where, database, closing.pop_all(), before), memory, waiting
 
 
 def _read_keys(database: sqlite3.Connection, where: str) -> Memory:

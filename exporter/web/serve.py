@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+import functools
 import os
 import socket
 from asyncio import TimerHandle, Transport
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import uvicorn
@@ -13,12 +14,16 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from exporter.errors import ConfigError
+from exporter.web.guard import Guard
 
 STOP = 2  # seconds that answers under way may take when the server stops
 KEEP_ALIVE = 75  # seconds: longer than the interval of usual scrapers
 CONNECTIONS = 512
-FIRST_REQUEST = 30.0  # seconds until a new connection has sent the head of a request
-HEAD = 65_536  # bytes of a request; nothing here takes a body
+ROOM = 64  # connections more, while those that make room for them are leaving
+FIRST_REQUEST = 30.0  # seconds until the head of a request is here, from the connection or from its first byte on
+STALLED = 30.0  # seconds that a peer may take nothing of an answer that waits for it
+HEAD = 65_536  # bytes of the head of a request
+BODY = 1_048_576  # bytes that are read away so that the refusal of a large body is heard; then the connection ends
 
 
 def listen(address: str) -> socket.socket:
@@ -39,9 +44,14 @@ def listen(address: str) -> socket.socket:
     return listening
 
 
-async def serve(application: ASGIApp, listening: socket.socket, stop: asyncio.Event) -> None:
-    """Answers until ``stop`` is set, or this task is cancelled; then gives open answers two seconds and closes."""
-    server = _Server(_settings(application))
+async def serve(
+    application: ASGIApp, listening: socket.socket, stop: asyncio.Event, guard: Guard | None = None
+) -> None:
+    """Answers until ``stop`` is set, or this task is cancelled; then gives open answers two seconds and closes.
+
+    ``guard`` says how connections are encrypted; without it they are not.
+    """
+    server = _Server(_settings(application, guard))
     serving = asyncio.create_task(server.serve([listening]))
     stopping = asyncio.create_task(stop.wait())
     try:
@@ -52,17 +62,20 @@ async def serve(application: ASGIApp, listening: socket.socket, stop: asyncio.Ev
         await serving
 
 
-def _settings(application: ASGIApp) -> uvicorn.Config:
+def _settings(application: ASGIApp, guard: Guard | None) -> uvicorn.Config:
+    context = guard.server_context() if guard else None
+    protocol: Any = functools.partial(_Protocol, guard.lets_in if guard else lambda certificate: True)
     return uvicorn.Config(
         application,
-        http=_Protocol,
+        http=protocol,
+        ssl_context_factory=None if context is None else lambda *_: context,
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=CONNECTIONS,
+        limit_concurrency=CONNECTIONS + ROOM,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=STOP,
     )
@@ -77,27 +90,74 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(HttpToolsProtocol):
-    """Closes a connection that sends nothing or too much: the library waits for ever, and reads without a limit."""
+    """Closes a connection that sends nothing, takes nothing or sends too much: the library waits, and reads, for ever.
 
-    _unread = 0
-    _deadline: TimerHandle
+    Where connections get many, one that waits for its next request makes room for a new one.
+    """
+
+    def __init__(self, lets_in: Callable[[Any], bool], *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._lets_in = lets_in
+        self._unread, self._most, self._unasked = 0, HEAD, False
+        self._deadline: TimerHandle | None = None
+        self.idle: float | None = self.loop.time()
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._deadline = self.loop.call_later(FIRST_REQUEST, transport.abort)
+        self._limit(FIRST_REQUEST)
+        if not self._lets_in(transport.get_extra_info("peercert")):
+            transport.abort()
+        elif len(self.connections) > CONNECTIONS:
+            self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._deadline.cancel()
+        self._unlimit()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self.idle is not None and self._deadline is None and not self._unasked:
+            self._unread, self._most = 0, HEAD
+            self._limit(FIRST_REQUEST)
         self._unread += len(data)
-        if self._unread > HEAD:
+        super().data_received(data)
+        if self._unread > self._most:
             self.transport.abort()
-        else:
-            super().data_received(data)
 
     def on_headers_complete(self) -> Any:
-        self._unread = 0
-        self._deadline.cancel()
+        self._unread, self._most, self._unasked, self.idle = 0, BODY, True, None
+        self._unlimit()
         return super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._unasked = False
+        self._unlimit()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle.response_complete:  # and none was waiting behind it
+            self.idle = self.loop.time()
+            if self._unasked:  # answered before all of its body was here
+                self._limit(FIRST_REQUEST)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._limit(STALLED)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._unlimit()
+
+    def _limit(self, seconds: float) -> None:
+        self._unlimit()
+        self._deadline = self.loop.call_later(seconds, self.transport.abort)
+
+    def _unlimit(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _make_room(self) -> None:
+        waiting = [(one.idle, id(one), one) for one in self.connections if isinstance(one, _Protocol) and one.idle]
+        if waiting:
+            min(waiting)[2].transport.abort()

@@ -3,7 +3,8 @@
 ``/metrics`` is an exact route: a mounted application would answer it with a redirect, which scrapers do not follow.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -11,57 +12,77 @@ from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, Router
+from starlette.types import ASGIApp
 
+from exporter.web.answers import Front, line
+from exporter.web.api import BASE, Api, refusal
+from exporter.web.gate import Gate
+from exporter.web.guard import Guard
+from exporter.web.look import Look
 from exporter.web.negotiation import accepts_gzip, choose_format
-from exporter.web.page import write_page
-from exporter.web.status import Standing
+from exporter.web.pages import Pages
+from exporter.web.stream import Stream
+from exporter.web.turnstile import Turnstile
 
 ASSETS = Path(__file__).parent / "assets"
-SECURITY = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
+FILES = {
+    "/favicon.ico": ("favicon.svg", "image/svg+xml"),
+    "/style.css": ("style.css", "text/css; charset=utf-8"),
+    "/script.js": ("script.js", "text/javascript; charset=utf-8"),
 }
-HOUR = {**SECURITY, "Cache-Control": "max-age=3600"}
+Reload = Callable[[], Awaitable[tuple[str, ...]]]
 
 
 class Shown(NamedTuple):
     """What the site shows.
 
     ``metrics`` gives a page in a format, packed with gzip or not: the body, its content type, and a number that
-    ``scraped`` hears once that page was sent. ``unhealthy`` and ``unready`` give a reason, or ``None``.
+    ``scraped`` hears once that page was sent. ``unhealthy`` and ``unready`` give a reason, or ``None``. ``look`` is behind
+    the pages; without it there are none. ``reload`` gives back problems, whole lines; without it nobody can ask for one.
     """
 
-    version: str
     metrics: Callable[[Literal["text", "openmetrics"], bool], tuple[bytes, str, int]]
     scraped: Callable[[int], None]
     unhealthy: Callable[[], str | None]
     unready: Callable[[], str | None]
-    standings: Callable[[], Sequence[Standing]]
-    now: Callable[[], float]
+    look: Look | None = None
+    reload: Reload | None = None
 
 
-def make_site(shown: Shown) -> Starlette:
+class Door(NamedTuple):
+    """How the site is reached: what guards it, the path it begins with, and when its streams are to end."""
+
+    guard: Guard
+    prefix: str
+    stop: asyncio.Event
+
+
+def make_site(shown: Shown, door: Door) -> ASGIApp:
     """The application."""
+    routes: list[BaseRoute] = [*_operations(shown), *_assets()]
+    if shown.look is not None:
+        turnstile, stream = Turnstile(), Stream(shown.look.board, door.stop)
+        routes += Pages(shown.look, turnstile, door.prefix).routes()
+        routes += Api(shown.look, stream, turnstile, door.prefix).routes()
+    if door.prefix:
+        routes = [Route("/", _onward(door.prefix)), Mount(door.prefix, app=Router(routes, redirect_slashes=False))]
+    site = Starlette(routes=routes, exception_handlers={HTTPException: _refuse, Exception: _broken})
+    site.router.redirect_slashes = False
+    return Front(Gate(site, door.guard, door.prefix), lambda: door.guard.protection.headers)
 
+
+def _operations(shown: Shown) -> list[Route]:
     async def metrics(request: Request) -> Response:
         accept, encoding = (",".join(request.headers.getlist(name)) for name in ("accept", "accept-encoding"))
         gzip = accepts_gzip(encoding)
         body, content_type, number = shown.metrics(choose_format(accept), gzip)
-        headers = {**SECURITY, "Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
+        headers = {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
         if gzip:
             headers["Content-Encoding"] = "gzip"
         sent = BackgroundTask(_call, shown.scraped, number) if request.method == "GET" else None
         return Response(body, headers=headers, background=sent)
-
-    async def overview(request: Request) -> Response:
-        notices = [reason for reason in (shown.unhealthy(), shown.unready()) if reason]
-        return HTMLResponse(write_page(shown.version, shown.standings(), notices, shown.now()), headers=SECURITY)
 
     async def healthy(request: Request) -> Response:
         return _verdict(shown.unhealthy())
@@ -69,40 +90,55 @@ def make_site(shown: Shown) -> Starlette:
     async def ready(request: Request) -> Response:
         return _verdict(shown.unready())
 
-    routes = [Route("/metrics", metrics), Route("/", overview), Route("/-/healthy", healthy), Route("/-/ready", ready)]
-    site = Starlette(routes=[*routes, *_assets()], exception_handlers={HTTPException: _refuse, Exception: _broken})
-    site.router.redirect_slashes = False
-    return site
+    async def reload(request: Request) -> Response:
+        if shown.reload is None:
+            return line("not enabled; set web.enable_reload: true", 403)
+        problems = await shown.reload()
+        return line("\n".join(problems) or "ok", 500 if problems else 200)
+
+    return [
+        Route("/metrics", metrics),
+        Route("/-/healthy", healthy),
+        Route("/-/ready", ready),
+        Route("/-/reload", reload, methods=["POST"]),
+    ]
 
 
 async def _call(scraped: Callable[[int], None], number: int) -> None:
     scraped(number)  # on the loop: the library would take a plain function to a thread
 
 
+def _onward(prefix: str) -> Callable[[Request], Awaitable[Response]]:
+    async def onward(request: Request) -> Response:
+        return RedirectResponse(f"{prefix}/", 302)
+
+    return onward
+
+
 def _assets() -> list[Route]:
-    files = {"/favicon.ico": ("favicon.svg", "image/svg+xml"), "/style.css": ("style.css", "text/css; charset=utf-8")}
-    return [_asset(path, (ASSETS / name).read_bytes(), media) for path, (name, media) in files.items()]
+    return [_asset(path, (ASSETS / name).read_bytes(), media) for path, (name, media) in FILES.items()]
 
 
 def _asset(path: str, content: bytes, media: str) -> Route:
     async def asset(request: Request) -> Response:
-        return Response(content, headers={**HOUR, "Content-Type": media})
+        return Response(content, headers={"Cache-Control": "max-age=3600", "Content-Type": media})
 
     return Route(path, asset)
 
 
 def _verdict(reason: str | None) -> Response:
-    return _line(reason or "ok", 503 if reason else 200)
+    return line(reason or "ok", 503 if reason else 200)
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _line(error.detail, error.status_code, error.headers)
+    return _said(request, error.detail, error.status_code, error.headers)
 
 
 async def _broken(request: Request, error: Exception) -> Response:
-    return _line("Internal Server Error: see the log", 500)
+    return _said(request, "Internal Server Error: see the log", 500, None)
 
 
-def _line(text: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    return PlainTextResponse(f"{text}\n", status, headers={**SECURITY, **(headers or {})})
+def _said(request: Request, text: str, status: int, headers: object) -> Response:
+    given = dict(headers) if isinstance(headers, dict) else None
+    return (refusal if f"{BASE}/" in request.url.path else line)(text, status, given)

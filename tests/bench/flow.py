@@ -15,7 +15,8 @@ from exporter.facts import Fact
 from exporter.fetch import Fetcher
 from exporter.outputs.selfmetrics import SelfMetrics
 from exporter.simulator import configuration
-from exporter.web.status import Status
+from exporter.web.board import Board
+from exporter.web.standings import Standings
 
 from . import answers
 from .watches import Watched, watched
@@ -142,7 +143,10 @@ async def flow(
     async with opened[0] as core, opened[1] as accounts:
         places = [(target.name, name) for target in config.targets for name in target.sources]
         own = SelfMetrics("bench", places, (), known.catalogue, core.prometheus.series_counts)
-        ears += [own.tell, Status(places).tell]
+        ears += [
+            own.tell,
+            Board(Standings(dict.fromkeys(places, ""), (), clock.now()), lambda target, source, id_: id_).tell,
+        ]
         stations: dict[str, assembly.Station] = {}
         for account in accounts:
             feed = Sent(stage, account.fetcher) if sent else Prepared(stage, clock)

@@ -18,8 +18,9 @@ from exporter.outputs.prometheus import Prometheus
 from exporter.outputs.selfmetrics import SelfMetrics
 from exporter.ports import Restored, SystemClock
 from exporter.signals import SEVERITIES, Catalogue, Changes, Series
+from exporter.web.guard import Guard
 from exporter.web.serve import listen, serve
-from exporter.web.site import Shown, make_site
+from exporter.web.site import Door, Shown, make_site
 
 from .flow import configured
 from .machine import free_port
@@ -50,17 +51,13 @@ def ours(number: str, share: str) -> None:
         prometheus.scraped(page)
         prometheus.write(dirty)
 
-    site = make_site(
-        Shown(
-            version="bench",
-            metrics=lambda form, gzip: prometheus.render(form, gzip, own.render(form)),
-            scraped=scraped,
-            unhealthy=lambda: None,
-            unready=lambda: None,
-            standings=list,
-            now=SystemClock().now,
-        )
+    shown = Shown(
+        metrics=lambda form, gzip: prometheus.render(form, gzip, own.render(form)),
+        scraped=scraped,
+        unhealthy=lambda: None,
+        unready=lambda: None,
     )
+    site = make_site(shown, Door(Guard(None, print), "", asyncio.Event()))
     gc.collect()
     gc.freeze()
     listening = listen("127.0.0.1:0")

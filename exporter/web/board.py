@@ -1,0 +1,168 @@
+"""What the exporter remembers for people: hears every fact, answers with views of the moment; asks nobody, counts nothing."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from exporter import facts
+from exporter.events import Event as Happened
+from exporter.web.recent import MOST, Kept, Recent, newest
+from exporter.web.runs import Runs
+from exporter.web.standings import Standings
+from exporter.web.views import Event, FailedRun, NodeLoss, Source, Stage, Trouble
+from exporter.web.wholes import Events
+from exporter.web.wording import changes
+
+NOTED = ("warning", "error")
+REASONS = 3  # texts that say why a run failed
+SECOND = 1.0  # the times of most vendors have no smaller part
+Name = Callable[[str, str, str], str]
+"""The name of a resource, by target, source and id; its id if it has none."""
+
+
+class Wanted(NamedTuple):
+    """Which events are asked for; "" is any. ``severity`` "trouble" is warnings and errors. ``text`` may stand anywhere
+    in the text, the reason, or the name or id of the resource, in capitals or not."""
+
+    target: str = ""
+    source: str = ""
+    resource: str = ""
+    severity: str = ""
+    reason: str = ""
+    rule: str = ""
+    text: str = ""
+    unmapped: bool = False
+
+
+class Board:
+    """Hears facts; tells what pages show."""
+
+    def __init__(self, standings: Standings, name: Name, most: int = MOST) -> None:
+        self.standings, self.recent, self.runs = standings, Recent(most), Runs()
+        self.hashes: dict[str, str] = {}
+        self.name = name
+
+    def tell(self, fact: facts.Fact) -> None:
+        """Hears a fact."""
+        match fact:
+            case facts.Seen():
+                self.recent.hear(fact)
+                self.runs.seen(fact)
+            case facts.RunsMoved():
+                self.runs.moved(fact)
+            case facts.Loaded():
+                self.hashes = self.hashes if fact.problems else fact.hashes
+            case _:
+                self.standings.tell(fact)
+
+    def sources(self, now: float) -> tuple[Source, ...]:
+        """Every source, with its last hour."""
+        return tuple(
+            msgspec.structs.replace(
+                one,
+                last_hour=self.recent.last_hour(one.target, one.source, now),
+                lag=self.recent.lag(one.target, one.source),
+            )
+            for one in self.standings.sources(now)
+        )
+
+    def events(self, wanted: Wanted, offset: int, most: int) -> Events:
+        """The newest events that are wanted, ``most`` of them after the first ``offset``."""
+        found = newest([*self._wanted(0, wanted)])
+        shown = tuple(self.event(number, kept) for number, kept in found[offset : offset + most])
+        recent = self.recent
+        return Events(total=len(found), kept=len(recent), most=recent.most, last=recent.total, events=shown)
+
+    def since(self, number: int, wanted: Wanted, most: int) -> Sequence[Event]:
+        """The last ``most`` wanted events that came after the one of this number, the oldest first."""
+        found = [*self._wanted(number, wanted)][-most:]
+        return [self.event(number, kept) for number, kept in found]
+
+    def troubles(self, most: int) -> tuple[Trouble, ...]:
+        """Warnings and errors, told once for each resource and meaning; the newest first."""
+        found: dict[tuple[str, ...], list[tuple[int, Kept]]] = {}
+        for number, kept in newest([*self._wanted(0, Wanted(severity="trouble"))]):
+            mapped = kept.mapped
+            meaning = (mapped.rule or kept.event.text, mapped.reason, mapped.severity)
+            found.setdefault((kept.target, kept.source, kept.event.resource, *meaning), []).append((number, kept))
+        return tuple(self._trouble(same) for same in [*found.values()][:most])
+
+    def losses(self, most: int) -> tuple[NodeLoss, ...]:
+        """Pools that lost nodes."""
+        found = self.runs.losses()[:most]
+        return tuple(
+            msgspec.structs.replace(one, name=self.name(one.target, one.source, one.resource)) for one in found
+        )
+
+    def failures(self, most: int) -> tuple[FailedRun, ...]:
+        """Runs that failed, the newest ``most`` of each source: first the newest of every source, then those before."""
+        told: Counter[tuple[str, str]] = Counter()
+        found = []
+        for run in self.runs.failed():
+            place = (run.stage.target, run.stage.source)
+            told[place] += 1
+            if told[place] <= most:
+                found.append((told[place], run))
+        return tuple(self._failure(run) for _, run in sorted(found, key=lambda one: one[0]))
+
+    def event(self, number: int, kept: Kept) -> Event:
+        """An event as it is shown."""
+        event, mapped = kept.event, kept.mapped
+        return Event(
+            id=number,
+            target=kept.target,
+            source=kept.source,
+            resource=event.resource,
+            name=self.name(kept.target, kept.source, event.resource),
+            at=None if event.at is None else event.at / 1000,
+            seen=kept.seen,
+            severity=mapped.severity,  # type: ignore[arg-type]
+            reason=mapped.reason,
+            text=event.text,
+            times=kept.news,
+            rule=mapped.rule,
+            unmapped=mapped.unmapped,
+            changes=changes(mapped, kept.target, kept.source, event.resource),
+        )
+
+    def _failure(self, run: FailedRun) -> FailedRun:
+        """With the name of its resource, and what was warned of while it ran."""
+        stage = run.stage
+        place = (stage.target, stage.source, stage.resource)
+        kept = (one for _, one in self._wanted(0, Wanted(*place, severity="trouble")))
+        during = [one.event for one in kept if _within(one.event, stage)]
+        said = [event.text for event in sorted(during, key=lambda event: event.at or 0)]
+        why = tuple(dict.fromkeys([*run.why, *said]))[:REASONS]
+        return msgspec.structs.replace(run, name=self.name(*place), why=why)
+
+    def _trouble(self, same: Sequence[tuple[int, Kept]]) -> Trouble:
+        times = [kept.event.at / 1000 if kept.event.at is not None else kept.seen for _, kept in same]
+        return Trouble(newest=self.event(*same[0]), times=sum(kept.news or 1 for _, kept in same), since=min(times))
+
+    def _wanted(self, number: int, wanted: Wanted) -> Iterator[tuple[int, Kept]]:
+        after = self.recent.after(number)
+        return after if wanted == Wanted() else (one for one in after if self._fits(one[1], wanted))
+
+    def _fits(self, kept: Kept, wanted: Wanted) -> bool:
+        event, mapped, severity = kept.event, kept.mapped, wanted.severity
+        return (
+            wanted.target in ("", kept.target)
+            and wanted.source in ("", kept.source)
+            and wanted.resource in ("", event.resource)
+            and (mapped.severity in NOTED if severity == "trouble" else severity in ("", mapped.severity))
+            and wanted.reason in ("", mapped.reason)
+            and wanted.rule in ("", mapped.rule)
+            and (not wanted.unmapped or mapped.unmapped is not None)
+            and (not wanted.text or self._says(kept, wanted.text.casefold()))
+        )
+
+    def _says(self, kept: Kept, text: str) -> bool:
+        event = kept.event
+        name = self.name(kept.target, kept.source, event.resource)
+        return any(text in said.casefold() for said in (event.text, kept.mapped.reason, event.resource, name))
+
+
+def _within(event: Happened, stage: Stage) -> bool:
+    return event.at is not None and stage.begin - SECOND <= event.at / 1000 <= (stage.end or stage.begin) + SECOND

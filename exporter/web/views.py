@@ -1,0 +1,252 @@
+"""What pages and the JSON API show: frozen values, the same for both. Times are Unix seconds, durations seconds."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Severity = Literal["info", "warning", "error", "unclassified"]
+State = Literal["waiting", "ok", "partly", "failing"]
+Time = Annotated[float, Meta(description="Unix seconds")]
+Count = Annotated[int, Meta(ge=0)]
+MINUTES = 60  # of the hour that charts show
+LONGEST = 20_000  # characters of a text to explain
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """Anything shown."""
+
+
+class Poll(View, frozen=True):
+    """One read of a watch: what it brought, or why it failed."""
+
+    at: Time
+    resource: str
+    seconds: float | None = None
+    events: Count = 0
+    new: Count = 0
+    error: str = ""
+
+
+class Failure(View, frozen=True):
+    """Why a source fails, or last failed: one line that ends with the cure. ``wait``: seconds until the next try."""
+
+    at: Time
+    resource: str
+    text: str
+    cause: str
+    wait: float
+
+
+class Minute(View, frozen=True):
+    """Occurrences within one minute, by the vendor's clock."""
+
+    events: Count = 0
+    warnings: Count = 0
+    errors: Count = 0
+
+
+class Budget(View, frozen=True):
+    """What the API of a target still takes: requests that could be sent at once; how many were sent, and refused."""
+
+    target: str
+    api: str
+    remaining: float | None = None
+    requests: Count = 0
+    throttled: Count = 0
+
+
+class Source(View, frozen=True):
+    """How a source of a target stands. ``since``: when its present state began. ``complete``: nothing older is missing.
+
+    ``new``: events seen for the first time since the start. ``next``: when it is asked again. ``last_hour`` ends now.
+    ``calls_left``: requests that its API takes at once now; targets with the same account share them.
+    """
+
+    target: str
+    source: str
+    state: State
+    since: Time
+    success: Time | None = None
+    complete: Time | None = None
+    contact: Time | None = None
+    interval: float | None = None
+    next: Time | None = None
+    calls_left: float | None = None
+    failure: Failure | None = None
+    resources: Count | None = None
+    watches: dict[str, int] = {}
+    new: Count = 0
+    history: Count = 0
+    late: Count = 0
+    unreadable: Count = 0
+    truncated: Count = 0
+    lag: Annotated[float | None, Meta(description="seconds from the newest event's time to when it was seen")] = None
+    last_hour: tuple[Minute, ...] = ()
+
+
+class Event(View, frozen=True):
+    """One thing that happened, as it was first seen.
+
+    ``times``: occurrences that were counted; 0 for history. ``rule``: the one that took it, else ``unmapped`` says why
+    none did. ``changes``: what it did to metrics beyond the base counters.
+    """
+
+    id: Count
+    target: str
+    source: str
+    resource: str
+    name: str
+    at: Time | None
+    seen: Time
+    severity: Severity
+    reason: str
+    text: str
+    times: Count
+    rule: str | None = None
+    unmapped: str | None = None
+    changes: tuple[str, ...] = ()
+
+
+class Stage(View, frozen=True):
+    """A run of a resource, or a phase of it. ``end`` and ``outcome`` are missing while it is open.
+
+    ``attempt`` is the same for a run and its phases. ``inferred``: the vendor did not say when it began.
+    """
+
+    target: str
+    source: str
+    resource: str
+    name: str
+    run: bool
+    attempt: str
+    begin: Time
+    end: Time | None = None
+    outcome: str | None = None
+    error: str = ""
+    inferred: bool = False
+
+
+class FailedRun(View, frozen=True):
+    """A run that failed: what, when, in which phase, and the vendor's words for why, the first of them first."""
+
+    stage: Stage
+    name: str
+    phase: str
+    why: tuple[str, ...]
+
+
+class NodeLoss(View, frozen=True):
+    """A pool with fewer available nodes than it had: the counts by state, when nodes were lost, and whether it goes on."""
+
+    target: str
+    source: str
+    resource: str
+    name: str
+    at: Time
+    lost: Count
+    nodes: dict[str, float]
+    over: Time | None = None
+
+
+class Trouble(View, frozen=True):
+    """Warnings or errors of one resource with one meaning: the newest of them, how often, and since when."""
+
+    newest: Event
+    times: Count
+    since: Time
+
+
+class Resource(View, frozen=True):
+    """A job, pool, service or cluster. ``complete``: how far it was read. ``closed``: it has had its last read."""
+
+    target: str
+    source: str
+    id: str
+    name: str = ""
+    workspace: str = ""
+    kind: str = ""
+    spec: str = ""
+    status: str = ""
+    life: str = "active"
+    created: Time | None = None
+    finished: Time | None = None
+    complete: Time | None = None
+    closed: bool = False
+
+
+class Sample(View, frozen=True):
+    """A series of a resource and its value."""
+
+    series: str
+    value: float
+
+
+class Rule(View, frozen=True):
+    """A mapping rule. ``place``: where it stands. ``hits`` count events since ``Mappings.since``."""
+
+    source: str
+    id: str
+    place: str
+    when: tuple[str, ...]
+    shapes: tuple[str, ...]
+    severity: str | None
+    reason: str | None
+    does: tuple[str, ...]
+    hits: Count = 0
+    last: Time | None = None
+
+
+class Missed(View, frozen=True):
+    """A shape that did not fit: it agrees with the text up to ``at`` (characters), where ``expected`` should stand."""
+
+    shape: str
+    at: Count
+    expected: str
+
+
+class Trial(View, frozen=True):
+    """What one rule said to an event: it took it, or a field had another value, or its shapes stopped."""
+
+    rule: str
+    place: str
+    took: bool
+    field: str = ""
+    missed: tuple[Missed, ...] = ()
+
+
+class Explanation(View, frozen=True):
+    """What becomes of an event: every rule that was tried, in order, and the changes of metrics."""
+
+    source: str
+    text: str
+    severity: Severity
+    reason: str
+    rule: str | None
+    unmapped: str | None
+    trials: tuple[Trial, ...]
+    changes: tuple[str, ...]
+
+
+class Unmapped(View, frozen=True):
+    """Texts that no rule took, folded into one: its holes stand for what varies. ``records``: the samples as they can be
+    explained. ``stub``: a rule to begin with."""
+
+    source: str
+    template: str
+    cause: str
+    times: Count
+    first: Time
+    last: Time
+    target: str
+    samples: tuple[str, ...]
+    records: tuple[str, ...]
+    stub: str
+
+
+class Setting(View, frozen=True):
+    """A value of the configuration, secrets masked, and where it comes from."""
+
+    key: str
+    value: str
+    origin: str
