@@ -16,17 +16,26 @@ Notes may come in any order within one fold: they are taken by time, at the same
 - A run of which nothing is heard for ``give_up_after``, or whose resource is gone, ends as unknown where it was last
   heard of.
 - Operations side by side: every end counts, also one whose begin was never told; that one has no duration.
-- What ended before first contact is no news: neither counted nor told.
+- What ended before first contact is no news: neither counted nor told. The phases of a run that was open then are told
+  with it, once it ends, but not counted.
 """
 
 from collections.abc import Sequence
 
+from exporter.events import Event
 from exporter.mapping.book import Book, Where
 from exporter.mapping.rules import Pack
 from exporter.mapping.separate import SeparateRuns
 from exporter.mapping.single import SingleRun
 from exporter.ports import Fold
-from exporter.spans import Folded, Note, Runs, View
+from exporter.signals import Mapped
+from exporter.spans import Folded, Note, Runs, SpanEvent, View
+
+
+def noted(event: Event, mapped: Mapped) -> Note:
+    """What an event says of runs, where it is looked at by itself."""
+    told = SpanEvent(event.at or 0, event.key.hex(), "", event.text, mapped.severity, mapped.reason)
+    return Note(event.at or 0, mapped.rule or "", True, mapped.phases, told)
 
 
 def folder(pack: Pack, target: str) -> Fold:
