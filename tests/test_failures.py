@@ -43,9 +43,13 @@ def table(clouds: str, garbage: str) -> dict[str, Failure]:
         "nobody-listens": Failure("dws", closed, "down", "check the endpoint, DNS and proxy"),
         "no-tls": Failure("dws", tls, "down", "check the endpoint's certificate and SSL_CERT_FILE"),
         "garbage": Failure("dws", garbage, "garbled", "the answer is not JSON"),
-        "denied": Failure("modelarts_pool", None, "denied", "modelarts:pool:list"),
-        "expired": Failure("pai_dlc", None, "denied", "the keys"),
-        "throttled": Failure("modelarts_service", None, "throttled", "modelarts:service:list"),
+        "denied": Failure("modelarts_pool", None, "denied", "grant modelarts:pool:list"),
+        "expired": Failure(
+            "pai_dlc", None, "denied", "the credentials were refused: check that they exist and are enabled"
+        ),
+        "throttled": Failure(
+            "modelarts_service", None, "throttled", "429 APIGW.0308: The throttling threshold has been reached"
+        ),
         "too-large": Failure("modelarts_training", None, "garbled", "raise max_answer"),
     }
 

@@ -5,7 +5,6 @@ Law one has files of its own: tests/test_law_one.py, tests/test_law_one_runs.py 
 
 import asyncio
 import json
-import random
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -312,12 +311,11 @@ def test_law_eight_no_secret_leaves_by_any_way(tmp_path: Path) -> None:
     world.tell(story)
 
 
-BAD = sorted((Path(__file__).parent / "data" / "bad-configs").glob("*.yaml"))
+BAD = Path(__file__).parent / "data" / "bad-configs"
 
 
-def test_law_nine_what_is_wrong_is_said_at_start_each_in_one_line_with_its_place(tmp_path: Path) -> None:
-    chosen = random.Random(9).sample(BAD, 2)
-    for path in chosen:
+def test_law_nine_what_is_wrong_is_said_at_start_each_in_one_line_with_its_place() -> None:
+    for path in (BAD / "max-answer-in-words.yaml", BAD / "option-of-another-source.yaml"):
         done = ran("run", "--config", str(path))
         lines = done.stderr.strip().splitlines()
         assert (done.returncode, done.stdout) == (2, "")
