@@ -5,6 +5,7 @@ import gc
 import logging
 import signal
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from exporter import __version__
@@ -13,6 +14,7 @@ from exporter.config import Config, Target
 from exporter.facts import Fact, KeysExpire, Loaded, Noted
 from exporter.front import Front
 from exporter.health import Health
+from exporter.outputs.eventlines import EventLines
 from exporter.outputs.log import Log, make_handler
 from exporter.outputs.otlp import Courier
 from exporter.outputs.prometheus import Prometheus
@@ -61,7 +63,7 @@ async def run(
             core.prometheus.write(Changes(gauges=timeouts(core, known)))
             reload = Reload(config, core, stations, own, reread or (lambda: config))
             front = Front(config, core, stations, Health(pollers, clock), lambda: reload.known.packs)
-            ears.extend((own.tell, front.hear))
+            ears.extend((own.tell, front.hear, *_listed(config, tell)))
             _settle(Loaded(clock.now(), hashes(known.packs)), tell)
             tell(_greeting(listening, pollers))
             if bound is not None:
@@ -150,6 +152,10 @@ def _log(config: Config) -> Log:
         own.handlers, own.propagate = [handler], False
     logger.setLevel(config.log.level.upper())
     return Log(logger)
+
+
+def _listed(config: Config, tell: Callable[[Fact], None]) -> list[Callable[[Fact], None]]:
+    return [EventLines(sys.stdout, tell).tell] if config.log.events else []
 
 
 def _show_target(prometheus: Prometheus, target: Target, project: str, clock: Clock) -> None:

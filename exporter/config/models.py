@@ -195,12 +195,14 @@ class Record(Part):
 
 
 class Log(Part):
-    """What the exporter tells on standard error."""
+    """What the exporter tells on standard error; events on standard output."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe that is told."""
     format: Literal["logfmt", "json"] = "logfmt"
     """One line a fact, in this form."""
+    events: StrictBool = False
+    """Whether every new event is a line of JSON on standard output."""
 
 
 class WrittenTarget(Part):
