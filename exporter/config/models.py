@@ -166,7 +166,9 @@ class Otlp(Part):
     logs: StrictBool = False
     """Whether every event is sent as a log record."""
     metrics: StrictBool = False
-    """Whether metrics are pushed as well."""
+    """Whether the totals are pushed as well, for who has no scrape."""
+    metrics_interval: Interval = 60.0
+    """How often."""
     headers: dict[str, SecretStr] = {}
     """Headers to send along."""
     headers_file: File | None = None

@@ -6,6 +6,7 @@ from functools import lru_cache
 import msgspec
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.metrics.v1.metrics_pb2 import HistogramDataPoint, NumberDataPoint
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -13,7 +14,7 @@ from exporter import __version__
 from exporter.signals import OTHER
 from exporter.spans import SpanEvent
 
-Described = Resource | Span | Span.Event | Span.Link | LogRecord
+Described = Resource | Span | Span.Event | Span.Link | LogRecord | NumberDataPoint | HistogramDataPoint
 NAME = "platform-events-exporter"
 SCHEMA = "https://opentelemetry.io/schemas/1.44.0"
 _PROVIDERS = {"huaweicloud": "huawei_cloud", "alibabacloud": "alibaba_cloud"}
