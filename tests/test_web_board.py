@@ -9,6 +9,7 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.exceptions import HTTPException
 
 from exporter import facts
 from exporter.errors import SourceDenied, SourceGone
@@ -24,6 +25,7 @@ from exporter.web.runs import FAILED, RESOURCES
 from exporter.web.serve import listen, serve
 from exporter.web.site import Door, Shown, make_site
 from exporter.web.standings import FAILING, POLLS, Standings
+from exporter.web.turnstile import Turnstile
 from exporter.web.wording import ago, bars, lasting, timeline
 
 NOW = 1_700_000_000.0
@@ -346,6 +348,23 @@ def test_a_scrape_overtakes_two_hundred_readers_and_fifty_silent_peers() -> None
         await serving
 
     asyncio.run(whole())
+
+
+def test_whoever_still_waits_for_a_page_at_a_stop_is_sent_away_at_once() -> None:
+    async def whole() -> list[object]:
+        stop, made = asyncio.Event(), list[int]()
+        turnstile = Turnstile(stop)
+        waiting = [asyncio.create_task(turnstile.made(lambda: made.append(1))) for _ in range(50)]
+        while not made:
+            await asyncio.sleep(0)
+        stop.set()
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
+        assert len(made) < 5
+        return [*answers]
+
+    refused = [answer for answer in asyncio.run(whole()) if isinstance(answer, HTTPException)]
+    assert len(refused) > 45
+    assert {(one.status_code, one.detail) for one in refused} == {(503, "the exporter stops")}
 
 
 @settings(max_examples=25, deadline=None)

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from time import perf_counter
 
-from . import asking, events, keys, mapping, memory, rules, scrape, start
+from . import asking, events, keys, mapping, memory, readers, rules, scrape, start
 from .machine import BUSY, Meter, alone, facts
 from .rounds import Row, lines
 
@@ -17,6 +17,7 @@ MEASUREMENTS: dict[str, Callable[[bool], list[Row]]] = {
     "mapping": mapping.measure,
     "rules": rules.measure,
     "keys": keys.measure,
+    "readers": readers.measure,
 }
 
 
