@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from processes import ran
 
+DATA = Path(__file__).parent / "data"
 TEXT = "[worker-0] checkpoint 1200 failed: disk full"
 MINE = """mapping: 1
 source: modelarts_training
@@ -86,6 +87,33 @@ def test_a_machine_reads_json_and_a_stub_is_a_file(tmp_path: Path) -> None:
     assert {"rule", "place", "took", "field", "stops"} == set(told["events"][0]["rules"][0])
     (tmp_path / "stub.yaml").write_text(ran("explain", str(given), "--source", "modelarts_training", "--stub").stdout)
     assert ran("test", str(tmp_path / "stub.yaml")).stdout.endswith("stub.yaml: 1 of 1 tests passed\n")
+
+
+@pytest.mark.parametrize("source", ["modelarts_training", "modelarts_pool", "modelarts_service", "dws", "pai_dlc"])
+def test_a_vendors_whole_answer_is_explained_row_by_row(source: str) -> None:
+    """As its documentation prints it."""
+    answer = DATA / source / "sample.json"
+    (rows,) = [rows for rows in json.loads(answer.read_text("utf-8")).values() if isinstance(rows, list)]
+    told = json.loads(ran("explain", str(answer), "--source", source, "--output", "json").stdout)
+    assert [event["source"] for event in told["events"]] == [source] * len(rows)
+    assert any(event["rule"] for event in told["events"])
+
+
+def test_records_read_together_show_their_runs_and_phases() -> None:
+    """The deployment of the vendor's own example: its last phase is never told to end."""
+    done = ran("explain", str(DATA / "modelarts_service" / "sample.json"))
+    assert (
+        done.stdout.partition("Read together:\n")[2]
+        == """\
+  DEPLOY service open
+    image_building [TF 3.0.0] success 0.017 s
+    environment_preparation success 20.171 s
+    resource_scheduling [TF 3.0.0] success 0.006 s
+    image_pulling [TF 3.0.0] success 56.642 s
+    model_startup [TF 3.0.0] open
+
+"""
+    )
 
 
 def test_a_record_says_itself_whose_it_is(tmp_path: Path) -> None:

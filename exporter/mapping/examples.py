@@ -14,11 +14,11 @@ from exporter.events import Event
 from exporter.mapping.apply import mapper
 from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.expect import OPEN
-from exporter.mapping.fold import folder
+from exporter.mapping.fold import folder, noted
 from exporter.mapping.rules import Example, Expectation, Pack
 from exporter.ports import Map
 from exporter.signals import Count, Mapped, Metric, Observe, Set, Signal, State
-from exporter.spans import Note, Runs, SpanEvent, View
+from exporter.spans import Note, Runs, View
 
 TARGET, RESOURCE = "test", "resource"
 Record = Callable[[Any, str], Event]
@@ -74,7 +74,7 @@ def _failures(pack: Pack, map_: Map, example: Example, record: Record) -> Iterat
         mapped = map_(event)
         if growth:
             _note(world, event, growth, mapped)
-            notes.setdefault(event.resource, []).extend([_told(event, mapped)] if mapped.phases else [])
+            notes.setdefault(event.resource, []).extend([noted(event, mapped)] if mapped.phases else [])
     if example.single and mapped and mapped.rule != example.rule:
         what = f"expected {_named(example.rule)} to take the event, but {_named(mapped.rule)} did"
         line = f"{example.place}: {what}{_because(mapped)}; correct the rules or the test"
@@ -98,11 +98,6 @@ def _wrong_phases(
         expected, what = _listed(dict(example.phases)), _listed(phases)
         line = f"{example.place}: expected the phases {expected}, found {what}; correct the rules or the test"
         yield Failure(example.name, line, f"phases {expected}", f"phases {what}")
-
-
-def _told(event: Event, mapped: Mapped) -> Note:
-    told = SpanEvent(event.at or 0, event.key.hex(), "", event.text, mapped.severity, mapped.reason)
-    return Note(event.at or 0, mapped.rule or "", True, mapped.phases, told)
 
 
 def _fold(pack: Pack, world: _World, resource: str, notes: Sequence[Note]) -> dict[str, float | str]:

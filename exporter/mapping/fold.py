@@ -21,12 +21,20 @@ Notes may come in any order within one fold: they are taken by time, at the same
 
 from collections.abc import Sequence
 
+from exporter.events import Event
 from exporter.mapping.book import Book, Where
 from exporter.mapping.rules import Pack
 from exporter.mapping.separate import SeparateRuns
 from exporter.mapping.single import SingleRun
 from exporter.ports import Fold
-from exporter.spans import Folded, Note, Runs, View
+from exporter.signals import Mapped
+from exporter.spans import Folded, Note, Runs, SpanEvent, View
+
+
+def noted(event: Event, mapped: Mapped) -> Note:
+    """What an event says of runs, where it is looked at by itself."""
+    told = SpanEvent(event.at or 0, event.key.hex(), "", event.text, mapped.severity, mapped.reason)
+    return Note(event.at or 0, mapped.rule or "", True, mapped.phases, told)
 
 
 def folder(pack: Pack, target: str) -> Fold:

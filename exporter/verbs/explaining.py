@@ -14,6 +14,7 @@ from exporter.mapping.stub import Unread, write_stub
 from exporter.mapping.templates import fold
 from exporter.signals import Count, Mapped, Observe, Phase, Set, Signal
 from exporter.sources import SOURCES
+from exporter.verbs.course import Part, course, lines
 from exporter.verbs.given import Given, read_given
 from exporter.verbs.paper import Paper
 
@@ -38,11 +39,13 @@ def run(text: str, source: str | None, mappings: Sequence[Path], form: Literal["
     if not found:
         raise ConfigError("nothing to explain; give records or texts, one a line")
     stubs, paper = [stub for name in SOURCES if (stub := _stub(packs[name], found))], Paper()
+    runs = _runs(packs, found)
     if form == "json":
-        paper.json({"events": [_plain(one) for one in found], "stubs": stubs})
+        paper.json({"events": [_plain(one) for one in found], "runs": [run._asdict() for run in runs], "stubs": stubs})
     elif form == "text":
         for one in found:
             _print(paper, one)
+        _print_runs(paper, runs)
     for stub in stubs if form != "json" else ():
         paper.line(("# No rule took these. Save this as a mapping file, and make it say what they mean.", "bold"))
         paper.line(stub.rstrip())
@@ -52,6 +55,12 @@ def run(text: str, source: str | None, mappings: Sequence[Path], form: Literal["
 def _explained(given: Given, pack: Pack) -> Explained:
     mapped = mapper(pack, TARGET)(given.event)
     return Explained(given, mapped, tuple(explain(pack, given.event)), tuple(_outcome(given, mapped, pack)))
+
+
+def _runs(packs: Mapping[str, Pack], found: Sequence[Explained]) -> list[Part]:
+    """What becomes of the events if one read brings them all."""
+    own = {name: [(one.given.event, one.mapped) for one in found if one.given.source == name] for name in SOURCES}
+    return [part for name, events in own.items() for part in course(packs[name], events)]
 
 
 def _stub(pack: Pack, found: Sequence[Explained]) -> str:
@@ -134,6 +143,14 @@ def _print(paper: Paper, one: Explained) -> None:
     for line in one.signals:
         paper.line(("  = ", "bold"), line)
     paper.line("")
+
+
+def _print_runs(paper: Paper, runs: Sequence[Part]) -> None:
+    if runs:
+        paper.line(("Read together:", "bold"))
+        for line in lines(runs):
+            paper.line(f"  {line}")
+        paper.line("")
 
 
 def _print_look(paper: Paper, look: Look, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Reads what ``explain`` is given: raw records as JSON, or plain texts, one a line; finds out whose they are."""
+"""Reads what ``explain`` is given: raw records or answers as JSON, or plain texts, one a line; finds out whose they are."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -30,13 +30,13 @@ def read_given(text: str, source: str | None, packs: Mapping[str, Pack]) -> list
 
 
 def _records(text: str) -> Iterator[tuple[int, Any]]:
-    """Line numbers, and objects of JSON or texts: a whole document, a list of records, or one on each line."""
+    """Line numbers, and objects of JSON or texts: a record, a list of them, a vendor's whole answer, or one on each line."""
     try:
         whole = json.loads(text)
     except ValueError:
         whole = None
     if isinstance(whole, dict | list):
-        yield from ((1, record) for record in (whole if isinstance(whole, list) else [whole]))
+        yield from ((1, record) for record in (whole if isinstance(whole, list) else _rows(whole)))
         return
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
@@ -46,6 +46,12 @@ def _records(text: str) -> Iterator[tuple[int, Any]]:
         except ValueError:
             record = line.strip()
         yield number, record
+
+
+def _rows(whole: dict[str, Any]) -> list[Any]:
+    """The records of an answer, which has one list of them; else the object is a record itself."""
+    lists = [value for value in whole.values() if isinstance(value, list) and value]
+    return lists[0] if len(lists) == 1 and not _readers(whole) else [whole]
 
 
 def _given(number: int, raw: Any, source: str | None, packs: Mapping[str, Pack]) -> Given:
