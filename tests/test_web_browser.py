@@ -329,7 +329,10 @@ def test_open_streams_end_when_the_exporter_stops(shop: Shop) -> None:
     """The last of this file: the shop closes."""
     with httpx.stream("GET", f"{shop.base}/api/v1/events/stream", **DIRECT) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
-        assert next(stream.iter_lines()) == "retry: 2000"
+        lines = stream.iter_lines()
+        assert next(lines) == "retry: 2000"
         code, seconds = shop.exporter.stop()
         assert code == 0
         assert seconds < 5
+        assert [line for line in lines if line and not line.startswith((":", "id: ", "data: "))] == []
+    assert "timeout graceful shutdown exceeded" not in shop.exporter.said()
