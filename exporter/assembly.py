@@ -28,6 +28,7 @@ from exporter.outputs.origin import Origin
 from exporter.outputs.otlp import Courier
 from exporter.outputs.parcels import encoder
 from exporter.outputs.prometheus import Prometheus
+from exporter.outputs.traces import Traces
 from exporter.outputs.wire import Wire
 from exporter.poller import Pace, Poller
 from exporter.ports import Clock, Credentials, Restored, Store, Tell
@@ -257,7 +258,8 @@ def make_station(account: Account, name: str, core: Core) -> Station:
     pack = core.known.packs[name]
     origin = Origin(target.platform, target.region, target.project_id or "", target.name, name, core.sent.stated)
     encode = encoder(origin, traces=core.sent.traces, logs=core.sent.logs)
-    journal = Journal(target.name, name, folder(pack, target.name), encode)
+    locate = Traces(origin).locate if core.sent.traces else None
+    journal = Journal(target.name, name, folder(pack, target.name), encode, locate)
     journal.restore(core.restored.runs, core.restored.notes)
     map_, metrics = mapper(pack, target.name), core.known.catalogue.metrics
     collector = Collector(desk, habits, roster, listing, journal, core.store, metrics, map_)

@@ -249,6 +249,7 @@ class Collector:
         settled = self._journal.settle((id_, self._view(id_, gone=gone)) for id_ in resources)
         if settled.runs or settled.signals or settled.ended or settled.parcels:
             changes = changes_of(settled.signals, settled.ended, self._metrics, self._desk.now())
+            changes = msgspec.structs.replace(changes, exemplars=settled.exemplars)
             commit = msgspec.structs.replace(commit, changes=changes, runs=settled.runs, parcels=settled.parcels)
         elif not due:
             return

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from exporter.events import Millis
+from exporter.exemplars import exemplars
 from exporter.facts import RunsMoved
-from exporter.ports import Encode, Fold, Watch
-from exporter.signals import Series, Signal
+from exporter.ports import Encode, Fold, Locate, Watch
+from exporter.signals import Exemplar, Series, Signal
 from exporter.spans import Folded, Note, OpenSpan, Parcel, Runs, SpanEvent, View
 from exporter.tally import Row
 
@@ -27,13 +28,17 @@ class Settled(msgspec.Struct, frozen=True):
     ended: tuple[Series, ...]
     parcels: tuple[Parcel, ...]
     moved: tuple[RunsMoved, ...]
+    exemplars: dict[Series, tuple[Exemplar, ...]]
 
 
 class Journal:
-    """The runs of one source of one target. ``fold`` may be exchanged; ``encode`` is ``None`` where nothing is sent."""
+    """The runs of one source of one target. ``fold`` may be exchanged; ``encode`` is ``None`` where nothing is sent, and
+    ``locate`` where no spans are."""
 
-    def __init__(self, target: str, source: str, fold: Fold, encode: Encode | None) -> None:
-        self._target, self._source, self._encode = target, source, encode
+    def __init__(
+        self, target: str, source: str, fold: Fold, encode: Encode | None, locate: Locate | None = None
+    ) -> None:
+        self._target, self._source, self._encode, self._locate = target, source, encode, locate
         self.fold = fold
         self._runs: dict[str, Runs] = {}
         self._written: dict[str, bytes] = {}
@@ -79,6 +84,7 @@ class Journal:
         """Folds what is known of some resources, whose reads are complete. It counts once it is committed."""
         runs, signals, ended = dict[str, bytes](), list[Signal](), list[Series]()
         parcels, moved = list[Parcel](), list[RunsMoved]()
+        examples = dict[Series, tuple[Exemplar, ...]]()
         for resource, view in views:
             notes = self._waiting.pop(resource, [])
             known = self._runs.pop(resource, None) or Runs({}, {})
@@ -88,13 +94,15 @@ class Journal:
             ended += folded.ended
             if self._encode is not None:
                 parcels += self._encode(resource, folded.spans, folded.told)
+            if self._locate is not None:
+                examples |= exemplars(self._target, self._source, resource, folded, self._locate)
             late = sum(told.late and told.news for told in folded.told)
             if folded.spans or folded.ended or folded.signals or late:
                 open_ = tuple(_open(folded.runs))
                 moved.append(
                     RunsMoved(self._target, self._source, resource, view.now / 1000, folded.spans, open_, late)
                 )
-        return Settled(runs, tuple(signals), tuple(ended), tuple(parcels), tuple(moved))
+        return Settled(runs, tuple(signals), tuple(ended), tuple(parcels), tuple(moved), examples)
 
     def known(self) -> set[str]:
         """The resources of which anything is kept."""

@@ -21,6 +21,9 @@ Fold = Callable[[str, Runs, Sequence[Note], View], Folded]
 Encode = Callable[[str, Sequence[Span], Sequence[Told]], Sequence[Parcel]]
 """What is to be sent of the spans and events of a resource (by its id)."""
 
+Locate = Callable[[str, str, Millis, str], tuple[str, str]]
+"""The trace and span ids, in hexadecimal, of a resource's run (its name and key) and of a role in it."""
+
 Reading = Generator[Ask | Page | Found, Answer | int | None, None]
 """A conversation with a vendor, stated without waiting.
 

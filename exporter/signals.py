@@ -128,9 +128,20 @@ class Observed(msgspec.Struct, frozen=True):
     sum: float
 
 
+class Exemplar(msgspec.Struct, frozen=True):
+    """One of those that a series counted: its value, its vendor time (Unix ms), and the span it is or stands on, by the
+    hexadecimal ids of its trace and itself."""
+
+    trace: str
+    span: str
+    value: float
+    at: int
+
+
 class Changes(msgspec.Struct, frozen=True):
     """All that one commit changes in the totals. Counters and histograms hold growth, the rest hold new values.
 
+    ``exemplars`` are for series that have grown by now; they are shown and not kept.
     ``ended`` are gauges that end; of a series that is in ``gauges`` too, the value comes after the end.
     ``gone`` lists resources (target, source, id) whose series leave.
     """
@@ -141,3 +152,4 @@ class Changes(msgspec.Struct, frozen=True):
     states: dict[Series, Moment] = {}
     gone: tuple[tuple[str, str, str], ...] = ()
     ended: tuple[Series, ...] = ()
+    exemplars: dict[Series, tuple[Exemplar, ...]] = {}

@@ -56,7 +56,7 @@ class OpenRun(msgspec.Struct):
 
     ``last`` is when something was last told of it; ``ends`` when its phases ended, by name and what they are of; ``error`` is (type, description) of
     its first failure. ``history``: it began before first contact. ``settled``: a complete read has seen it open.
-    ``after`` is the key of the attempt before it.
+    ``before`` are its phases that ended before first contact. ``after`` is the key of the attempt before it.
     """
 
     key: Millis
@@ -68,6 +68,7 @@ class OpenRun(msgspec.Struct):
     history: bool = False
     settled: bool = False
     after: Millis | None = None
+    before: "list[Span]" = []
 
 
 class ClosedRun(msgspec.Struct, frozen=True):

@@ -248,6 +248,16 @@ def test_what_ended_before_first_contact_is_no_news_and_what_was_open_then_is() 
     assert open_.phases() == [("working", 29.0, "success")]
 
 
+def test_the_phases_from_before_contact_are_told_with_a_run_that_was_open_then_but_not_counted() -> None:
+    job = Resourceful(JOBS, created=0)
+    assert job.read(*LIFE[:2], history=True, contact=15, now=20).spans == ()
+    last = job.read(*LIFE[2:], contact=15)
+    assert [span.name for span in last.spans] == ["working", "waiting", "RUN job"]
+    assert [(span.end - span.start, len(span.events)) for span in last.spans] == [(18_000, 3), (10_000, 2), (30_000, 0)]
+    counted = [signal.series[1] for signal in last.signals if isinstance(signal, Observe)]
+    assert ("t", "demo", "waiting", "success") not in counted
+
+
 def test_a_state_seen_with_the_history_of_a_run_ends_it_as_history() -> None:
     service = Resourceful(JOBS)
     first = service.read((1, "works"), history=True, contact=1000, now=5000, status="Done")

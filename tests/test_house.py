@@ -30,7 +30,19 @@ ROOMS = {
     "web",
     "simulator",
 }
-FLOW = {"schedule", "tally", "roster", "ledger", "conversation", "listing", "reach", "journal", "collect", "poller"}
+FLOW = {
+    "schedule",
+    "tally",
+    "roster",
+    "ledger",
+    "conversation",
+    "listing",
+    "reach",
+    "journal",
+    "exemplars",
+    "collect",
+    "poller",
+}
 WIRING = [{"assembly", "health", "forecast", "explaining"}, {"reload", "front"}, {"app"}, {"demo", "verbs", "top"}]
 LEVELS = [WORDS, {"ports"}, ROOMS, FLOW, {"config"}, *WIRING, {"cli"}, {"__main__"}]
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}

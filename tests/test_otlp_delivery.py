@@ -207,8 +207,8 @@ def test_refused_rows_are_found_by_halving_and_set_aside_and_all_others_arrive_i
             assert await post.turn() == 0
             assert names(receiver) == [name for name in every if name not in bad]
             assert (await post.waiting(), post.left()) == (0, (97, 3, 0))
-            words = "they are set aside (400: a name that is not allowed); see outbox_rejected_total"
-            assert post.said() == [f"otlp: URL: refuses some traces for good, {words}"]
+            words = "(400: a name that is not allowed); see outbox_rejected_total"
+            assert post.said() == [f"otlp: URL: refuses some traces for good, they are set aside {words}"]
             assert receiver.asked < 50
 
     asyncio.run(story())
@@ -298,7 +298,8 @@ def test_what_grew_too_old_is_dropped_and_told(receiver: Receiver, url: str) -> 
             assert await post.turn() == 1
             assert (await post.waiting(), post.left()) == (0, (0, 0, 2))
             cure = "raise otlp.max_age, or see to the receiver sooner"
-            assert post.said() == [f"otlp: 2 traces could not be delivered in time and were dropped; {cure}"]
+            words = f"could not be delivered in time and were dropped; {cure}"
+            assert post.said() == [f"otlp: 2 traces {words}"]
 
     asyncio.run(story())
 
@@ -398,7 +399,7 @@ def test_tls_to_a_receiver_without_it_says_so(url: str) -> None:
             await post.turn()
             (line,) = post.said()
             assert line.startswith("otlp: URL: TLS failed (")
-            assert "check http or https in otlp.endpoint" in line
+            assert "); check http or https in otlp.endpoint, and otlp.client_certificate if it wants one" in line
 
     asyncio.run(story())
 
@@ -436,11 +437,14 @@ def test_certificates_that_cannot_be_used_are_an_error_at_start(certificates: Ce
     text = tmp_path / "text"
     text.write_text("no certificate")
     lane = Lane("traces", "https://collector/v1/traces")
+    unfit = (
+        "does not go with otlp.client_key, or is not in PEM form; name a certificate and its key without a password ("
+    )
     for change, begin in (
         ({"certificate": text}, f"otlp.certificate: {text}: is no certificate in PEM form; "),
         (
             {"client_certificate": certificates.client, "client_key": certificates.server_key},
-            f"otlp.client_certificate: {certificates.client}: does not go with otlp.client_key, ",
+            f"otlp.client_certificate: {certificates.client}: {unfit}",
         ),
     ):
         with pytest.raises(ConfigError) as caught:

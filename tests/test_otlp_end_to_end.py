@@ -10,8 +10,7 @@ from processes import Clouds, Exporter, closing, configured, ran, total, until
 
 from exporter.simulator.receiver import Fault, Receiver
 
-KILLS = 6
-CLUSTERS = 3
+KILLS = 4
 
 
 def spans(receiver: Receiver) -> list[Any]:

@@ -210,6 +210,7 @@ def test_the_other_options_have_the_defaults_of_the_code() -> None:
     huawei, alibaba = codes(rows.pop("targets[].budget"))
     assert {"huaweicloud": read_rate(huawei), "alibabacloud": read_rate(alibaba)} == DEFAULT_BUDGET
     assert rows.pop("targets[].endpoints") == "the public ones"
+    assert (rows.pop("otlp"), WRITTEN.otlp) == ("none", None)
     assert (rows.pop("mappings"), WRITTEN.mappings) == ("none", ())
     assert codes(rows.pop("log.level, log.format")) == [Log().level, Log().format]
     assert codes(rows.pop("store")) == [WRITTEN.store]

@@ -125,7 +125,7 @@ class Book(ABC):
             self._signals.append(Count((RUNS, place)))
             if not run.span.inferred:
                 self._signals.append(Observe((RUN_TOOK, place), (last - run.span.start) / 1000))
-            self._spans.append(self._span(run, run.span, end, RUN))
+            self._spans += [*run.before, self._span(run, run.span, end, RUN)]
 
     def close_phase(self, run: OpenRun, phase: OpenSpan, end: End) -> None:
         """A phase is over."""
@@ -133,10 +133,13 @@ class Book(ABC):
         run.phases = [other for other in run.phases if other is not phase]
         place = f"{phase.name}\0{phase.of}"
         run.ends[place] = max(at, run.ends.get(place, at))
+        span = self._span(run, phase, end, RUN if self.is_alone(run) else role(phase))
         if end.news:
             series = PHASE_TOOK, (self.where.target, self.where.source, phase.name, end.outcome)
             self._signals.append(Observe(series, (at - phase.start) / 1000))
-            self._spans.append(self._span(run, phase, end, RUN if self.is_alone(run) else role(phase)))
+            self._spans.append(span)
+        else:
+            run.before.append(span)
 
     def is_alone(self, run: OpenRun) -> bool:
         """Whether a run is only the frame of a phase that stands alone."""

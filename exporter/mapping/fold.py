@@ -16,7 +16,8 @@ Notes may come in any order within one fold: they are taken by time, at the same
 - A run of which nothing is heard for ``give_up_after``, or whose resource is gone, ends as unknown where it was last
   heard of.
 - Operations side by side: every end counts, also one whose begin was never told; that one has no duration.
-- What ended before first contact is no news: neither counted nor told.
+- What ended before first contact is no news: neither counted nor told. The phases of a run that was open then are told
+  with it, once it ends, but not counted.
 """
 
 from collections.abc import Sequence

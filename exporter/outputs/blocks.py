@@ -18,10 +18,22 @@ class Block:
     """Rows of equal width: so many lines, and so many values.
 
     ``values`` may be written by others, who then say that the block is ``stale``. ``times`` is used by those who give a
-    time when they add a row.
+    time when they add a row. Some lines have an exemplar, by the place of their value: such a block has two bodies.
     """
 
-    __slots__ = ("_added", "_body", "_lines", "_piece", "_template", "keys", "stale", "times", "values", "width")
+    __slots__ = (
+        "_added",
+        "_bodies",
+        "_exemplars",
+        "_lines",
+        "_pieces",
+        "_template",
+        "keys",
+        "stale",
+        "times",
+        "values",
+        "width",
+    )
 
     def __init__(self, width: int) -> None:
         self.width, self.stale = width, True
@@ -31,8 +43,9 @@ class Block:
         self._template = b""
         self._added: list[bytes] = []
         self._lines: list[bytes] | None = None
-        self._body: bytes | None = None
-        self._piece: Piece | None = None
+        self._exemplars: dict[int, tuple[int, bytes]] = {}
+        self._bodies: dict[bool, bytes] = {}  # by whether exemplars stand in it
+        self._pieces: dict[bool, Piece] = {}
 
     @property
     def full(self) -> bool:
@@ -51,12 +64,23 @@ class Block:
         self.stale = True
         return len(self.values) - self.width
 
+    def point(self, place: int, at: int, exemplar: bytes) -> None:
+        """Gives the value at ``place`` an exemplar, unless it has one of a later time."""
+        if place not in self._exemplars or at >= self._exemplars[place][0]:
+            self._exemplars[place], self.stale = (at, exemplar), True
+
     def drop(self, start: int) -> Labels | None:
         """Removes the row that begins at ``start``; the last row takes its place. Returns that one's key, if it moved."""
         row, end, lines = start // self.width, start + self.width, self._taken_apart()
         lines[start:end] = lines[-self.width :]
         self.values[start:end] = self.values[-self.width :]
         del lines[-self.width :], self.values[-self.width :]
+        for place in range(start, end) if self._exemplars else ():
+            moved = self._exemplars.pop(place - start + len(self.values), None)
+            if moved is None or place >= len(self.values):
+                self._exemplars.pop(place, None)
+            else:
+                self._exemplars[place] = moved
         if self.times:
             self.times[row] = self.times[-1]
             del self.times[-1]
@@ -67,25 +91,37 @@ class Block:
         self.keys[row] = last
         return last
 
-    def body(self) -> bytes:
+    def body(self, *, exemplars: bool = False) -> bytes:
         """The sample lines as text."""
-        self._refresh()
-        if self._body is None:
-            self._body = self._written()
-        return self._body
+        kind = self._kind(exemplars)
+        if kind not in self._bodies:
+            self._bodies[kind] = self._written(kind)
+        return self._bodies[kind]
 
-    def piece(self) -> Piece:
+    def piece(self, *, exemplars: bool = False) -> Piece:
         """The sample lines deflated."""
-        self._refresh()
-        if self._piece is None:
-            self._piece = deflate(self._body or self._written())
-        return self._piece
+        kind = self._kind(exemplars)
+        if kind not in self._pieces:
+            self._pieces[kind] = deflate(self._bodies.get(kind) or self._written(kind))
+        return self._pieces[kind]
 
-    def _refresh(self) -> None:
+    def _kind(self, exemplars: bool) -> bool:
         if self.stale:
-            self.stale, self._body, self._piece = False, None, None
+            self.stale = False
+            self._bodies.clear()
+            self._pieces.clear()
+        return exemplars and bool(self._exemplars)
 
-    def _written(self) -> bytes:
+    def _written(self, exemplars: bool) -> bytes:
+        if not exemplars:
+            return self._plain()
+        lines = self._plain().split(b"\n")
+        for place, (_, exemplar) in self._exemplars.items():
+            if self.values[place]:  # a series that is still held at 0 has nothing to show
+                lines[place] += exemplar
+        return b"\n".join(lines)
+
+    def _plain(self) -> bytes:
         self._join()
         template = self._template
         if float in set(map(type, self.values)):  # rare in counters, and %d is twice as fast as %a

@@ -10,7 +10,7 @@ from typing import Literal
 
 from prometheus_client.utils import floatToGoString
 
-from exporter.signals import Metric
+from exporter.signals import Exemplar, Metric
 
 Format = Literal["text", "openmetrics"]
 Labels = tuple[str, ...]
@@ -36,6 +36,12 @@ def sample(name: str, names: Sequence[str], values: Sequence[str]) -> bytes:
     labels = ",".join(f'{label}="{_escaped(value)}"' for label, value in zip(names, values, strict=True))
     line = f"{name}{{{labels}}}" if labels else name
     return line.replace("%", "%%").encode() + HOLE
+
+
+def exemplar(one: Exemplar) -> bytes:
+    """What OpenMetrics writes after a value."""
+    ids = f'trace_id="{one.trace}",span_id="{one.span}"'
+    return f" # {{{ids}}} {one.value!r} {one.at / 1000:.3f}".encode()
 
 
 def state_samples(metric: Metric, base: Labels, states: Sequence[str]) -> list[bytes]:

@@ -118,6 +118,9 @@ class Prometheus:
             rows.put(self._families[name].table(labels), labels, moment.value, moment.at)
         for series, moment in changes.states.items():
             self._states.write(series, moment)
+        for (name, labels), examples in changes.exemplars.items():
+            family = self._families[name]
+            rows.point(family.table(labels), labels, examples, family.metric.buckets)
         for target, source, resource in changes.gone:
             self._remove(target, source, resource)
 

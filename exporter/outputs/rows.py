@@ -1,8 +1,11 @@
 """Writes values into rows: what growth, a gauge's value, a state and facts do to the values of a table."""
 
-from exporter.outputs.lines import Labels
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+
+from exporter.outputs.lines import Labels, exemplar
 from exporter.outputs.tables import Table
-from exporter.signals import Observed
+from exporter.signals import Exemplar, Observed
 
 EXACT = 2.0**53  # up to here every whole number is a float, and can be printed as a whole number
 
@@ -17,6 +20,16 @@ def observe(table: Table, labels: Labels, growth: Observed) -> None:
     values[end - 2] = _plain(values[end - 2] + growth.sum)
     values[end - 1] += total
     block.stale = True
+
+
+def point(table: Table, labels: Labels, examples: Iterable[Exemplar], buckets: Sequence[float]) -> None:
+    """Gives a counter, or the buckets of a histogram that the values fall into, their exemplars, if it is there."""
+    place = table.find(labels)
+    if place is None:
+        return
+    block, start = place
+    for one in examples:
+        block.point(start + bisect_left(buckets, one.value) if buckets else start, one.at, exemplar(one))
 
 
 def put(table: Table, labels: Labels, value: float, at: int) -> None:

@@ -10,6 +10,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Status
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as Message
 
+from exporter.events import Millis
 from exporter.outputs.identity import Identity
 from exporter.outputs.origin import SCHEMA, Origin, attributes, event_attributes, scope
 from exporter.signals import RUN
@@ -61,6 +62,11 @@ class Traces:
         elif span.after is not None and _pipeline_of(span.run):
             message.links.append(_restart(identity, span.run, span.after))
         return message
+
+    def locate(self, resource: str, run: str, attempt: Millis, role: str) -> tuple[str, str]:
+        """The ids of a span, in hexadecimal."""
+        identity = identify(self._origin, resource)
+        return identity.trace(run, attempt).hex(), identity.span(run, attempt, role).hex()
 
     def _attributes(self, span: Span) -> Iterator[tuple[str, str | int | bool]]:
         yield "cloud.resource_id", span.resource

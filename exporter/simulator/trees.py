@@ -35,11 +35,12 @@ def tree(spans: list[Span]) -> list[str]:
     children = sorted((span for span in spans if span.parent_span_id), key=lambda span: span.start_time_unix_nano)
     about = _attributes(root)
     began = datetime.fromtimestamp(root.start_time_unix_nano / SECOND, UTC).isoformat(" ", "seconds")[:19]
-    head = [
-        f"{_title(root)}  {about.get('platform.source', '')} {about.get('cloud.resource_id', '')}, began {began}",
-        f"trace {root.trace_id.hex()}{', after another attempt' if root.links else ''}",
+    about_it = [
+        f"trace {root.trace_id.hex()}, began {began}{', after another attempt' if root.links else ''}",
+        *_events(root, root),
     ]
-    lines = [head[0], f"│ {head[1]}", *(f"│ {line}" for line in _events(root, root))]
+    head = f"{_title(root)}  {about.get('platform.source', '')} {about.get('cloud.resource_id', '')}"
+    lines = [head, *(f"{'│' if children else ' '} {line}" for line in about_it)]
     for number, child in enumerate(children, 1):
         last = number == len(children)
         lines.append(f"{'└─' if last else '├─'} {_title(child)}")
@@ -69,4 +70,6 @@ def _attributes(span: Span) -> dict[str, str]:
 
 def _seconds(nanos: int) -> str:
     seconds = nanos / SECOND
+    if seconds < 1:
+        return f"{seconds * 1000:.0f}ms"
     return f"{seconds:.1f}s" if seconds < 100 else f"{seconds / 60:.1f}m"
