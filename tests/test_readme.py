@@ -214,9 +214,13 @@ def test_the_other_options_have_the_defaults_of_the_code() -> None:
     assert (rows.pop("otlp"), WRITTEN.otlp) == ("none", None)
     assert (rows.pop("mappings"), WRITTEN.mappings) == ("none", ())
     assert codes(rows.pop("log.level, log.format")) == [Log().level, Log().format]
+    assert (codes(rows.pop("log.events")), Log().events) == (["false"], False)
     assert codes(rows.pop("store")) == [WRITTEN.store]
     assert codes(rows.pop("web.listen")) == [Web().listen]
     assert read_duration(codes(rows.pop("web.zero_hold"))[0]) == Web().zero_hold
+    assert (rows.pop("web.config_file"), Web().config_file) == ("none", None)
+    assert (rows.pop("web.enable_reload"), Web().enable_reload) == ("`false`", False)
+    assert (rows.pop("web.route_prefix"), Web().route_prefix) == ("none", "")
     assert read_duration(codes(rows.pop("series_ttl"))[0]) == WRITTEN.series_ttl
     assert read_size(codes(rows.pop("record.directory, record.limit"))[0]) == Record.model_fields["limit"].default
     assert WRITTEN.record is None
