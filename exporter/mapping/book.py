@@ -203,10 +203,14 @@ def ended(run: OpenRun, phase: str, of: str) -> Millis | None:
 
 def find(run: OpenRun, step: Phase) -> OpenSpan | None:
     """The open phase that a step speaks of: that of the same thing; what ends may also name none, or end what names none."""
-    same = [phase for phase in run.phases if phase.name == step.name]
-    exact = [phase for phase in same if phase.of == step.of]
-    loose = [phase for phase in same if not phase.of or not step.of] if step.step != "begin" else []
-    return next(iter([*exact, *loose]), None)
+    loose: OpenSpan | None = None
+    for phase in run.phases:
+        if phase.name == step.name:
+            if phase.of == step.of:
+                return phase
+            if loose is None and step.step != "begin" and not (phase.of and step.of):
+                loose = phase
+    return loose
 
 
 def _keep(span: OpenSpan, event: SpanEvent) -> None:
