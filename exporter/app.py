@@ -5,6 +5,7 @@ import gc
 import logging
 import signal
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from exporter import __version__
@@ -13,9 +14,11 @@ from exporter.config import Config, Target
 from exporter.facts import Fact, KeysExpire, Loaded, Noted
 from exporter.front import Front
 from exporter.health import Health
+from exporter.outputs.eventlines import EventLines
 from exporter.outputs.log import Log, make_handler
 from exporter.outputs.otlp import Courier
 from exporter.outputs.prometheus import Prometheus
+from exporter.outputs.pusher import Pusher
 from exporter.outputs.selfmetrics import SelfMetrics
 from exporter.poller import Poller
 from exporter.ports import Clock, SystemClock
@@ -61,7 +64,7 @@ async def run(
             core.prometheus.write(Changes(gauges=timeouts(core, known)))
             reload = Reload(config, core, stations, own, reread or (lambda: config))
             front = Front(config, core, stations, Health(pollers, clock), lambda: reload.known.packs)
-            ears.extend((own.tell, front.hear))
+            ears.extend((own.tell, front.hear, *_listeners(config, couriers, tell)))
             _settle(Loaded(clock.now(), hashes(known.packs)), tell)
             tell(_greeting(listening, pollers))
             if bound is not None:
@@ -118,7 +121,9 @@ async def _until(
             loop.remove_signal_handler(number)
 
 
-def _work(core: Core, pollers: Sequence[Poller], couriers: Sequence[Courier]) -> list[Coroutine[None, None, None]]:
+def _work(
+    core: Core, pollers: Sequence[Poller], couriers: Sequence[Courier | Pusher]
+) -> list[Coroutine[None, None, None]]:
     """What reads, sends and records, each until it is cancelled."""
     work = [*(poller.run() for poller in pollers), *(courier.run() for courier in couriers)]
     return [*work, core.recorder.run()] if core.recorder else work
@@ -150,6 +155,14 @@ def _log(config: Config) -> Log:
         own.handlers, own.propagate = [handler], False
     logger.setLevel(config.log.level.upper())
     return Log(logger)
+
+
+def _listeners(
+    config: Config, couriers: Sequence[Courier | Pusher], tell: Callable[[Fact], None]
+) -> list[Callable[[Fact], None]]:
+    """Who hears of events and first contacts, where the configuration wants them."""
+    listed = [EventLines(sys.stdout, tell).tell] if config.log.events else []
+    return [*listed, *(courier.hear for courier in couriers if isinstance(courier, Pusher))]
 
 
 def _show_target(prometheus: Prometheus, target: Target, project: str, clock: Clock) -> None:

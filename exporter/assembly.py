@@ -24,10 +24,12 @@ from exporter.mapping.catalogue import catalogue
 from exporter.mapping.fold import folder
 from exporter.mapping.packs import Tried, built_in, examine
 from exporter.mapping.rules import Pack
+from exporter.outputs.lane import Lane
 from exporter.outputs.origin import Origin
 from exporter.outputs.otlp import Courier
 from exporter.outputs.parcels import encoder
 from exporter.outputs.prometheus import Prometheus
+from exporter.outputs.pusher import Pusher
 from exporter.outputs.traces import Traces
 from exporter.outputs.wire import Wire
 from exporter.poller import Pace, Poller
@@ -153,18 +155,26 @@ async def make_core(store: Store, known: Known, config: Config, clock: Clock, te
 
 
 @contextlib.asynccontextmanager
-async def open_couriers(config: Config, core: Core) -> AsyncIterator[list[Courier]]:
+async def open_couriers(config: Config, core: Core) -> AsyncIterator[list[Courier | Pusher]]:
     """One courier for each signal that is sent; on leaving in peace, what is on record goes out first. Raises ConfigError for certificates or headers that went bad."""
     async with contextlib.AsyncExitStack() as closing:
         couriers = []
-        for signal, lane in config.lanes.items():
+        for lane in config.lanes.values():
             wire = Wire(lane)
             closing.push_async_callback(wire.aclose)
-            age = config.otlp.max_age if config.otlp else 0.0
-            couriers.append(Courier(signal, lane.url, wire.post, core.store.outbox, age, core.clock, core.tell))
+            couriers.append(_courier(lane, wire, config, core))
         yield couriers
         await core.ledger.drain()
         await asyncio.gather(*(courier.drain() for courier in couriers))
+
+
+def _courier(lane: Lane, wire: Wire, config: Config, core: Core) -> Courier | Pusher:
+    assert config.otlp is not None, "there are no lanes without the section"
+    if lane.signal == "metrics":
+        contacts, interval, totals = core.restored.contacts, config.otlp.metrics_interval, core.prometheus.totals
+        return Pusher(lane.url, wire.post, totals, contacts, config.stated, interval, core.clock, core.tell)
+    age = config.otlp.max_age
+    return Courier(lane.signal, lane.url, wire.post, core.store.outbox, age, core.clock, core.tell)
 
 
 @contextlib.asynccontextmanager

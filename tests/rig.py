@@ -53,8 +53,9 @@ class Flow:
         self._reload = Reload(config, core, self.stations, own, lambda: config)
 
     async def round(self) -> None:
-        """Lists and reads everything once. What a vendor refuses is left to the next round."""
+        """Tidies up, then lists and reads everything once. What a vendor refuses is left to the next round."""
         for station in self.stations:
+            await station.poller().expire()
             with contextlib.suppress(SourceError):
                 await station.listing.refresh()
             watches = [*station.roster.open()] if station.desk.per_resource else [""]

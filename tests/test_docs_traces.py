@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from exporter.simulator.trees import tree
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs/traces.md").read_text("utf-8")
-SEEN = ("test_otlp_delivery.py", "test_config_secrets.py", "test_otlp_end_to_end.py")
+SEEN = ("test_otlp_delivery.py", "test_otlp_metrics.py", "test_config_secrets.py", "test_otlp_end_to_end.py")
 FAILURE = [
     {"event_type": "abnormal", "occur_time": BEGIN + at, "event_info": text}
     for at, text in (
@@ -38,6 +39,7 @@ def test_the_tree_is_that_of_a_deployment_that_failed() -> None:
     assert shown[0].splitlines() == tree(Life().poll([*SAMPLE["events"][:7], *FAILURE], LAST).spans())
 
 
+@cache
 def said() -> str:
     """Every line that a test of delivery or of a bad configuration expects."""
     texts = [path.read_text("utf-8") for path in (ROOT / "tests/data/bad-configs").glob("*.yaml")]
@@ -55,15 +57,15 @@ def lines() -> Iterator[str]:
 
 @pytest.mark.parametrize("line", [*lines()])
 def test_a_line_of_the_page_is_one_that_a_test_has_seen(line: str) -> None:
-    everything = said()
-    assert [part for part in re.split(r" ?\(?…\)?", line) if part not in everything] == []
+    assert [part for part in re.split(r" ?\(?…\)?", line) if part not in said()] == []
 
 
 def test_the_table_of_options_has_them_all() -> None:
     named = {name for row in rows("option") for name in re.findall(r"`([^`]+)`", row[0])}
-    assert named == set(Otlp.model_fields) - {"metrics"}
+    assert named == set(Otlp.model_fields)
     assert Otlp.model_fields["max_age"].default == 86_400, "24h"
-    assert (Otlp.model_fields["traces"].default, Otlp.model_fields["logs"].default) == (True, False)
+    assert [Otlp.model_fields[name].default for name in ("traces", "logs", "metrics")] == [True, False, False]
+    assert Otlp.model_fields["metrics_interval"].default == 60
 
 
 def test_the_metrics_are_those_of_the_outbox_and_of_late_events() -> None:

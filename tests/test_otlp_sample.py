@@ -156,6 +156,23 @@ def test_once_the_service_runs_its_last_phase_and_the_run_end_with_success() -> 
     assert root.status.code == startup.status.code == Status.STATUS_CODE_UNSET
 
 
+def test_two_models_of_one_deployment_have_a_span_each_for_the_same_phase() -> None:
+    texts = (
+        (0, "start to deploy service"),
+        (1, "[a 1] pulling model image"),
+        (2, "[b 1] pulling model image"),
+        (7, "[a 1] pull image success"),
+        (9, "[b 1] pull image success"),
+    )
+    rows = [{"event_type": "normal", "occur_time": BEGIN + at, "event_info": text} for at, text in texts]
+    one, other = Life().poll(rows, BEGIN + 10).spans()
+
+    assert [(about(span)["platform.part"], *told(span)[2:4]) for span in (one, other)] == [("a 1", 1, 7), ("b 1", 2, 9)]
+    assert [told(span)[5] for span in (one, other)] == [[texts[1][1], texts[3][1]], [texts[2][1], texts[4][1]]]
+    assert (one.name, one.parent_span_id) == (other.name, other.parent_span_id)
+    assert one.span_id != other.span_id
+
+
 def test_its_tree_shows_what_took_long() -> None:
     assert [line for line in tree(lost().spans()) if "─" in line] == [
         "├─ image_building  success  17ms  TF 3.0.0",

@@ -213,6 +213,7 @@ def test_the_other_options_have_the_defaults_of_the_code() -> None:
     assert (rows.pop("otlp"), WRITTEN.otlp) == ("none", None)
     assert (rows.pop("mappings"), WRITTEN.mappings) == ("none", ())
     assert codes(rows.pop("log.level, log.format")) == [Log().level, Log().format]
+    assert (codes(rows.pop("log.events")), Log().events) == (["false"], False)
     assert codes(rows.pop("store")) == [WRITTEN.store]
     assert codes(rows.pop("web.listen")) == [Web().listen]
     assert read_duration(codes(rows.pop("web.zero_hold"))[0]) == Web().zero_hold

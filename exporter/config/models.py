@@ -166,7 +166,9 @@ class Otlp(Part):
     logs: StrictBool = False
     """Whether every event is sent as a log record."""
     metrics: StrictBool = False
-    """Whether metrics are pushed as well."""
+    """Whether the totals are pushed as well, for who has no scrape."""
+    metrics_interval: Interval = 60.0
+    """How often."""
     headers: dict[str, SecretStr] = {}
     """Headers to send along."""
     headers_file: File | None = None
@@ -195,12 +197,14 @@ class Record(Part):
 
 
 class Log(Part):
-    """What the exporter tells on standard error."""
+    """What the exporter tells on standard error; events on standard output."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe that is told."""
     format: Literal["logfmt", "json"] = "logfmt"
     """One line a fact, in this form."""
+    events: StrictBool = False
+    """Whether every new event is a line of JSON on standard output."""
 
 
 class WrittenTarget(Part):

@@ -60,7 +60,7 @@ def complete(otlp: Otlp | None, environ: Mapping[str, str]) -> Delivery:
     done = Delivery({}, {}, [], [])
     if otlp is None:
         return done
-    signals = [name for name, on in (("traces", otlp.traces), ("logs", otlp.logs)) if on]
+    signals = [name for name, on in (("traces", otlp.traces), ("logs", otlp.logs), ("metrics", otlp.metrics)) if on]
     if not signals:
         done.warnings.append(Problem(("otlp",), "sends nothing; write traces: true or logs: true, or remove it"))
     done.problems.extend(_own_faults(otlp))
@@ -85,9 +85,6 @@ def spoken_headers(origins: Mapping[tuple[str | int, ...], Origin]) -> Iterator[
 
 
 def _own_faults(otlp: Otlp) -> Iterator[Problem]:
-    if otlp.metrics:
-        words = "not available in this version; let Prometheus scrape /metrics, and remove the key"
-        yield Problem(("otlp", "metrics"), words)
     if otlp.endpoint is not None and urlsplit(otlp.endpoint).path.endswith(("/v1/traces", "/v1/logs", "/v1/metrics")):
         yield Problem(("otlp", "endpoint"), f"must not end with the path of a signal, which is added; write {_EXAMPLE}")
     if otlp.client_key is not None and otlp.client_certificate is None:

@@ -68,6 +68,17 @@ class Family:
         """The blocks that hold rows."""
         return (block for table in self._tables.values() for block in table.blocks if block.keys)
 
+    def rows(self) -> Iterator[tuple[Labels, list[float]]]:
+        """The values of every row; of a state set, each state is a row."""
+        for source, table in self._tables.items():
+            for labels in table:
+                block, start = table.at(labels)
+                values = block.values[start : start + table.width]
+                if self.metric.kind == "stateset":
+                    yield from (((*labels, s), [v]) for s, v in zip(self.states(source), values, strict=True))
+                else:
+                    yield labels, values
+
     def samples(self) -> int:
         """How many sample lines it has."""
         return sum(len(table) * table.width for table in self._tables.values())

@@ -7,7 +7,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs, SeverityNumber
 
-from exporter.outputs.origin import SCHEMA, Origin, attributes, event_attributes, scope
+from exporter.outputs.origin import SCHEMA, Origin, describe, event_attributes, scope
 from exporter.outputs.traces import NANOS, identify
 from exporter.spans import Parcel, Told
 
@@ -51,8 +51,8 @@ class LogRecords:
             severity_text=event.severity,
             body=AnyValue(string_value=event.text),
             event_name=self._origin.event_name(event),
-            attributes=attributes([*place, *event_attributes(event), *own]),
         )
+        describe(message, [*place, *event_attributes(event), *own])
         if told.span is not None:
             run, attempt, role = told.span
             identity = identify(self._origin, resource)

@@ -1,15 +1,20 @@
 """Where telemetry comes from, as OpenTelemetry says it: the resource of a source of a target, attributes, event names."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 import msgspec
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.metrics.v1.metrics_pb2 import HistogramDataPoint, NumberDataPoint
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from exporter import __version__
 from exporter.signals import OTHER
 from exporter.spans import SpanEvent
 
+Described = Resource | Span | Span.Event | Span.Link | LogRecord | NumberDataPoint | HistogramDataPoint
 NAME = "platform-events-exporter"
 SCHEMA = "https://opentelemetry.io/schemas/1.44.0"
 _PROVIDERS = {"huaweicloud": "huawei_cloud", "alibabacloud": "alibaba_cloud"}
@@ -48,7 +53,9 @@ class Origin(msgspec.Struct, frozen=True):
             **({"cloud.account.id": self.project} if self.project else {}),
         }
         told = {**ours, **self.stated, **{name: ours[name] for name in _OURS if name in ours}}
-        return Resource(attributes=attributes(told.items()))
+        resource = Resource()
+        describe(resource, told.items())
+        return resource
 
     def event_name(self, event: SpanEvent) -> str:
         """What the mapping calls an event, else one of few names made of its reason."""
@@ -61,9 +68,20 @@ def scope() -> InstrumentationScope:
     return InstrumentationScope(name=NAME, version=__version__)
 
 
-def attributes(pairs: Iterable[tuple[str, str | int | bool]]) -> list[KeyValue]:
-    """Attributes in their order; of a name that comes twice the last one stands, as keys are unique."""
-    return [KeyValue(key=key, value=_value(value)) for key, value in dict(pairs).items()]
+def describe(message: Described, pairs: Iterable[tuple[str, str | int | bool]]) -> None:
+    """Adds attributes in their order; of a name that comes twice the last one stands, as keys are unique.
+
+    They are filled in where they stand: to make them first and copy them takes twice as long.
+    """
+    add = message.attributes.add
+    for key, value in dict(pairs).items():
+        one = add(key=key).value
+        if isinstance(value, str):
+            one.string_value = value
+        elif isinstance(value, bool):
+            one.bool_value = value
+        else:
+            one.int_value = value
 
 
 def event_attributes(event: SpanEvent) -> list[tuple[str, str | int | bool]]:
@@ -72,12 +90,7 @@ def event_attributes(event: SpanEvent) -> list[tuple[str, str | int | bool]]:
     return [*((key, value) for key, value in own if value), *event.attributes]
 
 
-def _value(value: str | int | bool) -> AnyValue:
-    if isinstance(value, bool):
-        return AnyValue(bool_value=value)
-    return AnyValue(int_value=value) if isinstance(value, int) else AnyValue(string_value=value)
-
-
+@lru_cache(1024)
 def _snake(words: str) -> str:
     """``PoolStatusChange`` as ``pool_status_change``."""
     out = ""

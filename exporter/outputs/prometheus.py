@@ -20,7 +20,7 @@ from exporter.outputs.restoring import fitting, part
 from exporter.outputs.states import RESOURCES, STATUS, States
 from exporter.outputs.tables import Table
 from exporter.ports import Clock, Restored
-from exporter.signals import Catalogue, Changes, Observed, Series
+from exporter.signals import Catalogue, Changes, Metric, Observed, Series
 
 GROWING = ("counter", "histogram")
 
@@ -148,6 +148,12 @@ class Prometheus:
     def series_counts(self) -> Mapping[str, int]:
         """How many series each metric has, as a server counts them."""
         return {name: family.samples() for name, family in self._families.items()}
+
+    def totals(self) -> Iterator[tuple[Metric, Labels, list[float]]]:
+        """What is shown: each series with its values, of a histogram cumulative buckets, sum and count."""
+        for family in self._families.values():
+            for labels, values in family.rows():
+                yield family.metric, labels, values
 
     def value(self, series: Series) -> float | None:
         """What is shown for a series with all its labels (of a histogram: its count); ``None`` if it is not there."""

@@ -12,7 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as Message
 
 from exporter.events import Millis
 from exporter.outputs.identity import Identity
-from exporter.outputs.origin import SCHEMA, Origin, attributes, event_attributes, scope
+from exporter.outputs.origin import SCHEMA, Origin, describe, event_attributes, scope
 from exporter.signals import RUN
 from exporter.spans import Parcel, Span, SpanEvent
 
@@ -52,15 +52,15 @@ class Traces:
             kind=Message.SPAN_KIND_SERVER if whole else Message.SPAN_KIND_INTERNAL,
             start_time_unix_nano=span.start * NANOS,
             end_time_unix_nano=span.end * NANOS,
-            attributes=attributes(self._attributes(span)),
-            events=self._events(span.events),
             dropped_events_count=span.dropped,
             status=_status(span),
         )
+        describe(message, self._attributes(span))
+        self._add_events(message, span.events)
         if not whole:
             message.parent_span_id = identity.span(span.run, span.attempt, RUN)
         elif span.after is not None and _pipeline_of(span.run):
-            message.links.append(_restart(identity, span.run, span.after))
+            _add_restart(message, identity, span.run, span.after)
         return message
 
     def locate(self, resource: str, run: str, attempt: Millis, role: str) -> tuple[str, str]:
@@ -81,17 +81,15 @@ class Traces:
         if span.outcome in _BAD:
             yield "error.type", span.error[0] if span.error and span.error[0] else "_OTHER"
 
-    def _events(self, events: tuple[SpanEvent, ...]) -> Iterator[Message.Event]:
+    def _add_events(self, message: Message, events: tuple[SpanEvent, ...]) -> None:
         """Events of the same millisecond are a nanosecond apart: backends sort by time, and this keeps their order."""
         before, after = None, 0
         for event in events:
             after = after + 1 if event.at == before else 0
             before = event.at
-            yield Message.Event(
-                time_unix_nano=event.at * NANOS + after,
-                name=self._origin.event_name(event),
-                attributes=attributes([*event_attributes(event), ("message", event.text)]),
-            )
+            name = self._origin.event_name(event)
+            one = message.events.add(time_unix_nano=event.at * NANOS + after, name=name)
+            describe(one, [*event_attributes(event), ("message", event.text)])
 
 
 def identify(origin: Origin, resource: str) -> Identity:
@@ -120,13 +118,10 @@ def _pipeline_of(run: str) -> str:
     return run.partition(" ")[2] if "\0" not in run else ""
 
 
-def _restart(identity: Identity, run: str, attempt: int) -> Message.Link:
-    return Message.Link(
-        trace_id=identity.trace(run, attempt),
-        span_id=identity.span(run, attempt, RUN),
-        flags=HERE,
-        attributes=attributes([("link.reason", "restart")]),
-    )
+def _add_restart(message: Message, identity: Identity, run: str, attempt: int) -> None:
+    ids = identity.trace(run, attempt), identity.span(run, attempt, RUN)
+    link = message.links.add(trace_id=ids[0], span_id=ids[1], flags=HERE)
+    describe(link, [("link.reason", "restart")])
 
 
 def _status(span: Span) -> Status:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTracePartialSuccess,
     ExportTraceServiceRequest,
@@ -23,7 +24,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-REQUESTS: Mapping[str, type[Message]] = {"traces": ExportTraceServiceRequest, "logs": ExportLogsServiceRequest}
+REQUESTS: Mapping[str, type[Message]] = {
+    "traces": ExportTraceServiceRequest,
+    "logs": ExportLogsServiceRequest,
+    "metrics": ExportMetricsServiceRequest,
+}
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 _IDS = ("traceId", "spanId", "parentSpanId")
 
@@ -46,7 +51,7 @@ class Fault(NamedTuple):
 
 
 class Receiver:
-    """Takes what is sent to /v1/traces and /v1/logs. ``hears`` is called with each request that is taken.
+    """Takes what is sent to /v1/traces, /v1/logs and /v1/metrics. ``hears`` is called with each request that is taken.
 
     ``faults`` are answered first, one a request; ``down``, while it is set, is answered to every request. A request for
     which ``refuses`` gives a reason is answered with 400; ``rejects`` is how many of a taken one were not.
