@@ -17,8 +17,8 @@ MEASUREMENTS: dict[str, Callable[[bool], list[Row]]] = {
     "mapping": mapping.measure,
     "rules": rules.measure,
     "keys": keys.measure,
-    "readers": readers.measure,
     "outbox": outbox.measure,
+    "readers": readers.measure,
 }
 
 
