@@ -216,6 +216,7 @@ def _account(
             for api, rate in target.budget.items()
         },
         project_header="X-Project-Id" if huawei else "",
+        largest=target.max_answer,
         refuses_keys=refuses_keys,
     )
     fetcher = Fetcher(route, sender, clock, tell, target.project_id)

@@ -146,17 +146,11 @@ class Collector:
         """One page: what grew, what it means, and the commit that makes it count."""
         self._contact(read)
         new = 0
-        latest: dict[str, Millis] = {}
         events = above(self._wanted(page), read.progress.floor)
+        named = {resource.id: resource for resource in page.resources}
         for start in range(0, len(events), SLICE):
-            fresh = await self._count(events[start : start + SLICE], read)
-            if page.resources:
-                latest.update((event.resource, event.at or self._desk.now()) for event in fresh)
-            new += len(fresh)
+            new += await self._count(events[start : start + SLICE], named, read)
             await asyncio.sleep(0)
-        if latest:
-            named = [resource for resource in page.resources if resource.id in latest]
-            await self._listing.record(self._roster.name(named, latest))
         read.events += len(page.events)
         read.new += new
         unreadable = self._roster.first_met(read.resource.id, page.unreadable)
@@ -171,19 +165,27 @@ class Collector:
         unwanted = {resource.id for resource in page.resources if not self._roster.wanted(resource)}
         return [event for event in page.events if event.resource not in unwanted] if unwanted else page.events
 
-    async def _count(self, events: list[Event], read: _Read) -> list[Event]:
-        """Counts a slice; gives back what was new in it, oldest first."""
+    async def _count(self, events: list[Event], named: Mapping[str, Resource], read: _Read) -> int:
+        """Counts a slice; gives back how many events were new in it."""
         watch = Watch(self._desk.target, self._desk.source, read.resource.id)
         growths = await self._store.grown(watch, events)
         if not any(growths):
-            return []
-        told = tally(events, growths, self.map, self._context(read))
+            return 0
         fresh = events if all(growths) else [event for event, growth in zip(events, growths, strict=True) if growth]
+        await self._name(fresh, named)
+        told = tally(events, growths, self.map, self._context(read))
         notes = self._journal.note(told.rows, self._desk.now())
         await self._commit(Commit(watch, events=fresh, changes=told.changes, notes=notes))
         self._tell(told, read.resource.id)
         self._desk.tell(Seen(self._desk.target, self._desk.source, self._desk.clock.now(), told.rows))
-        return fresh
+        return len(fresh)
+
+    async def _name(self, fresh: Iterable[Event], named: Mapping[str, Resource]) -> None:
+        """Records the resources that only events name, before the events count: once they do, nobody tells of it again."""
+        if not named:
+            return
+        latest = {event.resource: event.at or self._desk.now() for event in fresh}
+        await self._listing.record(self._roster.name((named[id_] for id_ in latest if id_ in named), latest))
 
     def _context(self, read: _Read) -> Context:
         created, first = read.resource.created, read.progress.complete is None

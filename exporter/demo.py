@@ -110,7 +110,7 @@ def _configured(configuration: dict[str, object], port: int, folder: str) -> dic
 def _say_where(url: str, base: str, path: Path) -> None:
     print(
         f"metrics        {url}/metrics\n"
-        f"status page    {url}/\n"
+        f"pages          {url}/\n"
         f"configuration  {path}\n"
         f"the clouds     {base}/simulator/state\n"
         f"make trouble   curl -X POST {base}/simulator/faults -d '{json.dumps(TROUBLE)}'\n",

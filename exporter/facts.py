@@ -1,4 +1,4 @@
-"""What the exporter tells about itself: one frozen value a fact, heard by the log, the self-metrics and the status page.
+"""What the exporter tells about itself: one frozen value a fact, heard by the log, the self-metrics and the web port.
 
 ``target`` and ``source`` are the labels TS of the self-metrics. Times are Unix seconds, durations seconds.
 """

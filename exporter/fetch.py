@@ -163,7 +163,7 @@ class Fetcher:
             body += part
             if len(body) > largest:
                 raise SourceGarbled(
-                    f"{self._place(ask)}: the answer is larger than {largest // 2**20} MiB; it was refused"
+                    f"{self._place(ask)}: the answer is larger than {largest // 2**20} MiB; it was refused; raise max_answer"
                 )
         return bytes(body)
 

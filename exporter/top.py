@@ -92,19 +92,17 @@ async def watch(way: Way, console: Console) -> None:
 
 def render(overview: Overview) -> RenderableType:
     """An overview for a terminal."""
-    head = Text(f"platform-events-exporter {overview.version} at {clock(overview.now, overview.now)} UTC", style="bold")
+    head = _plain(f"platform-events-exporter {overview.version} at {clock(overview.now, overview.now)} UTC", "bold")
     parts: list[RenderableType] = [head]
-    parts += [Text(notice, style="yellow") for notice in overview.notices]
+    parts += [_plain(notice, "yellow") for notice in overview.notices]
     parts += [Text(""), _sources(overview)]
     for one in overview.sources:
         if one.state in WORDS and one.failure is not None:
-            parts.append(
-                Text(f"{one.target}/{one.source} {WORDS[one.state]}: {one.failure.text}", style=STATES[one.state])
-            )
+            parts.append(_plain(f"{one.target}/{one.source} {WORDS[one.state]}: {one.failure.text}", STATES[one.state]))
     for loss in overview.losses:
         if loss.over is None:
             text = f"{loss.name} lost {loss.lost} node(s) {ago(loss.at, overview.now)} and they are still missing"
-            parts.append(Text(text, style="bold red"))
+            parts.append(_plain(text, "bold red"))
     parts += [Text(""), _troubles(overview)]
     if overview.unmapped:
         parts.append(Text(f"{len(overview.unmapped)} texts have no rule; see /unmapped", style="yellow"))
@@ -141,5 +139,11 @@ def _troubles(overview: Overview) -> Table:
 def _trouble(one: Trouble, now: float) -> list[Text]:
     newest = one.newest
     when = "no time" if newest.at is None else ago(newest.at, now)
-    texts = (when, newest.severity, newest.name, str(one.times), " ".join(newest.text.split()))
-    return [Text(text) for text in texts]  # what a vendor writes is never read as markup
+    texts = (when, newest.severity, newest.name, str(one.times), newest.text)
+    return [_plain(text) for text in texts]
+
+
+def _plain(text: str, style: str = "") -> Text:
+    """What a vendor writes in one line: never read as markup, and nothing in it reaches the terminal as a command."""
+    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in " ".join(text.split()))
+    return Text(shown, style=style)

@@ -1,5 +1,6 @@
 """Puts the exporter's flow together over a real simulator and a manual clock, and lets a test stop it anywhere."""
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 import msgspec
 from clocks import ManualClock
+from vendor import Prompt
 
 from exporter import assembly
 from exporter.config import Config, load
@@ -17,9 +19,11 @@ from exporter.events import Answer, Ask
 from exporter.facts import Fact
 from exporter.fetch import Fetcher
 from exporter.outputs.selfmetrics import SelfMetrics
+from exporter.poller import Poller
 from exporter.ports import Commit, Store
 from exporter.reload import Reload
-from exporter.simulator import configuration
+from exporter.simulator import Cloud, configuration
+from exporter.simulator.server import app
 from exporter.store import open_store
 from exporter.transport import AiohttpTransport
 
@@ -53,8 +57,9 @@ class Flow:
         self._reload = Reload(config, core, self.stations, own, lambda: config)
 
     async def round(self) -> None:
-        """Lists and reads everything once. What a vendor refuses is left to the next round."""
+        """Tidies up, then lists and reads everything once. What a vendor refuses is left to the next round."""
         for station in self.stations:
+            await station.poller().expire()
             with contextlib.suppress(SourceError):
                 await station.listing.refresh()
             watches = [*station.roster.open()] if station.desk.per_resource else [""]
@@ -62,6 +67,20 @@ class Flow:
                 with contextlib.suppress(SourceError):
                     await station.collector.poll(watch, 1.0)
         await self.core.ledger.let_out()
+
+    async def live(self, clock: ManualClock, seconds: float, pulse: float = 1.0) -> list[Poller]:
+        """Lists and reads by itself, at its own rhythm, for so long; gives back what did."""
+        pollers = [station.poller() for station in self.stations]
+        tasks = [asyncio.ensure_future(poller.run()) for poller in pollers]
+        end = clock.steady() + seconds
+        while clock.steady() < end:
+            await clock.sleep(pulse)
+            await self.core.ledger.let_out()
+        for task in tasks:
+            task.cancel()
+        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+            assert isinstance(outcome, asyncio.CancelledError), outcome
+        return pollers
 
     async def exchange(self, config: Config) -> None:
         """Puts the mappings of a configuration in the place of those in use, as a reload does."""
@@ -109,12 +128,18 @@ async def flow(
     fuse: Fuse,
     facts: list[Fact] | None = None,
     transport: Callable[[], httpx.AsyncBaseTransport] = AiohttpTransport,
+    prompt: bool = False,
 ) -> AsyncIterator[Flow]:
-    """The flow over the state file; Killed is a death: nothing is finished or tidied up first."""
+    """The flow over the state file; Killed is a death: nothing is finished or tidied up first.
+
+    While a ``prompt`` store works the clock stands still.
+    """
     tell = (facts if facts is not None else []).append
     store = await open_store(config.store.reveal())
     try:
-        core = await assembly.make_core(FusedStore(store, fuse), known(config), config, clock, tell)
+        core = await assembly.make_core(
+            FusedStore(Prompt(store, clock) if prompt else store, fuse), known(config), config, clock, tell
+        )
         async with assembly.open_accounts(config, clock, tell, transport) as accounts:
             fused = [msgspec.structs.replace(one, fetcher=FusedFetcher(one.fetcher, fuse)) for one in accounts]
             yield Flow(
@@ -122,6 +147,20 @@ async def flow(
             )
     finally:
         await store.close()
+
+
+class InProcess(httpx.AsyncBaseTransport):
+    """The clouds without a network; a connection that they break is a broken connection. ``sent`` hears each request."""
+
+    def __init__(self, cloud: Cloud, sent: Callable[[httpx.Request], None] = lambda request: None) -> None:
+        self._clouds, self._sent = httpx.ASGITransport(app(cloud)), sent
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self._sent(request)
+        try:
+            return await self._clouds.handle_async_request(request)
+        except (OSError, AssertionError) as error:
+            raise httpx.ReadError("the connection was reset", request=request) from error
 
 
 class FusedFetcher:

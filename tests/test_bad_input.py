@@ -198,7 +198,7 @@ BAD: dict[str, tuple[Answer, str]] = {
         Answer(200, b"{", length=10), "{asked}: the connection broke (the answer was cut short)",
     ),
     "an answer without end": (
-        Answer(200, b" " * (17 * 2**20)), "{asked}: the answer is larger than 16 MiB; it was refused",
+        Answer(200, b" " * (17 * 2**20)), "{asked}: the answer is larger than 16 MiB; it was refused; raise max_answer",
     ),
     "no HTTP": (
         Answer(0, b"SSH-2.0-OpenSSH_9.9\r\n"), "{asked}: the connection broke (what came back is no HTTP)",

@@ -480,14 +480,14 @@ def test_an_answer_may_be_as_large_as_the_limit_and_no_larger() -> None:
     flow = Flow(bytes(MIB + 1))
     error = World(streaming(flow), largest=MIB).fail()
     assert type(error) is SourceGarbled
-    assert str(error) == f"{PLACE}: the answer is larger than 1 MiB; it was refused"
+    assert str(error) == f"{PLACE}: the answer is larger than 1 MiB; it was refused; raise max_answer"
     assert flow.closed
 
 
 def test_a_compressed_answer_is_measured_as_it_grows() -> None:
     bomb = Flow(gzip.compress(bytes(96 * MIB)))
     error = World(streaming(bomb, **{"Content-Encoding": "gzip"})).fail()
-    assert str(error) == f"{PLACE}: the answer is larger than 16 MiB; it was refused"
+    assert str(error) == f"{PLACE}: the answer is larger than 16 MiB; it was refused; raise max_answer"
     assert bomb.sent <= 2 < len(bomb.pieces)
     assert bomb.closed
 

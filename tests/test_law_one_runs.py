@@ -59,7 +59,7 @@ async def live(base: str, cloud: Cloud, clock: ManualClock, folder: Path, deaths
                 cloud.service_event("s", begin + at * 1000, text, kind)
         for at, name in OPERATION:
             if int(clock.now() * 1000) <= begin + at * 1000 < until:
-                cloud.dws_event("c", begin + at * 1000, name)
+                cloud.dws_event("a backup that only events name", begin + at * 1000, name)
         clock.advance((until - int(clock.now() * 1000)) / 1000)
         try:
             async with flow(config, clock, Fuse(deadly)) as mortal:
@@ -76,6 +76,8 @@ async def live(base: str, cloud: Cloud, clock: ManualClock, folder: Path, deaths
         assert counted == {key: float(number) for key, (number, _) in RUNS.items()}
         restored = await last.core.store.restore()
         assert not restored.notes, "a complete read leaves no note behind"
+        named = {labels[2] for name, labels in restored.changes.states if name == "platform_resource_info"}
+        assert named == {"s", "c", "a backup that only events name"}
         assert not [name for name, _ in restored.changes.gauges if name == "platform_phase_started_timestamp_seconds"]
 
 

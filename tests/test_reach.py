@@ -35,6 +35,7 @@ def test_keys_are_bounded_by_time_and_old_rows_that_a_vendor_repeats_count_nothi
 
     async def story(vendor: Vendor) -> None:
         vendor.has("a")
+        vendor.heedless = not per_resource
         watch = "a" if per_resource else ""
         async with watching(vendor, per_resource=per_resource, **SHORT) as watched:
             await watched.poll(watch)

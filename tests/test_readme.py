@@ -13,7 +13,7 @@ from exporter.auth.login import FORMS, OIDC
 from exporter.cli import cli
 from exporter.config import Config, SourceOptions, load
 from exporter.config.build import DEFAULT_BUDGET
-from exporter.config.models import Log, Record, Web, Written
+from exporter.config.models import Log, Record, Web, Written, WrittenTarget
 from exporter.config.values import read_duration, read_rate, read_size
 from exporter.documents import parse_document, read_document
 from exporter.events import Ask, Resource, Window
@@ -210,6 +210,7 @@ def test_the_other_options_have_the_defaults_of_the_code() -> None:
     huawei, alibaba = codes(rows.pop("targets[].budget"))
     assert {"huaweicloud": read_rate(huawei), "alibabacloud": read_rate(alibaba)} == DEFAULT_BUDGET
     assert rows.pop("targets[].endpoints") == "the public ones"
+    assert read_size(codes(rows.pop("targets[].max_answer"))[0]) == WrittenTarget.model_fields["max_answer"].default
     assert (rows.pop("otlp"), WRITTEN.otlp) == ("none", None)
     assert (rows.pop("mappings"), WRITTEN.mappings) == ("none", ())
     assert codes(rows.pop("log.level, log.format")) == [Log().level, Log().format]
@@ -217,6 +218,9 @@ def test_the_other_options_have_the_defaults_of_the_code() -> None:
     assert codes(rows.pop("store")) == [WRITTEN.store]
     assert codes(rows.pop("web.listen")) == [Web().listen]
     assert read_duration(codes(rows.pop("web.zero_hold"))[0]) == Web().zero_hold
+    assert (rows.pop("web.config_file"), Web().config_file) == ("none", None)
+    assert (rows.pop("web.enable_reload"), Web().enable_reload) == ("`false`", False)
+    assert (rows.pop("web.route_prefix"), Web().route_prefix) == ("none", "")
     assert read_duration(codes(rows.pop("series_ttl"))[0]) == WRITTEN.series_ttl
     assert read_size(codes(rows.pop("record.directory, record.limit"))[0]) == Record.model_fields["limit"].default
     assert WRITTEN.record is None

@@ -16,7 +16,7 @@ from exporter.events import Event
 from exporter.ports import Commit, Progress
 from exporter.signals import Changes
 from exporter.store import Place, open_store
-from exporter.store.database import migrate
+from exporter.store.database import migrate, write
 from exporter.store.schema import APPLICATION, STEPS
 from exporter.store.sqlite import open_sqlite
 from exporter.store.trouble import trouble
@@ -245,3 +245,12 @@ def test_two_series_of_one_metric_never_meet(path: Path) -> None:
     with opened(str(path)) as driver:
         driver.commit(Commit(POOL, changes=changes), Commit(POOL, changes=counted(ERRORS, 1)))
         assert driver.again().restored().changes.counts == {**changes.counts, ERRORS: 1.0}
+
+
+def test_statements_are_made_together_or_not_at_all() -> None:
+    database = sqlite3.connect(":memory:", isolation_level=None)
+    database.execute("CREATE TABLE t (x)")
+    with pytest.raises(sqlite3.Error):
+        write(database, [("INSERT INTO t VALUES (?)", [1]), ("INSERT INTO nowhere VALUES (?)", [1])])
+    assert database.execute("SELECT count(*) FROM t").fetchone() == (0,)
+    database.close()

@@ -14,18 +14,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 from clocks import ManualClock
 from deployments import Deployments, Lasted, summed
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
-from rig import LONG, Flow, Fuse, Killed, configured, flow
+from rig import LONG, Flow, Fuse, InProcess, Killed, configured, flow
 from test_law_one import SOURCES, Burst, put, resources
 
 from exporter.signals import Changes, Series
 from exporter.simulator import Cloud
-from exporter.simulator.server import app
 
 FAULTS = (
     "throttled", "error", "reset", "cut", "garbage", "expired", "denied", "missing", "drift", "growth", "late", "twins",
@@ -53,19 +51,6 @@ tests:
     rule: told
     expect: [told_by_{0}_total +1]
 """
-
-
-class InProcess(httpx.AsyncBaseTransport):
-    """The clouds without a network; a connection that they break is a broken connection."""
-
-    def __init__(self, cloud: Cloud) -> None:
-        self._clouds = httpx.ASGITransport(app(cloud))
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        try:
-            return await self._clouds.handle_async_request(request)
-        except (OSError, AssertionError) as error:
-            raise httpx.ReadError("the connection was reset", request=request) from error
 
 
 bursts = st.builds(

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import socket
 from collections.abc import Sequence
 
@@ -9,12 +10,15 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
+from starlette.exceptions import HTTPException
 
 from exporter import facts
 from exporter.errors import SourceDenied, SourceGone
 from exporter.events import Event
 from exporter.signals import Mapped, Set
 from exporter.spans import OpenSpan, Span
+from exporter.top import render
 from exporter.web import views
 from exporter.web.board import Board, Wanted
 from exporter.web.guard import Guard
@@ -24,6 +28,7 @@ from exporter.web.runs import FAILED, RESOURCES
 from exporter.web.serve import listen, serve
 from exporter.web.site import Door, Shown, make_site
 from exporter.web.standings import FAILING, POLLS, Standings
+from exporter.web.turnstile import Turnstile
 from exporter.web.wording import ago, bars, lasting, timeline
 
 NOW = 1_700_000_000.0
@@ -346,6 +351,32 @@ def test_a_scrape_overtakes_two_hundred_readers_and_fifty_silent_peers() -> None
         await serving
 
     asyncio.run(whole())
+
+
+def test_whoever_still_waits_for_a_page_at_a_stop_is_sent_away_at_once() -> None:
+    async def whole() -> list[object]:
+        stop, made = asyncio.Event(), list[int]()
+        turnstile = Turnstile(stop)
+        waiting = [asyncio.create_task(turnstile.made(lambda: made.append(1))) for _ in range(50)]
+        while not made:
+            await asyncio.sleep(0)
+        stop.set()
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
+        assert len(made) < 5
+        return [*answers]
+
+    refused = [answer for answer in asyncio.run(whole()) if isinstance(answer, HTTPException)]
+    assert len(refused) > 45
+    assert {(one.status_code, one.detail) for one in refused} == {(503, "the exporter stops")}
+
+
+def test_nothing_that_a_vendor_writes_reaches_the_terminal_as_a_command() -> None:
+    look = called("[red]\x1b]0;title\x07\x1b[2J \x9b31m\nnext")
+    console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=200)
+    console.print(render(look.overview()))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "[red]\N{REPLACEMENT CHARACTER}]0;title" in shown
+    assert {char for char in shown if not char.isprintable()} == {"\n"}
 
 
 @settings(max_examples=25, deadline=None)

@@ -286,6 +286,32 @@ def test_a_question_that_cannot_be_read_is_refused_in_one_line(shop: Shop) -> No
     assert said.startswith("the record cannot be read: ")
 
 
+@pytest.mark.parametrize(
+    ("source", "said", "text", "rule"),
+    [
+        ("pai_dlc", "2026-01-02 03:04:05 Something new", "Something new", None),
+        ("pai_dlc", "Something new", "Something new", None),
+        (
+            "dws",
+            '{"name": "createBackupFail", "event_id": "1", "occur_time": 1767323045000, "context": "lost"}',
+            "lost",
+            "failed",
+        ),
+        ("modelarts_training", '{"message": "no record"', '{"message": "no record"', None),
+    ],
+)
+def test_a_record_a_text_with_its_time_and_a_text_alone_are_explained(
+    source: str, said: str, text: str, rule: str | None, shop: Shop
+) -> None:
+    answer = httpx.post(f"{shop.base}/api/v1/explain", json={"source": source, "text": said}, **DIRECT).json()
+    assert (answer["text"], answer["rule"]) == (text, rule)
+
+
+def test_nobody_can_ask_for_a_reload_unless_it_was_enabled(shop: Shop) -> None:
+    answer = httpx.post(f"{shop.base}/-/reload", **DIRECT)
+    assert (answer.status_code, answer.text) == (403, "not enabled; set web.enable_reload: true\n")
+
+
 def test_the_configuration_shows_no_secret_and_says_where_each_value_comes_from(shop: Shop) -> None:
     page = shop.get("/config").text
     keys = [value for target in shop.clouds.configuration["targets"] for value in target["credentials"].values()]
@@ -329,7 +355,10 @@ def test_open_streams_end_when_the_exporter_stops(shop: Shop) -> None:
     """The last of this file: the shop closes."""
     with httpx.stream("GET", f"{shop.base}/api/v1/events/stream", **DIRECT) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
-        assert next(stream.iter_lines()) == "retry: 2000"
+        lines = stream.iter_lines()
+        assert next(lines) == "retry: 2000"
         code, seconds = shop.exporter.stop()
         assert code == 0
         assert seconds < 5
+        assert [line for line in lines if line and not line.startswith((":", "id: ", "data: "))] == []
+    assert "timeout graceful shutdown exceeded" not in shop.exporter.said()

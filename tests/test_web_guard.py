@@ -271,6 +271,16 @@ def test_what_is_asked_wrongly_is_refused_in_one_line(tmp_path: Path) -> None:
         ("GET", "/-/reload", {}, b"", 405, "Method Not Allowed\n"),
         ("POST", "/-/reload", {"origin": "https://evil.example"}, b"", 403, "asked by a page of another site\n"),
         ("POST", "/-/reload", {"origin": "null"}, b"", 403, "asked by a page of another site\n"),
+        ("POST", "/-/reload", {"origin": "http://[", "host": "h"}, b"", 403, "asked by a page of another site\n"),
+        ("POST", "/-/reload", {"sec-fetch-site": "same-site"}, b"", 403, "asked by a page of another site\n"),
+        *(
+            ("POST", "/-/reload", headers, b"", 403, "not enabled; set web.enable_reload: true\n")
+            for headers in (
+                {"origin": "https://Exporter.example", "host": "exporter.example"},
+                {"origin": "https://outside.example", "x-forwarded-host": "outside.example"},
+                {"origin": "https://outside.example", "sec-fetch-site": "same-origin"},
+            )
+        ),
         ("POST", "/-/reload", {}, b"x" * (BODY + 1), 413, f"the body is larger than {BODY} bytes\n"),
         ("GET", "/metrics", {}, b"x" * (BODY + 1), 413, f"the body is larger than {BODY} bytes\n"),
         ("TRACE", "/metrics", {}, b"", 405, "Method Not Allowed\n"),

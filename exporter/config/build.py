@@ -52,6 +52,7 @@ def _target(target: WrittenTarget, found: Found) -> Target:
         endpoints=endpoints,
         budget={**budget, **target.budget},
         sources=target.sources,
+        max_answer=target.max_answer,
     )
 
 

@@ -224,6 +224,8 @@ class WrittenTarget(Part):
     """Other addresses for the APIs: private clouds, proxies, the simulator."""
     budget: dict[str, Rate] = {}
     """The most requests to an API host."""
+    max_answer: Size = 16 * 2**20
+    """A larger answer is refused: it would take the memory of the process."""
     sources: dict[str, Options] = {}
     """What is watched."""
 
@@ -261,6 +263,7 @@ class Target(msgspec.Struct, frozen=True):
     endpoints: dict[str, str]
     budget: dict[str, float]
     sources: dict[str, SourceOptions]
+    max_answer: int = 16 * 2**20
 
 
 class Config(msgspec.Struct, frozen=True):

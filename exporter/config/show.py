@@ -5,7 +5,7 @@ from typing import Any
 
 from exporter.config.models import Config, SourceOptions, Target
 from exporter.config.schema import SPECIAL
-from exporter.config.values import write_duration, write_rate
+from exporter.config.values import write_duration, write_rate, write_size
 from exporter.documents import Path_
 from exporter.sources import SOURCES
 
@@ -34,6 +34,7 @@ def _target(target: Target) -> dict[str, Any]:
         "credentials": dict(target.credentials),
         "endpoints": target.endpoints,
         "budget": {host: write_rate(rate) for host, rate in target.budget.items()},
+        "max_answer": write_size(target.max_answer),
         "sources": {name: _options(name, options) for name, options in target.sources.items()},
     }
 

@@ -55,17 +55,22 @@ def _refused(method: str, headers: Headers) -> Response | None:
     size = headers.get("content-length", "0")
     if not size.isdecimal() or int(size[:20]) > BODY:
         return line(f"the body is larger than {BODY} bytes", 413)
-    origin = headers.get("origin")
-    if method not in ("GET", "HEAD", "OPTIONS") and origin and not _same(origin, headers.get("host", "")):
+    if method not in ("GET", "HEAD", "OPTIONS") and _from_elsewhere(headers):
         return line("asked by a page of another site", 403)
     return None
 
 
-def _same(origin: str, host: str) -> bool:
+def _from_elsewhere(headers: Headers) -> bool:
+    """Whether a browser asks for a page that is not ours. Where it does not say so itself, the page's host is compared with
+    the host that was asked for, or that a proxy was asked for: no page can make a browser send the name of another."""
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None or origin is None:
+        return site not in (None, "same-origin", "none")
     try:
-        return urlsplit(origin).netloc.lower() == host.lower()
+        host = urlsplit(origin).netloc.lower()
     except ValueError:
-        return False
+        return True
+    return not host or host not in (headers.get("host", "").lower(), headers.get("x-forwarded-host", "").lower())
 
 
 async def read_body(request: Request) -> bytes:

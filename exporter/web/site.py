@@ -63,7 +63,7 @@ def make_site(shown: Shown, door: Door) -> ASGIApp:
     """The application."""
     routes: list[BaseRoute] = [*_operations(shown), *_assets()]
     if shown.look is not None:
-        turnstile, stream = Turnstile(), Stream(shown.look.board, door.stop)
+        turnstile, stream = Turnstile(door.stop), Stream(shown.look.board, door.stop)
         routes += Pages(shown.look, turnstile, door.prefix).routes()
         routes += Api(shown.look, stream, turnstile, door.prefix).routes()
     if door.prefix:

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from time import perf_counter
 
-from . import asking, events, keys, mapping, memory, outbox, rules, scrape, start
+from . import asking, events, keys, mapping, memory, outbox, readers, rules, scrape, start
 from .machine import BUSY, Meter, alone, facts
 from .rounds import Row, lines
 
@@ -18,6 +18,7 @@ MEASUREMENTS: dict[str, Callable[[bool], list[Row]]] = {
     "rules": rules.measure,
     "keys": keys.measure,
     "outbox": outbox.measure,
+    "readers": readers.measure,
 }
 
 
