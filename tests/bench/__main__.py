@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from time import perf_counter
 
-from . import asking, events, keys, mapping, memory, outbox, readers, rules, scrape, start
+from . import asking, events, keys, mapping, memory, outbox, quiet, readers, rules, scrape, soak, start
 from .machine import BUSY, Meter, alone, facts
 from .rounds import Row, lines
 
@@ -19,6 +19,8 @@ MEASUREMENTS: dict[str, Callable[[bool], list[Row]]] = {
     "keys": keys.measure,
     "outbox": outbox.measure,
     "readers": readers.measure,
+    "quiet": quiet.measure,
+    "soak": soak.measure,
 }
 
 

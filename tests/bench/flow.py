@@ -104,6 +104,14 @@ class Flow:
             await asyncio.gather(*(self._stations[source].collector.poll(id_, 1.0) for source, id_ in turn))
             await self._core.ledger.let_out()
 
+    def again(self) -> None:
+        """The next turn has the number of this one: the server says the same once more."""
+        self._stage.number -= 1
+
+    def page(self) -> bytes:
+        """A scrape."""
+        return self._core.prometheus.render("text", gzip=True).body
+
     def _next(self, turn: Turn, pause: float) -> None:
         self._clock.passed += pause
         self._stage.turn = turn

@@ -1,0 +1,80 @@
+"""What it costs when nothing happens: a poll without news over HTTP, and the planning of ten thousand watches."""
+
+import asyncio
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import uvloop
+
+from exporter import assembly
+from exporter.schedule import Agenda
+
+from .flow import Standing, configured, flow, make_turns
+from .machine import CORES
+from .rounds import Row
+from .servers import serving
+from .watches import MIX
+
+ROWS = 20  # events that the overlap brings again with every read
+POLLS, WATCHES = 200, 10_000
+INTERVAL, LONGEST, ACTIVE = 30.0, 300.0, 1_000
+SECONDS = 600.0
+
+
+class Hand(Standing):
+    """Who waits moves the time."""
+
+    async def sleep(self, seconds: float) -> None:
+        self.passed += seconds
+
+
+def measure(quick: bool) -> list[Row]:
+    """Processor time of this process alone; the server has another core."""
+    os.sched_setaffinity(0, {CORES[0]})
+    rounds = 1 if quick else 5
+    with serving("events", 2, ROWS) as base:
+        polls = [_poll(base, 10 if quick else POLLS) for _ in range(rounds)]
+    plans = [_plan(60.0 if quick else SECONDS) for _ in range(rounds)]
+    return [
+        Row("a poll without news, over HTTP", "ms", polls, 1.0),
+        Row(f"planning {WATCHES:,} watches, of a core", "%", plans, 5.0),
+    ]
+
+
+def _poll(base: str, times: int) -> float:
+    """Milliseconds of processor time a poll."""
+
+    async def story(folder: Path) -> float:
+        config = configured(folder, base)
+        async with flow(config, assembly.read_known(config), MIX, sent=True) as whole:
+            (turn, _) = make_turns(MIX, 2, ROWS)
+            await whole.one_by_one([turn])
+            began = time.process_time()
+            for _ in range(times):
+                whole.again()
+                await whole.one_by_one([turn], 0)
+            return (time.process_time() - began) * 1000 / (times * len(MIX))
+
+    with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(story(Path(folder)))
+
+
+def _plan(seconds: float) -> float:
+    """Percent of a core that the agenda takes, with a tenth of the watches active and every one served in time."""
+
+    async def turns(clock: Hand) -> None:
+        agenda = Agenda()
+        for number in range(WATCHES):
+            interval = INTERVAL if number < ACTIVE else LONGEST
+            agenda.put(f"r{number}", interval * number / WATCHES, interval, number)
+        while clock.passed < seconds:
+            entry = await agenda.take(clock)
+            agenda.put(entry.resource, clock.passed + entry.interval, entry.interval, -entry.newest)
+            clock.passed += 1 / (ACTIVE / INTERVAL + (WATCHES - ACTIVE) / LONGEST)
+
+    clock = Hand()
+    began = time.process_time()
+    asyncio.run(turns(clock))
+    return (time.process_time() - began) / seconds * 100
