@@ -123,6 +123,26 @@ def test_trouble_is_told_once_and_the_next_push_has_everything(fault: Fault | No
     assert EVENTS in {name for name, _, _ in points([receiver.received[-1].message])}
 
 
+def test_a_receiver_that_takes_nothing_now_is_asked_once_a_push() -> None:
+    receiver = Receiver()
+    receiver.down = Fault(503)
+    metric = Metric(EVENTS, "counter", "h", ("target", "source"))
+    rows = [(metric, ("research", POOL), [1.0])] * (3 * MOST)
+
+    async def story(address: str) -> None:
+        wire = Wire(Lane("metrics", f"{address}/v1/metrics"))
+        pusher = Pusher(wire.lane.url, wire.post, lambda: rows, CONTACTS, {}, 60.0, ManualClock(), lambda _: None)
+        await pusher.push()
+        assert receiver.asked == 1
+        receiver.down = None
+        await pusher.push()
+        assert receiver.asked == 4
+        await wire.aclose()
+
+    with collecting(receiver) as address:
+        asyncio.run(story(address))
+
+
 def test_a_restart_is_no_reset_and_a_kill_loses_nothing(tmp_path: Path) -> None:
     receiver = Receiver()
 

@@ -18,7 +18,7 @@ from exporter.spans import Kept, Level, Parcel
 from exporter.store import open_store
 
 EVER = 2**62
-KILLS, COMMITS = 30, 600
+KILLS, COMMITS = 12, 240
 
 
 class Box(Driver):

@@ -37,10 +37,8 @@ class Pusher:
 
     def hear(self, fact: Fact) -> None:
         """A first contact: from then on series count."""
-        if isinstance(fact, Contacted):
-            self._contacts[fact.target, fact.source] = round(
-                fact.at * 1000
-            )  # as it is on record: another start would be a reset
+        if isinstance(fact, Contacted):  # to the millisecond, as it is on record: another begin would be a reset
+            self._contacts[fact.target, fact.source] = round(fact.at * 1000)
 
     async def run(self) -> None:
         """Until cancelled."""

@@ -1,7 +1,7 @@
 """What the exporter remembers for people: hears every fact, answers with views of the moment; asks nobody, counts nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -77,13 +77,15 @@ class Board:
 
     def since(self, number: int, wanted: Wanted, most: int) -> Sequence[Event]:
         """The last ``most`` wanted events that came after the one of this number, the oldest first."""
+        if number >= self.recent.total:
+            return []
         found = [*self._wanted(number, wanted)][-most:]
         return [self.event(number, kept) for number, kept in found]
 
     def troubles(self, most: int) -> tuple[Trouble, ...]:
         """Warnings and errors, told once for each resource and meaning; the newest first."""
         found: dict[tuple[str, ...], list[tuple[int, Kept]]] = {}
-        for number, kept in newest([*self._wanted(0, Wanted(severity="trouble"))]):
+        for number, kept in newest(self._noted()):
             mapped = kept.mapped
             meaning = (mapped.rule or kept.event.text, mapped.reason, mapped.severity)
             found.setdefault((kept.target, kept.source, kept.event.resource, *meaning), []).append((number, kept))
@@ -105,7 +107,10 @@ class Board:
             told[place] += 1
             if told[place] <= most:
                 found.append((told[place], run))
-        return tuple(self._failure(run) for _, run in sorted(found, key=lambda one: one[0]))
+        said: dict[tuple[str, str, str], list[Happened]] = {}
+        for _, kept in self._noted():
+            said.setdefault((kept.target, kept.source, kept.event.resource), []).append(kept.event)
+        return tuple(self._failure(run, said) for _, run in sorted(found, key=lambda one: one[0]))
 
     def event(self, number: int, kept: Kept) -> Event:
         """An event as it is shown."""
@@ -127,19 +132,22 @@ class Board:
             changes=changes(mapped, kept.target, kept.source, event.resource),
         )
 
-    def _failure(self, run: FailedRun) -> FailedRun:
-        """With the name of its resource, and what was warned of while it ran."""
+    def _failure(self, run: FailedRun, said: Mapping[tuple[str, str, str], Sequence[Happened]]) -> FailedRun:
+        """With the name of its resource, and what was warned of while it ran; ``said`` is that of every resource."""
         stage = run.stage
         place = (stage.target, stage.source, stage.resource)
-        kept = (one for _, one in self._wanted(0, Wanted(*place, severity="trouble")))
-        during = [one.event for one in kept if _within(one.event, stage)]
-        said = [event.text for event in sorted(during, key=lambda event: event.at or 0)]
-        why = tuple(dict.fromkeys([*run.why, *said]))[:REASONS]
+        during = [event for event in said.get(place, ()) if _within(event, stage)]
+        texts = [event.text for event in sorted(during, key=lambda event: event.at or 0)]
+        why = tuple(dict.fromkeys([*run.why, *texts]))[:REASONS]
         return msgspec.structs.replace(run, name=self.name(*place), why=why)
 
     def _trouble(self, same: Sequence[tuple[int, Kept]]) -> Trouble:
         times = [kept.event.at / 1000 if kept.event.at is not None else kept.seen for _, kept in same]
         return Trouble(newest=self.event(*same[0]), times=sum(kept.news or 1 for _, kept in same), since=min(times))
+
+    def _noted(self) -> list[tuple[int, Kept]]:
+        """Warnings and errors in memory, the oldest first."""
+        return [(number, kept) for number, kept in self.recent.after(0) if kept.mapped.severity in NOTED]
 
     def _wanted(self, number: int, wanted: Wanted) -> Iterator[tuple[int, Kept]]:
         after = self.recent.after(number)

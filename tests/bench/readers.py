@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import socket
 import sys
 import time
@@ -14,6 +15,7 @@ from .rounds import Row
 READERS, SILENT = 200, 50
 PAGES = ("/", "/events", "/events?severity=trouble", "/sources", "/mappings", "/api/v1/overview")
 GOAL, OTHER_CORE = 50.0, 1
+SPREAD = 0.1  # seconds: several pages are made meanwhile
 
 
 def measure(quick: bool) -> list[Row]:
@@ -41,7 +43,8 @@ def _fill(clouds: programs.Program, exporter: programs.Program, number: int) -> 
 
 
 def _scrape(exporter: programs.Program) -> float:
-    """Milliseconds of one, over a connection of its own."""
+    """Milliseconds of one, over a connection of its own, at a moment that has nothing to do with the one before."""
+    time.sleep(random.uniform(0, SPREAD))
     began = time.perf_counter()
     assert exporter.get("/metrics")
     return (time.perf_counter() - began) * 1000
