@@ -41,28 +41,28 @@ class Catalogue(msgspec.Struct, frozen=True):
     severities: dict[str, tuple[str, ...]] = {}
 
 
-class Count(msgspec.Struct, frozen=True):
+class Count(msgspec.Struct, frozen=True, gc=False):
     """A counter grows by ``by`` for each occurrence."""
 
     series: Series
     by: float = 1.0
 
 
-class Set(msgspec.Struct, frozen=True):
+class Set(msgspec.Struct, frozen=True, gc=False):
     """A gauge takes a value; an older event never overwrites a newer one."""
 
     series: Series
     value: float
 
 
-class State(msgspec.Struct, frozen=True):
+class State(msgspec.Struct, frozen=True, gc=False):
     """A stateset or info takes new last labels; ``series`` holds the labels before them."""
 
     series: Series
     value: tuple[str, ...]
 
 
-class Observe(msgspec.Struct, frozen=True):
+class Observe(msgspec.Struct, frozen=True, gc=False):
     """A histogram takes one value for each occurrence."""
 
     series: Series
@@ -72,7 +72,7 @@ class Observe(msgspec.Struct, frozen=True):
 Signal = Count | Set | State | Observe
 
 
-class Phase(msgspec.Struct, frozen=True, array_like=True):
+class Phase(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A phase of a run begins, ends or fails; with the name ``RUN`` the run itself does, an end with its ``outcome``.
 
     ``of`` tells things apart that go on side by side: models of a service, operations of a cluster.
@@ -88,14 +88,14 @@ RUN = "run"
 OPEN_PHASES = "open"  # what ``fail`` may name: whatever phase is open
 
 
-class Mark(msgspec.Struct, frozen=True, array_like=True):
+class Mark(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What an event is called on a span, and its attributes."""
 
     name: str
     attributes: tuple[tuple[str, str], ...] = ()
 
 
-class Mapped(msgspec.Struct, frozen=True):
+class Mapped(msgspec.Struct, frozen=True, gc=False):
     """What a mapping makes of one event.
 
     ``rule`` is the id of the rule that took it, or ``None`` with ``unmapped`` saying why (``no_rule``, ``no_shape``,
@@ -114,7 +114,7 @@ class Mapped(msgspec.Struct, frozen=True):
     mark: Mark | None = None
 
 
-class Moment(msgspec.Struct, frozen=True):
+class Moment(msgspec.Struct, frozen=True, gc=False):
     """A gauge's value (float) or a state's labels (tuple), and the vendor time (Unix ms) it was true at."""
 
     value: float | tuple[str, ...]

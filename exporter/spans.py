@@ -14,7 +14,7 @@ from exporter.signals import Phase, Series, Signal
 Outcome = Literal["success", "failure", "cancelled", "unknown"]
 
 
-class SpanEvent(msgspec.Struct, frozen=True, array_like=True):
+class SpanEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A vendor's event as part of a span or as a log record. ``id`` is its key in hexadecimal."""
 
     at: Millis
@@ -26,7 +26,7 @@ class SpanEvent(msgspec.Struct, frozen=True, array_like=True):
     attributes: tuple[tuple[str, str], ...] = ()
 
 
-class Note(msgspec.Struct, frozen=True, array_like=True):
+class Note(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What one event says of the runs of its resource; it waits until the read that brought it is complete.
 
     ``rule`` took the event; events of the same time go in the order of the rules. ``news``: it happened after first contact. Without an ``event`` it
@@ -111,7 +111,7 @@ class View(msgspec.Struct, frozen=True):
     attempts: tuple[tuple[Stage, ...], ...] = ()
 
 
-class Span(msgspec.Struct, frozen=True):
+class Span(msgspec.Struct, frozen=True, gc=False):
     """A run or phase that is over, as it goes to a trace backend, once and never changed.
 
     ``run`` and ``attempt`` are the name and key of the run it belongs to, ``role`` is unique within them ("run" for the
@@ -137,7 +137,7 @@ class Span(msgspec.Struct, frozen=True):
     dropped: int = 0
 
 
-class Told(msgspec.Struct, frozen=True):
+class Told(msgspec.Struct, frozen=True, gc=False):
     """An event and the span it stands on: (run, attempt, role), or ``None`` where it belongs to no run.
 
     ``late``: that span was over, and perhaps sent, when the event came; so the event is not on it. ``news``: it happened

@@ -1,6 +1,7 @@
 """A clock for tests: nobody waits, yet everybody who sleeps wakes in the right order."""
 
 import asyncio
+import math
 
 ROUNDS = 20  # chances for everybody else to go on before time does
 
@@ -29,6 +30,8 @@ class ManualClock:
 
     async def sleep(self, seconds: float) -> None:
         end = self._passed + max(seconds, 0.0)
+        if seconds > 0:  # too little to be added is still some time
+            end = max(end, math.nextafter(self._passed, math.inf))
         self.slept.append(seconds)
         self._ends.append(end)
         self._moves += 1
