@@ -340,7 +340,7 @@ def test_a_scrape_overtakes_two_hundred_readers_and_fifty_silent_peers() -> None
                 silent.enter_context(socket.create_connection(("127.0.0.1", port)))
             base, plain = f"http://127.0.0.1:{port}", {"accept-encoding": "identity"}
             async with httpx.AsyncClient(trust_env=False, limits=limits, timeout=60, headers=plain) as client:
-                readers = [asyncio.create_task(client.get(f"{base}/events?offset={n}&limit=20")) for n in range(200)]
+                readers = [asyncio.create_task(client.get(f"{base}/events?offset={n}&limit=5")) for n in range(200)]
                 while not any(reader.done() for reader in readers):
                     await asyncio.sleep(0.01)
                 for _ in range(5):
