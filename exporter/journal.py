@@ -88,7 +88,7 @@ class Journal:
         for resource, view in views:
             notes = self._waiting.pop(resource, [])
             known = self._runs.pop(resource, None) or Runs({}, {})
-            folded = self.fold(resource, known, notes, view)
+            folded = self.fold(resource, known, notes, self._seen(view))
             self._keep(resource, folded, runs, anew=bool(notes))
             signals += folded.signals
             ended += folded.ended
@@ -103,6 +103,9 @@ class Journal:
                     RunsMoved(self._target, self._source, resource, view.now / 1000, folded.spans, open_, late)
                 )
         return Settled(runs, tuple(signals), tuple(ended), tuple(parcels), tuple(moved), examples)
+
+    def _seen(self, view: View) -> View:
+        return view if self._encode is not None else msgspec.structs.replace(view, wanted=False)
 
     def known(self) -> set[str]:
         """The resources of which anything is kept."""

@@ -100,7 +100,8 @@ class View(msgspec.Struct, frozen=True):
 
     ``now`` and ``contact``, the first contact with the source, are by the vendor's clock; ``listed`` is what the listing
     of the time ``seen`` said of it. ``gone``: the vendor does not know the resource any more. ``attempts`` is the vendor's
-    own record of its runs, the newest last.
+    own record of its runs, the newest last. ``wanted``: somebody hears of events and of those on spans; else only runs and
+    phases are kept.
     """
 
     now: Millis
@@ -109,6 +110,7 @@ class View(msgspec.Struct, frozen=True):
     seen: Millis = 0
     gone: bool = False
     attempts: tuple[tuple[Stage, ...], ...] = ()
+    wanted: bool = True
 
 
 class Span(msgspec.Struct, frozen=True, gc=False):

@@ -148,19 +148,25 @@ class Book(ABC):
     def _place(self, note: Note, event: SpanEvent) -> None:
         run, phase = self.around(note)
         if run is None:
-            name = ""
-            closed = self.runs.closed.get(name)
-            late = closed is not None and note.at <= closed.end
-            place = (self.process.run or "", closed.key, RUN) if closed and late else None
-            self._told.append(Told(event, place, late, note.news))
+            self._tell(note, event)
             return
         run.last = max(run.last, note.at)
         fails = any(step.step == "fail" or step.outcome == "failure" for step in note.phases)
         if run.error is None and (fails or event.severity == "error"):
             run.error = (event.reason or note.rule, event.text)
+        if not self.view.wanted:
+            return
         _keep(phase or run.span, event)
         where = role(phase) if phase and not self.is_alone(run) else RUN
         self._told.append(Told(event, (_full_name(run), run.key, where), news=note.news))
+
+    def _tell(self, note: Note, event: SpanEvent) -> None:
+        """An event that stands on no run that is open: late, or of none."""
+        if self.view.wanted:
+            closed = self.runs.closed.get("")
+            late = closed is not None and note.at <= closed.end
+            place = (self.process.run or "", closed.key, RUN) if closed and late else None
+            self._told.append(Told(event, place, late, note.news))
 
     def _since_series(self, phase: str) -> Series:
         return PHASE_SINCE, (*self.where, phase)
