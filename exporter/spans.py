@@ -41,7 +41,8 @@ class Note(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class OpenSpan(msgspec.Struct):
-    """A run or phase that is going on. ``inferred``: its begin was not told. ``dropped``: events beyond those kept."""
+    """A run or phase that is going on. ``inferred``: its begin was not told. ``dropped``: events beyond those kept.
+    ``failing``: an error was told on it."""
 
     name: str
     of: str
@@ -49,6 +50,7 @@ class OpenSpan(msgspec.Struct):
     inferred: bool = False
     events: list[SpanEvent] = []
     dropped: int = 0
+    failing: bool = False
 
 
 class OpenRun(msgspec.Struct):

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from exporter.documents import parse_document
 from exporter.events import Resource
@@ -87,6 +88,7 @@ class Resourceful:
         self.created = None if created is None else START + int(created * 1000)
         self.severities = {"breaks": "error", "failed": "error"}
         self.folds: list[Folded] = []
+        self.wanted = True
 
     def read(self, *told: tuple[float, str], status: str = "", finished: float | None = None, gone: bool = False,
              history: bool = False, now: float | None = None, contact: float = -1e9,
@@ -98,7 +100,7 @@ class Resourceful:
             end = None if finished is None else START + int(finished * 1000)
             listed = Resource("r", status=status, created=self.created, finished=end)
         record = tuple(tuple(Stage(n, at(begin) or 0, at(end)) for n, begin, end in stages) for stages in attempts)
-        view = View(self.now, START + int(contact * 1000), listed, self.now, gone, record)
+        view = View(self.now, START + int(contact * 1000), listed, self.now, gone, record, self.wanted)
         folded = self.fold("r", self.runs, notes, view)
         self.runs = folded.runs
         self.folds.append(folded)
@@ -152,6 +154,26 @@ def test_a_job_from_its_creation_to_its_end() -> None:
 def test_the_order_within_a_read_does_not_matter(order: list[tuple[float, str]]) -> None:
     straight, mixed = Resourceful(JOBS, created=-5), Resourceful(JOBS, created=-5)
     assert mixed.read(*order) == straight.read(*LIFE)
+
+
+TEXTS = ("restart", "waits", "starts", "cannot load", "works", "breaks", "over", "failed", "chat")
+TOLD = st.lists(st.tuples(st.integers(0, 40).map(float), st.sampled_from(TEXTS)), max_size=8)
+RECORD = st.sampled_from([(), ((("working", 1.0, 6.0),),), ((("waiting", 0.0, 3.0), ("working", 3.0, None)),)])
+
+
+@given(reads=st.lists(st.tuples(TOLD, RECORD), max_size=4))
+def test_runs_and_phases_are_the_same_where_nobody_wants_to_hear_of_events(reads: list[tuple[Any, Any]]) -> None:
+    """Then events are kept nowhere; what they say of an end still counts."""
+    heard, alone = Resourceful(JOBS, created=-5), Resourceful(JOBS, created=-5)
+    alone.wanted = False
+    for job in (heard, alone):
+        job.severities["chat"] = "error"
+        for told, record in reads:
+            job.read(*told, attempts=record)
+    for one, other in zip(heard.folds, alone.folds, strict=True):
+        assert (one.signals, one.ended) == (other.signals, other.ended)
+        spans = [structs.replace(span, events=(), dropped=0) for span in one.spans]
+        assert (spans, other.told) == ([*other.spans], ())
 
 
 @given(cuts=st.sets(st.integers(1, 4)))

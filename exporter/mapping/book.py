@@ -151,9 +151,10 @@ class Book(ABC):
             self._tell(note, event)
             return
         run.last = max(run.last, note.at)
-        fails = any(step.step == "fail" or step.outcome == "failure" for step in note.phases)
-        if run.error is None and (fails or event.severity == "error"):
+        if run.error is None and (event.severity == "error" or _fails(note)):
             run.error = (event.reason or note.rule, event.text)
+        if phase is not None and event.severity == "error":
+            phase.failing = True
         if not self.view.wanted:
             return
         _keep(phase or run.span, event)
@@ -217,6 +218,10 @@ def find(run: OpenRun, step: Phase) -> OpenSpan | None:
             if loose is None and step.step != "begin" and not (phase.of and step.of):
                 loose = phase
     return loose
+
+
+def _fails(note: Note) -> bool:
+    return any(step.step == "fail" or step.outcome == "failure" for step in note.phases)
 
 
 def _keep(span: OpenSpan, event: SpanEvent) -> None:

@@ -41,9 +41,9 @@ class SingleRun(Book):
     def take(self, note: Note) -> None:
         """As every event; what the record tells better is not taken from a text, nor is a phase that the process does not
         have: the mapping may have been exchanged since the event was read."""
-        known = tuple(s for s in note.phases if s.name in (RUN, OPEN_PHASES) or s.name in self.process.phases)
-        if len(known) < len(note.phases):
-            note = msgspec.structs.replace(note, phases=known)
+        for step in note.phases:
+            if step.name not in self.process.phases and step.name not in (RUN, OPEN_PHASES):
+                note = msgspec.structs.replace(note, phases=tuple(s for s in note.phases if s is not step))
         if note.event is not None and self._named:
             told = tuple(s for s in note.phases if s.step == "fail" or s.outcome or s.name not in self._named)
             note = msgspec.structs.replace(note, phases=told)
@@ -82,17 +82,18 @@ class SingleRun(Book):
         ending = [*run.phases] if step.name == OPEN_PHASES else [find(run, step)]
         for phase in ending:
             if phase is not None:
-                broken = note.event is None and any(event.severity == "error" for event in phase.events)
-                self.close_phase(run, phase, end._replace(outcome="failure") if broken else end)
+                failed = note.event is None and phase.failing
+                self.close_phase(run, phase, end._replace(outcome="failure") if failed else end)
 
     def around(self, note: Note) -> tuple[OpenRun | None, OpenSpan | None]:
         """The open run, and the phase that the event speaks of, else the one that began last."""
         run = self.runs.open.get("")
         if run is None:
             return None, None
-        named = [phase for step in note.phases if (phase := find(run, step)) is not None]
-        newest = max(run.phases, key=lambda phase: phase.start, default=None)
-        return run, named[0] if named else newest
+        for step in note.phases:
+            if (phase := find(run, step)) is not None:
+                return run, phase
+        return run, max(run.phases, key=lambda phase: phase.start, default=None)
 
     def heed_listing(self) -> None:
         """Opens the run of a job that told nothing yet; ends a run whose resource is in a state that ends runs."""
@@ -144,9 +145,11 @@ class SingleRun(Book):
         """Whether a phase is open, or over while a later one is open: workers follow each other, a run goes forward."""
         if find(run, step) is not None:
             return True
+        if f"{step.name}\0{step.of}" not in run.ends:
+            return False
         order = [*self.process.phases]
         later = order[order.index(step.name) + 1 :]
-        return f"{step.name}\0{step.of}" in run.ends and any(phase.name in later for phase in run.phases)
+        return any(phase.name in later for phase in run.phases)
 
     def _current(self, note: Note, *, ending: bool = False) -> OpenRun | None:
         """The open run; opened if there is none, ``None`` if the event is late or ends what is over."""
