@@ -50,13 +50,16 @@ FAULTS = (
 
 @contextlib.contextmanager
 def answering(text: bytes) -> Iterator[str]:
-    """A server that gives everybody the same bytes."""
-    listening = socket.create_server(("127.0.0.1", 0))
+    """A server that gives everybody the same bytes; without any, it keeps everybody waiting."""
+    listening, kept = socket.create_server(("127.0.0.1", 0)), list[socket.socket]()
 
     def serve() -> None:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = listening.accept()
+                if not text:
+                    kept.append(connection)
+                    continue
                 with connection:
                     connection.recv(65536)
                     connection.sendall(text)
@@ -69,6 +72,8 @@ def answering(text: bytes) -> Iterator[str]:
         listening.shutdown(socket.SHUT_RDWR)
         listening.close()
         thread.join(5.0)
+        for connection in kept:
+            connection.close()
 
 
 def targets(config: dict[str, Any], failures: dict[str, Failure]) -> list[dict[str, Any]]:
@@ -100,3 +105,23 @@ def test_each_failure_has_a_cause_and_a_line_with_its_cure_and_passes_without_a_
             clouds.trouble()
             for name in ("throttled", "too-large"):  # who is denied waits for minutes
                 exporter.until_value(1, "platform_exporter_target_up", target=name)
+
+
+def test_however_others_fail_a_target_is_read_at_its_interval(tmp_path: Path) -> None:
+    """One that never answers is among them. What happens to the good one is seen within its interval of five seconds."""
+    with answering(GARBAGE) as garbage, answering(b"") as silent, closing(Clouds(tmp_path)) as clouds:
+        clouds.trouble(*FAULTS)
+        failing = table(clouds.url, garbage)
+        config = configured(clouds, tmp_path)
+        config["targets"] = targets(config, {**failing, "silent": Failure("dws", silent, "down", "")})
+        config["targets"][0]["sources"]["dws"] |= {"poll_interval": "5s", "max_poll_interval": "5s"}
+        with closing(Exporter(tmp_path, config)) as exporter:
+            exporter.until_value(1, "platform_exporter_target_up", target="good")
+            for name in failing:
+                exporter.until_value(1, "platform_exporter_poll_failures_total", target=name)
+            for number in range(1, 3):
+                clouds.add({"source": "dws", "resource": f"b-{number}", "text": "createBackup"})
+                exporter.until_value(number, "platform_events_total", target="good")
+            page = exporter.metrics()
+            assert total(page, "platform_event_lag_seconds_bucket", target="good", le="10.0") == 2
+            assert total(page, "platform_exporter_target_up") == 1
