@@ -57,7 +57,7 @@ containers:
 	fi
 
 test: $(HEAVY) prometheus containers chromium
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 KILLS     ?= 60
 TIMELINES ?= 200
