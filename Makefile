@@ -59,8 +59,8 @@ containers:
 test: $(HEAVY) prometheus containers chromium
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-KILLS     ?= 60
-TIMELINES ?= 200
+KILLS     ?= 50
+TIMELINES ?= 100
 chaos: $(READY)
 	KILLS=$(KILLS) TIMELINES=$(TIMELINES) $(BIN)/python -m pytest --timeout=900 tests/test_chaos.py tests/test_timeline.py
 
