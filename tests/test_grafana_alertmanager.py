@@ -56,7 +56,7 @@ def webhook(heard: list[Told]) -> ThreadingHTTPServer:
     return ThreadingHTTPServer(("127.0.0.1", 0), Door)
 
 
-def hurried(folder: Path) -> str:
+def hurried() -> str:
     """The shipped rules, with seconds for minutes where a rule waits; what they ask is untouched."""
     rules = yaml.safe_load((GRAFANA / "alerts" / "prometheus-rules.yaml").read_text("utf-8"))
     for group in rules["groups"]:
@@ -64,8 +64,7 @@ def hurried(folder: Path) -> str:
         for rule in group["rules"]:
             if "for" in rule:
                 rule["for"] = HOLD
-    (folder / "rules.yaml").write_text(yaml.safe_dump(rules), "utf-8")
-    return str(folder / "rules.yaml")
+    return yaml.safe_dump(rules)
 
 
 def alertmanager(folder: Path, hook: str) -> tuple[int, Child]:
@@ -98,7 +97,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             exporter.polled()
             config = {
                 "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-                "rule_files": [hurried(folder)],
+                "rule_files": [str(folder / "rules.yaml")],
                 "alerting": {"alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}]},
                 "scrape_configs": [
                     {"job_name": JOB, "static_configs": [{"targets": [exporter.url.removeprefix("http://")]}]}
@@ -106,6 +105,10 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             }
             with serving(prometheus, folder, folder / "data", config) as server:
                 until(lambda: server.now(f'up{{job="{JOB}"}} == 1', time.time()), "the exporter is scraped")
+                (folder / "rules.yaml").write_text(
+                    hurried(), "utf-8"
+                )  # not before: a first scrape takes longer than HOLD
+                server.reload()
                 yield Scene(clouds, server, heard)
     hook.shutdown()
     hook.server_close()
@@ -149,12 +152,17 @@ def test_a_pool_that_loses_a_node_is_told_of_once_and_so_is_its_recovery(scene: 
 
 def test_the_first_line_of_every_dashboard_is_answered_from_a_live_scrape(scene: Scene) -> None:
     """Whatever has not happened yet is 0, not missing; but for durations of what never ended."""
-    end = time.time()
     for path in sorted((GRAFANA / "dashboards").glob("*.json")):
         board = json.loads(path.read_text("utf-8"))
-        shown = window(board, end, 1.0)
-        chosen = everything(board, variables(board, scene.server, shown))
         for panel in panels(board):
             if panel["type"] == "stat" and panel["title"] not in ("Usual duration", "Failed, share", "Time to recover"):
-                ((_, lines),) = ask(panel, chosen, shown, scene.server)
-                assert len(lines) == 1, f"{path.stem}: {panel['title']}"
+                until(
+                    lambda board=board, panel=panel: lines(board, panel, scene) == 1, f"{path.stem}: {panel['title']}"
+                )  # type: ignore[misc]
+
+
+def lines(board: dict[str, Any], panel: dict[str, Any], scene: Scene) -> int:
+    """How many lines a panel shows now; growth needs two scrapes."""
+    shown = window(board, time.time(), 1.0)
+    ((_, found),) = ask(panel, everything(board, variables(board, scene.server, shown)), shown, scene.server)
+    return len(found)

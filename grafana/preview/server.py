@@ -49,6 +49,10 @@ class Server(NamedTuple):
         found: list[str] = self._get(f"label/{label}/values", **{"match[]": selector, "start": start, "end": end})
         return found
 
+    def reload(self) -> None:
+        """Reads the configuration and the rules again. Raises httpx.HTTPStatusError where they are at fault."""
+        self.client.post(f"{self.url}/-/reload").raise_for_status()
+
     def _get(self, path: str, **parameters: Any) -> Any:
         answer = self.client.get(f"{self.url}/api/v1/{path}", params=parameters).json()
         if answer["status"] != "success":
@@ -73,6 +77,7 @@ def serving(prometheus: str, folder: Path, data: Path, config: Mapping[str, Any]
         f"--storage.tsdb.path={data}",
         "--storage.tsdb.retention.time=30d",
         f"--web.listen-address=127.0.0.1:{port}",
+        "--web.enable-lifecycle",
         "--log.level=warn",
     )
     with (folder / "prometheus.log").open("wb") as log, httpx.Client(trust_env=False, timeout=60.0) as client:
