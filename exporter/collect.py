@@ -125,13 +125,14 @@ class Collector:
     def complete(self) -> float | None:
         """Vendor time (Unix s) before which every event has been seen; None before the first reads are over.
 
-        Not later than the last listing: a resource made since then may have told something already.
+        Not later than the last listing: a resource made since then may have told something already. Nobody waits for
+        the first read of a resource that had ended before first contact: all it tells is history.
         """
         if not self._desk.per_resource:
             at = self._roster.reached("").complete
             return None if at is None else at / 1000
-        progress = map(self._roster.reached, self._roster.resources)
-        reached = [self._listing.complete, *(one.complete for one in progress if not one.closed)]
+        awaited = self._roster.awaited(history=self._habits.history_counts)
+        reached = [self._listing.complete, *(one.complete for one in awaited)]
         known = [at for at in reached if at is not None]
         return min(known) / 1000 if len(known) == len(reached) else None
 

@@ -70,6 +70,13 @@ class Roster:
         """How far a watch was read."""
         return self.progress.get(resource, Progress())
 
+    def awaited(self, *, history: bool) -> list[Progress]:
+        """How far the watches were read that may still tell something. What had ended before first contact and was never
+        read can tell ``history`` only."""
+        contact = 0 if history or self.contact is None else self.contact
+        known = [self.reached(id_) for id_ in self.resources]
+        return [one for one in known if not one.closed and (one.complete or one.ended is None or one.ended >= contact)]
+
     def first_met(self, watch: str | None, unreadable: Iterable[bytes]) -> int:
         """How many of these records of a watch (``None``: of the listing) were not met before; they come again and again."""
         new = 0

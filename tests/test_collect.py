@@ -215,6 +215,27 @@ def test_complete_until_is_absent_before_the_first_reads_are_over_and_never_late
     told(story)
 
 
+@pytest.mark.parametrize("counts", [False, True])
+def test_complete_until_waits_for_what_had_ended_before_first_contact_only_where_history_counts(counts: bool) -> None:
+    async def story(vendor: Vendor) -> None:
+        vendor.has("a")
+        vendor.has("old", status="Completed", life="ended", finished=vendor.now() - 1_800_000)
+        async with watching(vendor, history_counts=counts) as watched:
+            await watched.listing.refresh()
+            listed = vendor.now() / 1000
+            vendor.clock.advance(10)
+            await watched.collector.poll("a", 30.0)
+            assert watched.collector.complete() == (None if counts else listed)
+            vendor.has("new", status="Completed", life="ended", finished=vendor.now() + 5_000)
+            vendor.clock.advance(10)
+            await watched.listing.refresh()
+            assert watched.collector.complete() is None, "what ended since then is news"
+            await watched.collector.poll("new", 30.0)
+            assert (watched.collector.complete() is None) == counts
+
+    told(story)
+
+
 def test_complete_until_stands_still_with_the_watch_that_fails() -> None:
     async def story(vendor: Vendor) -> None:
         vendor.has("a")
