@@ -73,9 +73,16 @@ class Roster:
     def awaited(self, *, history: bool) -> list[Progress]:
         """How far the watches were read that may still tell something. What had ended before first contact and was never
         read can tell ``history`` only."""
-        contact = 0 if history or self.contact is None else self.contact
-        known = [self.reached(id_) for id_ in self.resources]
-        return [one for one in known if not one.closed and (one.complete or one.ended is None or one.ended >= contact)]
+        known = [(resource, self.reached(id_)) for id_, resource in self.resources.items()]
+        return [
+            one
+            for resource, one in known
+            if not one.closed and (history or one.complete or not self._is_past(resource))
+        ]
+
+    def _is_past(self, resource: Resource) -> bool:
+        """Whether it had ended before first contact, by the vendor's own time."""
+        return resource.finished is not None and self.contact is not None and resource.finished < self.contact
 
     def first_met(self, watch: str | None, unreadable: Iterable[bytes]) -> int:
         """How many of these records of a watch (``None``: of the listing) were not met before; they come again and again."""
