@@ -13,6 +13,8 @@ ExporterError
 
 from collections.abc import Sequence
 
+from msgspec import MsgspecError
+
 
 class ExporterError(Exception):
     """Any expected trouble of this program."""
@@ -68,3 +70,7 @@ class SourceGarbled(SourceError):
 
 class StoreError(ExporterError):
     """The state could not be read or written."""
+
+
+UNREADABLE = (ExporterError, MsgspecError, ValueError, TypeError, KeyError)
+"""What reading a raw record may raise that a person wrote or pasted."""

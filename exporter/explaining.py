@@ -4,9 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from msgspec import MsgspecError
-
-from exporter.errors import ExporterError
+from exporter.errors import UNREADABLE
 from exporter.events import Event
 from exporter.mapping.apply import mapper
 from exporter.mapping.explain import Look, explain
@@ -19,7 +17,6 @@ from exporter.web.wording import changes
 
 TARGET, RESOURCE = "example", "resource"
 Packs = Mapping[str, Pack]
-_UNREADABLE = (ExporterError, MsgspecError, ValueError, TypeError, KeyError)
 
 
 def rules(packs: Packs) -> list[views.Rule]:
@@ -82,7 +79,7 @@ def _stub(pack: Pack, one: Folded) -> str:
     raw = kind.sketch(text, one.severity, one.reason)
     try:
         event = kind.record(raw, RESOURCE)
-    except _UNREADABLE:
+    except UNREADABLE:
         return ""
     return write_stub(pack, kind.fields, [Unread(event, raw, one.template)])
 
@@ -91,7 +88,7 @@ def _event(source: str, text: str) -> Event:
     kind = SOURCES[source]
     try:
         return kind.record(_raw(source, text), RESOURCE)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise ValueError(f"the record cannot be read: {' '.join(str(error).split())[:200]}") from None
 
 

@@ -7,9 +7,7 @@ A record that repeats an event with a higher count grows it by the difference.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from msgspec import MsgspecError
-
-from exporter.errors import ExporterError
+from exporter.errors import UNREADABLE
 from exporter.events import Event
 from exporter.mapping.apply import mapper
 from exporter.mapping.catalogue import BUILTIN
@@ -64,7 +62,7 @@ def _failures(pack: Pack, map_: Map, example: Example, record: Record) -> Iterat
     world, counts, mapped = _World(pack.source, BUILTIN | dict(pack.metrics), {}, {}, {}), dict[bytes, int](), None
     try:
         events = [record(raw, RESOURCE) for raw in example.records]
-    except (ExporterError, MsgspecError, ValueError, TypeError, KeyError) as error:
+    except UNREADABLE as error:
         yield Failure(example.name, f"{example.place}: the record cannot be read ({error}); correct it")
         return
     notes: dict[str, list[Note]] = {}

@@ -4,16 +4,13 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from msgspec import MsgspecError
-
-from exporter.errors import ConfigError, ExporterError
+from exporter.errors import UNREADABLE, ConfigError
 from exporter.events import Event
 from exporter.mapping.apply import mapper
 from exporter.mapping.rules import Pack
 from exporter.sources import SOURCES
 
 RESOURCE = "resource"
-_UNREADABLE = (ExporterError, MsgspecError, ValueError, TypeError, KeyError)
 
 
 class Given(NamedTuple):
@@ -66,7 +63,7 @@ def _given(number: int, raw: Any, source: str | None, packs: Mapping[str, Pack])
     try:
         record = SOURCES[source].sketch(raw, "", "") if isinstance(raw, str) and source != "pai_dlc" else raw
         return Given(source, record, SOURCES[source].record(record, RESOURCE))
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise ConfigError(
             f"line {number}: no record of {source} ({error}); correct it, or write its text alone"
         ) from None
@@ -78,7 +75,7 @@ def _readers(raw: Any) -> list[str]:
     for name, kind in SOURCES.items():
         try:
             kind.record(raw, RESOURCE)
-        except _UNREADABLE:
+        except UNREADABLE:
             continue
         found.append(name)
     return found

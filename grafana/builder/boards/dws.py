@@ -68,16 +68,7 @@ NOW = Row(
 OPERATIONS = Row(
     "Operations",
     (
-        Panel(
-            title="Operations by outcome",
-            kind="bars",
-            about="Operations by how they ended, at least ten minutes to a bar.",
-            queries=(Query(grown(_RUNS, "outcome"), "{{outcome}}", exemplar=True),),
-            interval="10m",
-            stacked=True,
-            colours=parts.OUTCOMES,
-            decimals=0,
-        ),
+        parts.outcomes("Operations by outcome", "Operations by how they ended, at least ten minutes to a bar.", _RUNS),
         Panel(
             title="How long operations take",
             kind="timeseries",

@@ -62,16 +62,7 @@ ENDS = Row(
             stacked=True,
             decimals=0,
         ),
-        Panel(
-            title="Jobs that ended, by outcome",
-            kind="bars",
-            about="Jobs by how they ended, at least ten minutes to a bar.",
-            queries=(Query(grown(_RUNS, "outcome"), "{{outcome}}", exemplar=True),),
-            interval="10m",
-            stacked=True,
-            colours=parts.OUTCOMES,
-            decimals=0,
-        ),
+        parts.outcomes("Jobs that ended, by outcome", "Jobs by how they ended, at least ten minutes to a bar.", _RUNS),
         Panel(
             title="Failures by reason",
             kind="ranking",

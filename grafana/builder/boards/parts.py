@@ -71,6 +71,20 @@ def number(title: str, about: str, expr: str, steps: tuple[Step, ...], unit: str
     )
 
 
+def outcomes(title: str, about: str, runs: str) -> Panel:
+    """Bars of how runs ended."""
+    return Panel(
+        title=title,
+        kind="bars",
+        about=about,
+        queries=(Query(grown(runs, "outcome"), "{{outcome}}", exemplar=True),),
+        interval="10m",
+        stacked=True,
+        colours=OUTCOMES,
+        decimals=0,
+    )
+
+
 def most(count: int, expr: str, by: str = "", source: str = '=~"$source"') -> str:
     """The series with the highest values, of those that are above nothing; with names if ``by`` tells of what."""
     found = f"({expr} > 0.5)"

@@ -100,15 +100,8 @@ TIMES = Row(
 ENDS = Row(
     "Outcomes",
     (
-        Panel(
-            title="Deployments by outcome",
-            kind="bars",
-            about="Deployments by how they ended, at least ten minutes to a bar.",
-            queries=(Query(grown(_RUNS, "outcome"), "{{outcome}}", exemplar=True),),
-            interval="10m",
-            stacked=True,
-            colours=parts.OUTCOMES,
-            decimals=0,
+        parts.outcomes(
+            "Deployments by outcome", "Deployments by how they ended, at least ten minutes to a bar.", _RUNS
         ),
         Panel(
             title="Failures by phase",
