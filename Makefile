@@ -111,12 +111,13 @@ sbom: $(HEAVY)
 	$(BIN)/python -m cyclonedx_py requirements requirements/run.txt --pyproject pyproject.toml --of JSON --output-reproducible -o dist/sbom.cdx.json
 
 # Locks with hashes and without index addresses; needs uv.
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 lock:
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements/run.txt
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --group test -o requirements/test.txt
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/test.txt --group sdk -o requirements/sdk.txt
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/test.txt --group build -o requirements/build.txt
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/test.txt --group chart -o requirements/chart.txt
+	$(COMPILE) pyproject.toml -o requirements/run.txt
+	$(COMPILE) pyproject.toml --group test -o requirements/test.txt
+	$(COMPILE) -c requirements/test.txt --group sdk -o requirements/sdk.txt
+	$(COMPILE) -c requirements/test.txt --group build -o requirements/build.txt
+	$(COMPILE) -c requirements/test.txt --group chart -o requirements/chart.txt
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
