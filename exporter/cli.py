@@ -3,19 +3,21 @@
 import asyncio
 import json
 import os
-import signal
 import sys
-from collections.abc import Coroutine
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from exporter import __version__
+from exporter import __version__, program
 from exporter.errors import ConfigError, ExporterError, StoreError
 from exporter.secret import Secret
+
+if TYPE_CHECKING:
+    from exporter.assembly import Known
+    from exporter.config import Config
 
 cli = typer.Typer(
     name="platform-events-exporter",
@@ -52,18 +54,20 @@ def main() -> None:
         code = cli(prog_name="platform-events-exporter", standalone_mode=False)
     except typer.TyperException as error:
         what = " ".join(error.format_message().split())
-        _fail([f"{what.rstrip('.')} (see --help)"] if what else [], error.exit_code)
+        program.fail([f"{what.rstrip('.')} (see --help)"] if what else [], error.exit_code)
     except ConfigError as error:
-        _fail(error.problems, 2)
+        program.fail(error.problems, 2)
     except StoreError as error:  # before anything ran; trouble later comes in a group
-        _fail([str(error)], 2)
+        program.fail([str(error)], 2)
     except ExporterError as error:
-        _fail([str(error)], 1)
+        program.fail([str(error)], 1)
     except BaseExceptionGroup as group:
         expected, bugs = group.split(ExporterError)
         if bugs is not None:
             raise bugs from None
-        _fail(dict.fromkeys(str(error) for error in _leaves(expected)), 1)  # several may meet the same trouble
+        program.fail(
+            dict.fromkeys(str(error) for error in program.leaves(expected)), 1
+        )  # several may meet the same trouble
     raise SystemExit(code)
 
 
@@ -76,29 +80,36 @@ def run(config: ConfigOption = None, set_: SetOption = None) -> None:
     def read() -> Config:
         return load(config, environ=os.environ, sets=set_ or ())
 
-    _run(app.run(read(), reread=read))
+    program.run(app.run(read(), reread=read))
 
 
 @cli.command()
 def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOption = Output.text) -> None:
     """Checks configuration, mappings and the tests inside them; asks no vendor."""
-    from exporter import assembly, forecast
-    from exporter.config import load
+    from exporter import forecast
     from exporter.verbs import checking
 
-    try:
-        loaded = load(config, environ=os.environ, sets=set_ or ())
-        known = assembly.read_known(loaded)
-    except ConfigError as error:
-        if output is Output.json:
-            print(json.dumps({"ok": False, "problems": error.problems}, indent=2))
-            raise typer.Exit(2) from None
-        raise
+    loaded, known = _read_config(config, set_, output)
     report = forecast.report(loaded, known.packs, known.catalogue)
     if output is Output.json:
         print(json.dumps(report, indent=2))
     else:
         checking.write(report)
+
+
+@cli.command()
+def doctor(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that an answer may take.")] = 30.0,
+    output: OutputOption = Output.text,
+) -> None:
+    """Asks every vendor, live and read-only, whether all is there that the exporter needs; keeps and changes nothing."""
+    from exporter.verbs import doctor as verb
+
+    loaded, known = _read_config(config, set_, output)
+    work = verb.run(loaded, known.packs, timeout, as_json=output is Output.json)
+    raise typer.Exit(program.run(work, program.INTERRUPTED))
 
 
 @cli.command("test")
@@ -165,7 +176,7 @@ def demo(
     """Shows the exporter at work on two simulated clouds."""
     from exporter import demo as show
 
-    _run(show.run(port, seconds, speed))
+    program.run(show.run(port, seconds, speed))
 
 
 @cli.command()
@@ -193,7 +204,7 @@ def simulate(
         print(json.dumps(configuration(base, store="state.db")), flush=True)
 
     try:
-        _run(serve(cloud, (host or "127.0.0.1").strip("[]"), int(port), ready))
+        program.run(serve(cloud, (host or "127.0.0.1").strip("[]"), int(port), ready))
     except OSError as error:
         what = os.strerror(error.errno) if error.errno else error
         raise ConfigError(f"--listen {listen}: {what}; choose another port") from error
@@ -220,7 +231,7 @@ def top(
         else:
             console.print(show.render(show.read(body, url)))
         return
-    _run(show.watch(way, console))
+    program.run(show.watch(way, console))
 
 
 @cli.command()
@@ -252,20 +263,19 @@ def version() -> None:
     print(__version__)
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
+def _read_config(config: Path | None, sets: list[str] | None, output: Output) -> "tuple[Config, Known]":
+    """A configuration and its mappings. A machine is told what is wrong with them in its own form."""
+    from exporter.assembly import read_known
+    from exporter.config import load
+
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_until_told(work))
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        raise typer.Exit(0) from None
-
-
-async def _until_told(work: Coroutine[Any, Any, None]) -> None:
-    """SIGTERM ends what has no better way to hear of it as Ctrl-C does: everything is tidied up first."""
-    me = asyncio.current_task()
-    assert me is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
-    await work
+        loaded = load(config, environ=os.environ, sets=sets or ())
+        return loaded, read_known(loaded)
+    except ConfigError as error:
+        if output is Output.json:
+            print(json.dumps({"ok": False, "problems": error.problems}, indent=2))
+            raise typer.Exit(2) from None
+        raise
 
 
 def _read_text(file: str) -> str:
@@ -276,23 +286,3 @@ def _read_text(file: str) -> str:
         raise ConfigError(f"{file}: cannot be read ({error.strerror}); check the path") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
-
-
-def _loop_factory() -> Any:
-    try:
-        import uvloop
-    except ImportError:  # not made for this platform
-        return None
-    return uvloop.new_event_loop
-
-
-def _leaves(group: BaseExceptionGroup[Any] | None) -> list[BaseException]:
-    if group is None:
-        return []
-    return [leaf for e in group.exceptions for leaf in (_leaves(e) if isinstance(e, BaseExceptionGroup) else [e])]
-
-
-def _fail(lines: Any, code: int) -> NoReturn:
-    for line in lines:
-        print(line, file=sys.stderr)
-    raise SystemExit(code)

@@ -13,7 +13,7 @@ import httpx
 import msgspec
 
 from exporter import __version__
-from exporter.errors import SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled
+from exporter.errors import KeysRefused, SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled
 from exporter.events import Answer, Ask, Millis
 from exporter.facts import Asked, BudgetLeft, Skewed, Throttled
 from exporter.ports import Budget, Clock, Tell
@@ -62,7 +62,7 @@ class Fetcher:
         After refused credentials nobody of this target asks for a minute: they all use the same.
         """
         if self._refused is not None and self._clock.steady() < self._refused[0]:
-            raise SourceDenied(self._refused[1])
+            raise KeysRefused(self._refused[1])
         project = await self._project_id() if "{project_id}" in ask.path else None
         for attempt in range(TRIES):
             try:
