@@ -17,7 +17,7 @@ from processes import Clouds, Exporter, all_ran, closing, configured, ran
 from rig import known
 
 from exporter.config import load
-from exporter.simulator import Cloud, configuration, running
+from exporter.simulator import Cloud, Scenario, configuration, running
 from exporter.simulator.accounts import (
     ACCESS_KEY,
     ALIBABA_ACCESS_KEY,
@@ -559,6 +559,25 @@ def test_targets_are_examined_side_by_side(tmp_path: Path, capsys: pytest.Captur
     out = capsys.readouterr().out
     assert "no answer in time" not in out
     assert out.count("grant ") == 6
+
+
+def alike(line: str) -> str:
+    """A line without what differs from one living cloud to another."""
+    line = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}( \([\w-]+\))?", "JOB", re.sub(" {2,}", " ", line))
+    line = re.sub(r"from \S+:\d+", "from FILE", re.sub(r"http://127.0.0.1:\d+|URL", "HOST", line))
+    return re.sub(r"(\d+|no) (jobs|stages?|active|ms|s behind|s ago)", lambda found: f"N {found[2].rstrip('s')}", line)
+
+
+def test_the_readme_shows_what_it_really_says(patient: Patient) -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+    (block,) = [block for block in readme.split("```text\n") if block.startswith("ok       research ")]
+    Scenario(patient.cloud)
+    patient.cloud.faults.add("denied", "modelarts_training.events")
+    patient.cloud.faults.add("skew", seconds=95)
+    del patient.written["targets"][1]
+    options = patient.written["targets"][0].pop("sources")["modelarts_training"]
+    patient.written["targets"][0]["sources"] = {"modelarts_training": options}
+    assert [*map(alike, patient.lines())] == [*map(alike, block.partition("```")[0].splitlines())]
 
 
 def test_the_budget_is_kept(patient: Patient) -> None:
