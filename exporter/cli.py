@@ -4,20 +4,26 @@ import asyncio
 import json
 import os
 import sys
-from enum import StrEnum
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from exporter import __version__, program
 from exporter.errors import ConfigError, ExporterError, StoreError
+from exporter.options import (
+    ConfigOption,
+    Output,
+    OutputOption,
+    Schema,
+    SetOption,
+    SpeedOption,
+    read_config,
+    read_text,
+)
 from exporter.secret import Secret
-
-if TYPE_CHECKING:
-    from exporter.assembly import Known
-    from exporter.config import Config
 
 cli = typer.Typer(
     name="platform-events-exporter",
@@ -26,26 +32,6 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=True,
 )
-ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Configuration file (YAML 1.2 or JSON).")]
-SetOption = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, wins over environment and file.")]
-
-
-class Output(StrEnum):
-    """What ``check`` writes."""
-
-    text = "text"
-    json = "json"
-
-
-class Schema(StrEnum):
-    """What ``schema`` describes."""
-
-    config = "config"
-    mapping = "mapping"
-
-
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="json where a machine reads.")]
-SpeedOption = Annotated[float, typer.Option(min=0.01, max=1000, help="1 gives about two events a second.")]
 
 
 def main() -> None:
@@ -89,7 +75,7 @@ def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOpt
     from exporter import forecast
     from exporter.verbs import checking
 
-    loaded, known = _read_config(config, set_, output)
+    loaded, known = read_config(config, set_, output)
     report = forecast.report(loaded, known.packs, known.catalogue)
     if output is Output.json:
         print(json.dumps(report, indent=2))
@@ -107,7 +93,7 @@ def doctor(
     """Asks every vendor, live and read-only, whether all is there that the exporter needs; keeps and changes nothing."""
     from exporter.verbs import doctor as verb
 
-    loaded, known = _read_config(config, set_, output)
+    loaded, known = read_config(config, set_, output)
     work = verb.run(loaded, known.packs, timeout, as_json=output is Output.json)
     raise typer.Exit(program.run(work, program.INTERRUPTED))
 
@@ -138,7 +124,7 @@ def explain(
     if source is not None and source not in SOURCES:
         raise ConfigError(f"--source {source}: no such source; write one of {', '.join(SOURCES)}")
     form: Any = "stub" if stub else output.value
-    raise typer.Exit(explaining.run(_read_text(file), source, mapping or (), form))
+    raise typer.Exit(explaining.run(read_text(file), source, mapping or (), form))
 
 
 @cli.command()
@@ -154,6 +140,28 @@ def replay(
     from exporter.verbs import replaying
 
     raise typer.Exit(replaying.run(recorded, old or (), mapping or (), as_json=output is Output.json))
+
+
+@cli.command()
+def backfill(
+    since: Annotated[str, typer.Option(help="From when on: 7d for so long ago, or an ISO 8601 time.")],
+    file: Annotated[str, typer.Option("--output", "-o", help="The file to write; - is standard output.")],
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    until: Annotated[str, typer.Option(help="Until when: the first contact of an exporter that runs.")] = "now",
+    step: Annotated[str, typer.Option(help="Time between two samples, at most 5m.")] = "60s",
+    label: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for every sample, as a scrape adds them.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Asks the vendors for their past, and writes it as OpenMetrics for promtool tsdb create-blocks-from."""
+    from exporter.verbs import backfill as verb
+    from exporter.verbs.backfill.file import Wish, read_labels
+    from exporter.verbs.backfill.span import read_span
+
+    span = read_span(since, until, step, time.time())
+    loaded, known = read_config(config, set_, Output.text)
+    wish = Wish(span, read_labels(label or (), known.catalogue.metrics), file, force)
+    raise typer.Exit(program.run(verb.run(loaded, known, wish), program.INTERRUPTED))
 
 
 @cli.command()
@@ -261,28 +269,3 @@ def healthcheck(
 def version() -> None:
     """Prints the version."""
     print(__version__)
-
-
-def _read_config(config: Path | None, sets: list[str] | None, output: Output) -> "tuple[Config, Known]":
-    """A configuration and its mappings. A machine is told what is wrong with them in its own form."""
-    from exporter.assembly import read_known
-    from exporter.config import load
-
-    try:
-        loaded = load(config, environ=os.environ, sets=sets or ())
-        return loaded, read_known(loaded)
-    except ConfigError as error:
-        if output is Output.json:
-            print(json.dumps({"ok": False, "problems": error.problems}, indent=2))
-            raise typer.Exit(2) from None
-        raise
-
-
-def _read_text(file: str) -> str:
-    try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return data.decode()
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read ({error.strerror}); check the path") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{file}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
