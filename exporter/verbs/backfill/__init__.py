@@ -22,7 +22,7 @@ from exporter.sources.scope import Scope
 from exporter.verbs.backfill.course import Meaning, course
 from exporter.verbs.backfill.file import Wish, opened, written
 from exporter.verbs.backfill.gather import Asking, Past, gathered, listed
-from exporter.verbs.backfill.lives import lives
+from exporter.verbs.backfill.lives import last_states, lives
 from exporter.verbs.backfill.openmetrics import write
 from exporter.verbs.backfill.series import Courses
 from exporter.verbs.backfill.span import SECOND, Span
@@ -30,7 +30,8 @@ from exporter.verbs.progress import bar, looked_on
 from exporter.web.wording import exact
 
 ROUNDS, LONGEST_WAIT = 4, 300.0  # times that a vendor is asked again after trouble that passes, seconds until then
-INFO, TARGET_INFO, TIMEOUT = "platform_resource_info", "platform_target_info", "platform_phase_timeout_seconds"
+INFO, STATUS = "platform_resource_info", "platform_resource_status"
+TARGET_INFO, TIMEOUT = "platform_target_info", "platform_phase_timeout_seconds"
 
 
 class Told(NamedTuple):
@@ -146,3 +147,6 @@ def _show(courses: Courses, one: Told, known: Known, ttl: float, span: Span) -> 
     )
     for number, changes in course(past, span, meaning):
         courses.add(number, changes)
+    for number, resource in last_states(past, span):
+        known_as = Moment((resource.status,), span.times[number])
+        courses.add(number, Changes(states={(STATUS, (target, source, resource.id)): known_as}))

@@ -14,8 +14,6 @@ from exporter.tally import Context, History, changes_of, tally
 from exporter.verbs.backfill.gather import Attempts, Past
 from exporter.verbs.backfill.span import Span
 
-LATELY = 3_600_000  # ms between the end of the span and the listing, in which states are taken as those of the end
-
 
 class Meaning(NamedTuple):
     """What events mean for a source of a target."""
@@ -89,7 +87,7 @@ def _turns(past: Past, span: Span, rows: Mapping[int, list[tuple[Event, int]]]) 
 
 def _view(past: Past, span: Span, id_: str, number: int, meaning: Meaning) -> View:
     now = span.times[number]
-    present = number == span.last and past.asked - now < LATELY  # the listing told of that time
+    present = number == span.last and past.told_of(now)
     resource = past.resources.get(id_) if meaning.per_resource else None
     shown = None if resource is None else _as_of(resource, now, present=present)
     attempts = _attempts(past.stages.get(id_, ()), now)

@@ -13,6 +13,7 @@ from exporter.sources import Kind
 from exporter.spans import Stage
 from exporter.verbs.backfill.span import Span
 
+LATELY = 3_600_000  # ms
 READERS = 8  # resources of one source read at the same time; the budget, not this, limits the rate
 Attempts = tuple[tuple[Stage, ...], ...]
 
@@ -39,6 +40,10 @@ class Past(NamedTuple):
     listed: frozenset[str]
     stages: Mapping[str, Attempts]
     asked: Millis
+
+    def told_of(self, at: Millis) -> bool:
+        """Whether the states in the listing may be taken for those at a time."""
+        return self.asked - at < LATELY
 
 
 async def listed(at: Asking, span: Span) -> list[Resource]:

@@ -1,4 +1,6 @@
-"""From which sample to which the series of a resource are there. Pure."""
+"""From which sample to which the series of a resource are there, and in which state its end left it. Pure."""
+
+from collections.abc import Iterator
 
 from exporter.events import Millis, Resource
 from exporter.verbs.backfill.gather import Past
@@ -23,6 +25,18 @@ def lives(past: Past, span: Span, ttl: float) -> dict[str, Life]:
         if first <= span.last:
             found[id_] = Life(max(0, first), max(last, 0))
     return found
+
+
+def last_states(past: Past, span: Span) -> Iterator[tuple[int, Resource]]:
+    """The resources whose state a listing told, and since which sample that is known: since their end, else at the last."""
+    for id_ in past.listed:
+        resource = past.resources[id_]
+        if not resource.status:
+            continue
+        if resource.finished is not None and resource.finished < span.end:
+            yield span.number(resource.finished), resource
+        elif past.told_of(span.end):
+            yield span.last, resource
 
 
 def _end(resource: Resource | None, times: list[Millis], *, listed: bool) -> Millis | None:
