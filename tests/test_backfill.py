@@ -14,7 +14,9 @@ from clouds import CLUSTER, DLC, JOB, POOL, SERVICE
 from processes import COMMAND, LABEL, Child, all_ran, closing, until
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from rig import Fuse, configured, flow, known
+from typer.main import get_command
 
+from exporter.cli import cli
 from exporter.config import Config, load
 from exporter.errors import ConfigError
 from exporter.mapping.catalogue import BUILTIN
@@ -463,3 +465,43 @@ def test_nothing_is_left_where_the_work_is_broken_off(filled: Filled) -> None:
         until(lambda: (filled.folder / "past.part").exists(), "it has begun")
         assert child.stop()[0] == 130
     assert [each.name for each in filled.folder.glob("past*")] == []
+
+
+# --- the page
+
+
+PAGE = (Path(__file__).parent.parent / "docs" / "backfill.md").read_text("utf-8")
+
+
+def test_the_page_names_every_metric_that_the_file_has_and_those_that_it_has_not(filled: Filled) -> None:
+    Scenario(filled.cloud, history=1800)
+    filled.cloud.training_event(JOB, at(5), "Info", "Task", "[worker-0] the moon is at 17 degrees")
+    values = filled.values(since="1h", step="5m")
+    written = set(re.findall(r"^# TYPE (\S+)", filled.text, re.MULTILINE))
+    names = {name for name in BUILTIN if {name, name.removesuffix("_total"), name.removesuffix("_info")} & written}
+    table = "".join(line for line in PAGE.splitlines() if line.startswith("| `platform_"))
+    assert set(re.findall(r"`(platform_\w+)`", table)) == names
+    (absent,) = re.findall(r"^Not in it: (.*)$", PAGE, re.MULTILINE)
+    assert set(re.findall(r"`(platform_\w+)`", absent)) - {"platform_exporter_"} == set(BUILTIN) - names
+    sizes = [len(line) for line in filled.text.splitlines() if not line.startswith("#")]
+    assert 100 < sum(sizes) / len(sizes) < 160, "a line of about 130 bytes"
+    assert values
+
+
+def test_the_options_of_the_page_are_those_of_the_command() -> None:
+    (command,) = [one for name, one in get_command(cli).commands.items() if name == "backfill"]  # type: ignore[attr-defined]
+    options = {name: param for param in command.params for name in param.opts}
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith("| `-")
+    ]
+    assert {re.findall(r"`(-\S*?)[ `]", row[0])[0] for row in rows} | {
+        "--config",
+        "--set",
+        "--force",
+        "--output",
+    } == set(options)
+    for name, default in ((re.findall(r"`(-\S*?)[ `]", row[0])[0], row[1].strip("`")) for row in rows):
+        assert default in ("", "none", options[name].default), name
+    for line in (line for line in PAGE.splitlines() if line.startswith("$ platform-events-exporter backfill")):
+        assert {word for word in line.split() if word.startswith("-")} <= set(options)
+    assert "(docs/backfill.md)" in (Path(__file__).parent.parent / "README.md").read_text("utf-8")

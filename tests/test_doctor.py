@@ -1,9 +1,12 @@
 """``doctor`` against the simulated clouds and their faults, over real sockets: the exact lines of each situation."""
 
 import asyncio
+import contextlib
 import json
+import os
 import re
 import ssl
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +16,7 @@ import pytest
 from clouds import CLUSTER, DLC, JOB, POOL, SERVICE
 from collector import Certificates
 from heavy import needs
-from processes import Clouds, Exporter, all_ran, closing, configured, ran
+from processes import COMMAND, PATIENCE, Clouds, Exporter, all_ran, closing, configured, environment, ran
 from rig import known
 
 from exporter.config import load
@@ -631,6 +634,28 @@ def test_what_cannot_be_started_is_told_in_both_forms(tmp_path: Path) -> None:
     assert (plain.returncode, plain.stdout, machine.returncode, machine.stderr) == (2, "", 2, "")
     assert json.loads(machine.stdout) == {"ok": False, "problems": plain.stderr.splitlines()}
     assert ran("doctor", "--timeout", "0").returncode == 2
+
+
+@pytest.mark.parametrize("command", [("doctor",), ("backfill", "--since", "1h", "--output", "past.om")])
+def test_a_terminal_sees_a_bar_that_is_gone_afterwards(tmp_path: Path, command: tuple[str, ...]) -> None:
+    with closing(Clouds(tmp_path)) as clouds:
+        (tmp_path / "run.json").write_text(json.dumps(configured(clouds, tmp_path)))
+        ours, theirs = os.openpty()
+        words = [*COMMAND, *command, "--config", "run.json"]
+        variables = {**environment(), "TERM": "xterm"}
+        child = subprocess.Popen(words, cwd=tmp_path, env=variables, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        seen = b""
+        with contextlib.suppress(OSError):  # a terminal that nobody holds open any more
+            while part := os.read(ours, 65_536):
+                seen += part
+        os.close(ours)
+        assert child.wait(PATIENCE) == 0
+    bar, _, after = seen.decode().rpartition("\x1b[2K")
+    assert "━" in bar
+    assert re.search(r"(sources|resources) .* 0:00:0", bar)
+    assert after.startswith(("ok       research ", "past.om: 0 events from "))
+    assert "━" not in after
 
 
 # --- the way to a host

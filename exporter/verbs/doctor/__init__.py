@@ -1,7 +1,7 @@
 """``doctor``: asks each vendor, live and read-only, whether everything is there that the exporter will need."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -35,15 +35,10 @@ async def run(config: Config, packs: Mapping[str, Pack], seconds: float, *, as_j
     """Examines all targets side by side; an answer may take ``seconds``. The exit code: 1 if something failed."""
     found, plain = list[Finding](), not (as_json or looked_on())
     buckets: dict[tuple[str, str], Bucket] = {}
-    with bar("targets", len(config.targets)) as done:
-
-        async def examined(index: int) -> list[Finding]:
-            findings = await _target(config, index, packs, buckets, seconds)
-            done()
-            return findings
-
+    with bar("sources", sum(len(target.sources) for target in config.targets)) as done:
+        ways = [_target(config, index, packs, buckets, seconds, done) for index in range(len(config.targets))]
         async with asyncio.TaskGroup() as tasks:
-            for task in [tasks.create_task(examined(index)) for index in range(len(config.targets))]:
+            for task in [tasks.create_task(way) for way in ways]:
                 findings = await task
                 found += findings
                 if plain:
@@ -62,6 +57,7 @@ async def _target(
     packs: Mapping[str, Pack],
     buckets: dict[tuple[str, str], Bucket],
     seconds: float,
+    done: Callable[[], None],
 ) -> list[Finding]:
     target, skews = config.targets[index], list[float]()
 
@@ -78,7 +74,7 @@ async def _target(
         return [Place(target.name).found("credentials", "failed", str(error))]
     try:
         origins = dict(_origins(config, index, target.credentials))
-        means = Means(account, transport, packs, clock, min(seconds, CONNECT), origins, skews)
+        means = Means(account, transport, packs, clock, min(seconds, CONNECT), origins, skews, done)
         return [_masked(finding, secrets) for finding in await examine(means)]
     finally:
         await account.sender.aclose()

@@ -5,7 +5,7 @@ of the sources. Nothing is kept.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from exporter.assembly import Account
@@ -24,7 +24,8 @@ LOGINS = {"password": ("iam",), "oidc": ("sts",), "metadata": ("metadata",), "ec
 
 
 class Means(NamedTuple):
-    """What a target is examined with; ``origins`` say where each of its credentials comes from."""
+    """What a target is examined with. ``origins`` say where each of its credentials comes from, ``skews`` how far the
+    vendor's clock is ahead, by answer; ``done`` hears of each source that was looked at."""
 
     account: Account
     transport: AiohttpTransport
@@ -33,6 +34,7 @@ class Means(NamedTuple):
     seconds: float
     origins: Mapping[str, str]
     skews: list[float]
+    done: Callable[[], None]
 
 
 async def examine(means: Means) -> list[Finding]:
@@ -88,6 +90,13 @@ async def _project(place: Place, door: Door, account: Account, deaf: set[str]) -
 
 
 async def _source(means: Means, door: Door, name: str, deaf: set[str]) -> list[Finding]:
+    try:
+        return await _looked(means, door, name, deaf)
+    finally:
+        means.done()
+
+
+async def _looked(means: Means, door: Door, name: str, deaf: set[str]) -> list[Finding]:
     """What there is to say of a source, if there is a way to ask for it."""
     target = means.account.target
     place = Place(target.name, name)
