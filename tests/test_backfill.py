@@ -491,16 +491,11 @@ def test_the_page_names_every_metric_that_the_file_has_and_those_that_it_has_not
 def test_the_options_of_the_page_are_those_of_the_command() -> None:
     (command,) = [one for name, one in get_command(cli).commands.items() if name == "backfill"]  # type: ignore[attr-defined]
     options = {name: param for param in command.params for name in param.opts}
-    rows = [
-        [cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith("| `-")
-    ]
-    assert {re.findall(r"`(-\S*?)[ `]", row[0])[0] for row in rows} | {
-        "--config",
-        "--set",
-        "--force",
-        "--output",
-    } == set(options)
-    for name, default in ((re.findall(r"`(-\S*?)[ `]", row[0])[0], row[1].strip("`")) for row in rows):
+    rows = [line.strip("| ").split(" | ") for line in PAGE.splitlines() if line.startswith("| `-")]
+    shown = {codes[0]: row[1].strip("`") for row in rows if (codes := re.findall(r"`(-\S*?)[ `]", row[0]))}
+    elsewhere = {"--config", "-c", "--set", "--force", "--output"}  # usual, in the text, or the longer name of -o
+    assert {*shown, *elsewhere} == set(options)
+    for name, default in shown.items():
         assert default in ("", "none", options[name].default), name
     for line in (line for line in PAGE.splitlines() if line.startswith("$ platform-events-exporter backfill")):
         assert {word for word in line.split() if word.startswith("-")} <= set(options)
