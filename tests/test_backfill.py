@@ -491,8 +491,8 @@ def test_the_page_names_every_metric_that_the_file_has_and_those_that_it_has_not
 def test_the_options_of_the_page_are_those_of_the_command() -> None:
     (command,) = [one for name, one in get_command(cli).commands.items() if name == "backfill"]  # type: ignore[attr-defined]
     options = {name: param for param in command.params for name in param.opts}
-    rows = [line.strip("| ").split(" | ") for line in PAGE.splitlines() if line.startswith("| `-")]
-    shown = {codes[0]: row[1].strip("`") for row in rows if (codes := re.findall(r"`(-\S*?)[ `]", row[0]))}
+    rows = [line.strip("|").split("|") for line in PAGE.splitlines() if line.startswith("| `-")]
+    shown = {codes[0]: row[1].strip(" `") for row in rows if (codes := re.findall(r"`(-\S*?)[ `]", row[0]))}
     elsewhere = {"--config", "-c", "--set", "--force", "--output"}  # usual, in the text, or the longer name of -o
     assert {*shown, *elsewhere} == set(options)
     for name, default in shown.items():
