@@ -1,6 +1,6 @@
 """Keeps every series that the past leads to, and says its value at each sample. A series that nothing happened to is not here."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from exporter.signals import Changes, Metric, Moment, Observed, Series
@@ -24,6 +24,9 @@ class Life(NamedTuple):
     first: int
     last: int
 
+
+Row = tuple[tuple[str, ...], Iterator[Run]]
+"""The values of the labels, and the samples."""
 
 Key = tuple[str, str, str]
 """A target, a source and a resource of it."""
@@ -53,25 +56,23 @@ class Courses:
         for series, moment in [*changes.gauges.items(), *changes.states.items()]:
             self._moments.setdefault(series, {})[number] = moment
 
-    def families(self) -> Iterator[tuple[Metric, Iterator[tuple[tuple[str, ...], Iterator[Run]]]]]:
+    def families(self) -> Iterator[tuple[Metric, Iterator[Row]]]:
         """Each metric with its rows in the order of their labels; of a state set each state is a row."""
-        kinds: tuple[
-            tuple[Mapping[Series, object], Callable[[Series], Iterator[tuple[tuple[str, ...], Iterator[Run]]]]], ...
-        ]
+        kinds: tuple[tuple[Iterable[Series], Callable[[Series], Iterator[Row]]], ...]
         kinds = ((self._grown, self._counter), (self._observed, self._histogram), (self._moments, self._gauge))
         rows = {series: rows for courses, rows in kinds for series in courses}
         for name in sorted({series[0] for series in rows}):
             own = sorted(series for series in rows if series[0] == name)
             yield self._metrics[name], (row for series in own for row in rows[series](series))
 
-    def _counter(self, series: Series) -> Iterator[tuple[tuple[str, ...], Iterator[Run]]]:
+    def _counter(self, series: Series) -> Iterator[Row]:
         course, total, points = self._grown[series], 0.0, dict[int, tuple[float, ...] | None]()
         for number in sorted(course):
             total += course[number]
             points[number] = (total,)
         yield series[1], self._runs(series, points, (0.0,))
 
-    def _histogram(self, series: Series) -> Iterator[tuple[tuple[str, ...], Iterator[Run]]]:
+    def _histogram(self, series: Series) -> Iterator[Row]:
         course, points = self._observed[series], dict[int, tuple[float, ...] | None]()
         zero = Observed((0,) * (len(self._metrics[series[0]].buckets) + 1), 0.0)
         total = zero
@@ -80,7 +81,7 @@ class Courses:
             points[number] = _lines(total)
         yield series[1], self._runs(series, points, _lines(zero))
 
-    def _gauge(self, series: Series) -> Iterator[tuple[tuple[str, ...], Iterator[Run]]]:
+    def _gauge(self, series: Series) -> Iterator[Row]:
         course, kind = self._moments[series], self._metrics[series[0]].kind
         moments = [(number, moment and moment.value) for number, moment in sorted(course.items())]
         if kind == "gauge":
