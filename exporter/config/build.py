@@ -29,6 +29,7 @@ def build(written: Written, found: Mapping[int, Found], files: MappingFiles, del
         otlp=written.otlp,
         log=written.log,
         series_ttl=written.series_ttl,
+        max_series=written.max_series,
         record=written.record,
         entries=tuple(files.entries),
         warnings=tuple(lines([*files.warnings, *delivery.warnings, *_cautions(written)], tree.origins)),

@@ -26,6 +26,7 @@ from exporter.config.values import (
     File,
     Interval,
     Listen,
+    Many,
     Name,
     Number,
     Place,
@@ -249,6 +250,8 @@ class Written(Part):
     """Keeping raw answers, without secrets; off without it."""
     series_ttl: Seconds = 86400.0
     """How long the series of a resource stay after it ended or vanished."""
+    max_series: Many = 100_000
+    """How many series of resources a metric may have; beyond them events count under the resource ``other``."""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -281,6 +284,7 @@ class Config(msgspec.Struct, frozen=True):
     otlp: Otlp | None
     log: Log
     series_ttl: float
+    max_series: int = 100_000
     record: Record | None = None
     entries: tuple[Path, ...] = ()
     origins: Mapping[str, str] = {}

@@ -21,6 +21,7 @@ def masked(config: Config) -> dict[str, Any]:
         "log": config.log.model_dump(mode="json"),
         "record": config.record.model_dump(mode="json") if config.record else None,
         "series_ttl": write_duration(config.series_ttl),
+        "max_series": config.max_series,
     }
 
 
