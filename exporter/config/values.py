@@ -47,8 +47,10 @@ def quote(value: object) -> str:
     """A value as a message may show it: short ones as written, long ones and structures only by what they are."""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, int | float):
-        return f"{value:g}" if isinstance(value, float) or abs(value) < 10**15 else "a long number"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, int):
+        return str(value) if abs(value) < 10**15 else "a long number"
     if isinstance(value, str):
         return f"'{value}'" if len(value) <= 24 and value.isprintable() else "this text"
     return {"dict": "a mapping", "list": "a list", "NoneType": "nothing"}.get(type(value).__name__, "this")
