@@ -6,24 +6,25 @@ is worked on in slices, so that a scrape never waits for one.
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import msgspec
 
-from exporter.conversation import converse, learn
-from exporter.errors import SourceError
+from exporter.attempts import Attempts
+from exporter.completeness import Completeness
+from exporter.conversation import converse
 from exporter.events import Answer, Ask, Event, Found, Millis, Page, Resource
 from exporter.facts import Contacted, Noted, Overflowed, PollDone, Records, Seen, Unmapped
-from exporter.journal import Journal
+from exporter.journal import Journal, Settled, written
 from exporter.listing import Desk, Listing
 from exporter.ports import Commit, Fold, Map, Progress, Store, Watch
 from exporter.reach import Reach, above, forgettable
 from exporter.roster import Roster
 from exporter.signals import Metric
-from exporter.spans import Stage, View
+from exporter.spans import Note, View
 from exporter.tally import Context, History, Tallied, changes_of, tally
 
 SLICE = 500  # events between two chances for a scrape
-MANY = 200  # watches; to look at all of them takes 0.2 us each
 LAZY = 60_000  # ms of progress that need not be on record: reading it again is harmless
 
 
@@ -41,8 +42,20 @@ class Habits(msgspec.Struct, frozen=True):
         return Reach(int(self.overlap * 1000), int(self.reconcile * 1000), int(self.remember * 1000))
 
 
+class _Counted(NamedTuple):
+    """A slice that is counted and not yet on record: what to commit, what it says of runs, and what to tell then."""
+
+    commit: Commit
+    notes: dict[str, list[Note]]
+    told: Tallied
+
+
 class _Read(msgspec.Struct):
-    """What is learned during one read: the vendor's date of its first answer, and what it brought."""
+    """What is learned during one read: the vendor's date of its first answer, and what it brought.
+
+    ``counted`` is on record before anybody is asked for anything more; at the end of the read it goes on record together
+    with what the read means for runs.
+    """
 
     resource: Resource
     progress: Progress
@@ -50,6 +63,7 @@ class _Read(msgspec.Struct):
     made_contact: bool = False
     events: int = 0
     new: int = 0
+    counted: _Counted | None = None
 
 
 class Collector:
@@ -70,11 +84,8 @@ class Collector:
         self._reach = habits.reach()
         self._journal, self._store, self._metrics, self.map = journal, store, metrics, map_
         self._contact_kept = roster.contact is not None
-        self._complete: float | None = None
-        self._look_again = 0.0
-        self._staged: dict[str, str] = {}
-        self._attempts: dict[str, tuple[tuple[Stage, ...], ...]] = {}
-        self._without_stages = False
+        self.completeness = Completeness(desk, roster, listing, history=habits.history_counts)
+        self._attempts = Attempts(desk)
 
     def learn(self, map_: Map, metrics: Mapping[str, Metric], fold: Fold) -> None:
         """From now on events mean what another mapping says."""
@@ -89,6 +100,7 @@ class Collector:
         full, window = self._reach.window(read.progress, asked)
 
         async def ask(request: Ask) -> Answer:
+            await self._keep(read)
             answer = await self._desk.ask(request)
             read.date = read.date or answer.date or self._desk.now()
             if self._desk.record is not None:
@@ -98,9 +110,12 @@ class Collector:
         async def take(step: Page | Found) -> int | None:
             return await self._take(step, read) if isinstance(step, Page) else None
 
-        await converse(self._desk.vendor.read(known, window), ask, take)
-        await self._finish(read, min(asked, read.date or asked), full)
-        seconds, complete = clock.steady() - began, self._glance()
+        try:
+            await converse(self._desk.vendor.read(known, window), ask, take)
+            await self._finish(read, min(asked, read.date or asked), full)
+        finally:
+            await self._keep(read)
+        seconds, complete = clock.steady() - began, self.completeness.glance()
         place = (self._desk.target, self._desk.source, resource)
         self._desk.tell(PollDone(*place, clock.now(), seconds, read.events, read.new, interval, complete))
         return read.new
@@ -114,37 +129,20 @@ class Collector:
 
     async def bury(self, resource: str) -> None:
         """Nothing will be heard of a resource any more, so its runs are over. Raises StoreError."""
-        await self._settle(Commit(Watch(self._desk.target, self._desk.source, resource)), [resource], gone=True)
+        settled = self._settled([resource], gone=True)
+        nothing = Commit(Watch(self._desk.target, self._desk.source, resource))
+        if (commit := self._said(nothing, settled)) is not nothing:
+            await self._commit(commit)
+        self._moved(settled)
 
     def forget(self) -> None:
         """Drops what is kept of resources that are no longer known."""
         for resource in self._journal.known() - self._roster.resources.keys():
             self._journal.forget(resource)
-            self._staged.pop(resource, None)
-
-    def complete(self) -> float | None:
-        """Vendor time (Unix s) before which every event has been seen; None before the first reads are over.
-
-        Not later than the last listing: a resource made since then may have told something already. Nobody waits for
-        the first read of a resource that had ended before first contact: all it tells is history.
-        """
-        if not self._desk.per_resource:
-            at = self._roster.reached("").complete
-            return None if at is None else at / 1000
-        awaited = self._roster.awaited(history=self._habits.history_counts)
-        reached = [self._listing.complete, *(one.complete for one in awaited)]
-        known = [at for at in reached if at is not None]
-        return min(known) / 1000 if len(known) == len(reached) else None
-
-    def _glance(self) -> float | None:
-        """``complete``, looked up at most once a second where watches are many, and so are their polls."""
-        now = self._desk.clock.steady()
-        if len(self._roster.resources) <= MANY or now >= self._look_again:
-            self._complete, self._look_again = self.complete(), now + 1.0
-        return self._complete
+            self._attempts.forget(resource)
 
     async def _take(self, page: Page, read: _Read) -> int:
-        """One page: what grew, what it means, and the commit that makes it count."""
+        """One page: what grew and what it means."""
         self._contact(read)
         new = 0
         events = above(self._wanted(page), read.progress.floor)
@@ -168,6 +166,7 @@ class Collector:
 
     async def _count(self, events: list[Event], named: Mapping[str, Resource], read: _Read) -> int:
         """Counts a slice; gives back how many events were new in it."""
+        await self._keep(read)
         watch = Watch(self._desk.target, self._desk.source, read.resource.id)
         growths = await self._store.grown(watch, events)
         if not any(growths):
@@ -176,10 +175,21 @@ class Collector:
         await self._name(fresh, named)
         told = tally(events, growths, self.map, self._context(read))
         notes = self._journal.note(told.rows, self._desk.now())
-        await self._commit(Commit(watch, events=fresh, changes=told.changes, notes=notes))
-        self._tell(told, read.resource.id)
-        self._desk.tell(Seen(self._desk.target, self._desk.source, self._desk.clock.now(), told.rows))
+        read.counted = _Counted(Commit(watch, events=fresh, changes=told.changes), notes, told)
         return len(fresh)
+
+    async def _keep(self, read: _Read, *more: Commit) -> None:
+        """The commit that makes a slice count, ``more`` in the same transaction. What ``more`` says of the runs of a
+        resource takes the place of the notes of it."""
+        counted, read.counted = read.counted, None
+        if counted is None:
+            await self._commit(*more)
+            return
+        settled = {resource for commit in more for resource in commit.runs}
+        notes = {resource: written(its) for resource, its in counted.notes.items() if resource not in settled}
+        await self._commit(msgspec.structs.replace(counted.commit, notes=notes), *more)
+        self._tell(counted.told, read.resource.id)
+        self._desk.tell(Seen(self._desk.target, self._desk.source, self._desk.clock.now(), counted.told.rows))
 
     async def _name(self, fresh: Iterable[Event], named: Mapping[str, Resource]) -> None:
         """Records the resources that only events name, before the events count: once they do, nobody tells of it again."""
@@ -227,36 +237,29 @@ class Collector:
         commit = Commit(Watch(self._desk.target, self._desk.source, id_), progress=after)
         if after.floor is not None and after.floor != before.floor:
             commit = msgspec.structs.replace(commit, forget=forgettable(after.floor))
-        await self._ask_stages(read.resource)
+        known = self._roster.resources.get(id_, read.resource)
+        if self._attempts.due(known, turns=self._journal.turns(id_)):
+            await self._keep(read)
+            await self._attempts.ask(known)
         read_now = [id_] if self._desk.per_resource else {*self._journal.waiting(), *self._journal.open()}
-        await self._settle(commit, read_now, gone=closed, due=due)
+        settled = self._settled(read_now, gone=closed)
+        runs = self._said(commit, settled)
+        await self._keep(read, *((runs,) if runs is not commit or due else ()))
+        self._moved(settled)
 
-    async def _ask_stages(self, resource: Resource) -> None:
-        """Asks for the vendor's own record of a job when its run may have moved; without it, texts tell."""
-        known = self._roster.resources.get(resource.id, resource)
-        if self._desk.stages is None:
-            return
-        if not self._journal.turns(resource.id) and self._staged.get(resource.id) == known.status:
-            return
-        self._staged[resource.id] = known.status
-        try:
-            self._attempts[resource.id] = await learn(self._desk.stages(known), self._desk.ask)
-        except SourceError as error:
-            if not self._without_stages:
-                said = f"{self._desk.target}/{self._desk.source}: phases come from event texts alone: {error}"
-                self._desk.tell(Noted(said, warning=True))
-            self._without_stages = True
+    def _settled(self, resources: Iterable[str], *, gone: bool) -> Settled:
+        """What complete reads mean for the runs of some resources."""
+        return self._journal.settle((id_, self._view(id_, gone=gone)) for id_ in resources)
 
-    async def _settle(self, commit: Commit, resources: Iterable[str], *, gone: bool, due: bool = False) -> None:
-        """Commits what complete reads mean for the runs of some resources; a ``due`` commit is made anyway."""
-        settled = self._journal.settle((id_, self._view(id_, gone=gone)) for id_ in resources)
-        if settled.runs or settled.signals or settled.ended or settled.parcels:
-            changes = changes_of(settled.signals, settled.ended, self._metrics, self._desk.now())
-            changes = msgspec.structs.replace(changes, exemplars=settled.exemplars)
-            commit = msgspec.structs.replace(commit, changes=changes, runs=settled.runs, parcels=settled.parcels)
-        elif not due:
-            return
-        await self._commit(commit)
+    def _said(self, commit: Commit, settled: Settled) -> Commit:
+        """A commit that says so; the same one if there is nothing to say."""
+        if not (settled.runs or settled.signals or settled.ended or settled.parcels):
+            return commit
+        changes = changes_of(settled.signals, settled.ended, self._metrics, self._desk.now())
+        changes = msgspec.structs.replace(changes, exemplars=settled.exemplars)
+        return msgspec.structs.replace(commit, changes=changes, runs=settled.runs, parcels=settled.parcels)
+
+    def _moved(self, settled: Settled) -> None:
         for fact in settled.moved:
             self._desk.tell(fact)
 
@@ -267,14 +270,16 @@ class Collector:
     def _view(self, id_: str, *, gone: bool) -> View:
         listed = self._roster.resources.get(id_) if self._desk.per_resource else None
         contact = 0 if self._habits.history_counts else self._roster.contact or 0
-        attempts = self._attempts.pop(id_, ())
+        attempts = self._attempts.take(id_)
         return View(self._desk.now(), contact, listed, self._roster.seen.get(id_, 0), gone, attempts)
 
-    async def _commit(self, commit: Commit) -> None:
+    async def _commit(self, *commits: Commit) -> None:
+        if not commits:
+            return
         if not self._contact_kept:
-            commit = msgspec.structs.replace(commit, contact=self._roster.contact)
-        await self._desk.ledger.commit(commit)
-        self._contact_kept = self._contact_kept or commit.contact is not None
+            commits = (msgspec.structs.replace(commits[0], contact=self._roster.contact), *commits[1:])
+        await self._desk.ledger.commit(*commits)
+        self._contact_kept = self._contact_kept or commits[0].contact is not None
 
     def _tell(self, told: Tallied, resource: str) -> None:
         if told.history or told.late:

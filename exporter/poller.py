@@ -158,4 +158,6 @@ class Poller:
             await self._collector.meet()
             now, interval = self._clock.now(), self._pace.discovery_interval
             target, source = self._desk.target, self._desk.source
-            self._desk.tell(PollDone(target, source, "", now, 0.0, 0, 0, interval, self._collector.complete()))
+            self._desk.tell(
+                PollDone(target, source, "", now, 0.0, 0, 0, interval, self._collector.completeness.until())
+            )

@@ -44,7 +44,7 @@ def forgettable(floor: Millis) -> Millis:
 
 def above(events: list[Event], floor: Millis | None) -> list[Event]:
     """The events that are not too old; those without a time never are."""
-    if floor is None or not any(event.at is not None and event.at < floor for event in events):
+    if floor is None or min([floor if event.at is None else event.at for event in events], default=floor) >= floor:
         return events
     return [event for event in events if event.at is None or event.at >= floor]
 

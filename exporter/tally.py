@@ -5,8 +5,10 @@ and states but adds nothing to counters. Sums are kept in small local tables and
 """
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
+from operator import itemgetter
 from typing import NamedTuple, TypeVar, assert_never
 
 import msgspec
@@ -20,6 +22,7 @@ NEWEST, LAG, UNMAPPED = (
     "platform_event_lag_seconds",
     "platform_events_unmapped_total",
 )
+_NEVER = 1 << 63
 K = TypeVar("K")
 
 
@@ -95,76 +98,74 @@ def counted(event: Event, growth: int, history: History) -> int:
 def tally(
     events: Sequence[Event], growths: Sequence[int], map_: Callable[[Event], Mapped], context: Context
 ) -> Tallied:
-    """Folds one page (or a slice of it) into changes. The loop runs for every event: ``make bench`` says what it takes."""
-    sums, history = _Sums(), context.history
-    cells, times, rows = sums.cells, sums.times, list[Row]()
-    for event, growth in zip(events, growths, strict=True):
-        if not growth:
-            continue
-        mapped, at, news = map_(event), event.at, counted(event, growth, history)
-        rows.append((event, mapped, news))
-        key = (mapped.severity, mapped.reason, event.resource)
-        cell = cells.get(key) or cells.setdefault(key, [0, 0, 0])
-        cell[0] += news
-        cell[1] += growth
-        if at is not None:
-            if at > cell[2]:
-                cell[2] = at
-            if news:
-                times.append(at)
-        if mapped.signals or mapped.overflow or mapped.unmapped is not None:
-            sums.more(event, mapped, news, context.seen)
-    return Tallied(sums.changes(context), sums.history(), sums.late(context), sums.overflow, sums.unmapped, rows)
+    """Folds one page (or a slice of it) into changes. What runs for every event are expressions over all of them: ``make
+    bench`` says what they take."""
+    history = context.history
+    sure = _NEVER if history.everything else history.contact  # from here on what has a time is news
+    rows = [
+        (
+            event,
+            map_(event),
+            growth if event.began is None and (event.at or -1) >= sure else counted(event, growth, history),
+        )
+        for event, growth in zip(events, growths, strict=True)
+        if growth
+    ]
+    times = [event.at for event, _, news in rows if news and event.at is not None]
+    complete, fresh = context.complete, sum([news for _, _, news in rows])
+    late = 0 if complete is None else sum([at < complete for at in times])
+    overflow, unmapped = _oddities(rows)
+    return Tallied(_changes(rows, times, unmapped, context), sum(growths) - fresh, late, overflow, unmapped, rows)
 
 
-class _Sums:
-    """Small sums of one page, by what varies within it; they become series once, at the end.
-
-    ``cells`` hold, for a severity, reason and resource, how many occurrences were news, how many there were, and when
-    the newest was. ``times`` are those of the events that are news.
-    """
-
-    def __init__(self) -> None:
-        self.cells: dict[tuple[str, str, str], list[int]] = {}
-        self.times: list[Millis] = []
-        self.unmapped: dict[Unread, int] = {}
-        self.overflow: dict[tuple[str, str], int] = {}
-        self.signals: list[tuple[Signal, int, Millis]] = []
-
-    def more(self, event: Event, mapped: Mapped, news: int, seen: Millis) -> None:
-        """What only some events bring; one without a time is true when it is seen."""
-        at = seen if event.at is None else event.at
-        self.signals += [(signal, news, at) for signal in mapped.signals]
+def _oddities(rows: Sequence[Row]) -> tuple[dict[tuple[str, str], int], dict[Unread, int]]:
+    """Values outside their domain, and texts that no rule took."""
+    overflow, unmapped = dict[tuple[str, str], int](), dict[Unread, int]()
+    for event, mapped, news in [row for row in rows if row[1].overflow or row[1].unmapped is not None]:
         for place in mapped.overflow:
-            _add(self.overflow, place, 1)
+            _add(overflow, place, 1)
         if news and mapped.unmapped is not None:
-            _add(self.unmapped, Unread(mapped.unmapped, event.text, event.severity, event.reason), news)
+            _add(unmapped, Unread(mapped.unmapped, event.text, event.severity, event.reason), news)
+    return overflow, unmapped
 
-    def history(self) -> int:
-        """How many occurrences were no news."""
-        return sum([grown - news for news, grown, _ in self.cells.values()])
 
-    def late(self, context: Context) -> int:
-        """How many news happened before what was known completely."""
-        complete = context.complete
-        return 0 if complete is None else sum([at < complete for at in self.times])
+def _changes(rows: Sequence[Row], times: Sequence[Millis], unmapped: Mapping[Unread, int], context: Context) -> Changes:
+    """Rows as changes of series; ``times`` are those of the events that are news."""
+    place, seen = (context.target, context.source), context.seen
+    changes = Changes({}, {}, {}, {})
+    for (severity, reason, resource), number in _occurrences(rows).items():
+        _grow(changes.counts, (EVENTS, (*place, severity, reason)), number)
+        _grow(changes.counts, (BY_RESOURCE, (*place, resource, severity)), number)
+    for severity, at in _newest(rows).items():
+        changes.gauges[NEWEST, (*place, severity)] = Moment(at / 1000, at)
+    for unread, number in unmapped.items():
+        _grow(changes.counts, (UNMAPPED, (*place, unread.cause)), number)
+    if times:
+        changes.observed[LAG, place] = observed([(seen - at) / 1000 for at in times], context.metrics[LAG].buckets)
+    signals = [
+        (signal, news, seen if event.at is None else event.at)
+        for event, mapped, news in rows
+        if mapped.signals
+        for signal in mapped.signals
+    ]
+    _apply(signals, context.metrics, changes)
+    return changes
 
-    def changes(self, context: Context) -> Changes:
-        """The sums as series of their metrics."""
-        place, seen = (context.target, context.source), context.seen
-        changes = Changes({}, {}, {}, {})
-        for (severity, reason, resource), (news, _, newest) in self.cells.items():
-            _grow(changes.counts, (EVENTS, (*place, severity, reason)), news)
-            _grow(changes.counts, (BY_RESOURCE, (*place, resource, severity)), news)
-            if newest:
-                later(changes.gauges, (NEWEST, (*place, severity)), Moment(newest / 1000, newest))
-        for unread, number in self.unmapped.items():
-            _grow(changes.counts, (UNMAPPED, (*place, unread.cause)), number)
-        if self.times:
-            lags = [(seen - at) / 1000 for at in self.times]
-            changes.observed[LAG, place] = observed(lags, context.metrics[LAG].buckets)
-        _apply(self.signals, context.metrics, changes)
-        return changes
+
+def _occurrences(rows: Sequence[Row]) -> Mapping[tuple[str, str, str], int]:
+    """How many occurrences were news, by severity, reason and resource."""
+    keys = [(mapped.severity, mapped.reason, event.resource) for event, mapped, _ in rows]
+    times = Counter(keys)
+    for key, (_, _, news) in zip(keys, rows, strict=True):
+        if news != 1:
+            times[key] += news - 1
+    return times
+
+
+def _newest(rows: Sequence[Row]) -> Mapping[str, Millis]:
+    """When the newest event of each severity happened."""
+    timed = [(event.at, mapped.severity) for event, mapped, _ in rows if event.at]
+    return {severity: at for at, severity in sorted(timed, key=itemgetter(0))}
 
 
 def changes_of(
@@ -172,24 +173,29 @@ def changes_of(
 ) -> Changes:
     """Signals that are true at one time, as changes."""
     changes = Changes({}, {}, {}, {}, ended=tuple(ended))
-    _apply(((signal, 1, at) for signal in signals), metrics, changes)
+    _apply([(signal, 1, at) for signal in signals], metrics, changes)
     return changes
 
 
-def _apply(signals: Iterable[tuple[Signal, int, Millis]], metrics: Mapping[str, Metric], changes: Changes) -> None:
+def _apply(signals: Sequence[tuple[Signal, int, Millis]], metrics: Mapping[str, Metric], changes: Changes) -> None:
     values: dict[Series, list[float]] = {}
+    moments: list[tuple[Set | State, Millis]] = []
     for signal, number, at in signals:
         match signal:
+            case Set() | State():
+                moments.append((signal, at))
             case Count():
                 _grow(changes.counts, signal.series, signal.by * number)
             case Observe():
                 values.setdefault(signal.series, []).extend([signal.value] * number)
-            case Set():
-                later(changes.gauges, signal.series, Moment(signal.value, at))
-            case State():
-                later(changes.states, signal.series, Moment(signal.value, at))
             case _:
                 assert_never(signal)
+    # Of moments at the same time that which came last is kept.
+    for series, (moment, at) in {one.series: (one, at) for one, at in sorted(moments, key=itemgetter(1))}.items():
+        if isinstance(moment, Set):
+            changes.gauges[series] = Moment(moment.value, at)
+        else:
+            changes.states[series] = Moment(moment.value, at)
     changes.observed.update(
         {series: observed(found, metrics[series[0]].buckets) for series, found in values.items() if found}
     )

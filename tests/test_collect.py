@@ -195,7 +195,7 @@ def test_complete_until_is_absent_before_the_first_reads_are_over_and_never_late
         vendor.has("a")
         vendor.has("b")
         async with watching(vendor) as watched:
-            complete = watched.collector.complete
+            complete = watched.collector.completeness.until
             assert complete() is None, "nothing was listed"
             await watched.listing.refresh()
             listed = vendor.now() / 1000
@@ -225,13 +225,13 @@ def test_complete_until_waits_for_what_had_ended_before_first_contact_only_where
             listed = vendor.now() / 1000
             vendor.clock.advance(10)
             await watched.collector.poll("a", 30.0)
-            assert watched.collector.complete() == (None if counts else listed)
+            assert watched.collector.completeness.until() == (None if counts else listed)
             vendor.has("new", status="Completed", life="ended", finished=vendor.now() + 5_000)
             vendor.clock.advance(10)
             await watched.listing.refresh()
-            assert watched.collector.complete() is None, "what ended since then is news"
+            assert watched.collector.completeness.until() is None, "what ended since then is news"
             await watched.collector.poll("new", 30.0)
-            assert (watched.collector.complete() is None) == counts
+            assert (watched.collector.completeness.until() is None) == counts
 
     told(story)
 
@@ -242,13 +242,13 @@ def test_complete_until_stands_still_with_the_watch_that_fails() -> None:
         vendor.has("b")
         async with watching(vendor) as watched:
             await watched.poll()
-            before = watched.collector.complete()
+            before = watched.collector.completeness.until()
             vendor.fails("b", DOWN)
             vendor.clock.advance(60)
             await watched.poll("a")
             with pytest.raises(SourceDown):
                 await watched.poll("b")
-            assert watched.collector.complete() == before
+            assert watched.collector.completeness.until() == before
             assert [fact.complete for fact in watched.told(PollDone)] == [None, before, before]
 
     told(story)
@@ -510,7 +510,7 @@ def test_a_resource_that_comes_back_is_read_on_where_it_was_left() -> None:
             vendor.has("a", status="Running", life="active")
             await watched.listing.refresh()
             assert watched.roster.open() == ["a"]
-            assert watched.collector.complete() == left / 1000  # type: ignore[operator]
+            assert watched.collector.completeness.until() == left / 1000  # type: ignore[operator]
             await watched.poll("a")
             assert await watched.counted() == {"a": 2.0}
 
@@ -550,7 +550,7 @@ def test_a_vendor_that_denies_a_resource_three_times_is_believed_and_that_is_on_
             assert watched.roster.open() == []
         async with watching(vendor, store) as watched:
             assert watched.roster.open() == []
-            assert watched.collector.complete() is None, "nothing was listed"
+            assert watched.collector.completeness.until() is None, "nothing was listed"
 
     told(story)
 
@@ -629,9 +629,9 @@ def test_a_project_wide_source_is_complete_by_its_one_watch_and_exposes_what_eve
     async def story(vendor: Vendor) -> None:
         vendor.has("cluster")
         async with watching(vendor, per_resource=False) as watched:
-            assert watched.collector.complete() is None
+            assert watched.collector.completeness.until() is None
             await watched.poll("")
-            assert watched.collector.complete() == vendor.now() / 1000
+            assert watched.collector.completeness.until() == vendor.now() / 1000
             vendor.clock.advance(10)
             vendor.tells("", resource="backup")
             await watched.poll("")

@@ -37,6 +37,8 @@ FLOW = {
     "ledger",
     "conversation",
     "listing",
+    "attempts",
+    "completeness",
     "reach",
     "journal",
     "exemplars",

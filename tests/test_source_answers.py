@@ -14,7 +14,7 @@ from exporter.events import Ask, Resource
 from exporter.sources import SOURCES
 from exporter.sources.pages import joined
 from exporter.sources.scope import Scope
-from exporter.sources.times import iso_reader, moment, number, unix_millis
+from exporter.sources.times import IsoTimes, moment, number, unix_millis
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -194,29 +194,29 @@ def test_parts_of_an_identity_cannot_be_shifted_into_each_other(one: list[str], 
 @settings(deadline=None)
 @given(st.lists(st.integers(86_400_000, 32_503_680_000_000), max_size=9), st.timezones())
 def test_a_reader_of_times_reads_each_as_if_it_were_alone(times: list[int], zone: tzinfo) -> None:
-    reader = iso_reader()
+    reader = IsoTimes()
 
     for at in times:
         moment = datetime.fromtimestamp(at // 1000, UTC) + timedelta(milliseconds=at % 1000)
         shift = moment.astimezone(zone).utcoffset() or timedelta()
         if shift.microseconds == 0 and shift.seconds % 60 == 0:  # RFC 3339 has no seconds in a zone
-            assert reader(moment.astimezone(zone).isoformat()) == at
-        assert reader(moment.isoformat(" ", "seconds").replace("+00:00", "Z")) == at // 1000 * 1000
+            assert reader[moment.astimezone(zone).isoformat()] == at
+        assert reader[moment.isoformat(" ", "seconds").replace("+00:00", "Z")] == at // 1000 * 1000
 
 
 @pytest.mark.parametrize(
     "text", ["", "noon", "2022-11-26", "2022-11-26T16:03:41", "2022-11-26T16:03", "0001-01-01T00:00:00Z"]
 )
 def test_a_time_that_is_none_or_states_no_zone_is_not_guessed(text: str) -> None:
-    reader = iso_reader()
-    reader("2022-11-26T16:03:41Z")
+    reader = IsoTimes()
+    reader["2022-11-26T16:03:41Z"]
 
     with pytest.raises(ValueError):
-        reader(text)
+        reader[text]
 
 
 def test_a_time_without_seconds_is_read() -> None:
-    assert iso_reader()("2022-11-26T16:03+08:00") == iso_reader()("2022-11-26T08:03:00Z")
+    assert IsoTimes()["2022-11-26T16:03+08:00"] == IsoTimes()["2022-11-26T08:03:00Z"]
 
 
 def test_ten_digits_are_seconds_and_thirteen_are_milliseconds() -> None:

@@ -53,8 +53,12 @@ class Book(ABC):
         """Something ends."""
 
     @abstractmethod
-    def around(self, note: Note) -> tuple[OpenRun | None, OpenSpan | None]:
-        """The run and the phase that an event stands on."""
+    def run_of(self, note: Note) -> OpenRun | None:
+        """The run that an event stands on."""
+
+    @abstractmethod
+    def phase_of(self, run: OpenRun, note: Note) -> OpenSpan | None:
+        """The phase of that run that it stands on."""
 
     @abstractmethod
     def heed_listing(self) -> None:
@@ -69,7 +73,7 @@ class Book(ABC):
         for step in note.phases:
             (self.begin if step.step == "begin" else self.prepare)(note, step)
         if note.event is not None:
-            self._place(note, note.event)
+            self.place(note, note.event)
         for step in note.phases:
             if step.step != "begin":
                 outcome = step.outcome or ("failure" if step.step == "fail" else "success")
@@ -130,9 +134,6 @@ class Book(ABC):
     def close_phase(self, run: OpenRun, phase: OpenSpan, end: End) -> None:
         """A phase is over."""
         at = max(end.at, phase.start)
-        run.phases = [other for other in run.phases if other is not phase]
-        place = f"{phase.name}\0{phase.of}"
-        run.ends[place] = max(at, run.ends.get(place, at))
         span = self._span(run, phase, end, RUN if self.is_alone(run) else role(phase))
         if end.news:
             series = PHASE_TOOK, (self.where.target, self.where.source, phase.name, end.outcome)
@@ -145,21 +146,25 @@ class Book(ABC):
         """Whether a run is only the frame of a phase that stands alone."""
         return self.process.run is None and run.span.name in self.process.phases
 
-    def _place(self, note: Note, event: SpanEvent) -> None:
-        run, phase = self.around(note)
+    def place(self, note: Note, event: SpanEvent) -> None:
+        """An event finds the run and the phase that it stands on."""
+        run = self.run_of(note)
         if run is None:
             self._tell(note, event)
             return
         run.last = max(run.last, note.at)
-        if run.error is None and (event.severity == "error" or _fails(note)):
+        bad, wanted = event.severity == "error", self.view.wanted
+        if run.error is None and (bad or _fails(note)):
             run.error = (event.reason or note.rule, event.text)
-        if phase is not None and event.severity == "error":
-            phase.failing = True
-        if not self.view.wanted:
+        if not (bad or wanted):
             return
-        _keep(phase or run.span, event)
-        where = role(phase) if phase and not self.is_alone(run) else RUN
-        self._told.append(Told(event, (_full_name(run), run.key, where), news=note.news))
+        phase = self.phase_of(run, note)
+        if bad and phase is not None:
+            phase.failing = True
+        if wanted:
+            _keep(phase or run.span, event)
+            where = role(phase) if phase and not self.is_alone(run) else RUN
+            self._told.append(Told(event, (_full_name(run), run.key, where), news=note.news))
 
     def _tell(self, note: Note, event: SpanEvent) -> None:
         """An event that stands on no run that is open: late, or of none."""
@@ -202,26 +207,8 @@ def role(phase: OpenSpan) -> str:
     return f"{phase.name}\0{phase.of}\0{phase.start}"
 
 
-def ended(run: OpenRun, phase: str, of: str) -> Millis | None:
-    """When a phase of a run ended: of this thing, else of any."""
-    ends = {place: at for place, at in run.ends.items() if place.partition("\0")[0] == phase}
-    return ends.get(f"{phase}\0{of}", max(ends.values(), default=None))
-
-
-def find(run: OpenRun, step: Phase) -> OpenSpan | None:
-    """The open phase that a step speaks of: that of the same thing; what ends may also name none, or end what names none."""
-    loose: OpenSpan | None = None
-    for phase in run.phases:
-        if phase.name == step.name:
-            if phase.of == step.of:
-                return phase
-            if loose is None and step.step != "begin" and not (phase.of and step.of):
-                loose = phase
-    return loose
-
-
 def _fails(note: Note) -> bool:
-    return any(step.step == "fail" or step.outcome == "failure" for step in note.phases)
+    return "fail" in [step.step for step in note.phases] or "failure" in [step.outcome for step in note.phases]
 
 
 def _keep(span: OpenSpan, event: SpanEvent) -> None:

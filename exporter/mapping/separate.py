@@ -37,14 +37,17 @@ class SeparateRuns(Book):
             else:
                 self.close(name, end)
 
-    def around(self, note: Note) -> tuple[OpenRun | None, OpenSpan | None]:
+    def run_of(self, note: Note) -> OpenRun | None:
         """What the event names, else what began last."""
         names = [self._name(step) for step in note.phases if step.name != OPEN_PHASES]
         known = [self.runs.open[name] for name in names if name in self.runs.open]
-        if names and not known:
-            return None, None
-        run = known[0] if known else max(self.runs.open.values(), key=lambda run: run.span.start, default=None)
-        return run, run.phases[0] if run and run.phases else None
+        if names:
+            return known[0] if known else None
+        return max(self.runs.open.values(), key=lambda run: run.span.start, default=None)
+
+    def phase_of(self, run: OpenRun, note: Note) -> OpenSpan | None:
+        """The only one, where the run is one."""
+        return run.phases[0] if run.phases else None
 
     def heed_listing(self) -> None:
         """Operations and incidents are told by events alone."""

@@ -5,18 +5,32 @@ from collections.abc import Collection
 import msgspec
 
 from exporter.events import Millis
-from exporter.mapping.book import MOST_OPEN, Book, End, ended, find
+from exporter.mapping.book import MOST_OPEN, Book, End, Where
+from exporter.mapping.phases import Phases
+from exporter.mapping.rules import Process
 from exporter.signals import OPEN_PHASES, RUN, Phase
-from exporter.spans import Note, OpenRun, OpenSpan, Stage
+from exporter.spans import Note, OpenRun, OpenSpan, Runs, Stage, View
 
 LAG = 60_000  # ms by which the state of a listing may lag behind events
 _SUPERSEDED = ("superseded", "a new attempt began")
 
 
 class SingleRun(Book):
-    """The run is kept under the name "". ``_named``: of what the vendor's own record tells."""
+    """The run is kept under the name "".
 
-    _named: Collection[str] = ()
+    ``_named``: of what the vendor's own record tells. ``_idle``: what changes nothing, however often it is told, as long
+    as the run stands as it does; most of what many workers tell is that. ``_moved``: something began or ended.
+    """
+
+    def __init__(self, process: Process, where: Where, runs: Runs, view: View) -> None:
+        super().__init__(process, where, runs, view)
+        self._named: Collection[str] = ()
+        self._known = {*process.phases, RUN, OPEN_PHASES}
+        self._rank = {name: number for number, name in enumerate(process.phases)}
+        self._idle: set[Phase] = set()
+        self._moved = False
+        run = runs.open.get("")
+        self._phases = Phases(run) if run is not None else None
 
     def recorded(self) -> list[Note]:
         """The attempts of the vendor's record that are not over yet: the begin of each but the open one, and its stages."""
@@ -41,59 +55,87 @@ class SingleRun(Book):
     def take(self, note: Note) -> None:
         """As every event; what the record tells better is not taken from a text, nor is a phase that the process does not
         have: the mapping may have been exchanged since the event was read."""
-        for step in note.phases:
-            if step.name not in self.process.phases and step.name not in (RUN, OPEN_PHASES):
-                note = msgspec.structs.replace(note, phases=tuple(s for s in note.phases if s is not step))
-        if note.event is not None and self._named:
-            told = tuple(s for s in note.phases if s.step == "fail" or s.outcome or s.name not in self._named)
-            note = msgspec.structs.replace(note, phases=told)
-        super().take(note)
+        steps = note.phases
+        if self._named or not self._known.issuperset([step.name for step in steps]):
+            steps = tuple([step for step in steps if self._heeds(note, step)])
+            note = msgspec.structs.replace(note, phases=steps)
+        run, event = self.runs.open.get(""), note.event
+        if run is None or event is None or note.at < run.key:
+            super().take(note)
+            self._idle.clear()
+        elif self._idle.issuperset(steps):
+            self.place(note, event)
+        else:
+            self._moved = False
+            super().take(note)
+            if self._moved:
+                self._idle.clear()
+            else:
+                self._idle.update([step for step in steps if step.name in self.process.phases])
 
     def begin(self, note: Note, step: Phase) -> None:
         """A new run, or a phase of the open one."""
         if step.name == RUN:
             self._begin_run(note)
-        elif (run := self._current(note)) is not None and not self._goes_on(run, step) and len(run.phases) < MOST_OPEN:
-            run.phases.append(OpenSpan(step.name, step.of, note.at))
+        elif (run := self._current(note)) is not None and not self._goes_on(step) and len(run.phases) < MOST_OPEN:
+            self._add(OpenSpan(step.name, step.of, note.at))
 
     def prepare(self, note: Note, step: Phase) -> None:
         """Infers a run and a phase whose begin was not told."""
         if note.event is None:
             return
-        run = self._current(note, ending=step.name in (RUN, OPEN_PHASES))
-        if run is None or step.name in (RUN, OPEN_PHASES) or find(run, step) is not None:
-            return
-        if f"{step.name}\0{step.of}" in run.ends:
+        whole = step.name in (RUN, OPEN_PHASES)
+        run, phases = self._current(note, ending=whole), self._phases
+        if run is None or phases is None or whole or phases.find(step) is not None or phases.is_over(step):
             return
         before = self.process.phases[step.name].begun_by
-        start = ended(run, before, step.of) if before else None
+        start = phases.ended(before, step.of) if before else None
         if start is not None or step.step == "fail":
-            begun = note.at if start is None else min(start, note.at)
-            run.phases.append(OpenSpan(step.name, step.of, begun, inferred=True))
+            self._add(OpenSpan(step.name, step.of, note.at if start is None else min(start, note.at), inferred=True))
 
     def end(self, note: Note, step: Phase, end: End) -> None:
         """The run, the phase, or every open phase."""
-        run = self.runs.open.get("")
-        if run is None or note.at < run.key:
+        run, phases = self.runs.open.get(""), self._phases
+        if run is None or phases is None or note.at < run.key:
             return
         if step.name == RUN:
             self.close("", end)
             return
-        ending = [*run.phases] if step.name == OPEN_PHASES else [find(run, step)]
+        ending = [*run.phases] if step.name == OPEN_PHASES else [phases.find(step)]
         for phase in ending:
             if phase is not None:
                 failed = note.event is None and phase.failing
                 self.close_phase(run, phase, end._replace(outcome="failure") if failed else end)
 
-    def around(self, note: Note) -> tuple[OpenRun | None, OpenSpan | None]:
-        """The open run, and the phase that the event speaks of, else the one that began last."""
-        run = self.runs.open.get("")
-        if run is None:
-            return None, None
+    def open(self, name: str, at: Millis, *, news: bool, inferred: bool) -> OpenRun:
+        """The run begins."""
+        run = super().open(name, at, news=news, inferred=inferred)
+        self._phases, self._moved = Phases(run), True
+        return run
+
+    def close(self, name: str, end: End) -> None:
+        """The run is over."""
+        super().close(name, end)
+        self._phases, self._moved = None, True
+
+    def close_phase(self, run: OpenRun, phase: OpenSpan, end: End) -> None:
+        """A phase is over."""
+        if self._phases is not None:
+            self._phases.remove(phase, max(end.at, phase.start))
+            self._moved = True
+        super().close_phase(run, phase, end)
+
+    def run_of(self, note: Note) -> OpenRun | None:
+        """The open run."""
+        return self.runs.open.get("")
+
+    def phase_of(self, run: OpenRun, note: Note) -> OpenSpan | None:
+        """The phase that the event speaks of, else the one that began last."""
+        assert self._phases is not None, "a run that is open has phases"
         for step in note.phases:
-            if (phase := find(run, step)) is not None:
-                return run, phase
-        return run, max(run.phases, key=lambda phase: phase.start, default=None)
+            if (phase := self._phases.find(step)) is not None:
+                return phase
+        return self._phases.newest()
 
     def heed_listing(self) -> None:
         """Opens the run of a job that told nothing yet; ends a run whose resource is in a state that ends runs."""
@@ -114,7 +156,7 @@ class SingleRun(Book):
     def _stage(self, stage: Stage, run: OpenRun | None) -> list[Note]:
         """The begin and end of a stage, as far as they are new; an open phase begins when the record says."""
         over = run.ends.get(f"{stage.name}\0", 0) if run else 0
-        known = find(run, Phase("end", stage.name)) if run else None
+        known = self._phases.find(Phase("end", stage.name)) if run and self._phases else None
         if known is not None and over <= stage.start:
             known.start, known.inferred = stage.start, False
         told = [self._noted(stage.start, Phase("begin", stage.name))] if known is None and over <= stage.start else []
@@ -141,15 +183,21 @@ class SingleRun(Book):
         """Whether more was told of a run than that it began; two sentences may tell of one begin."""
         return bool(run.phases or run.ends or run.error)
 
-    def _goes_on(self, run: OpenRun, step: Phase) -> bool:
+    def _goes_on(self, step: Phase) -> bool:
         """Whether a phase is open, or over while a later one is open: workers follow each other, a run goes forward."""
-        if find(run, step) is not None:
-            return True
-        if f"{step.name}\0{step.of}" not in run.ends:
-            return False
-        order = [*self.process.phases]
-        later = order[order.index(step.name) + 1 :]
-        return any(phase.name in later for phase in run.phases)
+        phases, rank = self._phases, self._rank
+        if phases is None or phases.find(step) is not None:
+            return phases is not None
+        return phases.is_over(step) and max(map(rank.__getitem__, phases.names()), default=-1) > rank[step.name]
+
+    def _heeds(self, note: Note, step: Phase) -> bool:
+        told = note.event is None or step.step == "fail" or step.outcome or step.name not in self._named
+        return bool(told) and step.name in self._known
+
+    def _add(self, phase: OpenSpan) -> None:
+        assert self._phases is not None, "a phase is part of a run"
+        self._phases.add(phase)
+        self._moved = True
 
     def _current(self, note: Note, *, ending: bool = False) -> OpenRun | None:
         """The open run; opened if there is none, ``None`` if the event is late or ends what is over."""

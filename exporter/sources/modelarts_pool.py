@@ -15,7 +15,7 @@ from exporter.ports import Reading, give
 from exporter.sources.answers import Name, asked, garbled, mark, missing, read_record, read_rows, rows_of
 from exporter.sources.pages import fingerprint, joined, newest, oldest_first, page
 from exporter.sources.scope import Scope
-from exporter.sources.times import DAY, Number, floor, iso_reader, moment
+from exporter.sources.times import DAY, IsoTimes, Number, floor, moment
 
 FIELDS = frozenset({"type"})
 STATUSES = ("Creating", "Running", "Abnormal", "Deleting", "Error")
@@ -156,7 +156,7 @@ def _read(rows: list[_Row], pool: str) -> tuple[list[Event], list[bytes]]:
     """The events of rows, and marks of the rows without a usable time."""
     events: list[Event] = []
     bad: list[bytes] = []
-    millis = iso_reader()
+    millis = IsoTimes()
     shared: dict[tuple[str | None, str | None], tuple[str, str, str, dict[str, str]]] = {}
     for row in rows:
         common = shared.get((row.type, row.reason))
@@ -166,8 +166,8 @@ def _read(rows: list[_Row], pool: str) -> tuple[list[Event], list[bytes]]:
         start, kind, reason, fields = common
         text = row.message or ""
         try:
-            began = millis(row.firstTimestamp)
-            at = began if row.lastTimestamp in (None, "", row.firstTimestamp) else millis(row.lastTimestamp)
+            began = millis[row.firstTimestamp]
+            at = began if row.lastTimestamp in (None, "", row.firstTimestamp) else millis[row.lastTimestamp]
             key = fingerprint(f"{start}{began}:{text}")
         except ValueError:
             bad.append(mark(row))

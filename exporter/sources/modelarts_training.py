@@ -16,7 +16,7 @@ from exporter.ports import Reading, give
 from exporter.sources.answers import asked, garbled, mark, missing, read_record, read_rows, rows_of
 from exporter.sources.pages import counted, fingerprint, joined, oldest_first, page
 from exporter.sources.scope import Scope
-from exporter.sources.times import BEFORE_ALL, DAY, SECOND, Number, ceiling, floor, iso_reader, number
+from exporter.sources.times import BEFORE_ALL, DAY, SECOND, IsoTimes, Number, ceiling, floor, number
 from exporter.sources.training_jobs import list_jobs
 
 FIELDS = frozenset({"level", "source"})
@@ -209,7 +209,7 @@ def _read(rows: list[_Row], job: str) -> tuple[list[Event], list[bytes]]:
     """The events of rows, each row one, and marks of the rows without a usable time."""
     events: list[Event] = []
     bad: list[bytes] = []
-    millis = iso_reader()
+    millis = IsoTimes()
     start = joined(job)
     shared: dict[tuple[str | None, str | None], tuple[str, str, dict[str, str]]] = {}
     for row in rows:
@@ -219,7 +219,7 @@ def _read(rows: list[_Row], job: str) -> tuple[list[Event], list[bytes]]:
             fields = {"level": level, "source": source}
             common = shared[row.level, row.source] = (start + joined(level, source), level, fields)
         try:
-            at = millis(row.time)
+            at = millis[row.time]
             key = fingerprint(f"{common[0]}{at}:{row.message}")
         except ValueError:
             bad.append(mark(row))

@@ -3,7 +3,6 @@
 All times are Unix milliseconds in UTC.
 """
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 from exporter.events import Millis
@@ -38,23 +37,26 @@ def iso_millis(text: str) -> Millis:
     return elapsed(moment)
 
 
-def iso_reader() -> Callable[[str], Millis]:
-    """An ``iso_millis`` that puts times together from parts it has met: the rows of a page share minutes and zones."""
-    minutes: dict[str, Millis] = {}
-    rests: dict[str, Millis] = {}
+class IsoTimes(dict[str, Millis]):
+    """RFC 3339 times by their text, each read when it is first asked for: the rows of a page share seconds, minutes and
+    zones. What is no such time raises ValueError."""
 
-    def read(text: str) -> Millis:
+    def __init__(self) -> None:
+        super().__init__()
+        self._minutes: dict[str, Millis] = {}
+        self._rests: dict[str, Millis] = {}
+
+    def __missing__(self, text: str) -> Millis:
         minute, second, rest = text[:16], text[16:19], text[19:]
-        try:
-            return minutes[minute] + SECONDS[second] + rests[rest]
-        except KeyError:
+        if minute in self._minutes and rest in self._rests and second in SECONDS:
+            at = self._minutes[minute] + SECONDS[second] + self._rests[rest]
+        else:
             at = iso_millis(text)
             if second in SECONDS:
-                minutes[minute] = iso_millis(f"{minute}Z")
-                rests[rest] = at - SECONDS[second] - minutes[minute]
-            return at
-
-    return read
+                self._minutes[minute] = iso_millis(f"{minute}Z")
+                self._rests[rest] = at - SECONDS[second] - self._minutes[minute]
+        self[text] = at
+        return at
 
 
 def unix_millis(value: int) -> Millis:

@@ -8,14 +8,13 @@ import msgspec
 
 from exporter import facts
 from exporter.events import Event as Happened
-from exporter.web.recent import MOST, Kept, Recent, newest
+from exporter.web.recent import MOST, NOTED, Kept, Recent, newest
 from exporter.web.runs import Runs
 from exporter.web.standings import Standings
 from exporter.web.views import Event, FailedRun, NodeLoss, Source, Stage, Trouble
 from exporter.web.wholes import Events
 from exporter.web.wording import changes
 
-NOTED = ("warning", "error")
 REASONS = 3  # texts that say why a run failed
 SECOND = 1.0  # the times of most vendors have no smaller part
 Name = Callable[[str, str, str], str]

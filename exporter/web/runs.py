@@ -24,7 +24,7 @@ class Runs:
     """Hears what became of runs, and what events say of nodes."""
 
     def __init__(self) -> None:
-        self._closed: OrderedDict[Place, deque[Stage]] = OrderedDict()
+        self._closed: OrderedDict[Place, deque[Span]] = OrderedDict()
         self._open: OrderedDict[Place, tuple[Stage, ...]] = OrderedDict()
         self._failed: dict[tuple[str, str], deque[FailedRun]] = {}
         self._losses: OrderedDict[Place, NodeLoss] = OrderedDict()
@@ -33,23 +33,23 @@ class Runs:
         """A resource was read: some of its spans are over, others go on."""
         place = (fact.target, fact.source, fact.resource)
         _keep(self._open, place, tuple(_opened(place, fact.open)))
-        known = self._closed.get(place, deque[Stage](maxlen=STAGES))
-        known.extend(_closed(span) for span in fact.closed)
+        known = self._closed.get(place, deque[Span](maxlen=STAGES))
+        known.extend([_lean(span) for span in fact.closed[-STAGES:]])
         _keep(self._closed, place, known)
-        for span in fact.closed:
-            if span.role == WHOLE and span.outcome == "failure":
-                self._failed.setdefault(place[:2], deque(maxlen=FAILED)).append(_failure(span, known))
+        failed = [span for span in fact.closed if span.role == WHOLE and span.outcome == "failure"]
+        for span in failed[-FAILED:]:
+            self._failed.setdefault(place[:2], deque(maxlen=FAILED)).append(_failure(span, known))
 
     def seen(self, fact: Seen) -> None:
         """Events were committed; some tell how many nodes a pool has."""
-        for event, mapped, _ in fact.rows:
-            if mapped.signals and event.at is not None and (nodes := _nodes(mapped.signals)):
+        for event, mapped in [(event, mapped) for event, mapped, _ in fact.rows if mapped.signals]:
+            if event.at is not None and (nodes := _nodes(mapped.signals)):
                 self._count((fact.target, fact.source, event.resource), event, nodes)
 
     def stages(self, target: str, source: str, resource: str) -> Sequence[Stage]:
         """The runs and phases of a resource, those that go on first, then the newest."""
         place = (target, source, resource)
-        return [*self._open.get(place, ()), *reversed(self._closed.get(place, ()))]
+        return [*self._open.get(place, ()), *map(_closed, reversed(self._closed.get(place, ())))]
 
     def failed(self) -> Sequence[FailedRun]:
         """Runs that failed, the newest first."""
@@ -117,8 +117,14 @@ def _closed(span: Span) -> Stage:
     )
 
 
-def _failure(span: Span, known: Iterable[Stage]) -> FailedRun:
+def _lean(span: Span) -> Span:
+    """Without its events, which are kept elsewhere."""
+    return msgspec.structs.replace(span, events=()) if span.events else span
+
+
+def _failure(span: Span, known: Iterable[Span]) -> FailedRun:
     stage = _closed(span)
-    phases = (one for one in known if one.attempt == stage.attempt and not one.run and one.outcome == "failure")
+    stages = [_closed(one) for one in known if one.attempt == span.attempt and one.outcome == "failure"]
+    phases = [one for one in stages if one.attempt == stage.attempt and not one.run]
     last = max(phases, key=lambda one: one.end or 0.0, default=None)
     return FailedRun(stage=stage, name="", phase=last.name if last else "", why=(stage.error,) if stage.error else ())
