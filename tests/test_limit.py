@@ -29,12 +29,13 @@ METRICS = (
     Metric("events", "counter", "", ("target", "resource", "severity")),
     Metric("lag", "histogram", "", ("target", "resource"), buckets=(1.0,)),
     Metric("nodes", "gauge", "", ("target", "resource")),
+    Metric("open", "gauge", "", ("target", "resource", "phase")),
     Metric("status", "stateset", "", ("target", "resource", "status")),
     Metric("names", "info", "", ("target", "resource", "name"), facts=1),
     Metric("reasons", "counter", "", ("target", "reason")),
 )
 CATALOGUE = Catalogue({metric.name: metric for metric in METRICS}, states={("status", ""): ("up", "down")})
-CAPPED = ("events", "lag", "nodes", "status", "names")
+CAPPED = ("events", "lag", "nodes", "open", "status", "names")
 MANY = 1000
 
 
@@ -108,6 +109,12 @@ def counts(*resources: str) -> Changes:
     return Changes(counts=dict.fromkeys([("events", ("t", id_, "warning")) for id_ in resources], 2.0))
 
 
+def moved(resource: str, phase: str, *before: str) -> Changes:
+    """A phase begins, and those before it are over."""
+    gauges: dict[Series, Moment] = {("open", ("t", resource, phase)): Moment(1.0, 0)}
+    return Changes(gauges=gauges, ended=tuple([("open", ("t", resource, name)) for name in before]))
+
+
 def everything(resource: str, number: int, at: int = 0) -> Changes:
     """A change of every kind of series of a resource."""
     place = ("t", resource)
@@ -171,7 +178,21 @@ def test_of_a_gauge_a_state_and_a_name_nothing_new_is_made_and_what_is_there_cha
             ("lag", ("t", "a")): Observed((4, 2), 2.0),
             ("lag", ("t", OTHER)): Observed((6, 2), 3.0),
         }
-        assert life.counted() == dict.fromkeys(CAPPED, 2)
+        assert life.counted() == dict.fromkeys(set(CAPPED) - {"open"}, 2)
+
+    living(story)
+
+
+def test_a_phase_that_begins_where_another_ends_has_its_room() -> None:
+    async def story(life: Life) -> None:
+        await life.begin(1)
+        await life.commit(moved("a", "queued"))
+        await life.commit(moved("b", "queued"), moved("a", "running", "queued"), moved("b", "running", "queued"))
+        assert (await life.kept()).gauges.keys() == {("open", ("t", "a", "running"))}
+        await life.commit(moved("a", "running", "running"))
+        assert (await life.kept()).gauges.keys() == {("open", ("t", "a", "running"))}
+        await life.commit(moved("a", "over", "running"), moved("a", "running"))
+        assert (await life.kept()).gauges.keys() == {("open", ("t", "a", "over"))}
 
     living(story)
 
@@ -365,6 +386,7 @@ resources = st.sampled_from([*(f"r{number}" for number in range(4)), OTHER])
 changes = (
     st.builds(everything, resources, st.integers(1, 3), st.integers(0, 3))
     | st.builds(events, resources)
+    | st.builds(moved, resources, st.sampled_from("xyz"), st.sampled_from("xyz"))
     | st.lists(resources, min_size=1).map(lambda several: counts(*several))
 )
 caps = st.integers(0, 4) | st.sampled_from([8, MANY])
@@ -410,6 +432,10 @@ def test_any_story_has_the_same_sums_as_without_a_limit_and_never_too_many_serie
             came = () if step.fails else step.changes
             assert totals([after]) == totals([before, *came]) - totals([left])
             goes_on(before, came, left, after)
+            assert (
+                before.gauges.keys() - left.gauges.keys() - {s for one in came for s in one.ended}
+                <= after.gauges.keys()
+            )
             stays_bounded(life.page, after, bounds)
 
     living(told)
@@ -438,6 +464,7 @@ def of_resource(changes: Changes, resource: str) -> Changes:
     return Changes(
         {series: by for series, by in changes.counts.items() if series[1][1] == resource},
         {series: by for series, by in changes.observed.items() if series[1][1] == resource},
+        {series: moment for series, moment in changes.gauges.items() if series[1][1] == resource},
     )
 
 

@@ -8,7 +8,7 @@ never leaves, whatever a vendor calls ``other``.
 While the limit is far away nobody looks at single series: a number of them is spent, and told anew when it is used up.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 
@@ -29,7 +29,8 @@ class Limit:
         self._most, self._families, self._has = most, families, has
         self._spare = 0  # so many can come, of whatever metric, before somebody has to look
         self._asked = 0  # so many of them may be on their way, of whatever metric
-        self._coming: dict[str, set[Series]] = {}
+        self._coming: defaultdict[str, set[Series]] = defaultdict(set)
+        self._leaving: defaultdict[str, set[Series]] = defaultdict(set)
 
     def cut(self, batch: Sequence[Changes]) -> Cut:
         """What of a batch may become true, and the metrics that are full. The batch before it has become true, or never will."""
@@ -50,6 +51,7 @@ class Limit:
         """Nothing is on its way any more."""
         self._asked = 0
         self._coming.clear()
+        self._leaving.clear()
 
     def recount(self) -> None:
         """Series have come without asking."""
@@ -64,7 +66,7 @@ class Limit:
 
     def room(self, name: str) -> int:
         """How many series more a metric may have now, at least."""
-        coming = sum([not self._has(series) for series in self._coming.get(name, ())])
+        coming = sum([not self._has(series) for series in self._coming[name]])
         return max(0, self._most - self._own(name) - coming - self._asked)
 
     def _own(self, name: str) -> int:
@@ -77,6 +79,9 @@ class Limit:
         )
 
     def _cut(self, changes: Changes, beyond: Counter[str]) -> Changes:
+        for series in changes.ended:
+            if series not in changes.gauges and self._has(series):
+                self._leaving[series[0]].add(series)
         kinds = (changes.counts, changes.observed, changes.gauges, changes.states)
         lost = {series for series in chain.from_iterable(kinds) if not self._lets_in(series)}
         if not lost:
@@ -91,10 +96,11 @@ class Limit:
         )
 
     def _lets_in(self, series: Series) -> bool:
-        if self._families[series[0]].resource is None or self._has(series):
+        name = series[0]
+        coming, leaving = self._coming[name], self._leaving[name]
+        if self._families[name].resource is None or (self._has(series) and series not in leaving):
             return True
-        coming = self._coming.setdefault(series[0], set())
-        if series not in coming and self._own(series[0]) + len(coming) >= self._most:
+        if series not in coming and self._own(name) - len(leaving) + len(coming) >= self._most:
             return False
         coming.add(series)
         return True
