@@ -75,7 +75,8 @@ class Limit:
 
     def _least_room(self) -> int:
         return min(
-            (self.room(name) for name, family in self._families.items() if family.resource is not None), default=0
+            (self.room(name) for name, family in self._families.items() if family.resource is not None),
+            default=self._most,
         )
 
     def _cut(self, changes: Changes, beyond: Counter[str]) -> Changes:
