@@ -9,7 +9,7 @@ import msgspec
 from clocks import ManualClock
 
 from exporter.collect import Collector, Habits
-from exporter.errors import SourceError
+from exporter.errors import SourceError, SourceGarbled
 from exporter.events import Answer, Ask, Event, Found, Millis, Page, Resource, Window
 from exporter.facts import Fact
 from exporter.journal import Journal
@@ -55,6 +55,7 @@ class Vendor:
         self.asked: list[str] = []
         self.truncated = False
         self.heedless = False  # whatever is asked for, it gives all that ever happened
+        self.garbles = False  # its last answer turns out to be wrong once its rows were read
         self.unreadable: tuple[bytes, ...] = ()
         self.remarks: tuple[str, ...] = ()
         self._busy: set[str] = set()
@@ -134,6 +135,8 @@ class Vendor:
             )
             given += self.rows
             if given >= len(rows):
+                if self.garbles:
+                    raise SourceGarbled(f"{resource.id}: the answer promises more and does not move on")
                 return
 
 
