@@ -15,7 +15,7 @@ from exporter.documents import Document, read_document
 from exporter.errors import ConfigError
 from exporter.events import Answer, Ask
 from exporter.facts import Noted
-from exporter.fetch import TIMEOUT, Fetcher, Route
+from exporter.fetch import CONNECT, Fetcher, Route
 from exporter.journal import Journal
 from exporter.ledger import Ledger
 from exporter.listing import Desk, Listing
@@ -206,7 +206,7 @@ def _account(
         endpoints=target.endpoints,
         clock=clock,
     )
-    sender = Sender(transport, keys, TIMEOUT)
+    sender = Sender(transport, keys, httpx.Timeout(target.timeout, connect=min(CONNECT, target.timeout)))
     huawei = target.platform == "huaweicloud"
     route = Route(
         target.name,
@@ -218,6 +218,7 @@ def _account(
         project_header="X-Project-Id" if huawei else "",
         largest=target.max_answer,
         refuses_keys=refuses_keys,
+        stamp=keys.stamp,
     )
     fetcher = Fetcher(route, sender, clock, tell, target.project_id)
     if huawei:

@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from exporter.errors import SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled, SourceGone
 from exporter.events import Answer, Ask
 from exporter.facts import Asked, BudgetLeft, Fact, Skewed, Throttled
-from exporter.fetch import REFUSED_PAUSE, TIMEOUT, Fetcher, Route
+from exporter.fetch import REFUSED_PAUSE, Fetcher, Route
 from exporter.transport import Sender
 from exporter.verdict import foreign, judge, limit_pause, read_date
 
 ASK = Ask("modelarts", "/v2/{project_id}/jobs", permission="modelarts:trainJob:list")
 PLACE = "research: modelarts GET /v2/{project_id}/jobs"
-REFUSED = "the credentials were refused: check that they exist and are enabled"
+REFUSED = "the credentials were refused: check that they exist, are enabled and have not expired"
 OK = httpx.Response(200, content=b"{}")
 
 Reply = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
@@ -75,7 +75,7 @@ class World:
             "project_header": "X-Project-Id",
         }
         settings = {"budgets": {"modelarts": self.purse, "iam": self.purse}, **base, **route}
-        sender = Sender(httpx.MockTransport(vendor), auth, TIMEOUT)
+        sender = Sender(httpx.MockTransport(vendor), auth, httpx.Timeout(30.0))
         self.fetcher = Fetcher(Route("research", **settings), sender, self.clock, self.facts.append, project)  # type: ignore[arg-type]
 
     def get(self, ask: Ask = ASK) -> Answer:

@@ -54,6 +54,7 @@ def _target(target: WrittenTarget, found: Found) -> Target:
         budget={**budget, **target.budget},
         sources=target.sources,
         max_answer=target.max_answer,
+        timeout=target.timeout,
     )
 
 

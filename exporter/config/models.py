@@ -227,6 +227,8 @@ class WrittenTarget(Part):
     """The most requests to an API host."""
     max_answer: Size = 16 * 2**20
     """A larger answer is refused: it would take the memory of the process."""
+    timeout: Interval = 30.0
+    """How long a vendor may keep silent before a request is given up."""
     sources: dict[str, Options] = {}
     """What is watched."""
 
@@ -267,6 +269,7 @@ class Target(msgspec.Struct, frozen=True):
     budget: dict[str, float]
     sources: dict[str, SourceOptions]
     max_answer: int = 16 * 2**20
+    timeout: float = 30.0
 
 
 class Config(msgspec.Struct, frozen=True):

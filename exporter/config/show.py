@@ -36,6 +36,7 @@ def _target(target: Target) -> dict[str, Any]:
         "endpoints": target.endpoints,
         "budget": {host: write_rate(rate) for host, rate in target.budget.items()},
         "max_answer": write_size(target.max_answer),
+        "timeout": write_duration(target.timeout),
         "sources": {name: _options(name, options) for name, options in target.sources.items()},
     }
 
