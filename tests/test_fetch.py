@@ -704,6 +704,21 @@ def test_refused_keys_quiet_their_whole_target_for_a_minute() -> None:
     asyncio.run(story())
 
 
+def test_new_keys_end_the_quiet_after_refused_ones_and_their_own_refusal_begins_another() -> None:
+    async def story() -> None:
+        keys = [1]
+        world = World(Vendor(httpx.Response(401), httpx.Response(401), OK), stamp=lambda: keys[0])
+        for keys[0] in (1, 2):
+            for _ in range(3):
+                with pytest.raises(SourceDenied):
+                    await world.fetcher.ask(ASK)
+        assert len(world.vendor.asked) == 2
+        keys[0] = 3
+        assert (await world.fetcher.ask(ASK)).status == 200
+
+    asyncio.run(story())
+
+
 def test_a_missing_permission_quiets_nobody_else() -> None:
     async def story() -> None:
         world = World(Vendor(httpx.Response(403), OK))
