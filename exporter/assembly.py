@@ -15,9 +15,9 @@ from exporter.documents import Document, read_document
 from exporter.errors import ConfigError
 from exporter.events import Answer, Ask
 from exporter.facts import Noted
-from exporter.fetch import TIMEOUT, Fetcher, Route
+from exporter.fetch import CONNECT, Fetcher, Route
 from exporter.journal import Journal
-from exporter.ledger import Display, Ledger
+from exporter.ledger import Ledger
 from exporter.listing import Desk, Listing
 from exporter.mapping.apply import mapper
 from exporter.mapping.catalogue import catalogue
@@ -145,10 +145,10 @@ async def make_core(store: Store, known: Known, config: Config, clock: Clock, te
     restored = await store.restore()
     if restored.age != "kept":
         tell(Noted(NO_STATE[restored.age], warning=restored.age == "lost"))
-    prometheus = Prometheus(known.catalogue, config.web.zero_hold, clock)
+    prometheus = Prometheus(known.catalogue, config.web.zero_hold, clock, config.max_series)
     for name in prometheus.restore(restored):
         tell(Noted(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))
-    ledger = Ledger(store, (prometheus,), Display(prometheus.holding, prometheus.ripe, prometheus.show))
+    ledger = Ledger(store, (prometheus,), prometheus, tell)
     recorder = Recorder(config.record.directory, config.record.limit, tell) if config.record else None
     sent = Sent("traces" in config.lanes, "logs" in config.lanes, config.stated)
     return Core(clock, tell, store, ledger, prometheus, known, restored, config.series_ttl, sent, recorder)
@@ -197,7 +197,6 @@ def make_account(
     clock: Clock,
     tell: Tell,
     transport: httpx.AsyncBaseTransport,
-    timeout: httpx.Timeout = TIMEOUT,
 ) -> Account:
     """One target's way to its platform; ``buckets`` are shared. Raises SourceDenied where its secrets cannot be read."""
     keys = credentials(
@@ -208,7 +207,7 @@ def make_account(
         endpoints=target.endpoints,
         clock=clock,
     )
-    sender = Sender(transport, keys, timeout)
+    sender = Sender(transport, keys, httpx.Timeout(target.timeout, connect=min(CONNECT, target.timeout)))
     huawei = target.platform == "huaweicloud"
     route = Route(
         target.name,
@@ -220,6 +219,7 @@ def make_account(
         project_header="X-Project-Id" if huawei else "",
         largest=target.max_answer,
         refuses_keys=refuses_keys,
+        stamp=keys.stamp,
     )
     fetcher = Fetcher(route, sender, clock, tell, target.project_id)
     if huawei:
@@ -265,7 +265,7 @@ def make_station(account: Account, name: str, core: Core) -> Station:
     )
     roster = _roster(target.name, name, options, core.restored)
     severities = core.known.catalogue.severities.get(name, ())
-    listing = Listing(desk, roster, severities, core.prometheus.declare, core.series_ttl, options.remember)
+    listing = Listing(desk, roster, severities, core.prometheus, core.series_ttl, options.remember)
     counts = options.history == "count"
     habits = Habits(options.overlap, options.reconcile, options.grace, counts, options.remember)
     pack = core.known.packs[name]

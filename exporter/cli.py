@@ -87,7 +87,9 @@ def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOpt
 def doctor(
     config: ConfigOption = None,
     set_: SetOption = None,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that an answer may take.")] = 30.0,
+    timeout: Annotated[
+        float | None, typer.Option(min=0.1, help="Seconds that an answer may take, instead of targets[].timeout.")
+    ] = None,
     output: OutputOption = Output.text,
 ) -> None:
     """Asks every vendor, live and read-only, whether all is there that the exporter needs; keeps and changes nothing."""

@@ -5,7 +5,7 @@ is worked on in slices, so that a scrape never waits for one.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -175,7 +175,7 @@ class Collector:
         await self._name(fresh, named)
         told = tally(events, growths, self.map, self._context(read))
         notes = self._journal.note(told.rows, self._desk.now())
-        read.counted = _Counted(Commit(watch, events=fresh, changes=told.changes), notes, told)
+        read.counted = _Counted(Commit(watch, fresh, told.changes, fresh=_once(fresh)), notes, told)
         return len(fresh)
 
     async def _keep(self, read: _Read, *more: Commit) -> None:
@@ -224,13 +224,14 @@ class Collector:
         """The read came to its end: everything before ``complete`` has been seen."""
         self._contact(read)
         id_, before = read.resource.id, self._roster.reached(read.resource.id)
+        own_now = int(self._desk.clock.now() * 1000)  # no key is forgotten because a vendor's clock says it is old
         closed = before.ended is not None and complete >= before.ended + self._habits.grace * 1000
         after = Progress(
             complete=complete,
             reconciled=complete if full else before.reconciled,
             ended=before.ended,
             closed=closed,
-            floor=self._reach.floor(before, min(complete, self._own_now())) if full else before.floor,
+            floor=self._reach.floor(before, min(complete, own_now)) if full else before.floor,
         )
         self._roster.progress[id_] = after
         due = full or closed or not self._contact_kept or complete - (before.complete or 0) > LAZY
@@ -263,10 +264,6 @@ class Collector:
         for fact in settled.moved:
             self._desk.tell(fact)
 
-    def _own_now(self) -> Millis:
-        """Our own clock: keys are not forgotten because a vendor's says that they are old."""
-        return int(self._desk.clock.now() * 1000)
-
     def _view(self, id_: str, *, gone: bool) -> View:
         listed = self._roster.resources.get(id_) if self._desk.per_resource else None
         contact = 0 if self._habits.history_counts else self._roster.contact or 0
@@ -295,3 +292,8 @@ class Collector:
     ) -> None:
         place = (self._desk.target, self._desk.source, resource)
         self._desk.tell(Records(*place, history, late, unreadable, truncated))
+
+
+def _once(fresh: Sequence[Event]) -> bool:
+    """Whether events that grew are unknown and happened once each."""
+    return not [1 for event in fresh if event.count != 1 or (event.began is not None and event.began != event.at)]

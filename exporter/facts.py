@@ -106,6 +106,14 @@ class Overflowed(Fact, frozen=True):
     times: int
 
 
+class Full(Fact, frozen=True):
+    """A metric has the most series it may have: new ones counted under ``other`` in the place of a resource, or were not made."""
+
+    metric: str
+    most: int
+    times: int
+
+
 class Unmapped(Fact, frozen=True):
     """A text that no rule took; ``severity`` and ``reason`` are the vendor's words, "" where it sent none."""
 

@@ -28,13 +28,13 @@ HEADERS = (
     ("Accept-Encoding", "gzip, deflate"),
     ("User-Agent", f"platform-events-exporter/{__version__}"),
 )
-TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+CONNECT = 10.0  # seconds
 
 
 class Route(msgspec.Struct, frozen=True):
     """How one target reaches its platform: base URL and budget by API, headers for every request, the largest answer.
 
-    ``refuses_keys`` says of a status and a body whether they refuse the credentials.
+    ``refuses_keys`` says of a status and a body whether they refuse the credentials, ``stamp`` changes when those do.
     """
 
     target: str
@@ -44,6 +44,7 @@ class Route(msgspec.Struct, frozen=True):
     project_header: str = ""
     largest: int = 16 * 2**20
     refuses_keys: Callable[[int, bytes], bool] = lambda status, _: status == 401
+    stamp: Callable[[], int] = lambda: 0
 
 
 class Fetcher:
@@ -53,16 +54,18 @@ class Fetcher:
         self._route, self._sender, self._clock, self._tell = route, sender, clock, tell
         self.project, self.skew = project, 0.0
         self._finding: asyncio.Task[str] | None = None
-        self._refused: tuple[float, str] | None = None  # until when nobody asks, and what the vendor said
+        self._refused: tuple[float, int, str] | None = None  # until when, or until what changes, nobody asks, and why
         self.lookup: tuple[Ask, Callable[[Answer], str]] | None = None
 
     async def ask(self, ask: Ask) -> Answer:
         """The vendor's good answer. Raises SourceError, naming the API and what is to be done.
 
-        After refused credentials nobody of this target asks for a minute: they all use the same.
+        After refused credentials nobody of this target asks for a minute, unless they change: they all use the same.
         """
-        if self._refused is not None and self._clock.steady() < self._refused[0]:
-            raise KeysRefused(self._refused[1])
+        if self._refused is not None:
+            until, stamp, why = self._refused
+            if self._clock.steady() < until and stamp == self._route.stamp():
+                raise KeysRefused(why)
         project = await self._project_id() if "{project_id}" in ask.path else None
         for attempt in range(TRIES):
             try:
@@ -140,7 +143,8 @@ class Fetcher:
             headers = sent.headers.items()
             secrets = [value for name, value in headers if name == "authorization" or name.endswith("-token")]
         refusal = judge(answer, self._place(ask), ask.permission, refused, secrets)
-        self._refused = (self._clock.steady() + REFUSED_PAUSE, str(refusal)) if refused else None
+        until = self._clock.steady() + REFUSED_PAUSE
+        self._refused = (until, self._route.stamp(), str(refusal)) if refused else None
         return refusal
 
     def _request(self, ask: Ask, project: str | None) -> httpx.Request:

@@ -1,34 +1,49 @@
 """Commits what several watches bring in one transaction, then tells the outputs; a commit is the moment an event counts.
 
 While one transaction is under way the next batch gathers, so many small pages share a commit and one page alone waits for
-nobody. What may not be shown yet is decided when the batch is made, so that the store and the exposition never disagree.
+nobody. What may not be shown yet, and what would be too many series, is decided when the batch is made, so that the store
+and the exposition never disagree.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from typing import Protocol
 
 import msgspec
 
 from exporter.errors import StoreError
-from exporter.ports import RECORD, Commit, Output, Store
+from exporter.facts import Full
+from exporter.ports import RECORD, Commit, Output, Store, Tell
 from exporter.signals import Changes, Series
 
 LARGEST = 64  # askers served by one transaction: a scrape never waits for more
 
 
-class Display(msgspec.Struct, frozen=True):
-    """How the ledger asks what is not to be shown yet, and lets out what is."""
+class Display(Protocol):
+    """What is shown, and who decides what may be."""
 
-    holding: Callable[[Changes], Collection[Series]]
-    ripe: Callable[[], Collection[Series]]
-    show: Callable[[Iterable[Series]], None]
+    def cut(self, batch: Sequence[Changes]) -> tuple[Sequence[Changes], Sequence[Full]]:
+        """What a batch may change so that no metric has too many series, and the metrics that are full."""
+        ...
+
+    def holding(self, changes: Changes) -> Collection[Series]:
+        """The series whose values are not to be shown yet."""
+        ...
+
+    def ripe(self) -> Collection[Series]:
+        """Those whose waiting is over."""
+        ...
+
+    def show(self, series: Iterable[Series]) -> None:
+        """Lets them out: what was asked for is on record and written."""
+        ...
 
 
 class Ledger:
     """The one door to the store. ``commit`` returns when its changes are durable and every output has heard of them."""
 
-    def __init__(self, store: Store, outputs: Sequence[Output], display: Display) -> None:
-        self._store, self._outputs, self._display = store, outputs, display
+    def __init__(self, store: Store, outputs: Sequence[Output], display: Display, tell: Tell) -> None:
+        self._store, self._outputs, self._display, self._tell = store, outputs, display, tell
         self._waiting: list[tuple[tuple[Commit, ...], asyncio.Future[StoreError | None]]] = []
         self._busy = asyncio.Lock()
 
@@ -78,8 +93,11 @@ class Ledger:
         batch, self._waiting = self._waiting[:most], self._waiting[most:]
         commits = [commit for several, _ in batch for commit in several]
         shown = {series for commit in commits for series in commit.shown}
-        commits = [self._marked(commit, shown) for commit in commits]
+        changes, full = self._display.cut([commit.changes for commit in commits])
+        commits = [self._marked(*pair, shown) for pair in zip(commits, changes, strict=True)]
         failed = await self._write(commits, shown)
+        for fact in full if failed is None else ():
+            self._tell(fact)
         for _, done in batch:
             done.set_result(failed)
 
@@ -94,6 +112,8 @@ class Ledger:
         self._display.show(shown)
         return None
 
-    def _marked(self, commit: Commit, shown: set[Series]) -> Commit:
-        held = [series for series in self._display.holding(commit.changes) if series not in shown]
+    def _marked(self, commit: Commit, changes: Changes, shown: set[Series]) -> Commit:
+        if changes is not commit.changes:
+            commit = msgspec.structs.replace(commit, changes=changes)
+        held = [series for series in self._display.holding(changes) if series not in shown]
         return msgspec.structs.replace(commit, held=held) if held else commit

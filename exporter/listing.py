@@ -1,6 +1,7 @@
 """Keeps what is exposed of a source's resources in step with what the vendor lists: their names, states and departure."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -36,9 +37,25 @@ class Desk(msgspec.Struct, frozen=True):
     record: Callable[[str, Ask, Answer], None] | None = None
 
 
+class Shelf(Protocol):
+    """What is exposed."""
+
+    def declare(self, series: Iterable[Series]) -> None:
+        """Shows label sets at 0."""
+        ...
+
+    def has(self, series: Series) -> bool:
+        """Whether a series is there."""
+        ...
+
+    def room(self, metric: str) -> int:
+        """How many series more a metric may have."""
+        ...
+
+
 class Listing:
-    """Lists the resources of one source. ``declare`` exposes label sets at 0; series leave ``ttl`` seconds after their resource,
-    and how far it was read is forgotten ``remember`` seconds after its last read.
+    """Lists the resources of one source. Series leave ``ttl`` seconds after their resource, and how far it was read is
+    forgotten ``remember`` seconds after its last read.
 
     ``complete`` is the vendor time of the last complete listing.
     """
@@ -48,13 +65,14 @@ class Listing:
         desk: Desk,
         roster: Roster,
         severities: Sequence[str],
-        declare: Callable[[Iterable[Series]], None],
+        shelf: Shelf,
         ttl: float,
         remember: float = 30 * 86_400.0,
     ) -> None:
-        self._desk, self._roster, self.severities, self._declare = desk, roster, severities, declare
+        self._desk, self._roster, self.severities, self._shelf = desk, roster, severities, shelf
         self._ttl, self._remembered = int(ttl * 1000), int(remember * 1000)
         self.complete: Millis | None = None
+        self._outside: dict[str, None] = {}  # resources whose name or state found no room
         self._whole_until = 0.0  # steady seconds; before it a listing may leave out what it held before
 
     async def refresh(self) -> list[Resource]:
@@ -83,7 +101,7 @@ class Listing:
         changed = self._roster.merge(found, self._desk.now(), whole)
         if whole:
             self._whole_until = steady + WHOLE
-        await self.record(changed)
+        await self.record([*changed, *self._let_in(len(changed))])
         self.complete = min(asked, date or asked)
         self._tell()
         return changed
@@ -120,7 +138,9 @@ class Listing:
 
     def expose(self) -> None:
         """Declares the series of every resource that the store remembers, at start."""
-        self._expose(self._shown(self._roster.resources.values()))
+        shown = self._shown(self._roster.resources.values())
+        self._expose(shown)
+        self._look(shown)
 
     async def record(self, changed: Sequence[Resource]) -> None:
         """Commits what was told of resources, and exposes their series."""
@@ -140,10 +160,31 @@ class Listing:
             known = ((r.id, self._roster.progress.get(r.id)) for r in changed)
             commits.extend(Commit(Watch(target, source, id_), progress=reached) for id_, reached in known if reached)
         await self._desk.ledger.commit(*commits)
+        self._look(shown)
+
+    def _look(self, resources: Iterable[Resource]) -> None:
+        """Remembers which of them are not exposed, for want of room."""
+        for resource in resources:
+            place = (self._desk.target, self._desk.source, resource.id)
+            wanted = (INFO, STATUS) if resource.status else (INFO,)
+            if all(self._shelf.has((metric, place)) for metric in wanted):
+                self._outside.pop(resource.id, None)
+            else:
+                self._outside[resource.id] = None
+
+    def _let_in(self, coming: int) -> list[Resource]:
+        """Resources that found no room before, as many as there is room for beside those ``coming``."""
+        if not self._outside:
+            return []
+        room = min(self._shelf.room(INFO), self._shelf.room(STATUS)) - coming
+        known = [self._roster.resources[id_] for id_ in self._outside if id_ in self._roster.resources]
+        waiting = self._shown(known)
+        self._outside = {resource.id: None for resource in waiting}
+        return waiting[: max(0, room)]
 
     def _expose(self, resources: Iterable[Resource]) -> None:
         place = (self._desk.target, self._desk.source)
-        self._declare((BY_RESOURCE, (*place, r.id, severity)) for r in resources for severity in self.severities)
+        self._shelf.declare((BY_RESOURCE, (*place, r.id, severity)) for r in resources for severity in self.severities)
 
     def _shown(self, resources: Iterable[Resource]) -> list[Resource]:
         limit = self._limit()

@@ -139,7 +139,7 @@ class Poller:
                 self._agenda.put(resource.id, now + handicap, interval, resource.created or 0)
 
     def _wait(self, error: SourceError, attempt: int, resource: str) -> float:
-        wait = patience(error, attempt, self._pace.rhythm.interval, self._draw)
+        wait = patience(error, attempt, self._pace.rhythm, self._draw)
         target, source = self._desk.target, self._desk.source
         self._desk.tell(PollFailed(target, source, resource, self._clock.now(), error, error.cause, wait))
         return wait

@@ -94,6 +94,7 @@ class Progress(msgspec.Struct, frozen=True):
 class Commit(msgspec.Struct, frozen=True):
     """All that one step makes true at once, or not at all.
 
+    ``fresh``: none of ``events`` is remembered and each happened once, so nothing has to be looked up.
     ``held`` are the series whose value is not to be shown yet, ``shown`` those whose waiting is over. ``contact``
     is the first contact with the target's source and is set once. ``resources`` are new or changed ones;
     ``notes`` (by resource) are kept until ``runs`` has the resource, whose value then stands for all of them; ``b""``
@@ -115,6 +116,7 @@ class Commit(msgspec.Struct, frozen=True):
     parcels: Sequence[Parcel] = ()
     forget: Millis | None = None
     forgotten: bool = False
+    fresh: bool = False
 
 
 class Restored(msgspec.Struct, frozen=True):

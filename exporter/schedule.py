@@ -96,15 +96,15 @@ class Rhythm(msgspec.Struct, frozen=True):
         return min(self.longest, max(self.interval, last) * QUIET_GROWTH)
 
 
-def patience(error: SourceError, attempt: int, interval: float, draw: random.Random) -> float:
+def patience(error: SourceError, attempt: int, rhythm: Rhythm, draw: random.Random) -> float:
     """Seconds to leave a watch alone after its ``attempt``-th failure in a row: exponential, full jitter.
 
-    A vendor's own wish is kept; a denial waits long, for only a person can help.
+    A vendor's own wish is kept; a denial waits as long as a quiet watch, for only a person can help.
     """
     if isinstance(error, SourceDenied):
-        return DENIED_WAIT * (0.9 + 0.2 * draw.random())
+        return min(DENIED_WAIT, rhythm.longest) * (0.9 + 0.2 * draw.random())
     if isinstance(error, SourceGone):
-        return interval
+        return rhythm.interval
     jittered = draw.uniform(0.1, 1.0) * min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(attempt, 20))
     if isinstance(error, SourceBusy) and error.wait:
         return error.wait + jittered

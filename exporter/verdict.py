@@ -40,7 +40,9 @@ def judge(
         wish = wished(answer, message)
         return SourceBusy(f"{place}: {said}", wish and min(wish, LONGEST_WISH))
     if answer.status == 401 or keys_refused:
-        return KeysRefused(f"{place}: {said}; the credentials were refused: check that they exist and are enabled")
+        return KeysRefused(
+            f"{place}: {said}; the credentials were refused: check that they exist, are enabled and have not expired"
+        )
     if answer.status == 403:
         return SourceDenied(f"{place}: {said}; grant {permission or 'read permission'} to these credentials")
     if answer.status == 404 and code not in UNPUBLISHED:

@@ -148,6 +148,10 @@ class Clouds(Child):
         """These are the faults from now on."""
         self._post("faults", {"faults": faults})
 
+    def behave(self, **behaviour: Any) -> None:
+        """They behave so from now on."""
+        self._post("faults", {"behaviour": behaviour})
+
     def state(self) -> dict[str, Any]:
         """GET /simulator/state."""
         state: dict[str, Any] = httpx.get(f"{self.url}/simulator/state", **DIRECT).json()

@@ -145,7 +145,7 @@ async def said(station: Station, read: bool) -> str:
 
 
 NO_JSON = "{seen}: the answer is not JSON (Expecting value: line 1 column 1 (char 0))"
-REFUSED = "the credentials were refused: check that they exist and are enabled"
+REFUSED = "the credentials were refused: check that they exist, are enabled and have not expired"
 NUMBERS = dict.fromkeys(("events", "items", "services", "clusters", "Events", "Jobs"), 5)
 WORDS = {"error_code": "X.1", "error_msg": "no\nway \x1b[31m" + "o" * 400}
 BAD: dict[str, tuple[Answer, str]] = {

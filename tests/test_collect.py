@@ -9,7 +9,7 @@ from clocks import ManualClock
 from vendor import GRACE, HOUR, PLACE, Vendor, watching
 
 from exporter.collect import SLICE
-from exporter.errors import SourceDown, SourceGone
+from exporter.errors import SourceDown, SourceGarbled, SourceGone
 from exporter.events import Window
 from exporter.facts import Contacted, Discovered, Noted, PollDone, Records
 from exporter.roster import MISSING_LISTINGS, Pick
@@ -95,6 +95,29 @@ def test_a_first_read_that_breaks_off_has_made_contact_with_its_first_answer() -
             assert sum(fact.history for fact in watched.told(Records)) == 3
 
     told(story, rows=1)
+
+
+@pytest.mark.parametrize("rows", [1, 100])
+def test_what_was_read_before_a_read_broke_off_is_on_record_and_counts_once(tmp_path: Path, rows: int) -> None:
+    async def story(vendor: Vendor) -> None:
+        store = str(tmp_path / "state.db")
+        vendor.has("a")
+        async with watching(vendor, store) as watched:
+            await watched.poll("a")
+            vendor.clock.advance(60)
+            vendor.tells("a", 20)
+            vendor.tells("a", 10)
+            vendor.garbles = True
+            with pytest.raises(SourceGarbled):
+                await watched.poll("a")
+            assert await watched.counted() == {"a": 2.0}
+        vendor.garbles = False
+        async with watching(vendor, store) as watched:
+            assert await watched.counted() == {"a": 2.0}
+            await watched.poll("a")
+            assert await watched.counted() == {"a": 2.0}
+
+    told(story, rows=rows)
 
 
 def test_contact_is_on_record_with_the_first_page(tmp_path: Path) -> None:

@@ -80,6 +80,7 @@ def test_the_whole_contract_is_read_into_values() -> None:
     assert pai.sources["pai_dlc"].event_timezone == "UTC"
     assert [path.name for path in config.mappings] == ["a.yaml", "b.yaml"]
     assert (config.web.address, config.web.zero_hold, config.series_ttl) == (("0.0.0.0", 10186), 45.0, 86400.0)
+    assert config.max_series == 20_000
 
 
 def test_sources_have_the_defaults_of_the_contract() -> None:

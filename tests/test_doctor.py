@@ -223,7 +223,7 @@ def test_refused_keys_are_told_once_and_the_vendor_is_asked_once(patient: Patien
     """Each vendor locks keys that it refuses time and again, and names them in its refusal."""
     patient.written["targets"][0]["credentials"] = {"access_key": "WRONG-ACCESS-KEY", "secret_key": "x"}
     patient.written["targets"][1]["credentials"]["access_key_secret"] = "WRONG-SECRET"
-    refused = "the credentials were refused: check that they exist and are enabled"
+    refused = "the credentials were refused: check that they exist, are enabled and have not expired"
     assert patient.odd() == [
         f"FAILED research credentials {KEYS}: modelarts POST /v2/{{project_id}}/training-job-searches: 401 APIGW.0301: Incorrect IAM authentication information: ak *** not exist; {refused}",
         *skipped(TRAINING, POOLS, SERVICES, DWS),

@@ -31,7 +31,10 @@ def table(clouds: str, garbage: str) -> dict[str, Failure]:
         "garbage": Failure("dws", garbage, "garbled", "the answer is not JSON"),
         "denied": Failure("modelarts_pool", None, "denied", "grant modelarts:pool:list"),
         "expired": Failure(
-            "pai_dlc", None, "denied", "the credentials were refused: check that they exist and are enabled"
+            "pai_dlc",
+            None,
+            "denied",
+            "the credentials were refused: check that they exist, are enabled and have not expired",
         ),
         "throttled": Failure(
             "modelarts_service", None, "throttled", "429 APIGW.0308: The throttling threshold has been reached"

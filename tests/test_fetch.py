@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from exporter.errors import KeysRefused, SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled, SourceGone
 from exporter.events import Answer, Ask
 from exporter.facts import Asked, BudgetLeft, Fact, Skewed, Throttled
-from exporter.fetch import REFUSED_PAUSE, TIMEOUT, Fetcher, Route
+from exporter.fetch import REFUSED_PAUSE, Fetcher, Route
 from exporter.transport import Sender
 from exporter.verdict import foreign, judge, limit_pause, read_date
 
 ASK = Ask("modelarts", "/v2/{project_id}/jobs", permission="modelarts:trainJob:list")
 PLACE = "research: modelarts GET /v2/{project_id}/jobs"
-REFUSED = "the credentials were refused: check that they exist and are enabled"
+REFUSED = "the credentials were refused: check that they exist, are enabled and have not expired"
 OK = httpx.Response(200, content=b"{}")
 
 Reply = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
@@ -75,7 +75,7 @@ class World:
             "project_header": "X-Project-Id",
         }
         settings = {"budgets": {"modelarts": self.purse, "iam": self.purse}, **base, **route}
-        sender = Sender(httpx.MockTransport(vendor), auth, TIMEOUT)
+        sender = Sender(httpx.MockTransport(vendor), auth, httpx.Timeout(30.0))
         self.fetcher = Fetcher(Route("research", **settings), sender, self.clock, self.facts.append, project)  # type: ignore[arg-type]
 
     def get(self, ask: Ask = ASK) -> Answer:
@@ -699,6 +699,21 @@ def test_refused_keys_quiet_their_whole_target_for_a_minute() -> None:
         assert str(still.value) == str(refused.value), "five refusals in a row would lock the keys"
         assert len(world.vendor.asked) == 1
         world.clock.advance(1)
+        assert (await world.fetcher.ask(ASK)).status == 200
+
+    asyncio.run(story())
+
+
+def test_new_keys_end_the_quiet_after_refused_ones_and_their_own_refusal_begins_another() -> None:
+    async def story() -> None:
+        keys = [1]
+        world = World(Vendor(httpx.Response(401), httpx.Response(401), OK), stamp=lambda: keys[0])
+        for keys[0] in (1, 2):
+            for _ in range(3):
+                with pytest.raises(SourceDenied):
+                    await world.fetcher.ask(ASK)
+        assert len(world.vendor.asked) == 2
+        keys[0] = 3
         assert (await world.fetcher.ask(ASK)).status == 200
 
     asyncio.run(story())

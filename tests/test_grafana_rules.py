@@ -268,6 +268,24 @@ CASES = {
         {22: Firing("PlatformRecordsUnreadable", OF_DWS, "1 records in 15 minutes; they are in no other counter.")},
         (19, 40),
     ),
+    "a metric has as many series as it may": Case(
+        counter(
+            "platform_exporter_label_overflow_total", 'metric="platform_resource_info",label="resource"', "0x20 7x60"
+        ),
+        {
+            22: Firing(
+                "PlatformSeriesFull",
+                {"metric": "platform_resource_info"},
+                "7 times in 15 minutes a new resource counted as other in it, or was not shown.",
+            )
+        },
+        (19, 40),
+    ),
+    "a word is not in the vocabulary": Case(
+        counter("platform_exporter_label_overflow_total", 'metric="platform_pool_nodes",label="state"', "0x20 7x60"),
+        {},
+        (22, 40),
+    ),
     "the budget is too small": Case(
         {},
         {

@@ -25,8 +25,10 @@ from exporter.config import Config, load, masked
 from exporter.events import Event
 from exporter.facts import Fact
 from exporter.health import Health
+from exporter.mapping.catalogue import BUILTIN
 from exporter.outputs.selfmetrics import SelfMetrics
 from exporter.ports import Commit, Watch
+from exporter.signals import OTHER, Changes
 from exporter.simulator import Cloud
 from exporter.simulator.accounts import ALIBABA_SECRET_KEY as OTHER_SECRET
 from exporter.simulator.accounts import DOMAIN, PASSWORD, SECRET_KEY, USER
@@ -231,6 +233,43 @@ def test_law_six_no_text_makes_a_series_and_the_state_file_does_not_grow_with_ti
     series, size = zip(*sizes, strict=True)
     assert len(set(series[2:])) == 1
     assert size[-1] <= 1.2 * size[5], size
+
+
+def test_law_six_resources_without_end_make_no_more_series_than_allowed_and_every_event_counts(tmp_path: Path) -> None:
+    world, happened = World(tmp_path), Counter[str]()
+    world.config = msgspec.structs.replace(world.config, max_series=7)
+
+    async def contact(running: Flow) -> None:
+        await running.round()
+
+    async def story(running: Flow) -> None:
+        for _ in range(3):
+            for _ in range(10):
+                world.clock.advance(1)
+                number, at = sum(happened.values()), int(world.clock.now() * 1000)
+                world.cloud.training_event(f"job-{number}", at, "Warning", "Task", "out of memory")
+                world.cloud.dlc_event(f"dlc-{number}", at, "Created pod: x")
+                world.cloud.dws_event(f"cluster-{number}", at, "createBackup")
+                happened.update(["modelarts_training", "pai_dlc", "dws"])
+            world.clock.advance(120)
+            await running.round()
+            assert await running.totals("platform_events_total", "source") == {(s,): n for s, n in happened.items()}
+            by_resource = await running.totals("platform_resource_events_total", "source")
+            assert by_resource == {(source,): number for source, number in happened.items()}
+            assert max(of_resources((await running.core.store.restore()).changes).values()) == 7
+        overflow = [labels for name, labels in world.own(running) if name == "platform_exporter_label_overflow_total"]
+        assert ("metric", "platform_resource_events_total") in set().union(*overflow)
+
+    world.tell(contact)
+    world.tell(story)
+    world.tell(story)
+
+
+def of_resources(changes: Changes) -> Counter[str]:
+    """How many series of resources each metric has."""
+    every = (*changes.counts, *changes.observed, *changes.gauges, *changes.states)
+    named = [(name, dict(zip(BUILTIN[name].labels, labels, strict=False)).get("resource")) for name, labels in every]
+    return Counter(name for name, resource in named if resource not in (None, OTHER))
 
 
 def file_size(folder: Path) -> int:

@@ -7,7 +7,8 @@ import pytest
 
 from exporter.errors import StoreError
 from exporter.events import Event
-from exporter.ledger import LARGEST, Display, Ledger
+from exporter.facts import Fact, Full
+from exporter.ledger import LARGEST, Ledger
 from exporter.ports import RECORD, Commit, Outbox, Restored, Watch
 from exporter.signals import Changes, Series
 
@@ -62,6 +63,7 @@ class Page:
         self.waiting: set[Series] = set()
         self.ready: set[Series] = set()
         self.steps: list[tuple[str, Sequence[Series]]] = []
+        self.full: set[Series] = set()
 
     def write(self, changes: Changes) -> None:
         self.steps.append(("write", list(changes.counts)))
@@ -70,6 +72,11 @@ class Page:
         if let_out := sorted(series):
             self.steps.append(("show", let_out))
 
+    def cut(self, batch: Sequence[Changes]) -> tuple[Sequence[Changes], Sequence[Full]]:
+        cut = [Changes({one: by for one, by in changes.counts.items() if one not in self.full}) for changes in batch]
+        lost = {one for changes in batch for one in changes.counts} & self.full
+        return cut, [Full(name, 1, 1) for name, _ in sorted(lost)]
+
     def holding(self, changes: Changes) -> Collection[Series]:
         return [series for series in changes.counts if series in self.waiting]
 
@@ -77,9 +84,9 @@ class Page:
         return set(self.ready)
 
 
-def a_ledger(store: SlowStore, page: Page | None = None) -> Ledger:
-    page = page or Page()
-    return Ledger(store, [page], Display(page.holding, page.ripe, page.show))
+def a_ledger(store: SlowStore, page: Page | None = None, facts: list[Fact] | None = None) -> Ledger:
+    page, facts = page or Page(), facts if facts is not None else []
+    return Ledger(store, [page], page, facts.append)
 
 
 def test_a_commit_alone_waits_for_nobody_and_outputs_hear_of_it_afterwards() -> None:
@@ -166,6 +173,23 @@ def test_a_series_that_the_batch_lets_out_is_not_held_again_by_it() -> None:
             [(A, [grown("y")], []), (RECORD, [], [grown("x")])]
         ]
         assert page.steps[-1] == ("show", [grown("x")]), "on the page only after it is on record"
+
+    asyncio.run(story())
+
+
+def test_what_is_too_much_is_neither_on_record_nor_shown_and_is_told_once_the_rest_counts() -> None:
+    async def story() -> None:
+        store, page, facts = SlowStore(), Page(), list[Fact]()
+        ledger = a_ledger(store, page, facts)
+        page.full, store.full = {grown("y")}, True
+        with pytest.raises(StoreError):
+            await ledger.commit(a_commit(A, "x", "y"))
+        assert facts == []
+        store.full = False
+        await ledger.commit(a_commit(A, "x", "y"))
+        assert [list(commit.changes.counts) for batch in store.kept for commit in batch] == [[grown("x")]]
+        assert page.steps == [("write", [grown("x")])]
+        assert facts == [Full("y", 1, 1)]
 
     asyncio.run(story())
 

@@ -211,6 +211,7 @@ def test_the_other_options_have_the_defaults_of_the_code() -> None:
     assert {"huaweicloud": read_rate(huawei), "alibabacloud": read_rate(alibaba)} == DEFAULT_BUDGET
     assert rows.pop("targets[].endpoints") == "the public ones"
     assert read_size(codes(rows.pop("targets[].max_answer"))[0]) == WrittenTarget.model_fields["max_answer"].default
+    assert read_duration(codes(rows.pop("targets[].timeout"))[0]) == WrittenTarget.model_fields["timeout"].default
     assert (rows.pop("otlp"), WRITTEN.otlp) == ("none", None)
     assert (rows.pop("mappings"), WRITTEN.mappings) == ("none", ())
     assert codes(rows.pop("log.level, log.format")) == [Log().level, Log().format]
@@ -222,6 +223,7 @@ def test_the_other_options_have_the_defaults_of_the_code() -> None:
     assert (rows.pop("web.enable_reload"), Web().enable_reload) == ("`false`", False)
     assert (rows.pop("web.route_prefix"), Web().route_prefix) == ("none", "")
     assert read_duration(codes(rows.pop("series_ttl"))[0]) == WRITTEN.series_ttl
+    assert codes(rows.pop("max_series")) == [str(WRITTEN.max_series)]
     assert read_size(codes(rows.pop("record.directory, record.limit"))[0]) == Record.model_fields["limit"].default
     assert WRITTEN.record is None
     assert rows == {}

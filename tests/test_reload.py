@@ -15,7 +15,7 @@ from test_ledger import A, B, Page, SlowStore, a_commit
 from test_mappings import PACKS
 from test_zero_hold import Clock, scrape
 
-from exporter.ledger import Display, Ledger
+from exporter.ledger import Ledger
 from exporter.mapping.fold import folder
 from exporter.outputs.prometheus import Prometheus
 from exporter.ports import Restored
@@ -106,7 +106,7 @@ def test_a_metric_that_left_comes_back_with_its_total_and_what_is_new_begins_at_
 def test_what_was_mapped_the_old_way_is_shown_before_the_exchange_and_the_rest_after_it() -> None:
     async def scene() -> list[str]:
         store, page, order = SlowStore(), Page(), list[str]()
-        ledger = Ledger(store, (page,), Display(page.holding, page.ripe, page.show))
+        ledger = Ledger(store, (page,), page, lambda fact: None)
 
         async def adopt() -> None:
             order.extend(["adopted", *(str(len(store.kept)),)])

@@ -265,23 +265,27 @@ def test_a_failure_is_waited_out_longer_each_time_with_full_jitter_and_never_abo
     error: SourceError, attempt: int
 ) -> None:
     most = min(300, 2**attempt)
-    waits = [patience(error, attempt, 60.0, draw) for draw in DRAWS]
+    waits = [patience(error, attempt, RHYTHM, draw) for draw in DRAWS]
     assert all(0.1 * most <= wait <= most for wait in waits)
     assert max(waits) > 0.9 * most
     assert min(waits) < 0.2 * most, "full jitter: those who failed together do not come back together"
 
 
-def test_a_denied_source_is_left_alone_for_five_minutes() -> None:
-    waits = [patience(SourceDenied("x"), attempt, 60.0, draw) for attempt in (0, 50) for draw in DRAWS]
-    assert all(270.0 <= wait <= 330.0 for wait in waits)
+@pytest.mark.parametrize(("longest", "wait"), [(3600.0, 300.0), (300.0, 300.0), (60.0, 60.0)])
+def test_a_denied_source_is_left_alone_as_long_as_a_quiet_one_but_five_minutes_at_most(
+    longest: float, wait: float
+) -> None:
+    rhythm = Rhythm(30.0, longest, 900.0)
+    waits = [patience(SourceDenied("x"), attempt, rhythm, draw) for attempt in (0, 50) for draw in DRAWS]
+    assert all(0.9 * wait <= found <= 1.1 * wait for found in waits)
 
 
 def test_a_resource_that_is_gone_is_asked_for_again_at_its_usual_time() -> None:
-    assert patience(SourceGone("x"), 7, 60.0, random.Random()) == 60.0
+    assert patience(SourceGone("x"), 7, RHYTHM, random.Random()) == RHYTHM.interval
 
 
 def test_a_vendors_own_wish_is_kept() -> None:
-    waits = [patience(SourceBusy("x", wait=1000.0), 3, 60.0, draw) for draw in DRAWS]
+    waits = [patience(SourceBusy("x", wait=1000.0), 3, RHYTHM, draw) for draw in DRAWS]
     assert all(1000.0 < wait <= 1008.0 for wait in waits)
 
 

@@ -9,11 +9,11 @@ import msgspec
 from clocks import ManualClock
 
 from exporter.collect import Collector, Habits
-from exporter.errors import SourceError
+from exporter.errors import SourceError, SourceGarbled
 from exporter.events import Answer, Ask, Event, Found, Millis, Page, Resource, Window
 from exporter.facts import Fact
 from exporter.journal import Journal
-from exporter.ledger import Display, Ledger
+from exporter.ledger import Ledger
 from exporter.listing import Desk, Listing
 from exporter.mapping.catalogue import BUILTIN, catalogue
 from exporter.mapping.fold import folder
@@ -55,6 +55,7 @@ class Vendor:
         self.asked: list[str] = []
         self.truncated = False
         self.heedless = False  # whatever is asked for, it gives all that ever happened
+        self.garbles = False  # its last answer turns out to be wrong once its rows were read
         self.unreadable: tuple[bytes, ...] = ()
         self.remarks: tuple[str, ...] = ()
         self._busy: set[str] = set()
@@ -134,6 +135,8 @@ class Vendor:
             )
             given += self.rows
             if given >= len(rows):
+                if self.garbles:
+                    raise SourceGarbled(f"{resource.id}: the answer promises more and does not move on")
                 return
 
 
@@ -165,20 +168,27 @@ class Watched:
     """One source of one target: what the exporter makes of a vendor."""
 
     def __init__(
-        self, vendor: Vendor, store: Store, per_resource: bool, habits: dict[str, Any], ttl: float, exclude: Pick
+        self,
+        vendor: Vendor,
+        store: Store,
+        per_resource: bool,
+        habits: dict[str, Any],
+        ttl: float,
+        exclude: Pick,
+        most: int,
     ) -> None:
         self.clock, self.vendor, self.store = vendor.clock, vendor, store
         self.facts: list[Fact] = []
         self.skew = vendor.ahead  # what it takes the vendor's clock for
-        self.prometheus = Prometheus(catalogue((), {"t": ("s",)}, {"s": ("Running", "Completed")}), 0.0, vendor.clock)
-        display = Display(self.prometheus.holding, self.prometheus.ripe, self.prometheus.show)
-        self.ledger = Ledger(store, (self.prometheus,), display)
+        known = catalogue((), {"t": ("s",)}, {"s": ("Running", "Completed")})
+        self.prometheus = Prometheus(known, 0.0, vendor.clock, most)
+        self.ledger = Ledger(store, (self.prometheus,), self.prometheus, self.facts.append)
         self.desk = Desk(
             *PLACE, vendor, vendor.ask, self._now, vendor.clock, self.facts.append, self.ledger, per_resource
         )
         self.habits = Habits(**{"overlap": 600.0, "reconcile": 6 * HOUR, "grace": GRACE, **habits})
         self.roster = Roster(Pick(), exclude, self.habits.grace)
-        self.listing = Listing(self.desk, self.roster, ("info",), self.prometheus.declare, ttl, self.habits.remember)
+        self.listing = Listing(self.desk, self.roster, ("info",), self.prometheus, ttl, self.habits.remember)
         pack = Pack("s", (), {}, (), frozenset(), frozenset(), {}, (), (), "")
         self.journal = Journal(*PLACE, folder(pack, "t"), None)
         self.collector = Collector(
@@ -238,12 +248,13 @@ async def watching(
     per_resource: bool = True,
     ttl: float = 24 * HOUR,
     exclude: Pick = Pick(),  # noqa: B008 (frozen)
+    most: int = 1000,
     **habits: Any,
 ) -> AsyncIterator[Watched]:
     """The source over a store, closed like after a kill: nothing is finished first."""
     opened = await open_store(store)
     try:
-        watched = Watched(vendor, Prompt(opened, vendor.clock), per_resource, habits, ttl, exclude)
+        watched = Watched(vendor, Prompt(opened, vendor.clock), per_resource, habits, ttl, exclude, most)
         await watched.restore()
         yield watched
     finally:

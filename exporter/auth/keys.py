@@ -58,7 +58,7 @@ def own_keys(login: Login, names: tuple[str, str], sign: Callable[[httpx.Request
         token = login.reveal("security_token", header=True) if "security_token" in login.values else ""
         return Keys(login.reveal(id_name, header=True), login.reveal(secret_name, header=True), token)
 
-    return Way(login.reveal(id_name, header=True), "credentials", obtain, sign, patience=0.0)
+    return Way(login.reveal(id_name, header=True), "credentials", obtain, sign, tuple(login.values.values()), 0.0)
 
 
 def read_keys(found: object, names: Sequence[Sequence[str]]) -> Keys | None:

@@ -57,6 +57,13 @@ class Signer(httpx.Auth):
         """Unix ms at which the current keys end; None if they do not, or there are none yet."""
         return self._keys.expires if self._keys else None
 
+    def stamp(self) -> int:
+        """A number that changes when somebody changes what is signed with; 0 while that cannot be read."""
+        try:
+            return self._tried()
+        except SourceDenied:
+            return 0
+
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Yields ``request`` signed, before it what it takes to get keys, and after a refusal once more."""
         await request.aread()

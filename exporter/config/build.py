@@ -29,6 +29,7 @@ def build(written: Written, found: Mapping[int, Found], files: MappingFiles, del
         otlp=written.otlp,
         log=written.log,
         series_ttl=written.series_ttl,
+        max_series=written.max_series,
         record=written.record,
         entries=tuple(files.entries),
         warnings=tuple(lines([*files.warnings, *delivery.warnings, *_cautions(written)], tree.origins)),
@@ -53,6 +54,7 @@ def _target(target: WrittenTarget, found: Found) -> Target:
         budget={**budget, **target.budget},
         sources=target.sources,
         max_answer=target.max_answer,
+        timeout=target.timeout,
     )
 
 

@@ -26,6 +26,7 @@ from exporter.config.values import (
     File,
     Interval,
     Listen,
+    Many,
     Name,
     Number,
     Place,
@@ -226,6 +227,8 @@ class WrittenTarget(Part):
     """The most requests to an API host."""
     max_answer: Size = 16 * 2**20
     """A larger answer is refused: it would take the memory of the process."""
+    timeout: Interval = 30.0
+    """How long a vendor may keep silent before a request is given up."""
     sources: dict[str, Options] = {}
     """What is watched."""
 
@@ -249,6 +252,8 @@ class Written(Part):
     """Keeping raw answers, without secrets; off without it."""
     series_ttl: Seconds = 86400.0
     """How long the series of a resource stay after it ended or vanished."""
+    max_series: Many = 100_000
+    """How many series of resources a metric may have; beyond them events count under the resource ``other``."""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -264,6 +269,7 @@ class Target(msgspec.Struct, frozen=True):
     budget: dict[str, float]
     sources: dict[str, SourceOptions]
     max_answer: int = 16 * 2**20
+    timeout: float = 30.0
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -281,6 +287,7 @@ class Config(msgspec.Struct, frozen=True):
     otlp: Otlp | None
     log: Log
     series_ttl: float
+    max_series: int = 100_000
     record: Record | None = None
     entries: tuple[Path, ...] = ()
     origins: Mapping[str, str] = {}

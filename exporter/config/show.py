@@ -21,6 +21,7 @@ def masked(config: Config) -> dict[str, Any]:
         "log": config.log.model_dump(mode="json"),
         "record": config.record.model_dump(mode="json") if config.record else None,
         "series_ttl": write_duration(config.series_ttl),
+        "max_series": config.max_series,
     }
 
 
@@ -35,6 +36,7 @@ def _target(target: Target) -> dict[str, Any]:
         "endpoints": target.endpoints,
         "budget": {host: write_rate(rate) for host, rate in target.budget.items()},
         "max_answer": write_size(target.max_answer),
+        "timeout": write_duration(target.timeout),
         "sources": {name: _options(name, options) for name, options in target.sources.items()},
     }
 

@@ -30,6 +30,8 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?\Z", re.ASCII)
 _SIZE = re.compile(r"(\d{1,15})(B|KB|MB|GB)?\Z", re.ASCII)
 _BYTES = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30}
 _LEAST_SIZE, _MOST_SIZE = 2**20, 1000 * 2**30
+_MANY = re.compile(r"-?\d{1,15}\Z", re.ASCII)
+_MOST_MANY = 10_000_000
 _ISO: TypeAdapter[timedelta] = TypeAdapter(timedelta)
 _PER = {"s": 1, "m": 60, "h": 3600}
 _RATE = re.compile(r"(\d+(?:\.\d+)?)/([smh])\Z", re.ASCII)
@@ -45,8 +47,10 @@ def quote(value: object) -> str:
     """A value as a message may show it: short ones as written, long ones and structures only by what they are."""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, int | float):
-        return f"{value:g}" if isinstance(value, float) or abs(value) < 10**15 else "a long number"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, int):
+        return str(value) if abs(value) < 10**15 else "a long number"
     if isinstance(value, str):
         return f"'{value}'" if len(value) <= 24 and value.isprintable() else "this text"
     return {"dict": "a mapping", "list": "a list", "NoneType": "nothing"}.get(type(value).__name__, "this")
@@ -223,6 +227,16 @@ def write_size(size: int) -> str:
     return f"{size // _BYTES[unit]}{unit}"
 
 
+def read_many(value: Any) -> int:
+    """A number of things, at least 1; whole, also where it is written as ``1e5``."""
+    text = f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value).strip()
+    if isinstance(value, bool) or not _MANY.match(text):
+        raise ValueError(f"{quote(value)} is not a whole number; write 100000")
+    if not 1 <= int(text) <= _MOST_MANY:
+        raise ValueError(f"{quote(value)} is out of range; write a number from 1 to {_MOST_MANY}")
+    return int(text)
+
+
 def _place(value: Any, info: ValidationInfo) -> Path:
     """A path that need not exist; a relative one starts from the folder of the file."""
     if not isinstance(value, str) or not value.strip():
@@ -249,6 +263,7 @@ Size = Annotated[
     PlainSerializer(write_size, return_type=str, when_used="json"),
     WithJsonSchema({"type": ["string", "integer"], "examples": ["100MB"]}),
 ]
+Many = Annotated[int, BeforeValidator(read_many), WithJsonSchema({"type": ["integer", "string"], "examples": [100000]})]
 Place = Annotated[Path, BeforeValidator(_place), WithJsonSchema({"type": "string"})]
 Zone = Annotated[str, BeforeValidator(read_zone)]
 Listen = Annotated[str, BeforeValidator(read_listen)]

@@ -29,8 +29,7 @@ class SingleRun(Book):
         self._rank = {name: number for number, name in enumerate(process.phases)}
         self._idle: set[Phase] = set()
         self._moved = False
-        run = runs.open.get("")
-        self._phases = Phases(run) if run is not None else None
+        self._found: Phases | None = None
 
     def recorded(self) -> list[Note]:
         """The attempts of the vendor's record that are not over yet: the begin of each but the open one, and its stages."""
@@ -77,31 +76,35 @@ class SingleRun(Book):
         """A new run, or a phase of the open one."""
         if step.name == RUN:
             self._begin_run(note)
-        elif (run := self._current(note)) is not None and not self._goes_on(step) and len(run.phases) < MOST_OPEN:
-            self._add(OpenSpan(step.name, step.of, note.at))
+        elif (run := self._current(note)) is not None and not self._goes_on(run, step) and len(run.phases) < MOST_OPEN:
+            self._add(run, OpenSpan(step.name, step.of, note.at))
 
     def prepare(self, note: Note, step: Phase) -> None:
         """Infers a run and a phase whose begin was not told."""
         if note.event is None:
             return
         whole = step.name in (RUN, OPEN_PHASES)
-        run, phases = self._current(note, ending=whole), self._phases
-        if run is None or phases is None or whole or phases.find(step) is not None or phases.is_over(step):
+        run = self._current(note, ending=whole)
+        if run is None or whole:
+            return
+        phases = self._phases(run)
+        if phases.find(step) is not None or phases.is_over(step):
             return
         before = self.process.phases[step.name].begun_by
         start = phases.ended(before, step.of) if before else None
         if start is not None or step.step == "fail":
-            self._add(OpenSpan(step.name, step.of, note.at if start is None else min(start, note.at), inferred=True))
+            begun = note.at if start is None else min(start, note.at)
+            self._add(run, OpenSpan(step.name, step.of, begun, inferred=True))
 
     def end(self, note: Note, step: Phase, end: End) -> None:
         """The run, the phase, or every open phase."""
-        run, phases = self.runs.open.get(""), self._phases
-        if run is None or phases is None or note.at < run.key:
+        run = self.runs.open.get("")
+        if run is None or note.at < run.key:
             return
         if step.name == RUN:
             self.close("", end)
             return
-        ending = [*run.phases] if step.name == OPEN_PHASES else [phases.find(step)]
+        ending = [*run.phases] if step.name == OPEN_PHASES else [self._phases(run).find(step)]
         for phase in ending:
             if phase is not None:
                 failed = note.event is None and phase.failing
@@ -110,18 +113,18 @@ class SingleRun(Book):
     def open(self, name: str, at: Millis, *, news: bool, inferred: bool) -> OpenRun:
         """The run begins."""
         run = super().open(name, at, news=news, inferred=inferred)
-        self._phases, self._moved = Phases(run), True
+        self._found, self._moved = None, True
         return run
 
     def close(self, name: str, end: End) -> None:
         """The run is over."""
         super().close(name, end)
-        self._phases, self._moved = None, True
+        self._found, self._moved = None, True
 
     def close_phase(self, run: OpenRun, phase: OpenSpan, end: End) -> None:
         """A phase is over."""
-        if self._phases is not None:
-            self._phases.remove(phase, max(end.at, phase.start))
+        if run is self.runs.open.get(""):
+            self._phases(run).remove(phase, max(end.at, phase.start))
             self._moved = True
         super().close_phase(run, phase, end)
 
@@ -131,11 +134,11 @@ class SingleRun(Book):
 
     def phase_of(self, run: OpenRun, note: Note) -> OpenSpan | None:
         """The phase that the event speaks of, else the one that began last."""
-        assert self._phases is not None, "a run that is open has phases"
+        phases = self._phases(run)
         for step in note.phases:
-            if (phase := self._phases.find(step)) is not None:
+            if (phase := phases.find(step)) is not None:
                 return phase
-        return self._phases.newest()
+        return phases.newest()
 
     def heed_listing(self) -> None:
         """Opens the run of a job that told nothing yet; ends a run whose resource is in a state that ends runs."""
@@ -156,7 +159,7 @@ class SingleRun(Book):
     def _stage(self, stage: Stage, run: OpenRun | None) -> list[Note]:
         """The begin and end of a stage, as far as they are new; an open phase begins when the record says."""
         over = run.ends.get(f"{stage.name}\0", 0) if run else 0
-        known = self._phases.find(Phase("end", stage.name)) if run and self._phases else None
+        known = self._phases(run).find(Phase("end", stage.name)) if run else None
         if known is not None and over <= stage.start:
             known.start, known.inferred = stage.start, False
         told = [self._noted(stage.start, Phase("begin", stage.name))] if known is None and over <= stage.start else []
@@ -183,20 +186,25 @@ class SingleRun(Book):
         """Whether more was told of a run than that it began; two sentences may tell of one begin."""
         return bool(run.phases or run.ends or run.error)
 
-    def _goes_on(self, step: Phase) -> bool:
+    def _goes_on(self, run: OpenRun, step: Phase) -> bool:
         """Whether a phase is open, or over while a later one is open: workers follow each other, a run goes forward."""
-        phases, rank = self._phases, self._rank
-        if phases is None or phases.find(step) is not None:
-            return phases is not None
+        phases, rank = self._phases(run), self._rank
+        if phases.find(step) is not None:
+            return True
         return phases.is_over(step) and max(map(rank.__getitem__, phases.names()), default=-1) > rank[step.name]
 
     def _heeds(self, note: Note, step: Phase) -> bool:
         told = note.event is None or step.step == "fail" or step.outcome or step.name not in self._named
         return bool(told) and step.name in self._known
 
-    def _add(self, phase: OpenSpan) -> None:
-        assert self._phases is not None, "a phase is part of a run"
-        self._phases.add(phase)
+    def _phases(self, run: OpenRun) -> Phases:
+        """Those of the open run."""
+        if self._found is None:
+            self._found = Phases(run)
+        return self._found
+
+    def _add(self, run: OpenRun, phase: OpenSpan) -> None:
+        self._phases(run).add(phase)
         self._moved = True
 
     def _current(self, note: Note, *, ending: bool = False) -> OpenRun | None:

@@ -16,7 +16,11 @@ COUNTERS: Rows = (
     ("trace_late_events_total", TS, "Events that came when the span they belong on was over; they count."),
     ("events_history_total", TS, "Events older than the first contact; they are in no other counter."),
     ("unreadable_records_total", TS, "Records of a vendor that could not be read; they are in no other counter."),
-    ("label_overflow_total", ("metric", "label"), "Label values outside their domain, shown as other."),
+    (
+        "label_overflow_total",
+        ("metric", "label"),
+        "Label values outside their domain or beyond max_series, shown as other or not at all.",
+    ),
     ("unrecorded_answers_total", (), "Answers of vendors that should have been recorded and were not."),
     ("outbox_sent_total", SIGNAL, "Records delivered by OTLP."),
     ("outbox_rejected_total", SIGNAL, "Records that the receiver refused for good."),

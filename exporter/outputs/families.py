@@ -3,7 +3,7 @@
 A state set has a table for each source, because its rows hold one line for each state that source can have.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from exporter.outputs.blocks import Block
@@ -23,7 +23,8 @@ class Head(NamedTuple):
 
 
 class Family:
-    """One metric. ``states`` are the values of a state set by source, ``""`` for every source that is not named.
+    """One metric. ``states`` are the values of a state set by source, ``""`` for every source that is not named; ``resource``
+    is where its labels name the resource, if they do.
 
     The labels of a row are those of its series: for a state set without the state, for all others complete.
     """
@@ -31,6 +32,7 @@ class Family:
     def __init__(self, metric: Metric, states: Mapping[str, tuple[str, ...]]) -> None:
         self.metric, self.vocab = metric, states
         self._target, self._source = _place(metric, "target"), _place(metric, "source")
+        self.resource = _place(metric, "resource")
         self._tables: dict[str, Table] = {}
         self._heads: dict[Format, Head] = {}
 
@@ -47,6 +49,10 @@ class Family:
         key = self.source(labels) if self.metric.kind == "stateset" else ""
         table = self._tables.get(key)
         return self._tables.setdefault(key, self._new_table(key)) if table is None else table
+
+    def tables(self) -> Collection[Table]:
+        """All its tables."""
+        return self._tables.values()
 
     def states(self, source: str) -> tuple[str, ...]:
         """The states of a source's rows; ``other`` is always one of them."""
@@ -92,7 +98,7 @@ class Family:
 
     def _new_table(self, source: str) -> Table:
         width, lines = self._shape(source)
-        return Table(width, lines, _place(self.metric, "resource"), timed=self.metric.kind in TIMED)
+        return Table(width, lines, self.resource, timed=self.metric.kind in TIMED)
 
     def _shape(self, source: str) -> tuple[int, Lines]:
         metric = self.metric

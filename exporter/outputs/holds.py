@@ -76,7 +76,7 @@ class Holds:
         hold = self._waiting.get(series)
         if hold is None:
             return False
-        hold.kept, hold.hidden = True, growth if hold.hidden is None else _sum(hold.hidden, growth)
+        hold.kept, hold.hidden = True, growth if hold.hidden is None else added(hold.hidden, growth)
         return True
 
     def ripe(self) -> frozenset[Series]:
@@ -101,7 +101,8 @@ class Holds:
         return self._answered > hold.pages and now - hold.since >= self._seconds
 
 
-def _sum(one: Growth, other: Growth) -> Growth:
+def added(one: Growth, other: Growth) -> Growth:
+    """The growth of a series by both."""
     if isinstance(one, Observed):
         assert isinstance(other, Observed), "a series is of one kind"
         return Observed(tuple(a + b for a, b in zip(one.buckets, other.buckets, strict=True)), one.sum + other.sum)

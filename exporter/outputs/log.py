@@ -29,6 +29,7 @@ class Log:
         self._failing: OrderedDict[Watch, str] = OrderedDict()
         self._outages: dict[tuple[str, str], set[str]] = {}  # what was said since a source's last success
         self._unwritten = ""  # why answers were not recorded the last time
+        self._full: set[str] = set()  # metrics of which that was said
         self._warned: set[tuple[str, str]] = set()
         self._troubled: OrderedDict[tuple[Watch, str], bool] = OrderedDict()  # whether it came up in this read
         self._listeners: dict[type[facts.Fact], Callable[[Any], None]] = {
@@ -40,6 +41,7 @@ class Log:
             facts.Records: self._records,
             facts.Unmapped: self._unmapped,
             facts.Overflowed: self._overflowed,
+            facts.Full: self._is_full,
             facts.Unrecorded: self._unrecorded,
             facts.Loaded: self._loaded,
             facts.Noted: self._noted,
@@ -115,6 +117,14 @@ class Log:
     def _overflowed(self, fact: facts.Overflowed) -> None:
         text = "a label value outside its domain became other; add it to the vocabulary of the mapping"
         self._say(logging.DEBUG, text, fact, metric=fact.metric, label=fact.label, times=fact.times)
+
+    def _is_full(self, fact: facts.Full) -> None:
+        text = (
+            f"{fact.metric} is full (max_series is {fact.most}): events of further resources count as other in it, "
+            "gauges and states of them are not shown; raise max_series, shorten series_ttl, or leave out resources by exclude"
+        )
+        self._say(logging.DEBUG if fact.metric in self._full else logging.WARNING, text, fact, times=fact.times)
+        self._full.add(fact.metric)
 
     def _unrecorded(self, fact: facts.Unrecorded) -> None:
         known, self._unwritten = fact.why == self._unwritten, fact.why

@@ -28,7 +28,7 @@ CAUSES = ("error", *(kind.cause for kind in SourceError.__subclasses__()))
 CODES = ("200", "400", "401", "403", "404", "429", "500", "502", "503", "504", "error")
 STATES = (*get_args(Life), "closed")  # closed: had its last read
 SIGNALS = ("traces", "logs", "metrics")
-CLOSED_LABELS = frozenset({"target", "source", "resource", "severity"})  # never outside their domain
+CLOSED_LABELS = frozenset({"target", "source", "severity"})  # never outside their domain
 
 
 class SelfMetrics:
@@ -59,6 +59,7 @@ class SelfMetrics:
             facts.Discovered: self._discovered,
             facts.Records: self._records,
             facts.Overflowed: lambda fact: self._count("label_overflow_total", fact.metric, fact.label, by=fact.times),
+            facts.Full: lambda fact: self._count("label_overflow_total", fact.metric, "resource", by=fact.times),
             facts.Unrecorded: lambda fact: self._count("unrecorded_answers_total", by=fact.times),
             facts.Skewed: lambda fact: self._set("clock_skew_seconds", fact.seconds, fact.target),
             facts.KeysExpire: self._keys_expire,

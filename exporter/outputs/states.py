@@ -38,6 +38,10 @@ class States:
         else:
             self._enter(family, series[1], moment.value[0], moment.at)
 
+    def described(self, series: Series) -> bool:
+        """Whether an info is there."""
+        return series in self._facts
+
     def value(self, family: Family, labels: Labels) -> float | None:
         """1 if the state set is in the state that is its last label, else 0; ``None`` if there is no such set."""
         *base, state = labels

@@ -37,6 +37,10 @@ class Table:
         """The rows of a resource, whoever's it is."""
         return list(self._by_resource.get(resource, ()))
 
+    def number(self, resource: str) -> int:
+        """How many rows a resource has."""
+        return len(self._by_resource.get(resource, ()))
+
     def find(self, labels: Labels) -> Place | None:
         """The block of a row, and where in it the row's first value is."""
         slot = self._slots.get(labels)

@@ -43,8 +43,12 @@ class _Slot(msgspec.Struct):
     anew: bool = False
     size: int = 0  # of what is written to it, in bytes
 
-    def take(self, events: Sequence[Event]) -> None:
-        """Notes the events whose count is above what is remembered."""
+    def take(self, events: Sequence[Event], *, fresh: bool) -> None:
+        """Notes the events whose count is above what is remembered; of ``fresh`` ones nothing is."""
+        if fresh:
+            keys = [event.key for event in events]
+            self.new.update(zip(keys, [key + ONCE for key in keys], strict=True))
+            return
         for event, known in zip(events, self.day.counts([event.key for event in events]), strict=True):
             if event.count <= known:
                 continue
@@ -112,7 +116,7 @@ class Draft:
         """What one commit says of the keys and the progress of its watch."""
         watch = commit.watch
         for number, run in by_day(commit.events):
-            self._slot(watch, number).take(run)
+            self._slot(watch, number).take(run, fresh=commit.fresh)
         if commit.progress is not None:
             self._progress[watch] = commit.progress
         if commit.forget is not None:

@@ -7,6 +7,7 @@ The hash is Python's own, secret to each process, so nobody can choose messages 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from operator import itemgetter
 from struct import Struct
 
@@ -129,24 +130,24 @@ def grown(days: Mapping[DayNumber, Day], events: Sequence[Event]) -> list[int]:
     """For each event how often it happened beyond what is remembered."""
     growths: list[int] = []
     for number, run in by_day(events):
-        for event, known in zip(run, _known(days, number, [event.key for event in run]), strict=True):
-            count = event.count if event.count < MOST else MOST
-            growths.append(count - known if count > known else 0)
+        known = _known(days, number, [event.key for event in run])
+        times = [event.count if event.count < MOST else MOST for event in run]
+        growths += [now - before if now > before else 0 for now, before in zip(times, known, strict=True)]
     return growths
 
 
 def by_day(events: Sequence[Event]) -> Iterator[tuple[DayNumber, Sequence[Event]]]:
     """Cuts events wherever their day changes: that of the first occurrence if they are aggregated, for ``at`` moves."""
-    start, number = 0, None
-    for index, event in enumerate(events):
-        at = event.at if event.began is None else event.began
-        own = None if at is None else at // DAY
-        if own != number:
-            if index:
-                yield number, events[start:index]
-            start, number = index, own
-    if events:
-        yield number, events[start:]
+    times = [event.at if event.began is None else event.began for event in events]
+    days = [None if at is None else at // DAY for at in times]
+    if days and days.count(days[0]) == len(days):
+        yield days[0], events
+        return
+    start = 0
+    for number, run in groupby(days):
+        end = start + len([*run])
+        yield number, events[start:end]
+        start = end
 
 
 def _known(days: Mapping[DayNumber, Day], number: DayNumber, keys: list[bytes]) -> list[int]:

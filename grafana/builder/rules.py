@@ -210,6 +210,15 @@ BLIND = (
         description='{{ $value | printf "%.0f" }} records in 15 minutes; they are in no other counter.',
     ),
     Alert(
+        name="PlatformSeriesFull",
+        value='sum by (metric) (increase(platform_exporter_label_overflow_total{label="resource"}[15m]))',
+        op=">",
+        limit=0.5,
+        severity="warning",
+        summary="{{ $labels.metric }} has no room for further resources",
+        description='{{ $value | printf "%.0f" }} times in 15 minutes a new resource counted as other in it, or was not shown.',
+    ),
+    Alert(
         name="PlatformBudgetExhausted",
         value=(
             f"label_replace({_BEHIND} > 900, {_API}) and on ({TS}) max by ({TS}) (platform_exporter_target_up) == 1"

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
@@ -162,4 +163,9 @@ async def flow(
             stations |= {name: assembly.make_station(fed, name, core) for name in account.target.sources}
         whole = Flow(core, clock, stations, stage)
         await whole.meet(watches)
-        yield whole
+        gc.collect()
+        gc.freeze()  # as the app does once it has started
+        try:
+            yield whole
+        finally:
+            gc.unfreeze()

@@ -15,7 +15,6 @@ from exporter.mapping.fold import folder
 from exporter.mapping.process import timeouts
 from exporter.ports import Clock, SystemClock
 from exporter.roster import Roster
-from exporter.schedule import patience
 from exporter.signals import Changes, Moment
 from exporter.sources import SOURCES
 from exporter.sources.scope import Scope
@@ -109,7 +108,7 @@ def _patient(ask: Callable[[Ask], Awaitable[Answer]], clock: Clock) -> Callable[
             try:
                 return await ask(request)
             except (SourceBusy, SourceDown) as error:
-                wait = patience(error, attempt, 0.0, random.Random())  # noqa: S311
+                wait = (getattr(error, "wait", None) or 0.0) + random.uniform(0.1, 1.0) * 2.0**attempt  # noqa: S311
                 if attempt == ROUNDS - 1 or wait > LONGEST_WAIT:
                     raise
                 await clock.sleep(wait)

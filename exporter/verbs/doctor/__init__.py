@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import httpx
 import msgspec
 
 from exporter.assembly import make_account
 from exporter.config import Config, Target
 from exporter.errors import SourceDenied
 from exporter.facts import Fact, Skewed
+from exporter.fetch import CONNECT
 from exporter.mapping.rules import Pack
 from exporter.ports import SystemClock
 from exporter.schedule import Bucket
@@ -20,7 +20,6 @@ from exporter.verbs.doctor.findings import Finding, Outcome, Place
 from exporter.verbs.paper import Paper
 from exporter.verbs.progress import bar, looked_on
 
-CONNECT = 10.0  # seconds for a connection, as in the exporter
 NO_SECRET = {"user", "domain"}
 LEAST = 6  # characters; what is shorter would tear other words apart
 WORDS: Mapping[Outcome, tuple[str, str]] = {
@@ -31,8 +30,9 @@ WORDS: Mapping[Outcome, tuple[str, str]] = {
 }
 
 
-async def run(config: Config, packs: Mapping[str, Pack], seconds: float, *, as_json: bool) -> int:
-    """Examines all targets side by side; an answer may take ``seconds``. The exit code: 1 if something failed."""
+async def run(config: Config, packs: Mapping[str, Pack], seconds: float | None, *, as_json: bool) -> int:
+    """Examines all targets side by side; an answer may take ``seconds``, or as long as its target says. The exit code: 1 if
+    something failed."""
     found, plain = list[Finding](), not (as_json or looked_on())
     buckets: dict[tuple[str, str], Bucket] = {}
     with bar("sources", sum(len(target.sources) for target in config.targets)) as done:
@@ -56,25 +56,25 @@ async def _target(
     index: int,
     packs: Mapping[str, Pack],
     buckets: dict[tuple[str, str], Bucket],
-    seconds: float,
+    seconds: float | None,
     done: Callable[[], None],
 ) -> list[Finding]:
     target, skews = config.targets[index], list[float]()
+    target = msgspec.structs.replace(target, timeout=seconds or target.timeout)
 
     def tell(fact: Fact) -> None:
         if isinstance(fact, Skewed):
             skews.append(fact.seconds)
 
     transport, clock = AiohttpTransport(), SystemClock()
-    timeout = httpx.Timeout(seconds, connect=min(seconds, CONNECT))
     try:
         secrets = _secrets(target)
-        account = make_account(target, buckets, clock, tell, transport, timeout)
+        account = make_account(target, buckets, clock, tell, transport)
     except SourceDenied as error:
         return [Place(target.name).found("credentials", "failed", str(error))]
     try:
         origins = dict(_origins(config, index, target.credentials))
-        means = Means(account, transport, packs, clock, min(seconds, CONNECT), origins, skews, done)
+        means = Means(account, transport, packs, clock, min(target.timeout, CONNECT), origins, skews, done)
         return [_masked(finding, secrets) for finding in await examine(means)]
     finally:
         await account.sender.aclose()

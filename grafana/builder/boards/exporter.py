@@ -221,7 +221,7 @@ MEANING = Row(
         Panel(
             title="Label values that became other",
             kind="bars",
-            about="Values outside the vocabulary of a mapping file, by metric and label.",
+            about="Values outside the vocabulary of a mapping file, and resources beyond max_series, by metric and label.",
             queries=(
                 Query(
                     f"{grown(f'platform_exporter_label_overflow_total{JOB}', 'metric, label')} > 0",
