@@ -258,6 +258,14 @@ def test_an_aggregated_event_counts_once_when_it_began_and_the_rest_when_it_was_
     }
 
 
+def test_equal_rows_that_two_answers_share_count_as_often_as_they_stand_in_one(filled: Filled) -> None:
+    """More rows of one second than an answer of training events holds."""
+    for _ in range(65):
+        for worker in (1, 2):
+            filled.cloud.training_event(JOB, at(100), "Info", "Job", f"[worker-{worker}] something happened")
+    assert summed(filled.values(), NOW, "platform_events_total") == 130
+
+
 def test_the_series_of_a_resource_are_there_while_it_is_and_a_day_longer(filled: Filled) -> None:
     cloud = filled.cloud
     cloud.add_training_job("past", created=at(300), phase="Completed", started=at(300), ended=at(280))
@@ -296,6 +304,7 @@ def test_only_what_happened_before_the_end_counts_and_what_came_before_the_span_
     }
     assert (min(found), max(found)) == (NOW - 6 * HOUR, at(100) // 1000)
     assert (found[max(found)], sum(value == 0 for value in found.values())) == (1.0, 161)
+    assert not [name for name, _ in values if name == "platform_resource_status"], "nobody knows what it was then"
     newest = {
         value
         for (name, has), one in values.items()
@@ -359,7 +368,8 @@ def test_events_read_before_the_zone_was_known_are_read_again(filled: Filled) ->
     for number in range(30):
         cloud.add_dlc_job(f"job-{number}", created=at(23 * 60))
         cloud.dlc_event(f"job-{number}", at(23 * 60 - 20), "Created pod: x")
-    cloud.dlc_event("job-0", at(30), "Created pod: y")
+    cloud.add_dlc_job("read-last", created=at(24 * 60))
+    cloud.dlc_event("read-last", at(30), "Created pod: y")
     values = filled.values(since="1d", step="5m")
     assert course(values, "platform_events_total", source="pai_dlc")[-23 * 60 + 25] == 30.0
     assert summed(values, NOW, "platform_events_total", source="pai_dlc") == 31

@@ -94,10 +94,8 @@ def _view(past: Past, span: Span, id_: str, number: int, meaning: Meaning) -> Vi
     return View(now, span.begin, shown, now if present else 0, False, attempts)
 
 
-def _as_of(resource: Resource, now: Millis, *, present: bool) -> Resource | None:
+def _as_of(resource: Resource, now: Millis, *, present: bool) -> Resource:
     """A resource as it would have been listed at a time; its state then is not known unless that was its last."""
-    if resource.created is not None and resource.created > now:
-        return None
     if present or (resource.finished is not None and resource.finished <= now):
         return resource
     return msgspec.structs.replace(resource, status="", life="active", finished=None)
