@@ -408,6 +408,16 @@ def test_what_a_vendor_refuses_for_now_or_fails_at_is_told_with_who_can_help(pat
     assert patient.cloud.requests["pai_dlc.events"] == 3, "it was asked again before that"
 
 
+def test_what_is_not_there_is_told(patient: Patient) -> None:
+    patient.cloud.faults.add("missing", "modelarts_pool.list")
+    patient.cloud.faults.add("missing", "pai_dlc.events")
+    assert patient.odd() == [
+        f"FAILED {POOLS} listing modelarts GET /v2/{{project_id}}/pools: 404 APIGW.0101: The API does not exist or has not been published.; this API is not offered there: check endpoints and region",
+        f"skipped {POOLS} events not asked: nothing was listed; modelarts:pool:get was not tried",
+        f"FAILED {PAI} events pai_dlc GET /api/v1/jobs/{DLC}/events: 404 InvalidAction.NotFound: Specified api is not found.; it is not there (any more): check region, project_id and endpoints",
+    ]
+
+
 def test_trouble_that_passes_is_none(patient: Patient) -> None:
     patient.cloud.faults.add("reset", "modelarts_pool.list", times=1)
     patient.cloud.faults.add("error", "dws", times=1)

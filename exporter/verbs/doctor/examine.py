@@ -18,8 +18,9 @@ from exporter.ports import Clock
 from exporter.sources import SOURCES
 from exporter.transport import AiohttpTransport
 from exporter.verbs.doctor.connect import Reached, Unreached, connect
+from exporter.verbs.doctor.door import Door
 from exporter.verbs.doctor.findings import Finding, Place, unconnected
-from exporter.verbs.doctor.look import Door, Look, look
+from exporter.verbs.doctor.look import Look, look
 from exporter.verbs.doctor.targets import Keys, clock, connection, credentials, project
 
 LOGINS = {"password": ("iam",), "oidc": ("sts",), "metadata": ("metadata",), "ecs_role": ("metadata",)}
