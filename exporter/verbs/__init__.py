@@ -1,1 +1,1 @@
-"""What the verbs for mapping files do: they read, judge and print, and change nothing that runs."""
+"""What the verbs that run once do: they read files or ask vendors, judge and print, and change nothing that runs."""
