@@ -187,6 +187,16 @@ def test_reads_that_follow_each_other_tell_the_same_as_one(cuts: set[int]) -> No
     assert spans[0] == spans[1]
 
 
+def test_what_is_told_within_the_second_of_the_creation_is_of_that_run_however_it_is_read() -> None:
+    """Creations have milliseconds, events have not; a restart ends the run that was created."""
+    told = ((0.0, "waits"), (10.0, "starts"), (12.0, "works"), (20.0, "restart"), (21.0, "waits"), (30.0, "over"))
+    straight, cut = Resourceful(JOBS, created=0.245), Resourceful(JOBS, created=0.245)
+    straight.read(*told)
+    for one in told:
+        cut.read(one)
+    assert straight.ended() == cut.ended() == [(19.755, "unknown"), (10.0, "success")]
+
+
 def test_an_open_phase_is_a_gauge_until_it_ends() -> None:
     job = Resourceful(JOBS, created=-5)
     series = ("platform_phase_started_timestamp_seconds", ("t", "demo", "r", "waiting"))

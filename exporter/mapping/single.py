@@ -215,7 +215,7 @@ class SingleRun(Book):
             return run
         listed = self.view.listed
         created = listed.created if listed and self.process.from_creation and "" not in self.runs.closed else None
-        if created is not None and created <= note.at:
+        if created is not None and created // 1000 * 1000 <= note.at:  # most events' times have no smaller part
             return self.open("", created, news=note.news, inferred=False)
         return self.open("", note.at, news=note.news, inferred=True)
 
