@@ -183,7 +183,7 @@ async def open_accounts(
 ) -> AsyncIterator[list[Account]]:
     """One client a target; a budget is shared by all that ask the same host for the same account."""
     buckets: dict[tuple[str, str], Bucket] = {}
-    accounts = [_account(target, buckets, clock, tell, transport()) for target in config.targets]
+    accounts = [make_account(target, buckets, clock, tell, transport()) for target in config.targets]
     try:
         yield accounts
     finally:
@@ -191,13 +191,14 @@ async def open_accounts(
             await account.sender.aclose()
 
 
-def _account(
+def make_account(
     target: Target,
     buckets: dict[tuple[str, str], Bucket],
     clock: Clock,
     tell: Tell,
     transport: httpx.AsyncBaseTransport,
 ) -> Account:
+    """One target's way to its platform; ``buckets`` are shared. Raises SourceDenied where its secrets cannot be read."""
     keys = credentials(
         target.platform,
         target.login,
@@ -287,12 +288,13 @@ def _recording(core: Core, place: tuple[str, str]) -> Callable[[str, Ask, Answer
 
 
 def _roster(target: str, source: str, options: SourceOptions, restored: Restored) -> Roster:
-    roster = Roster(_pick(options.include), _pick(options.exclude), options.grace)
+    roster = Roster(pick(options.include), pick(options.exclude), options.grace)
     place = (target, source)
     progress = {watch.resource: reached for watch, reached in restored.progress.items() if watch[:2] == place}
     roster.restore(restored.resources.get(place, {}), progress, restored.contacts.get(place))
     return roster
 
 
-def _pick(chosen: Filter) -> Pick:
+def pick(chosen: Filter) -> Pick:
+    """Which resources a filter of the configuration takes."""
     return Pick(chosen.name, chosen.status, chosen.workspace)

@@ -3,18 +3,26 @@
 import asyncio
 import json
 import os
-import signal
 import sys
-from collections.abc import Coroutine
-from enum import StrEnum
+import time
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from exporter import __version__
+from exporter import __version__, program
 from exporter.errors import ConfigError, ExporterError, StoreError
+from exporter.options import (
+    ConfigOption,
+    Output,
+    OutputOption,
+    Schema,
+    SetOption,
+    SpeedOption,
+    read_config,
+    read_text,
+)
 from exporter.secret import Secret
 
 cli = typer.Typer(
@@ -24,26 +32,6 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=True,
 )
-ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Configuration file (YAML 1.2 or JSON).")]
-SetOption = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, wins over environment and file.")]
-
-
-class Output(StrEnum):
-    """What ``check`` writes."""
-
-    text = "text"
-    json = "json"
-
-
-class Schema(StrEnum):
-    """What ``schema`` describes."""
-
-    config = "config"
-    mapping = "mapping"
-
-
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="json where a machine reads.")]
-SpeedOption = Annotated[float, typer.Option(min=0.01, max=1000, help="1 gives about two events a second.")]
 
 
 def main() -> None:
@@ -52,18 +40,20 @@ def main() -> None:
         code = cli(prog_name="platform-events-exporter", standalone_mode=False)
     except typer.TyperException as error:
         what = " ".join(error.format_message().split())
-        _fail([f"{what.rstrip('.')} (see --help)"] if what else [], error.exit_code)
+        program.fail([f"{what.rstrip('.')} (see --help)"] if what else [], error.exit_code)
     except ConfigError as error:
-        _fail(error.problems, 2)
+        program.fail(error.problems, 2)
     except StoreError as error:  # before anything ran; trouble later comes in a group
-        _fail([str(error)], 2)
+        program.fail([str(error)], 2)
     except ExporterError as error:
-        _fail([str(error)], 1)
+        program.fail([str(error)], 1)
     except BaseExceptionGroup as group:
         expected, bugs = group.split(ExporterError)
         if bugs is not None:
             raise bugs from None
-        _fail(dict.fromkeys(str(error) for error in _leaves(expected)), 1)  # several may meet the same trouble
+        program.fail(
+            dict.fromkeys(str(error) for error in program.leaves(expected)), 1
+        )  # several may meet the same trouble
     raise SystemExit(code)
 
 
@@ -76,29 +66,38 @@ def run(config: ConfigOption = None, set_: SetOption = None) -> None:
     def read() -> Config:
         return load(config, environ=os.environ, sets=set_ or ())
 
-    _run(app.run(read(), reread=read))
+    program.run(app.run(read(), reread=read))
 
 
 @cli.command()
 def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOption = Output.text) -> None:
     """Checks configuration, mappings and the tests inside them; asks no vendor."""
-    from exporter import assembly, forecast
-    from exporter.config import load
+    from exporter import forecast
     from exporter.verbs import checking
 
-    try:
-        loaded = load(config, environ=os.environ, sets=set_ or ())
-        known = assembly.read_known(loaded)
-    except ConfigError as error:
-        if output is Output.json:
-            print(json.dumps({"ok": False, "problems": error.problems}, indent=2))
-            raise typer.Exit(2) from None
-        raise
+    loaded, known = read_config(config, set_, output)
     report = forecast.report(loaded, known.packs, known.catalogue)
     if output is Output.json:
         print(json.dumps(report, indent=2))
     else:
         checking.write(report)
+
+
+@cli.command()
+def doctor(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=0.1, help="Seconds that an answer may take, instead of targets[].timeout.")
+    ] = None,
+    output: OutputOption = Output.text,
+) -> None:
+    """Asks every vendor, live and read-only, whether all is there that the exporter needs; keeps and changes nothing."""
+    from exporter.verbs import doctor as verb
+
+    loaded, known = read_config(config, set_, output)
+    work = verb.run(loaded, known.packs, timeout, as_json=output is Output.json)
+    raise typer.Exit(program.run(work, program.INTERRUPTED))
 
 
 @cli.command("test")
@@ -127,7 +126,7 @@ def explain(
     if source is not None and source not in SOURCES:
         raise ConfigError(f"--source {source}: no such source; write one of {', '.join(SOURCES)}")
     form: Any = "stub" if stub else output.value
-    raise typer.Exit(explaining.run(_read_text(file), source, mapping or (), form))
+    raise typer.Exit(explaining.run(read_text(file), source, mapping or (), form))
 
 
 @cli.command()
@@ -143,6 +142,28 @@ def replay(
     from exporter.verbs import replaying
 
     raise typer.Exit(replaying.run(recorded, old or (), mapping or (), as_json=output is Output.json))
+
+
+@cli.command()
+def backfill(
+    since: Annotated[str, typer.Option(help="From when on: 7d for so long ago, or an ISO 8601 time.")],
+    file: Annotated[str, typer.Option("--output", "-o", help="The file to write; - is standard output.")],
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    until: Annotated[str, typer.Option(help="Until when: the first contact of an exporter that runs.")] = "now",
+    step: Annotated[str, typer.Option(help="Time between two samples, at most 5m.")] = "60s",
+    label: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for every sample, as a scrape adds them.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Asks the vendors for their past, and writes it as OpenMetrics for promtool tsdb create-blocks-from."""
+    from exporter.verbs import backfill as verb
+    from exporter.verbs.backfill.file import Wish, read_labels
+    from exporter.verbs.backfill.span import read_span
+
+    span = read_span(since, until, step, time.time())
+    loaded, known = read_config(config, set_, Output.text)
+    wish = Wish(span, read_labels(label or (), known.catalogue.metrics), file, force)
+    raise typer.Exit(program.run(verb.run(loaded, known, wish), program.INTERRUPTED))
 
 
 @cli.command()
@@ -165,7 +186,7 @@ def demo(
     """Shows the exporter at work on two simulated clouds."""
     from exporter import demo as show
 
-    _run(show.run(port, seconds, speed))
+    program.run(show.run(port, seconds, speed))
 
 
 @cli.command()
@@ -193,7 +214,7 @@ def simulate(
         print(json.dumps(configuration(base, store="state.db")), flush=True)
 
     try:
-        _run(serve(cloud, (host or "127.0.0.1").strip("[]"), int(port), ready))
+        program.run(serve(cloud, (host or "127.0.0.1").strip("[]"), int(port), ready))
     except OSError as error:
         what = os.strerror(error.errno) if error.errno else error
         raise ConfigError(f"--listen {listen}: {what}; choose another port") from error
@@ -220,7 +241,7 @@ def top(
         else:
             console.print(show.render(show.read(body, url)))
         return
-    _run(show.watch(way, console))
+    program.run(show.watch(way, console))
 
 
 @cli.command()
@@ -250,49 +271,3 @@ def healthcheck(
 def version() -> None:
     """Prints the version."""
     print(__version__)
-
-
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_until_told(work))
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        raise typer.Exit(0) from None
-
-
-async def _until_told(work: Coroutine[Any, Any, None]) -> None:
-    """SIGTERM ends what has no better way to hear of it as Ctrl-C does: everything is tidied up first."""
-    me = asyncio.current_task()
-    assert me is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
-    await work
-
-
-def _read_text(file: str) -> str:
-    try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return data.decode()
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read ({error.strerror}); check the path") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{file}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
-
-
-def _loop_factory() -> Any:
-    try:
-        import uvloop
-    except ImportError:  # not made for this platform
-        return None
-    return uvloop.new_event_loop
-
-
-def _leaves(group: BaseExceptionGroup[Any] | None) -> list[BaseException]:
-    if group is None:
-        return []
-    return [leaf for e in group.exceptions for leaf in (_leaves(e) if isinstance(e, BaseExceptionGroup) else [e])]
-
-
-def _fail(lines: Any, code: int) -> NoReturn:
-    for line in lines:
-        print(line, file=sys.stderr)
-    raise SystemExit(code)

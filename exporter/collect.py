@@ -15,13 +15,14 @@ from exporter.completeness import Completeness
 from exporter.conversation import converse
 from exporter.events import Answer, Ask, Event, Found, Millis, Page, Resource
 from exporter.facts import Contacted, Noted, Overflowed, PollDone, Records, Seen, Unmapped
-from exporter.journal import Journal, Settled, written
+from exporter.journal import Journal, Settled
+from exporter.ledger import Ticket
 from exporter.listing import Desk, Listing
 from exporter.ports import Commit, Fold, Map, Progress, Store, Watch
 from exporter.reach import Reach, above, forgettable
 from exporter.roster import Roster
 from exporter.signals import Metric
-from exporter.spans import Note, View
+from exporter.spans import View
 from exporter.tally import Context, History, Tallied, changes_of, tally
 
 SLICE = 500  # events between two chances for a scrape
@@ -43,18 +44,17 @@ class Habits(msgspec.Struct, frozen=True):
 
 
 class _Counted(NamedTuple):
-    """A slice that is counted and not yet on record: what to commit, what it says of runs, and what to tell then."""
+    """A slice that is counted and goes on record with the next transaction, and what is to be told then."""
 
-    commit: Commit
-    notes: dict[str, list[Note]]
+    ticket: Ticket
     told: Tallied
 
 
 class _Read(msgspec.Struct):
     """What is learned during one read: the vendor's date of its first answer, and what it brought.
 
-    ``counted`` is on record before anybody is asked for anything more; at the end of the read it goes on record together
-    with what the read means for runs.
+    ``counted`` is on record before anybody is asked for anything more; at the end of the read that is together with what
+    the read means for runs.
     """
 
     resource: Resource
@@ -175,21 +175,19 @@ class Collector:
         await self._name(fresh, named)
         told = tally(events, growths, self.map, self._context(read))
         notes = self._journal.note(told.rows, self._desk.now())
-        read.counted = _Counted(Commit(watch, fresh, told.changes, fresh=_once(fresh)), notes, told)
+        commit = Commit(watch, fresh, told.changes, notes=notes, fresh=_once(fresh))
+        read.counted = _Counted(self._desk.ledger.put(self._marked(commit)), told)
         return len(fresh)
 
-    async def _keep(self, read: _Read, *more: Commit) -> None:
-        """The commit that makes a slice count, ``more`` in the same transaction. What ``more`` says of the runs of a
-        resource takes the place of the notes of it."""
+    async def _keep(self, read: _Read, more: Commit | None = None) -> None:
+        """Sees to it that what was counted is on record, with ``more``; then tells of it."""
         counted, read.counted = read.counted, None
-        if counted is None:
-            await self._commit(*more)
-            return
-        settled = {resource for commit in more for resource in commit.runs}
-        notes = {resource: written(its) for resource, its in counted.notes.items() if resource not in settled}
-        await self._commit(msgspec.structs.replace(counted.commit, notes=notes), *more)
-        self._tell(counted.told, read.resource.id)
-        self._desk.tell(Seen(self._desk.target, self._desk.source, self._desk.clock.now(), counted.told.rows))
+        if more is not None:
+            await self._commit(more)
+        if counted is not None:
+            await self._desk.ledger.kept(counted.ticket)
+            self._tell(counted.told, read.resource.id)
+            self._desk.tell(Seen(self._desk.target, self._desk.source, self._desk.clock.now(), counted.told.rows))
 
     async def _name(self, fresh: Iterable[Event], named: Mapping[str, Resource]) -> None:
         """Records the resources that only events name, before the events count: once they do, nobody tells of it again."""
@@ -245,7 +243,7 @@ class Collector:
         read_now = [id_] if self._desk.per_resource else {*self._journal.waiting(), *self._journal.open()}
         settled = self._settled(read_now, gone=closed)
         runs = self._said(commit, settled)
-        await self._keep(read, *((runs,) if runs is not commit or due else ()))
+        await self._keep(read, runs if runs is not commit or due else None)
         self._moved(settled)
 
     def _settled(self, resources: Iterable[str], *, gone: bool) -> Settled:
@@ -270,13 +268,15 @@ class Collector:
         attempts = self._attempts.take(id_)
         return View(self._desk.now(), contact, listed, self._roster.seen.get(id_, 0), gone, attempts)
 
-    async def _commit(self, *commits: Commit) -> None:
-        if not commits:
-            return
-        if not self._contact_kept:
-            commits = (msgspec.structs.replace(commits[0], contact=self._roster.contact), *commits[1:])
-        await self._desk.ledger.commit(*commits)
-        self._contact_kept = self._contact_kept or commits[0].contact is not None
+    async def _commit(self, commit: Commit) -> None:
+        await self._desk.ledger.commit(self._marked(commit))
+
+    def _marked(self, commit: Commit) -> Commit:
+        """The first commit of all says when contact was made."""
+        if self._contact_kept:
+            return commit
+        self._contact_kept = self._roster.contact is not None
+        return msgspec.structs.replace(commit, contact=self._roster.contact)
 
     def _tell(self, told: Tallied, resource: str) -> None:
         if told.history or told.late:

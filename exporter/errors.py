@@ -5,7 +5,8 @@ ExporterError
 ├── SourceError        the schedule: leave this watch alone for a while, then ask again
 │   ├── SourceDown         no answer, cut answer, or 5xx
 │   ├── SourceBusy         429; ``wait`` seconds if the vendor said so
-│   ├── SourceDenied       401 after one refresh, or 403: only a person can help, so wait long
+│   ├── SourceDenied       403: only a person can help, so wait long
+│   │   └── KeysRefused        401 after one refresh: nobody of this target can ask for anything
 │   ├── SourceGone         404: the resource does not exist (any more)
 │   └── SourceGarbled      an answer that cannot be read, or a page that does not move
 └── StoreError         the process: going on would lose or repeat events
@@ -54,6 +55,10 @@ class SourceDenied(SourceError):
     """Credentials or permissions are missing; asking again soon is useless."""
 
     cause = "denied"
+
+
+class KeysRefused(SourceDenied):
+    """The credentials themselves were refused, or cannot be read."""
 
 
 class SourceGone(SourceError):

@@ -13,7 +13,7 @@ import httpx
 import msgspec
 
 from exporter import __version__
-from exporter.errors import SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled
+from exporter.errors import KeysRefused, SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled
 from exporter.events import Answer, Ask, Millis
 from exporter.facts import Asked, BudgetLeft, Skewed, Throttled
 from exporter.ports import Budget, Clock, Tell
@@ -65,7 +65,7 @@ class Fetcher:
         if self._refused is not None:
             until, stamp, why = self._refused
             if self._clock.steady() < until and stamp == self._route.stamp():
-                raise SourceDenied(why)
+                raise KeysRefused(why)
         project = await self._project_id() if "{project_id}" in ask.path else None
         for attempt in range(TRIES):
             try:

@@ -20,11 +20,6 @@ _write = msgspec.msgpack.Encoder().encode
 _read_note, _read_runs = msgspec.msgpack.Decoder(list[Note]).decode, msgspec.msgpack.Decoder(Runs).decode
 
 
-def written(notes: Sequence[Note]) -> bytes:
-    """Notes as ``restore`` reads them."""
-    return _write(notes)
-
-
 class Settled(msgspec.Struct, frozen=True):
     """What complete reads of some resources make of their runs, to be committed at once."""
 
@@ -58,8 +53,8 @@ class Journal:
             if watch[:2] == (self._target, self._source):
                 self._waiting[watch.resource] = [note for body in bodies for note in _read_note(body)]
 
-    def note(self, rows: Iterable[Row], seen: Millis) -> dict[str, list[Note]]:
-        """Takes down what new events say of runs; gives that back, by resource, to be kept until it is settled."""
+    def note(self, rows: Iterable[Row], seen: Millis) -> dict[str, bytes]:
+        """Takes down what new events say of runs; gives back what is to be kept of it, by resource."""
         fresh: dict[str, list[Note]] = {}
         for event, mapped, news in rows:
             if mapped.phases or (self._encode is not None and not mapped.dropped):
@@ -71,7 +66,7 @@ class Journal:
                 fresh.setdefault(event.resource, []).append(Note(at, mapped.rule or "", news > 0, mapped.phases, told))
         for resource, notes in fresh.items():
             self._waiting.setdefault(resource, []).extend(notes)
-        return fresh
+        return {resource: _write(notes) for resource, notes in fresh.items()}
 
     def waiting(self) -> list[str]:
         """The resources of which something is noted."""

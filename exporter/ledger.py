@@ -16,6 +16,7 @@ from exporter.facts import Full
 from exporter.ports import RECORD, Commit, Output, Store, Tell
 from exporter.signals import Changes, Series
 
+Ticket = asyncio.Future[StoreError | None]
 LARGEST = 64  # askers served by one transaction: a scrape never waits for more
 
 
@@ -44,7 +45,7 @@ class Ledger:
 
     def __init__(self, store: Store, outputs: Sequence[Output], display: Display, tell: Tell) -> None:
         self._store, self._outputs, self._display, self._tell = store, outputs, display, tell
-        self._waiting: list[tuple[tuple[Commit, ...], asyncio.Future[StoreError | None]]] = []
+        self._waiting: list[tuple[tuple[Commit, ...], Ticket]] = []
         self._busy = asyncio.Lock()
 
     async def commit(self, *commits: Commit) -> None:
@@ -52,10 +53,18 @@ class Ledger:
 
         Who asked may go away meanwhile: the commits are made all the same, and no second transaction begins beside them.
         """
-        done: asyncio.Future[StoreError | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((commits, done))
-        await asyncio.shield(self._turn(done))
-        if (error := done.result()) is not None:
+        await self.kept(self.put(*commits))
+
+    def put(self, *commits: Commit) -> Ticket:
+        """Lays down commits for the next transaction, whoever asks for it; who lays them down sees to it by ``kept``."""
+        ticket: Ticket = asyncio.get_running_loop().create_future()
+        self._waiting.append((commits, ticket))
+        return ticket
+
+    async def kept(self, ticket: Ticket) -> None:
+        """Returns when the commits of a ticket are made; as ``commit``."""
+        await asyncio.shield(self._turn(ticket))
+        if (error := ticket.result()) is not None:
             raise error
 
     async def let_out(self) -> None:
@@ -84,9 +93,9 @@ class Ledger:
             while self._waiting:
                 await self._flush()
 
-    async def _turn(self, done: asyncio.Future[StoreError | None]) -> None:
+    async def _turn(self, ticket: Ticket) -> None:
         async with self._busy:
-            if not done.done():
+            while not ticket.done():
                 await self._flush()
 
     async def _flush(self, most: int = LARGEST) -> None:
@@ -98,8 +107,8 @@ class Ledger:
         failed = await self._write(commits, shown)
         for fact in full if failed is None else ():
             self._tell(fact)
-        for _, done in batch:
-            done.set_result(failed)
+        for _, ticket in batch:
+            ticket.set_result(failed)
 
     async def _write(self, commits: Sequence[Commit], shown: Collection[Series]) -> StoreError | None:
         try:

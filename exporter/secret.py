@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from exporter.errors import SourceDenied
+from exporter.errors import KeysRefused
 
 
 class Secret:
@@ -12,7 +12,7 @@ class Secret:
         self._text, self._path, self._stamp = text, path, (0, 0, 0)
 
     def reveal(self) -> str:
-        """The current value, without the newline that editors leave. Raises SourceDenied if its file went away."""
+        """The current value, without the newline that editors leave. Raises KeysRefused if its file went away."""
         if self._path is not None:
             try:
                 stat = self._path.stat()
@@ -21,7 +21,7 @@ class Secret:
                     self._text, self._stamp = self._path.read_text("utf-8").strip(), stamp
             except (OSError, UnicodeDecodeError) as error:
                 # from None: a decoding error carries the whole content
-                raise SourceDenied(f"{self._path}: cannot read the secret ({_short(error)}); mount it again") from None
+                raise KeysRefused(f"{self._path}: cannot read the secret ({_short(error)}); mount it again") from None
         return self._text or ""
 
     def __repr__(self) -> str:

@@ -114,6 +114,10 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         if self._session is not None:
             await self._session.close()
 
+    def way(self, url: str) -> str:
+        """The proxy that a request for ``url`` goes through, without its login; "" where it goes there directly."""
+        return self._proxy(httpx.URL(url))[0] or ""
+
     def _proxy(self, url: httpx.URL) -> tuple[str | None, list[tuple[str, str]]]:
         """The proxy's address and, apart from it (an address is shown in messages), the header that says who asks."""
         proxy = self._proxies.get(url.scheme)

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 import msgspec
 
-from exporter.errors import SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled, SourceGone
+from exporter.errors import KeysRefused, SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled, SourceGone
 from exporter.events import Answer, Millis
 
 THROTTLED = ("APIGW.0308", "APIG.0308", "ModelArts.2799", "ModelArts.6101", "Throttling")
@@ -40,7 +40,7 @@ def judge(
         wish = wished(answer, message)
         return SourceBusy(f"{place}: {said}", wish and min(wish, LONGEST_WISH))
     if answer.status == 401 or keys_refused:
-        return SourceDenied(
+        return KeysRefused(
             f"{place}: {said}; the credentials were refused: check that they exist, are enabled and have not expired"
         )
     if answer.status == 403:

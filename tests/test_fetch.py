@@ -14,7 +14,7 @@ from clocks import ManualClock
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exporter.errors import SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled, SourceGone
+from exporter.errors import KeysRefused, SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled, SourceGone
 from exporter.events import Answer, Ask
 from exporter.facts import Asked, BudgetLeft, Fact, Skewed, Throttled
 from exporter.fetch import REFUSED_PAUSE, Fetcher, Route
@@ -122,9 +122,9 @@ HTML = "\r\n <html><head><title>502 Bad Gateway</title></head></html>"
         (400, '{"code": "A\\nB\\u001b[31m", "message": "x\\n\\ny\\u0007z"}', SourceGarbled, "400 A B [31m: x y z"),
         (400, json.dumps({"code": "c" * 99, "message": "m" * 999}), SourceGarbled, f"400 {'c' * 64}: {'m' * 160}"),
         # every status
-        (401, '{"error_code": "APIGW.0301", "error_msg": "Incorrect IAM authentication information"}', SourceDenied,
+        (401, '{"error_code": "APIGW.0301", "error_msg": "Incorrect IAM authentication information"}', KeysRefused,
          f"401 APIGW.0301: Incorrect IAM authentication information; {REFUSED}"),
-        (401, "", SourceDenied, f"401; {REFUSED}"),
+        (401, "", KeysRefused, f"401; {REFUSED}"),
         (403, '{"error_msg": "Policy does not allow it."}', SourceDenied,
          "403: Policy does not allow it.; grant modelarts:trainJob:list to these credentials"),
         (404, '{"error_code": "ModelArts.2758", "error_msg": "Job not found"}', SourceGone, "404 ModelArts.2758: Job not found"),
@@ -169,7 +169,7 @@ def test_a_code_that_refuses_the_keys_counts_as_a_401_whatever_its_status(status
         return status >= 400 and b"InvalidAccessKeyId" in body
 
     error = World(Vendor(httpx.Response(status, content=body)), refuses_keys=refuses).fail()
-    assert type(error) is SourceDenied
+    assert type(error) is KeysRefused
     said = f"{status} InvalidAccessKeyId.NotFound: Specified access key is not found."
     assert str(error) == f"{PLACE}: {said}; {REFUSED}"
 

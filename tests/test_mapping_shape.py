@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from exporter.mapping.holes import STOPS, TYPES
 from exporter.mapping.shadow import covers
-from exporter.mapping.shape import Shape, parse_shape, splitter, stopped
+from exporter.mapping.shape import Shape, fitted, parse_shape, splitter, stopped
 
 WORD = st.text(st.characters(exclude_characters=STOPS, exclude_categories=["Z", "C"]), min_size=1, max_size=12)
 WHOLE = st.integers(-(10**17), 10**17)
@@ -137,7 +137,11 @@ def test_where_a_shape_stopped_is_told_if_and_only_if_it_does_not_fit(shape: Sha
     tried = shape.literals[0] + text + shape.literals[-1]
     for candidate in (text, tried):
         stop = stopped(shape, candidate)
-        assert (stop is None) == (shape.fit(candidate) is not None) == (shape.test(candidate) == ())
+        values = shape.fit(candidate)
+        assert (stop is None) == (values is not None)
+        for keep in (True, False):
+            told = fitted(shape, lambda first, found, last: (first, found, last), keep=keep)(1, candidate, 2)
+            assert told == (None if values is None else (1, values if keep else (), 2))
         assert stop is None or 0 <= stop.at <= len(candidate)
 
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 import pytest
+from clocks import ManualClock
 from hypothesis import given
 from hypothesis import strategies as st
 from processes import Clouds, Exporter, closing, configured, total, until
@@ -14,14 +16,16 @@ from test_end_to_end import event
 from test_ledger import A, B, Page, SlowStore, a_commit
 from test_mappings import PACKS
 from test_zero_hold import Clock, scrape
+from vendor import Vendor, watching
 
 from exporter.ledger import Ledger
+from exporter.mapping.catalogue import catalogue as catalogued
 from exporter.mapping.fold import folder
 from exporter.outputs.prometheus import Prometheus
 from exporter.ports import Restored
 from exporter.reload import prints
-from exporter.signals import Catalogue, Changes, Metric, Moment, Observed, Phase, Series
-from exporter.spans import Note, Runs, SpanEvent, View
+from exporter.signals import Catalogue, Changes, Count, Mapped, Metric, Moment, Observed, Phase, Series
+from exporter.spans import Folded, Note, Runs, SpanEvent, View
 
 STATUS, RESOURCES = "platform_resource_status", "platform_resources"
 FIXED = {
@@ -125,6 +129,51 @@ def test_what_was_mapped_the_old_way_is_shown_before_the_exchange_and_the_rest_a
     order = asyncio.run(scene())
     assert order[:2] == ["turned", "adopted"]
     assert order[-1].endswith("['b']]"), "what came later was committed later"
+
+
+def test_a_mapping_is_exchanged_at_any_moment_of_a_read_and_what_was_counted_before_stays() -> None:
+    """``moment`` counts turns of the loop: some are while a slice is counted and not on record yet."""
+    own, base = VARIANTS[1], catalogued((), {"t": ("s",)}, {"s": ("Running",)})
+    assert own is not None
+    old = msgspec.structs.replace(base, metrics=base.metrics | {"own": own})
+
+    async def scene(moment: int) -> bool:
+        vendor = Vendor(ManualClock(), rows=2)
+        vendor.has("a")
+        async with watching(vendor) as watched:
+            await watched.poll("a")
+            nothing = await watched.store.restore()
+            watched.prometheus.adopt(old, nothing)
+            watched.collector.learn(
+                lambda event: Mapped("info", "R", "r", (Count(("own", ("x",))),)), old.metrics, _no_runs
+            )
+            vendor.clock.advance(60)
+            for ago in range(5):
+                vendor.tells("a", ago)
+
+            async def adopt() -> None:
+                watched.prometheus.adopt(base, await watched.store.restore())
+
+            def turn() -> None:
+                watched.collector.learn(lambda event: Mapped("info", "R", "r"), base.metrics, _no_runs)
+
+            reading = asyncio.ensure_future(watched.collector.poll("a", 30.0))
+            for _ in range(moment):
+                await asyncio.sleep(0)
+            over = reading.done()
+            await watched.ledger.exchange(turn, adopt)
+            await reading
+            assert await watched.counted() == {"a": 5.0}
+            return over
+
+    moment = 0
+    while not asyncio.run(scene(moment)):
+        moment += 1
+    assert moment > 5, "the read took some turns"
+
+
+def _no_runs(resource: str, runs: Runs, notes: Sequence[Note], view: View) -> Folded:
+    return Folded(runs)
 
 
 @pytest.mark.parametrize("source", sorted(PACKS))

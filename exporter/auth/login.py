@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from exporter.errors import SourceDenied
+from exporter.errors import KeysRefused
 from exporter.ports import Clock
 from exporter.secret import Secret
 
@@ -22,20 +22,20 @@ class Login(msgspec.Struct, frozen=True):
     options: Mapping[str, str] = {}
 
     def reveal(self, key: str, *, header: bool = False) -> str:
-        """A value, fit to be sent. Raises SourceDenied, naming the key in the configuration."""
+        """A value, fit to be sent. Raises KeysRefused, naming the key in the configuration."""
         return reveal(self.values[key], f"credentials.{key}", header=header)
 
 
 def reveal(secret: Secret, name: str, *, header: bool) -> str:
-    """The value of a secret, fit to be sent; ``name`` is what messages call it. Raises SourceDenied.
+    """The value of a secret, fit to be sent; ``name`` is what messages call it. Raises KeysRefused.
 
     What goes into a ``header`` holds no blanks and only ASCII; a password may hold any character that can be printed.
     """
     text = secret.reveal()
     if not text:
-        raise SourceDenied(f"{name}: is empty; write the value into the file or variable that it is read from")
+        raise KeysRefused(f"{name}: is empty; write the value into the file or variable that it is read from")
     if not (sendable(text) if header else text.isprintable()):
-        raise SourceDenied(f"{name}: holds blanks or characters that do not belong there; copy it again")
+        raise KeysRefused(f"{name}: holds blanks or characters that do not belong there; copy it again")
     return text
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from exporter.auth.keys import read_json
-from exporter.errors import SourceBusy, SourceDenied, SourceDown, SourceError
+from exporter.errors import KeysRefused, SourceBusy, SourceDown, SourceError
 
 # A token or key that is expired, unknown or wrong, whatever the status (ModelArts API reference, Error Codes: 403 and
 # 500 too; API Gateway, Error Codes; Alibaba Cloud, public error codes: 400 and 404).
@@ -51,7 +51,7 @@ def refusal(place: str, status: int, body: bytes, cures: Mapping[int | str, str]
         return SourceDown(f"{place}: {status}, the service failed; wait, it is asked again")
     if status < 400:
         return SourceDown(f"{place}: {status}, which is no answer to a login; correct the endpoint")
-    return SourceDenied(f"{place}: {status}, {cures.get(code) or cures.get(status) or cures[0]}")
+    return KeysRefused(f"{place}: {status}, {cures.get(code) or cures.get(status) or cures[0]}")
 
 
 def unreadable(place: str, status: int) -> SourceError:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from exporter.events import Event
 from exporter.mapping.fill import Base, Place
-from exporter.mapping.narrow import Node, Row, candidates, narrow
+from exporter.mapping.narrow import Row, Try, narrow
 from exporter.mapping.outcome import Outcome, compile_outcome, constant
 from exporter.mapping.rules import REASON_FIELDS, Pack, Rule, field_of
-from exporter.mapping.shape import Fit
+from exporter.mapping.shape import Fit, fitted
 from exporter.ports import Map
 from exporter.signals import OTHER, Mapped
 
@@ -20,10 +20,9 @@ _STRANGE = "\0"  # stands for all values of a field that no rule asks for
 _MOST_PLANS = 4096
 _NOTHING = Event(b"", "", None)
 
-Trial = tuple[Fit, Outcome]
 Key = tuple[str, ...]
-Plan = tuple[Base, Node | None, Mapped]
-"""What is left to do once the fields are known: what they say, where to look for rules, and the answer if none fits."""
+Plan = tuple[Base, Try | None, Mapped]
+"""What is left to do once the fields are known: what they say, what to try with the text, and the answer if nothing fits."""
 
 
 def mapper(pack: Pack, target: str) -> Map:
@@ -40,15 +39,9 @@ def mapper(pack: Pack, target: str) -> Map:
             plan = plan_of(key)
             if len(plans) < _MOST_PLANS:
                 plans[key] = plan
-        base, trials, missed = plan
-        if trials is not None:
-            text = event.text
-            for fit, outcome in candidates(trials, text):
-                values = fit(text)
-                if values is not None:
-                    mapped: Mapped = outcome(event, values, base)
-                    return mapped
-        return missed
+        base, take, missed = plan
+        mapped: Mapped = missed if take is None else take(event, event.text, base) or missed
+        return mapped
 
     return map_
 
@@ -69,7 +62,7 @@ def _planner(pack: Pack, target: str) -> Callable[[Key], Plan]:
     rows = [_rows(rule, place) for rule in pack.rules]
     bases: dict[tuple[str, str], Base] = {}
     plans: dict[Key, Plan] = {}
-    trees: dict[tuple[int, ...], Node] = {}
+    trees: dict[tuple[int, ...], Try] = {}
 
     def plan_of(key: Key) -> Plan:
         severity = pack.severity.get(key[0].casefold(), "unclassified")
@@ -110,13 +103,12 @@ def _plan(
     rules: Sequence[Rule],
     fitting: tuple[int, ...],
     base: Base,
-    rows: Sequence[Sequence[Row[Trial]]],
-    trees: dict[tuple[int, ...], Node],
+    rows: Sequence[Sequence[Row]],
+    trees: dict[tuple[int, ...], Try],
 ) -> Plan:
     last = rules[fitting[-1]] if fitting else None
     if last and not last.textual and constant(last):
-        fit, outcome = rows[fitting[-1]][0].payload
-        fitting, missed = fitting[:-1], outcome(_NOTHING, fit("") or (), base)
+        fitting, missed = fitting[:-1], rows[fitting[-1]][0].take(_NOTHING, "", base)
     else:
         cause = "no_shape" if any(rules[number].when for number in fitting) else "no_rule"
         missed = Mapped(base.severity, base.reason, None, (), cause, base.overflow)
@@ -127,19 +119,28 @@ def _plan(
     return base, trees[fitting], missed
 
 
-def _rows(rule: Rule, place: Place) -> list[Row[Trial]]:
-    """The ways in which a text can fit a rule, each with what then comes out."""
+def _rows(rule: Rule, place: Place) -> list[Row]:
+    """The ways in which a text can fit a rule."""
     if rule.pattern:
-        return [Row(None, (rule.pattern.fit, compile_outcome(rule, rule.pattern.names, place)))]
+        return [Row(None, _judged(rule.pattern.fit, compile_outcome(rule, rule.pattern.names, place)))]
     if not rule.shapes:
-        return [Row(None, (lambda text: (), compile_outcome(rule, (), place)))]
+        return [Row(None, _judged(lambda text: (), compile_outcome(rule, (), place)))]
     return [
         Row(
             shape,
-            (
-                shape.test if constant(rule) else shape.fit,
+            fitted(
+                shape,
                 compile_outcome(rule, [hole.name for hole in shape.holes], place),
+                keep=not constant(rule),
             ),
         )
         for shape in rule.shapes
     ]
+
+
+def _judged(fit: Fit, outcome: Outcome) -> Try:
+    def take(event: Event, text: str, base: Base) -> Mapped | None:
+        values = fit(text)
+        return None if values is None else outcome(event, values, base)
+
+    return take

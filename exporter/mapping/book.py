@@ -208,7 +208,10 @@ def role(phase: OpenSpan) -> str:
 
 
 def _fails(note: Note) -> bool:
-    return "fail" in [step.step for step in note.phases] or "failure" in [step.outcome for step in note.phases]
+    for step in note.phases:  # noqa: SIM110 (for every event; a generator takes four times as long)
+        if step.step == "fail" or step.outcome == "failure":
+            return True
+    return False
 
 
 def _keep(span: OpenSpan, event: SpanEvent) -> None:

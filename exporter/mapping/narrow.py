@@ -5,27 +5,25 @@ must end a leading ``word``. A shape that says nothing about a slice stays a can
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from exporter.mapping.holes import STOPS
 from exporter.mapping.shape import Shape
 
-T = TypeVar("T")
-Node = tuple[str, slice, int, "Mapping[str, Node]", "Node"] | list[Any]
-"""A leaf, or a look at a slice: after the first ``mark`` so many characters (its width), or else ``part``; then branches
-by what stands there, and where to go if it is none of them. Plain tuples: they are taken apart for every event."""
+Try = Callable[[Any, str, Any], Any]
+"""What comes of a text that fits, else ``None``; what stands before and after the text is handed on."""
 
 _WIDTHS, _DEEPEST = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48), 4
 _WORTH = 2.0  # trials that a look at a slice must spare, on average
 _COPIES = 100_000  # rows that may stand in several branches, in all
 
 
-class Row(NamedTuple, Generic[T]):
-    """A shape (``None``: any text may fit) and what it stands for."""
+class Row(NamedTuple):
+    """A shape (``None``: any text may fit) and how to try it."""
 
     shape: Shape | None
-    payload: T
+    take: Try
 
 
 class _Cut(NamedTuple):
@@ -45,30 +43,17 @@ class _Edges(NamedTuple):
     after_whole: bool = False
 
 
-def narrow(rows: Sequence[Row[T]]) -> Node:
-    """A tree over rows; each leaf holds, in the same order, the payloads of all that can fit the texts that come there."""
-    return _grow([(_edges(row.shape), row.payload) for row in rows], 0)
+def narrow(rows: Sequence[Row]) -> Try:
+    """Tries rows in their order until one fits, but only those that can. A tree of small functions: each looks at one
+    slice and calls the next."""
+    return _grow([(_edges(row.shape), row.take) for row in rows], 0)
 
 
-def candidates(node: Node, text: str) -> list[Any]:
-    """The payloads of what can fit a text, in order."""
-    at: Any = node
-    while at.__class__ is tuple:
-        mark, part, width, branches, otherwise = at
-        if mark:
-            start = text.find(mark) + 1
-            at = branches.get(text[start : start + width], otherwise)
-        else:
-            at = branches.get(text[part], otherwise)
-    leaf: list[Any] = at
-    return leaf
-
-
-def _grow(rows: list[tuple[_Edges, Any]], depth: int) -> Node:
+def _grow(rows: list[tuple[_Edges, Try]], depth: int) -> Try:
     worth = len(rows) > _WORTH and depth < _DEEPEST
     cut = _best([edges for edges, _ in rows], _COPIES >> 3 * depth) if worth else None
     if cut is None:
-        return [payload for _, payload in rows]
+        return _leaf([take for _, take in rows])
     said = [_said(edges, cut) for edges, _ in rows]
     branches = {
         value: _grow([row for row, its in zip(rows, said, strict=True) if _may(row[0], its, cut, value)], depth + 1)
@@ -76,7 +61,35 @@ def _grow(rows: list[tuple[_Edges, Any]], depth: int) -> Node:
         if value is not None
     }
     otherwise = [row for row, its in zip(rows, said, strict=True) if its is None]
-    return cut.mark, cut.part, cut.width, branches, _grow(otherwise, depth + 1)
+    return _look(cut, branches, _grow(otherwise, depth + 1))
+
+
+def _leaf(takes: Sequence[Try]) -> Try:
+    if len(takes) == 1:
+        return takes[0]
+
+    def leaf(first: Any, text: str, last: Any) -> Any:
+        for take in takes:
+            found = take(first, text, last)
+            if found is not None:
+                return found
+        return None
+
+    return leaf
+
+
+def _look(cut: _Cut, branches: Mapping[str, Try], otherwise: Try) -> Try:
+    mark, part, width = cut
+    branch = branches.get
+
+    def after(first: Any, text: str, last: Any) -> Any:
+        start = text.find(mark) + 1
+        return branch(text[start : start + width], otherwise)(first, text, last)
+
+    def at(first: Any, text: str, last: Any) -> Any:
+        return branch(text[part], otherwise)(first, text, last)
+
+    return after if mark else at
 
 
 def _may(edges: _Edges, said: str | None, cut: _Cut, value: str) -> bool:

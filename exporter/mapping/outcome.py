@@ -15,6 +15,7 @@ from exporter.signals import Count, Mapped, Mark, Observe, Phase, Series, Set, S
 Outcome = Callable[[Event, tuple[Any, ...], Base], Mapped]
 Act = Callable[[Event, tuple[Any, ...], Base, Overflow], Iterable[Signal] | None]
 Make = Callable[[Series, float], Signal]
+_NONE: tuple[Signal, ...] = ()
 _LONGEST = 256  # characters of a text that tells spans apart or is an attribute
 
 
@@ -32,7 +33,7 @@ class _Steps(NamedTuple):
     """What an event says of runs, with what is read for it."""
 
     phases: Callable[[Event, tuple[Any, ...], Base], tuple[Phase, ...]]
-    mark: Callable[[Event, tuple[Any, ...], Base], Mark | None]
+    mark: Callable[[Event, tuple[Any, ...], Base], Mark] | None
 
 
 def compile_outcome(rule: Rule, names: Sequence[str], place: Place) -> Outcome:
@@ -70,7 +71,7 @@ def _settled(rule: Rule, acts: tuple[Act, ...], steps: _Steps) -> Outcome:
         if known is None:
             own = settle(rule, base)
             signals = tuple(signal for act in acts for signal in act(event, values, own, []) or ())
-            told = steps.phases(event, values, own), steps.mark(event, values, own)
+            told = steps.phases(event, values, own), steps.mark and steps.mark(event, values, own)
             known = made[base] = Mapped(
                 own.severity, own.reason, rule.id, signals, None, own.overflow, rule.drop, *told
             )
@@ -81,25 +82,29 @@ def _settled(rule: Rule, acts: tuple[Act, ...], steps: _Steps) -> Outcome:
 
 def _varying(rule: Rule, acts: tuple[Act, ...], splits: tuple[_Split, ...], steps: _Steps) -> Outcome:
     bases: dict[Base, Base] = {}
+    id_, dropped, (phases, mark) = rule.id, rule.drop, steps
 
     def outcome(event: Event, values: tuple[Any, ...], base: Base) -> Mapped:
         own = bases.get(base)
         if own is None:
             own = bases[base] = settle(rule, base)
-        signals: list[Signal] = []
-        overflow = [*own.overflow]
+        overflow, signals = own.overflow, _NONE
         for split in splits:
             pieces = split.cut(split.read(event, values, own))
             if pieces is None:
                 return _bad(rule, own)
             values = values + pieces
-        for act in acts:
-            made = act(event, values, own, overflow)
-            if made is None:
-                return _bad(rule, own)
-            signals.extend(made)
-        told = steps.phases(event, values, own), steps.mark(event, values, own)
-        return Mapped(own.severity, own.reason, rule.id, tuple(signals), None, tuple(overflow), rule.drop, *told)
+        if acts:
+            noted = [*overflow]
+            made: list[Signal] = []
+            for act in acts:
+                signs = act(event, values, own, noted)
+                if signs is None:
+                    return _bad(rule, own)
+                made.extend(signs)
+            overflow, signals = tuple(noted), tuple(made)
+        told = phases(event, values, own), mark and mark(event, values, own)
+        return Mapped(own.severity, own.reason, id_, signals, None, overflow, dropped, *told)
 
     return outcome
 
@@ -121,15 +126,19 @@ def _phases(rule: Rule, names: Sequence[str]) -> Callable[[Event, tuple[Any, ...
         return lambda event, values, base: fixed
     readers = [_reader(step.of, names) if step.of else lambda event, values, base: "" for step in rule.steps]
     pairs = tuple(zip(rule.steps, readers, strict=True))
+    if len(pairs) == 1:
+        ((only, read),) = pairs
+        kind, name, end = only.step, only.name, only.outcome
+        return lambda event, values, base: (Phase(kind, name, read(event, values, base)[:_LONGEST], end),)
     return lambda event, values, base: tuple(
         [Phase(step.step, step.name, of(event, values, base)[:_LONGEST], step.outcome) for step, of in pairs]
     )
 
 
-def _mark(rule: Rule, names: Sequence[str]) -> Callable[[Event, tuple[Any, ...], Base], Mark | None]:
+def _mark(rule: Rule, names: Sequence[str]) -> Callable[[Event, tuple[Any, ...], Base], Mark] | None:
     called = rule.called
     if called is None:
-        return lambda event, values, base: None
+        return None
     pairs = tuple((name, _reader(origin, names)) for name, origin in called.attributes)
     name = called.name
     return lambda event, values, base: Mark(

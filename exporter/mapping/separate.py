@@ -1,7 +1,5 @@
 """A process whose parts stand for themselves: operations of a cluster side by side, incidents of a pool. Pure."""
 
-import msgspec
-
 from exporter.mapping.book import MOST_OPEN, Book, End
 from exporter.signals import OPEN_PHASES, OTHER, RUN, Phase
 from exporter.spans import ClosedRun, Note, OpenRun, OpenSpan
@@ -24,7 +22,7 @@ class SeparateRuns(Book):
             self._open(name, step, note, inferred=True)
             closed = self.runs.closed.get(name)
             before = closed or ClosedRun(note.at, note.at)
-            self.runs.closed[name] = msgspec.structs.replace(before, unbegun=before.unbegun + 1)
+            self.runs.closed[name] = ClosedRun(before.key, before.end, before.unbegun + 1)
 
     def end(self, note: Note, step: Phase, end: End) -> None:
         """The named operation or phase, or all that is open."""
@@ -39,10 +37,14 @@ class SeparateRuns(Book):
 
     def run_of(self, note: Note) -> OpenRun | None:
         """What the event names, else what began last."""
-        names = [self._name(step) for step in note.phases if step.name != OPEN_PHASES]
-        known = [self.runs.open[name] for name in names if name in self.runs.open]
-        if names:
-            return known[0] if known else None
+        named = False
+        for step in note.phases:
+            if step.name != OPEN_PHASES:
+                named, run = True, self.runs.open.get(self._name(step))
+                if run is not None:
+                    return run
+        if named:
+            return None
         return max(self.runs.open.values(), key=lambda run: run.span.start, default=None)
 
     def phase_of(self, run: OpenRun, note: Note) -> OpenSpan | None:
@@ -78,6 +80,6 @@ class SeparateRuns(Book):
         if name.partition("\0")[0] in self.process.phases:
             return True
         if closed.unbegun:
-            self.runs.closed[name] = msgspec.structs.replace(closed, unbegun=closed.unbegun - 1)
+            self.runs.closed[name] = ClosedRun(closed.key, closed.end, closed.unbegun - 1)
             return True
         return False

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from exporter.mapping.holes import TYPES, Type, Value, as_text
 
+Then = Callable[[Any, tuple[Value, ...], Any], Any]
 Fit = Callable[[str], tuple[Value, ...] | None]
 _PIECES = re.compile(r"(\{\{|\}\}|\{[^{}]*\})")  # splits patterns, never a vendor's text
 _HOLE = re.compile(r"\{([a-z][a-z0-9_]*):([a-z0-9]+)\}")
@@ -25,8 +26,7 @@ class Hole(NamedTuple):
 class Shape(NamedTuple):
     """A pattern taken apart: ``literals[0] hole[0] literals[1] hole[1] … literals[-1]``; only the outer can be empty.
 
-    ``fit`` gives the values of the holes in order, or ``None`` for a text that does not fit; ``test`` judges the same and
-    gives no values.
+    ``fit`` gives the values of the holes in order, or ``None`` for a text that does not fit.
     """
 
     source: str
@@ -34,7 +34,6 @@ class Shape(NamedTuple):
     holes: tuple[Hole, ...]
     types: tuple[Type, ...]
     fit: Fit
-    test: Fit
 
 
 class Stop(NamedTuple):
@@ -55,8 +54,14 @@ def parse_shape(source: str) -> Shape:
             literals[-1] += _literal(piece)
     _check(source, literals, holes)
     types = tuple(TYPES[hole.type] for hole in holes)
-    fit, test = (_fitter(literals, types, keep=keep) for keep in (True, False))
-    return Shape(source, tuple(literals), tuple(holes), types, fit, test)
+    fit = _compiled(literals, types, lambda first, values, last: values, keep=True)
+    return Shape(source, tuple(literals), tuple(holes), types, lambda text: fit(None, text, None))
+
+
+def fitted(shape: Shape, then: Then, *, keep: bool) -> Callable[[Any, str, Any], Any]:
+    """What ``then`` makes of the values of the holes, as a function of a text and of what is handed on before and after
+    it; ``None`` for a text that does not fit. Without ``keep`` it is told no values."""
+    return _compiled(shape.literals, shape.types, then, keep=keep)
 
 
 def _literal(piece: str) -> str:
@@ -96,35 +101,41 @@ def _check(source: str, literals: Sequence[str], holes: Sequence[Hole]) -> None:
             )
 
 
-def _fitter(literals: Sequence[str], types: Sequence[Type], *, keep: bool) -> Fit:
+def _compiled(
+    literals: Sequence[str], types: Sequence[Type], then: Then, *, keep: bool
+) -> Callable[[Any, str, Any], Any]:
     """The function that fits a shape. It is written out and compiled, which spares a third of its time.
 
     ``a {x:int} b {y:text}`` becomes: begin with ``a``; find `` b ``; read the piece before it; all the rest is ``y``.
     Only numbers stand in what is compiled; the pattern's own text and the readers come as names.
     """
-    if not types:
-        whole = literals[0]
-        return lambda text: () if text == whole else None
     names: dict[str, Any] = {f"literal{n}": literal for n, literal in enumerate(literals)}
-    names |= {f"read{n}": type_.read for n, type_ in enumerate(types)}
-    lines = ["def fit(text):", *_ends([len(literal) for literal in literals]), *_values(types, keep=keep)]
-    exec("\n    ".join(lines), names)  # noqa: S102
-    fit: Fit = names["fit"]
+    names |= {f"read{n}": type_.read for n, type_ in enumerate(types)} | {"then": then}
+    kept = "".join(f"value{n}, " for n in range(len(types))) if keep else ""
+    lines = ["def fit(first, text, last):", *_ends(literals, types, keep=keep), *_values(types, keep=keep)]
+    exec("\n    ".join([*lines, f"return then(first, ({kept}), last)"]), names)  # noqa: S102
+    fit: Callable[[Any, str, Any], Any] = names["fit"]
     return fit
 
 
-def _ends(sizes: Sequence[int]) -> Iterator[str]:
+def _ends(literals: Sequence[str], types: Sequence[Type], *, keep: bool) -> Iterator[str]:
     """Lines that find where every hole ends; cheap, and mostly enough to see that a text does not fit."""
-    head, *inner, tail = sizes
+    if not types:
+        yield "if text != literal0: return None"
+        return
+    head, *inner, tail = [len(literal) for literal in literals]
     if head:
-        yield "if not text.startswith(literal0): return None"
-    yield f"start0 = {head}"
+        yield f"if text[:{head}] != literal0: return None"
+    start = str(head)
     for n, size in enumerate(inner):
-        yield f"end{n} = text.find(literal{n + 1}, start{n})"
+        yield f"start{n} = {start}"
+        yield f"end{n} = text.find(literal{n + 1}, {start})"
         yield f"if end{n} < 0: return None"
-        yield f"start{n + 1} = end{n} + {size}"
+        start = f"end{n} + {size}"
     last = len(inner)
-    yield f"end{last} = len(text) - {tail}"
+    if keep or tail or types[last].read is not as_text:
+        yield f"start{last} = {start}"
+        yield f"end{last} = len(text) - {tail}"
     if tail:
         yield f"if end{last} < 0 or text.find(literal{last + 1}, start{last}) != end{last}: return None"
 
@@ -137,8 +148,6 @@ def _values(types: Sequence[Type], *, keep: bool) -> Iterator[str]:
             yield f"if value{n} is None: return None"
         elif keep:
             yield f"value{n} = text[start{n}:end{n}]"
-    kept = "".join(f"value{n}, " for n in range(len(types))) if keep else ""
-    yield f"return ({kept})"
 
 
 def splitter(shape: Shape) -> Fit:

@@ -1,0 +1,117 @@
+"""Examines one target: asks for everything that the exporter will ask for, once and no more, and says what came of it.
+
+It goes the way of the exporter itself: the same credentials, the same fetcher within the same budget, the same readings
+of the sources. Nothing is kept.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from exporter.assembly import Account
+from exporter.errors import SourceError
+from exporter.mapping.apply import mapper
+from exporter.mapping.rules import Pack
+from exporter.ports import Clock
+from exporter.sources import SOURCES
+from exporter.transport import AiohttpTransport
+from exporter.verbs.doctor.connect import Reached, Unreached, connect
+from exporter.verbs.doctor.findings import Finding, Place, unconnected
+from exporter.verbs.doctor.look import Door, Look, look
+from exporter.verbs.doctor.targets import Keys, clock, connection, credentials, project
+
+LOGINS = {"password": ("iam",), "oidc": ("sts",), "metadata": ("metadata",), "ecs_role": ("metadata",)}
+
+
+class Means(NamedTuple):
+    """What a target is examined with. ``origins`` say where each of its credentials comes from, ``skews`` how far the
+    vendor's clock is ahead, by answer; ``done`` hears of each source that was looked at."""
+
+    account: Account
+    transport: AiohttpTransport
+    packs: Mapping[str, Pack]
+    clock: Clock
+    seconds: float
+    origins: Mapping[str, str]
+    skews: list[float]
+    done: Callable[[], None]
+
+
+async def examine(means: Means) -> list[Finding]:
+    """Everything there is to say of a target. Never raises SourceError."""
+    account, door = means.account, Door(means.account)
+    place, target = Place(account.target.name), account.target
+    ways = await _ways(means)
+    deaf = {api for api, way in ways.items() if isinstance(way, Unreached)}
+    looked_up = await _project(place, door, account, deaf)
+    found = await asyncio.gather(*(_source(means, door, name, deaf) for name in target.sources))
+    keys = _keys(means, door)
+    connections = [connection(place, api, target.endpoints[api], way) for api, way in ways.items()]
+    skew = sorted(means.skews)[len(means.skews) // 2] if means.skews else None
+    own = [credentials(place, keys, door.refused, means.clock.now()), *connections, clock(place, skew)]
+    return [*own, *looked_up, *(finding for findings in found for finding in findings)]
+
+
+def _keys(means: Means, door: Door) -> Keys:
+    login, expires = means.account.target.login, means.account.credentials.expires
+    temporary = "security_token" in login.values
+    return Keys(login.form, means.origins, door.accepted, None if expires is None else expires / 1000, temporary)
+
+
+async def _ways(means: Means) -> dict[str, Reached | Unreached]:
+    """How each host that is needed is reached, the logins' first."""
+    target = means.account.target
+    lookup = ("iam",) if _looks_up(means.account) else ()
+    apis = dict.fromkeys((*_logins(means.account), *lookup, *(SOURCES[name].api for name in target.sources)))
+    urls = [target.endpoints[api] for api in apis]
+    ways = await asyncio.gather(*(connect(url, means.transport.way(url), means.seconds) for url in urls))
+    return dict(zip(apis, ways, strict=True))
+
+
+def _logins(account: Account) -> tuple[str, ...]:
+    return LOGINS.get(account.target.login.form, ())
+
+
+def _looks_up(account: Account) -> bool:
+    return account.fetcher.project is None and account.fetcher.lookup is not None
+
+
+async def _project(place: Place, door: Door, account: Account, deaf: set[str]) -> list[Finding]:
+    if not _looks_up(account) or account.fetcher.lookup is None:
+        return []
+    if stopped := deaf & {"iam", *_logins(account)}:
+        return [unconnected(place, "project", min(stopped))]
+    ask, read = account.fetcher.lookup
+    try:
+        account.fetcher.project = read(await door.ask(ask))
+    except SourceError as error:
+        return [project(place, error)]
+    return [project(place, account.fetcher.project)]
+
+
+async def _source(means: Means, door: Door, name: str, deaf: set[str]) -> list[Finding]:
+    try:
+        return await _looked(means, door, name, deaf)
+    finally:
+        means.done()
+
+
+async def _looked(means: Means, door: Door, name: str, deaf: set[str]) -> list[Finding]:
+    """What there is to say of a source, if there is a way to ask for it."""
+    target = means.account.target
+    place = Place(target.name, name)
+    if stopped := deaf & {SOURCES[name].api, *_logins(means.account)}:
+        return [unconnected(place, "listing", min(stopped))]
+    if _looks_up(means.account):
+        return [place.found("listing", "skipped", "not asked: there is no project to ask for")]
+    return await look(
+        Look(
+            place,
+            SOURCES[name],
+            target.region,
+            target.sources[name],
+            door.ask,
+            lambda: int((means.clock.now() + means.account.fetcher.skew) * 1000),
+            mapper(means.packs[name], target.name),
+        )
+    )

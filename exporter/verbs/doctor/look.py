@@ -1,0 +1,194 @@
+"""Looks at one source of a target: lists each workspace, then reads what comes first of one resource. Nothing is kept."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from exporter.assembly import Account, pick
+from exporter.config import SourceOptions
+from exporter.conversation import converse, learn
+from exporter.errors import KeysRefused, SourceDenied, SourceError, SourceGone
+from exporter.events import Answer, Ask, Found, Millis, Page, Resource, Window
+from exporter.ports import Map, Source
+from exporter.roster import Roster
+from exporter.sources import Kind
+from exporter.sources.scope import Scope
+from exporter.verbs.doctor.findings import Finding, Place, refusal
+from exporter.verbs.doctor.sources import Listed, Sampled, judged, listing, paging, stages, untried
+
+LISTED, PAGES, ASKED = 20, 2, 60  # pages of a listing, pages of events, requests for those: enough to see paging work
+LIVES = ("active", "settled", "ended")
+
+
+class Enough(Exception):
+    """More could be asked, and is not."""
+
+
+class Door:
+    """Asks for all sources of a target. The first request goes alone: a vendor locks keys that it refuses time and again."""
+
+    def __init__(self, account: Account) -> None:
+        self._account, self._first, self._tried = account, asyncio.Lock(), False
+        self.accepted: bool | None = None
+        self.refused: KeysRefused | None = None
+
+    async def ask(self, request: Ask) -> Answer:
+        """The vendor's answer. Raises SourceError."""
+        if not self._tried:
+            async with self._first:
+                if not self._tried:
+                    try:
+                        return await self._ask(request)
+                    finally:
+                        self._tried = True
+        return await self._ask(request)
+
+    async def _ask(self, request: Ask) -> Answer:
+        try:
+            answer = await self._account.fetcher.ask(request)
+        except KeysRefused as error:
+            self.accepted, self.refused = False, error
+            raise
+        except (SourceDenied, SourceGone):
+            self.accepted = True  # who we are was not in doubt
+            raise
+        self.accepted = True
+        return answer
+
+
+class Look(NamedTuple):
+    """What a source is looked at with. ``now`` is the vendor's clock (Unix ms)."""
+
+    place: Place
+    kind: Kind
+    region: str
+    options: SourceOptions
+    ask: Callable[[Ask], Awaitable[Answer]]
+    now: Callable[[], Millis]
+    map_: Map
+
+    def source(self, *workspaces: str) -> Source:
+        """The source, for some of its workspaces; without any, for those that the API takes by default."""
+        return self.kind.make(Scope(self.region, workspaces, self.options.event_timezone))
+
+    @property
+    def noun(self) -> str:
+        """What it lists; where the API is project-wide, that is clusters."""
+        return self.kind.resource or "cluster"
+
+
+async def look(at: Look) -> list[Finding]:
+    """Everything there is to say of a source. Never raises SourceError."""
+    findings, wanted = await _listings(at)
+    if not at.kind.resource:
+        return [*findings, *await _events(at, Resource(""))]
+    if not wanted:
+        silent = any(finding.outcome in ("failed", "skipped") for finding in findings)
+        return [*findings, *_untried(at, "nothing was listed" if silent else f"there is no {at.noun} to ask for")]
+    newest = min(wanted, key=lambda one: (LIVES.index(one.life), -(one.created or 0), one.id))
+    return [*findings, *await _events(at, newest), *await _stages(at, newest)]
+
+
+def _untried(at: Look, why: str) -> list[Finding]:
+    """The calls that need a resource, with the permissions that they will take."""
+    nothing = Resource("none")
+    first = {"events": next(at.source().read(nothing, Window(None, at.now())))}
+    if at.kind.stages is not None:
+        first["stages"] = next(at.kind.stages(nothing))
+    asks = {check: ask for check, ask in first.items() if isinstance(ask, Ask)}
+    return [untried(at.place, check, why, ask.permission) for check, ask in asks.items()]
+
+
+async def _listings(at: Look) -> tuple[list[Finding], list[Resource]]:
+    """A finding for each workspace, and the resources that the exporter would watch."""
+    roster = Roster(pick(at.options.include), pick(at.options.exclude), at.options.grace)
+    findings, wanted = list[Finding](), list[Resource]()
+    for workspace in at.options.workspaces or ("",):
+        try:
+            listed = await _listed(at, workspace)
+        except SourceError as error:
+            findings.append(refusal(at.place, "listing", error, f"workspace {workspace}: " if workspace else ""))
+            continue
+        kept = [resource for resource in listed.resources if roster.wanted(resource)]
+        findings.append(listing(at.place, at.noun, listed._replace(wanted=kept)))
+        wanted += kept
+    return findings, wanted
+
+
+async def _listed(at: Look, workspace: str) -> Listed:
+    found, resources, unreadable = 0, dict[str, Resource](), set[bytes]()
+
+    async def ask(request: Ask) -> Answer:
+        if found == LISTED:
+            raise Enough
+        return await at.ask(request)
+
+    async def take(step: Page | Found) -> None:
+        nonlocal found
+        if isinstance(step, Found):
+            found += 1
+            resources.update((resource.id, resource) for resource in step.resources)
+            unreadable.update(step.unreadable)
+
+    vendor = at.source(workspace) if workspace else at.source()
+    more = await _ended(converse(vendor.discover((), at.now()), ask, take))
+    return Listed(workspace, [*resources.values()], (), len(unreadable), more)
+
+
+async def _ended(conversation: Awaitable[None]) -> bool:
+    """Whether a conversation was broken off because there was enough."""
+    try:
+        await conversation
+    except Enough:
+        return True
+    return False
+
+
+async def _events(at: Look, resource: Resource) -> list[Finding]:
+    try:
+        sampled = await _sampled(at, resource)
+    except SourceError as error:
+        return [refusal(at.place, "events", error)]
+    zone = at.options.event_timezone if "event_timezone" in at.kind.options else ""
+    shown = "UTC (event_timezone: auto)" if zone == "auto" else zone
+    return [paging(at.place, sampled), *judged(at.place, sampled, at.map_, at.now() / 1000, shown)]
+
+
+async def _sampled(at: Look, resource: Resource) -> Sampled:
+    pages, asked, before = list[Page](), 0, 0
+
+    async def ask(request: Ask) -> Answer:
+        nonlocal asked
+        if len(pages) == PAGES or asked == ASKED:
+            raise Enough
+        asked += 1
+        return await at.ask(request)
+
+    async def take(step: Page | Found) -> int:
+        nonlocal before
+        assert isinstance(step, Page), "a read brings pages"
+        before = before or asked
+        if step.events or step.unreadable:
+            pages.append(step)
+        return len(step.events)
+
+    more = await _ended(converse(at.source().read(resource, Window(None, at.now())), ask, take))
+    return Sampled(
+        resource,
+        [event for page in pages for event in page.events],
+        len(pages),
+        sum(len(page.unreadable) for page in pages),
+        before != 1,
+        any(page.truncated for page in pages),
+        more,
+        tuple(remark for page in pages for remark in page.remarks),
+    )
+
+
+async def _stages(at: Look, resource: Resource) -> list[Finding]:
+    if at.kind.stages is None:
+        return []
+    try:
+        return [stages(at.place, resource, await learn(at.kind.stages(resource), at.ask))]
+    except SourceError as error:
+        return [stages(at.place, resource, error)]
