@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from clocks import ManualClock
 from clouds import CLUSTER, DLC, JOB, POOL, SERVICE
-from processes import COMMAND, LABEL, Child, all_ran, closing, until
+from processes import COMMAND, LABEL, Child, all_ran, closing, environment, until
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from rig import Fuse, configured, flow, known
 from typer.main import get_command
@@ -457,6 +458,15 @@ def test_a_file_that_is_there_is_kept_and_one_that_cannot_be_is_named(filled: Fi
     assert piped.stdout.endswith("\n# EOF\n")
     assert (filled.folder / "was").read_text().endswith("\n# EOF\n")
     assert sorted(each.name for each in filled.folder.iterdir()) == ["exporter.json", "is", "was"]
+
+
+def test_an_end_that_takes_no_more_is_one_line(filled: Filled) -> None:
+    filled.config()
+    command = [*COMMAND, "backfill", "-c", str(filled.folder / "exporter.json"), "--since", "1h", "-o", "-"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment())
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "-o -: could not be written to its end (No space left on device); make room"
 
 
 def test_nothing_is_left_where_the_work_is_broken_off(filled: Filled) -> None:

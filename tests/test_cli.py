@@ -15,7 +15,7 @@ from processes import COMMAND, WEB, Child, Clouds, Exporter, all_ran, closing, c
 
 from exporter import __version__
 
-COMMANDS = ("run", "check", "demo", "simulate", "healthcheck", "version")
+COMMANDS = ("run", "check", "doctor", "backfill", "demo", "simulate", "healthcheck", "version")
 EXAMPLE = "targets: [{name: research, platform: huaweicloud, region: cn-north-4, sources: {dws: {}}}]"
 
 
@@ -72,6 +72,16 @@ UNUSABLE = {
     ): "/none.yaml: cannot be read (No such file or directory); check the path and its permissions",
     ("run", "-c", "/"): "/: cannot be read (Is a directory); check the path and its permissions",
     ("run",): f"configuration: targets: no target is configured; write for example {EXAMPLE}",
+    ("doctor",): f"configuration: targets: no target is configured; write for example {EXAMPLE}",
+    ("backfill", "-o", "-"): "Missing option '--since' (see --help)",
+    ("backfill", "--since", "1d"): "Missing option '--output' / '-o' (see --help)",
+    (
+        "backfill",
+        "--since",
+        "1d",
+        "-o",
+        "-",
+    ): f"configuration: targets: no target is configured; write for example {EXAMPLE}",
     ("simulate", "--listen", "0.0.0.0:0"): f"--listen 0.0.0.0:0: {HERE}",
     ("simulate", "--listen", "example.com:80"): f"--listen example.com:80: {HERE}",
     ("simulate", "--listen", "127.0.0.1:65536"): f"--listen 127.0.0.1:65536: {HERE}",
@@ -79,6 +89,7 @@ UNUSABLE = {
 }
 OUT_OF_RANGE = (
     ("check", "--output", "xml"),
+    ("doctor", "--timeout", "0"),
     ("simulate", "--speed", "0"),
     ("demo", "--speed", "fast"),
     ("demo", "--port", "65536"),

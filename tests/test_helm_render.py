@@ -139,6 +139,8 @@ def test_the_notes_show_the_way_to_the_first_metric(name: str) -> None:
     assert f"port-forward service/{service['metadata']['name']} {port} &" in held.notes
     assert f"{scheme}://127.0.0.1:{port}/metrics | grep ^platform_events_total" in held.notes
     assert f"rollout status {held.workload['kind'].lower()}/{held.workload['metadata']['name']}" in held.notes
+    (config,) = [one.removeprefix("--config=") for one in held.container["args"] if one.startswith("--config=")]
+    assert f"/{held.workload['metadata']['name']} -- platform-events-exporter doctor --config {config}\n" in held.notes
 
 
 def test_the_notes_warn_of_a_state_without_a_volume_and_of_nobody_who_scrapes() -> None:

@@ -20,6 +20,7 @@ from exporter.verbs.doctor.findings import Finding, Outcome, Place
 from exporter.verbs.paper import Paper
 from exporter.verbs.progress import bar, looked_on
 
+MASKED = "***"  # also what the vendor's own environment variables are shown as
 NO_SECRET = {"user", "domain"}
 LEAST = 6  # characters; what is shorter would tear other words apart
 WORDS: Mapping[Outcome, tuple[str, str]] = {
@@ -91,7 +92,7 @@ def _masked(finding: Finding, secrets: Iterable[str]) -> Finding:
     """Some vendors repeat in a refusal what they refuse."""
     text = finding.text
     for secret in secrets:
-        text = text.replace(secret, "***")
+        text = text.replace(secret, MASKED)
     return msgspec.structs.replace(finding, text=text)
 
 
@@ -100,7 +101,7 @@ def _origins(config: Config, index: int, shown: Mapping[str, Any], above: str = 
     for key, value in shown.items():
         if isinstance(value, Mapping):
             yield from _origins(config, index, value, f"{above}{key}.")
-        elif key.endswith("_file"):
+        elif key.endswith("_file") and value != MASKED:
             yield f"{above}{key.removesuffix('_file')}", str(value)
         else:
             origin = config.origins.get(f"targets[{index}].credentials.{above}{key}", "")

@@ -8,6 +8,9 @@ import time
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+import aiohappyeyeballs
+
+AHEAD = 0.25  # seconds that one address of a host is ahead of the next, as in aiohttp
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -41,8 +44,9 @@ async def connect(url: str, proxy: str, seconds: float) -> Reached | Unreached:
     began = time.perf_counter()
     try:
         async with asyncio.timeout(seconds):
-            await asyncio.get_running_loop().getaddrinfo(host, port)
-            _, writer = await asyncio.open_connection(host, port, ssl=tls)
+            addresses = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            made = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=AHEAD, interleave=1)
+            _, writer = await asyncio.open_connection(sock=made, ssl=tls, server_hostname=host if tls else None)
     except (OSError, UnicodeError) as error:
         return Unreached(place, _stop(error), _said(error, seconds), proxy)
     try:

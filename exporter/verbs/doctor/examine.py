@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from exporter.assembly import Account
+from exporter.auth import default_endpoints
+from exporter.config import Target
 from exporter.errors import SourceError
 from exporter.mapping.apply import mapper
 from exporter.mapping.rules import Pack
@@ -16,8 +18,9 @@ from exporter.ports import Clock
 from exporter.sources import SOURCES
 from exporter.transport import AiohttpTransport
 from exporter.verbs.doctor.connect import Reached, Unreached, connect
+from exporter.verbs.doctor.door import Door
 from exporter.verbs.doctor.findings import Finding, Place, unconnected
-from exporter.verbs.doctor.look import Door, Look, look
+from exporter.verbs.doctor.look import Look, look
 from exporter.verbs.doctor.targets import Keys, clock, connection, credentials, project
 
 LOGINS = {"password": ("iam",), "oidc": ("sts",), "metadata": ("metadata",), "ecs_role": ("metadata",)}
@@ -46,7 +49,7 @@ async def examine(means: Means) -> list[Finding]:
     looked_up = await _project(place, door, account, deaf)
     found = await asyncio.gather(*(_source(means, door, name, deaf) for name in target.sources))
     keys = _keys(means, door)
-    connections = [connection(place, api, target.endpoints[api], way) for api, way in ways.items()]
+    connections = [connection(place, api, _url(target, api), way) for api, way in ways.items()]
     skew = sorted(means.skews)[len(means.skews) // 2] if means.skews else None
     own = [credentials(place, keys, door.refused, means.clock.now()), *connections, clock(place, skew)]
     return [*own, *looked_up, *(finding for findings in found for finding in findings)]
@@ -63,9 +66,16 @@ async def _ways(means: Means) -> dict[str, Reached | Unreached]:
     target = means.account.target
     lookup = ("iam",) if _looks_up(means.account) else ()
     apis = dict.fromkeys((*_logins(means.account), *lookup, *(SOURCES[name].api for name in target.sources)))
-    urls = [target.endpoints[api] for api in apis]
+    urls = [_url(target, api) for api in apis]
     ways = await asyncio.gather(*(connect(url, means.transport.way(url), means.seconds) for url in urls))
     return dict(zip(apis, ways, strict=True))
+
+
+def _url(target: Target, api: str) -> str:
+    """Where an API is asked. In the place of the usual STS its environment may name another."""
+    given = target.endpoints[api]
+    usual = default_endpoints(target.platform, target.region)[api]
+    return target.login.options.get("sts", given) if api == "sts" and given == usual else given
 
 
 def _logins(account: Account) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from exporter.errors import KeysRefused, SourceBusy, SourceDown, SourceError
+from exporter.errors import KeysRefused, SourceBusy, SourceDown, SourceError, SourceGone
 
 Outcome = Literal["ok", "warning", "failed", "skipped"]
 
@@ -55,6 +55,8 @@ def _cure(error: SourceError) -> str:
         return "; see who else asks with these credentials"
     if isinstance(error, SourceDown) and error.__cause__ is None:
         return "; the platform failed: see its status, and try again"
+    if isinstance(error, SourceGone):
+        return "; it is not there (any more): check region, project_id and endpoints"
     return ""
 
 

@@ -1,13 +1,12 @@
 """Looks at one source of a target: lists each workspace, then reads what comes first of one resource. Nothing is kept."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from exporter.assembly import Account, pick
+from exporter.assembly import pick
 from exporter.config import SourceOptions
 from exporter.conversation import converse, learn
-from exporter.errors import KeysRefused, SourceDenied, SourceError, SourceGone
+from exporter.errors import SourceError
 from exporter.events import Answer, Ask, Found, Millis, Page, Resource, Window
 from exporter.ports import Map, Source
 from exporter.roster import Roster
@@ -22,38 +21,6 @@ LIVES = ("active", "settled", "ended")
 
 class Enough(Exception):
     """More could be asked, and is not."""
-
-
-class Door:
-    """Asks for all sources of a target. The first request goes alone: a vendor locks keys that it refuses time and again."""
-
-    def __init__(self, account: Account) -> None:
-        self._account, self._first, self._tried = account, asyncio.Lock(), False
-        self.accepted: bool | None = None
-        self.refused: KeysRefused | None = None
-
-    async def ask(self, request: Ask) -> Answer:
-        """The vendor's answer. Raises SourceError."""
-        if not self._tried:
-            async with self._first:
-                if not self._tried:
-                    try:
-                        return await self._ask(request)
-                    finally:
-                        self._tried = True
-        return await self._ask(request)
-
-    async def _ask(self, request: Ask) -> Answer:
-        try:
-            answer = await self._account.fetcher.ask(request)
-        except KeysRefused as error:
-            self.accepted, self.refused = False, error
-            raise
-        except (SourceDenied, SourceGone):
-            self.accepted = True  # who we are was not in doubt
-            raise
-        self.accepted = True
-        return answer
 
 
 class Look(NamedTuple):
