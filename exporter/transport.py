@@ -15,6 +15,7 @@ import yarl
 
 from exporter.errors import ConfigError
 
+PATIENCE = 10  # times as long as a peer may keep silent may its answer take, should it come byte by byte
 _CHUNK = 16_384  # small, for a compressed one may grow a thousandfold
 _DIRECT = ("169.254.169.254", "100.100.100.200")  # the clouds' metadata services: what they answer is for no proxy
 # aiohttp's class, httpx's, and what is said where aiohttp's own text would show bytes, headers or addresses
@@ -101,7 +102,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 proxy=proxy,
                 proxy_headers=login if proxy and not plain else None,
                 skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-                timeout=aiohttp.ClientTimeout(sock_connect=timeout.get("connect"), sock_read=timeout.get("read")),
+                timeout=_limits(timeout),
             )
         except (aiohttp.ClientError, OSError) as error:
             raise _ours(error, request) from error
@@ -147,6 +148,12 @@ class _Body(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         self._answer.close()  # its connection too, unless all of it has come: that one is back in the pool by now
+
+
+def _limits(timeout: Mapping[str, float | None]) -> aiohttp.ClientTimeout:
+    silence = timeout.get("read")
+    whole = None if silence is None else PATIENCE * silence
+    return aiohttp.ClientTimeout(total=whole, sock_connect=timeout.get("connect"), sock_read=silence)
 
 
 def _proxies(found: Mapping[str, str]) -> dict[str, httpx.Proxy]:

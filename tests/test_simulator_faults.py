@@ -53,6 +53,16 @@ def test_late_events_become_readable_after_their_time() -> None:
     assert get(cloud, DWS_EVENTS).json()["count"] == 1
 
 
+def test_what_began_in_the_same_second_is_one_pool_event() -> None:
+    """Its times are told in seconds, so a client could not tell two apart."""
+    cloud = at_rest()
+    for later in (100, 900):
+        cloud.pool_event(POOL, "Warning", "PoolStatusChange", "down", NOW - 9000 + later)
+    (item,) = get(cloud, POOL_EVENTS).json()["items"]
+    assert (item["count"], item["firstTimestamp"][-3:]) == (2, "51Z")
+    assert get(cloud, "/simulator/state").json()["events"]["modelarts_pool"] == 2
+
+
 def test_an_event_that_grows_before_it_is_readable_is_read_once_and_grown() -> None:
     now = [NOW]
     cloud = Cloud(lambda: now[0])

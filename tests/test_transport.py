@@ -18,7 +18,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter.errors import ConfigError
-from exporter.transport import AiohttpTransport
+from exporter.transport import PATIENCE, AiohttpTransport
 from exporter.verdict import foreign
 
 SHORT = httpx.Timeout(5.0, connect=0.2, read=0.2)
@@ -411,6 +411,24 @@ def test_silence_is_a_timeout(raw: bytes) -> None:
             assert foreign(error) == "no answer in time; check network, proxy and endpoint"
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nX-Long: ", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"])
+def test_an_answer_that_comes_byte_by_byte_is_not_listened_to_for_ever(head: bytes) -> None:
+    async def drips(_: bytes, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        writer.write(head)
+        while True:
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    async def story() -> None:
+        async with listening(Peer(drips)) as url:
+            began = asyncio.get_running_loop().time()
+            assert foreign(await trouble(url)) == "no answer in time; check network, proxy and endpoint"
+            assert asyncio.get_running_loop().time() - began >= PATIENCE * 0.2 - 0.1
+
+    asyncio.run(asyncio.wait_for(story(), 30.0))
 
 
 def test_a_handshake_that_never_comes_is_a_timeout() -> None:

@@ -228,7 +228,7 @@ class WrittenTarget(Part):
     max_answer: Size = 16 * 2**20
     """A larger answer is refused: it would take the memory of the process."""
     timeout: Interval = 30.0
-    """How long a vendor may keep silent before a request is given up."""
+    """How long a vendor may keep silent before a request is given up; a whole answer may take ten times as long."""
     sources: dict[str, Options] = {}
     """What is watched."""
 

@@ -100,10 +100,11 @@ class Cloud:
         last_ms: int | None = None,
         count: int | None = None,
     ) -> None:
-        """Something happened to a pool, ``count`` times so far. If the same began at the same time before, that event
-        grows in place instead; without ``count`` by one."""
-        key = (type_, reason, message, first_ms)
-        span = (first_ms, first_ms if last_ms is None else last_ms)
+        """Something happened to a pool, ``count`` times so far. If the same began in the same second before (the API's
+        times have no smaller part), that event grows in place instead; without ``count`` by one."""
+        last_ms = first_ms if last_ms is None else last_ms
+        first_ms -= first_ms % SECOND
+        key, span = (type_, reason, message, first_ms), (first_ms, last_ms)
         with self.lock:
             pool = self.pools.get(pool_id) or self.add_pool(pool_id)
             old = pool.newest.get(key)
