@@ -62,6 +62,7 @@ STEPS = {
     "starts": Phase("end", "waiting"),
     "loaded a": Phase("end", "loading", "a"),
     "cannot load": Phase("fail", "loading"),
+    **{f"loaded {number}": Phase("end", "loading", str(number)) for number in range(1200)},
     "works": Phase("begin", "working"),
     "breaks": Phase("fail", "open"),
     "over": Phase("end", "run", "", "success"),
@@ -418,3 +419,11 @@ def test_a_span_keeps_so_many_events_and_counts_the_others() -> None:
     job.read((1, "works"), *((2 + n / 1000, "chat") for n in range(1200)), (9, "over"))
     working = job.folds[0].spans[0]
     assert (len(working.events), working.dropped) == (1000, 201 + 1)
+
+
+def test_of_the_phases_that_are_over_a_run_remembers_the_last_so_many() -> None:
+    job = Resourceful(JOBS, created=0)
+    job.read((0, "waits"), (1, "starts"), *((2 + n, f"loaded {n}") for n in range(1200)))
+    assert len(job.runs.open[""].ends) == 1000
+    assert job.phases() == [("waiting", 1.0, "success"), *(("loading", 1.0 + n, "success") for n in range(1200))]
+    assert job.read((1300, "loaded 1199")).spans == (), "an end that is told again is no news"
