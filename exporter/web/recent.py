@@ -36,6 +36,8 @@ class Kept(NamedTuple):
 class _Slice:
     """Events that were committed together."""
 
+    __slots__ = ("_fact", "_kept")
+
     def __init__(self, fact: Seen) -> None:
         self._fact = fact
         self._kept: list[Kept] | None = None
