@@ -345,6 +345,19 @@ def test_a_record_that_is_read_again_tells_nothing_twice() -> None:
     assert job.read(attempts=record).spans == ()
 
 
+def test_a_stage_that_comes_twice_in_a_record_is_two_phases_however_it_is_read() -> None:
+    """A job that was restarted, where the vendor keeps one list for all its attempts."""
+    first = ((("working", 1, None),),)
+    whole = ((("working", 1, 5), ("waiting", 5, 7), ("working", 7, 9)),)
+    straight, cut = Resourceful(JOBS, created=0), Resourceful(JOBS, created=0)
+    straight.read((1, "works"), (7, "works"), attempts=whole)
+    cut.read((1, "works"), attempts=first)
+    cut.read((7, "works"), attempts=whole)
+    for job in (straight, cut):
+        job.read((12, "over"), attempts=whole)
+        assert job.phases() == [("working", 4.0, "success"), ("waiting", 2.0, "success"), ("working", 2.0, "success")]
+
+
 def test_an_attempt_of_the_record_is_a_run_and_the_text_that_tells_of_it_is_not_another() -> None:
     job = Resourceful(JOBS, created=0)
     job.read((2, "works"), attempts=((("working", 1, None),),))

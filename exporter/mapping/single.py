@@ -46,9 +46,10 @@ class SingleRun(Book):
             is_open = run is not None and (number == 0 or stages[0].start <= run.key)
             if number and not is_open:
                 told.append(self._noted(stages[0].start, Phase("begin", RUN)))
+            known = set[str]()
             for stage in stages:
                 if stage.name in self.process.phases:
-                    told += self._stage(stage, run if is_open else None)
+                    told += self._stage(stage, run if is_open else None, known)
         return told
 
     def take(self, note: Note) -> None:
@@ -156,12 +157,16 @@ class SingleRun(Book):
         elif view.seen >= run.last + LAG:
             self.close("", End(view.seen, outcome, not run.history or run.settled))
 
-    def _stage(self, stage: Stage, run: OpenRun | None) -> list[Note]:
-        """The begin and end of a stage, as far as they are new; an open phase begins when the record says."""
+    def _stage(self, stage: Stage, run: OpenRun | None, met: set[str]) -> list[Note]:
+        """The begin and end of a stage, as far as they are new; an open phase begins when the record says.
+
+        Of stages with one name an open phase is the first that is not over; ``met`` are those that have found theirs.
+        """
         over = run.ends.get(f"{stage.name}\0", 0) if run else 0
-        known = self._phases(run).find(Phase("end", stage.name)) if run else None
+        known = self._phases(run).find(Phase("end", stage.name)) if run and stage.name not in met else None
         if known is not None and over <= stage.start:
             known.start, known.inferred = stage.start, False
+            met.add(stage.name)
         told = [self._noted(stage.start, Phase("begin", stage.name))] if known is None and over <= stage.start else []
         if stage.end is not None and over < stage.end:
             told.append(self._noted(stage.end, Phase("end", stage.name)))
