@@ -6,7 +6,7 @@ and the exposition never disagree.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -16,6 +16,7 @@ from exporter.facts import Full
 from exporter.ports import RECORD, Commit, Output, Store, Tell
 from exporter.signals import Changes, Series
 
+Place = tuple[str, str, str]
 Ticket = asyncio.Future[StoreError | None]
 LARGEST = 64  # askers served by one transaction: a scrape never waits for more
 
@@ -29,6 +30,10 @@ class Display(Protocol):
 
     def holding(self, changes: Changes) -> Collection[Series]:
         """The series whose values are not to be shown yet."""
+        ...
+
+    def leaving(self, gone: Sequence[Place], coming: Iterable[Series]) -> Collection[Series]:
+        """The series of resources (target, source, id), as far as they are there or among those ``coming``."""
         ...
 
     def ripe(self) -> Collection[Series]:
@@ -104,6 +109,8 @@ class Ledger:
         shown = {series for commit in commits for series in commit.shown}
         changes, full = self._display.cut([commit.changes for commit in commits])
         commits = [self._marked(*pair, shown) for pair in zip(commits, changes, strict=True)]
+        if any(commit.changes.gone for commit in commits):
+            commits = [*self._parted(commits)]
         failed = await self._write(commits, shown)
         for fact in full if failed is None else ():
             self._tell(fact)
@@ -126,3 +133,12 @@ class Ledger:
             commit = msgspec.structs.replace(commit, changes=changes)
         held = [series for series in self._display.holding(changes) if series not in shown]
         return msgspec.structs.replace(commit, held=held) if held else commit
+
+    def _parted(self, commits: Iterable[Commit]) -> Iterator[Commit]:
+        """With the series that leave: also those that come in the same transaction, before their resource goes."""
+        coming: list[Series] = []
+        for commit in commits:
+            changes = commit.changes
+            coming += [*changes.counts, *changes.observed, *changes.gauges, *changes.states]
+            leaving = self._display.leaving(changes.gone, coming) if changes.gone else ()
+            yield msgspec.structs.replace(commit, leaving=leaving)

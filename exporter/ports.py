@@ -95,7 +95,8 @@ class Commit(msgspec.Struct, frozen=True):
     """All that one step makes true at once, or not at all.
 
     ``fresh``: none of ``events`` is remembered and each happened once, so nothing has to be looked up.
-    ``held`` are the series whose value is not to be shown yet, ``shown`` those whose waiting is over. ``contact``
+    ``held`` are the series whose value is not to be shown yet, ``shown`` those whose waiting is over, ``leaving`` those of
+    every kind that are kept no longer, whatever else the commit says of them. ``contact``
     is the first contact with the target's source and is set once. ``resources`` are new or changed ones;
     ``notes`` (by resource) are kept until ``runs`` has the resource, whose value then stands for all of them; ``b""``
     is nothing to remember. ``parcels`` are to be sent.
@@ -111,6 +112,7 @@ class Commit(msgspec.Struct, frozen=True):
     resources: Sequence[Resource] = ()
     held: Collection[Series] = ()
     shown: Collection[Series] = ()
+    leaving: Collection[Series] = ()
     notes: Mapping[str, bytes] = {}
     runs: Mapping[str, bytes] = {}
     parcels: Sequence[Parcel] = ()

@@ -2,15 +2,21 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
 
 import pytest
+from clocks import ManualClock
+from test_zero_hold import scrape
 
 from exporter.errors import StoreError
 from exporter.events import Event
 from exporter.facts import Fact, Full
 from exporter.ledger import LARGEST, Ledger
+from exporter.mapping.catalogue import catalogue
+from exporter.outputs.prometheus import Prometheus
 from exporter.ports import RECORD, Commit, Outbox, Restored, Watch
 from exporter.signals import Changes, Series
+from exporter.store import open_store
 
 A, B, C = (Watch("t", "s", name) for name in "abc")
 
@@ -79,6 +85,9 @@ class Page:
 
     def holding(self, changes: Changes) -> Collection[Series]:
         return [series for series in changes.counts if series in self.waiting]
+
+    def leaving(self, gone: Sequence[tuple[str, str, str]], coming: Iterable[Series]) -> Collection[Series]:
+        return {(name, labels) for name, labels in coming if any(one[2] in labels for one in gone)}
 
     def ripe(self) -> Collection[Series]:
         return set(self.ready)
@@ -256,3 +265,37 @@ def test_a_waiter_that_went_away_leaves_no_complaint_when_the_store_fails(caplog
 
     asyncio.run(story())
     assert caplog.records == []
+
+
+def test_a_resource_that_leaves_takes_along_its_own_series_and_no_others(tmp_path: Path) -> None:
+    """Whatever a vendor calls it, and also what comes in the same transaction; a new start shows the same."""
+    events, own = "platform_events_total", "platform_resource_events_total"
+    staying: dict[Series, float] = {
+        (events, ("t", "dws", "warning", "info")): 1.0,
+        (own, ("t", "pai_dlc", "warning", "info")): 1.0,
+        (own, ("u", "dws", "warning", "info")): 1.0,
+        (own, ("t", "dws", "info", "warning")): 1.0,
+    }
+    early, late = ((own, ("t", "dws", "warning", severity)) for severity in ("error", "info"))
+
+    def shown() -> Prometheus:
+        return Prometheus(catalogue((), {"t": ("dws", "pai_dlc"), "u": ("dws",)}, {}), 0.0, ManualClock())
+
+    async def story() -> list[dict[Series, float]]:
+        store, page = await open_store(str(tmp_path / "state.db")), shown()
+        ledger = Ledger(store, [page], page, lambda fact: None)
+        await ledger.commit(Commit(A, changes=Changes(counts={**staying, early: 1.0})))
+        scrape(page)
+        await ledger.let_out()
+        gone = Changes(gone=(("t", "dws", "warning"),))
+        await ledger.commit(Commit(A, changes=Changes(counts={late: 1.0})), Commit(A, changes=gone))
+        restored = await store.restore()
+        await store.close()
+        again = shown()
+        again.restore(restored)
+        pages = [
+            {one: value for one in (*staying, early, late) if (value := each.value(one))} for each in (page, again)
+        ]
+        return [dict(restored.changes.counts), *pages]
+
+    assert asyncio.run(story()) == [staying] * 3

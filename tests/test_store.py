@@ -164,16 +164,14 @@ def test_resources_replace_earlier_ones_of_their_source(driver: Driver) -> None:
     }
 
 
-def test_the_series_of_a_resource_leave_wherever_its_name_stands(driver: Driver) -> None:
-    leaving = [("research", "pool-1", "available"), ("research", "modelarts_pool", "pool-1"), ("research", "pool-1")]
-    staying = [
-        ("other", "pool-1", "available"),
-        ("pool-1", "research"),
-        ("research", "pool-10", "pool"),
-        ("research", 'x,"pool-1"'),
-        ("research", "modelarts_pool"),
+def test_series_leave_whatever_their_kind_and_no_others(driver: Driver) -> None:
+    leaving: list[Series] = [("m", ("research", "pool-1", "available")), ("m", ("research", 'x,"pool-1"'))]
+    staying: list[Series] = [
+        ("n", leaving[0][1]),
+        ("m", ("research", "pool-1")),
+        ("m", ("research", "pool-10", "pool")),
     ]
-    every = [("m", labels) for labels in leaving + staying]
+    every = leaving + staying
     changes = Changes(
         counts=dict.fromkeys(every, 1.0),
         observed=dict.fromkeys(every, Observed((1,), 1.0)),
@@ -181,12 +179,11 @@ def test_the_series_of_a_resource_leave_wherever_its_name_stands(driver: Driver)
         states=dict.fromkeys(every, Moment(("on",), NOW)),
     )
     driver.commit(Commit(POOL, changes=changes, held=every))
-    driver.commit(Commit(POOL, changes=Changes(gone=(("research", "modelarts_pool", "pool-1"),))))
+    driver.commit(Commit(POOL, leaving=leaving))
     restored = driver.again().restored()
-    left = {("m", labels) for labels in staying}
     kinds = restored.changes
     for kind in (kinds.counts, kinds.observed, kinds.gauges, kinds.states, restored.held):
-        assert set(kind) == left
+        assert set(kind) == set(staying)
 
 
 def test_a_commit_that_fails_changes_nothing(driver: Driver) -> None:
@@ -265,10 +262,10 @@ def test_an_empty_file_says_whether_a_state_was_lost(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [3, 300])
-def test_many_resources_leave_together_with_all_their_series_and_no_others(driver: Driver, number: int) -> None:
+def test_many_series_leave_together_and_no_others(driver: Driver, number: int) -> None:
     names = [f'r"{n},' for n in range(number + 1)]
     series: list[Series] = [("m_total", (target, "s", name)) for name in names for target in ("t", "u")]
     driver.commit(Commit(POOL, changes=Changes(counts=dict.fromkeys(series, 1.0))))
-    driver.commit(Commit(POOL, changes=Changes(gone=tuple(("t", "s", name) for name in names[1:]))))
+    driver.commit(Commit(POOL, leaving=[one for one in series if one[1][0] == "t" and one[1][2] != names[0]]))
     kept = [one for one in series if one[1][0] == "u" or one[1][2] == names[0]]
     assert sorted(driver.restored().changes.counts) == sorted(kept)

@@ -8,7 +8,7 @@ from test_store import BACKENDS, DAY, JOB, NOW, POOL, Driver, event, opened
 
 from exporter.events import Event, Resource
 from exporter.ports import Commit, Progress
-from exporter.signals import Changes
+from exporter.signals import Changes, Series
 
 
 @pytest.fixture(params=BACKENDS)
@@ -86,9 +86,12 @@ def test_what_comes_after_forgetting_in_the_same_batch_is_remembered(driver: Dri
 def test_a_resource_whose_series_left_is_still_known(driver: Driver) -> None:
     """The vendor lists ended jobs for long: they must not be read and counted again."""
     done = Progress(complete=NOW, ended=NOW, closed=True)
-    driver.commit(Commit(JOB, events=[event("a")], progress=done, resources=[Resource("job-1")]))
-    driver.commit(Commit(JOB, changes=Changes(gone=((JOB.target, JOB.source, JOB.resource),))))
+    own: Series = ("m", (*JOB,))
+    changes = Changes(counts={own: 1.0})
+    driver.commit(Commit(JOB, events=[event("a")], changes=changes, progress=done, resources=[Resource("job-1")]))
+    driver.commit(Commit(JOB, leaving=[own]))
     restored = driver.again().restored()
+    assert restored.changes.counts == {}
     assert restored.progress == {JOB: done}
     assert restored.resources == {("research", "pai_dlc"): {"job-1": Resource("job-1")}}
     assert driver.grown(JOB, event("a")) == [0]

@@ -46,10 +46,9 @@ class Model(msgspec.Struct):
             self.contacts.setdefault(place, commit.contact)
         for resource in commit.resources:
             self.resources.setdefault(place, {})[resource.id] = resource
-        for _, _, gone in commit.changes.gone:
-            for kind in (self.counts, self.observed, self.gauges, self.states, self.held):
-                for series in [series for series in kind if series[1][0] == "t" and gone in series[1][1:]]:
-                    kind.remove(series) if isinstance(kind, set) else kind.pop(series)
+        for kind in (self.counts, self.observed, self.gauges, self.states, self.held):
+            for series in [series for series in kind if series in commit.leaving]:
+                kind.remove(series) if isinstance(kind, set) else kind.pop(series)
         if commit.forget is not None:
             self.drop(watch, commit.forget // DAY)
         if commit.forgotten:
@@ -111,7 +110,6 @@ changes = st.builds(
     observed=st.dictionaries(one, observed, max_size=2),
     gauges=st.dictionaries(one, st.builds(Moment, numbers, times), max_size=3),
     states=st.dictionaries(one, st.builds(Moment, st.lists(st.text(max_size=2)).map(tuple), times), max_size=2),
-    gone=st.just(()) | st.just(()) | st.sampled_from([(("t", "pools", "r1"),), (("t", "pools", "r2"),)]),
 )
 progress = st.builds(Progress, st.none() | times, st.none() | times, st.none() | times, st.booleans())
 commits = st.builds(
@@ -124,6 +122,7 @@ commits = st.builds(
     resources=st.lists(st.builds(Resource, st.sampled_from(["r1", "r2"]), st.text(max_size=3)), max_size=2),
     held=st.lists(one, max_size=2),
     shown=st.lists(one, max_size=2),
+    leaving=st.just(()) | st.just(()) | st.lists(one, max_size=3),
     forget=st.none() | st.none() | st.integers(0, 12).map(lambda day: day * DAY),
     forgotten=st.sampled_from([False] * 5 + [True]),
 )

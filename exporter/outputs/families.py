@@ -10,7 +10,7 @@ from exporter.outputs.blocks import Block
 from exporter.outputs.lines import Format, Labels, histogram_samples, metadata, sample, state_samples
 from exporter.outputs.pieces import Piece, deflate
 from exporter.outputs.tables import Lines, Table
-from exporter.signals import OTHER, Metric
+from exporter.signals import OTHER, Metric, Series
 
 TIMED = ("gauge", "stateset", "info")
 
@@ -67,8 +67,16 @@ class Family:
         """The rows of a resource."""
         for table in self._tables.values():
             for labels in table.of(resource):
-                if self.target(labels) in ("", target) and self.source(labels) in ("", source):
+                if self.at(labels, target, source):
                     yield table, labels
+
+    def series(self, labels: Labels) -> Series:
+        """The series that a row is of: that of an info does not name its facts."""
+        return self.metric.name, labels[: len(labels) - self.metric.facts]
+
+    def at(self, labels: Labels, target: str, source: str) -> bool:
+        """Whether labels are of a source of a target, or do not name one."""
+        return self.target(labels) in ("", target) and self.source(labels) in ("", source)
 
     def blocks(self) -> Iterator[Block]:
         """The blocks that hold rows."""

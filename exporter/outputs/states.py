@@ -54,7 +54,7 @@ class States:
         """A row is about to be dropped."""
         metric = family.metric
         if metric.kind == "info":
-            self._facts.pop((metric.name, labels[: len(labels) - metric.facts]), None)
+            self._facts.pop(family.series(labels), None)
         elif metric.kind == "stateset":
             self._move(family, labels, rows.standing(family.table(labels), labels), None)
 

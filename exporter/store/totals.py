@@ -3,7 +3,6 @@
 import math
 import sqlite3
 from collections.abc import Iterator, Sequence
-from itertools import product
 
 import msgspec
 
@@ -34,23 +33,14 @@ _MOMENT = "ON CONFLICT (metric, labels) DO UPDATE SET value = excluded.value, at
 _GAUGES = Many("INSERT INTO gauges VALUES", "(?,?,?,?)", _MOMENT)
 _STATES = Many("INSERT INTO states VALUES", "(?,?,?,?)", _MOMENT)
 _HELD = Many("INSERT INTO held VALUES", "(?,?)", "ON CONFLICT DO NOTHING")
-_SHOWN = Many("DELETE FROM held WHERE (metric, labels) IN (VALUES", "(?,?)", ")")
 _CONTACTS = Many("INSERT INTO contacts VALUES", "(?,?,?)", "ON CONFLICT DO NOTHING")
 _RESOURCES = Many(
     "INSERT INTO resources VALUES", "(?,?,?,?)", "ON CONFLICT (target, source, id) DO UPDATE SET body = excluded.body"
 )
-# The first label of a series is its target; a resource's id, unique by its vendor's making, is one of the others. This
-# reads all series, however many resources leave at once, but not in the loop; an index over labels would cost every new
-# series more. What stands between quotes that are not escaped is a whole label, so text alone finds one resource.
-_TABLES = ("counters", "histograms", "gauges", "states", "held")
-_LEAVE = tuple(f"DELETE FROM {table} WHERE instr(labels, ?) = 1 AND instr(labels, ?)" for table in _TABLES)  # noqa: S608
-_LEAVE_MANY = tuple(
-    f"""DELETE FROM {table} WHERE instr(labels, ?) = 1 AND EXISTS (
-        SELECT 1 FROM json_each(labels) AS label WHERE label.value IN (SELECT value FROM json_each(?)))"""  # noqa: S608
-    for table in _TABLES
-)
-_MANY = 8  # resources that are found one by one: reading labels as JSON takes so many times longer
-_END = Many("DELETE FROM gauges WHERE (metric, labels) IN (VALUES", "(?,?)", ")")
+_LEAVE = {
+    table: Many(f"DELETE FROM {table} WHERE (metric, labels) IN (VALUES", "(?,?)", ")")  # noqa: S608
+    for table in ("counters", "histograms", "gauges", "states", "held")
+}
 _NOTES = Many("INSERT INTO notes (target, source, resource, body) VALUES", "(?,?,?,?)", "")
 _RUNS = "INSERT INTO runs VALUES (?,?,?,?) ON CONFLICT (target, source, resource) DO UPDATE SET body = excluded.body"
 _DROP_RUNS = "DELETE FROM runs WHERE target = ? AND source = ? AND resource = ?"
@@ -71,9 +61,9 @@ def statements(commits: Sequence[Commit]) -> Iterator[Statement]:
     for end, commit in enumerate(commits, 1):
         if commit.changes.ended:
             yield from _come(commits[start : end - 1])
-            yield from _END.over([_place(series) for series in commit.changes.ended])
+            yield from _LEAVE["gauges"].over([_place(series) for series in commit.changes.ended])
             start = end - 1
-        if commit.changes.gone or commit.forgotten or end == len(commits):
+        if commit.leaving or commit.forgotten or end == len(commits):
             yield from _come(commits[start:end])
             yield from _go(commit)
             start = end
@@ -138,7 +128,7 @@ def _come(commits: Sequence[Commit]) -> Iterator[Statement]:
     for commit in commits:
         held.update(dict.fromkeys(commit.held, True))
         held.update(dict.fromkeys(commit.shown, False))
-    yield from _SHOWN.over([_place(series) for series, is_held in held.items() if not is_held])
+    yield from _LEAVE["held"].over([_place(series) for series, is_held in held.items() if not is_held])
     yield from _HELD.over([_place(series) for series, is_held in held.items() if is_held])
     yield from _CONTACTS.over([(*c.watch[:2], c.contact) for c in commits if c.contact is not None])
     yield from _RESOURCES.over([(*c.watch[:2], r.id, _json(r)) for c in commits for r in c.resources])
@@ -156,16 +146,9 @@ def _run(commit: Commit) -> Iterator[Statement]:
 
 
 def _go(commit: Commit) -> Iterator[Statement]:
-    leaving: dict[str, list[str]] = {}
-    for target, _, resource in commit.changes.gone:
-        leaving.setdefault(target, []).append(resource)
-    for target, resources in leaving.items():
-        if len(resources) > _MANY:
-            for statement in _LEAVE_MANY:
-                yield statement, [f"[{_json(target)},", _json(resources)]
-        else:
-            for statement, resource in product(_LEAVE, resources):
-                yield statement, [f"[{_json(target)},", f",{_json(resource)}"]
+    leaving = [_place(series) for series in commit.leaving]
+    for many in _LEAVE.values():
+        yield from many.over(leaving)
     if commit.forgotten:
         for statement in (_FORGET, _DROP_RUNS, _DROP_NOTES):
             yield statement, [*commit.watch]
