@@ -148,8 +148,10 @@ class Collector:
         events = above(self._wanted(page), read.progress.floor)
         named = {resource.id: resource for resource in page.resources}
         for start in range(0, len(events), SLICE):
-            new += await self._count(events[start : start + SLICE], named, read)
-            await asyncio.sleep(0)
+            await self._keep(read)
+            async with self._desk.ledger.turn:
+                new += await self._count(events[start : start + SLICE], named, read)
+                await asyncio.sleep(0)
         read.events += len(page.events)
         read.new += new
         unreadable = self._roster.first_met(read.resource.id, page.unreadable)
@@ -166,7 +168,6 @@ class Collector:
 
     async def _count(self, events: list[Event], named: Mapping[str, Resource], read: _Read) -> int:
         """Counts a slice; gives back how many events were new in it."""
-        await self._keep(read)
         watch = Watch(self._desk.target, self._desk.source, read.resource.id)
         growths = await self._store.grown(watch, events)
         if not any(growths):

@@ -85,14 +85,17 @@ async def _receiver() -> AsyncIterator[tuple[str, Trees]]:
 @contextlib.asynccontextmanager
 async def _simulator(speed: float) -> AsyncIterator[tuple[str, dict[str, object]]]:
     command = (sys.executable, "-m", "exporter", "simulate", "--listen", "127.0.0.1:0", "--speed", str(speed))
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env={**os.environ})
+    piped = asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env={**os.environ})
+    starting = asyncio.ensure_future(piped)
     try:
-        assert process.stdout is not None
-        first, second = await process.stdout.readline(), await process.stdout.readline()
+        said = (await asyncio.shield(starting)).stdout
+        assert said is not None
+        first, second = await said.readline(), await said.readline()
         if not second:
             raise ConfigError("the simulator did not start; its own message stands above")
         yield first.decode().split()[1], json.loads(second)
     finally:
+        process = await starting  # also one that was told to stop while it was being started
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         await process.wait()

@@ -46,12 +46,17 @@ class Display(Protocol):
 
 
 class Ledger:
-    """The one door to the store. ``commit`` returns when its changes are durable and every output has heard of them."""
+    """The one door to the store. ``commit`` returns when its changes are durable and every output has heard of them.
+
+    ``turn`` is for whoever works on many events at once: he gives it back when the loop has been round, so that whoever
+    asks for a page waits for one slice of events, not for one of every watch.
+    """
 
     def __init__(self, store: Store, outputs: Sequence[Output], display: Display, tell: Tell) -> None:
         self._store, self._outputs, self._display, self._tell = store, outputs, display, tell
         self._waiting: list[tuple[tuple[Commit, ...], Ticket]] = []
         self._busy = asyncio.Lock()
+        self.turn = asyncio.Lock()
 
     async def commit(self, *commits: Commit) -> None:
         """Makes commits true, all in one transaction. Raises StoreError; then nothing of their batch has changed.

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,11 @@ from vendor import GRACE, HOUR, PLACE, Vendor, watching
 
 from exporter.collect import SLICE
 from exporter.errors import SourceDown, SourceGarbled, SourceGone
-from exporter.events import Window
+from exporter.events import Event, Window
 from exporter.facts import Contacted, Discovered, Noted, PollDone, Records
+from exporter.mapping.catalogue import BUILTIN
 from exporter.roster import MISSING_LISTINGS, Pick
+from exporter.signals import Mapped
 
 DOWN = SourceDown("no answer")
 
@@ -118,6 +121,39 @@ def test_what_was_read_before_a_read_broke_off_is_on_record_and_counts_once(tmp_
             assert await watched.counted() == {"a": 2.0}
 
     told(story, rows=rows)
+
+
+def test_between_the_events_of_two_watches_the_loop_goes_round() -> None:
+    """Whoever wants a page then waits for one slice of events, however many watches have one."""
+
+    async def story(vendor: Vendor) -> None:
+        names = [f"r{number}" for number in range(8)]
+        for name in names:
+            vendor.has(name)
+        async with watching(vendor) as watched:
+            await watched.poll(*names)
+            vendor.clock.advance(60)
+            for name in names * 3:
+                vendor.tells(name, 5)
+            heard: list[str] = []
+
+            def map_(event: Event) -> Mapped:
+                heard.append(event.resource)
+                return Mapped(event.severity, "Reason", "rule")
+
+            async def others() -> None:
+                while True:
+                    heard.append("")
+                    await asyncio.sleep(0)
+
+            watched.collector.learn(map_, BUILTIN, watched.journal.fold)
+            beside = asyncio.ensure_future(others())
+            await asyncio.gather(*(watched.collector.poll(name, 30.0) for name in names))
+            beside.cancel()
+            assert sorted(filter(None, heard)) == sorted(names * 3)
+            assert [(a, b) for a, b in pairwise(heard) if a and b and a != b] == []
+
+    told(story)
 
 
 def test_contact_is_on_record_with_the_first_page(tmp_path: Path) -> None:
