@@ -97,6 +97,13 @@ def test_a_resource_whose_series_left_is_still_known(driver: Driver) -> None:
     assert driver.grown(JOB, event("a")) == [0]
 
 
+def test_what_was_found_to_be_new_is_remembered_without_another_look(driver: Driver) -> None:
+    events = [event("a"), event("b", NOW - DAY), event("c", None)]
+    driver.commit(Commit(POOL, events=events, fresh=True), Commit(JOB, events=events[:1], fresh=True))
+    assert driver.grown(POOL, *events, event("d")) == driver.again().grown(POOL, *events, event("d")) == [0, 0, 0, 1]
+    assert driver.grown(JOB, *events) == [0, 1, 1]
+
+
 def test_a_forgotten_watch_leaves_nothing_behind_and_may_come_back(driver: Driver) -> None:
     for watch in (JOB, POOL):
         old = [event("a", NOW - DAY), event("b", None)]
