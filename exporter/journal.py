@@ -63,7 +63,8 @@ class Journal:
                 told = SpanEvent(
                     at, event.key.hex(), name, event.text, mapped.severity, mapped.reason, tuple(attributes)
                 )
-                fresh.setdefault(event.resource, []).append(Note(at, mapped.rule or "", news > 0, mapped.phases, told))
+                note = Note(at, mapped.rule or "", news > 0, mapped.phases, told, event.earlier())
+                fresh.setdefault(event.resource, []).append(note)
         for resource, notes in fresh.items():
             self._waiting.setdefault(resource, []).extend(notes)
         return {resource: _write(notes) for resource, notes in fresh.items()}

@@ -427,6 +427,31 @@ def test_the_late_begin_of_an_incident_that_is_over_opens_none() -> None:
     assert pool.read((3, "falls")).runs.open == {}
 
 
+@pytest.mark.parametrize(("contact", "counted"), [(-100.0, 2), (400.0, 1)])
+def test_an_aggregated_event_that_is_read_late_is_two_incidents_as_if_it_had_been_read_each_time(
+    contact: float, counted: int
+) -> None:
+    """It fell and rose twice. What had ended before first contact is not counted."""
+
+    def told(*, late: bool) -> list[Note]:
+        notes = []
+        for text, first, last in (("falls", 0, 600), ("rises", 300, 900)):
+            for at_, began in [(last, first)] if late else [(first, None), (last, first)]:
+                event = SpanEvent(START + at_ * 1000, text, "", text, "info", "")
+                earlier = None if began is None else START + began * 1000
+                notes.append(Note(event.at, text, at_ >= contact, (STEPS[text] or Phase("begin", ""),), event, earlier))
+        return notes
+
+    for late in (True, False):
+        pool = Resourceful(INCIDENTS)
+        view = View(START + 10**6, START + int(contact * 1000), wanted=True)
+        folded = pool.fold("r", Runs({}, {}), told(late=late), view)
+        assert [(span.end - span.start) / 1000 for span in folded.spans] == [300.0] * counted
+        assert [signal.value for signal in folded.signals if isinstance(signal, Observe)] == [300.0] * counted
+        again = pool.fold("r", folded.runs, told(late=True), view)
+        assert (again.spans, again.runs.open) == ((), {})
+
+
 def test_a_span_keeps_so_many_events_and_counts_the_others() -> None:
     job = Resourceful(JOBS, created=0)
     job.read((1, "works"), *((2 + n / 1000, "chat") for n in range(1200)), (9, "over"))

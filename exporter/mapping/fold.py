@@ -16,13 +16,14 @@ Notes may come in any order within one fold: they are taken by time, at the same
 - A run of which nothing is heard for ``give_up_after``, or whose resource is gone, ends as unknown where it was last
   heard of.
 - Operations side by side: every end counts, also one whose begin was never told; that one has no duration.
+- An aggregated event is told at the time of its first occurrence too, for nobody may have read it then.
 - What ended before first contact is no news: neither counted nor told. The phases of a run that was open then are told
   with it, once it ends, but not counted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from exporter.events import Event
+from exporter.events import Event, Millis
 from exporter.mapping.book import Book, Where
 from exporter.mapping.rules import Pack
 from exporter.mapping.separate import SeparateRuns
@@ -35,7 +36,14 @@ from exporter.spans import Folded, Note, Runs, SpanEvent, View
 def noted(event: Event, mapped: Mapped) -> Note:
     """What an event says of runs, where it is looked at by itself."""
     told = SpanEvent(event.at or 0, event.key.hex(), "", event.text, mapped.severity, mapped.reason)
-    return Note(event.at or 0, mapped.rule or "", True, mapped.phases, told)
+    return Note(event.at or 0, mapped.rule or "", True, mapped.phases, told, event.earlier())
+
+
+def _firsts(notes: Iterable[Note], contact: Millis) -> Iterator[Note]:
+    """What aggregated events said when they happened first; nobody may have read them then."""
+    for note in notes:
+        if note.began is not None and note.phases:
+            yield Note(note.began, note.rule, note.news and note.began >= contact, note.phases, None)
 
 
 def folder(pack: Pack, target: str) -> Fold:
@@ -47,7 +55,7 @@ def folder(pack: Pack, target: str) -> Fold:
         book = kind(process, Where(target, pack.source, resource), runs, view)
         before = book.since()
         for note in sorted(
-            [*book.recorded(), *notes],
+            [*book.recorded(), *_firsts(notes, view.contact // 1000 * 1000), *notes],
             key=lambda note: (note.at, order.get(note.rule, len(order)), note.event.id if note.event else ""),
         ):
             book.take(note)
