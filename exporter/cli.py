@@ -51,9 +51,8 @@ def main() -> None:
         expected, bugs = group.split(ExporterError)
         if bugs is not None:
             raise bugs from None
-        program.fail(
-            dict.fromkeys(str(error) for error in program.leaves(expected)), 1
-        )  # several may meet the same trouble
+        met = dict.fromkeys(str(error) for error in program.leaves(expected))  # several may meet the same trouble
+        program.fail(met, 1)
     raise SystemExit(code)
 
 

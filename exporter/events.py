@@ -48,10 +48,6 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     began: Millis | None = None
     fields: Mapping[str, str] = {}
 
-    def earlier(self) -> Millis | None:
-        """When it happened first, if that was at another time."""
-        return None if self.began == self.at else self.began
-
 
 class Ask(msgspec.Struct, frozen=True):
     """One request to a vendor, not yet signed. ``path`` and ``query`` are plain text; ``fetch`` encodes them.

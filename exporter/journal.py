@@ -63,7 +63,7 @@ class Journal:
                 told = SpanEvent(
                     at, event.key.hex(), name, event.text, mapped.severity, mapped.reason, tuple(attributes)
                 )
-                note = Note(at, mapped.rule or "", news > 0, mapped.phases, told, event.earlier())
+                note = Note(at, mapped.rule or "", news > 0, mapped.phases, told, event.began)
                 fresh.setdefault(event.resource, []).append(note)
         for resource, notes in fresh.items():
             self._waiting.setdefault(resource, []).extend(notes)

@@ -53,6 +53,7 @@ def read_config(config: Path | None, sets: list[str] | None, output: Output) -> 
 
 
 def read_text(file: str) -> str:
+    """The text of a file, or of standard input for ``-``. Raises ConfigError."""
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         return data.decode()

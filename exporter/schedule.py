@@ -105,6 +105,11 @@ def patience(error: SourceError, attempt: int, rhythm: Rhythm, draw: random.Rand
         return min(DENIED_WAIT, rhythm.longest) * (0.9 + 0.2 * draw.random())
     if isinstance(error, SourceGone):
         return rhythm.interval
+    return backoff(error, attempt, draw)
+
+
+def backoff(error: SourceError, attempt: int, draw: random.Random) -> float:
+    """Seconds until trouble that passes may have passed, after its ``attempt``-th time in a row."""
     jittered = draw.uniform(0.1, 1.0) * min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(attempt, 20))
     if isinstance(error, SourceBusy) and error.wait:
         return error.wait + jittered

@@ -30,8 +30,7 @@ class Note(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What one event says of the runs of its resource; it waits until the read that brought it is complete.
 
     ``rule`` took the event; events of the same time go in the order of the rules. ``news``: it happened after first contact.
-    Without an ``event`` it comes from the vendor's own record. ``began``: when an aggregated event happened first, if that
-    was at another time.
+    Without an ``event`` it comes from the vendor's own record. ``began``: when an aggregated event happened first.
     """
 
     at: Millis

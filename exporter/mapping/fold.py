@@ -36,13 +36,13 @@ from exporter.spans import Folded, Note, Runs, SpanEvent, View
 def noted(event: Event, mapped: Mapped) -> Note:
     """What an event says of runs, where it is looked at by itself."""
     told = SpanEvent(event.at or 0, event.key.hex(), "", event.text, mapped.severity, mapped.reason)
-    return Note(event.at or 0, mapped.rule or "", True, mapped.phases, told, event.earlier())
+    return Note(event.at or 0, mapped.rule or "", True, mapped.phases, told, event.began)
 
 
 def _firsts(notes: Iterable[Note], contact: Millis) -> Iterator[Note]:
     """What aggregated events said when they happened first; nobody may have read them then."""
     for note in notes:
-        if note.began is not None and note.phases:
+        if note.began not in (None, note.at) and note.phases:
             yield Note(note.began, note.rule, note.news and note.began >= contact, note.phases, None)
 
 

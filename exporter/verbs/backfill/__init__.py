@@ -15,6 +15,7 @@ from exporter.mapping.fold import folder
 from exporter.mapping.process import timeouts
 from exporter.ports import Clock, SystemClock
 from exporter.roster import Roster
+from exporter.schedule import backoff
 from exporter.signals import Changes, Moment
 from exporter.sources import SOURCES
 from exporter.sources.scope import Scope
@@ -103,12 +104,14 @@ def _asking(account: Account, name: str, clock: Clock, troubles: dict[str, None]
 def _patient(ask: Callable[[Ask], Awaitable[Answer]], clock: Clock) -> Callable[[Ask], Awaitable[Answer]]:
     """Asks again after trouble that passes: what is not told now is missing for good."""
 
+    draw = random.Random()  # noqa: S311
+
     async def asked(request: Ask) -> Answer:
         for attempt in range(ROUNDS):
             try:
                 return await ask(request)
             except (SourceBusy, SourceDown) as error:
-                wait = (getattr(error, "wait", None) or 0.0) + random.uniform(0.1, 1.0) * 2.0**attempt  # noqa: S311
+                wait = backoff(error, attempt, draw)
                 if attempt == ROUNDS - 1 or wait > LONGEST_WAIT:
                     raise
                 await clock.sleep(wait)
