@@ -135,6 +135,9 @@ def test_a_run_of_dws_has_both_ends(name: str) -> None:
 
 def test_loading_everything_takes_no_time_to_speak_of() -> None:
     """With all tests of all packs, at every start and reload: about 60 ms of one core; four times that is a fault."""
-    begin = time.process_time()
-    load([read_document(path) for path in built_in()], FIELDS, RECORDS, STATUSES)
-    assert time.process_time() - begin < 0.3
+    took = []
+    for _ in range(3):  # the best of them: a machine has slow moments
+        begin = time.process_time()
+        load([read_document(path) for path in built_in()], FIELDS, RECORDS, STATUSES)
+        took.append(time.process_time() - begin)
+    assert min(took) < 0.3

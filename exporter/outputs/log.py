@@ -83,7 +83,14 @@ class Log:
         self._say(logging.DEBUG, "refused for now", fact, api=fact.api, wait=fact.wait)
 
     def _discovered(self, fact: facts.Discovered) -> None:
-        self._say(logging.DEBUG, "listed", fact, resources=fact.resources)
+        place = (fact.target, fact.source)
+        alone = self._failing.pop((*place, ""), None) is not None and all(watch[:2] != place for watch in self._failing)
+        if alone and place in self._warned:  # only listing had failed: no read will say that it is over
+            self._warned.remove(place)
+            self._outages.pop(place, None)
+            self._say(logging.INFO, "reads get through again", fact)
+        else:
+            self._say(logging.DEBUG, "listed", fact, resources=fact.resources)
 
     def _contacted(self, fact: facts.Contacted) -> None:
         since = datetime.fromtimestamp(fact.at, UTC).isoformat(timespec="seconds")
