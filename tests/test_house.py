@@ -46,7 +46,18 @@ FLOW = {
     "poller",
 }
 WIRING = [{"assembly", "health", "forecast", "explaining"}, {"reload", "front"}, {"app"}, {"demo", "verbs", "top"}]
-LEVELS = [WORDS, {"ports"}, ROOMS, FLOW, {"config"}, *WIRING, {"program", "options"}, {"cli"}, {"__main__"}]
+LEVELS = [
+    WORDS,
+    {"ports"},
+    {"counting", "notation"},
+    ROOMS,
+    FLOW,
+    {"config"},
+    *WIRING,
+    {"program", "options"},
+    {"cli"},
+    {"__main__"},
+]
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 NEIGHBOURS = [WORDS, FLOW, {"fetch", "transport", "verdict"}]  # who may import each other
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from prometheus_client.utils import floatToGoString
 
+from exporter.notation import format_series
 from exporter.signals import Exemplar, Metric
 
 Format = Literal["text", "openmetrics"]
@@ -33,9 +34,7 @@ def metadata(metric: Metric, form: Format) -> bytes:
 
 def sample(name: str, names: Sequence[str], values: Sequence[str]) -> bytes:
     """One sample line as a %-template, without its newline."""
-    labels = ",".join(f'{label}="{_escaped(value)}"' for label, value in zip(names, values, strict=True))
-    line = f"{name}{{{labels}}}" if labels else name
-    return line.replace("%", "%%").encode() + HOLE
+    return format_series(name, names, values).replace("%", "%%").encode() + HOLE
 
 
 def exemplar(one: Exemplar) -> bytes:
@@ -55,11 +54,6 @@ def histogram_samples(metric: Metric, labels: Labels) -> list[bytes]:
     names = (*metric.labels, "le")
     buckets = [sample(f"{metric.name}_bucket", names, (*labels, bound)) for bound in bounds]
     return [*buckets, *(sample(metric.name + end, metric.labels, labels) for end in ("_sum", "_count"))]
-
-
-def _escaped(value: str) -> str:
-    readable = value.encode("utf-8", "backslashreplace").decode()  # a lone surrogate has no place in UTF-8
-    return readable.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _plain_kind(metric: Metric) -> str:

@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 import msgspec
 
+from exporter.notation import format_series
 from exporter.outputs import rows
 from exporter.outputs.exposition import gzipped, plain
 from exporter.outputs.families import Family
 from exporter.outputs.holds import Growth, Holds
 from exporter.outputs.limit import Cut, Limit
-from exporter.outputs.lines import CONTENT_TYPES, HOLE, Format, Labels, sample
+from exporter.outputs.lines import CONTENT_TYPES, Format, Labels
 from exporter.outputs.restoring import fitting, part
 from exporter.outputs.states import RESOURCES, STATUS, States
 from exporter.outputs.tables import Table
@@ -270,4 +271,4 @@ def _families(catalogue: Catalogue) -> dict[str, Family]:
 
 
 def _series(family: Family, labels: Labels) -> str:
-    return sample(family.metric.name, family.metric.labels, labels).removesuffix(HOLE).replace(b"%%", b"%").decode()
+    return format_series(family.metric.name, family.metric.labels, labels)

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
-from exporter.signals import OPEN_PHASES, RUN, Count, Mapped, Observe, Phase, Set, Signal, State
+from exporter.notation import describe_signal, escape_label
+from exporter.signals import OPEN_PHASES, RUN, Mapped, Phase, Signal
 from exporter.web.views import Event, Minute, Stage
 
 UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
@@ -122,17 +123,8 @@ def changes(mapped: Mapped, *known: str) -> tuple[str, ...]:
 
 def _signal(signal: Signal, known: tuple[str, ...]) -> str:
     name, labels = signal.series
-    told = ", ".join(label for label in labels if label not in known)
-    series = f"{name}{{{told}}}" if told else name
-    match signal:
-        case Count():
-            return f"{series} +{signal.by:g}"
-        case Set():
-            return f"{series} = {signal.value:g}"
-        case Observe():
-            return f"{series} takes {signal.value:g}"
-        case State():
-            return f"{series} is {', '.join(signal.value)}"
+    shown = ", ".join(escape_label(label) for label in labels if label not in known)
+    return describe_signal(signal, f"{name}{{{shown}}}" if shown else name)
 
 
 def _phase(phase: Phase) -> str:
