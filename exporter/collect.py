@@ -13,6 +13,7 @@ import msgspec
 from exporter.attempts import Attempts
 from exporter.completeness import Completeness
 from exporter.conversation import converse
+from exporter.counting import changes_from_signals
 from exporter.events import Answer, Ask, Event, Found, Millis, Page, Resource
 from exporter.facts import Contacted, Noted, Overflowed, PollDone, Records, Seen, Unmapped
 from exporter.journal import Journal, Settled
@@ -23,7 +24,7 @@ from exporter.reach import Reach, above, forgettable
 from exporter.roster import Roster
 from exporter.signals import Metric
 from exporter.spans import View
-from exporter.tally import Context, History, Tallied, changes_of, tally
+from exporter.tally import Context, History, Tallied, tally
 
 SLICE = 500  # events between two chances for a scrape
 LAZY = 60_000  # ms of progress that need not be on record: reading it again is harmless
@@ -53,8 +54,7 @@ class _Counted(NamedTuple):
 class _Read(msgspec.Struct):
     """What is learned during one read: the vendor's date of its first answer, and what it brought.
 
-    ``counted`` is on record before anybody is asked for anything more; at the end of the read that is together with what
-    the read means for runs.
+    ``counted`` is on record before anything more is asked; at the end of a read, together with what it means for runs.
     """
 
     resource: Resource
@@ -255,7 +255,7 @@ class Collector:
         """A commit that says so; the same one if there is nothing to say."""
         if not (settled.runs or settled.signals or settled.ended or settled.parcels):
             return commit
-        changes = changes_of(settled.signals, settled.ended, self._metrics, self._desk.now())
+        changes = changes_from_signals(settled.signals, settled.ended, self._metrics, self._desk.now())
         changes = msgspec.structs.replace(changes, exemplars=settled.exemplars)
         return msgspec.structs.replace(commit, changes=changes, runs=settled.runs, parcels=settled.parcels)
 

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from exporter.counting import Row
 from exporter.events import Millis
 from exporter.exemplars import exemplars
 from exporter.facts import RunsMoved
 from exporter.ports import Encode, Fold, Locate, Watch
 from exporter.signals import Exemplar, Series, Signal
 from exporter.spans import Folded, Note, OpenSpan, Parcel, Runs, SpanEvent, View
-from exporter.tally import Row
 
 _write = msgspec.msgpack.Encoder().encode
 _read_note, _read_runs = msgspec.msgpack.Decoder(list[Note]).decode, msgspec.msgpack.Decoder(Runs).decode

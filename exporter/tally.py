@@ -1,27 +1,18 @@
 """Turns a page's events and their growth into one set of changes: what counts, what is history, what is late. Pure.
 
 A row is history if it happened before the first contact with its source, by the vendor's clock; history builds gauges
-and states but adds nothing to counters. Sums are kept in small local tables and named as series once a page.
+and states but adds nothing to counters. What counts is counted by ``exporter.counting``.
 """
 
-from bisect import bisect_right
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import pairwise
-from operator import itemgetter
-from typing import NamedTuple, TypeVar, assert_never
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from exporter.counting import Row, changes_from_events
 from exporter.events import Event, Millis
-from exporter.signals import Changes, Count, Mapped, Metric, Moment, Observe, Observed, Series, Set, Signal, State
+from exporter.signals import Changes, Mapped, Metric
 
-EVENTS, BY_RESOURCE = "platform_events_total", "platform_resource_events_total"
-NEWEST, LAG, UNMAPPED = (
-    "platform_last_event_timestamp_seconds",
-    "platform_event_lag_seconds",
-    "platform_events_unmapped_total",
-)
 _NEVER = 1 << 63
 K = TypeVar("K")
 
@@ -49,10 +40,6 @@ class Context(msgspec.Struct, frozen=True):
     history: History
     seen: Millis
     complete: Millis | None = None
-
-
-Row = tuple[Event, Mapped, int]
-"""An event that grew, what the mapping made of it, and how much of its growth is news."""
 
 
 class Unread(NamedTuple):
@@ -111,11 +98,14 @@ def tally(
         for event, growth in zip(events, growths, strict=True)
         if growth
     ]
-    times = [event.at for event, _, news in rows if news and event.at is not None]
     complete, fresh = context.complete, sum([news for _, _, news in rows])
-    late = 0 if complete is None else sum([at < complete for at in times])
-    overflow, unmapped = _oddities(rows)
-    return Tallied(_changes(rows, times, unmapped, context), sum(growths) - fresh, late, overflow, unmapped, rows)
+    late = 0 if complete is None else sum([_is_late(event, complete) for event, _, news in rows if news])
+    changes = changes_from_events(rows, (context.target, context.source), context.metrics, context.seen)
+    return Tallied(changes, sum(growths) - fresh, late, *_oddities(rows), rows)
+
+
+def _is_late(event: Event, complete: Millis) -> bool:
+    return event.at is not None and event.at < complete
 
 
 def _oddities(rows: Sequence[Row]) -> tuple[dict[tuple[str, str], int], dict[Unread, int]]:
@@ -129,98 +119,5 @@ def _oddities(rows: Sequence[Row]) -> tuple[dict[tuple[str, str], int], dict[Unr
     return overflow, unmapped
 
 
-def _changes(rows: Sequence[Row], times: Sequence[Millis], unmapped: Mapping[Unread, int], context: Context) -> Changes:
-    """Rows as changes of series; ``times`` are those of the events that are news."""
-    place, seen = (context.target, context.source), context.seen
-    changes = Changes({}, {}, {}, {})
-    for (severity, reason, resource), number in _occurrences(rows).items():
-        _grow(changes.counts, (EVENTS, (*place, severity, reason)), number)
-        _grow(changes.counts, (BY_RESOURCE, (*place, resource, severity)), number)
-    for severity, at in _newest(rows).items():
-        changes.gauges[NEWEST, (*place, severity)] = Moment(at / 1000, at)
-    for unread, number in unmapped.items():
-        _grow(changes.counts, (UNMAPPED, (*place, unread.cause)), number)
-    if times:
-        changes.observed[LAG, place] = observed([(seen - at) / 1000 for at in times], context.metrics[LAG].buckets)
-    signals = [
-        (signal, news, seen if event.at is None else event.at)
-        for event, mapped, news in rows
-        if mapped.signals
-        for signal in mapped.signals
-    ]
-    _apply(signals, context.metrics, changes)
-    return changes
-
-
-def _occurrences(rows: Sequence[Row]) -> Mapping[tuple[str, str, str], int]:
-    """How many occurrences were news, by severity, reason and resource."""
-    keys = [(mapped.severity, mapped.reason, event.resource) for event, mapped, _ in rows]
-    times = Counter(keys)
-    for key, (_, _, news) in zip(keys, rows, strict=True):
-        if news != 1:
-            times[key] += news - 1
-    return times
-
-
-def _newest(rows: Sequence[Row]) -> Mapping[str, Millis]:
-    """When the newest event of each severity happened."""
-    timed = [(event.at, mapped.severity) for event, mapped, _ in rows if event.at]
-    return {severity: at for at, severity in sorted(timed, key=itemgetter(0))}
-
-
-def changes_of(
-    signals: Iterable[Signal], ended: Sequence[Series], metrics: Mapping[str, Metric], at: Millis
-) -> Changes:
-    """Signals that are true at one time, as changes."""
-    changes = Changes({}, {}, {}, {}, ended=tuple(ended))
-    _apply([(signal, 1, at) for signal in signals], metrics, changes)
-    return changes
-
-
-def _apply(signals: Sequence[tuple[Signal, int, Millis]], metrics: Mapping[str, Metric], changes: Changes) -> None:
-    values: dict[Series, list[float]] = {}
-    moments: list[tuple[Set | State, Millis]] = []
-    for signal, number, at in signals:
-        match signal:
-            case Set() | State():
-                moments.append((signal, at))
-            case Count():
-                _grow(changes.counts, signal.series, signal.by * number)
-            case Observe():
-                values.setdefault(signal.series, []).extend([signal.value] * number)
-            case _:
-                assert_never(signal)
-    # Of moments at the same time that which came last is kept.
-    for series, (moment, at) in {one.series: (one, at) for one, at in sorted(moments, key=itemgetter(1))}.items():
-        if isinstance(moment, Set):
-            changes.gauges[series] = Moment(moment.value, at)
-        else:
-            changes.states[series] = Moment(moment.value, at)
-    changes.observed.update(
-        {series: observed(found, metrics[series[0]].buckets) for series, found in values.items() if found}
-    )
-
-
 def _add(numbers: dict[K, int], key: K, number: int) -> None:
     numbers[key] = numbers.get(key, 0) + number
-
-
-def _grow(counts: dict[Series, float], series: Series, by: float) -> None:
-    if by:
-        counts[series] = counts.get(series, 0.0) + by
-
-
-def later(moments: dict[Series, Moment], series: Series, moment: Moment) -> None:
-    """Keeps the newer of two moments; of two at the same time the one that came last."""
-    known = moments.get(series)
-    if known is None or moment.at >= known.at:
-        moments[series] = moment
-
-
-def observed(values: Iterable[float], bounds: tuple[float, ...]) -> Observed:
-    """Values as a histogram's growth; one below zero counts as zero: a vendor's clock may be a little ahead."""
-    ordered = sorted(values)
-    if ordered and ordered[0] < 0:
-        ordered = [max(0.0, value) for value in ordered]
-    ends = [0, *(bisect_right(ordered, bound) for bound in bounds), len(ordered)]
-    return Observed(tuple([end - begin for begin, end in pairwise(ends)]), sum(ordered, 0.0))

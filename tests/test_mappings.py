@@ -1,7 +1,7 @@
 """The packs that come along keep what they promise: their own tests, every published text, and a closed set of series."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 import pytest
@@ -9,13 +9,14 @@ import pytest
 from exporter.documents import read_document
 from exporter.events import Event
 from exporter.mapping.apply import mapper
-from exporter.mapping.catalogue import catalogue
-from exporter.mapping.examples import RESOURCE, run_examples
+from exporter.mapping.catalogue import BUILTIN, catalogue
+from exporter.mapping.examples import RESOURCE, TARGET, run_examples
 from exporter.mapping.explain import explain
 from exporter.mapping.packs import built_in, load
-from exporter.mapping.rules import Pack
-from exporter.signals import OTHER, Mapped, State
+from exporter.mapping.rules import Example, Expectation, Pack
+from exporter.signals import OTHER, Changes, Mapped, Metric, State
 from exporter.sources import SOURCES
+from exporter.tally import Context, History, tally
 
 STATUSES = {name: kind.statuses for name, kind in SOURCES.items()}
 FIELDS = {name: kind.fields for name, kind in SOURCES.items()}
@@ -43,6 +44,37 @@ def test_every_source_has_a_pack() -> None:
 @each_pack
 def test_a_pack_keeps_its_own_tests(source: str) -> None:
     assert run_examples(PACKS[source], PACKS[source].examples, RECORDS[source]) == []
+
+
+@each_pack
+def test_a_test_finds_every_series_that_the_exporter_counts(source: str) -> None:
+    """Each event alone, five times, with a time and without, and with the values that the exporter gives to its series."""
+    pack = PACKS[source]
+    for event, at in [(each, at) for each in events(pack) for at in (each.at, None)]:
+        read = msgspec.structs.replace(event, count=5, at=at)
+        context = Context(TARGET, source, BUILTIN | dict(pack.metrics), History(0, counts=True), at or 0)
+        changes = tally([read], [5], mapper(pack, TARGET), context).changes
+        example = Example("each series", (read,), False, None, tuple(expectations(changes, context.metrics)), "here")
+        assert example.expect
+        assert run_examples(pack, [example], lambda given, _: given) == []
+
+
+def expectations(changes: Changes, metrics: Mapping[str, Metric]) -> Iterator[Expectation]:
+    """The lines of a test that holds exactly if these are the changes."""
+    found: list[tuple[str, Sequence[str], Sequence[str], float]] = []
+    if not changes.observed:
+        found.append(("platform_event_lag_seconds_count", (), (), 0.0))
+    for (name, labels), by in changes.counts.items():
+        found.append((name, metrics[name].labels, labels, by))
+    for (name, labels), more in changes.observed.items():
+        found.append((f"{name}_count", metrics[name].labels, labels, float(sum(more.buckets))))
+        found.append((f"{name}_sum", metrics[name].labels, labels, round(more.sum, 9)))
+    for (name, labels), moment in (*changes.gauges.items(), *changes.states.items()):
+        state = moment.value if isinstance(moment.value, tuple) else ()
+        value = 1.0 if isinstance(moment.value, tuple) else moment.value
+        found.append((name, metrics[name].labels, (*labels, *state), value))
+    for name, names, values, value in found:
+        yield Expectation(name, tuple(zip(names, values, strict=True)), value, name, "here")
 
 
 @each_pack

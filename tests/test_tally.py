@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from exporter.counting import histogram_growth, keep_newer
 from exporter.events import Event
 from exporter.signals import Changes, Count, Mapped, Metric, Moment, Observe, Observed, Series, Set, Signal, State
-from exporter.tally import Context, History, Tallied, counted, later, observed, tally
+from exporter.tally import Context, History, Tallied, counted, tally
 
 CONTACT = 1_790_000_000_000
 BEFORE, AFTER = CONTACT - 1, CONTACT + 1
@@ -156,8 +157,8 @@ def test_a_gauge_keeps_its_newest_value_in_whatever_order_events_come() -> None:
 def test_of_two_moments_at_the_same_time_the_later_told_stands() -> None:
     moments: dict[Series, Moment] = {}
     for value in (1.0, 2.0):
-        later(moments, ("g", ()), Moment(value, 5))
-    later(moments, ("g", ()), Moment(3.0, 4))
+        keep_newer(moments, ("g", ()), Moment(value, 5))
+    keep_newer(moments, ("g", ()), Moment(3.0, 4))
     assert moments == {("g", ()): Moment(2.0, 5)}
 
 
@@ -220,7 +221,7 @@ def test_a_dropped_event_counts_all_the_same() -> None:
 def test_a_bucket_holds_values_up_to_and_with_its_bound(
     values: list[float], expected: tuple[tuple[int, ...], float]
 ) -> None:
-    assert observed(values, (1.0, 10.0)) == Observed(*expected)
+    assert histogram_growth(values, (1.0, 10.0)) == Observed(*expected)
 
 
 # --- folding is adding
@@ -271,7 +272,7 @@ def added(folds: list[Tallied]) -> dict[str, object]:
             buckets[series] = Observed(both, known.sum + more.sum)
         for found, moments in ((gauges, fold.changes.gauges), (states, fold.changes.states)):
             for series, moment in moments.items():
-                later(found, series, moment)
+                keep_newer(found, series, moment)
         for place, times in fold.overflow.items():
             tables[0][place] = tables[0].get(place, 0) + times
         for unread, times in fold.unmapped.items():

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.assembly import examine_packs
+from exporter.counting import Totals, add_changes, changes_from_signals
 from exporter.errors import ConfigError, SourceError
 from exporter.events import Answer, Event, Page, Resource, Window
 from exporter.journal import Journal
@@ -14,13 +15,14 @@ from exporter.mapping.apply import mapper
 from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.fold import folder
 from exporter.mapping.rules import Pack
+from exporter.notation import format_series
 from exporter.ports import Map
 from exporter.recording import Recorded, recorded_files
-from exporter.signals import Changes, Metric, Moment
+from exporter.signals import Metric, Series
 from exporter.sources import SOURCES
 from exporter.sources.scope import Scope
 from exporter.spans import View
-from exporter.tally import Context, History, changes_of, later, tally
+from exporter.tally import Context, History, tally
 from exporter.verbs.paper import Paper
 
 Values = dict[str, float]
@@ -45,8 +47,7 @@ class Side:
         self._metrics = BUILTIN | own
         self._maps: dict[tuple[str, str], Map] = {}
         self._journals: dict[tuple[str, str], Journal] = {}
-        self._grown: Values = {}
-        self._moments: dict[tuple[str, tuple[str, ...]], Moment] = {}
+        self._totals = Totals({}, {})
         self._latest = 0
 
     def take(self, read: Read) -> None:
@@ -61,37 +62,27 @@ class Side:
         told = tally(read.events, read.growths, map_, context)
         journal.note(told.rows, read.recorded.at)
         self._latest = max(self._latest, read.recorded.at)
-        self._add(told.changes)
+        add_changes(self._totals, told.changes)
 
     def values(self) -> Values:
         """Every series with what it came to."""
         for journal in self._journals.values():
             settled = journal.settle((resource, View(self._latest, 0)) for resource in journal.waiting())
-            self._add(changes_of(settled.signals, settled.ended, self._metrics, self._latest))
-        found = dict(self._grown)
-        for (name, labels), moment in self._moments.items():
+            changes = changes_from_signals(settled.signals, settled.ended, self._metrics, self._latest)
+            add_changes(self._totals, changes)
+        found = {self._written(series): value for series, value in self._totals.grown.items()}
+        for (name, labels), moment in self._totals.moments.items():
             if isinstance(moment.value, tuple):
-                found[self._written(name, (*labels, *moment.value))] = 1.0
+                found[self._written((name, (*labels, *moment.value)))] = 1.0
             else:
-                found[self._written(name, labels)] = moment.value
+                found[self._written((name, labels))] = moment.value
         return found
 
-    def _add(self, changes: Changes) -> None:
-        for (name, labels), by in changes.counts.items():
-            key = self._written(name, labels)
-            self._grown[key] = self._grown.get(key, 0.0) + by
-        for (name, labels), more in changes.observed.items():
-            for end, by in (("_count", float(sum(more.buckets))), ("_sum", more.sum)):
-                key = self._written(name, labels, end)
-                self._grown[key] = self._grown.get(key, 0.0) + by
-        for series in changes.ended:
-            self._moments.pop(series, None)
-        for series, moment in [*changes.gauges.items(), *changes.states.items()]:
-            later(self._moments, series, moment)
-
-    def _written(self, name: str, labels: Sequence[str], end: str = "") -> str:
-        pairs = zip(self._metrics[name].labels, labels, strict=True)
-        return f"{name}{end}{{{','.join(f'{label}={msgspec.json.encode(text).decode()}' for label, text in pairs)}}}"
+    def _written(self, series: Series) -> str:
+        """Write a series as text; the ``_count`` and ``_sum`` of a histogram have the labels of the histogram."""
+        name, values = series
+        metric = self._metrics.get(name) or self._metrics[name.rpartition("_")[0]]
+        return format_series(name, metric.labels, values)
 
 
 def run(recorded: Path, old: Sequence[Path], new: Sequence[Path], *, as_json: bool) -> int:

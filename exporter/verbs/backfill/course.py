@@ -5,12 +5,13 @@ from typing import NamedTuple
 
 import msgspec
 
+from exporter.counting import changes_from_signals
 from exporter.events import Event, Millis, Resource
 from exporter.journal import Journal
 from exporter.ports import Fold, Map
 from exporter.signals import Changes, Metric
 from exporter.spans import Stage, View
-from exporter.tally import Context, History, changes_of, tally
+from exporter.tally import Context, History, tally
 from exporter.verbs.backfill.gather import Attempts, Past
 from exporter.verbs.backfill.span import Span
 
@@ -45,7 +46,7 @@ def course(past: Past, span: Span, meaning: Meaning) -> Iterator[Step]:
         touched = sorted(turns.get(number, set()) | {*journal.waiting()})
         settled = journal.settle((id_, _view(past, span, id_, number, meaning)) for id_ in touched)
         if settled.signals or settled.ended:
-            yield number, changes_of(settled.signals, settled.ended, meaning.metrics, at)
+            yield number, changes_from_signals(settled.signals, settled.ended, meaning.metrics, at)
 
 
 def _by_step(events: Iterable[Event], span: Span) -> dict[int, list[tuple[Event, int]]]:
