@@ -51,6 +51,63 @@ def test_a_failing_test_is_shown_as_a_difference(mine: Path) -> None:
     assert (report["tests"], report["failed"], report["failures"][1]["found"]) == (1, 1, "1")
 
 
+LAG = """mapping: 1
+source: modelarts_training
+rules:
+  - {id: mine, shape: "it is {what:word}"}
+tests:
+  - name: the lag is counted
+    sequence:
+      - {time: "2026-01-02T03:04:05Z", level: Info, message: "it is a"}
+      - {time: "2026-01-02T03:04:15Z", level: Info, message: "it is b"}
+    expect:
+      - platform_events_total +2
+      - platform_event_lag_seconds_count +2
+      - platform_event_lag_seconds_sum +10
+      - platform_last_event_timestamp_seconds 1767323055
+"""
+
+
+def test_a_test_counts_how_late_events_were_seen(tmp_path: Path) -> None:
+    """All of a test is seen when its newest event happened."""
+    path = tmp_path / "lag.yaml"
+    path.write_text(LAG)
+    done = ran("test", str(path))
+    assert (done.returncode, done.stdout) == (0, f"{path}: 1 of 1 tests passed\n")
+
+
+SIGNALS = r"""mapping: 1
+source: modelarts_training
+metrics:
+  demo_total: {type: counter, help: "Seen.", labels: [what]}
+  demo_level: {type: gauge, help: "Level.", labels: [what]}
+  demo_wait_seconds: {type: histogram, help: "Waited.", labels: [what], buckets: [1, 10]}
+rules:
+  - id: mine
+    shape: "aesth {w:text} {n:num}."
+    do:
+      - {count: demo_total, labels: {what: w}, domain: {what: 10}}
+      - {set: demo_level, labels: {what: w}, domain: {what: 10}, value: n}
+      - {observe: demo_wait_seconds, labels: {what: w}, domain: {what: 10}, value: n}
+tests:
+  - {name: it is seen, event: {time: "2026-01-02T03:04:05Z", message: "aesth a 5."}, rule: mine}
+"""
+
+
+def test_explained_series_are_escaped_as_on_the_metrics_page(tmp_path: Path) -> None:
+    mine, given = tmp_path / "mine.yaml", tmp_path / "texts"
+    mine.write_text(SIGNALS)
+    given.write_text(json.dumps({"time": "2026-01-02T03:04:05Z", "message": 'aesth a"b\\c\nd 5.'}))
+    done = ran("explain", str(given), "--mapping", str(mine), "--source", "modelarts_training", "--output", "json")
+    (event,) = json.loads(done.stdout)["events"]
+    series = r'{target="target",source="modelarts_training",what="a\"b\\c\nd"}'
+    assert event["outcome"][1:] == [
+        f"demo_total{series} +1",
+        f"demo_level{series} = 5",
+        f"demo_wait_seconds{series} observes 5",
+    ]
+
+
 def test_a_record_is_explained_with_carets_under_the_text(tmp_path: Path, mine: Path) -> None:
     given = tmp_path / "record.json"
     given.write_text(

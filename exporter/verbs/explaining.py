@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from exporter.assembly import examine_packs
+from exporter.counting import EVENTS, UNMAPPED
 from exporter.errors import ConfigError
 from exporter.mapping.apply import mapper
 from exporter.mapping.catalogue import BUILTIN
@@ -12,7 +13,8 @@ from exporter.mapping.explain import Look, explain
 from exporter.mapping.rules import Pack
 from exporter.mapping.stub import Unread, write_stub
 from exporter.mapping.templates import fold
-from exporter.signals import Count, Mapped, Observe, Phase, Set, Signal
+from exporter.notation import describe_signal, format_series
+from exporter.signals import Count, Mapped, Phase, Signal
 from exporter.sources import SOURCES
 from exporter.verbs.course import Part, course, lines
 from exporter.verbs.given import Given, read_given
@@ -76,12 +78,12 @@ def _outcome(given: Given, mapped: Mapped, pack: Pack) -> Iterator[str]:
     """What an event leads to, each as a series and its change."""
     metrics, count = BUILTIN | dict(pack.metrics), given.event.count
     base = (TARGET, given.source)
-    yield f"{_series('platform_events_total', metrics['platform_events_total'].labels, (*base, mapped.severity, mapped.reason))} +{count}"
+    signals: list[Signal] = [Count((EVENTS, (*base, mapped.severity, mapped.reason)))]
     if mapped.unmapped:
-        labels = metrics["platform_events_unmapped_total"].labels
-        yield f"{_series('platform_events_unmapped_total', labels, (*base, mapped.unmapped))} +{count}"
-    for signal in mapped.signals:
-        yield _signal(signal, metrics, count)
+        signals.append(Count((UNMAPPED, (*base, mapped.unmapped))))
+    for signal in (*signals, *mapped.signals):
+        name, values = signal.series
+        yield describe_signal(signal, format_series(name, metrics[name].labels[: len(values)], values), count)
     for phase in mapped.phases:
         yield _phase(phase)
     if mapped.mark:
@@ -90,26 +92,9 @@ def _outcome(given: Given, mapped: Mapped, pack: Pack) -> Iterator[str]:
         yield "left out of spans and logs"
 
 
-def _signal(signal: Signal, metrics: Mapping[str, Any], count: int) -> str:
-    name, values = signal.series
-    labels = metrics[name].labels
-    if isinstance(signal, Count):
-        return f"{_series(name, labels, values)} +{signal.by * count:g}"
-    if isinstance(signal, Set):
-        return f"{_series(name, labels, values)} {signal.value:g}"
-    if isinstance(signal, Observe):
-        return f"{_series(name, labels, values)} observes {signal.value:g}"
-    return f"{_series(name, labels, (*values, *signal.value))} 1"
-
-
 def _phase(phase: Phase) -> str:
     more = [part for part in (f"of {phase.of}" if phase.of else "", phase.outcome) if part]
     return " ".join([f"{phase.step} {phase.name}", *more])
-
-
-def _series(name: str, labels: Sequence[str], values: Sequence[str]) -> str:
-    pairs = ",".join(f'{label}="{value}"' for label, value in zip(labels, values, strict=True))
-    return f"{name}{{{pairs}}}"
 
 
 def _plain(one: Explained) -> dict[str, Any]:
