@@ -11,9 +11,11 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from exporter import __version__
 from exporter.assembly import Account, Core, make_station, open_accounts, open_core, open_couriers, read_known
 from exporter.config import Config, Target
-from exporter.facts import Fact, KeysExpire, Loaded, Noted
 from exporter.front import Front
 from exporter.health import Health
+from exporter.model.metrics import Changes, Moment
+from exporter.model.protocols import Clock, SystemClock
+from exporter.model.telemetry import Fact, KeysExpire, Loaded, Noted
 from exporter.outputs.eventlines import EventLines
 from exporter.outputs.log import Log, make_handler
 from exporter.outputs.otlp import Courier
@@ -21,9 +23,7 @@ from exporter.outputs.prometheus import Prometheus
 from exporter.outputs.pusher import Pusher
 from exporter.outputs.selfmetrics import SelfMetrics
 from exporter.poller import Poller
-from exporter.ports import Clock, SystemClock
 from exporter.reload import Reload, hashes, timeouts
-from exporter.signals import Changes, Moment
 from exporter.web.guard import Guard
 from exporter.web.serve import listen, serve
 from exporter.web.site import Door, make_site

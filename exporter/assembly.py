@@ -12,9 +12,6 @@ from exporter.auth import credentials, project_lookup, read_project, refuses_key
 from exporter.collect import Collector, Habits
 from exporter.config import Config, Filter, SourceOptions, Target
 from exporter.documents import Document, read_document
-from exporter.errors import ConfigError
-from exporter.events import Answer, Ask
-from exporter.facts import Noted
 from exporter.fetch import CONNECT, Fetcher, Route
 from exporter.journal import Journal
 from exporter.ledger import Ledger
@@ -24,6 +21,12 @@ from exporter.mapping.catalogue import catalogue
 from exporter.mapping.fold import folder
 from exporter.mapping.packs import Tried, built_in, examine
 from exporter.mapping.rules import Pack
+from exporter.model.errors import ConfigError
+from exporter.model.events import Answer, Ask
+from exporter.model.metrics import Catalogue
+from exporter.model.protocols import Clock, Credentials, Store, Tell
+from exporter.model.state import Restored
+from exporter.model.telemetry import Noted
 from exporter.outputs.lane import Lane
 from exporter.outputs.origin import Origin
 from exporter.outputs.otlp import Courier
@@ -33,11 +36,9 @@ from exporter.outputs.pusher import Pusher
 from exporter.outputs.traces import Traces
 from exporter.outputs.wire import Wire
 from exporter.poller import Pace, Poller
-from exporter.ports import Clock, Credentials, Restored, Store, Tell
 from exporter.recording import Recorder
 from exporter.roster import Pick, Roster
 from exporter.schedule import Bucket, Rhythm
-from exporter.signals import Catalogue
 from exporter.sources import SOURCES
 from exporter.sources.scope import Scope
 from exporter.store import open_store

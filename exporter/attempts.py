@@ -1,11 +1,11 @@
 """Asks for the vendor's own record of runs, where it keeps one, when a run may have moved; without it, texts tell."""
 
 from exporter.conversation import learn
-from exporter.errors import SourceError
-from exporter.events import Resource
-from exporter.facts import Noted
 from exporter.listing import Desk
-from exporter.spans import Stage
+from exporter.model.errors import SourceError
+from exporter.model.events import Resource
+from exporter.model.runs import Stage
+from exporter.model.telemetry import Noted
 
 Record = tuple[tuple[Stage, ...], ...]
 """The stages of each attempt, the newest last."""

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from exporter import __version__, program
-from exporter.errors import ConfigError, ExporterError, StoreError
+from exporter.model.errors import ConfigError, ExporterError, StoreError
 from exporter.options import (
     ConfigOption,
     Output,

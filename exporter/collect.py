@@ -14,16 +14,17 @@ from exporter.attempts import Attempts
 from exporter.completeness import Completeness
 from exporter.conversation import converse
 from exporter.counting import changes_from_signals
-from exporter.events import Answer, Ask, Event, Found, Millis, Page, Resource
-from exporter.facts import Contacted, Noted, Overflowed, PollDone, Records, Seen, Unmapped
 from exporter.journal import Journal, Settled
 from exporter.ledger import Ticket
 from exporter.listing import Desk, Listing
-from exporter.ports import Commit, Fold, Map, Progress, Store, Watch
+from exporter.model.events import Answer, Ask, Event, Found, Millis, Page, Resource
+from exporter.model.metrics import Metric
+from exporter.model.protocols import Fold, Map, Store
+from exporter.model.runs import View
+from exporter.model.state import Commit, Progress, Watch
+from exporter.model.telemetry import Contacted, Noted, Overflowed, PollDone, Records, Seen, Unmapped
 from exporter.reach import Reach, above, forgettable
 from exporter.roster import Roster
-from exporter.signals import Metric
-from exporter.spans import View
 from exporter.tally import Context, History, Tallied, tally
 
 SLICE = 500  # events between two chances for a scrape

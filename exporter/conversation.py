@@ -2,10 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 
-from exporter.errors import SourceGarbled
-from exporter.events import Answer, Ask, Found, Page
-from exporter.ports import Reading, Stages
-from exporter.spans import Stage
+from exporter.model.errors import SourceGarbled
+from exporter.model.events import Answer, Ask, Found, Page
+from exporter.model.protocols import Reading, Stages
+from exporter.model.runs import Stage
 
 
 async def converse(

@@ -10,8 +10,8 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import NamedTuple, assert_never
 
-from exporter.events import Event, Millis
-from exporter.signals import Changes, Count, Mapped, Metric, Moment, Observe, Observed, Series, Set, Signal, State
+from exporter.model.events import Event, Millis
+from exporter.model.metrics import Changes, Count, Mapped, Metric, Moment, Observe, Observed, Series, Set, Signal, State
 
 EVENTS, BY_RESOURCE = "platform_events_total", "platform_resource_events_total"
 NEWEST, LAG, UNMAPPED = (

@@ -23,7 +23,7 @@ from rich.table import Table
 
 from exporter import app
 from exporter.config import load
-from exporter.errors import ConfigError
+from exporter.model.errors import ConfigError
 from exporter.simulator.receiver import Received, Receiver
 from exporter.simulator.trees import Forest
 from exporter.web.serve import listen, serve

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import yaml
 
-from exporter.errors import ConfigError
+from exporter.model.errors import ConfigError
 
 DEEPEST = 100  # levels of nesting
 MOST = 100_000  # values; aliases of aliases multiply without end

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from exporter.counting import BY_RESOURCE, EVENTS
-from exporter.ports import Locate
-from exporter.signals import Exemplar, Observe, Series
-from exporter.spans import Folded
+from exporter.model.metrics import Exemplar, Observe, Series
+from exporter.model.protocols import Locate
+from exporter.model.runs import Folded
 
 TROUBLE = ("warning", "error")  # only these lead anybody to a trace
 RUN_TOOK, PHASE_TOOK = "platform_run_duration_seconds", "platform_phase_duration_seconds"

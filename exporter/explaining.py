@@ -4,13 +4,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from exporter.errors import UNREADABLE
-from exporter.events import Event
 from exporter.mapping.apply import mapper
 from exporter.mapping.explain import Look, explain
 from exporter.mapping.rules import Pack, Rule
 from exporter.mapping.stub import Unread, write_stub
 from exporter.mapping.unmapped import Folded
+from exporter.model.errors import UNREADABLE
+from exporter.model.events import Event
 from exporter.sources import SOURCES
 from exporter.web import views
 from exporter.web.wording import changes

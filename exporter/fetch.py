@@ -13,10 +13,10 @@ import httpx
 import msgspec
 
 from exporter import __version__
-from exporter.errors import KeysRefused, SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled
-from exporter.events import Answer, Ask, Millis
-from exporter.facts import Asked, BudgetLeft, Skewed, Throttled
-from exporter.ports import Budget, Clock, Tell
+from exporter.model.errors import KeysRefused, SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled
+from exporter.model.events import Answer, Ask, Millis
+from exporter.model.protocols import Budget, Clock, Tell
+from exporter.model.telemetry import Asked, BudgetLeft, Skewed, Throttled
 from exporter.transport import Sender
 from exporter.verdict import foreign, judge, read_date
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from exporter.config import Config, SourceOptions
 from exporter.mapping.rules import Pack
-from exporter.signals import Catalogue
+from exporter.model.metrics import Catalogue
 from exporter.sources import SOURCES
 
 DAY = 86_400.0

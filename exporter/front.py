@@ -9,11 +9,11 @@ from exporter.assembly import Core, Station
 from exporter.config import Config, masked
 from exporter.config.problems import dotted
 from exporter.config.show import leaves
-from exporter.events import Resource
 from exporter.explaining import Packs, explained, record_of, rules, unmapped
-from exporter.facts import Fact
 from exporter.health import Health
 from exporter.mapping.unmapped import Templates
+from exporter.model.events import Resource
+from exporter.model.telemetry import Fact
 from exporter.outputs.selfmetrics import SelfMetrics
 from exporter.sources import SOURCES
 from exporter.web.board import Board

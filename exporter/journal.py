@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from exporter.counting import Row
-from exporter.events import Millis
 from exporter.exemplars import exemplars
-from exporter.facts import RunsMoved
-from exporter.ports import Encode, Fold, Locate, Watch
-from exporter.signals import Exemplar, Series, Signal
-from exporter.spans import Folded, Note, OpenSpan, Parcel, Runs, SpanEvent, View
+from exporter.model.events import Millis
+from exporter.model.metrics import Exemplar, Series, Signal
+from exporter.model.protocols import Encode, Fold, Locate
+from exporter.model.runs import Folded, Note, OpenSpan, Parcel, Runs, SpanEvent, View
+from exporter.model.state import Watch
+from exporter.model.telemetry import RunsMoved
 
 _write = msgspec.msgpack.Encoder().encode
 _read_note, _read_runs = msgspec.msgpack.Decoder(list[Note]).decode, msgspec.msgpack.Decoder(Runs).decode

@@ -11,10 +11,11 @@ from typing import Protocol
 
 import msgspec
 
-from exporter.errors import StoreError
-from exporter.facts import Full
-from exporter.ports import RECORD, Commit, Output, Store, Tell
-from exporter.signals import Changes, Series
+from exporter.model.errors import StoreError
+from exporter.model.metrics import Changes, Series
+from exporter.model.protocols import Output, Store, Tell
+from exporter.model.state import RECORD, Commit
+from exporter.model.telemetry import Full
 
 Place = tuple[str, str, str]
 Ticket = asyncio.Future[StoreError | None]

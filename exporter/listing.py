@@ -6,13 +6,14 @@ from typing import Protocol
 import msgspec
 
 from exporter.conversation import converse
-from exporter.events import Answer, Ask, Found, Millis, Page, Resource
-from exporter.facts import Discovered, Records
 from exporter.ledger import Ledger
-from exporter.ports import Clock, Commit, Source, Stages, Tell, Watch
+from exporter.model.events import Answer, Ask, Found, Millis, Page, Resource
+from exporter.model.metrics import Changes, Moment, Series
+from exporter.model.protocols import Clock, Source, Stages, Tell
+from exporter.model.state import Commit, Watch
+from exporter.model.telemetry import Discovered, Records
 from exporter.reach import FOR_EVER, parted
 from exporter.roster import Roster
-from exporter.signals import Changes, Moment, Series
 
 WHOLE = 6 * 3600.0  # seconds between listings from one end to the other, where they can be shorter
 INFO, STATUS, BY_RESOURCE = "platform_resource_info", "platform_resource_status", "platform_resource_events_total"

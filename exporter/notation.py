@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import assert_never
 
-from exporter.signals import Count, Observe, Set, Signal, State
+from exporter.model.metrics import Count, Observe, Set, Signal, State
 
 
 def format_series(name: str, names: Sequence[str], values: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from exporter.errors import ConfigError
+from exporter.model.errors import ConfigError
 
 if TYPE_CHECKING:
     from exporter.assembly import Known

@@ -9,10 +9,10 @@ import random
 import msgspec
 
 from exporter.collect import Collector
-from exporter.errors import SourceError, SourceGone
-from exporter.events import Resource
-from exporter.facts import PollDone, PollFailed
 from exporter.listing import Desk, Listing
+from exporter.model.errors import SourceError, SourceGone
+from exporter.model.events import Resource
+from exporter.model.telemetry import PollDone, PollFailed
 from exporter.roster import Roster
 from exporter.schedule import STALE_HANDICAP, Agenda, Entry, Rhythm, patience
 

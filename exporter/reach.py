@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from exporter.events import Event, Millis, Window
-from exporter.ports import Progress
+from exporter.model.events import Event, Millis, Window
+from exporter.model.state import Progress
 
 DAY = 86_400_000
 JITTER = 2_000  # ms that two looks at the vendor's clock may differ: its dates are whole seconds

@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 import re2
 
-from exporter.events import Answer, Ask, Millis
-from exporter.facts import Unrecorded
-from exporter.ports import Tell
+from exporter.model.events import Answer, Ask, Millis
+from exporter.model.protocols import Tell
+from exporter.model.telemetry import Unrecorded
 
 FILES = 10  # a folder at its limit has so many files; the oldest leaves as a whole
 WAITING = 8 * 2**20  # bytes that may wait to be written

@@ -13,15 +13,16 @@ import msgspec
 from exporter.assembly import Core, Known, Station, read_known
 from exporter.config import Config, masked
 from exporter.config.check import matches
-from exporter.errors import ConfigError
-from exporter.facts import Loaded, Noted
 from exporter.mapping.apply import mapper
 from exporter.mapping.fold import folder
 from exporter.mapping.process import timeouts as process_timeouts
 from exporter.mapping.rules import Pack
+from exporter.model.errors import ConfigError
+from exporter.model.metrics import Changes, Moment, Series
+from exporter.model.protocols import Fold, Map
+from exporter.model.state import Restored
+from exporter.model.telemetry import Loaded, Noted
 from exporter.outputs.selfmetrics import SelfMetrics
-from exporter.ports import Fold, Map, Restored
-from exporter.signals import Changes, Moment, Series
 
 BETWEEN = 2.0  # seconds between two looks at the files
 Prints = Mapping[Path, tuple[int, ...]]

@@ -9,8 +9,8 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from exporter.events import Millis, Resource
-from exporter.ports import Progress
+from exporter.model.events import Millis, Resource
+from exporter.model.state import Progress
 
 UNREAD = 10_000  # records that could not be read are known again, the last so many
 MISSING_LISTINGS = 3  # complete listings without a resource before it counts as gone

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from exporter.errors import SourceBusy, SourceDenied, SourceError, SourceGone
-from exporter.events import Resource
-from exporter.ports import Clock
+from exporter.model.errors import SourceBusy, SourceDenied, SourceError, SourceGone
+from exporter.model.events import Resource
+from exporter.model.protocols import Clock
 
 RECOVERY = 300.0  # seconds until a halved rate is whole again
 GLANCE = 5.0  # seconds: who waits looks again this often, for the rate recovers meanwhile

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from exporter.errors import KeysRefused
+from exporter.model.errors import KeysRefused
 
 
 class Secret:

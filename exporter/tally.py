@@ -10,8 +10,8 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from exporter.counting import Row, changes_from_events
-from exporter.events import Event, Millis
-from exporter.signals import Changes, Mapped, Metric
+from exporter.model.events import Event, Millis
+from exporter.model.metrics import Changes, Mapped, Metric
 
 _NEVER = 1 << 63
 K = TypeVar("K")

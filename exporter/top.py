@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from exporter.errors import ExporterError
+from exporter.model.errors import ExporterError
 from exporter.web.views import Source, Trouble
 from exporter.web.wholes import Overview
 from exporter.web.wording import ago, clock, hour, lasting

@@ -13,7 +13,7 @@ import aiohttp
 import httpx
 import yarl
 
-from exporter.errors import ConfigError
+from exporter.model.errors import ConfigError
 
 PATIENCE = 10  # times as long as a peer may keep silent may its answer take, should it come byte by byte
 _CHUNK = 16_384  # small, for a compressed one may grow a thousandfold

@@ -8,8 +8,16 @@ from email.utils import parsedate_to_datetime
 import httpx
 import msgspec
 
-from exporter.errors import KeysRefused, SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled, SourceGone
-from exporter.events import Answer, Millis
+from exporter.model.errors import (
+    KeysRefused,
+    SourceBusy,
+    SourceDenied,
+    SourceDown,
+    SourceError,
+    SourceGarbled,
+    SourceGone,
+)
+from exporter.model.events import Answer, Millis
 
 THROTTLED = ("APIGW.0308", "APIG.0308", "ModelArts.2799", "ModelArts.6101", "Throttling")
 UNPUBLISHED = ("APIGW.0101", "APIG.0101")  # API Gateway, Error Codes: with a 404, yet no resource is missing

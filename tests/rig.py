@@ -14,13 +14,14 @@ from vendor import Prompt
 
 from exporter import assembly
 from exporter.config import Config, load
-from exporter.errors import SourceError
-from exporter.events import Answer, Ask
-from exporter.facts import Fact
 from exporter.fetch import Fetcher
+from exporter.model.errors import SourceError
+from exporter.model.events import Answer, Ask
+from exporter.model.protocols import Store
+from exporter.model.state import Commit
+from exporter.model.telemetry import Fact
 from exporter.outputs.selfmetrics import SelfMetrics
 from exporter.poller import Poller
-from exporter.ports import Commit, Store
 from exporter.reload import Reload
 from exporter.simulator import Cloud, configuration
 from exporter.simulator.server import app

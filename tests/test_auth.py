@@ -10,8 +10,8 @@ import pytest
 from identities import Clock, streamed
 
 from exporter.auth import Login, Signer, credentials, refuses_keys
-from exporter.errors import SourceDenied, SourceDown, SourceError
-from exporter.ports import Credentials
+from exporter.model.errors import SourceDenied, SourceDown, SourceError
+from exporter.model.protocols import Credentials
 from exporter.secret import Secret
 
 DAY = 86_400.0

@@ -12,7 +12,7 @@ from identities import ROLE, ROLES, Alibaba, Clock, secrets
 from exporter.auth import Login, Signer, credentials
 from exporter.auth.keys import Keys
 from exporter.auth.signatures import sign_acs3
-from exporter.errors import SourceDown, SourceError
+from exporter.model.errors import SourceDown, SourceError
 from exporter.secret import Secret
 
 BASES = {"sts": "https://sts.test", "metadata": "http://metadata.test"}

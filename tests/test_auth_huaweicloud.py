@@ -14,7 +14,7 @@ from identities import AGENCY, Clock, Huawei, secrets, streamed
 from exporter.auth import Login, Signer, credentials, login_from_environment
 from exporter.auth.keys import Keys
 from exporter.auth.signatures import sign_sdk_hmac
-from exporter.errors import SourceDenied, SourceError
+from exporter.model.errors import SourceDenied, SourceError
 from exporter.secret import Secret
 
 BASES = {"iam": "https://iam.test", "sts": "https://sts.test", "metadata": "http://metadata.test"}

@@ -23,9 +23,9 @@ from exporter.auth import (
     read_project,
 )
 from exporter.auth.keys import Keys, read_keys
-from exporter.errors import ConfigError, SourceDenied, SourceError, SourceGarbled
-from exporter.events import Answer
-from exporter.ports import SystemClock
+from exporter.model.errors import ConfigError, SourceDenied, SourceError, SourceGarbled
+from exporter.model.events import Answer
+from exporter.model.protocols import SystemClock
 from exporter.secret import Secret
 
 HUAWEI_KEYS = {"HUAWEICLOUD_SDK_AK": "a", "HUAWEICLOUD_SDK_SK": "s"}

@@ -19,8 +19,8 @@ from typer.main import get_command
 
 from exporter.cli import cli
 from exporter.config import Config, load
-from exporter.errors import ConfigError
 from exporter.mapping.catalogue import BUILTIN
+from exporter.model.errors import ConfigError
 from exporter.simulator import Cloud, Scenario, configuration, running
 from exporter.simulator.behaviour import Behaviour
 from exporter.verbs import backfill

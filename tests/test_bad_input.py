@@ -20,8 +20,8 @@ from rig import Fuse, configured, flow
 
 from exporter.assembly import Station
 from exporter.config import load
-from exporter.errors import SourceError
-from exporter.facts import Fact, Records
+from exporter.model.errors import SourceError
+from exporter.model.telemetry import Fact, Records
 from exporter.secret import Secret
 from exporter.simulator import Cloud, running
 from exporter.simulator.accounts import ACCESS_KEY, ALIBABA_ACCESS_KEY, DOMAIN, USER

@@ -10,12 +10,12 @@ from clocks import ManualClock
 from vendor import GRACE, HOUR, PLACE, Vendor, watching
 
 from exporter.collect import SLICE
-from exporter.errors import SourceDown, SourceGarbled, SourceGone
-from exporter.events import Event, Window
-from exporter.facts import Contacted, Discovered, Noted, PollDone, Records
 from exporter.mapping.catalogue import BUILTIN
+from exporter.model.errors import SourceDown, SourceGarbled, SourceGone
+from exporter.model.events import Event, Window
+from exporter.model.metrics import Mapped
+from exporter.model.telemetry import Contacted, Discovered, Noted, PollDone, Records
 from exporter.roster import MISSING_LISTINGS, Pick
-from exporter.signals import Mapped
 
 DOWN = SourceDown("no answer")
 

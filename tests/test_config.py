@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from exporter.config import Config, SourceOptions, json_schema, load, masked
 from exporter.config.keys import known_paths
-from exporter.errors import ConfigError, SourceDenied
+from exporter.model.errors import ConfigError, SourceDenied
 from exporter.sources import SOURCES
 
 DATA = Path(__file__).parent / "data"

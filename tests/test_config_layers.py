@@ -8,7 +8,7 @@ import pytest
 
 from exporter.config import SourceOptions, json_schema, load, masked
 from exporter.config.keys import known_paths
-from exporter.errors import ConfigError
+from exporter.model.errors import ConfigError
 
 AGENCY = Path(__file__).parent / "data" / "good-configs" / "huaweicloud-agency.yaml"
 ENV = "PLATFORM_EXPORTER__"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from exporter.config import SourceOptions, load, masked
-from exporter.errors import ConfigError
+from exporter.model.errors import ConfigError
 
 SECRETS = st.tuples(
     st.sampled_from(["", "*", "!", "&", "{", "- ", "@", "%", "'", '"', "a: ", "#"]),

@@ -10,8 +10,8 @@ from clocks import ManualClock
 from test_sources import NOW, Heard, drive
 from vendor import Vendor, watching
 
-from exporter.events import Ask
 from exporter.listing import WHOLE
+from exporter.model.events import Ask
 from exporter.roster import Pick
 from exporter.sources import SOURCES
 from exporter.sources.scope import Scope

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.documents import DEEPEST, MOST, parse_document, read_document
-from exporter.errors import ConfigError
+from exporter.model.errors import ConfigError
 
 CHECK = "check indentation (no tabs), brackets and quotes"
 

@@ -14,10 +14,18 @@ from clocks import ManualClock
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exporter.errors import KeysRefused, SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled, SourceGone
-from exporter.events import Answer, Ask
-from exporter.facts import Asked, BudgetLeft, Fact, Skewed, Throttled
 from exporter.fetch import REFUSED_PAUSE, Fetcher, Route
+from exporter.model.errors import (
+    KeysRefused,
+    SourceBusy,
+    SourceDenied,
+    SourceDown,
+    SourceError,
+    SourceGarbled,
+    SourceGone,
+)
+from exporter.model.events import Answer, Ask
+from exporter.model.telemetry import Asked, BudgetLeft, Fact, Skewed, Throttled
 from exporter.transport import Sender
 from exporter.verdict import foreign, judge, limit_pause, read_date
 

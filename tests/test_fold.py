@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from exporter.documents import parse_document
-from exporter.events import Resource
 from exporter.mapping.fold import folder
 from exporter.mapping.packs import load
-from exporter.signals import Count, Observe, Phase, Set
-from exporter.spans import Folded, Note, Runs, SpanEvent, Stage, View
+from exporter.model.events import Resource
+from exporter.model.metrics import Count, Observe, Phase, Set
+from exporter.model.runs import Folded, Note, Runs, SpanEvent, Stage, View
 
 JOBS = """
 mapping: 1

@@ -22,13 +22,13 @@ from rig import LONG, Flow, Fuse, InProcess, configured, flow
 from test_law_one import SOURCES, Burst, put, resources
 
 from exporter.config import Config, load, masked
-from exporter.events import Event
-from exporter.facts import Fact
 from exporter.health import Health
 from exporter.mapping.catalogue import BUILTIN
+from exporter.model.events import Event
+from exporter.model.metrics import OTHER, Changes
+from exporter.model.state import Commit, Watch
+from exporter.model.telemetry import Fact
 from exporter.outputs.selfmetrics import SelfMetrics
-from exporter.ports import Commit, Watch
-from exporter.signals import OTHER, Changes
 from exporter.simulator import Cloud
 from exporter.simulator.accounts import ALIBABA_SECRET_KEY as OTHER_SECRET
 from exporter.simulator.accounts import DOMAIN, PASSWORD, SECRET_KEY, USER

@@ -8,14 +8,15 @@ import pytest
 from clocks import ManualClock
 from test_zero_hold import scrape
 
-from exporter.errors import StoreError
-from exporter.events import Event
-from exporter.facts import Fact, Full
 from exporter.ledger import LARGEST, Ledger
 from exporter.mapping.catalogue import catalogue
+from exporter.model.errors import StoreError
+from exporter.model.events import Event
+from exporter.model.metrics import Changes, Series
+from exporter.model.protocols import Outbox
+from exporter.model.state import RECORD, Commit, Restored, Watch
+from exporter.model.telemetry import Fact, Full
 from exporter.outputs.prometheus import Prometheus
-from exporter.ports import RECORD, Commit, Outbox, Restored, Watch
-from exporter.signals import Changes, Series
 from exporter.store import open_store
 
 A, B, C = (Watch("t", "s", name) for name in "abc")

@@ -6,7 +6,7 @@ from collections import Counter
 from clocks import ManualClock
 from vendor import Vendor, watching
 
-from exporter.facts import PollDone
+from exporter.model.telemetry import PollDone
 from exporter.schedule import Agenda, Entry
 
 WATCHES = 10_000

@@ -6,11 +6,11 @@ import pytest
 from heavy import needs
 
 from exporter.documents import parse_document
-from exporter.events import Event
 from exporter.mapping.catalogue import BUILTIN, catalogue
 from exporter.mapping.packs import load
 from exporter.mapping.rules import Pack
-from exporter.signals import OTHER, SEVERITIES
+from exporter.model.events import Event
+from exporter.model.metrics import OTHER, SEVERITIES
 
 FIELDS = frozenset({"severity", "reason", "text", "resource", "kind"})
 EVENTS = "platform_events_total"

@@ -5,13 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.documents import parse_document
-from exporter.errors import ConfigError
-from exporter.events import Event
 from exporter.mapping.apply import mapper
 from exporter.mapping.explain import explain
 from exporter.mapping.packs import load
 from exporter.mapping.rules import Pack
 from exporter.mapping.shape import Stop, stopped
+from exporter.model.errors import ConfigError
+from exporter.model.events import Event
 
 FIELDS = frozenset({"severity", "reason", "text", "resource", "kind", "zone"})
 

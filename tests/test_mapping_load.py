@@ -8,12 +8,12 @@ import jsonschema
 import pytest
 
 from exporter.documents import Document, parse_document, read_document
-from exporter.errors import ConfigError
-from exporter.events import Event
 from exporter.mapping.apply import mapper
 from exporter.mapping.packs import built_in, load
 from exporter.mapping.rules import Pack, PhaseForm, Process
 from exporter.mapping.schema import MappingFile, mapping_schema
+from exporter.model.errors import ConfigError
+from exporter.model.events import Event
 
 BAD = Path(__file__).parent / "data" / "bad-mappings"
 COMMON = frozenset({"severity", "reason", "text", "resource"})

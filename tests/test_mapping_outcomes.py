@@ -3,11 +3,11 @@
 import pytest
 
 from exporter.documents import parse_document
-from exporter.events import Event
 from exporter.mapping.apply import mapper
 from exporter.mapping.packs import load
 from exporter.mapping.rules import Pack
-from exporter.signals import OTHER, Count, Mapped, Observe, Phase, Set, State
+from exporter.model.events import Event
+from exporter.model.metrics import OTHER, Count, Mapped, Observe, Phase, Set, State
 
 FIELDS = frozenset({"severity", "reason", "text", "resource", "kind", "zone"})
 

@@ -7,14 +7,14 @@ import msgspec
 import pytest
 
 from exporter.documents import read_document
-from exporter.events import Event
 from exporter.mapping.apply import mapper
 from exporter.mapping.catalogue import BUILTIN, catalogue
 from exporter.mapping.examples import RESOURCE, TARGET, run_examples
 from exporter.mapping.explain import explain
 from exporter.mapping.packs import built_in, load
 from exporter.mapping.rules import Example, Expectation, Pack
-from exporter.signals import OTHER, Changes, Mapped, Metric, State
+from exporter.model.events import Event
+from exporter.model.metrics import OTHER, Changes, Mapped, Metric, State
 from exporter.sources import SOURCES
 from exporter.tally import Context, History, tally
 

@@ -14,13 +14,14 @@ from collector import Certificates, collecting
 from processes import free_port
 from test_otlp_messages import ORIGIN, PHASE
 
-from exporter.errors import ConfigError
-from exporter.facts import Fact, Noted, Outgoing
+from exporter.model.errors import ConfigError
+from exporter.model.protocols import Store
+from exporter.model.state import RECORD, Commit
+from exporter.model.telemetry import Fact, Noted, Outgoing
 from exporter.outputs.lane import Lane
 from exporter.outputs.otlp import Courier
 from exporter.outputs.traces import Traces
 from exporter.outputs.wire import Wire
-from exporter.ports import RECORD, Commit, Store
 from exporter.secret import Secret
 from exporter.simulator.receiver import Fault, Receiver
 from exporter.store import open_store

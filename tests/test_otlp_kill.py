@@ -16,11 +16,12 @@ from collector import collecting
 from test_otlp_messages import ORIGIN, PHASE
 from test_store import POOL, WARNINGS, counted, event, opened
 
+from exporter.model.protocols import SystemClock
+from exporter.model.state import Commit, Progress
 from exporter.outputs.lane import Lane
 from exporter.outputs.otlp import Courier
 from exporter.outputs.traces import Traces
 from exporter.outputs.wire import Wire
-from exporter.ports import Commit, Progress, SystemClock
 from exporter.simulator.receiver import Fault, Receiver
 from exporter.store import open_store
 

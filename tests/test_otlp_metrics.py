@@ -12,12 +12,12 @@ from processes import Clouds, Exporter, closing, until
 from test_exposition import EVENTS, FULL, PHASES, POOL, samples, shown, text
 from test_otlp_end_to_end import Backups, sending
 
-from exporter.facts import Contacted, Fact, Noted, Outgoing
+from exporter.model.metrics import Metric
+from exporter.model.telemetry import Contacted, Fact, Noted, Outgoing
 from exporter.outputs.lane import Lane
 from exporter.outputs.points import MOST, requests
 from exporter.outputs.pusher import Pusher
 from exporter.outputs.wire import Wire
-from exporter.signals import Metric
 from exporter.simulator.receiver import REQUESTS, Fault, Receiver
 
 CONTACTS = {("research", POOL): 1_672_366_000_123, ("research", "dws"): 1_672_366_000_456}

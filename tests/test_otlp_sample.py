@@ -11,20 +11,20 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from exporter.assembly import examine_packs
-from exporter.events import Answer, Ask, Event, Page, Resource, Window
 from exporter.journal import Journal
 from exporter.mapping.apply import mapper
 from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.fold import folder
 from exporter.mapping.rules import Pack
+from exporter.model.events import Answer, Ask, Event, Page, Resource, Window
+from exporter.model.metrics import Exemplar, Series
+from exporter.model.runs import View
 from exporter.outputs.origin import Origin
 from exporter.outputs.parcels import encoder
 from exporter.outputs.traces import Traces
-from exporter.signals import Exemplar, Series
 from exporter.simulator.trees import tree
 from exporter.sources.modelarts_service import ModelArtsService
 from exporter.sources.scope import Scope
-from exporter.spans import View
 from exporter.tally import Context, History, tally
 
 SAMPLE = json.loads((Path(__file__).parent / "data/modelarts_service/sample.json").read_text("utf-8"))

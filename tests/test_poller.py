@@ -10,11 +10,11 @@ import pytest
 from clocks import ManualClock
 from vendor import GRACE, HOUR, LISTING, Vendor, Watched, watching
 
-from exporter.errors import SourceBusy, SourceDenied, SourceDown, SourceGone, StoreError
-from exporter.facts import Asked, PollDone, PollFailed
 from exporter.health import FIRST_ROUND, SILENCE, Health
+from exporter.model.errors import SourceBusy, SourceDenied, SourceDown, SourceGone, StoreError
+from exporter.model.state import Commit
+from exporter.model.telemetry import Asked, PollDone, PollFailed
 from exporter.poller import READERS, Poller
-from exporter.ports import Commit
 from exporter.schedule import DENIED_WAIT, STALE_HANDICAP
 
 DOWN = SourceDown("no answer")

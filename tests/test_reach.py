@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vendor import HOUR, Vendor, watching
 
-from exporter.ports import Progress, Watch
+from exporter.model.state import Progress, Watch
 from exporter.reach import DAY, Reach
 from exporter.roster import MISSING_LISTINGS
 

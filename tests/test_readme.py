@@ -16,9 +16,9 @@ from exporter.config.build import DEFAULT_BUDGET
 from exporter.config.models import Log, Record, Web, Written, WrittenTarget
 from exporter.config.values import read_duration, read_rate, read_size
 from exporter.documents import parse_document, read_document
-from exporter.events import Ask, Resource, Window
 from exporter.mapping import packs
 from exporter.mapping.catalogue import BUILTIN
+from exporter.model.events import Ask, Resource, Window
 from exporter.outputs.declared import declared
 from exporter.outputs.selfmetrics import CAUSES
 from exporter.sources import SOURCES

@@ -8,8 +8,8 @@ import pytest
 from processes import Clouds, Exporter, closing, configured, ran
 from test_end_to_end import event
 
-from exporter.events import Answer, Ask
-from exporter.facts import Fact, Unrecorded
+from exporter.model.events import Answer, Ask
+from exporter.model.telemetry import Fact, Unrecorded
 from exporter.recording import Recorder, recorded_files, redacted
 
 

@@ -21,11 +21,11 @@ from vendor import Vendor, watching
 from exporter.ledger import Ledger
 from exporter.mapping.catalogue import catalogue as catalogued
 from exporter.mapping.fold import folder
+from exporter.model.metrics import Catalogue, Changes, Count, Mapped, Metric, Moment, Observed, Phase, Series
+from exporter.model.runs import Folded, Note, Runs, SpanEvent, View
+from exporter.model.state import Restored
 from exporter.outputs.prometheus import Prometheus
-from exporter.ports import Restored
 from exporter.reload import prints
-from exporter.signals import Catalogue, Changes, Count, Mapped, Metric, Moment, Observed, Phase, Series
-from exporter.spans import Folded, Note, Runs, SpanEvent, View
 
 STATUS, RESOURCES = "platform_resource_status", "platform_resources"
 FIXED = {

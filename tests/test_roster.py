@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from exporter.events import Millis, Resource
-from exporter.ports import Progress
+from exporter.model.events import Millis, Resource
+from exporter.model.state import Progress
 from exporter.roster import MISSING_LISTINGS, Pick, Roster
 
 HOUR = 3_600_000

@@ -10,8 +10,8 @@ from clocks import ManualClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.errors import SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled, SourceGone
-from exporter.events import Resource
+from exporter.model.errors import SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled, SourceGone
+from exporter.model.events import Resource
 from exporter.schedule import Agenda, Bucket, Rhythm, patience
 
 DRAWS = [random.Random(seed) for seed in range(200)]

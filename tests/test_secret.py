@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.errors import SourceDenied
+from exporter.model.errors import SourceDenied
 from exporter.secret import Secret
 
 VALUE = "correct-horse-battery"

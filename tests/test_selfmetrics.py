@@ -11,12 +11,12 @@ from prometheus_client import REGISTRY
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from exporter import facts
-from exporter.errors import SourceDenied, SourceDown, SourceGone
+from exporter.model import telemetry
+from exporter.model.errors import SourceDenied, SourceDown, SourceGone
+from exporter.model.metrics import Catalogue, Metric
 from exporter.outputs.lines import Format
 from exporter.outputs.log import Log, make_handler
 from exporter.outputs.selfmetrics import SelfMetrics
-from exporter.signals import Catalogue, Metric
 
 MOVES = Metric("platform_moves_total", "counter", "Moves.", ("target", "source", "from"))
 READERS: dict[Format, Callable[[str], Any]] = {"text": read_text, "openmetrics": read_openmetrics}
@@ -58,37 +58,37 @@ LEARNED: dict[str, tuple[str, set[str]]] = {
 }
 
 
-def done(resource: str) -> facts.PollDone:
-    return facts.PollDone("research", "dws", resource, 1700000000.5, 0.3, 10, 4, 30.0, 1699999990.0)
+def done(resource: str) -> telemetry.PollDone:
+    return telemetry.PollDone("research", "dws", resource, 1700000000.5, 0.3, 10, 4, 30.0, 1699999990.0)
 
 
 DONE = done("")
 DOWN = SourceDown("research: dws GET /v2/events: no answer in 10 s; check the network")
 
 
-def failed(error: Any = DOWN, resource: str = "", source: str = "dws") -> facts.PollFailed:
-    return facts.PollFailed("research", source, resource, 1700000060.0, error, error.cause, 2.0)
+def failed(error: Any = DOWN, resource: str = "", source: str = "dws") -> telemetry.PollFailed:
+    return telemetry.PollFailed("research", source, resource, 1700000060.0, error, error.cause, 2.0)
 
 
 ALL = (
     DONE,
     failed(),
-    facts.Asked("research", "dws", "200", 0.07),
-    facts.Throttled("research", "dws", 3.0),
-    facts.BudgetLeft("research", "dws", 0.5),
-    facts.Discovered("research", "dws", 1700000000.0, 3, {"active": 2, "ended": 1}),
-    facts.Contacted("research", "dws", 1700000000.0),
-    facts.Records("research", "dws", "c", history=5, late=1, unreadable=2, truncated=True),
-    facts.Overflowed("platform_moves_total", "from", 3),
-    facts.Unmapped("research", "dws", "no_shape", "what", 1),
-    facts.Skewed("research", -1.5),
-    facts.KeysExpire("research", 1700003600.0),
-    facts.Loaded(1700000000.0, {"dws": "abc"}),
-    facts.Noted("started"),
+    telemetry.Asked("research", "dws", "200", 0.07),
+    telemetry.Throttled("research", "dws", 3.0),
+    telemetry.BudgetLeft("research", "dws", 0.5),
+    telemetry.Discovered("research", "dws", 1700000000.0, 3, {"active": 2, "ended": 1}),
+    telemetry.Contacted("research", "dws", 1700000000.0),
+    telemetry.Records("research", "dws", "c", history=5, late=1, unreadable=2, truncated=True),
+    telemetry.Overflowed("platform_moves_total", "from", 3),
+    telemetry.Unmapped("research", "dws", "no_shape", "what", 1),
+    telemetry.Skewed("research", -1.5),
+    telemetry.KeysExpire("research", 1700003600.0),
+    telemetry.Loaded(1700000000.0, {"dws": "abc"}),
+    telemetry.Noted("started"),
 )
 
 
-def own(*told: facts.Fact, series: Callable[[], Mapping[str, int]] = dict) -> SelfMetrics:
+def own(*told: telemetry.Fact, series: Callable[[], Mapping[str, int]] = dict) -> SelfMetrics:
     catalogue = Catalogue({MOVES.name: MOVES})
     metrics = SelfMetrics("1.2.3", [("research", "dws")], [("research", "dws")], catalogue, series)
     for fact in told:
@@ -164,43 +164,43 @@ def test_the_global_registry_is_left_alone() -> None:
         ([DONE], "poll_duration_seconds_bucket", {"le": "0.5"}, 1),
         ([DONE], "poll_duration_seconds_bucket", {"le": "+Inf"}, 1),
         ([DONE, DONE], "poll_duration_seconds_sum", {}, 0.6),
-        ([facts.Asked("research", "dws", "200", 0.1)], "api_request_duration_seconds_bucket", {"le": "0.1"}, 1),
-        ([facts.Asked("research", "dws", "503", 0.1)], "api_requests_total", {"code": "503"}, 1),
-        ([facts.Asked("research", "dws", "error", 0.1)], "api_requests_total", {"code": "error"}, 1),
-        ([facts.Asked("research", "dws", "not a code", 0.1)], "api_requests_total", {"code": "other"}, 1),
-        ([facts.Throttled("research", "dws", None)], "api_throttled_total", {"api": "dws"}, 1),
-        ([facts.BudgetLeft("research", "dws", 0.5)], "api_budget_remaining", {"api": "dws"}, 0.5),
-        ([facts.Records("research", "dws", "", history=5)], "events_history_total", {}, 5),
-        ([facts.Records("research", "dws", "", late=2)], "late_events_total", {}, 2),
-        ([facts.RunsMoved("research", "dws", "c1", 0.0, (), (), late=2)], "trace_late_events_total", {}, 2),
-        ([facts.Records("research", "dws", "", unreadable=3)], "unreadable_records_total", {}, 3),
-        ([facts.Records("research", "dws", "", truncated=True)], "truncated_reads_total", {}, 1),
-        ([facts.Overflowed("platform_moves_total", "from", 3)], "label_overflow_total", {"label": "from"}, 3),
-        ([facts.Unrecorded("disk full", 2)], "unrecorded_answers_total", {}, 2),
-        ([facts.Skewed("research", -1.5)], "clock_skew_seconds", {"target": "research"}, -1.5),
-        ([facts.KeysExpire("research", 17.0)], "credentials_expiry_timestamp_seconds", {}, 17),
-        ([facts.KeysExpire("research", 17.0), facts.KeysExpire("research", None)], "credentials_expiry_timestamp_seconds", {}, None),
-        ([facts.Loaded(9.0, {})], "config_last_reload_successful", {}, 1),
-        ([facts.Loaded(9.0, {}), facts.Loaded(11.0, {}, ("bad",))], "config_last_reload_successful", {}, 0),
-        ([facts.Loaded(9.0, {}), facts.Loaded(11.0, {}, ("bad",))], "config_last_reload_success_timestamp_seconds", {}, 9),
+        ([telemetry.Asked("research", "dws", "200", 0.1)], "api_request_duration_seconds_bucket", {"le": "0.1"}, 1),
+        ([telemetry.Asked("research", "dws", "503", 0.1)], "api_requests_total", {"code": "503"}, 1),
+        ([telemetry.Asked("research", "dws", "error", 0.1)], "api_requests_total", {"code": "error"}, 1),
+        ([telemetry.Asked("research", "dws", "not a code", 0.1)], "api_requests_total", {"code": "other"}, 1),
+        ([telemetry.Throttled("research", "dws", None)], "api_throttled_total", {"api": "dws"}, 1),
+        ([telemetry.BudgetLeft("research", "dws", 0.5)], "api_budget_remaining", {"api": "dws"}, 0.5),
+        ([telemetry.Records("research", "dws", "", history=5)], "events_history_total", {}, 5),
+        ([telemetry.Records("research", "dws", "", late=2)], "late_events_total", {}, 2),
+        ([telemetry.RunsMoved("research", "dws", "c1", 0.0, (), (), late=2)], "trace_late_events_total", {}, 2),
+        ([telemetry.Records("research", "dws", "", unreadable=3)], "unreadable_records_total", {}, 3),
+        ([telemetry.Records("research", "dws", "", truncated=True)], "truncated_reads_total", {}, 1),
+        ([telemetry.Overflowed("platform_moves_total", "from", 3)], "label_overflow_total", {"label": "from"}, 3),
+        ([telemetry.Unrecorded("disk full", 2)], "unrecorded_answers_total", {}, 2),
+        ([telemetry.Skewed("research", -1.5)], "clock_skew_seconds", {"target": "research"}, -1.5),
+        ([telemetry.KeysExpire("research", 17.0)], "credentials_expiry_timestamp_seconds", {}, 17),
+        ([telemetry.KeysExpire("research", 17.0), telemetry.KeysExpire("research", None)], "credentials_expiry_timestamp_seconds", {}, None),
+        ([telemetry.Loaded(9.0, {})], "config_last_reload_successful", {}, 1),
+        ([telemetry.Loaded(9.0, {}), telemetry.Loaded(11.0, {}, ("bad",))], "config_last_reload_successful", {}, 0),
+        ([telemetry.Loaded(9.0, {}), telemetry.Loaded(11.0, {}, ("bad",))], "config_last_reload_success_timestamp_seconds", {}, 9),
     ],
 )  # fmt: skip
 def test_facts_come_to_metrics(
-    told: list[facts.Fact], name: str, labels: dict[str, str], expected: float | None
+    told: list[telemetry.Fact], name: str, labels: dict[str, str], expected: float | None
 ) -> None:
     assert value(own(*told), name, **labels) == expected
 
 
 def test_a_state_without_watches_falls_back_to_zero() -> None:
-    both = [facts.Discovered("research", "dws", 1.0, 3, found) for found in ({"active": 2, "odd": 1}, {"ended": 3})]
+    both = [telemetry.Discovered("research", "dws", 1.0, 3, found) for found in ({"active": 2, "odd": 1}, {"ended": 3})]
     metrics = own(*both)
     assert value(metrics, "watches", state="active") == 0
     assert value(metrics, "watches", state="ended") == 3
 
 
 def test_a_new_mapping_replaces_the_old_one_and_a_bad_one_does_not() -> None:
-    metrics = own(facts.Loaded(1.0, {"dws": "old", "gone": "x"}), facts.Loaded(2.0, {"dws": "new"}))
-    metrics.tell(facts.Loaded(3.0, {"dws": "bad"}, ("mapping.yaml:3: no",)))
+    metrics = own(telemetry.Loaded(1.0, {"dws": "old", "gone": "x"}), telemetry.Loaded(2.0, {"dws": "new"}))
+    metrics.tell(telemetry.Loaded(3.0, {"dws": "bad"}, ("mapping.yaml:3: no",)))
     page = metrics.render("text").decode()
     assert page.count("platform_exporter_mapping_info{") == 1
     assert 'platform_exporter_mapping_info{source="dws",hash="new"} 1' in page
@@ -208,17 +208,17 @@ def test_a_new_mapping_replaces_the_old_one_and_a_bad_one_does_not() -> None:
 
 def test_the_outbox_is_told_by_what_left_it_and_what_waits() -> None:
     metrics = own()
-    metrics.tell(facts.Outgoing("traces", sent=5, rejected=1))
-    metrics.tell(facts.Outgoing("traces", sent=1, dropped=2))
-    metrics.tell(facts.OutboxLevel("traces", 7, 1700000000.0))
+    metrics.tell(telemetry.Outgoing("traces", sent=5, rejected=1))
+    metrics.tell(telemetry.Outgoing("traces", sent=1, dropped=2))
+    metrics.tell(telemetry.OutboxLevel("traces", 7, 1700000000.0))
     names = ("outbox_sent_total", "outbox_rejected_total", "outbox_dropped_total", "outbox_pending")
     assert [value(metrics, name, signal="traces") for name in names] == [6, 1, 2, 7]
     assert value(metrics, "outbox_oldest_timestamp_seconds", signal="traces") == 1700000000
-    metrics.tell(facts.OutboxLevel("traces", 0, None))
+    metrics.tell(telemetry.OutboxLevel("traces", 0, None))
     assert value(metrics, "outbox_oldest_timestamp_seconds", signal="traces") == 0
 
 
-def lines(*told: facts.Fact, level: int = logging.INFO) -> list[dict[str, Any]]:
+def lines(*told: telemetry.Fact, level: int = logging.INFO) -> list[dict[str, Any]]:
     """What the log says of facts, without the times."""
     stream, logger = io.StringIO(), logging.Logger("exporter", level)
     logger.addHandler(make_handler("json", stream))
@@ -231,12 +231,19 @@ def lines(*told: facts.Fact, level: int = logging.INFO) -> list[dict[str, Any]]:
     ]
 
 
-def said(*told: facts.Fact) -> list[tuple[str, str]]:
+def said(*told: telemetry.Fact) -> list[tuple[str, str]]:
     return [(line["level"], line["msg"]) for line in lines(*told)]
 
 
 def test_routine_is_quiet() -> None:
-    routine = (facts.Asked, facts.BudgetLeft, facts.Discovered, facts.Unmapped, facts.Skewed, facts.PollDone)
+    routine = (
+        telemetry.Asked,
+        telemetry.BudgetLeft,
+        telemetry.Discovered,
+        telemetry.Unmapped,
+        telemetry.Skewed,
+        telemetry.PollDone,
+    )
     assert lines(*(fact for fact in ALL if isinstance(fact, routine))) == []
 
 
@@ -281,33 +288,35 @@ WARNED, AGAIN = ("warning", str(DOWN)), ("info", "reads get through again")
     ],
 )
 def test_a_failure_is_said_once_until_it_changes_or_ends(
-    told: list[facts.Fact], expected: list[tuple[str, str]]
+    told: list[telemetry.Fact], expected: list[tuple[str, str]]
 ) -> None:
     assert said(*told) == expected
 
 
 def test_records_that_stay_unreadable_are_said_once_until_they_are_gone() -> None:
-    bad = facts.Records("research", "dws", "", unreadable=2)
+    bad = telemetry.Records("research", "dws", "", unreadable=2)
     assert len(said(bad, bad, DONE, bad, DONE, bad)) == 1
     assert len(said(bad, DONE, DONE, bad)) == 2
-    assert len(said(facts.Records("research", "dws", "", unreadable=1, truncated=True))) == 2
+    assert len(said(telemetry.Records("research", "dws", "", unreadable=1, truncated=True))) == 2
 
 
 def test_starting_contact_and_loading_are_one_line_each() -> None:
     told = said(
-        facts.Noted("started"), facts.Noted("odd", warning=True), facts.Contacted("research", "dws", 1700000000.0)
+        telemetry.Noted("started"),
+        telemetry.Noted("odd", warning=True),
+        telemetry.Contacted("research", "dws", 1700000000.0),
     )
     assert [level for level, _ in told] == ["info", "warning", "info"]
-    assert said(facts.Loaded(1.0, {"dws": "x"})) == [("info", "configuration and mappings loaded")]
-    assert said(facts.Loaded(1.0, {}, ("a.yaml:1: x", "a.yaml:2: y"))) == [
+    assert said(telemetry.Loaded(1.0, {"dws": "x"})) == [("info", "configuration and mappings loaded")]
+    assert said(telemetry.Loaded(1.0, {}, ("a.yaml:1: x", "a.yaml:2: y"))) == [
         ("error", "a.yaml:1: x"),
         ("error", "a.yaml:2: y"),
     ]
 
 
 def test_every_fact_is_one_line_for_those_who_want_all_of_it() -> None:
-    quiet = (facts.Asked, facts.BudgetLeft, facts.Skewed, facts.KeysExpire)
-    told = [fact for fact in ALL if not isinstance(fact, (*quiet, facts.Records))]
+    quiet = (telemetry.Asked, telemetry.BudgetLeft, telemetry.Skewed, telemetry.KeysExpire)
+    told = [fact for fact in ALL if not isinstance(fact, (*quiet, telemetry.Records))]
     assert len(lines(*told, level=logging.DEBUG)) == len(told)
 
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_sources import ALL, DATA, NOW, answer_to, asked, drive, read, record_of
 
-from exporter.errors import SourceGarbled
-from exporter.events import Ask, Resource
+from exporter.model.errors import SourceGarbled
+from exporter.model.events import Ask, Resource
 from exporter.sources import SOURCES
 from exporter.sources.pages import joined
 from exporter.sources.scope import Scope

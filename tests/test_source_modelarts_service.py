@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_sources import ALL, NOW, Heard, asked, drive, read
 
-from exporter.errors import SourceGarbled
-from exporter.events import Ask, Resource, Window
+from exporter.model.errors import SourceGarbled
+from exporter.model.events import Ask, Resource, Window
 from exporter.sources import SOURCES
 from exporter.sources.scope import Scope
 

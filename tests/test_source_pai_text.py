@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from test_source_pai_dlc import HOUR, JOB, START, job, told, written
 from test_sources import ALL, NOW, drive, millis, read
 
-from exporter.errors import ConfigError
-from exporter.events import Event, Resource, Window
+from exporter.model.errors import ConfigError
+from exporter.model.events import Event, Resource, Window
 from exporter.sources import SOURCES
 from exporter.sources.scope import Scope
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from exporter.errors import SourceGarbled
-from exporter.events import Answer, Ask, Resource
-from exporter.ports import Stages
+from exporter.model.errors import SourceGarbled
+from exporter.model.events import Answer, Ask, Resource
+from exporter.model.protocols import Stages
+from exporter.model.runs import Stage
 from exporter.sources.stages import dlc_stages, training_stages
-from exporter.spans import Stage
 
 JOB = Resource("j-1")
 

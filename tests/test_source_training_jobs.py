@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from test_sources import NOW, Heard, drive
 
-from exporter.errors import SourceGarbled
-from exporter.events import Ask
+from exporter.model.errors import SourceGarbled
+from exporter.model.events import Ask
 from exporter.sources import SOURCES
 from exporter.sources.scope import Scope
 

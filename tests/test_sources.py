@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from exporter.events import Answer, Ask, Event, Found, Page, Resource, Window
-from exporter.ports import Reading
+from exporter.model.events import Answer, Ask, Event, Found, Page, Resource, Window
+from exporter.model.protocols import Reading
 from exporter.sources import SOURCES
 from exporter.sources.scope import Scope
 

@@ -10,10 +10,11 @@ from typing import Self
 import msgspec
 import pytest
 
-from exporter.errors import StoreError
-from exporter.events import Event, Millis, Resource
-from exporter.ports import RECORD, Commit, Progress, Restored, Store, Watch
-from exporter.signals import Changes, Moment, Observed, Series
+from exporter.model.errors import StoreError
+from exporter.model.events import Event, Millis, Resource
+from exporter.model.metrics import Changes, Moment, Observed, Series
+from exporter.model.protocols import Store
+from exporter.model.state import RECORD, Commit, Progress, Restored, Watch
 from exporter.store import open_store
 
 BACKENDS: dict[str, Callable[[Path], str]] = {

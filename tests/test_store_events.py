@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from test_store import BACKENDS, DAY, JOB, NOW, POOL, Driver, event, opened
 
-from exporter.events import Event, Resource
-from exporter.ports import Commit, Progress
-from exporter.signals import Changes, Series
+from exporter.model.events import Event, Resource
+from exporter.model.metrics import Changes, Series
+from exporter.model.state import Commit, Progress
 
 
 @pytest.fixture(params=BACKENDS)

@@ -7,9 +7,10 @@ import signal
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from exporter.events import Event
-from exporter.ports import Commit, Progress, Restored, Store, Watch
-from exporter.signals import Changes, Moment, Observed, Series
+from exporter.model.events import Event
+from exporter.model.metrics import Changes, Moment, Observed, Series
+from exporter.model.protocols import Store
+from exporter.model.state import Commit, Progress, Restored, Watch
 from exporter.store import open_store
 
 KILLS, PAGES = 25, 300

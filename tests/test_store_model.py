@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from test_store import BACKENDS, DAY, opened
 
-from exporter.events import Event, Resource
-from exporter.ports import Commit, Progress, Restored, Watch
-from exporter.signals import Changes, Moment, Observed, Series
+from exporter.model.events import Event, Resource
+from exporter.model.metrics import Changes, Moment, Observed, Series
+from exporter.model.state import Commit, Progress, Restored, Watch
 
 WATCHES = [Watch("t", "pools", "r1"), Watch("t", "pools", "r2"), Watch("t", "dws", "")]
 SERIES: list[Series] = [("m", ("t", "r1")), ("m", ("t", "r2", "x")), ("n", ("u", "r1")), ("n", ("t", 'é"\\,\x1f\x00'))]

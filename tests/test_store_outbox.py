@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from test_store import BACKENDS, ERRORS, JOB, POOL, WARNINGS, Driver, counted, event, opened
 
-from exporter.errors import StoreError
-from exporter.ports import Commit, Progress
-from exporter.spans import Kept, Level, Parcel
+from exporter.model.errors import StoreError
+from exporter.model.runs import Kept, Level, Parcel
+from exporter.model.state import Commit, Progress
 from exporter.store import open_store
 
 EVER = 2**62

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.errors import ConfigError
+from exporter.model.errors import ConfigError
 from exporter.store import Place, check_store, parse_store
 
 KNOWN = "(known: a path, sqlite:///path, :memory:)"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from test_store import DAY, NOW, POOL, WARNINGS, counted, event, opened
 
-from exporter.events import Event
-from exporter.ports import Commit, Progress, Watch
+from exporter.model.events import Event
+from exporter.model.state import Commit, Progress, Watch
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from test_store import ERRORS, NOW, POOL, WARNINGS, counted, event, opened
 
-from exporter.errors import StoreError
-from exporter.events import Event
-from exporter.ports import Commit, Progress
-from exporter.signals import Changes
+from exporter.model.errors import StoreError
+from exporter.model.events import Event
+from exporter.model.metrics import Changes
+from exporter.model.state import Commit, Progress
 from exporter.store import Place, open_store
 from exporter.store.database import migrate, write
 from exporter.store.schema import APPLICATION, STEPS

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from exporter.counting import histogram_growth, keep_newer
-from exporter.events import Event
-from exporter.signals import Changes, Count, Mapped, Metric, Moment, Observe, Observed, Series, Set, Signal, State
+from exporter.model.events import Event
+from exporter.model.metrics import Changes, Count, Mapped, Metric, Moment, Observe, Observed, Series, Set, Signal, State
 from exporter.tally import Context, History, Tallied, counted, tally
 
 CONTACT = 1_790_000_000_000

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from test_mappings import FIELDS, PACKS, RECORDS, STATUSES
 
 from exporter.documents import parse_document, read_document
-from exporter.facts import Loaded, Unmapped
 from exporter.mapping.apply import mapper
 from exporter.mapping.packs import built_in, load
 from exporter.mapping.shape import parse_shape
 from exporter.mapping.stub import Unread, write_stub
 from exporter.mapping.templates import fold, join
 from exporter.mapping.unmapped import KEPT, SAMPLES, Templates
+from exporter.model.telemetry import Loaded, Unmapped
 from exporter.sources import SOURCES
 
 DOCUMENTS = [read_document(path) for path in built_in()]

@@ -22,7 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from rig import LONG, Flow, Fuse, InProcess, Killed, configured, flow
 from test_law_one import SOURCES, Burst, put, resources
 
-from exporter.signals import Changes, Series
+from exporter.model.metrics import Changes, Series
 from exporter.simulator import Cloud
 
 FAULTS = (

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exporter.errors import ConfigError
+from exporter.model.errors import ConfigError
 from exporter.transport import PATIENCE, AiohttpTransport
 from exporter.verdict import foreign
 

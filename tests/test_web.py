@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import ASGIApp
 
-from exporter.errors import ConfigError
+from exporter.model.errors import ConfigError
 from exporter.web.guard import Guard
 from exporter.web.negotiation import accepts_gzip, choose_format
 from exporter.web.serve import CONNECTIONS, FIRST_REQUEST, HEAD, STALLED, listen, serve

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 from starlette.exceptions import HTTPException
 
-from exporter import facts
-from exporter.errors import SourceDenied, SourceGone
-from exporter.events import Event
-from exporter.signals import Mapped, Set
-from exporter.spans import OpenSpan, Span
+from exporter.model import telemetry
+from exporter.model.errors import SourceDenied, SourceGone
+from exporter.model.events import Event
+from exporter.model.metrics import Mapped, Set
+from exporter.model.runs import OpenSpan, Span
 from exporter.top import render
 from exporter.web import views
 from exporter.web.board import Board, Wanted
@@ -44,8 +44,8 @@ def board(most: int = MOST) -> Board:
     )
 
 
-def seen(*rows: tuple[Event, Mapped, int], at: float = NOW) -> facts.Seen:
-    return facts.Seen(*PLACE, at, rows)
+def seen(*rows: tuple[Event, Mapped, int], at: float = NOW) -> telemetry.Seen:
+    return telemetry.Seen(*PLACE, at, rows)
 
 
 def row(text: str, severity: str = "warning", ago: float = 0.0, news: int = 1, rule: str | None = "r", **more: object) -> tuple[Event, Mapped, int]:  # fmt: skip
@@ -60,17 +60,17 @@ def nodes(ago: float, available: float, abnormal: float) -> tuple[Event, Mapped,
     return row(f"nodes {ago}", ago=ago, signals=signals)
 
 
-def done(resource: str = "", at: float = NOW, **more: object) -> facts.PollDone:
+def done(resource: str = "", at: float = NOW, **more: object) -> telemetry.PollDone:
     values = {"seconds": 0.1, "events": 3, "new": 2, "interval": 30.0, "complete": at - 5, **more}
-    return facts.PollDone(*PLACE, resource, at, **values)  # type: ignore[arg-type]
+    return telemetry.PollDone(*PLACE, resource, at, **values)  # type: ignore[arg-type]
 
 
-def failed(resource: str = "", at: float = NOW, cause: str = "denied", wait: float = 300.0) -> facts.PollFailed:
+def failed(resource: str = "", at: float = NOW, cause: str = "denied", wait: float = 300.0) -> telemetry.PollFailed:
     error = SourceGone("404; none") if cause == "gone" else DENIED
-    return facts.PollFailed(*PLACE, resource, at, error, cause, wait)
+    return telemetry.PollFailed(*PLACE, resource, at, error, cause, wait)
 
 
-def standing(*told: facts.Fact, at: float = NOW) -> views.Source:
+def standing(*told: telemetry.Fact, at: float = NOW) -> views.Source:
     kept = board()
     for fact in told:
         kept.tell(fact)
@@ -82,7 +82,7 @@ def standing(*told: facts.Fact, at: float = NOW) -> views.Source:
 
 def test_a_source_waits_then_is_fine_and_tells_how_far_it_came() -> None:
     assert (standing().state, standing().success, standing().next) == ("waiting", None, None)
-    one = standing(facts.Contacted(*PLACE, NOW), done(at=NOW + 1), done(at=NOW + 31, complete=None))
+    one = standing(telemetry.Contacted(*PLACE, NOW), done(at=NOW + 1), done(at=NOW + 31, complete=None))
     assert (one.state, one.contact, one.success, one.complete) == ("ok", NOW, NOW + 31, NOW - 4)
     assert (one.new, one.interval, one.next, one.since) == (4, 30.0, NOW + 61, NOW + 1)
 
@@ -95,14 +95,16 @@ def test_a_source_is_blind_since_its_first_failure_and_says_why() -> None:
 
 
 def test_one_watch_that_fails_among_others_that_do_not_makes_a_source_partly_blind() -> None:
-    told: Sequence[facts.Fact] = (done("p1"), failed("p2", at=NOW + 1), done("p1", at=NOW + 2))
+    told: Sequence[telemetry.Fact] = (done("p1"), failed("p2", at=NOW + 1), done("p1", at=NOW + 2))
     assert standing(*told).state == "partly"
     assert standing(*told, done("p2", at=NOW + 3)).state == "ok"
     assert standing(*told, at=NOW + 1000).state == "ok", "nobody reads that watch any more"
 
 
 def test_a_listing_that_works_again_ends_its_failure_and_what_left_is_none() -> None:
-    assert standing(done("p1"), failed(at=NOW + 1), facts.Discovered(*PLACE, NOW + 2, 3, {"active": 3})).state == "ok"
+    assert (
+        standing(done("p1"), failed(at=NOW + 1), telemetry.Discovered(*PLACE, NOW + 2, 3, {"active": 3})).state == "ok"
+    )
     one = standing(done("p1"), failed("p2", at=NOW + 1, cause="gone"))
     assert (one.state, one.failure) == ("ok", None)
 
@@ -119,17 +121,22 @@ def test_polls_and_failing_watches_are_remembered_within_bounds() -> None:
 
 def test_facts_of_sources_that_are_not_there_are_let_pass() -> None:
     kept = board()
-    kept.tell(facts.PollFailed("nobody", "dws", "", NOW, DENIED, "denied", 1.0))
-    kept.tell(facts.Noted("started"))
+    kept.tell(telemetry.PollFailed("nobody", "dws", "", NOW, DENIED, "denied", 1.0))
+    kept.tell(telemetry.Noted("started"))
     assert [one.state for one in kept.sources(NOW)] == ["waiting", "waiting"]
 
 
 def test_budgets_and_odd_records_are_counted() -> None:
-    asked = facts.Asked("research", "iam", "200", 0.1)
+    asked = telemetry.Asked("research", "iam", "200", 0.1)
     kept = board()
-    for fact in (asked, asked, facts.Throttled("research", "iam", None), facts.BudgetLeft("research", "iam", 1.5)):
+    for fact in (
+        asked,
+        asked,
+        telemetry.Throttled("research", "iam", None),
+        telemetry.BudgetLeft("research", "iam", 1.5),
+    ):
         kept.tell(fact)
-    kept.tell(facts.Records(*PLACE, "p1", history=3, late=2, unreadable=1, truncated=True))
+    kept.tell(telemetry.Records(*PLACE, "p1", history=3, late=2, unreadable=1, truncated=True))
     budget = views.Budget(target="research", api="iam", remaining=1.5, requests=2, throttled=1)
     assert kept.standings.budgets("research") == [budget]
     one = kept.sources(NOW)[1]
@@ -223,8 +230,8 @@ def span(role: str, name: str, outcome: str, begin: float, end: float, error: st
     return Span(*PLACE, "p1", "DEPLOY service", 1, role, name, *times, outcome, error=told)  # type: ignore[arg-type]
 
 
-def moved(closed: Sequence[Span], *open_: OpenSpan, resource: str = "p1") -> facts.RunsMoved:
-    return facts.RunsMoved(*PLACE, resource, NOW, tuple(closed), open_)
+def moved(closed: Sequence[Span], *open_: OpenSpan, resource: str = "p1") -> telemetry.RunsMoved:
+    return telemetry.RunsMoved(*PLACE, resource, NOW, tuple(closed), open_)
 
 
 def test_a_failed_run_names_its_phase_and_everything_that_was_said_on_the_way() -> None:

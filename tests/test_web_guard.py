@@ -13,7 +13,7 @@ import pytest
 import trustme
 from starlette.types import ASGIApp
 
-from exporter.errors import ConfigError
+from exporter.model.errors import ConfigError
 from exporter.web.answers import BODY
 from exporter.web.gate import WAITING, read_basic
 from exporter.web.guard import Guard

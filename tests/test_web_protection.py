@@ -7,7 +7,7 @@ import pytest
 import trustme
 
 from exporter.config import load
-from exporter.errors import ConfigError
+from exporter.model.errors import ConfigError
 from exporter.web.protection import Protection, read_protection
 
 HASH = "$2b$10$sP92MBLhmY96Jd28ThA5WOX.0OyWN7O7nNIWhaTpDTwwJ8OHeham2"

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.model.metrics import Catalogue, Changes, Metric, Observed, Series
+from exporter.model.state import Restored
 from exporter.outputs.prometheus import Prometheus
-from exporter.ports import Restored
-from exporter.signals import Catalogue, Changes, Metric, Observed, Series
 
 EVENTS, LAG = "platform_resource_events_total", "platform_lag_seconds"
 KNOWN: Series = (EVENTS, ("research", "known"))

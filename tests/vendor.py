@@ -9,21 +9,22 @@ import msgspec
 from clocks import ManualClock
 
 from exporter.collect import Collector, Habits
-from exporter.errors import SourceError, SourceGarbled
-from exporter.events import Answer, Ask, Event, Found, Millis, Page, Resource, Window
-from exporter.facts import Fact
 from exporter.journal import Journal
 from exporter.ledger import Ledger
 from exporter.listing import Desk, Listing
 from exporter.mapping.catalogue import BUILTIN, catalogue
 from exporter.mapping.fold import folder
 from exporter.mapping.rules import Pack
+from exporter.model.errors import SourceError, SourceGarbled
+from exporter.model.events import Answer, Ask, Event, Found, Millis, Page, Resource, Window
+from exporter.model.metrics import Mapped, Series
+from exporter.model.protocols import Reading, Store, ask, give
+from exporter.model.state import Commit, Progress
+from exporter.model.telemetry import Fact
 from exporter.outputs.prometheus import Prometheus
 from exporter.poller import Pace, Poller
-from exporter.ports import Commit, Progress, Reading, Store, ask, give
 from exporter.roster import Pick, Roster
 from exporter.schedule import Rhythm
-from exporter.signals import Mapped, Series
 from exporter.sources.pages import fingerprint
 from exporter.store import open_store
 

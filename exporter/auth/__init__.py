@@ -9,8 +9,8 @@ from exporter.auth.login import FORMS, OIDC, Form, Login, Site, login_from_envir
 from exporter.auth.projects import project_lookup, read_project
 from exporter.auth.refusals import refuses_keys
 from exporter.auth.signer import Signer
-from exporter.errors import ConfigError
-from exporter.ports import Clock
+from exporter.model.errors import ConfigError
+from exporter.model.protocols import Clock
 
 __all__ = [
     "FORMS",

@@ -10,7 +10,7 @@ from exporter.auth.keys import Asking, Keys, Way, own_keys, read_json, read_keys
 from exporter.auth.login import Login, Site, oidc_token, reveal, sendable
 from exporter.auth.refusals import refusal, unreadable
 from exporter.auth.signatures import sign_sdk_hmac
-from exporter.events import Millis
+from exporter.model.events import Millis
 
 _TIMEOUT = {"timeout": httpx.Timeout(10.0).as_dict()}
 _METADATA_TIMEOUT = {"timeout": httpx.Timeout(3.0).as_dict()}

@@ -8,7 +8,7 @@ import httpx
 import msgspec
 
 from exporter.auth.login import Login, sendable
-from exporter.events import Millis
+from exporter.model.events import Millis
 from exporter.secret import Secret
 
 

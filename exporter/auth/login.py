@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from exporter.errors import KeysRefused
-from exporter.ports import Clock
+from exporter.model.errors import KeysRefused
+from exporter.model.protocols import Clock
 from exporter.secret import Secret
 
 

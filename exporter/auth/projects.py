@@ -2,8 +2,8 @@
 
 import msgspec
 
-from exporter.errors import SourceDenied, SourceGarbled
-from exporter.events import Answer, Ask
+from exporter.model.errors import SourceDenied, SourceGarbled
+from exporter.model.events import Answer, Ask
 
 
 class _Project(msgspec.Struct):

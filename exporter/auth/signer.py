@@ -17,9 +17,9 @@ import httpx
 
 from exporter.auth.keys import Keys, Way
 from exporter.auth.refusals import refuses_keys
-from exporter.errors import SourceDenied, SourceDown, SourceError
-from exporter.events import Millis
-from exporter.ports import Clock
+from exporter.model.errors import SourceDenied, SourceDown, SourceError
+from exporter.model.events import Millis
+from exporter.model.protocols import Clock
 
 AHEAD = 40 * 60.0  # seconds before their end at which keys are renewed; half their life where that is shorter
 SELDOM = 10.0  # seconds between renewals at the least, however short the keys live

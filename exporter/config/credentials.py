@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from exporter.auth import FORMS, OIDC, Form, Login, login_from_environment
 from exporter.config.problems import Origin, Problem, origin_of
 from exporter.documents import Path_
-from exporter.errors import SourceDenied
+from exporter.model.errors import SourceDenied
 from exporter.secret import Secret
 
 VARIABLES = {

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from exporter.config.problems import Origin, Problem, dotted, nearest
 from exporter.documents import Path_, parse_document
-from exporter.errors import ConfigError
+from exporter.model.errors import ConfigError
 
 PREFIX = "PLATFORM_EXPORTER__"
 _OURS = re.compile(r"PLATFORM_EXPORTER_|PLATFORM_EVENTS_EXPORTER__", re.IGNORECASE)

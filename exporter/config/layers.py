@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from exporter.config.given import Given
 from exporter.config.problems import Origin, Problem, dotted
 from exporter.documents import Document, Path_, read_document
-from exporter.errors import ConfigError
+from exporter.model.errors import ConfigError
 
 # What YAML trips over may be part of a secret: password: !tag, {secret_key:VALUE, secret_key:VALUE}.
 _DOUBTFUL = re.compile(r"(?<=: the tag )'.*'(?= is not used)|(?<=: the key )'(?![\w-]+').*'(?= stands here)")

@@ -17,7 +17,7 @@ from exporter.config.otlp import complete, spoken_headers
 from exporter.config.problems import Origin, Problem, lines
 from exporter.config.schema import json_schema
 from exporter.config.wording import worded
-from exporter.errors import ConfigError
+from exporter.model.errors import ConfigError
 from exporter.web.protection import read_protection
 
 _PROJECT = "HUAWEICLOUD_SDK_PROJECT_ID"

@@ -41,7 +41,7 @@ from exporter.config.values import (
     Zone,
     write_duration,
 )
-from exporter.errors import ConfigError
+from exporter.model.errors import ConfigError
 from exporter.outputs.lane import Lane
 from exporter.secret import Secret
 from exporter.store import parse_store

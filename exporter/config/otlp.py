@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from exporter.config.models import Otlp
 from exporter.config.problems import Origin, Problem
 from exporter.config.values import quote, read_url
-from exporter.errors import ConfigError
+from exporter.model.errors import ConfigError
 from exporter.outputs.lane import Lane, Protocol, is_header, read_headers, trust
 from exporter.secret import Secret
 

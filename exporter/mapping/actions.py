@@ -10,7 +10,7 @@ from exporter.mapping.catalogue import BUILTIN, OPEN, RUNS
 from exporter.mapping.context import Context, Names
 from exporter.mapping.rules import Action, Called, Label, Step
 from exporter.mapping.schema import ActionPart
-from exporter.signals import OPEN_PHASES, RUN, Kind, Metric
+from exporter.model.metrics import OPEN_PHASES, RUN, Kind, Metric
 
 Verb = Literal["count", "set", "state", "observe"]
 _VERBS: dict[Verb, Kind] = {"count": "counter", "set": "gauge", "state": "stateset", "observe": "histogram"}

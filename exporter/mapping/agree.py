@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from exporter.mapping.context import Context
 from exporter.mapping.rules import Rule
 from exporter.mapping.shadow import shadowed
-from exporter.signals import Metric
+from exporter.model.metrics import Metric
 
 _MEANING = {"kind": "type", "help": "help", "labels": "labels", "buckets": "buckets"}
 

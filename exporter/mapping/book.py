@@ -3,10 +3,10 @@
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
-from exporter.events import Millis
 from exporter.mapping.rules import Process
-from exporter.signals import RUN, Count, Observe, Phase, Series, Set, Signal
-from exporter.spans import ClosedRun, Folded, Note, OpenRun, OpenSpan, Outcome, Runs, Span, SpanEvent, Told, View
+from exporter.model.events import Millis
+from exporter.model.metrics import RUN, Count, Observe, Phase, Series, Set, Signal
+from exporter.model.runs import ClosedRun, Folded, Note, OpenRun, OpenSpan, Outcome, Runs, Span, SpanEvent, Told, View
 
 RUNS, RUN_TOOK = "platform_runs_total", "platform_run_duration_seconds"
 PHASE_TOOK, PHASE_SINCE = "platform_phase_duration_seconds", "platform_phase_started_timestamp_seconds"

@@ -12,7 +12,7 @@ from exporter.mapping.rules import Action, Called, Rule, Step
 from exporter.mapping.schema import RulePart
 from exporter.mapping.shadow import covers
 from exporter.mapping.shape import Shape, parse_shape
-from exporter.signals import SEVERITIES
+from exporter.model.metrics import SEVERITIES
 
 
 class Text(NamedTuple):

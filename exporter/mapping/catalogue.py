@@ -5,7 +5,7 @@ from itertools import product
 
 from exporter.mapping.reach import pairs, severities
 from exporter.mapping.rules import Action, Pack
-from exporter.signals import OTHER, RUN, Catalogue, Metric, Series
+from exporter.model.metrics import OTHER, RUN, Catalogue, Metric, Series
 
 OUTCOMES = ("success", "failure", "cancelled", "unknown")
 CAUSES = ("no_rule", "no_shape", "bad_capture")

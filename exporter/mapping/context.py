@@ -6,7 +6,7 @@ from typing import NamedTuple
 from exporter.documents import Document, Path_
 from exporter.mapping.holes import Kind
 from exporter.mapping.rules import REASON_FIELDS
-from exporter.signals import Metric
+from exporter.model.metrics import Metric
 
 
 class Context(NamedTuple):

@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from exporter.counting import Row, Totals, add_changes, changes_from_events, changes_from_signals
-from exporter.errors import UNREADABLE
-from exporter.events import Event
 from exporter.mapping.apply import mapper
 from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.expect import OPEN
 from exporter.mapping.fold import folder, noted
 from exporter.mapping.rules import Example, Expectation, Pack
-from exporter.ports import Map
-from exporter.signals import Mapped, Metric
-from exporter.spans import Folded, Note, Runs, View
+from exporter.model.errors import UNREADABLE
+from exporter.model.events import Event
+from exporter.model.metrics import Mapped, Metric
+from exporter.model.protocols import Map
+from exporter.model.runs import Folded, Note, Runs, View
 
 TARGET, RESOURCE = "test", "resource"
 Record = Callable[[Any, str], Event]

@@ -8,7 +8,7 @@ from exporter.documents import Path_
 from exporter.mapping.context import Context
 from exporter.mapping.rules import Example, Expectation
 from exporter.mapping.schema import ExamplePart
-from exporter.signals import Metric
+from exporter.model.metrics import Metric
 
 _LINE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(?:\{(.*)\})?\s+(\+?)(-?[0-9]+(?:\.[0-9]+)?)")
 _LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"\s*(?:,|\Z)')

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from exporter.events import Event
 from exporter.mapping.rules import Pack, Rule, field_of
 from exporter.mapping.shape import Stop, stopped
+from exporter.model.events import Event
 
 
 class Look(NamedTuple):

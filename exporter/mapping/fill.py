@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from exporter.events import Event
 from exporter.mapping.holes import as_number
 from exporter.mapping.rules import REASON_FIELDS, Action, Label, field_of
-from exporter.signals import OTHER
+from exporter.model.events import Event
+from exporter.model.metrics import OTHER
 
 Overflow = list[tuple[str, str]]
 

@@ -23,14 +23,14 @@ Notes may come in any order within one fold: they are taken by time, at the same
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from exporter.events import Event, Millis
 from exporter.mapping.book import Book, Where
 from exporter.mapping.rules import Pack
 from exporter.mapping.separate import SeparateRuns
 from exporter.mapping.single import SingleRun
-from exporter.ports import Fold
-from exporter.signals import Mapped
-from exporter.spans import Folded, Note, Runs, SpanEvent, View
+from exporter.model.events import Event, Millis
+from exporter.model.metrics import Mapped
+from exporter.model.protocols import Fold
+from exporter.model.runs import Folded, Note, Runs, SpanEvent, View
 
 
 def noted(event: Event, mapped: Mapped) -> Note:

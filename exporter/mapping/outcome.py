@@ -6,11 +6,11 @@ Pure, but for one bounded memory: where a domain is a number, the first so many 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from exporter.events import Event
 from exporter.mapping.fill import Base, Numbers, Overflow, Place, bounded, filler, numbers_of
 from exporter.mapping.rules import Action, Rule, field_of
 from exporter.mapping.shape import Fit, splitter
-from exporter.signals import Count, Mapped, Mark, Observe, Phase, Series, Set, Signal, State
+from exporter.model.events import Event
+from exporter.model.metrics import Count, Mapped, Mark, Observe, Phase, Series, Set, Signal, State
 
 Outcome = Callable[[Event, tuple[Any, ...], Base], Mapped]
 Act = Callable[[Event, tuple[Any, ...], Base, Overflow], Iterable[Signal] | None]

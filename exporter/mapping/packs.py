@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from exporter.documents import Document
-from exporter.errors import ConfigError
 from exporter.mapping.agree import check_domains, check_metrics, check_reach
 from exporter.mapping.build import build_rules
 from exporter.mapping.catalogue import BUILTIN
@@ -20,7 +19,8 @@ from exporter.mapping.process import Declared, check_processes, check_steps, mer
 from exporter.mapping.rules import REASON_FIELDS, Example, Pack, Rule
 from exporter.mapping.schema import MappingFile, read_mapping
 from exporter.mapping.tables import own_metrics, read_severity, read_vocab
-from exporter.signals import SEVERITIES, Metric
+from exporter.model.errors import ConfigError
+from exporter.model.metrics import SEVERITIES, Metric
 
 BASE_SEVERITY = {
     "info": "info", "normal": "info", "warning": "warning", "abnormal": "warning", "error": "error",

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Collection
 
-from exporter.events import Millis
-from exporter.signals import Phase
-from exporter.spans import OpenRun, OpenSpan
+from exporter.model.events import Millis
+from exporter.model.metrics import Phase
+from exporter.model.runs import OpenRun, OpenSpan
 
 MOST_ENDS = 1_000  # phases that are over and remembered with a run
 

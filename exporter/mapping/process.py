@@ -10,8 +10,8 @@ from exporter.mapping.holes import TYPES
 from exporter.mapping.names import label_faults
 from exporter.mapping.rules import UNNAMED, PhaseForm, Process, Rule
 from exporter.mapping.schema import PhasePart, ProcessPart
-from exporter.signals import OPEN_PHASES, RUN
-from exporter.spans import Outcome
+from exporter.model.metrics import OPEN_PHASES, RUN
+from exporter.model.runs import Outcome
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 _RESERVED = (RUN, OPEN_PHASES)

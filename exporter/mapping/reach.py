@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from exporter.mapping.rules import REASON_FIELDS, Pack, Rule
-from exporter.signals import OTHER, SEVERITIES
+from exporter.model.metrics import OTHER, SEVERITIES
 
 
 def severities(pack: Pack) -> tuple[str, ...]:

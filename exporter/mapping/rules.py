@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
-from exporter.events import Event
 from exporter.mapping.pattern import Pattern
 from exporter.mapping.shape import Shape
-from exporter.signals import Metric
-from exporter.spans import Outcome
+from exporter.model.events import Event
+from exporter.model.metrics import Metric
+from exporter.model.runs import Outcome
 
 REASON_FIELDS = ("reason", "name")
 """Under these names a source offers ``Event.reason`` to ``when``."""

@@ -1,8 +1,8 @@
 """A process whose parts stand for themselves: operations of a cluster side by side, incidents of a pool. Pure."""
 
 from exporter.mapping.book import MOST_OPEN, Book, End
-from exporter.signals import OPEN_PHASES, OTHER, RUN, Phase
-from exporter.spans import ClosedRun, Note, OpenRun, OpenSpan
+from exporter.model.metrics import OPEN_PHASES, OTHER, RUN, Phase
+from exporter.model.runs import ClosedRun, Note, OpenRun, OpenSpan
 
 
 class SeparateRuns(Book):

@@ -4,12 +4,12 @@ from collections.abc import Collection
 
 import msgspec
 
-from exporter.events import Millis
 from exporter.mapping.book import MOST_OPEN, Book, End, Where
 from exporter.mapping.phases import Phases
 from exporter.mapping.rules import Process
-from exporter.signals import OPEN_PHASES, RUN, Phase
-from exporter.spans import Note, OpenRun, OpenSpan, Runs, Stage, View
+from exporter.model.events import Millis
+from exporter.model.metrics import OPEN_PHASES, RUN, Phase
+from exporter.model.runs import Note, OpenRun, OpenSpan, Runs, Stage, View
 
 LAG = 60_000  # ms by which the state of a listing may lag behind events
 _SUPERSEDED = ("superseded", "a new attempt began")

@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from exporter.events import Event
 from exporter.mapping.rules import Pack
 from exporter.mapping.shadow import covers
 from exporter.mapping.shape import parse_shape
 from exporter.mapping.templates import Template, words
+from exporter.model.events import Event
 
 _MOST_WORDS, _SHOWN = 4, 60
 _SEARCHED = 4000  # characters of a text in which hint words are looked for

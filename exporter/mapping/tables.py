@@ -5,7 +5,7 @@ from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.context import Context
 from exporter.mapping.names import bucket_faults, label_faults, name_faults
 from exporter.mapping.schema import MappingFile, MetricPart
-from exporter.signals import Metric
+from exporter.model.metrics import Metric
 
 
 def read_vocab(file: MappingFile, context: Context) -> dict[str, tuple[str, ...]]:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from exporter.facts import Fact, Loaded, Unmapped
 from exporter.mapping.templates import LOOKED_AT, Template, fold, join
+from exporter.model.telemetry import Fact, Loaded, Unmapped
 
 MOST, SAMPLES = 200, 3  # templates, and texts of each, that are kept
 KEPT = 2 * LOOKED_AT  # characters of a sample; a template looks at fewer, so the rest changes nothing

@@ -1,6 +1,6 @@
 """The exporter's own metrics as declarations: names, meanings, labels and buckets; keeps no values."""
 
-from exporter.signals import Kind, Metric
+from exporter.model.metrics import Kind, Metric
 
 PREFIX = "platform_exporter_"
 TS, API, SIGNAL = ("target", "source"), ("target", "api"), ("signal",)

@@ -4,10 +4,10 @@ import json
 from datetime import UTC, datetime
 from typing import TextIO
 
-from exporter.events import Event
-from exporter.facts import Fact, Noted, Seen
-from exporter.ports import Tell
-from exporter.signals import Mapped
+from exporter.model.events import Event
+from exporter.model.metrics import Mapped
+from exporter.model.protocols import Tell
+from exporter.model.telemetry import Fact, Noted, Seen
 
 
 class EventLines:

@@ -6,11 +6,11 @@ A state set has a table for each source, because its rows hold one line for each
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
+from exporter.model.metrics import OTHER, Metric, Series
 from exporter.outputs.blocks import Block
 from exporter.outputs.lines import Format, Labels, histogram_samples, metadata, sample, state_samples
 from exporter.outputs.pieces import Piece, deflate
 from exporter.outputs.tables import Lines, Table
-from exporter.signals import OTHER, Metric, Series
 
 TIMED = ("gauge", "stateset", "info")
 

@@ -8,8 +8,8 @@ from collections.abc import Collection
 
 import msgspec
 
-from exporter.ports import Clock
-from exporter.signals import Observed, Series
+from exporter.model.metrics import Observed, Series
+from exporter.model.protocols import Clock
 
 Growth = float | Observed
 

@@ -3,7 +3,7 @@
 from hashlib import sha256
 from typing import NamedTuple
 
-from exporter.events import Millis
+from exporter.model.events import Millis
 
 _BETWEEN = b"\xff"  # stands in no UTF-8 text, so no two lists of names run together into one
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from exporter.errors import ConfigError, SourceDenied
+from exporter.model.errors import ConfigError, SourceDenied
 from exporter.secret import Secret
 
 Protocol = Literal["http/protobuf", "http/json"]

@@ -14,10 +14,10 @@ from itertools import chain
 
 import msgspec
 
-from exporter.facts import Full
+from exporter.model.metrics import OTHER, Changes, Series
+from exporter.model.telemetry import Full
 from exporter.outputs.families import Family
 from exporter.outputs.holds import Growth, added
-from exporter.signals import OTHER, Changes, Series
 
 Cut = tuple[Sequence[Changes], Sequence[Full]]
 

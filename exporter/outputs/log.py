@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
-from exporter import facts
+from exporter.model import telemetry
 
 REMEMBERED = 10_000  # failing watches whose last words are kept
 TROUBLES = {
@@ -32,28 +32,28 @@ class Log:
         self._full: set[str] = set()  # metrics of which that was said
         self._warned: set[tuple[str, str]] = set()
         self._troubled: OrderedDict[tuple[Watch, str], bool] = OrderedDict()  # whether it came up in this read
-        self._listeners: dict[type[facts.Fact], Callable[[Any], None]] = {
-            facts.PollDone: self._poll_done,
-            facts.PollFailed: self._poll_failed,
-            facts.Throttled: self._throttled,
-            facts.Discovered: self._discovered,
-            facts.Contacted: self._contacted,
-            facts.Records: self._records,
-            facts.Unmapped: self._unmapped,
-            facts.Overflowed: self._overflowed,
-            facts.Full: self._is_full,
-            facts.Unrecorded: self._unrecorded,
-            facts.Loaded: self._loaded,
-            facts.Noted: self._noted,
+        self._listeners: dict[type[telemetry.Fact], Callable[[Any], None]] = {
+            telemetry.PollDone: self._poll_done,
+            telemetry.PollFailed: self._poll_failed,
+            telemetry.Throttled: self._throttled,
+            telemetry.Discovered: self._discovered,
+            telemetry.Contacted: self._contacted,
+            telemetry.Records: self._records,
+            telemetry.Unmapped: self._unmapped,
+            telemetry.Overflowed: self._overflowed,
+            telemetry.Full: self._is_full,
+            telemetry.Unrecorded: self._unrecorded,
+            telemetry.Loaded: self._loaded,
+            telemetry.Noted: self._noted,
         }
 
-    def tell(self, fact: facts.Fact) -> None:
+    def tell(self, fact: telemetry.Fact) -> None:
         """Hears a fact; those that are numbers only are let pass."""
         listen = self._listeners.get(type(fact))
         if listen is not None:
             listen(fact)
 
-    def _poll_done(self, fact: facts.PollDone) -> None:
+    def _poll_done(self, fact: telemetry.PollDone) -> None:
         watch = (fact.target, fact.source, fact.resource)
         self._end_troubles(watch)
         self._outages.pop(watch[:2], None)
@@ -63,7 +63,7 @@ class Log:
         else:
             self._say(logging.DEBUG, "read", fact, events=fact.events, new=fact.new, seconds=round(fact.seconds, 3))
 
-    def _poll_failed(self, fact: facts.PollFailed) -> None:
+    def _poll_failed(self, fact: telemetry.PollFailed) -> None:
         watch, words = (fact.target, fact.source, fact.resource), str(fact.error)
         said = self._outages.setdefault(watch[:2], set())
         known = fact.cause == "gone" or words in said or self._failing.pop(watch, None) == words
@@ -79,10 +79,10 @@ class Log:
         level = logging.DEBUG if known else logging.WARNING
         self._say(level, words, fact, cause=fact.cause, retry_in=round(fact.wait, 1))
 
-    def _throttled(self, fact: facts.Throttled) -> None:
+    def _throttled(self, fact: telemetry.Throttled) -> None:
         self._say(logging.DEBUG, "refused for now", fact, api=fact.api, wait=fact.wait)
 
-    def _discovered(self, fact: facts.Discovered) -> None:
+    def _discovered(self, fact: telemetry.Discovered) -> None:
         place = (fact.target, fact.source)
         alone = self._failing.pop((*place, ""), None) is not None and all(watch[:2] != place for watch in self._failing)
         if alone and place in self._warned:  # only listing had failed: no read will say that it is over
@@ -92,11 +92,11 @@ class Log:
         else:
             self._say(logging.DEBUG, "listed", fact, resources=fact.resources)
 
-    def _contacted(self, fact: facts.Contacted) -> None:
+    def _contacted(self, fact: telemetry.Contacted) -> None:
         since = datetime.fromtimestamp(fact.at, UTC).isoformat(timespec="seconds")
         self._say(logging.INFO, "first contact; what happened before is history and not counted", fact, since=since)
 
-    def _records(self, fact: facts.Records) -> None:
+    def _records(self, fact: telemetry.Records) -> None:
         for trouble, words in TROUBLES.items():
             if getattr(fact, trouble):
                 self._say_trouble(fact, trouble, words)
@@ -104,7 +104,7 @@ class Log:
             text = "late events were counted; a longer overlap would read them in time"
             self._say(logging.DEBUG, text, fact, late=fact.late)
 
-    def _say_trouble(self, fact: facts.Records, trouble: str, words: str) -> None:
+    def _say_trouble(self, fact: telemetry.Records, trouble: str, words: str) -> None:
         """A record that is read again with every poll is told once, until a read goes by without it."""
         key = ((fact.target, fact.source, fact.resource), trouble)
         if self._troubled.pop(key, None) is None:
@@ -118,14 +118,14 @@ class Log:
             if self._troubled.pop(key, False):
                 self._troubled[key] = False
 
-    def _unmapped(self, fact: facts.Unmapped) -> None:
+    def _unmapped(self, fact: telemetry.Unmapped) -> None:
         self._say(logging.DEBUG, "no rule took this text", fact, cause=fact.cause, message=fact.text, times=fact.times)
 
-    def _overflowed(self, fact: facts.Overflowed) -> None:
+    def _overflowed(self, fact: telemetry.Overflowed) -> None:
         text = "a label value outside its domain became other; add it to the vocabulary of the mapping"
         self._say(logging.DEBUG, text, fact, metric=fact.metric, label=fact.label, times=fact.times)
 
-    def _is_full(self, fact: facts.Full) -> None:
+    def _is_full(self, fact: telemetry.Full) -> None:
         text = (
             f"{fact.metric} is full (max_series is {fact.most}): events of further resources count as other in it, "
             "gauges and states of them are not shown; raise max_series, shorten series_ttl, or leave out resources by exclude"
@@ -133,20 +133,20 @@ class Log:
         self._say(logging.DEBUG if fact.metric in self._full else logging.WARNING, text, fact, times=fact.times)
         self._full.add(fact.metric)
 
-    def _unrecorded(self, fact: facts.Unrecorded) -> None:
+    def _unrecorded(self, fact: telemetry.Unrecorded) -> None:
         known, self._unwritten = fact.why == self._unwritten, fact.why
         self._say(logging.DEBUG if known else logging.WARNING, f"answers are not recorded: {fact.why}", fact)
 
-    def _loaded(self, fact: facts.Loaded) -> None:
+    def _loaded(self, fact: telemetry.Loaded) -> None:
         for problem in fact.problems:
             self._say(logging.ERROR, problem, fact)
         if not fact.problems:
             self._say(logging.INFO, "configuration and mappings loaded", fact, mappings=len(fact.hashes))
 
-    def _noted(self, fact: facts.Noted) -> None:
+    def _noted(self, fact: telemetry.Noted) -> None:
         self._say(logging.WARNING if fact.warning else logging.INFO, fact.text, fact)
 
-    def _say(self, level: int, text: str, fact: facts.Fact, **more: object) -> None:
+    def _say(self, level: int, text: str, fact: telemetry.Fact, **more: object) -> None:
         where = {name: getattr(fact, name) for name in ("target", "source", "resource") if getattr(fact, name, "")}
         fields = {**where, **{name: value for name, value in more.items() if value is not None}}
         self._logger.log(level, "%s", text, extra={"fields": fields})

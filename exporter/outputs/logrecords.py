@@ -7,9 +7,9 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs, SeverityNumber
 
+from exporter.model.runs import Parcel, Told
 from exporter.outputs.origin import SCHEMA, Origin, describe, event_attributes, scope
 from exporter.outputs.traces import NANOS, identify
-from exporter.spans import Parcel, Told
 
 _NUMBERS = {
     "info": SeverityNumber.SEVERITY_NUMBER_INFO,

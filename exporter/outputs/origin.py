@@ -11,8 +11,8 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from exporter import __version__
-from exporter.signals import OTHER
-from exporter.spans import SpanEvent
+from exporter.model.metrics import OTHER
+from exporter.model.runs import SpanEvent
 
 Described = Resource | Span | Span.Event | Span.Link | LogRecord | NumberDataPoint | HistogramDataPoint
 NAME = "platform-events-exporter"

@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import httpx
 
-from exporter.errors import ConfigError
-from exporter.facts import Noted, OutboxLevel, Outgoing
+from exporter.model.errors import ConfigError
+from exporter.model.protocols import Clock, Outbox, Tell
+from exporter.model.runs import Kept
+from exporter.model.telemetry import Noted, OutboxLevel, Outgoing
 from exporter.outputs.receipts import KEPT, Receipt, broken, judge
-from exporter.ports import Clock, Outbox, Tell
-from exporter.spans import Kept
 
 ROWS, SIZE = 1_000, 1 << 20  # a request: spans or records, bytes before packing; receivers take 4 MiB and more
 MOST_ROWS, MOST_SIZE = 500_000, 256 << 20  # of a signal in the outbox

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from exporter.model.protocols import Encode
+from exporter.model.runs import Parcel, Span, Told
 from exporter.outputs.logrecords import LogRecords
 from exporter.outputs.origin import Origin
 from exporter.outputs.traces import Traces
-from exporter.ports import Encode
-from exporter.spans import Parcel, Span, Told
 
 
 def encoder(origin: Origin, *, traces: bool, logs: bool) -> Encode | None:

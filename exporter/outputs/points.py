@@ -10,11 +10,11 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, Metric, ScopeMetrics
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from exporter.events import Millis
+from exporter.model.events import Millis
+from exporter.model.metrics import Metric as Declared
 from exporter.outputs.lines import Labels
 from exporter.outputs.origin import NAME, SCHEMA, describe, scope
 from exporter.outputs.traces import NANOS
-from exporter.signals import Metric as Declared
 
 Row = tuple[Declared, Labels, Sequence[float]]
 """A metric, the values of its labels, and its value; of a histogram the cumulative buckets, the sum and the count."""

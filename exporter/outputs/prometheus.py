@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from exporter.model.metrics import Catalogue, Changes, Metric, Observed, Series
+from exporter.model.protocols import Clock
+from exporter.model.state import Restored
 from exporter.notation import format_series
 from exporter.outputs import rows
 from exporter.outputs.exposition import gzipped, plain
@@ -21,8 +24,6 @@ from exporter.outputs.lines import CONTENT_TYPES, Format, Labels
 from exporter.outputs.restoring import fitting, part
 from exporter.outputs.states import RESOURCES, STATUS, States
 from exporter.outputs.tables import Table
-from exporter.ports import Clock, Restored
-from exporter.signals import Catalogue, Changes, Metric, Observed, Series
 
 GROWING = ("counter", "histogram")
 MOST = 100_000  # series of a metric

@@ -6,12 +6,12 @@ from contextlib import suppress
 
 import httpx
 
-from exporter.errors import ConfigError
-from exporter.events import Millis
-from exporter.facts import Contacted, Fact, Noted, Outgoing
+from exporter.model.errors import ConfigError
+from exporter.model.events import Millis
+from exporter.model.protocols import Clock, Tell
+from exporter.model.telemetry import Contacted, Fact, Noted, Outgoing
 from exporter.outputs.points import MOST, Contacts, Row, requests
 from exporter.outputs.receipts import Receipt, broken, judge
-from exporter.ports import Clock, Tell
 
 GRACE = 5.0  # seconds that the last totals may take when the exporter stops
 

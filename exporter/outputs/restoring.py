@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
-from exporter.signals import Changes, Metric, Moment, Observed, Series
+from exporter.model.metrics import Changes, Metric, Moment, Observed, Series
 
 T = TypeVar("T", float, Observed, Moment)
 Fits = Callable[[Metric, tuple[str, ...], T], bool]

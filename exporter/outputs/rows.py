@@ -3,9 +3,9 @@
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
+from exporter.model.metrics import Exemplar, Observed
 from exporter.outputs.lines import Labels, exemplar
 from exporter.outputs.tables import Table
-from exporter.signals import Exemplar, Observed
 
 EXACT = 2.0**53  # up to here every whole number is a float, and can be printed as a whole number
 

@@ -12,16 +12,16 @@ from typing import Any, get_args
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, exposition, openmetrics
 
-from exporter import facts
-from exporter.errors import SourceError
-from exporter.events import Life
+from exporter.model import telemetry
+from exporter.model.errors import SourceError
+from exporter.model.events import Life
+from exporter.model.metrics import Catalogue, Observed
 from exporter.outputs import rows
 from exporter.outputs.declared import COUNTERS, TS, declared
 from exporter.outputs.exposition import plain
 from exporter.outputs.families import Family
 from exporter.outputs.lines import Format
 from exporter.outputs.tables import Table
-from exporter.signals import Catalogue, Observed
 
 Pairs = Iterable[tuple[str, str]]
 CAUSES = ("error", *(kind.cause for kind in SourceError.__subclasses__()))
@@ -50,28 +50,30 @@ class SelfMetrics:
         self._show_sources(list(sources))
         self._show_apis(list(apis))
         self._show_rest(catalogue)
-        self._listeners: dict[type[facts.Fact], Callable[[Any], None]] = {
-            facts.Asked: self._asked,
-            facts.Throttled: lambda fact: self._count("api_throttled_total", fact.target, fact.api),
-            facts.BudgetLeft: lambda fact: self._set("api_budget_remaining", fact.remaining, fact.target, fact.api),
-            facts.PollDone: self._poll_done,
-            facts.PollFailed: self._poll_failed,
-            facts.Discovered: self._discovered,
-            facts.Records: self._records,
-            facts.Overflowed: lambda fact: self._count("label_overflow_total", fact.metric, fact.label, by=fact.times),
-            facts.Full: lambda fact: self._count("label_overflow_total", fact.metric, "resource", by=fact.times),
-            facts.Unrecorded: lambda fact: self._count("unrecorded_answers_total", by=fact.times),
-            facts.Skewed: lambda fact: self._set("clock_skew_seconds", fact.seconds, fact.target),
-            facts.KeysExpire: self._keys_expire,
-            facts.Loaded: self._loaded,
-            facts.Outgoing: lambda fact: self.delivered(fact.signal, fact.sent, fact.rejected, fact.dropped),
-            facts.OutboxLevel: lambda fact: self.waiting(fact.signal, fact.pending, fact.oldest),
-            facts.RunsMoved: lambda fact: self._count(
+        self._listeners: dict[type[telemetry.Fact], Callable[[Any], None]] = {
+            telemetry.Asked: self._asked,
+            telemetry.Throttled: lambda fact: self._count("api_throttled_total", fact.target, fact.api),
+            telemetry.BudgetLeft: lambda fact: self._set("api_budget_remaining", fact.remaining, fact.target, fact.api),
+            telemetry.PollDone: self._poll_done,
+            telemetry.PollFailed: self._poll_failed,
+            telemetry.Discovered: self._discovered,
+            telemetry.Records: self._records,
+            telemetry.Overflowed: lambda fact: self._count(
+                "label_overflow_total", fact.metric, fact.label, by=fact.times
+            ),
+            telemetry.Full: lambda fact: self._count("label_overflow_total", fact.metric, "resource", by=fact.times),
+            telemetry.Unrecorded: lambda fact: self._count("unrecorded_answers_total", by=fact.times),
+            telemetry.Skewed: lambda fact: self._set("clock_skew_seconds", fact.seconds, fact.target),
+            telemetry.KeysExpire: self._keys_expire,
+            telemetry.Loaded: self._loaded,
+            telemetry.Outgoing: lambda fact: self.delivered(fact.signal, fact.sent, fact.rejected, fact.dropped),
+            telemetry.OutboxLevel: lambda fact: self.waiting(fact.signal, fact.pending, fact.oldest),
+            telemetry.RunsMoved: lambda fact: self._count(
                 "trace_late_events_total", fact.target, fact.source, by=fact.late
             ),
         }
 
-    def tell(self, fact: facts.Fact) -> None:
+    def tell(self, fact: telemetry.Fact) -> None:
         """Hears a fact; those that no metric speaks of are let pass."""
         listen = self._listeners.get(type(fact))
         if listen is not None:
@@ -94,12 +96,12 @@ class SelfMetrics:
             self._set("series", count, name)
         return plain(self._families.values(), form) + _written(self._process, form)
 
-    def _asked(self, fact: facts.Asked) -> None:
+    def _asked(self, fact: telemetry.Asked) -> None:
         known = fact.code in CODES or (len(fact.code) == len("200") and fact.code.isdecimal())
         self._count("api_requests_total", fact.target, fact.api, fact.code if known else "other")
         self._observe("api_request_duration_seconds", fact.seconds, fact.target, fact.api)
 
-    def _poll_done(self, fact: facts.PollDone) -> None:
+    def _poll_done(self, fact: telemetry.PollDone) -> None:
         labels = (fact.target, fact.source)
         self._count("polls_total", *labels)
         self._observe("poll_duration_seconds", fact.seconds, *labels)
@@ -109,31 +111,31 @@ class SelfMetrics:
         if fact.complete is not None:
             self._set("complete_until_timestamp_seconds", fact.complete, *labels)
 
-    def _poll_failed(self, fact: facts.PollFailed) -> None:
+    def _poll_failed(self, fact: telemetry.PollFailed) -> None:
         labels = (fact.target, fact.source)
         self._count("polls_total", *labels)
         self._count("poll_failures_total", *labels, fact.cause if fact.cause in CAUSES else "error")
         if fact.cause != "gone":  # a resource left; its vendor answered
             self._set("target_up", 0, *labels)
 
-    def _discovered(self, fact: facts.Discovered) -> None:
+    def _discovered(self, fact: telemetry.Discovered) -> None:
         for state in {*STATES, *fact.watches}:
             self._set("watches", fact.watches.get(state, 0), fact.target, fact.source, state)
 
-    def _records(self, fact: facts.Records) -> None:
+    def _records(self, fact: telemetry.Records) -> None:
         labels = (fact.target, fact.source)
         self._count("events_history_total", *labels, by=fact.history)
         self._count("late_events_total", *labels, by=fact.late)
         self._count("unreadable_records_total", *labels, by=fact.unreadable)
         self._count("truncated_reads_total", *labels, by=int(fact.truncated))
 
-    def _keys_expire(self, fact: facts.KeysExpire) -> None:
+    def _keys_expire(self, fact: telemetry.KeysExpire) -> None:
         if fact.at is None:
             self._table("credentials_expiry_timestamp_seconds").drop((fact.target,))
         else:
             self._set("credentials_expiry_timestamp_seconds", fact.at, fact.target)
 
-    def _loaded(self, fact: facts.Loaded) -> None:
+    def _loaded(self, fact: telemetry.Loaded) -> None:
         self._set("config_last_reload_successful", int(not fact.problems))
         if not fact.problems:
             self._set("config_last_reload_success_timestamp_seconds", fact.at)

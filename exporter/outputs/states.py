@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
+from exporter.model.metrics import OTHER, Catalogue, Moment, Series
 from exporter.outputs import rows
 from exporter.outputs.census import Census
 from exporter.outputs.families import Family
 from exporter.outputs.lines import Labels
-from exporter.signals import OTHER, Catalogue, Moment, Series
 
 STATUS, RESOURCES = "platform_resource_status", "platform_resources"
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from exporter.events import Event, Resource
-from exporter.ports import Source, Stages
+from exporter.model.events import Event, Resource
+from exporter.model.protocols import Source, Stages
 from exporter.sources import (
     dws,
     modelarts_pool,

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from exporter.errors import SourceGarbled
-from exporter.events import Answer, Ask, Resource
-from exporter.ports import ask
+from exporter.model.errors import SourceGarbled
+from exporter.model.events import Answer, Ask, Resource
+from exporter.model.protocols import ask
 
 T = TypeVar("T")
 Name = Annotated[str, msgspec.Meta(min_length=1)]  # an id; without one, a row names nothing

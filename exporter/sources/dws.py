@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from exporter.events import Ask, Event, Found, Life, Millis, Page, Resource, Window
-from exporter.ports import Reading, give
+from exporter.model.events import Ask, Event, Found, Life, Millis, Page, Resource, Window
+from exporter.model.protocols import Reading, give
 from exporter.sources.answers import Name, asked, garbled, mark, missing, read_record, read_rows, rows_of
 from exporter.sources.pages import fingerprint, newest, oldest_first
 from exporter.sources.scope import Scope

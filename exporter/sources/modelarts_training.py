@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from exporter.events import Answer, Ask, Event, Millis, Page, Resource, Window
-from exporter.ports import Reading, give
+from exporter.model.events import Answer, Ask, Event, Millis, Page, Resource, Window
+from exporter.model.protocols import Reading, give
 from exporter.sources.answers import asked, garbled, mark, missing, read_record, read_rows, rows_of
 from exporter.sources.pages import counted, fingerprint, joined, oldest_first, page
 from exporter.sources.scope import Scope

@@ -7,7 +7,7 @@ from operator import attrgetter
 
 import msgspec
 
-from exporter.events import Event, Millis, Page
+from exporter.model.events import Event, Millis, Page
 
 _EMPTY = blake2b(digest_size=16)
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from exporter.events import Answer, Ask, Event, Found, Life, Millis, Resource, Window
-from exporter.ports import Reading, give
+from exporter.model.events import Answer, Ask, Event, Found, Life, Millis, Resource, Window
+from exporter.model.protocols import Reading, give
 from exporter.sources.answers import Name, asked, garbled, mark, missing, reaches, read_record, read_rows, rows_of
 from exporter.sources.pages import counted, fingerprint, joined, oldest_first, page
 from exporter.sources.pai_text import parse_zone, text_reader

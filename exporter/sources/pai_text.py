@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
-from exporter.errors import ConfigError
-from exporter.events import Millis
+from exporter.model.errors import ConfigError
+from exporter.model.events import Millis
 from exporter.sources.times import SECOND, SECONDS, elapsed
 
 _PLAIN = 19  # characters of a date and a time without fraction and zone

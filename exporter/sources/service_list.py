@@ -6,8 +6,8 @@ compared with the first before it is believed (ModelArts API reference, "Queryin
 
 import msgspec
 
-from exporter.events import Ask, Found, Life, Resource
-from exporter.ports import Reading
+from exporter.model.events import Ask, Found, Life, Resource
+from exporter.model.protocols import Reading
 from exporter.sources.answers import Name, asked, garbled, missing, read_rows, rows_of
 from exporter.sources.times import Number, moment, number
 

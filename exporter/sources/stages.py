@@ -8,11 +8,11 @@ from collections.abc import Iterable
 
 import msgspec
 
-from exporter.events import Ask, Millis, Resource
-from exporter.ports import Stages
+from exporter.model.events import Ask, Millis, Resource
+from exporter.model.protocols import Stages
+from exporter.model.runs import Stage
 from exporter.sources.answers import asked
 from exporter.sources.times import Number, moment
-from exporter.spans import Stage
 
 _FINAL = frozenset({"Succeeded", "Failed", "Stopped"})
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from exporter.events import Answer, Ask, Found, Life, Resource
-from exporter.ports import Reading
+from exporter.model.events import Answer, Ask, Found, Life, Resource
+from exporter.model.protocols import Reading
 from exporter.sources.answers import Name, asked, garbled, missing, reaches, read_rows, rows_of
 from exporter.sources.times import Number, moment, number
 

@@ -1,6 +1,6 @@
 """Keeps what was counted: totals, remembered keys and progress, all changed together or not at all. Decides nothing."""
 
-from exporter.ports import Store
+from exporter.model.protocols import Store
 from exporter.store.place import Place, check_store, parse_store
 from exporter.store.sqlite import open_sqlite
 

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from exporter.errors import StoreError
+from exporter.model.errors import StoreError
 from exporter.store.place import Place, Synchronous
 from exporter.store.schema import STEPS, examine, recognise, transaction, version
 from exporter.store.statements import Statement

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from exporter.events import Event
-from exporter.ports import Commit, Progress, Watch
+from exporter.model.events import Event
+from exporter.model.state import Commit, Progress, Watch
 from exporter.store.keys import DAY, KEY, MOST, ONCE, RECORD, Day, DayNumber, by_day
 from exporter.store.memory import KeyRow, Memory
 from exporter.store.statements import Many, Statement, Value

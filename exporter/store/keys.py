@@ -11,7 +11,7 @@ from itertools import groupby
 from operator import itemgetter
 from struct import Struct
 
-from exporter.events import Event
+from exporter.model.events import Event
 
 DAY = 86_400_000  # ms
 KEY, RECORD = 16, 20  # bytes: a key; a key and its count

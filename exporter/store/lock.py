@@ -4,7 +4,7 @@ import fcntl
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from exporter.errors import StoreError
+from exporter.model.errors import StoreError
 from exporter.store.trouble import RIGHTS
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from exporter.events import Event
-from exporter.ports import Watch
+from exporter.model.events import Event
+from exporter.model.state import Watch
 from exporter.store.keys import RECORD, Day, DayNumber, grown
 
 WatchRow = tuple[int, str, str, str]

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
-from exporter.events import Millis
-from exporter.ports import Commit
-from exporter.spans import Kept, Level
+from exporter.model.events import Millis
+from exporter.model.runs import Kept, Level
+from exporter.model.state import Commit
 from exporter.store.database import write
 from exporter.store.statements import Many, Statement
 

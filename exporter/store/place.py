@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from exporter.errors import ConfigError
+from exporter.model.errors import ConfigError
 from exporter.store.trouble import RIGHTS
 
 Synchronous = Literal["NORMAL", "FULL"]

@@ -6,7 +6,7 @@ Labels are JSON arrays: whatever a label holds is escaped, so that ``,"text"`` c
 import sqlite3
 from collections.abc import Sequence
 
-from exporter.errors import StoreError
+from exporter.model.errors import StoreError
 from exporter.store.statements import Statement
 from exporter.store.trouble import DAMAGED
 

@@ -13,10 +13,10 @@ from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from exporter.errors import StoreError
-from exporter.events import Event
-from exporter.ports import Commit, Restored, Watch
-from exporter.spans import Level
+from exporter.model.errors import StoreError
+from exporter.model.events import Event
+from exporter.model.runs import Level
+from exporter.model.state import Commit, Restored, Watch
 from exporter.store import outbox, totals
 from exporter.store.database import connect, write
 from exporter.store.draft import Draft

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from exporter.events import Resource
-from exporter.ports import Commit, Progress, Restored, Watch
-from exporter.signals import Changes, Moment, Observed, Series
+from exporter.model.events import Resource
+from exporter.model.metrics import Changes, Moment, Observed, Series
+from exporter.model.state import Commit, Progress, Restored, Watch
 from exporter.store.statements import Many, Statement
 
 _COUNTERS = Many(

@@ -4,7 +4,7 @@ import sqlite3
 
 import msgspec
 
-from exporter.errors import StoreError
+from exporter.model.errors import StoreError
 
 RIGHTS = "give the exporter's user the right to write the file and its folder"
 DAMAGED = "is damaged or no state file; put a backup in its place, or move it away and begin a new history"

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from exporter.events import Event, Millis
 from exporter.mapping.fold import folder, noted
 from exporter.mapping.rules import Pack
-from exporter.signals import Mapped
-from exporter.spans import OpenSpan, Runs, Span, View
+from exporter.model.events import Event, Millis
+from exporter.model.metrics import Mapped
+from exporter.model.runs import OpenSpan, Runs, Span, View
 
 
 class Part(NamedTuple):

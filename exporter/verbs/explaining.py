@@ -6,15 +6,15 @@ from typing import Any, Literal, NamedTuple
 
 from exporter.assembly import examine_packs
 from exporter.counting import EVENTS, UNMAPPED
-from exporter.errors import ConfigError
 from exporter.mapping.apply import mapper
 from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.explain import Look, explain
 from exporter.mapping.rules import Pack
 from exporter.mapping.stub import Unread, write_stub
 from exporter.mapping.templates import fold
+from exporter.model.errors import ConfigError
+from exporter.model.metrics import Count, Mapped, Phase, Signal
 from exporter.notation import describe_signal, format_series
-from exporter.signals import Count, Mapped, Phase, Signal
 from exporter.sources import SOURCES
 from exporter.verbs.course import Part, course, lines
 from exporter.verbs.given import Given, read_given

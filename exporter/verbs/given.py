@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from exporter.errors import UNREADABLE, ConfigError
-from exporter.events import Event
 from exporter.mapping.apply import mapper
 from exporter.mapping.rules import Pack
+from exporter.model.errors import UNREADABLE, ConfigError
+from exporter.model.events import Event
 from exporter.sources import SOURCES
 
 RESOURCE = "resource"

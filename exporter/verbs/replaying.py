@@ -8,20 +8,20 @@ import msgspec
 
 from exporter.assembly import examine_packs
 from exporter.counting import Totals, add_changes, changes_from_signals
-from exporter.errors import ConfigError, SourceError
-from exporter.events import Answer, Event, Page, Resource, Window
 from exporter.journal import Journal
 from exporter.mapping.apply import mapper
 from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.fold import folder
 from exporter.mapping.rules import Pack
+from exporter.model.errors import ConfigError, SourceError
+from exporter.model.events import Answer, Event, Page, Resource, Window
+from exporter.model.metrics import Metric, Series
+from exporter.model.protocols import Map
+from exporter.model.runs import View
 from exporter.notation import format_series
-from exporter.ports import Map
 from exporter.recording import Recorded, recorded_files
-from exporter.signals import Metric, Series
 from exporter.sources import SOURCES
 from exporter.sources.scope import Scope
-from exporter.spans import View
 from exporter.tally import Context, History, tally
 from exporter.verbs.paper import Paper
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from exporter import facts
-from exporter.events import Event as Happened
+from exporter.model import telemetry
+from exporter.model.events import Event as Happened
 from exporter.web.recent import MOST, NOTED, Kept, Recent, newest
 from exporter.web.runs import Runs
 from exporter.web.standings import Standings
@@ -43,15 +43,15 @@ class Board:
         self.hashes: dict[str, str] = {}
         self.name = name
 
-    def tell(self, fact: facts.Fact) -> None:
+    def tell(self, fact: telemetry.Fact) -> None:
         """Hears a fact."""
         match fact:
-            case facts.Seen():
+            case telemetry.Seen():
                 self.recent.hear(fact)
                 self.runs.seen(fact)
-            case facts.RunsMoved():
+            case telemetry.RunsMoved():
                 self.runs.moved(fact)
-            case facts.Loaded():
+            case telemetry.Loaded():
                 self.hashes = self.hashes if fact.problems else fact.hashes
             case _:
                 self.standings.tell(fact)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from exporter.errors import ConfigError
+from exporter.model.errors import ConfigError
 from exporter.web.protection import Protection, Tls, make_context, read_protection
 
 Stamp = tuple[tuple[int, int, int] | None, ...]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from exporter.events import Event as Happened
+from exporter.model.events import Event as Happened
 from exporter.web.board import Board, Wanted
 from exporter.web.views import (
     Explanation,

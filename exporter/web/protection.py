@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from exporter.documents import Document, Path_, read_document
-from exporter.errors import ConfigError
+from exporter.model.errors import ConfigError
 
 TLS, USERS, HTTP = "tls_server_config", "basic_auth_users", "http_server_config"
 SECTIONS = (TLS, USERS, HTTP)

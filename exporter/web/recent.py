@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from exporter.events import Event
-from exporter.facts import Seen
-from exporter.signals import Mapped
+from exporter.model.events import Event
+from exporter.model.metrics import Mapped
+from exporter.model.telemetry import Seen
 from exporter.web.views import MINUTES, Minute
 
 MOST = 10_000  # events

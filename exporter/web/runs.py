@@ -6,10 +6,10 @@ from typing import TypeVar
 
 import msgspec
 
-from exporter.events import Event
-from exporter.facts import RunsMoved, Seen
-from exporter.signals import Set, Signal
-from exporter.spans import OpenSpan, Span
+from exporter.model.events import Event
+from exporter.model.metrics import Set, Signal
+from exporter.model.runs import OpenSpan, Span
+from exporter.model.telemetry import RunsMoved, Seen
 from exporter.web.views import FailedRun, NodeLoss, Stage
 
 RESOURCES, STAGES, FAILED = 2_000, 100, 20

@@ -13,7 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from exporter.errors import ConfigError
+from exporter.model.errors import ConfigError
 from exporter.web.guard import Guard
 
 STOP = 2  # seconds that answers under way may take when the server stops

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from exporter import facts
+from exporter.model import telemetry
 from exporter.web.views import Budget, Failure, Poll, Source
 
 POLLS = 10  # that are kept of each source
@@ -27,19 +27,19 @@ class Standings:
         self._failing: dict[tuple[str, str], dict[str, tuple[float, Failure]]] = {place: {} for place in self._sources}
         self._budgets = {place: Budget(target=place[0], api=place[1]) for place in sorted(apis)}
 
-    def tell(self, fact: facts.Fact) -> None:
+    def tell(self, fact: telemetry.Fact) -> None:
         """Hears a fact; those that say nothing of a source's standing are let pass."""
         match fact:
-            case facts.PollDone() | facts.PollFailed() if (fact.target, fact.source) in self._sources:
+            case telemetry.PollDone() | telemetry.PollFailed() if (fact.target, fact.source) in self._sources:
                 self._poll(fact)
-            case facts.Discovered():
+            case telemetry.Discovered():
                 self._failing.get((fact.target, fact.source), {}).pop("", None)
                 self._change(fact, resources=fact.resources, watches=fact.watches)
-            case facts.Contacted():
+            case telemetry.Contacted():
                 self._change(fact, contact=fact.at)
-            case facts.Records():
+            case telemetry.Records():
                 self._records(fact)
-            case facts.Asked() | facts.Throttled() | facts.BudgetLeft():
+            case telemetry.Asked() | telemetry.Throttled() | telemetry.BudgetLeft():
                 self._budget(fact)
             case _:
                 pass
@@ -68,10 +68,10 @@ class Standings:
         last = max((last for _, last in failing), key=lambda failure: failure.at)
         return msgspec.structs.replace(one, state="partly" if through else "failing", since=since, failure=last)
 
-    def _poll(self, fact: facts.PollDone | facts.PollFailed) -> None:
+    def _poll(self, fact: telemetry.PollDone | telemetry.PollFailed) -> None:
         place = (fact.target, fact.source)
         failing = self._failing[place]
-        if isinstance(fact, facts.PollFailed):
+        if isinstance(fact, telemetry.PollFailed):
             failure = Failure(
                 at=fact.at, resource=fact.resource, text=str(fact.error), cause=fact.cause, wait=fact.wait
             )
@@ -87,7 +87,7 @@ class Standings:
         self._polls[place].append(told)
         self._done(place, fact, failing)
 
-    def _done(self, place: tuple[str, str], fact: facts.PollDone, failing: dict[str, Any]) -> None:
+    def _done(self, place: tuple[str, str], fact: telemetry.PollDone, failing: dict[str, Any]) -> None:
         before = self._sources[place]
         again = before.success is None or failing.pop(fact.resource, None) is not None
         self._change(
@@ -100,19 +100,19 @@ class Standings:
             next=fact.at + fact.interval,
         )
 
-    def _records(self, fact: facts.Records) -> None:
+    def _records(self, fact: telemetry.Records) -> None:
         before = self._sources.get((fact.target, fact.source))
         if before is not None:
             grown = {name: getattr(before, name) + getattr(fact, name) for name in COUNTED}
             self._change(fact, **grown, truncated=before.truncated + fact.truncated)
 
-    def _budget(self, fact: facts.Asked | facts.Throttled | facts.BudgetLeft) -> None:
+    def _budget(self, fact: telemetry.Asked | telemetry.Throttled | telemetry.BudgetLeft) -> None:
         place = (fact.target, fact.api)
         before = self._budgets.get(place, Budget(target=fact.target, api=fact.api))
         changes: Mapping[str, Any] = {"requests": before.requests + 1}
-        if isinstance(fact, facts.Throttled):
+        if isinstance(fact, telemetry.Throttled):
             changes = {"throttled": before.throttled + 1}
-        elif isinstance(fact, facts.BudgetLeft):
+        elif isinstance(fact, telemetry.BudgetLeft):
             changes = {"remaining": fact.remaining}
         self._budgets[place] = msgspec.structs.replace(before, **changes)
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
+from exporter.model.metrics import OPEN_PHASES, RUN, Mapped, Phase, Signal
 from exporter.notation import describe_signal, escape_label
-from exporter.signals import OPEN_PHASES, RUN, Mapped, Phase, Signal
 from exporter.web.views import Event, Minute, Stage
 
 UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))

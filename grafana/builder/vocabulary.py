@@ -10,9 +10,9 @@ from exporter.documents import read_document
 from exporter.mapping.catalogue import BUILTIN, CAUSES, OUTCOMES, catalogue
 from exporter.mapping.packs import built_in, load
 from exporter.mapping.rules import Pack
+from exporter.model.metrics import OTHER, SEVERITIES, Metric
 from exporter.outputs import selfmetrics
 from exporter.outputs.declared import declared
-from exporter.signals import OTHER, SEVERITIES, Metric
 from exporter.sources import SOURCES
 
 SCRAPED = frozenset({"job", "instance"})  # what Prometheus adds to every series

@@ -15,11 +15,11 @@ import msgspec
 
 from exporter import __version__, assembly
 from exporter.config import Config, load
-from exporter.errors import SourceError
-from exporter.facts import Fact, Loaded, PollFailed
 from exporter.mapping.process import timeouts
+from exporter.model.errors import SourceError
+from exporter.model.metrics import Changes, Moment
+from exporter.model.telemetry import Fact, Loaded, PollFailed
 from exporter.outputs.selfmetrics import SelfMetrics
-from exporter.signals import Changes, Moment
 from exporter.simulator import Cloud, Scenario, configuration, running
 
 LABELS = 'job="platform-events-exporter",instance="exporter:10186"'

@@ -10,10 +10,10 @@ import httpx
 import uvloop
 
 from exporter import assembly
-from exporter.events import Ask
+from exporter.model.events import Ask
+from exporter.model.metrics import Catalogue
+from exporter.model.protocols import SystemClock
 from exporter.outputs.selfmetrics import SelfMetrics
-from exporter.ports import SystemClock
-from exporter.signals import Catalogue
 
 from .flow import configured
 from .rounds import Row, interleave

@@ -11,9 +11,9 @@ import msgspec
 
 from exporter import assembly
 from exporter.config import Config, load
-from exporter.events import Answer, Ask, Resource
-from exporter.facts import Fact
 from exporter.fetch import Fetcher
+from exporter.model.events import Answer, Ask, Resource
+from exporter.model.telemetry import Fact
 from exporter.outputs.selfmetrics import SelfMetrics
 from exporter.simulator import configuration
 from exporter.web.board import Board

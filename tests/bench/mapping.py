@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 
 from exporter import assembly
-from exporter.events import Answer, Event, Page, Resource, Window
 from exporter.mapping.apply import mapper
 from exporter.mapping.packs import built_in
+from exporter.model.events import Answer, Event, Page, Resource, Window
 from exporter.sources import SOURCES
 from exporter.sources.scope import Scope
 

@@ -22,15 +22,16 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, Tracer
 
-from exporter.events import Event
+from exporter.model.events import Event
+from exporter.model.protocols import Encode, Store, SystemClock
+from exporter.model.runs import Span, SpanEvent
+from exporter.model.state import Commit, Progress, Watch
 from exporter.outputs.lane import Lane
 from exporter.outputs.origin import Origin
 from exporter.outputs.otlp import Courier
 from exporter.outputs.parcels import encoder
 from exporter.outputs.wire import Wire
-from exporter.ports import Commit, Encode, Progress, Store, SystemClock, Watch
 from exporter.simulator.receiver import Received, Receiver
-from exporter.spans import Span, SpanEvent
 from exporter.store import open_store
 
 from .machine import alone, memory

@@ -16,11 +16,11 @@ from pathlib import Path
 from random import Random
 
 from exporter.documents import parse_document
-from exporter.events import Event
 from exporter.mapping.apply import mapper
 from exporter.mapping.packs import load
 from exporter.mapping.rules import Pack
-from exporter.ports import Map
+from exporter.model.events import Event
+from exporter.model.protocols import Map
 from exporter.sources import SOURCES
 
 from .rounds import Row, interleave

@@ -14,10 +14,11 @@ import prometheus_client
 import uvloop
 
 from exporter import assembly
+from exporter.model.metrics import SEVERITIES, Catalogue, Changes, Series
+from exporter.model.protocols import SystemClock
+from exporter.model.state import Restored
 from exporter.outputs.prometheus import Prometheus
 from exporter.outputs.selfmetrics import SelfMetrics
-from exporter.ports import Restored, SystemClock
-from exporter.signals import SEVERITIES, Catalogue, Changes, Series
 from exporter.web.guard import Guard
 from exporter.web.serve import listen, serve
 from exporter.web.site import Door, Shown, make_site

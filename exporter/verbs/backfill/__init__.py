@@ -8,15 +8,15 @@ from typing import NamedTuple
 
 from exporter.assembly import Account, Known, open_accounts, pick
 from exporter.config import Config
-from exporter.errors import SourceBusy, SourceDown
-from exporter.events import Answer, Ask, Resource
 from exporter.mapping.apply import mapper
 from exporter.mapping.fold import folder
 from exporter.mapping.process import timeouts
-from exporter.ports import Clock, SystemClock
+from exporter.model.errors import SourceBusy, SourceDown
+from exporter.model.events import Answer, Ask, Resource
+from exporter.model.metrics import Changes, Moment
+from exporter.model.protocols import Clock, SystemClock
 from exporter.roster import Roster
 from exporter.schedule import backoff
-from exporter.signals import Changes, Moment
 from exporter.sources import SOURCES
 from exporter.sources.scope import Scope
 from exporter.verbs.backfill.course import Meaning, course

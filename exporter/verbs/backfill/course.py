@@ -6,11 +6,11 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.counting import changes_from_signals
-from exporter.events import Event, Millis, Resource
 from exporter.journal import Journal
-from exporter.ports import Fold, Map
-from exporter.signals import Changes, Metric
-from exporter.spans import Stage, View
+from exporter.model.events import Event, Millis, Resource
+from exporter.model.metrics import Changes, Metric
+from exporter.model.protocols import Fold, Map
+from exporter.model.runs import Stage, View
 from exporter.tally import Context, History, tally
 from exporter.verbs.backfill.gather import Attempts, Past
 from exporter.verbs.backfill.span import Span

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from exporter.errors import ConfigError, ExporterError
-from exporter.signals import Metric
+from exporter.model.errors import ConfigError, ExporterError
+from exporter.model.metrics import Metric
 from exporter.verbs.backfill.openmetrics import Written
 from exporter.verbs.backfill.span import Span
 

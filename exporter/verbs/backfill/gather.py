@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from exporter.conversation import converse, learn
-from exporter.errors import SourceError
-from exporter.events import Answer, Ask, Event, Found, Millis, Page, Resource, Window
-from exporter.ports import Source
+from exporter.model.errors import SourceError
+from exporter.model.events import Answer, Ask, Event, Found, Millis, Page, Resource, Window
+from exporter.model.protocols import Source
+from exporter.model.runs import Stage
 from exporter.roster import Roster
 from exporter.sources import Kind
-from exporter.spans import Stage
 from exporter.verbs.backfill.span import Span
 
 LATELY = 3_600_000  # ms

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from exporter.events import Millis, Resource
+from exporter.model.events import Millis, Resource
 from exporter.verbs.backfill.gather import Past
 from exporter.verbs.backfill.series import Life
 from exporter.verbs.backfill.span import SECOND, Span

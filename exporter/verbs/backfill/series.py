@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from exporter.signals import Changes, Metric, Moment, Observed, Series
+from exporter.model.metrics import Changes, Metric, Moment, Observed, Series
 from exporter.verbs.backfill.span import Span
 
 LAG = "platform_event_lag_seconds"  # tells of the exporter's own eyes, and it was not there

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from exporter.config.values import read_duration
-from exporter.errors import ConfigError
-from exporter.events import Millis
+from exporter.model.errors import ConfigError
+from exporter.model.events import Millis
 
 SECOND = 1000
 LONGEST_STEP = 300.0  # seconds: Prometheus looks so far back for a sample, and draws gaps between longer steps

@@ -8,11 +8,11 @@ import msgspec
 
 from exporter.assembly import make_account
 from exporter.config import Config, Target
-from exporter.errors import SourceDenied
-from exporter.facts import Fact, Skewed
 from exporter.fetch import CONNECT
 from exporter.mapping.rules import Pack
-from exporter.ports import SystemClock
+from exporter.model.errors import SourceDenied
+from exporter.model.protocols import SystemClock
+from exporter.model.telemetry import Fact, Skewed
 from exporter.schedule import Bucket
 from exporter.transport import AiohttpTransport
 from exporter.verbs.doctor.examine import Means, examine

@@ -3,8 +3,8 @@
 import asyncio
 
 from exporter.assembly import Account
-from exporter.errors import KeysRefused, SourceDenied, SourceGone
-from exporter.events import Answer, Ask
+from exporter.model.errors import KeysRefused, SourceDenied, SourceGone
+from exporter.model.events import Answer, Ask
 
 
 class Door:

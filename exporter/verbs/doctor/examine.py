@@ -11,10 +11,10 @@ from typing import NamedTuple
 from exporter.assembly import Account
 from exporter.auth import default_endpoints
 from exporter.config import Target
-from exporter.errors import SourceError
 from exporter.mapping.apply import mapper
 from exporter.mapping.rules import Pack
-from exporter.ports import Clock
+from exporter.model.errors import SourceError
+from exporter.model.protocols import Clock
 from exporter.sources import SOURCES
 from exporter.transport import AiohttpTransport
 from exporter.verbs.doctor.connect import Reached, Unreached, connect

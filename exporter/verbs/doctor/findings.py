@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from exporter.errors import KeysRefused, SourceBusy, SourceDown, SourceError, SourceGone
+from exporter.model.errors import KeysRefused, SourceBusy, SourceDown, SourceError, SourceGone
 
 Outcome = Literal["ok", "warning", "failed", "skipped"]
 

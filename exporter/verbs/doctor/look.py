@@ -6,9 +6,9 @@ from typing import NamedTuple
 from exporter.assembly import pick
 from exporter.config import SourceOptions
 from exporter.conversation import converse, learn
-from exporter.errors import SourceError
-from exporter.events import Answer, Ask, Found, Millis, Page, Resource, Window
-from exporter.ports import Map, Source
+from exporter.model.errors import SourceError
+from exporter.model.events import Answer, Ask, Found, Millis, Page, Resource, Window
+from exporter.model.protocols import Map, Source
 from exporter.roster import Roster
 from exporter.sources import Kind
 from exporter.sources.scope import Scope

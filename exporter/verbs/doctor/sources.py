@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from exporter.errors import KeysRefused, SourceError, SourceGone
-from exporter.events import Event, Resource
 from exporter.mapping.templates import fold
-from exporter.ports import Map
-from exporter.spans import Stage
+from exporter.model.errors import KeysRefused, SourceError, SourceGone
+from exporter.model.events import Event, Resource
+from exporter.model.protocols import Map
+from exporter.model.runs import Stage
 from exporter.verbs.doctor.findings import Finding, Place, refusal
 from exporter.web.wording import ago, lasting
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from exporter.errors import KeysRefused, SourceError
+from exporter.model.errors import KeysRefused, SourceError
 from exporter.verbs.doctor.connect import Reached, Unreached
 from exporter.verbs.doctor.findings import Finding, Place, refusal
 from exporter.web.wording import ago, exact

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from exporter.errors import ExporterError
-from exporter.events import Event
-from exporter.signals import Mapped
-from exporter.spans import OpenSpan, Span
+from exporter.model.errors import ExporterError
+from exporter.model.events import Event
+from exporter.model.metrics import Mapped
+from exporter.model.runs import OpenSpan, Span
 
 
 class Fact(msgspec.Struct, frozen=True):

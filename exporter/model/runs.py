@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from exporter.events import Millis, Resource
-from exporter.signals import Phase, Series, Signal
+from exporter.model.events import Millis, Resource
+from exporter.model.metrics import Phase, Series, Signal
 
 Outcome = Literal["success", "failure", "cancelled", "unknown"]
 
