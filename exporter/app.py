@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from exporter import __version__
 from exporter.assembly import Account, Core, make_station, open_accounts, open_core, open_couriers, read_known
+from exporter.common.clock import SystemClock
 from exporter.config import Config, Target
 from exporter.front import Front
 from exporter.health import Health
 from exporter.model.metrics import Changes, Moment
-from exporter.model.protocols import Clock, SystemClock
+from exporter.model.protocols import Clock
 from exporter.model.telemetry import Fact, KeysExpire, Loaded, Noted
 from exporter.outputs.eventlines import EventLines
 from exporter.outputs.log import Log, make_handler

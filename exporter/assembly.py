@@ -10,8 +10,8 @@ import msgspec
 
 from exporter.auth import credentials, project_lookup, read_project, refuses_keys
 from exporter.collect import Collector, Habits
+from exporter.common.yaml_document import Document, read_document
 from exporter.config import Config, Filter, SourceOptions, Target
-from exporter.documents import Document, read_document
 from exporter.fetch import CONNECT, Fetcher, Route
 from exporter.journal import Journal
 from exporter.ledger import Ledger

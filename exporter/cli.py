@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from exporter import __version__, program
+from exporter.common.secret import Secret
 from exporter.model.errors import ConfigError, ExporterError, StoreError
 from exporter.options import (
     ConfigOption,
@@ -23,7 +24,6 @@ from exporter.options import (
     read_config,
     read_text,
 )
-from exporter.secret import Secret
 
 cli = typer.Typer(
     name="platform-events-exporter",

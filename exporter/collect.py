@@ -11,9 +11,9 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.attempts import Attempts
+from exporter.common.changes import changes_from_signals
 from exporter.completeness import Completeness
 from exporter.conversation import converse
-from exporter.counting import changes_from_signals
 from exporter.journal import Journal, Settled
 from exporter.ledger import Ticket
 from exporter.listing import Desk, Listing

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from exporter.counting import BY_RESOURCE, EVENTS
+from exporter.common.changes import BY_RESOURCE, EVENTS
 from exporter.model.metrics import Exemplar, Observe, Series
 from exporter.model.protocols import Locate
 from exporter.model.runs import Folded

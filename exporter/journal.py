@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from exporter.counting import Row
+from exporter.common.changes import Row
 from exporter.exemplars import exemplars
 from exporter.model.events import Millis
 from exporter.model.metrics import Exemplar, Series, Signal

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from exporter.common.backoff import backoff
 from exporter.model.errors import SourceBusy, SourceDenied, SourceError, SourceGone
 from exporter.model.events import Resource
 from exporter.model.protocols import Clock
@@ -16,7 +17,6 @@ GLANCE = 5.0  # seconds: who waits looks again this often, for the rate recovers
 QUIET = 20.0  # seconds: a longer wish of the vendor is not waited out in line, but left to the schedule
 ALMOST = 1e-9  # what rounding takes from a token
 DENIED_WAIT = 300.0  # only a person can help: ask seldom, but notice within minutes that it was mended
-BACKOFF_BASE, BACKOFF_CAP = 1.0, 300.0
 QUIET_GROWTH = 1.5  # an uneventful poll makes the next interval this much longer
 STALE_HANDICAP = 60.0  # seconds that a long ended resource lets living ones go first
 
@@ -106,14 +106,6 @@ def patience(error: SourceError, attempt: int, rhythm: Rhythm, draw: random.Rand
     if isinstance(error, SourceGone):
         return rhythm.interval
     return backoff(error, attempt, draw)
-
-
-def backoff(error: SourceError, attempt: int, draw: random.Random) -> float:
-    """Seconds until trouble that passes may have passed, after its ``attempt``-th time in a row."""
-    jittered = draw.uniform(0.1, 1.0) * min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(attempt, 20))
-    if isinstance(error, SourceBusy) and error.wait:
-        return error.wait + jittered
-    return jittered
 
 
 class Entry(NamedTuple):

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from exporter.counting import Row, changes_from_events
+from exporter.common.changes import Row, changes_from_events
 from exporter.model.events import Event, Millis
 from exporter.model.metrics import Changes, Mapped, Metric
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, quote, unquote
 
 import httpx
 
-from exporter.secret import Secret
+from exporter.common.secret import Secret
 
 STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"
 AGENCY = {"provider_urn": "iam::1:oidc:k8s", "agency_urn": "iam::1:agency:reader"}

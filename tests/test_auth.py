@@ -10,9 +10,9 @@ import pytest
 from identities import Clock, streamed
 
 from exporter.auth import Login, Signer, credentials, refuses_keys
+from exporter.common.secret import Secret
 from exporter.model.errors import SourceDenied, SourceDown, SourceError
 from exporter.model.protocols import Credentials
-from exporter.secret import Secret
 
 DAY = 86_400.0
 

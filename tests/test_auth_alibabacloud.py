@@ -12,8 +12,8 @@ from identities import ROLE, ROLES, Alibaba, Clock, secrets
 from exporter.auth import Login, Signer, credentials
 from exporter.auth.keys import Keys
 from exporter.auth.signatures import sign_acs3
+from exporter.common.secret import Secret
 from exporter.model.errors import SourceDown, SourceError
-from exporter.secret import Secret
 
 BASES = {"sts": "https://sts.test", "metadata": "http://metadata.test"}
 EVENTS = "https://pai-dlc.test/api/v1/jobs/dlc1/events?StartTime=2026-11-21T00%3A00%3A00Z&MaxEventsNum=2000"

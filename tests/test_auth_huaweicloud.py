@@ -14,8 +14,8 @@ from identities import AGENCY, Clock, Huawei, secrets, streamed
 from exporter.auth import Login, Signer, credentials, login_from_environment
 from exporter.auth.keys import Keys
 from exporter.auth.signatures import sign_sdk_hmac
+from exporter.common.secret import Secret
 from exporter.model.errors import SourceDenied, SourceError
-from exporter.secret import Secret
 
 BASES = {"iam": "https://iam.test", "sts": "https://sts.test", "metadata": "http://metadata.test"}
 EVENTS = "https://modelarts.test/v1/p/events?resource=pools&name=a%20b"

@@ -23,10 +23,10 @@ from exporter.auth import (
     read_project,
 )
 from exporter.auth.keys import Keys, read_keys
+from exporter.common.clock import SystemClock
+from exporter.common.secret import Secret
 from exporter.model.errors import ConfigError, SourceDenied, SourceError, SourceGarbled
 from exporter.model.events import Answer
-from exporter.model.protocols import SystemClock
-from exporter.secret import Secret
 
 HUAWEI_KEYS = {"HUAWEICLOUD_SDK_AK": "a", "HUAWEICLOUD_SDK_SK": "s"}
 HUAWEI_OIDC = {"HUAWEICLOUD_OIDC_PROVIDER_URN": "p", "HUAWEICLOUD_OIDC_AGENCY_URN": "g"}

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from rig import Fuse, configured, flow
 
 from exporter.assembly import Station
+from exporter.common.secret import Secret
 from exporter.config import load
 from exporter.model.errors import SourceError
 from exporter.model.telemetry import Fact, Records
-from exporter.secret import Secret
 from exporter.simulator import Cloud, running
 from exporter.simulator.accounts import ACCESS_KEY, ALIBABA_ACCESS_KEY, DOMAIN, USER
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.documents import DEEPEST, MOST, parse_document, read_document
+from exporter.common.yaml_document import DEEPEST, MOST, parse_document, read_document
 from exporter.model.errors import ConfigError
 
 CHECK = "check indentation (no tabs), brackets and quotes"

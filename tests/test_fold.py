@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from exporter.documents import parse_document
+from exporter.common.yaml_document import parse_document
 from exporter.mapping.fold import folder
 from exporter.mapping.packs import load
 from exporter.model.events import Resource

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from heavy import needs
 
-from exporter.documents import parse_document
+from exporter.common.yaml_document import parse_document
 from exporter.mapping.catalogue import BUILTIN, catalogue
 from exporter.mapping.packs import load
 from exporter.mapping.rules import Pack

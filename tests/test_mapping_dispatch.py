@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.documents import parse_document
+from exporter.common.yaml_document import parse_document
 from exporter.mapping.apply import mapper
 from exporter.mapping.explain import explain
 from exporter.mapping.packs import load

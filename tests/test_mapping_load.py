@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from exporter.documents import Document, parse_document, read_document
+from exporter.common.yaml_document import Document, parse_document, read_document
 from exporter.mapping.apply import mapper
 from exporter.mapping.packs import built_in, load
 from exporter.mapping.rules import Pack, PhaseForm, Process

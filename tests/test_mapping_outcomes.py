@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.documents import parse_document
+from exporter.common.yaml_document import parse_document
 from exporter.mapping.apply import mapper
 from exporter.mapping.packs import load
 from exporter.mapping.rules import Pack

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 import pytest
 
-from exporter.documents import read_document
+from exporter.common.yaml_document import read_document
 from exporter.mapping.apply import mapper
 from exporter.mapping.catalogue import BUILTIN, catalogue
 from exporter.mapping.examples import RESOURCE, TARGET, run_examples

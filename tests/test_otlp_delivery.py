@@ -14,6 +14,7 @@ from collector import Certificates, collecting
 from processes import free_port
 from test_otlp_messages import ORIGIN, PHASE
 
+from exporter.common.secret import Secret
 from exporter.model.errors import ConfigError
 from exporter.model.protocols import Store
 from exporter.model.state import RECORD, Commit
@@ -22,7 +23,6 @@ from exporter.outputs.lane import Lane
 from exporter.outputs.otlp import Courier
 from exporter.outputs.traces import Traces
 from exporter.outputs.wire import Wire
-from exporter.secret import Secret
 from exporter.simulator.receiver import Fault, Receiver
 from exporter.store import open_store
 

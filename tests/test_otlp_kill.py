@@ -16,7 +16,7 @@ from collector import collecting
 from test_otlp_messages import ORIGIN, PHASE
 from test_store import POOL, WARNINGS, counted, event, opened
 
-from exporter.model.protocols import SystemClock
+from exporter.common.clock import SystemClock
 from exporter.model.state import Commit, Progress
 from exporter.outputs.lane import Lane
 from exporter.outputs.otlp import Courier

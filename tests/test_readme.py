@@ -11,11 +11,11 @@ from typer.main import get_command
 
 from exporter.auth.login import FORMS, OIDC
 from exporter.cli import cli
+from exporter.common.yaml_document import parse_document, read_document
 from exporter.config import Config, SourceOptions, load
 from exporter.config.build import DEFAULT_BUDGET
 from exporter.config.models import Log, Record, Web, Written, WrittenTarget
 from exporter.config.values import read_duration, read_rate, read_size
-from exporter.documents import parse_document, read_document
 from exporter.mapping import packs
 from exporter.mapping.catalogue import BUILTIN
 from exporter.model.events import Ask, Resource, Window

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from exporter.common.secret import Secret
 from exporter.model.errors import SourceDenied
-from exporter.secret import Secret
 
 VALUE = "correct-horse-battery"
 

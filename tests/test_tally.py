@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from exporter.counting import histogram_growth, keep_newer
+from exporter.common.changes import histogram_growth, keep_newer
 from exporter.model.events import Event
 from exporter.model.metrics import Changes, Count, Mapped, Metric, Moment, Observe, Observed, Series, Set, Signal, State
 from exporter.tally import Context, History, Tallied, counted, tally

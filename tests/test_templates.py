@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_mappings import FIELDS, PACKS, RECORDS, STATUSES
 
-from exporter.documents import parse_document, read_document
+from exporter.common.yaml_document import parse_document, read_document
 from exporter.mapping.apply import mapper
 from exporter.mapping.packs import built_in, load
 from exporter.mapping.shape import parse_shape

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from starlette.exceptions import HTTPException
 
+from exporter.common.text import ago, lasting
 from exporter.model import telemetry
 from exporter.model.errors import SourceDenied, SourceGone
 from exporter.model.events import Event
@@ -29,7 +30,7 @@ from exporter.web.serve import listen, serve
 from exporter.web.site import Door, Shown, make_site
 from exporter.web.standings import FAILING, POLLS, Standings
 from exporter.web.turnstile import Turnstile
-from exporter.web.wording import ago, bars, lasting, timeline
+from exporter.web.wording import bars, timeline
 
 NOW = 1_700_000_000.0
 PLACE = ("research", "modelarts_pool")

@@ -8,8 +8,8 @@ import httpx
 import msgspec
 
 from exporter.auth.login import Login, sendable
+from exporter.common.secret import Secret
 from exporter.model.events import Millis
-from exporter.secret import Secret
 
 
 class Keys(msgspec.Struct, frozen=True):

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from exporter.common.secret import Secret
 from exporter.model.errors import KeysRefused
 from exporter.model.protocols import Clock
-from exporter.secret import Secret
 
 
 class Login(msgspec.Struct, frozen=True):

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from exporter.auth import default_endpoints
+from exporter.common.secret import Secret
+from exporter.common.yaml_document import Path_
 from exporter.config.check import MappingFiles, unheard_statuses
 from exporter.config.credentials import Found
 from exporter.config.layers import Tree
@@ -12,8 +14,6 @@ from exporter.config.models import Config, Target, Written, WrittenTarget
 from exporter.config.otlp import Delivery
 from exporter.config.problems import Problem, dotted, lines
 from exporter.config.show import leaves, masked
-from exporter.documents import Path_
-from exporter.secret import Secret
 
 DEFAULT_BUDGET = {"huaweicloud": 2.0, "alibabacloud": 20.0}
 """Requests per second: well below the 100/s of PAI DLC; ModelArts and DWS publish no limits."""

@@ -6,8 +6,8 @@ from glob import glob
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from exporter.common.yaml_document import Path_
 from exporter.config.problems import Origin, Problem, nearest
-from exporter.documents import Path_
 from exporter.sources import SOURCES
 
 _EXAMPLE = "targets: [{name: research, platform: huaweicloud, region: cn-north-4, sources: {dws: {}}}]"

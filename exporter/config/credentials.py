@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from exporter.auth import FORMS, OIDC, Form, Login, login_from_environment
+from exporter.common.secret import Secret
+from exporter.common.yaml_document import Path_
 from exporter.config.problems import Origin, Problem, origin_of
-from exporter.documents import Path_
 from exporter.model.errors import SourceDenied
-from exporter.secret import Secret
 
 VARIABLES = {
     "huaweicloud": "HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK",

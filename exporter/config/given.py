@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from exporter.common.yaml_document import Path_, parse_document
 from exporter.config.problems import Origin, Problem, dotted, nearest
-from exporter.documents import Path_, parse_document
 from exporter.model.errors import ConfigError
 
 PREFIX = "PLATFORM_EXPORTER__"

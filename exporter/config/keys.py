@@ -4,8 +4,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from exporter.common.yaml_document import Path_
 from exporter.config.problems import Problem, dotted, nearest
-from exporter.documents import Path_
 
 Schema = dict[str, Any]
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}\Z")

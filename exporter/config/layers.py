@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from exporter.common.yaml_document import Document, Path_, read_document
 from exporter.config.given import Given
 from exporter.config.problems import Origin, Problem, dotted
-from exporter.documents import Document, Path_, read_document
 from exporter.model.errors import ConfigError
 
 # What YAML trips over may be part of a secret: password: !tag, {secret_key:VALUE, secret_key:VALUE}.

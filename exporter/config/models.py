@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from exporter.auth import Login
+from exporter.common.secret import Secret
 from exporter.config.values import (
     File,
     Interval,
@@ -43,7 +44,6 @@ from exporter.config.values import (
 )
 from exporter.model.errors import ConfigError
 from exporter.outputs.lane import Lane
-from exporter.secret import Secret
 from exporter.store import parse_store
 
 Platform = Literal["huaweicloud", "alibabacloud"]

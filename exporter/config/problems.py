@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Literal, NamedTuple
 
-from exporter.documents import Path_
+from exporter.common.yaml_document import Path_
 
 
 class Origin(NamedTuple):

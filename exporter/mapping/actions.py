@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from math import isfinite
 from typing import Literal, NamedTuple
 
-from exporter.documents import Path_
+from exporter.common.yaml_document import Path_
 from exporter.mapping.catalogue import BUILTIN, OPEN, RUNS
 from exporter.mapping.context import Context, Names
 from exporter.mapping.rules import Action, Called, Label, Step

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from exporter.documents import Document, Path_
+from exporter.common.yaml_document import Document, Path_
 from exporter.mapping.actions import Draft, build_action
 from exporter.mapping.context import Context, Names
 from exporter.mapping.holes import Kind

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from exporter.documents import Document, Path_
+from exporter.common.yaml_document import Document, Path_
 from exporter.mapping.holes import Kind
 from exporter.mapping.rules import REASON_FIELDS
 from exporter.model.metrics import Metric

@@ -8,7 +8,7 @@ time of the newest of them.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from exporter.counting import Row, Totals, add_changes, changes_from_events, changes_from_signals
+from exporter.common.changes import Row, Totals, add_changes, changes_from_events, changes_from_signals
 from exporter.mapping.apply import mapper
 from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.expect import OPEN

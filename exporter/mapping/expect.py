@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
-from exporter.documents import Path_
+from exporter.common.yaml_document import Path_
 from exporter.mapping.context import Context
 from exporter.mapping.rules import Example, Expectation
 from exporter.mapping.schema import ExamplePart

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from exporter.documents import Document
+from exporter.common.yaml_document import Document
 from exporter.mapping.agree import check_domains, check_metrics, check_reach
 from exporter.mapping.build import build_rules
 from exporter.mapping.catalogue import BUILTIN

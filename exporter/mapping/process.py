@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple, get_args
 
-from exporter.documents import Path_
+from exporter.common.yaml_document import Path_
 from exporter.mapping.context import Context
 from exporter.mapping.holes import TYPES
 from exporter.mapping.names import label_faults

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from exporter.documents import Document, Path_
+from exporter.common.yaml_document import Document, Path_
 
 Severity = Literal["info", "warning", "error", "unclassified"]
 Outcome = Literal["success", "failure", "cancelled", "unknown"]

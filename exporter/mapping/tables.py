@@ -1,6 +1,6 @@
 """Checks the tables of a mapping file that its rules refer to: vocabularies, severities and its own metrics. Pure."""
 
-from exporter.documents import Path_
+from exporter.common.yaml_document import Path_
 from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.context import Context
 from exporter.mapping.names import bucket_faults, label_faults, name_faults

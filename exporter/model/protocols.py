@@ -1,7 +1,5 @@
 """Every seam of the house in one place: what a source, a store, an output, a signer and a clock must be able to do."""
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Collection, Generator, Sequence
 from typing import Protocol
 
@@ -156,16 +154,3 @@ class Clock(Protocol):
         ...
 
     async def sleep(self, seconds: float) -> None: ...
-
-
-class SystemClock:
-    """The machine's own clock."""
-
-    def now(self) -> float:
-        return time.time()
-
-    def steady(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)

@@ -7,8 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from exporter.common.secret import Secret
 from exporter.model.errors import ConfigError, SourceDenied
-from exporter.secret import Secret
 
 Protocol = Literal["http/protobuf", "http/json"]
 CONTENT: Mapping[Protocol, str] = {"http/protobuf": "application/x-protobuf", "http/json": "application/json"}

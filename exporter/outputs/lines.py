@@ -10,8 +10,8 @@ from typing import Literal
 
 from prometheus_client.utils import floatToGoString
 
+from exporter.common.series_text import format_series
 from exporter.model.metrics import Exemplar, Metric
-from exporter.notation import format_series
 
 Format = Literal["text", "openmetrics"]
 Labels = tuple[str, ...]

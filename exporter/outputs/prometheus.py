@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from exporter.common.series_text import format_series
 from exporter.model.metrics import Catalogue, Changes, Metric, Observed, Series
 from exporter.model.protocols import Clock
 from exporter.model.state import Restored
-from exporter.notation import format_series
 from exporter.outputs import rows
 from exporter.outputs.exposition import gzipped, plain
 from exporter.outputs.families import Family

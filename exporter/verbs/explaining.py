@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from exporter.assembly import examine_packs
-from exporter.counting import EVENTS, UNMAPPED
+from exporter.common.changes import EVENTS, UNMAPPED
+from exporter.common.series_text import describe_signal, format_series
 from exporter.mapping.apply import mapper
 from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.explain import Look, explain
@@ -14,7 +15,6 @@ from exporter.mapping.stub import Unread, write_stub
 from exporter.mapping.templates import fold
 from exporter.model.errors import ConfigError
 from exporter.model.metrics import Count, Mapped, Phase, Signal
-from exporter.notation import describe_signal, format_series
 from exporter.sources import SOURCES
 from exporter.verbs.course import Part, course, lines
 from exporter.verbs.given import Given, read_given

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.assembly import examine_packs
-from exporter.counting import Totals, add_changes, changes_from_signals
+from exporter.common.changes import Totals, add_changes, changes_from_signals
+from exporter.common.series_text import format_series
 from exporter.journal import Journal
 from exporter.mapping.apply import mapper
 from exporter.mapping.catalogue import BUILTIN
@@ -18,7 +19,6 @@ from exporter.model.events import Answer, Event, Page, Resource, Window
 from exporter.model.metrics import Metric, Series
 from exporter.model.protocols import Map
 from exporter.model.runs import View
-from exporter.notation import format_series
 from exporter.recording import Recorded, recorded_files
 from exporter.sources import SOURCES
 from exporter.sources.scope import Scope

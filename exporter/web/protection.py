@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from exporter.documents import Document, Path_, read_document
+from exporter.common.yaml_document import Document, Path_, read_document
 from exporter.model.errors import ConfigError
 
 TLS, USERS, HTTP = "tls_server_config", "basic_auth_users", "http_server_config"

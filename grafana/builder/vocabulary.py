@@ -6,7 +6,7 @@ from itertools import chain
 
 import msgspec
 
-from exporter.documents import read_document
+from exporter.common.yaml_document import read_document
 from exporter.mapping.catalogue import BUILTIN, CAUSES, OUTCOMES, catalogue
 from exporter.mapping.packs import built_in, load
 from exporter.mapping.rules import Pack

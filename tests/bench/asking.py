@@ -10,9 +10,9 @@ import httpx
 import uvloop
 
 from exporter import assembly
+from exporter.common.clock import SystemClock
 from exporter.model.events import Ask
 from exporter.model.metrics import Catalogue
-from exporter.model.protocols import SystemClock
 from exporter.outputs.selfmetrics import SelfMetrics
 
 from .flow import configured

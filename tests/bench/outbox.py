@@ -22,8 +22,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, Tracer
 
+from exporter.common.clock import SystemClock
 from exporter.model.events import Event
-from exporter.model.protocols import Encode, Store, SystemClock
+from exporter.model.protocols import Encode, Store
 from exporter.model.runs import Span, SpanEvent
 from exporter.model.state import Commit, Progress, Watch
 from exporter.outputs.lane import Lane

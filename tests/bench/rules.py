@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
-from exporter.documents import parse_document
+from exporter.common.yaml_document import parse_document
 from exporter.mapping.apply import mapper
 from exporter.mapping.packs import load
 from exporter.mapping.rules import Pack

@@ -14,8 +14,8 @@ import prometheus_client
 import uvloop
 
 from exporter import assembly
+from exporter.common.clock import SystemClock
 from exporter.model.metrics import SEVERITIES, Catalogue, Changes, Series
-from exporter.model.protocols import SystemClock
 from exporter.model.state import Restored
 from exporter.outputs.prometheus import Prometheus
 from exporter.outputs.selfmetrics import SelfMetrics

@@ -7,6 +7,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from exporter.assembly import Account, Known, open_accounts, pick
+from exporter.common.backoff import backoff
+from exporter.common.clock import SystemClock
+from exporter.common.text import exact
 from exporter.config import Config
 from exporter.mapping.apply import mapper
 from exporter.mapping.fold import folder
@@ -14,9 +17,8 @@ from exporter.mapping.process import timeouts
 from exporter.model.errors import SourceBusy, SourceDown
 from exporter.model.events import Answer, Ask, Resource
 from exporter.model.metrics import Changes, Moment
-from exporter.model.protocols import Clock, SystemClock
+from exporter.model.protocols import Clock
 from exporter.roster import Roster
-from exporter.schedule import backoff
 from exporter.sources import SOURCES
 from exporter.sources.scope import Scope
 from exporter.verbs.backfill.course import Meaning, course
@@ -27,7 +29,6 @@ from exporter.verbs.backfill.openmetrics import write
 from exporter.verbs.backfill.series import Courses
 from exporter.verbs.backfill.span import SECOND, Span
 from exporter.verbs.progress import bar, looked_on
-from exporter.web.wording import exact
 
 ROUNDS, LONGEST_WAIT = 4, 300.0  # times that a vendor is asked again after trouble that passes, seconds until then
 INFO, STATUS = "platform_resource_info", "platform_resource_status"

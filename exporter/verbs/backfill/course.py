@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from exporter.counting import changes_from_signals
+from exporter.common.changes import changes_from_signals
 from exporter.journal import Journal
 from exporter.model.events import Event, Millis, Resource
 from exporter.model.metrics import Changes, Metric

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 
 from exporter.assembly import make_account
+from exporter.common.clock import SystemClock
 from exporter.config import Config, Target
 from exporter.fetch import CONNECT
 from exporter.mapping.rules import Pack
 from exporter.model.errors import SourceDenied
-from exporter.model.protocols import SystemClock
 from exporter.model.telemetry import Fact, Skewed
 from exporter.schedule import Bucket
 from exporter.transport import AiohttpTransport
