@@ -9,10 +9,13 @@ import httpx
 import msgspec
 
 from exporter.auth import credentials, project_lookup, read_project, refuses_keys
+from exporter.client.budget import Bucket
+from exporter.client.fetcher import CONNECT, Fetcher, Route
+from exporter.client.recorder import Recorder
+from exporter.client.transport import AiohttpTransport, Sender
 from exporter.collect import Collector, Habits
 from exporter.common.yaml_document import Document, read_document
 from exporter.config import Config, Filter, SourceOptions, Target
-from exporter.fetch import CONNECT, Fetcher, Route
 from exporter.journal import Journal
 from exporter.ledger import Ledger
 from exporter.listing import Desk, Listing
@@ -36,13 +39,11 @@ from exporter.outputs.pusher import Pusher
 from exporter.outputs.traces import Traces
 from exporter.outputs.wire import Wire
 from exporter.poller import Pace, Poller
-from exporter.recording import Recorder
 from exporter.roster import Pick, Roster
-from exporter.schedule import Bucket, Rhythm
+from exporter.schedule import Rhythm
 from exporter.sources import SOURCES
 from exporter.sources.scope import Scope
 from exporter.store import open_store
-from exporter.transport import AiohttpTransport, Sender
 
 NO_STATE = {
     "new": "no state was kept yet: history begins; what happened before the first contact is not counted",

@@ -13,8 +13,9 @@ from clocks import ManualClock
 from vendor import Prompt
 
 from exporter import assembly
+from exporter.client.fetcher import Fetcher
+from exporter.client.transport import AiohttpTransport
 from exporter.config import Config, load
-from exporter.fetch import Fetcher
 from exporter.model.errors import SourceError
 from exporter.model.events import Answer, Ask
 from exporter.model.protocols import Store
@@ -26,7 +27,6 @@ from exporter.reload import Reload
 from exporter.simulator import Cloud, configuration
 from exporter.simulator.server import app
 from exporter.store import open_store
-from exporter.transport import AiohttpTransport
 
 LONG = 8 * 3600.0  # seconds: everything is read again after it
 

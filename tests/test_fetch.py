@@ -14,7 +14,9 @@ from clocks import ManualClock
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exporter.fetch import REFUSED_PAUSE, Fetcher, Route
+from exporter.client.fetcher import REFUSED_PAUSE, Fetcher, Route
+from exporter.client.status import foreign, judge, limit_pause, read_date
+from exporter.client.transport import Sender
 from exporter.model.errors import (
     KeysRefused,
     SourceBusy,
@@ -26,8 +28,6 @@ from exporter.model.errors import (
 )
 from exporter.model.events import Answer, Ask
 from exporter.model.telemetry import Asked, BudgetLeft, Fact, Skewed, Throttled
-from exporter.transport import Sender
-from exporter.verdict import foreign, judge, limit_pause, read_date
 
 ASK = Ask("modelarts", "/v2/{project_id}/jobs", permission="modelarts:trainJob:list")
 PLACE = "research: modelarts GET /v2/{project_id}/jobs"

@@ -18,19 +18,7 @@ LONGEST_FILE, LONGEST_FUNCTION = 400, 40
 
 LEVELS: list[set[str]] = [
     {"__version__", "common", "model"},
-    {
-        "auth",
-        "fetch",
-        "mapping",
-        "outputs",
-        "recording",
-        "simulator",
-        "sources",
-        "store",
-        "transport",
-        "verdict",
-        "web",
-    },
+    {"auth", "client", "mapping", "outputs", "simulator", "sources", "store", "web"},
     {
         "attempts",
         "collect",
@@ -55,19 +43,7 @@ LEVELS: list[set[str]] = [
     {"cli"},
     {"__main__"},
 ]
-ROOMS = {
-    "auth",
-    "fetch",
-    "mapping",
-    "outputs",
-    "recording",
-    "simulator",
-    "sources",
-    "store",
-    "transport",
-    "verdict",
-    "web",
-}
+ROOMS = {"auth", "client", "mapping", "outputs", "simulator", "sources", "store", "web"}
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 NEIGHBOURS: list[set[str]] = [
     {"model", "common"},
@@ -86,7 +62,7 @@ NEIGHBOURS: list[set[str]] = [
         "collect",
         "poller",
     },
-    {"fetch", "transport", "verdict", "recording", "schedule"},
+    {"client", "schedule"},
     {"app", "assembly", "health", "explaining", "reload", "front", "forecast"},
     {"verbs", "cli", "demo", "top", "program", "options", "forecast"},
 ]  # who may import each other

@@ -8,9 +8,9 @@ import pytest
 from processes import Clouds, Exporter, closing, configured, ran
 from test_end_to_end import event
 
+from exporter.client.recorder import Recorder, recorded_files, redacted
 from exporter.model.events import Answer, Ask
 from exporter.model.telemetry import Fact, Unrecorded
-from exporter.recording import Recorder, recorded_files, redacted
 
 
 def recording(folder: Path, limit: int, *bodies: bytes) -> list[Fact]:

@@ -10,9 +10,10 @@ from clocks import ManualClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.client.budget import Bucket
 from exporter.model.errors import SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled, SourceGone
 from exporter.model.events import Resource
-from exporter.schedule import Agenda, Bucket, Rhythm, patience
+from exporter.schedule import Agenda, Rhythm, patience
 
 DRAWS = [random.Random(seed) for seed in range(200)]
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 import httpx
 import pytest
 
-from exporter.transport import Sender
+from exporter.client.transport import Sender
 
 LIMITS = httpx.Timeout(30.0, connect=10.0)
 Flow = AsyncGenerator[httpx.Request, httpx.Response]

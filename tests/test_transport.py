@@ -17,9 +17,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from exporter.client.status import foreign
+from exporter.client.transport import PATIENCE, AiohttpTransport
 from exporter.model.errors import ConfigError
-from exporter.transport import PATIENCE, AiohttpTransport
-from exporter.verdict import foreign
 
 SHORT = httpx.Timeout(5.0, connect=0.2, read=0.2)
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "NETRC")

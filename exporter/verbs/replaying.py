@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.assembly import examine_packs
+from exporter.client.recorder import Recorded, recorded_files
 from exporter.common.changes import Totals, add_changes, changes_from_signals
 from exporter.common.series_text import format_series
 from exporter.journal import Journal
@@ -19,7 +20,6 @@ from exporter.model.events import Answer, Event, Page, Resource, Window
 from exporter.model.metrics import Metric, Series
 from exporter.model.protocols import Map
 from exporter.model.runs import View
-from exporter.recording import Recorded, recorded_files
 from exporter.sources import SOURCES
 from exporter.sources.scope import Scope
 from exporter.tally import Context, History, tally

@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from exporter import assembly
+from exporter.client.fetcher import Fetcher
 from exporter.config import Config, load
-from exporter.fetch import Fetcher
 from exporter.model.events import Answer, Ask, Resource
 from exporter.model.telemetry import Fact
 from exporter.outputs.selfmetrics import SelfMetrics

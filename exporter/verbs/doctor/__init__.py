@@ -7,14 +7,14 @@ from typing import Any
 import msgspec
 
 from exporter.assembly import make_account
+from exporter.client.budget import Bucket
+from exporter.client.fetcher import CONNECT
+from exporter.client.transport import AiohttpTransport
 from exporter.common.clock import SystemClock
 from exporter.config import Config, Target
-from exporter.fetch import CONNECT
 from exporter.mapping.rules import Pack
 from exporter.model.errors import SourceDenied
 from exporter.model.telemetry import Fact, Skewed
-from exporter.schedule import Bucket
-from exporter.transport import AiohttpTransport
 from exporter.verbs.doctor.examine import Means, examine
 from exporter.verbs.doctor.findings import Finding, Outcome, Place
 from exporter.verbs.paper import Paper

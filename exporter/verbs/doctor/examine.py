@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 from exporter.assembly import Account
 from exporter.auth import default_endpoints
+from exporter.client.transport import AiohttpTransport
 from exporter.config import Target
 from exporter.mapping.apply import mapper
 from exporter.mapping.rules import Pack
 from exporter.model.errors import SourceError
 from exporter.model.protocols import Clock
 from exporter.sources import SOURCES
-from exporter.transport import AiohttpTransport
 from exporter.verbs.doctor.connect import Reached, Unreached, connect
 from exporter.verbs.doctor.door import Door
 from exporter.verbs.doctor.findings import Finding, Place, unconnected

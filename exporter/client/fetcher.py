@@ -13,12 +13,12 @@ import httpx
 import msgspec
 
 from exporter import __version__
+from exporter.client.status import foreign, judge, read_date
+from exporter.client.transport import Sender
 from exporter.model.errors import KeysRefused, SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled
 from exporter.model.events import Answer, Ask, Millis
 from exporter.model.protocols import Budget, Clock, Tell
 from exporter.model.telemetry import Asked, BudgetLeft, Skewed, Throttled
-from exporter.transport import Sender
-from exporter.verdict import foreign, judge, read_date
 
 TRIES = 3
 LONGEST_PAUSE = 20.0  # seconds; a longer wish of the vendor is left to the schedule
