@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 
 from exporter.auth import alibabacloud, huaweicloud
 from exporter.auth.endpoints import default_endpoints
+from exporter.auth.huaweicloud import project_lookup, read_project
 from exporter.auth.keys import Way
 from exporter.auth.login import FORMS, OIDC, Form, Login, Site, login_from_environment
-from exporter.auth.projects import project_lookup, read_project
 from exporter.auth.refusals import refuses_keys
 from exporter.auth.signer import Signer
 from exporter.model.errors import ConfigError

@@ -10,7 +10,8 @@ from exporter.auth.keys import Asking, Keys, Way, own_keys, read_json, read_keys
 from exporter.auth.login import Login, Site, oidc_token, reveal, sendable
 from exporter.auth.refusals import refusal, unreadable
 from exporter.auth.signatures import sign_sdk_hmac
-from exporter.model.events import Millis
+from exporter.model.errors import SourceDenied, SourceGarbled
+from exporter.model.events import Answer, Ask, Millis
 
 _TIMEOUT = {"timeout": httpx.Timeout(10.0).as_dict()}
 _METADATA_TIMEOUT = {"timeout": httpx.Timeout(3.0).as_dict()}
@@ -156,3 +157,32 @@ def _keys(place: str, answer: httpx.Response, cures: dict[int | str, str]) -> Ke
     if keys is None:
         raise unreadable(place, answer.status_code)
     return keys
+
+
+# Finds the project id of a Huawei Cloud region: states the question and reads the answer; sends nothing itself.
+
+
+class _Project(msgspec.Struct):
+    id: str
+
+
+class _Projects(msgspec.Struct):
+    projects: list[_Project] = []
+
+
+def project_lookup(region: str) -> Ask:
+    """Asks for the projects that bear the region's name (IAM API reference, KeystoneListProjects)."""
+    return Ask("iam", "/v3/projects", (("name", region),), permission="iam:projects:listProjects")
+
+
+def read_project(answer: Answer, region: str) -> str:
+    """The id of the one project there is. Raises SourceDenied if there is none or more than one."""
+    try:
+        found = msgspec.json.decode(answer.body, type=_Projects).projects
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise SourceGarbled("iam: the list of projects cannot be read; set project_id") from None
+    if not found:
+        raise SourceDenied(f"iam: these credentials see no project named {region}; set project_id")
+    if len(found) > 1:
+        raise SourceDenied(f"iam: {len(found)} projects are named {region}; set project_id to one of them")
+    return found[0].id
