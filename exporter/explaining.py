@@ -47,7 +47,7 @@ def explained(packs: Packs, source: str, text: str) -> views.Explanation:
 
 def record_of(source: str, event: Event) -> str:
     """A raw record, or a text where a source has no other, that says what an event said: to be explained, or changed."""
-    raw = SOURCES[source].sketch(event.text, event.severity, event.reason)
+    raw = SOURCES[source].sample_record(event.text, event.severity, event.reason)
     if isinstance(raw, str):
         return raw
     return json.dumps({**raw, **{name: text for name, text in event.fields.items() if text}}, ensure_ascii=False)
@@ -76,7 +76,7 @@ def _unread(one: Folded, text: str) -> Event:
 
 def _stub(pack: Pack, one: Folded) -> str:
     kind, text = SOURCES[one.source], one.samples[0]
-    raw = kind.sketch(text, one.severity, one.reason)
+    raw = kind.sample_record(text, one.severity, one.reason)
     try:
         event = kind.record(raw, RESOURCE)
     except UNREADABLE:
@@ -101,7 +101,7 @@ def _raw(source: str, text: str) -> Any:
             read = None
         if isinstance(read, dict):
             return read
-    made = SOURCES[source].sketch(text, "", "")
+    made = SOURCES[source].sample_record(text, "", "")
     return text if isinstance(made, str) else made
 
 

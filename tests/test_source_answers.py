@@ -12,7 +12,7 @@ from test_sources import ALL, DATA, NOW, answer_to, asked, drive, read, record_o
 from exporter.model.errors import SourceGarbled
 from exporter.model.events import Ask, Resource
 from exporter.sources import SOURCES
-from exporter.sources.pages import joined
+from exporter.sources.normalize import joined
 from exporter.sources.scope import Scope
 from exporter.sources.times import IsoTimes, moment, number, unix_millis
 

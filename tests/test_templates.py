@@ -137,7 +137,7 @@ def test_a_source_with_another_mapping_starts_anew() -> None:
 @pytest.mark.parametrize("severity", ["", "Warning"])
 def test_a_text_alone_makes_a_record_of_its_source(source: str, severity: str) -> None:
     for text in ("disk 1 is full", "a: [b] {c}", "训练失败"):
-        event = RECORDS[source](SOURCES[source].sketch(text, severity, "New"), "r")
+        event = RECORDS[source](SOURCES[source].sample_record(text, severity, "New"), "r")
         assert (event.text, event.severity) == (text, severity)
         assert event.reason == ("New" if source in ("dws", "modelarts_pool") else "")
 
@@ -156,7 +156,7 @@ STRANGE = [
 
 
 def unread(source: str, text: str, reason: str = "") -> Unread:
-    raw = SOURCES[source].sketch(text, "", reason)
+    raw = SOURCES[source].sample_record(text, "", reason)
     event = RECORDS[source](raw, "r")
     return Unread(event, raw, fold(event.text))
 

@@ -18,14 +18,15 @@ from exporter.mapping.rules import Pack
 from exporter.model.errors import SourceError, SourceGarbled
 from exporter.model.events import Answer, Ask, Event, Found, Millis, Page, Resource, Window
 from exporter.model.metrics import Mapped, Series
-from exporter.model.protocols import Reading, Store, ask, give
+from exporter.model.protocols import Reading, Store
 from exporter.model.state import Commit, Progress
 from exporter.model.telemetry import Fact
 from exporter.outputs.prometheus import Prometheus
 from exporter.poller import Pace, Poller
 from exporter.roster import Pick, Roster
 from exporter.schedule import Rhythm
-from exporter.sources.pages import fingerprint
+from exporter.sources.normalize import fingerprint
+from exporter.sources.reading import ask, give
 from exporter.store import open_store
 
 F = TypeVar("F", bound=Fact)

@@ -33,20 +33,6 @@ Stages = Generator[Ask, Answer | int | None, tuple[tuple[Stage, ...], ...]]
 """A conversation that ends with a vendor's own record of the runs of a resource: their stages, by attempt."""
 
 
-def ask(request: Ask) -> Generator[Ask, Answer | int | None, Answer]:
-    """Inside a reading: ``answer = yield from ask(request)``."""
-    answer = yield request
-    assert isinstance(answer, Answer), "the driver of a reading answers an Ask with an Answer"
-    return answer
-
-
-def give(page: Page) -> Generator[Page, Answer | int | None, int]:
-    """Inside a reading: ``new = yield from give(page)`` is how many of the page's events were not known before."""
-    new = yield page
-    assert isinstance(new, int), "the driver of a reading answers a Page with a number"
-    return new
-
-
 class Source(Protocol):
     """One vendor API: says what to ask and reads what came back; never waits, never connects. One object a target."""
 

@@ -12,10 +12,10 @@ from exporter.sources import (
     modelarts_training,
     pai_dlc,
     service_list,
-    sketches,
     stages,
     training_jobs,
 )
+from exporter.sources.decoding import SampleRecord
 from exporter.sources.scope import Scope
 
 COMMON_FIELDS = frozenset({"severity", "reason", "text", "resource"})
@@ -24,7 +24,7 @@ COMMON_FIELDS = frozenset({"severity", "reason", "text", "resource"})
 class Kind(NamedTuple):
     """A row of the table. ``fields`` are what a mapping may ask for in ``when``; ``statuses`` the vendor's own words for
     the states of its resources; ``record`` makes an event of one raw vendor record and a resource id, or raises
-    ValueError; ``sketch`` makes such a record of a text; ``options`` are configuration keys of this source alone;
+    ValueError; ``sample_record`` makes such a record of a text; ``options`` are configuration keys of this source alone;
     ``stages`` asks for the vendor's record of a run."""
 
     make: Callable[[Scope], Source]
@@ -34,7 +34,7 @@ class Kind(NamedTuple):
     fields: frozenset[str]
     statuses: tuple[str, ...]
     record: Callable[[Any, str], Event]
-    sketch: sketches.Sketch
+    sample_record: SampleRecord
     options: frozenset[str] = frozenset()
     stages: Callable[[Resource], Stages] | None = None
 
@@ -48,7 +48,7 @@ SOURCES: dict[str, Kind] = {
         fields=COMMON_FIELDS | modelarts_training.FIELDS,
         statuses=training_jobs.STATUSES,
         record=modelarts_training.parse_record,
-        sketch=sketches.training,
+        sample_record=modelarts_training.sample_record,
         options=frozenset({"workspaces"}),
         stages=stages.training_stages,
     ),
@@ -60,7 +60,7 @@ SOURCES: dict[str, Kind] = {
         fields=COMMON_FIELDS | modelarts_pool.FIELDS,
         statuses=modelarts_pool.STATUSES,
         record=modelarts_pool.parse_record,
-        sketch=sketches.pool,
+        sample_record=modelarts_pool.sample_record,
         options=frozenset({"workspaces"}),
     ),
     "modelarts_service": Kind(
@@ -71,7 +71,7 @@ SOURCES: dict[str, Kind] = {
         fields=COMMON_FIELDS | modelarts_service.FIELDS,
         statuses=service_list.STATUSES,
         record=modelarts_service.parse_record,
-        sketch=sketches.service,
+        sample_record=modelarts_service.sample_record,
         options=frozenset({"workspaces"}),
     ),
     "dws": Kind(
@@ -82,7 +82,7 @@ SOURCES: dict[str, Kind] = {
         fields=COMMON_FIELDS | dws.FIELDS,
         statuses=dws.STATUSES,
         record=dws.parse_record,
-        sketch=sketches.dws,
+        sample_record=dws.sample_record,
     ),
     "pai_dlc": Kind(
         make=pai_dlc.PaiDlc,
@@ -92,7 +92,7 @@ SOURCES: dict[str, Kind] = {
         fields=COMMON_FIELDS | pai_dlc.FIELDS,
         statuses=pai_dlc.STATUSES,
         record=pai_dlc.parse_record,
-        sketch=sketches.dlc,
+        sample_record=pai_dlc.sample_record,
         options=frozenset({"workspaces", "event_timezone"}),
         stages=stages.dlc_stages,
     ),

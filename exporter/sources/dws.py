@@ -11,9 +11,21 @@ from typing import Any
 import msgspec
 
 from exporter.model.events import Ask, Event, Found, Life, Millis, Page, Resource, Window
-from exporter.model.protocols import Reading, give
-from exporter.sources.answers import Name, asked, garbled, mark, missing, read_record, read_rows, rows_of
-from exporter.sources.pages import fingerprint, newest, oldest_first
+from exporter.model.protocols import Reading
+from exporter.sources.decoding import (
+    SAMPLE_MILLIS,
+    Name,
+    asked,
+    garbled,
+    mark,
+    missing,
+    present,
+    read_record,
+    read_rows,
+    rows_of,
+)
+from exporter.sources.normalize import fingerprint, newest, oldest_first
+from exporter.sources.reading import give
 from exporter.sources.scope import Scope
 from exporter.sources.times import Number, moment, number, unix_millis
 
@@ -186,3 +198,9 @@ def parse_record(raw: Any, resource: str = "") -> Event:
     if not events:
         raise ValueError("not a record of this source: no usable time or id")
     return events[0]
+
+
+def sample_record(text: str, severity: str, reason: str) -> Any:
+    """An event of DWS; its reason is its name."""
+    said = present(name=reason, severity=severity)
+    return {"event_id": "1", **said, "source_id": "cluster", "occur_time": SAMPLE_MILLIS, "context": text}

@@ -11,9 +11,21 @@ from typing import Annotated, Any
 import msgspec
 
 from exporter.model.events import Answer, Ask, Event, Found, Millis, Page, Resource, Window
-from exporter.model.protocols import Reading, give
-from exporter.sources.answers import Name, asked, garbled, mark, missing, read_record, read_rows, rows_of
-from exporter.sources.pages import fingerprint, joined, newest, oldest_first, page
+from exporter.model.protocols import Reading
+from exporter.sources.decoding import (
+    SAMPLE_TIME,
+    Name,
+    asked,
+    garbled,
+    mark,
+    missing,
+    present,
+    read_record,
+    read_rows,
+    rows_of,
+)
+from exporter.sources.normalize import fingerprint, joined, newest, oldest_first, page
+from exporter.sources.reading import give
 from exporter.sources.scope import Scope
 from exporter.sources.times import DAY, IsoTimes, Number, floor, moment
 
@@ -197,3 +209,9 @@ def parse_record(raw: Any, resource: str) -> Event:
     if not events:
         raise ValueError("not a record of this source: no usable time")
     return events[0]
+
+
+def sample_record(text: str, severity: str, reason: str) -> Any:
+    """A pool's event."""
+    said = present(type=severity, reason=reason)
+    return {**said, "count": 1, "firstTimestamp": SAMPLE_TIME, "lastTimestamp": SAMPLE_TIME, "message": text}

@@ -11,9 +11,20 @@ from typing import Any, NamedTuple
 import msgspec
 
 from exporter.model.events import Answer, Ask, Event, Millis, Page, Resource, Window
-from exporter.model.protocols import Reading, give
-from exporter.sources.answers import asked, garbled, mark, missing, read_record, read_rows, rows_of
-from exporter.sources.pages import counted, fingerprint, joined, oldest_first, page
+from exporter.model.protocols import Reading
+from exporter.sources.decoding import (
+    SAMPLE_MILLIS,
+    asked,
+    garbled,
+    mark,
+    missing,
+    present,
+    read_record,
+    read_rows,
+    rows_of,
+)
+from exporter.sources.normalize import counted, fingerprint, joined, oldest_first, page
+from exporter.sources.reading import give
 from exporter.sources.scope import Scope
 from exporter.sources.service_list import list_services
 from exporter.sources.times import Number, number, unix_millis
@@ -184,3 +195,8 @@ def parse_record(raw: Any, resource: str) -> Event:
     if not events:
         raise ValueError("not a record of this source: no usable time")
     return events[0]
+
+
+def sample_record(text: str, severity: str, reason: str) -> Any:
+    """A row of a service's event log; they have no reason."""
+    return {"occur_time": SAMPLE_MILLIS, **present(event_type=severity), "event_info": text}

@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 
 from exporter.model.events import Answer, Ask, Event, Found, Life, Millis, Resource, Window
-from exporter.model.protocols import Reading, give
-from exporter.sources.answers import Name, asked, garbled, mark, missing, reaches, read_record, read_rows, rows_of
-from exporter.sources.pages import counted, fingerprint, joined, oldest_first, page
+from exporter.model.protocols import Reading
+from exporter.sources.decoding import Name, asked, garbled, mark, missing, reaches, read_record, read_rows, rows_of
+from exporter.sources.normalize import counted, fingerprint, joined, oldest_first, page
 from exporter.sources.pai_text import parse_zone, text_reader
+from exporter.sources.reading import give
 from exporter.sources.scope import Scope
 from exporter.sources.times import BEFORE_ALL, DAY, HOUR, SECOND, Number, ceiling, floor, iso_text, moment, number
 
@@ -255,3 +256,8 @@ def parse_record(raw: Any, resource: str) -> Event:
     if not events:
         raise ValueError("not a record of this source: the text is no Unicode")
     return events[0]
+
+
+def sample_record(text: str, severity: str, reason: str) -> Any:
+    """A text of PAI DLC with its time; they have no reason."""
+    return f"2026-01-02 03:04:05 {f'[{severity}] ' if severity else ''}{text}"

@@ -8,7 +8,7 @@ import msgspec
 
 from exporter.model.events import Ask, Found, Life, Resource
 from exporter.model.protocols import Reading
-from exporter.sources.answers import Name, asked, garbled, missing, read_rows, rows_of
+from exporter.sources.decoding import Name, asked, garbled, missing, read_rows, rows_of
 from exporter.sources.times import Number, moment, number
 
 STATUSES = (

@@ -4,15 +4,13 @@ ModelArts: ``GET /v2/{project_id}/training-jobs/{id}/stages`` (SDK 3.1.219), one
 is undocumented, so every known one is read. PAI: ``StatusHistory`` of GetJob (SDK 1.11), one list for all restarts.
 """
 
-from collections.abc import Iterable
-
 import msgspec
 
-from exporter.model.events import Ask, Millis, Resource
+from exporter.model.events import Ask, Resource
 from exporter.model.protocols import Stages
-from exporter.model.runs import Stage
-from exporter.sources.answers import asked
-from exporter.sources.times import Number, moment
+from exporter.sources.decoding import asked
+from exporter.sources.reading import ordered_stages
+from exporter.sources.times import Number
 
 _FINAL = frozenset({"Succeeded", "Failed", "Stopped"})
 
@@ -52,7 +50,7 @@ def training_stages(job: Resource) -> Stages:
     request = Ask("modelarts", path, headers=(("X-Language", "en-us"),), permission="modelarts:trainJob:get")
     answer = yield from asked(request, _RECORDS)
     return tuple(
-        _attempt((part.name, part.start_time, part.end_time) for part in record.stages)
+        ordered_stages((part.name, part.start_time, part.end_time) for part in record.stages)
         for record in answer.running_records
     )
 
@@ -63,18 +61,7 @@ def dlc_stages(job: Resource) -> Stages:
     request = Ask("pai_dlc", f"/api/v1/jobs/{job.id}", headers=headers, permission="paidlc:GetJob")
     answer = yield from asked(request, _JOB)
     periods = [period for period in answer.status_history or [] if period.status not in _FINAL]
-    return (_attempt((_snake(period.status), period.start_time, period.end_time) for period in periods),)
-
-
-def _attempt(parts: Iterable[tuple[str, Number, Number]]) -> tuple[Stage, ...]:
-    """Stages whose begin is told, in order."""
-    read = [(name, moment(start), moment(end)) for name, start, end in parts]
-    stages = [Stage(name, start, _after(start, end)) for name, start, end in read if name and start is not None]
-    return tuple(sorted(stages, key=lambda stage: stage.start))
-
-
-def _after(start: Millis, end: Millis | None) -> Millis | None:
-    return None if end is None else max(start, end)
+    return (ordered_stages((_snake(period.status), period.start_time, period.end_time) for period in periods),)
 
 
 def _snake(status: str) -> str:

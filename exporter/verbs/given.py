@@ -61,7 +61,7 @@ def _given(number: int, raw: Any, source: str | None, packs: Mapping[str, Pack])
             raise ConfigError(f"line {number}: {what}; write --source with one of {known}")
         source = found[0]
     try:
-        record = SOURCES[source].sketch(raw, "", "") if isinstance(raw, str) and source != "pai_dlc" else raw
+        record = SOURCES[source].sample_record(raw, "", "") if isinstance(raw, str) and source != "pai_dlc" else raw
         return Given(source, record, SOURCES[source].record(record, RESOURCE))
     except UNREADABLE as error:
         raise ConfigError(
@@ -85,7 +85,7 @@ def _takers(text: str, packs: Mapping[str, Pack]) -> list[str]:
     """The sources with a rule that takes a text."""
     found = []
     for name, kind in SOURCES.items():
-        event = kind.record(kind.sketch(text, "", ""), RESOURCE)
+        event = kind.record(kind.sample_record(text, "", ""), RESOURCE)
         if mapper(packs[name], "test")(event).rule is not None:
             found.append(name)
     return found

@@ -2,7 +2,7 @@
 
 import json
 import types
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from hashlib import blake2b
 from itertools import pairwise
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar
@@ -11,7 +11,7 @@ import msgspec
 
 from exporter.model.errors import SourceGarbled
 from exporter.model.events import Answer, Ask, Resource
-from exporter.model.protocols import ask
+from exporter.sources.reading import ask
 
 T = TypeVar("T")
 Name = Annotated[str, msgspec.Meta(min_length=1)]  # an id; without one, a row names nothing
@@ -127,3 +127,17 @@ def read_record(raw: Any, rows: Rows[T]) -> T:
 def garbled(request: Ask, problem: str) -> SourceGarbled:
     """The error to raise for an answer: where, and what is wrong with it."""
     return SourceGarbled(f"{request.api} {request.path}: {problem}")
+
+
+# Raw records of each source made of a text alone: what a test in a mapping file needs where only the text is known.
+
+
+SampleRecord = Callable[[str, str, str], Any]
+"""From text, severity and reason, both in the vendor's words or "", to a record that reads as an event with them."""
+
+SAMPLE_TIME = "2026-01-02T03:04:05Z"
+SAMPLE_MILLIS = 1767323045000
+
+
+def present(**words: str) -> dict[str, str]:
+    return {key: word for key, word in words.items() if word}
