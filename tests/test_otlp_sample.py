@@ -23,7 +23,7 @@ from exporter.outputs.origin import Origin
 from exporter.outputs.parcels import encoder
 from exporter.outputs.traces import Traces
 from exporter.simulator.trees import tree
-from exporter.sources.modelarts_service import ModelArtsService
+from exporter.sources.modelarts_service.events import ModelArtsService
 from exporter.sources.scope import Scope
 from exporter.tally import Context, History, tally
 

@@ -5,17 +5,12 @@ from typing import Any, NamedTuple
 
 from exporter.model.events import Event, Resource
 from exporter.model.protocols import Source, Stages
-from exporter.sources import (
-    dws,
-    modelarts_pool,
-    modelarts_service,
-    modelarts_training,
-    pai_dlc,
-    service_list,
-    stages,
-    training_jobs,
-)
+from exporter.sources import dws, modelarts_pool, pai_dlc
 from exporter.sources.decoding import SampleRecord
+from exporter.sources.modelarts_service import events as service_events
+from exporter.sources.modelarts_service import services
+from exporter.sources.modelarts_training import events as training_events
+from exporter.sources.modelarts_training import jobs, stages
 from exporter.sources.scope import Scope
 
 COMMON_FIELDS = frozenset({"severity", "reason", "text", "resource"})
@@ -41,14 +36,14 @@ class Kind(NamedTuple):
 
 SOURCES: dict[str, Kind] = {
     "modelarts_training": Kind(
-        make=modelarts_training.ModelArtsTraining,
+        make=training_events.ModelArtsTraining,
         platform="huaweicloud",
         api="modelarts",
         resource="job",
-        fields=COMMON_FIELDS | modelarts_training.FIELDS,
-        statuses=training_jobs.STATUSES,
-        record=modelarts_training.parse_record,
-        sample_record=modelarts_training.sample_record,
+        fields=COMMON_FIELDS | training_events.FIELDS,
+        statuses=jobs.STATUSES,
+        record=training_events.parse_record,
+        sample_record=training_events.sample_record,
         options=frozenset({"workspaces"}),
         stages=stages.training_stages,
     ),
@@ -64,14 +59,14 @@ SOURCES: dict[str, Kind] = {
         options=frozenset({"workspaces"}),
     ),
     "modelarts_service": Kind(
-        make=modelarts_service.ModelArtsService,
+        make=service_events.ModelArtsService,
         platform="huaweicloud",
         api="modelarts",
         resource="service",
-        fields=COMMON_FIELDS | modelarts_service.FIELDS,
-        statuses=service_list.STATUSES,
-        record=modelarts_service.parse_record,
-        sample_record=modelarts_service.sample_record,
+        fields=COMMON_FIELDS | service_events.FIELDS,
+        statuses=services.STATUSES,
+        record=service_events.parse_record,
+        sample_record=service_events.sample_record,
         options=frozenset({"workspaces"}),
     ),
     "dws": Kind(

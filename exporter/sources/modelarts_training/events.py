@@ -24,11 +24,11 @@ from exporter.sources.decoding import (
     read_rows,
     rows_of,
 )
+from exporter.sources.modelarts_training.jobs import list_jobs
 from exporter.sources.normalize import counted, fingerprint, joined, oldest_first, page
 from exporter.sources.reading import give
 from exporter.sources.scope import Scope
 from exporter.sources.times import BEFORE_ALL, DAY, SECOND, IsoTimes, Number, ceiling, floor, number
-from exporter.sources.training_jobs import list_jobs
 
 FIELDS = frozenset({"level", "source"})
 _LIMIT = 100

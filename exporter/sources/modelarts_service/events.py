@@ -23,10 +23,10 @@ from exporter.sources.decoding import (
     read_rows,
     rows_of,
 )
+from exporter.sources.modelarts_service.services import list_services
 from exporter.sources.normalize import counted, fingerprint, joined, oldest_first, page
 from exporter.sources.reading import give
 from exporter.sources.scope import Scope
-from exporter.sources.service_list import list_services
 from exporter.sources.times import Number, number, unix_millis
 
 FIELDS = frozenset({"event_type"})
