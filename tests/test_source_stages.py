@@ -9,7 +9,8 @@ from exporter.model.errors import SourceGarbled
 from exporter.model.events import Answer, Ask, Resource
 from exporter.model.protocols import Stages
 from exporter.model.runs import Stage
-from exporter.sources.modelarts_training.stages import dlc_stages, training_stages
+from exporter.sources.modelarts_training.stages import training_stages
+from exporter.sources.pai_dlc.stages import dlc_stages
 
 JOB = Resource("j-1")
 

@@ -5,12 +5,15 @@ from typing import Any, NamedTuple
 
 from exporter.model.events import Event, Resource
 from exporter.model.protocols import Source, Stages
-from exporter.sources import dws, modelarts_pool, pai_dlc
+from exporter.sources import dws, modelarts_pool
 from exporter.sources.decoding import SampleRecord
 from exporter.sources.modelarts_service import events as service_events
 from exporter.sources.modelarts_service import services
 from exporter.sources.modelarts_training import events as training_events
-from exporter.sources.modelarts_training import jobs, stages
+from exporter.sources.modelarts_training import jobs
+from exporter.sources.modelarts_training import stages as training_stages
+from exporter.sources.pai_dlc import events as dlc_events
+from exporter.sources.pai_dlc import stages as dlc_stages
 from exporter.sources.scope import Scope
 
 COMMON_FIELDS = frozenset({"severity", "reason", "text", "resource"})
@@ -45,7 +48,7 @@ SOURCES: dict[str, Kind] = {
         record=training_events.parse_record,
         sample_record=training_events.sample_record,
         options=frozenset({"workspaces"}),
-        stages=stages.training_stages,
+        stages=training_stages.training_stages,
     ),
     "modelarts_pool": Kind(
         make=modelarts_pool.ModelArtsPool,
@@ -80,15 +83,15 @@ SOURCES: dict[str, Kind] = {
         sample_record=dws.sample_record,
     ),
     "pai_dlc": Kind(
-        make=pai_dlc.PaiDlc,
+        make=dlc_events.PaiDlc,
         platform="alibabacloud",
         api="pai_dlc",
         resource="job",
-        fields=COMMON_FIELDS | pai_dlc.FIELDS,
-        statuses=pai_dlc.STATUSES,
-        record=pai_dlc.parse_record,
-        sample_record=pai_dlc.sample_record,
+        fields=COMMON_FIELDS | dlc_events.FIELDS,
+        statuses=dlc_events.STATUSES,
+        record=dlc_events.parse_record,
+        sample_record=dlc_events.sample_record,
         options=frozenset({"workspaces", "event_timezone"}),
-        stages=stages.dlc_stages,
+        stages=dlc_stages.dlc_stages,
     ),
 }

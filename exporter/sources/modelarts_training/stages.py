@@ -12,8 +12,6 @@ from exporter.sources.decoding import asked
 from exporter.sources.reading import ordered_stages
 from exporter.sources.times import Number
 
-_FINAL = frozenset({"Succeeded", "Failed", "Stopped"})
-
 
 class _Part(msgspec.Struct):
     name: str = ""
@@ -30,18 +28,7 @@ class _Records(msgspec.Struct):
     running_records: list[_Record] = []
 
 
-class _Period(msgspec.Struct, rename="pascal"):
-    status: str = ""
-    start_time: Number = None
-    end_time: Number = None
-
-
-class _Job(msgspec.Struct, rename="pascal"):
-    status_history: list[_Period] | None = None
-
-
 _RECORDS = msgspec.json.Decoder(_Records, strict=False)
-_JOB = msgspec.json.Decoder(_Job, strict=False)
 
 
 def training_stages(job: Resource) -> Stages:
@@ -53,16 +40,3 @@ def training_stages(job: Resource) -> Stages:
         ordered_stages((part.name, part.start_time, part.end_time) for part in record.stages)
         for record in answer.running_records
     )
-
-
-def dlc_stages(job: Resource) -> Stages:
-    """The states that a DLC job went through. Raises SourceGarbled."""
-    headers = (("x-acs-version", "2020-12-03"), ("x-acs-action", "GetJob"))
-    request = Ask("pai_dlc", f"/api/v1/jobs/{job.id}", headers=headers, permission="paidlc:GetJob")
-    answer = yield from asked(request, _JOB)
-    periods = [period for period in answer.status_history or [] if period.status not in _FINAL]
-    return (ordered_stages((_snake(period.status), period.start_time, period.end_time) for period in periods),)
-
-
-def _snake(status: str) -> str:
-    return "".join(f"_{sign.lower()}" if sign.isupper() and at else sign.lower() for at, sign in enumerate(status))

@@ -15,7 +15,7 @@ from exporter.model.events import Answer, Ask, Event, Found, Life, Millis, Resou
 from exporter.model.protocols import Reading
 from exporter.sources.decoding import Name, asked, garbled, mark, missing, reaches, read_record, read_rows, rows_of
 from exporter.sources.normalize import counted, fingerprint, joined, oldest_first, page
-from exporter.sources.pai_text import parse_zone, text_reader
+from exporter.sources.pai_dlc.text import parse_zone, text_reader
 from exporter.sources.reading import give
 from exporter.sources.scope import Scope
 from exporter.sources.times import BEFORE_ALL, DAY, HOUR, SECOND, Number, ceiling, floor, iso_text, moment, number
