@@ -22,7 +22,7 @@ from exporter.listing import Desk, Listing
 from exporter.mapping.apply import mapper
 from exporter.mapping.catalogue import catalogue
 from exporter.mapping.fold import folder
-from exporter.mapping.packs import Tried, built_in, examine
+from exporter.mapping.loader import Tried, built_in, examine
 from exporter.mapping.rules import Pack
 from exporter.model.errors import ConfigError
 from exporter.model.events import Answer, Ask

@@ -10,7 +10,7 @@ import pytest
 from test_otlp_sample import BEGIN, LAST, SAMPLE, Life
 
 from exporter.config.models import Otlp
-from exporter.mapping.packs import built_in
+from exporter.mapping.loader import built_in
 from exporter.outputs.declared import declared
 from exporter.simulator.trees import tree
 

@@ -7,7 +7,7 @@ from heavy import needs
 
 from exporter.common.yaml_document import parse_document
 from exporter.mapping.catalogue import BUILTIN, catalogue
-from exporter.mapping.packs import load
+from exporter.mapping.loader import load
 from exporter.mapping.rules import Pack
 from exporter.model.events import Event
 from exporter.model.metrics import OTHER, SEVERITIES

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from exporter.common.yaml_document import parse_document
 from exporter.mapping.apply import mapper
 from exporter.mapping.explain import explain
-from exporter.mapping.packs import load
+from exporter.mapping.loader import load
 from exporter.mapping.rules import Pack
 from exporter.mapping.shape import Stop, stopped
 from exporter.model.errors import ConfigError

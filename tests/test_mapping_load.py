@@ -9,7 +9,7 @@ import pytest
 
 from exporter.common.yaml_document import Document, parse_document, read_document
 from exporter.mapping.apply import mapper
-from exporter.mapping.packs import built_in, load
+from exporter.mapping.loader import built_in, load
 from exporter.mapping.rules import Pack, PhaseForm, Process
 from exporter.mapping.schema import MappingFile, mapping_schema
 from exporter.model.errors import ConfigError

@@ -4,7 +4,7 @@ import pytest
 
 from exporter.common.yaml_document import parse_document
 from exporter.mapping.apply import mapper
-from exporter.mapping.packs import load
+from exporter.mapping.loader import load
 from exporter.mapping.rules import Pack
 from exporter.model.events import Event
 from exporter.model.metrics import OTHER, Count, Mapped, Observe, Phase, Set, State

@@ -11,7 +11,7 @@ from exporter.mapping.apply import mapper
 from exporter.mapping.catalogue import BUILTIN, catalogue
 from exporter.mapping.examples import RESOURCE, TARGET, run_examples
 from exporter.mapping.explain import explain
-from exporter.mapping.packs import built_in, load
+from exporter.mapping.loader import built_in, load
 from exporter.mapping.rules import Example, Expectation, Pack
 from exporter.model.events import Event
 from exporter.model.metrics import OTHER, Changes, Mapped, Metric, State

@@ -16,7 +16,7 @@ from exporter.config import Config, SourceOptions, load
 from exporter.config.build import DEFAULT_BUDGET
 from exporter.config.models import Log, Record, Web, Written, WrittenTarget
 from exporter.config.values import read_duration, read_rate, read_size
-from exporter.mapping import packs
+from exporter.mapping import loader as packs
 from exporter.mapping.catalogue import BUILTIN
 from exporter.model.events import Ask, Resource, Window
 from exporter.outputs.declared import declared

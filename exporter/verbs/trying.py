@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from exporter.assembly import examine_packs
-from exporter.mapping.packs import Tried
+from exporter.mapping.loader import Tried
 from exporter.verbs.paper import Paper
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from exporter.common.yaml_document import read_document
 from exporter.mapping.catalogue import BUILTIN, CAUSES, OUTCOMES, catalogue
-from exporter.mapping.packs import built_in, load
+from exporter.mapping.loader import built_in, load
 from exporter.mapping.rules import Pack
 from exporter.model.metrics import OTHER, SEVERITIES, Metric
 from exporter.outputs import selfmetrics

@@ -10,7 +10,7 @@ import yaml
 
 from exporter import assembly
 from exporter.mapping.apply import mapper
-from exporter.mapping.packs import built_in
+from exporter.mapping.loader import built_in
 from exporter.model.events import Answer, Event, Page, Resource, Window
 from exporter.sources import SOURCES
 from exporter.sources.scope import Scope

@@ -17,7 +17,7 @@ from random import Random
 
 from exporter.common.yaml_document import parse_document
 from exporter.mapping.apply import mapper
-from exporter.mapping.packs import load
+from exporter.mapping.loader import load
 from exporter.mapping.rules import Pack
 from exporter.model.events import Event
 from exporter.model.protocols import Map
