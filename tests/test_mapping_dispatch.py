@@ -8,8 +8,8 @@ from exporter.common.yaml_document import parse_document
 from exporter.mapping.apply import mapper
 from exporter.mapping.explain import explain
 from exporter.mapping.loader import load
+from exporter.mapping.patterns.dissect import Stop, stopped
 from exporter.mapping.rules import Pack
-from exporter.mapping.shape import Stop, stopped
 from exporter.model.errors import ConfigError
 from exporter.model.events import Event
 

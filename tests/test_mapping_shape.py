@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.mapping.holes import STOPS, TYPES
+from exporter.mapping.patterns.capture_types import STOPS, TYPES
+from exporter.mapping.patterns.dissect import Shape, fitted, parse_shape, splitter, stopped
 from exporter.mapping.shadow import covers
-from exporter.mapping.shape import Shape, fitted, parse_shape, splitter, stopped
 
 WORD = st.text(st.characters(exclude_characters=STOPS, exclude_categories=["Z", "C"]), min_size=1, max_size=12)
 WHOLE = st.integers(-(10**17), 10**17)

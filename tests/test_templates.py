@@ -10,7 +10,7 @@ from test_mappings import FIELDS, PACKS, RECORDS, STATUSES
 from exporter.common.yaml_document import parse_document, read_document
 from exporter.mapping.apply import mapper
 from exporter.mapping.loader import built_in, load
-from exporter.mapping.shape import parse_shape
+from exporter.mapping.patterns.dissect import parse_shape
 from exporter.mapping.stub import Unread, write_stub
 from exporter.mapping.templates import fold, join
 from exporter.mapping.unmapped import KEPT, SAMPLES, Templates

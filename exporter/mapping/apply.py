@@ -7,10 +7,10 @@ its text the few rules that can fit, and only those are tried. Outcomes that do 
 from collections.abc import Callable, Mapping, Sequence
 
 from exporter.mapping.fill import Base, Place
-from exporter.mapping.narrow import Row, Try, narrow
 from exporter.mapping.outcome import Outcome, compile_outcome, constant
+from exporter.mapping.patterns.decision_tree import Row, Try, narrow
+from exporter.mapping.patterns.dissect import Fit, fitted
 from exporter.mapping.rules import REASON_FIELDS, Pack, Rule, field_of
-from exporter.mapping.shape import Fit, fitted
 from exporter.model.events import Event
 from exporter.model.metrics import OTHER, Mapped
 from exporter.model.protocols import Map

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from exporter.common.yaml_document import Document, Path_
-from exporter.mapping.holes import Kind
+from exporter.mapping.patterns.capture_types import Kind
 from exporter.mapping.rules import REASON_FIELDS
 from exporter.model.metrics import Metric
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from exporter.mapping.patterns.dissect import Stop, stopped
 from exporter.mapping.rules import Pack, Rule, field_of
-from exporter.mapping.shape import Stop, stopped
 from exporter.model.events import Event
 
 

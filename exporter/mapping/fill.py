@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from exporter.mapping.holes import as_number
+from exporter.mapping.patterns.capture_types import as_number
 from exporter.mapping.rules import REASON_FIELDS, Action, Label, field_of
 from exporter.model.events import Event
 from exporter.model.metrics import OTHER

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from exporter.mapping.fill import Base, Numbers, Overflow, Place, bounded, filler, numbers_of
+from exporter.mapping.patterns.dissect import Fit, splitter
 from exporter.mapping.rules import Action, Rule, field_of
-from exporter.mapping.shape import Fit, splitter
 from exporter.model.events import Event
 from exporter.model.metrics import Count, Mapped, Mark, Observe, Phase, Series, Set, Signal, State
 

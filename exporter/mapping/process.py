@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, get_args
 
 from exporter.common.yaml_document import Path_
 from exporter.mapping.context import Context
-from exporter.mapping.holes import TYPES
 from exporter.mapping.names import label_faults
+from exporter.mapping.patterns.capture_types import TYPES
 from exporter.mapping.rules import UNNAMED, PhaseForm, Process, Rule
 from exporter.mapping.schema import PhasePart, ProcessPart
 from exporter.model.metrics import OPEN_PHASES, RUN

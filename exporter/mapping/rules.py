@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
-from exporter.mapping.pattern import Pattern
-from exporter.mapping.shape import Shape
+from exporter.mapping.patterns.dissect import Shape
+from exporter.mapping.patterns.regex import Pattern
 from exporter.model.events import Event
 from exporter.model.metrics import Metric
 from exporter.model.runs import Outcome

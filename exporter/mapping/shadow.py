@@ -6,8 +6,8 @@ that a narrower type refuses, so a shape that fits them all fits whatever the la
 
 from collections.abc import Iterator, Sequence
 
+from exporter.mapping.patterns.dissect import Shape, parse_shape
 from exporter.mapping.rules import Rule
-from exporter.mapping.shape import Shape, parse_shape
 
 _ANY = parse_shape("{text:rest}")
 _ROUNDS = 3

@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from exporter.mapping.patterns.dissect import parse_shape
 from exporter.mapping.rules import Pack
 from exporter.mapping.shadow import covers
-from exporter.mapping.shape import parse_shape
 from exporter.mapping.templates import Template, words
 from exporter.model.events import Event
 

@@ -7,8 +7,8 @@ made from always fits it. Only the beginning of a long text is looked at; a hole
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from exporter.mapping.holes import TYPES
-from exporter.mapping.shape import Hole
+from exporter.mapping.patterns.capture_types import TYPES
+from exporter.mapping.patterns.dissect import Hole
 
 LOOKED_AT = 500  # characters
 MOST_HOLES = 16

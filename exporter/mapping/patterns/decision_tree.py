@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from exporter.mapping.holes import STOPS
-from exporter.mapping.shape import Shape
+from exporter.mapping.patterns.capture_types import STOPS
+from exporter.mapping.patterns.dissect import Shape
 
 Try = Callable[[Any, str, Any], Any]
 """What comes of a text that fits, else ``None``; what stands before and after the text is handed on."""

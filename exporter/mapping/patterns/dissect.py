@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from exporter.mapping.holes import TYPES, Type, Value, as_text
+from exporter.mapping.patterns.capture_types import TYPES, Type, Value, as_text
 
 Then = Callable[[Any, tuple[Value, ...], Any], Any]
 Fit = Callable[[str], tuple[Value, ...] | None]

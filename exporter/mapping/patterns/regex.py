@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import re2
 
-from exporter.mapping.shape import Fit
+from exporter.mapping.patterns.dissect import Fit
 
 
 class Pattern(NamedTuple):
