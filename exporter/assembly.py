@@ -19,8 +19,8 @@ from exporter.config import Config, Filter, SourceOptions, Target
 from exporter.journal import Journal
 from exporter.ledger import Ledger
 from exporter.listing import Desk, Listing
-from exporter.mapping.apply import mapper
 from exporter.mapping.catalogue import catalogue
+from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.fold import folder
 from exporter.mapping.loader import Tried, built_in, examine
 from exporter.mapping.rules import Pack

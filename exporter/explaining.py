@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from exporter.mapping.apply import mapper
+from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.explain import Look, explain
 from exporter.mapping.rules import Pack, Rule
 from exporter.mapping.stub import Unread, write_stub

@@ -13,7 +13,7 @@ import msgspec
 from exporter.assembly import Core, Known, Station, read_known
 from exporter.config import Config, masked
 from exporter.config.check import matches
-from exporter.mapping.apply import mapper
+from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.fold import folder
 from exporter.mapping.process import timeouts as process_timeouts
 from exporter.mapping.rules import Pack

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.common.yaml_document import parse_document
-from exporter.mapping.apply import mapper
+from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.explain import explain
 from exporter.mapping.loader import load
 from exporter.mapping.patterns.dissect import Stop, stopped

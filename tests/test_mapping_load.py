@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from exporter.common.yaml_document import Document, parse_document, read_document
-from exporter.mapping.apply import mapper
+from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.loader import built_in, load
 from exporter.mapping.rules import Pack, PhaseForm, Process
 from exporter.mapping.schema import MappingFile, mapping_schema

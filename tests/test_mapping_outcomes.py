@@ -3,7 +3,7 @@
 import pytest
 
 from exporter.common.yaml_document import parse_document
-from exporter.mapping.apply import mapper
+from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.loader import load
 from exporter.mapping.rules import Pack
 from exporter.model.events import Event

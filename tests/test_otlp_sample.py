@@ -12,8 +12,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from exporter.assembly import examine_packs
 from exporter.journal import Journal
-from exporter.mapping.apply import mapper
 from exporter.mapping.catalogue import BUILTIN
+from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.fold import folder
 from exporter.mapping.rules import Pack
 from exporter.model.events import Answer, Ask, Event, Page, Resource, Window

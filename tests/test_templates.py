@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from test_mappings import FIELDS, PACKS, RECORDS, STATUSES
 
 from exporter.common.yaml_document import parse_document, read_document
-from exporter.mapping.apply import mapper
+from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.loader import built_in, load
 from exporter.mapping.patterns.dissect import parse_shape
 from exporter.mapping.stub import Unread, write_stub

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from exporter.common.changes import Row, Totals, add_changes, changes_from_events, changes_from_signals
-from exporter.mapping.apply import mapper
 from exporter.mapping.catalogue import BUILTIN
+from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.expect import OPEN
 from exporter.mapping.fold import folder, noted
 from exporter.mapping.rules import Example, Expectation, Pack

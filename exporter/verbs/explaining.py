@@ -7,8 +7,8 @@ from typing import Any, Literal, NamedTuple
 from exporter.assembly import examine_packs
 from exporter.common.changes import EVENTS, UNMAPPED
 from exporter.common.series_text import describe_signal, format_series
-from exporter.mapping.apply import mapper
 from exporter.mapping.catalogue import BUILTIN
+from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.explain import Look, explain
 from exporter.mapping.rules import Pack
 from exporter.mapping.stub import Unread, write_stub

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from exporter.mapping.apply import mapper
+from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.rules import Pack
 from exporter.model.errors import UNREADABLE, ConfigError
 from exporter.model.events import Event

@@ -11,8 +11,8 @@ from exporter.client.recorder import Recorded, recorded_files
 from exporter.common.changes import Totals, add_changes, changes_from_signals
 from exporter.common.series_text import format_series
 from exporter.journal import Journal
-from exporter.mapping.apply import mapper
 from exporter.mapping.catalogue import BUILTIN
+from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.fold import folder
 from exporter.mapping.rules import Pack
 from exporter.model.errors import ConfigError, SourceError

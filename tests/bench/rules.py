@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 
 from exporter.common.yaml_document import parse_document
-from exporter.mapping.apply import mapper
+from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.loader import load
 from exporter.mapping.rules import Pack
 from exporter.model.events import Event

@@ -11,7 +11,7 @@ from exporter.common.backoff import backoff
 from exporter.common.clock import SystemClock
 from exporter.common.text import exact
 from exporter.config import Config
-from exporter.mapping.apply import mapper
+from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.fold import folder
 from exporter.mapping.process import timeouts
 from exporter.model.errors import SourceBusy, SourceDown

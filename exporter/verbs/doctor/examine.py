@@ -12,7 +12,7 @@ from exporter.assembly import Account
 from exporter.auth import default_endpoints
 from exporter.client.transport import AiohttpTransport
 from exporter.config import Target
-from exporter.mapping.apply import mapper
+from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.rules import Pack
 from exporter.model.errors import SourceError
 from exporter.model.protocols import Clock

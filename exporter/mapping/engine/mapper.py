@@ -6,8 +6,8 @@ its text the few rules that can fit, and only those are tried. Outcomes that do 
 
 from collections.abc import Callable, Mapping, Sequence
 
-from exporter.mapping.fill import Base, Place
-from exporter.mapping.outcome import Outcome, compile_outcome, constant
+from exporter.mapping.engine.labels import Base, Place
+from exporter.mapping.engine.outcome import Outcome, compile_outcome, constant
 from exporter.mapping.patterns.decision_tree import Row, Try, narrow
 from exporter.mapping.patterns.dissect import Fit, fitted
 from exporter.mapping.rules import REASON_FIELDS, Pack, Rule, field_of

@@ -6,7 +6,7 @@ Pure, but for one bounded memory: where a domain is a number, the first so many 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from exporter.mapping.fill import Base, Numbers, Overflow, Place, bounded, filler, numbers_of
+from exporter.mapping.engine.labels import Base, Numbers, Overflow, Place, bounded, filler, numbers_of
 from exporter.mapping.patterns.dissect import Fit, splitter
 from exporter.mapping.rules import Action, Rule, field_of
 from exporter.model.events import Event
