@@ -21,9 +21,9 @@ from exporter.ledger import Ledger
 from exporter.listing import Desk, Listing
 from exporter.mapping.catalogue import catalogue
 from exporter.mapping.engine.mapper import mapper
-from exporter.mapping.fold import folder
 from exporter.mapping.loader import Tried, built_in, examine
 from exporter.mapping.rules import Pack
+from exporter.mapping.runs.reducer import folder
 from exporter.model.errors import ConfigError
 from exporter.model.events import Answer, Ask
 from exporter.model.metrics import Catalogue

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from exporter.common.yaml_document import parse_document
-from exporter.mapping.fold import folder
 from exporter.mapping.loader import load
+from exporter.mapping.runs.reducer import folder
 from exporter.model.events import Resource
 from exporter.model.metrics import Count, Observe, Phase, Set
 from exporter.model.runs import Folded, Note, Runs, SpanEvent, Stage, View

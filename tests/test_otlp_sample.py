@@ -14,8 +14,8 @@ from exporter.assembly import examine_packs
 from exporter.journal import Journal
 from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.engine.mapper import mapper
-from exporter.mapping.fold import folder
 from exporter.mapping.rules import Pack
+from exporter.mapping.runs.reducer import folder
 from exporter.model.events import Answer, Ask, Event, Page, Resource, Window
 from exporter.model.metrics import Exemplar, Series
 from exporter.model.runs import View

@@ -20,7 +20,7 @@ from vendor import Vendor, watching
 
 from exporter.ledger import Ledger
 from exporter.mapping.catalogue import catalogue as catalogued
-from exporter.mapping.fold import folder
+from exporter.mapping.runs.reducer import folder
 from exporter.model.metrics import Catalogue, Changes, Count, Mapped, Metric, Moment, Observed, Phase, Series
 from exporter.model.runs import Folded, Note, Runs, SpanEvent, View
 from exporter.model.state import Restored

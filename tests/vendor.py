@@ -13,8 +13,8 @@ from exporter.journal import Journal
 from exporter.ledger import Ledger
 from exporter.listing import Desk, Listing
 from exporter.mapping.catalogue import BUILTIN, catalogue
-from exporter.mapping.fold import folder
 from exporter.mapping.rules import Pack
+from exporter.mapping.runs.reducer import folder
 from exporter.model.errors import SourceError, SourceGarbled
 from exporter.model.events import Answer, Ask, Event, Found, Millis, Page, Resource, Window
 from exporter.model.metrics import Mapped, Series

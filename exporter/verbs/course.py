@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from exporter.mapping.fold import folder, noted
 from exporter.mapping.rules import Pack
+from exporter.mapping.runs.reducer import folder, noted
 from exporter.model.events import Event, Millis
 from exporter.model.metrics import Mapped
 from exporter.model.runs import OpenSpan, Runs, Span, View

@@ -13,8 +13,8 @@ from exporter.common.series_text import format_series
 from exporter.journal import Journal
 from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.engine.mapper import mapper
-from exporter.mapping.fold import folder
 from exporter.mapping.rules import Pack
+from exporter.mapping.runs.reducer import folder
 from exporter.model.errors import ConfigError, SourceError
 from exporter.model.events import Answer, Event, Page, Resource, Window
 from exporter.model.metrics import Metric, Series

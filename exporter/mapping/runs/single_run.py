@@ -4,9 +4,9 @@ from collections.abc import Collection
 
 import msgspec
 
-from exporter.mapping.book import MOST_OPEN, Book, End, Where
-from exporter.mapping.phases import Phases
 from exporter.mapping.rules import Process
+from exporter.mapping.runs.base import MOST_OPEN, Book, End, Where
+from exporter.mapping.runs.open_phases import Phases
 from exporter.model.events import Millis
 from exporter.model.metrics import OPEN_PHASES, RUN, Phase
 from exporter.model.runs import Note, OpenRun, OpenSpan, Runs, Stage, View

@@ -23,10 +23,10 @@ Notes may come in any order within one fold: they are taken by time, at the same
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from exporter.mapping.book import Book, Where
 from exporter.mapping.rules import Pack
-from exporter.mapping.separate import SeparateRuns
-from exporter.mapping.single import SingleRun
+from exporter.mapping.runs.base import Book, Where
+from exporter.mapping.runs.parallel_runs import SeparateRuns
+from exporter.mapping.runs.single_run import SingleRun
 from exporter.model.events import Event, Millis
 from exporter.model.metrics import Mapped
 from exporter.model.protocols import Fold

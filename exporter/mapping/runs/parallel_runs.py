@@ -1,6 +1,6 @@
 """A process whose parts stand for themselves: operations of a cluster side by side, incidents of a pool. Pure."""
 
-from exporter.mapping.book import MOST_OPEN, Book, End
+from exporter.mapping.runs.base import MOST_OPEN, Book, End
 from exporter.model.metrics import OPEN_PHASES, OTHER, RUN, Phase
 from exporter.model.runs import ClosedRun, Note, OpenRun, OpenSpan
 
