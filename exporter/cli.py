@@ -171,7 +171,7 @@ def schema(
 ) -> None:
     """Prints the JSON Schema by which an editor completes and checks a file."""
     from exporter.config import json_schema
-    from exporter.mapping.schema import mapping_schema
+    from exporter.mapping.syntax.schema import mapping_schema
 
     print(json.dumps(json_schema() if of is Schema.config else mapping_schema(), indent=2, ensure_ascii=False))
 

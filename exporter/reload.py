@@ -14,9 +14,9 @@ from exporter.assembly import Core, Known, Station, read_known
 from exporter.config import Config, masked
 from exporter.config.check import matches
 from exporter.mapping.engine.mapper import mapper
-from exporter.mapping.process import timeouts as process_timeouts
 from exporter.mapping.rules import Pack
 from exporter.mapping.runs.reducer import folder
+from exporter.mapping.syntax.process import timeouts as process_timeouts
 from exporter.model.errors import ConfigError
 from exporter.model.metrics import Changes, Moment, Series
 from exporter.model.protocols import Fold, Map

@@ -72,8 +72,8 @@ NEIGHBOURS: list[set[str]] = [
 OWN_WRITING = {
     "common/yaml_document.py",
     "mapping/patterns/dissect.py",
-    "mapping/names.py",
-    "mapping/expect.py",
+    "mapping/syntax/declarations.py",
+    "mapping/syntax/embedded_tests.py",
     "store/place.py",
     "simulator/events.py",
 }

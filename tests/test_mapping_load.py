@@ -11,7 +11,7 @@ from exporter.common.yaml_document import Document, parse_document, read_documen
 from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.loader import built_in, load
 from exporter.mapping.rules import Pack, PhaseForm, Process
-from exporter.mapping.schema import MappingFile, mapping_schema
+from exporter.mapping.syntax.schema import MappingFile, mapping_schema
 from exporter.model.errors import ConfigError
 from exporter.model.events import Event
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from exporter.mapping.patterns.capture_types import STOPS, TYPES
 from exporter.mapping.patterns.dissect import Shape, fitted, parse_shape, splitter, stopped
-from exporter.mapping.shadow import covers
+from exporter.mapping.syntax.reachability import covers
 
 WORD = st.text(st.characters(exclude_characters=STOPS, exclude_categories=["Z", "C"]), min_size=1, max_size=12)
 WHOLE = st.integers(-(10**17), 10**17)

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from exporter.common.changes import Row, Totals, add_changes, changes_from_events, changes_from_signals
 from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.engine.mapper import mapper
-from exporter.mapping.expect import OPEN
 from exporter.mapping.rules import Example, Expectation, Pack
 from exporter.mapping.runs.reducer import folder, noted
+from exporter.mapping.syntax.embedded_tests import OPEN
 from exporter.model.errors import UNREADABLE
 from exporter.model.events import Event
 from exporter.model.metrics import Mapped, Metric

@@ -9,16 +9,16 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from exporter.common.yaml_document import Document
-from exporter.mapping.agree import check_domains, check_metrics, check_reach
-from exporter.mapping.build import build_rules
 from exporter.mapping.catalogue import BUILTIN
-from exporter.mapping.context import Context
 from exporter.mapping.examples import Failure, Record, run_examples
-from exporter.mapping.expect import build_examples
-from exporter.mapping.process import Declared, check_processes, check_steps, merge_processes, read_process
 from exporter.mapping.rules import REASON_FIELDS, Example, Pack, Rule
-from exporter.mapping.schema import MappingFile, read_mapping
-from exporter.mapping.tables import own_metrics, read_severity, read_vocab
+from exporter.mapping.syntax.compile_rules import build_rules
+from exporter.mapping.syntax.consistency import check_domains, check_metrics, check_reach
+from exporter.mapping.syntax.context import Context
+from exporter.mapping.syntax.declarations import own_metrics, read_severity, read_vocab
+from exporter.mapping.syntax.embedded_tests import build_examples
+from exporter.mapping.syntax.process import Declared, check_processes, check_steps, merge_processes, read_process
+from exporter.mapping.syntax.schema import MappingFile, read_mapping
 from exporter.model.errors import ConfigError
 from exporter.model.metrics import SEVERITIES, Metric
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from exporter.mapping.patterns.dissect import parse_shape
 from exporter.mapping.rules import Pack
-from exporter.mapping.shadow import covers
+from exporter.mapping.syntax.reachability import covers
 from exporter.mapping.templates import Template, words
 from exporter.model.events import Event
 

@@ -15,7 +15,7 @@ import msgspec
 
 from exporter import __version__, assembly
 from exporter.config import Config, load
-from exporter.mapping.process import timeouts
+from exporter.mapping.syntax.process import timeouts
 from exporter.model.errors import SourceError
 from exporter.model.metrics import Changes, Moment
 from exporter.model.telemetry import Fact, Loaded, PollFailed

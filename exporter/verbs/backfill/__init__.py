@@ -12,8 +12,8 @@ from exporter.common.clock import SystemClock
 from exporter.common.text import exact
 from exporter.config import Config
 from exporter.mapping.engine.mapper import mapper
-from exporter.mapping.process import timeouts
 from exporter.mapping.runs.reducer import folder
+from exporter.mapping.syntax.process import timeouts
 from exporter.model.errors import SourceBusy, SourceDown
 from exporter.model.events import Answer, Ask, Resource
 from exporter.model.metrics import Changes, Moment

@@ -7,9 +7,9 @@ from typing import Literal, NamedTuple
 
 from exporter.common.yaml_document import Path_
 from exporter.mapping.catalogue import BUILTIN, OPEN, RUNS
-from exporter.mapping.context import Context, Names
 from exporter.mapping.rules import Action, Called, Label, Step
-from exporter.mapping.schema import ActionPart
+from exporter.mapping.syntax.context import Context, Names
+from exporter.mapping.syntax.schema import ActionPart
 from exporter.model.metrics import OPEN_PHASES, RUN, Kind, Metric
 
 Verb = Literal["count", "set", "state", "observe"]

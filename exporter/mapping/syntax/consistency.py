@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from exporter.mapping.context import Context
 from exporter.mapping.rules import Rule
-from exporter.mapping.shadow import shadowed
+from exporter.mapping.syntax.context import Context
+from exporter.mapping.syntax.reachability import shadowed
 from exporter.model.metrics import Metric
 
 _MEANING = {"kind": "type", "help": "help", "labels": "labels", "buckets": "buckets"}

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
 from exporter.common.yaml_document import Path_
-from exporter.mapping.context import Context
 from exporter.mapping.rules import Example, Expectation
-from exporter.mapping.schema import ExamplePart
+from exporter.mapping.syntax.context import Context
+from exporter.mapping.syntax.schema import ExamplePart
 from exporter.model.metrics import Metric
 
 _LINE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(?:\{(.*)\})?\s+(\+?)(-?[0-9]+(?:\.[0-9]+)?)")

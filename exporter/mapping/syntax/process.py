@@ -5,11 +5,11 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple, get_args
 
 from exporter.common.yaml_document import Path_
-from exporter.mapping.context import Context
-from exporter.mapping.names import label_faults
 from exporter.mapping.patterns.capture_types import TYPES
 from exporter.mapping.rules import UNNAMED, PhaseForm, Process, Rule
-from exporter.mapping.schema import PhasePart, ProcessPart
+from exporter.mapping.syntax.context import Context
+from exporter.mapping.syntax.declarations import label_faults
+from exporter.mapping.syntax.schema import PhasePart, ProcessPart
 from exporter.model.metrics import OPEN_PHASES, RUN
 from exporter.model.runs import Outcome
 

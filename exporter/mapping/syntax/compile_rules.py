@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from exporter.common.yaml_document import Document, Path_
-from exporter.mapping.actions import Draft, build_action
-from exporter.mapping.context import Context, Names
 from exporter.mapping.patterns.capture_types import Kind
 from exporter.mapping.patterns.dissect import Shape, parse_shape
 from exporter.mapping.patterns.regex import Pattern, parse_pattern
 from exporter.mapping.rules import Action, Called, Rule, Step
-from exporter.mapping.schema import RulePart
-from exporter.mapping.shadow import covers
+from exporter.mapping.syntax.actions import Draft, build_action
+from exporter.mapping.syntax.context import Context, Names
+from exporter.mapping.syntax.reachability import covers
+from exporter.mapping.syntax.schema import RulePart
 from exporter.model.metrics import SEVERITIES
 
 
