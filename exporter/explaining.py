@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from exporter.mapping.authoring.explain import Look, explain
+from exporter.mapping.authoring.rule_stub import Unread, write_stub
+from exporter.mapping.authoring.unmapped import Folded
 from exporter.mapping.engine.mapper import mapper
-from exporter.mapping.explain import Look, explain
 from exporter.mapping.rules import Pack, Rule
-from exporter.mapping.stub import Unread, write_stub
-from exporter.mapping.unmapped import Folded
 from exporter.model.errors import UNREADABLE
 from exporter.model.events import Event
 from exporter.sources import SOURCES

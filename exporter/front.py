@@ -11,7 +11,7 @@ from exporter.config.problems import dotted
 from exporter.config.show import leaves
 from exporter.explaining import Packs, explained, record_of, rules, unmapped
 from exporter.health import Health
-from exporter.mapping.unmapped import Templates
+from exporter.mapping.authoring.unmapped import Templates
 from exporter.model.events import Resource
 from exporter.model.telemetry import Fact
 from exporter.outputs.selfmetrics import SelfMetrics

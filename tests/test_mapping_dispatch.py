@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.common.yaml_document import parse_document
+from exporter.mapping.authoring.explain import explain
 from exporter.mapping.engine.mapper import mapper
-from exporter.mapping.explain import explain
 from exporter.mapping.loader import load
 from exporter.mapping.patterns.dissect import Stop, stopped
 from exporter.mapping.rules import Pack

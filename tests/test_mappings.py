@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from exporter.common.yaml_document import read_document
+from exporter.mapping.authoring.explain import explain
+from exporter.mapping.authoring.run_tests import RESOURCE, TARGET, run_examples
 from exporter.mapping.catalogue import BUILTIN, catalogue
 from exporter.mapping.engine.mapper import mapper
-from exporter.mapping.examples import RESOURCE, TARGET, run_examples
-from exporter.mapping.explain import explain
 from exporter.mapping.loader import built_in, load
 from exporter.mapping.rules import Example, Expectation, Pack
 from exporter.model.events import Event

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from test_mappings import FIELDS, PACKS, RECORDS, STATUSES
 
 from exporter.common.yaml_document import parse_document, read_document
+from exporter.mapping.authoring.rule_stub import Unread, write_stub
+from exporter.mapping.authoring.templates import fold, join
+from exporter.mapping.authoring.unmapped import KEPT, SAMPLES, Templates
 from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.loader import built_in, load
 from exporter.mapping.patterns.dissect import parse_shape
-from exporter.mapping.stub import Unread, write_stub
-from exporter.mapping.templates import fold, join
-from exporter.mapping.unmapped import KEPT, SAMPLES, Templates
 from exporter.model.telemetry import Loaded, Unmapped
 from exporter.sources import SOURCES
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from starlette.routing import Route
 
-from exporter.mapping import unmapped
+from exporter.mapping.authoring import unmapped
 from exporter.web import answers, gate, recent, serve, stream
 from exporter.web.api import BASE, Api
 from exporter.web.board import Board

@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from exporter.common.yaml_document import Document
+from exporter.mapping.authoring.run_tests import Failure, Record, run_examples
 from exporter.mapping.catalogue import BUILTIN
-from exporter.mapping.examples import Failure, Record, run_examples
 from exporter.mapping.rules import REASON_FIELDS, Example, Pack, Rule
 from exporter.mapping.syntax.compile_rules import build_rules
 from exporter.mapping.syntax.consistency import check_domains, check_metrics, check_reach

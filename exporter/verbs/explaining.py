@@ -7,12 +7,12 @@ from typing import Any, Literal, NamedTuple
 from exporter.assembly import examine_packs
 from exporter.common.changes import EVENTS, UNMAPPED
 from exporter.common.series_text import describe_signal, format_series
+from exporter.mapping.authoring.explain import Look, explain
+from exporter.mapping.authoring.rule_stub import Unread, write_stub
+from exporter.mapping.authoring.templates import fold
 from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.engine.mapper import mapper
-from exporter.mapping.explain import Look, explain
 from exporter.mapping.rules import Pack
-from exporter.mapping.stub import Unread, write_stub
-from exporter.mapping.templates import fold
 from exporter.model.errors import ConfigError
 from exporter.model.metrics import Count, Mapped, Phase, Signal
 from exporter.sources import SOURCES

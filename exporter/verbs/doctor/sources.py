@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from exporter.common.text import ago, lasting
-from exporter.mapping.templates import fold
+from exporter.mapping.authoring.templates import fold
 from exporter.model.errors import KeysRefused, SourceError, SourceGone
 from exporter.model.events import Event, Resource
 from exporter.model.protocols import Map

@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from exporter.mapping.authoring.templates import Template, words
 from exporter.mapping.patterns.dissect import parse_shape
 from exporter.mapping.rules import Pack
 from exporter.mapping.syntax.reachability import covers
-from exporter.mapping.templates import Template, words
 from exporter.model.events import Event
 
 _MOST_WORDS, _SHOWN = 4, 60

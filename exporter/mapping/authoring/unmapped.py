@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from exporter.mapping.templates import LOOKED_AT, Template, fold, join
+from exporter.mapping.authoring.templates import LOOKED_AT, Template, fold, join
 from exporter.model.telemetry import Fact, Loaded, Unmapped
 
 MOST, SAMPLES = 200, 3  # templates, and texts of each, that are kept
