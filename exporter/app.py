@@ -23,7 +23,7 @@ from exporter.outputs.otlp import Courier
 from exporter.outputs.prometheus import Prometheus
 from exporter.outputs.pusher import Pusher
 from exporter.outputs.selfmetrics import SelfMetrics
-from exporter.poller import Poller
+from exporter.pipeline.poller import Poller
 from exporter.reload import Reload, hashes, timeouts
 from exporter.web.guard import Guard
 from exporter.web.serve import listen, serve

@@ -13,12 +13,8 @@ from exporter.client.budget import Bucket
 from exporter.client.fetcher import CONNECT, Fetcher, Route
 from exporter.client.recorder import Recorder
 from exporter.client.transport import AiohttpTransport, Sender
-from exporter.collect import Collector, Habits
 from exporter.common.yaml_document import Document, read_document
 from exporter.config import Config, Filter, SourceOptions, Target
-from exporter.journal import Journal
-from exporter.ledger import Ledger
-from exporter.listing import Desk, Listing
 from exporter.mapping.catalogue import catalogue
 from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.loader import Tried, built_in, examine
@@ -38,9 +34,14 @@ from exporter.outputs.prometheus import Prometheus
 from exporter.outputs.pusher import Pusher
 from exporter.outputs.traces import Traces
 from exporter.outputs.wire import Wire
-from exporter.poller import Pace, Poller
-from exporter.roster import Pick, Roster
-from exporter.schedule import Rhythm
+from exporter.pipeline.collector import Collector, Habits
+from exporter.pipeline.committer import Ledger
+from exporter.pipeline.context import Desk
+from exporter.pipeline.discovery import Listing
+from exporter.pipeline.inventory import Pick, Roster
+from exporter.pipeline.poller import Pace, Poller
+from exporter.pipeline.run_tracker import Journal
+from exporter.pipeline.scheduler import Rhythm
 from exporter.sources import SOURCES
 from exporter.sources.scope import Scope
 from exporter.store import open_store

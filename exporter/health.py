@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from exporter.model.protocols import Clock
 from exporter.model.telemetry import Asked, Fact
-from exporter.poller import Poller
+from exporter.pipeline.poller import Poller
 
 SILENCE = 900.0  # seconds after which a loop that should have tried, and did not, counts as stopped
 FIRST_ROUND = 20.0  # seconds that readiness waits for the first poll of every source

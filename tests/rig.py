@@ -22,7 +22,7 @@ from exporter.model.protocols import Store
 from exporter.model.state import Commit
 from exporter.model.telemetry import Fact
 from exporter.outputs.selfmetrics import SelfMetrics
-from exporter.poller import Poller
+from exporter.pipeline.poller import Poller
 from exporter.reload import Reload
 from exporter.simulator import Cloud, configuration
 from exporter.simulator.server import app

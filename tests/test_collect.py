@@ -9,13 +9,13 @@ import pytest
 from clocks import ManualClock
 from vendor import GRACE, HOUR, PLACE, Vendor, watching
 
-from exporter.collect import SLICE
 from exporter.mapping.catalogue import BUILTIN
 from exporter.model.errors import SourceDown, SourceGarbled, SourceGone
 from exporter.model.events import Event, Window
 from exporter.model.metrics import Mapped
 from exporter.model.telemetry import Contacted, Discovered, Noted, PollDone, Records
-from exporter.roster import MISSING_LISTINGS, Pick
+from exporter.pipeline.collector import SLICE
+from exporter.pipeline.inventory import MISSING_LISTINGS, Pick
 
 DOWN = SourceDown("no answer")
 

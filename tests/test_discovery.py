@@ -10,9 +10,9 @@ from clocks import ManualClock
 from test_sources import NOW, Heard, drive
 from vendor import Vendor, watching
 
-from exporter.listing import WHOLE
 from exporter.model.events import Ask
-from exporter.roster import Pick
+from exporter.pipeline.discovery import WHOLE
+from exporter.pipeline.inventory import Pick
 from exporter.sources import SOURCES
 from exporter.sources.scope import Scope
 

@@ -8,7 +8,6 @@ import pytest
 from clocks import ManualClock
 from test_zero_hold import scrape
 
-from exporter.ledger import LARGEST, Ledger
 from exporter.mapping.catalogue import catalogue
 from exporter.model.errors import StoreError
 from exporter.model.events import Event
@@ -17,6 +16,7 @@ from exporter.model.protocols import Outbox
 from exporter.model.state import RECORD, Commit, Restored, Watch
 from exporter.model.telemetry import Fact, Full
 from exporter.outputs.prometheus import Prometheus
+from exporter.pipeline.committer import LARGEST, Ledger
 from exporter.store import open_store
 
 A, B, C = (Watch("t", "s", name) for name in "abc")

@@ -7,7 +7,7 @@ from clocks import ManualClock
 from vendor import Vendor, watching
 
 from exporter.model.telemetry import PollDone
-from exporter.schedule import Agenda, Entry
+from exporter.pipeline.scheduler import Agenda, Entry
 
 WATCHES = 10_000
 INTERVAL, LONGEST = 30.0, 300.0

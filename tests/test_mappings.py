@@ -15,8 +15,8 @@ from exporter.mapping.loader import built_in, load
 from exporter.mapping.rules import Example, Expectation, Pack
 from exporter.model.events import Event
 from exporter.model.metrics import OTHER, Changes, Mapped, Metric, State
+from exporter.pipeline.counting import Context, History, tally
 from exporter.sources import SOURCES
-from exporter.tally import Context, History, tally
 
 STATUSES = {name: kind.statuses for name, kind in SOURCES.items()}
 FIELDS = {name: kind.fields for name, kind in SOURCES.items()}

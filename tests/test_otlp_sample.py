@@ -11,7 +11,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from exporter.assembly import examine_packs
-from exporter.journal import Journal
 from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.rules import Pack
@@ -22,10 +21,11 @@ from exporter.model.runs import View
 from exporter.outputs.origin import Origin
 from exporter.outputs.parcels import encoder
 from exporter.outputs.traces import Traces
+from exporter.pipeline.counting import Context, History, tally
+from exporter.pipeline.run_tracker import Journal
 from exporter.simulator.trees import tree
 from exporter.sources.modelarts_service.events import ModelArtsService
 from exporter.sources.scope import Scope
-from exporter.tally import Context, History, tally
 
 SAMPLE = json.loads((Path(__file__).parent / "data/modelarts_service/sample.json").read_text("utf-8"))
 SERVICE, BEGIN = SAMPLE["service_id"], SAMPLE["events"][0]["occur_time"]

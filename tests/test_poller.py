@@ -14,8 +14,8 @@ from exporter.health import FIRST_ROUND, SILENCE, Health
 from exporter.model.errors import SourceBusy, SourceDenied, SourceDown, SourceGone, StoreError
 from exporter.model.state import Commit
 from exporter.model.telemetry import Asked, PollDone, PollFailed
-from exporter.poller import READERS, Poller
-from exporter.schedule import DENIED_WAIT, STALE_HANDICAP
+from exporter.pipeline.poller import READERS, Poller
+from exporter.pipeline.scheduler import DENIED_WAIT, STALE_HANDICAP
 
 DOWN = SourceDown("no answer")
 

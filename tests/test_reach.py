@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from vendor import HOUR, Vendor, watching
 
 from exporter.model.state import Progress, Watch
-from exporter.reach import DAY, Reach
-from exporter.roster import MISSING_LISTINGS
+from exporter.pipeline.inventory import MISSING_LISTINGS
+from exporter.pipeline.read_window import DAY, Reach
 
 A_DAY = 86_400.0
 SHORT: dict[str, Any] = {"remember": 3 * A_DAY, "reconcile": 6 * HOUR}

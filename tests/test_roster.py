@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from exporter.model.events import Millis, Resource
 from exporter.model.state import Progress
-from exporter.roster import MISSING_LISTINGS, Pick, Roster
+from exporter.pipeline.inventory import MISSING_LISTINGS, Pick, Roster
 
 HOUR = 3_600_000
 GRACE = 900.0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from exporter.client.budget import Bucket
 from exporter.model.errors import SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled, SourceGone
 from exporter.model.events import Resource
-from exporter.schedule import Agenda, Rhythm, patience
+from exporter.pipeline.scheduler import Agenda, Rhythm, patience
 
 DRAWS = [random.Random(seed) for seed in range(200)]
 

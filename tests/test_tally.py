@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from exporter.common.changes import histogram_growth, keep_newer
 from exporter.model.events import Event
 from exporter.model.metrics import Changes, Count, Mapped, Metric, Moment, Observe, Observed, Series, Set, Signal, State
-from exporter.tally import Context, History, Tallied, counted, tally
+from exporter.pipeline.counting import Context, History, Tallied, counted, tally
 
 CONTACT = 1_790_000_000_000
 BEFORE, AFTER = CONTACT - 1, CONTACT + 1

@@ -8,10 +8,6 @@ from typing import Any, TypeVar
 import msgspec
 from clocks import ManualClock
 
-from exporter.collect import Collector, Habits
-from exporter.journal import Journal
-from exporter.ledger import Ledger
-from exporter.listing import Desk, Listing
 from exporter.mapping.catalogue import BUILTIN, catalogue
 from exporter.mapping.rules import Pack
 from exporter.mapping.runs.reducer import folder
@@ -22,9 +18,14 @@ from exporter.model.protocols import Reading, Store
 from exporter.model.state import Commit, Progress
 from exporter.model.telemetry import Fact
 from exporter.outputs.prometheus import Prometheus
-from exporter.poller import Pace, Poller
-from exporter.roster import Pick, Roster
-from exporter.schedule import Rhythm
+from exporter.pipeline.collector import Collector, Habits
+from exporter.pipeline.committer import Ledger
+from exporter.pipeline.context import Desk
+from exporter.pipeline.discovery import Listing
+from exporter.pipeline.inventory import Pick, Roster
+from exporter.pipeline.poller import Pace, Poller
+from exporter.pipeline.run_tracker import Journal
+from exporter.pipeline.scheduler import Rhythm
 from exporter.sources.normalize import fingerprint
 from exporter.sources.reading import ask, give
 from exporter.store import open_store

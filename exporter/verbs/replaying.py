@@ -10,7 +10,6 @@ from exporter.assembly import examine_packs
 from exporter.client.recorder import Recorded, recorded_files
 from exporter.common.changes import Totals, add_changes, changes_from_signals
 from exporter.common.series_text import format_series
-from exporter.journal import Journal
 from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.rules import Pack
@@ -20,9 +19,10 @@ from exporter.model.events import Answer, Event, Page, Resource, Window
 from exporter.model.metrics import Metric, Series
 from exporter.model.protocols import Map
 from exporter.model.runs import View
+from exporter.pipeline.counting import Context, History, tally
+from exporter.pipeline.run_tracker import Journal
 from exporter.sources import SOURCES
 from exporter.sources.scope import Scope
-from exporter.tally import Context, History, tally
 from exporter.verbs.paper import Paper
 
 Values = dict[str, float]

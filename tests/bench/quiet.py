@@ -9,7 +9,7 @@ from pathlib import Path
 import uvloop
 
 from exporter import assembly
-from exporter.schedule import Agenda
+from exporter.pipeline.scheduler import Agenda
 
 from .flow import Standing, configured, flow, make_turns
 from .machine import CORES

@@ -18,7 +18,7 @@ from exporter.model.errors import SourceBusy, SourceDown
 from exporter.model.events import Answer, Ask, Resource
 from exporter.model.metrics import Changes, Moment
 from exporter.model.protocols import Clock
-from exporter.roster import Roster
+from exporter.pipeline.inventory import Roster
 from exporter.sources import SOURCES
 from exporter.sources.scope import Scope
 from exporter.verbs.backfill.course import Meaning, course

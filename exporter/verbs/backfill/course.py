@@ -6,12 +6,12 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.common.changes import changes_from_signals
-from exporter.journal import Journal
 from exporter.model.events import Event, Millis, Resource
 from exporter.model.metrics import Changes, Metric
 from exporter.model.protocols import Fold, Map
 from exporter.model.runs import Stage, View
-from exporter.tally import Context, History, tally
+from exporter.pipeline.counting import Context, History, tally
+from exporter.pipeline.run_tracker import Journal
 from exporter.verbs.backfill.gather import Attempts, Past
 from exporter.verbs.backfill.span import Span
 

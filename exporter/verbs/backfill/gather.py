@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from exporter.conversation import converse, learn
 from exporter.model.errors import SourceError
 from exporter.model.events import Answer, Ask, Event, Found, Millis, Page, Resource, Window
 from exporter.model.protocols import Source
 from exporter.model.runs import Stage
-from exporter.roster import Roster
+from exporter.pipeline.driver import converse, learn
+from exporter.pipeline.inventory import Roster
 from exporter.sources import Kind
 from exporter.verbs.backfill.span import Span
 

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 from exporter.assembly import pick
 from exporter.config import SourceOptions
-from exporter.conversation import converse, learn
 from exporter.model.errors import SourceError
 from exporter.model.events import Answer, Ask, Found, Millis, Page, Resource, Window
 from exporter.model.protocols import Map, Source
-from exporter.roster import Roster
+from exporter.pipeline.driver import converse, learn
+from exporter.pipeline.inventory import Roster
 from exporter.sources import Kind
 from exporter.sources.scope import Scope
 from exporter.verbs.doctor.findings import Finding, Place, refusal

@@ -8,14 +8,56 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from exporter.common.changes import Row
-from exporter.exemplars import exemplars
-from exporter.model.events import Millis
-from exporter.model.metrics import Exemplar, Series, Signal
+from exporter.common.changes import BY_RESOURCE, EVENTS, Row
+from exporter.model.errors import SourceError
+from exporter.model.events import Millis, Resource
+from exporter.model.metrics import Exemplar, Observe, Series, Signal
 from exporter.model.protocols import Encode, Fold, Locate
-from exporter.model.runs import Folded, Note, OpenSpan, Parcel, Runs, SpanEvent, View
+from exporter.model.runs import Folded, Note, OpenSpan, Parcel, Runs, SpanEvent, Stage, View
 from exporter.model.state import Watch
-from exporter.model.telemetry import RunsMoved
+from exporter.model.telemetry import Noted, RunsMoved
+from exporter.pipeline.context import Desk
+from exporter.pipeline.driver import learn
+
+# Which spans stand for what counters and histograms have just counted: the last of each series, for who looks at a graph.
+
+
+TROUBLE = ("warning", "error")  # only these lead anybody to a trace
+RUN_TOOK, PHASE_TOOK = "platform_run_duration_seconds", "platform_phase_duration_seconds"
+
+
+def exemplars(
+    target: str, source: str, resource: str, folded: Folded, locate: Locate
+) -> dict[Series, tuple[Exemplar, ...]]:
+    """What a complete read gives the events and durations that it counted."""
+    found: dict[Series, list[Exemplar]] = {}
+    for series, exemplar in _durations(folded, locate):
+        found.setdefault(series, []).append(exemplar)
+    newest = dict(_events(target, source, resource, folded, locate))  # they come in the order of their time
+    return {series: tuple(some) for series, some in found.items()} | {series: (one,) for series, one in newest.items()}
+
+
+def _events(
+    target: str, source: str, resource: str, folded: Folded, locate: Locate
+) -> Iterator[tuple[Series, Exemplar]]:
+    for told in folded.told:
+        event = told.event
+        if told.news and told.span is not None and event.severity in TROUBLE:
+            exemplar = Exemplar(*locate(resource, *told.span), 1.0, event.at)
+            yield (EVENTS, (target, source, event.severity, event.reason)), exemplar
+            yield (BY_RESOURCE, (target, source, resource, event.severity)), exemplar
+
+
+def _durations(folded: Folded, locate: Locate) -> Iterator[tuple[Series, Exemplar]]:
+    """Of the spans whose durations were counted: not of one whose begin was only inferred, or that is no news."""
+    counted = {(signal.series, signal.value) for signal in folded.signals if isinstance(signal, Observe)}
+    for span in folded.spans:
+        value, place = (span.end - span.start) / 1000, (span.target, span.source)
+        for series in ((RUN_TOOK, (*place, span.outcome)), (PHASE_TOOK, (*place, span.name, span.outcome))):
+            if (series, value) in counted:
+                ids = locate(span.resource, span.run, span.attempt, span.role)
+                yield series, Exemplar(*ids, value, span.end)
+
 
 _write = msgspec.msgpack.Encoder().encode
 _read_note, _read_runs = msgspec.msgpack.Decoder(list[Note]).decode, msgspec.msgpack.Decoder(Runs).decode
@@ -133,3 +175,44 @@ def _open(runs: Runs) -> Iterator[OpenSpan]:
     for run in runs.open.values():
         yield run.span
         yield from run.phases
+
+
+# Asks for the vendor's own record of runs, where it keeps one, when a run may have moved; without it, texts tell.
+
+
+Record = tuple[tuple[Stage, ...], ...]
+"""The stages of each attempt, the newest last."""
+
+
+class Attempts:
+    """What the vendor of one source says of runs. ``None`` of ``Desk.stages``: it says nothing."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._seen: dict[str, str] = {}
+        self._learned: dict[str, Record] = {}
+        self._failed = False
+
+    def due(self, resource: Resource, *, turns: bool) -> bool:
+        """Whether to ask: an event told of a phase, or the state of the resource is another one than when it was asked."""
+        return self._desk.stages is not None and (turns or self._seen.get(resource.id) != resource.status)
+
+    async def ask(self, resource: Resource) -> None:
+        """Asks; that it cannot be learned is told once."""
+        assert self._desk.stages is not None, "asked only where there is something to ask"
+        self._seen[resource.id] = resource.status
+        try:
+            self._learned[resource.id] = await learn(self._desk.stages(resource), self._desk.ask)
+        except SourceError as error:
+            if not self._failed:
+                said = f"{self._desk.target}/{self._desk.source}: phases come from event texts alone: {error}"
+                self._desk.tell(Noted(said, warning=True))
+            self._failed = True
+
+    def take(self, resource: str) -> Record:
+        """What was learned and not taken yet."""
+        return self._learned.pop(resource, ())
+
+    def forget(self, resource: str) -> None:
+        """It is no longer listed."""
+        self._seen.pop(resource, None)

@@ -1,41 +1,19 @@
 """Keeps what is exposed of a source's resources in step with what the vendor lists: their names, states and departure."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-import msgspec
-
-from exporter.conversation import converse
-from exporter.ledger import Ledger
 from exporter.model.events import Answer, Ask, Found, Millis, Page, Resource
 from exporter.model.metrics import Changes, Moment, Series
-from exporter.model.protocols import Clock, Source, Stages, Tell
 from exporter.model.state import Commit, Watch
 from exporter.model.telemetry import Discovered, Records
-from exporter.reach import FOR_EVER, parted
-from exporter.roster import Roster
+from exporter.pipeline.context import Desk
+from exporter.pipeline.driver import converse
+from exporter.pipeline.inventory import Roster
+from exporter.pipeline.read_window import FOR_EVER, parted
 
 WHOLE = 6 * 3600.0  # seconds between listings from one end to the other, where they can be shorter
 INFO, STATUS, BY_RESOURCE = "platform_resource_info", "platform_resource_status", "platform_resource_events_total"
-
-
-class Desk(msgspec.Struct, frozen=True):
-    """What listing and reading a source work with. ``now`` is the vendor's clock (Unix ms).
-
-    ``record`` hears of every answer that may hold events, and of the resource that was read.
-    """
-
-    target: str
-    source: str
-    vendor: Source
-    ask: Callable[[Ask], Awaitable[Answer]]
-    now: Callable[[], Millis]
-    clock: Clock
-    tell: Tell
-    ledger: Ledger
-    per_resource: bool = True
-    stages: Callable[[Resource], Stages] | None = None
-    record: Callable[[str, Ask, Answer], None] | None = None
 
 
 class Shelf(Protocol):
@@ -200,3 +178,39 @@ class Listing:
             watches["closed" if self._roster.reached(resource.id).closed else resource.life] += 1
         now = self._desk.clock.now()
         self._desk.tell(Discovered(self._desk.target, self._desk.source, now, len(self._roster.resources), watches))
+
+
+# Up to when a source is known completely: every event that happened before has been seen.
+
+
+MANY = 200  # watches; to look at all of them takes 0.2 us each
+
+
+class Completeness:
+    """Of one source. ``history`` says that events from before first contact are wanted too."""
+
+    def __init__(self, desk: Desk, roster: Roster, listing: Listing, *, history: bool) -> None:
+        self._desk, self._roster, self._listing, self._history = desk, roster, listing, history
+        self._last: float | None = None
+        self._look_again = 0.0
+
+    def until(self) -> float | None:
+        """Vendor time (Unix s) before which every event has been seen; None before the first reads are over.
+
+        Not later than the last listing: a resource made since then may have told something already. Nobody waits for
+        the first read of a resource that had ended before first contact: all it tells is history.
+        """
+        if not self._desk.per_resource:
+            at = self._roster.reached("").complete
+            return None if at is None else at / 1000
+        awaited = self._roster.awaited(history=self._history)
+        reached = [self._listing.complete, *(one.complete for one in awaited)]
+        known = [at for at in reached if at is not None]
+        return min(known) / 1000 if len(known) == len(reached) else None
+
+    def glance(self) -> float | None:
+        """``until``, looked up at most once a second where watches are many, and so are their polls."""
+        now = self._desk.clock.steady()
+        if len(self._roster.resources) <= MANY or now >= self._look_again:
+            self._last, self._look_again = self.until(), now + 1.0
+        return self._last

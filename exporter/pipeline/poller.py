@@ -8,13 +8,14 @@ import random
 
 import msgspec
 
-from exporter.collect import Collector
-from exporter.listing import Desk, Listing
 from exporter.model.errors import SourceError, SourceGone
 from exporter.model.events import Resource
 from exporter.model.telemetry import PollDone, PollFailed
-from exporter.roster import Roster
-from exporter.schedule import STALE_HANDICAP, Agenda, Entry, Rhythm, patience
+from exporter.pipeline.collector import Collector
+from exporter.pipeline.context import Desk
+from exporter.pipeline.discovery import Listing
+from exporter.pipeline.inventory import Roster
+from exporter.pipeline.scheduler import STALE_HANDICAP, Agenda, Entry, Rhythm, patience
 
 READERS = 8  # watches of one source read at the same time; the budget, not this, limits the rate
 

@@ -10,22 +10,21 @@ from typing import NamedTuple
 
 import msgspec
 
-from exporter.attempts import Attempts
 from exporter.common.changes import changes_from_signals
-from exporter.completeness import Completeness
-from exporter.conversation import converse
-from exporter.journal import Journal, Settled
-from exporter.ledger import Ticket
-from exporter.listing import Desk, Listing
 from exporter.model.events import Answer, Ask, Event, Found, Millis, Page, Resource
 from exporter.model.metrics import Metric
 from exporter.model.protocols import Fold, Map, Store
 from exporter.model.runs import View
 from exporter.model.state import Commit, Progress, Watch
 from exporter.model.telemetry import Contacted, Noted, Overflowed, PollDone, Records, Seen, Unmapped
-from exporter.reach import Reach, above, forgettable
-from exporter.roster import Roster
-from exporter.tally import Context, History, Tallied, tally
+from exporter.pipeline.committer import Ticket
+from exporter.pipeline.context import Desk
+from exporter.pipeline.counting import Context, History, Tallied, tally
+from exporter.pipeline.discovery import Completeness, Listing
+from exporter.pipeline.driver import converse
+from exporter.pipeline.inventory import Roster
+from exporter.pipeline.read_window import Reach, above, forgettable
+from exporter.pipeline.run_tracker import Attempts, Journal, Settled
 
 SLICE = 500  # events between two chances for a scrape
 LAZY = 60_000  # ms of progress that need not be on record: reading it again is harmless

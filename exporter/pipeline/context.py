@@ -1,0 +1,28 @@
+"""What all parts of one source of one target share."""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from exporter.model.events import Answer, Ask, Millis, Resource
+from exporter.model.protocols import Clock, Source, Stages, Tell
+from exporter.pipeline.committer import Ledger
+
+
+class Desk(msgspec.Struct, frozen=True):
+    """What listing and reading a source work with. ``now`` is the vendor's clock (Unix ms).
+
+    ``record`` hears of every answer that may hold events, and of the resource that was read.
+    """
+
+    target: str
+    source: str
+    vendor: Source
+    ask: Callable[[Ask], Awaitable[Answer]]
+    now: Callable[[], Millis]
+    clock: Clock
+    tell: Tell
+    ledger: Ledger
+    per_resource: bool = True
+    stages: Callable[[Resource], Stages] | None = None
+    record: Callable[[str, Ask, Answer], None] | None = None
