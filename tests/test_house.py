@@ -44,7 +44,7 @@ OWN_WRITING = {
     "mapping/patterns/dissect.py",
     "mapping/syntax/declarations.py",
     "mapping/syntax/embedded_tests.py",
-    "store/place.py",
+    "store/url.py",
     "simulator/events.py",
 }
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.store.keys import KEY, MOST, RECORD, Day
+from exporter.store.seen_keys import KEY, MOST, RECORD, Day
 
 keys = st.integers(0, 40).map(lambda number: number.to_bytes(KEY, "big"))
 counts = st.dictionaries(keys, st.integers(1, 9) | st.just(MOST), max_size=40)

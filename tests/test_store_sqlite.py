@@ -17,9 +17,9 @@ from exporter.model.metrics import Changes
 from exporter.model.state import Commit, Progress
 from exporter.store import Place, open_store
 from exporter.store.database import migrate, write
+from exporter.store.errors import trouble
 from exporter.store.schema import APPLICATION, STEPS
-from exporter.store.sqlite import open_sqlite
-from exporter.store.trouble import trouble
+from exporter.store.sqlite_store import open_sqlite
 
 DAMAGED = "is damaged or no state file; put a backup in its place, or move it away and begin a new history"
 OPEN = """

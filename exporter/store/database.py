@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from exporter.model.errors import StoreError
-from exporter.store.place import Place, Synchronous
+from exporter.store.bulk import Statement
 from exporter.store.schema import STEPS, examine, recognise, transaction, version
-from exporter.store.statements import Statement
+from exporter.store.url import Place, Synchronous
 
 PATIENCE = 2.0  # seconds to wait for another program that has locked the file
 LOG_LIMIT = 16 * 1024 * 1024  # bytes the write-ahead log shrinks to after it was larger

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from exporter.model.errors import StoreError
-from exporter.store.trouble import RIGHTS
+from exporter.store.errors import RIGHTS
 
 
 def age(path: Path) -> Literal["kept", "new", "lost"]:

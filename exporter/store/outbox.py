@@ -11,8 +11,8 @@ from typing import Protocol, TypeVar
 from exporter.model.events import Millis
 from exporter.model.runs import Kept, Level
 from exporter.model.state import Commit
+from exporter.store.bulk import Many, Statement
 from exporter.store.database import write
-from exporter.store.statements import Many, Statement
 
 T = TypeVar("T")
 

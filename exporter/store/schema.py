@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Sequence
 
 from exporter.model.errors import StoreError
-from exporter.store.statements import Statement
-from exporter.store.trouble import DAMAGED
+from exporter.store.bulk import Statement
+from exporter.store.errors import DAMAGED
 
 APPLICATION = 0x70656578  # "peex": tells our files from those of other programs
 

@@ -9,7 +9,7 @@ import msgspec
 from exporter.model.events import Resource
 from exporter.model.metrics import Changes, Moment, Observed, Series
 from exporter.model.state import Commit, Progress, Restored, Watch
-from exporter.store.statements import Many, Statement
+from exporter.store.bulk import Many, Statement
 
 _COUNTERS = Many(
     "INSERT INTO counters VALUES",

@@ -18,14 +18,14 @@ from exporter.model.events import Event
 from exporter.model.runs import Level
 from exporter.model.state import Commit, Restored, Watch
 from exporter.store import outbox, totals
+from exporter.store.bulk import Statement
 from exporter.store.database import connect, write
-from exporter.store.draft import Draft
+from exporter.store.errors import DAMAGED, FOREIGN, trouble
 from exporter.store.lock import age, lock
-from exporter.store.memory import Memory
 from exporter.store.outbox import SqliteOutbox
-from exporter.store.place import Place
-from exporter.store.statements import Statement
-from exporter.store.trouble import DAMAGED, FOREIGN, trouble
+from exporter.store.seen_keys import Memory
+from exporter.store.url import Place
+from exporter.store.write_batch import Draft
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from exporter.model.errors import ConfigError
-from exporter.store.trouble import RIGHTS
+from exporter.store.errors import RIGHTS
 
 Synchronous = Literal["NORMAL", "FULL"]
 _SYNCHRONOUS: dict[str, Synchronous] = {"normal": "NORMAL", "full": "FULL"}

@@ -9,9 +9,8 @@ import msgspec
 
 from exporter.model.events import Event
 from exporter.model.state import Commit, Progress, Watch
-from exporter.store.keys import DAY, KEY, MOST, ONCE, RECORD, Day, DayNumber, by_day
-from exporter.store.memory import KeyRow, Memory
-from exporter.store.statements import Many, Statement, Value
+from exporter.store.bulk import Many, Statement, Value
+from exporter.store.seen_keys import DAY, KEY, MOST, ONCE, RECORD, Day, DayNumber, KeyRow, Memory, by_day
 
 TAIL = 4_000  # bytes: records go to the last row of their day until it fills a page of the file, so rows stay few
 SPARE = 512  # superseded records a day may have in the file, besides as many as it has keys, before it is written anew
