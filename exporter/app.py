@@ -12,6 +12,7 @@ from exporter import __version__
 from exporter.assembly import Account, Core, make_station, open_accounts, open_core, open_couriers, read_known
 from exporter.common.clock import SystemClock
 from exporter.config import Config, Target
+from exporter.exposition.registry import Prometheus
 from exporter.front import Front
 from exporter.health import Health
 from exporter.model.metrics import Changes, Moment
@@ -20,7 +21,6 @@ from exporter.model.telemetry import Fact, KeysExpire, Loaded, Noted
 from exporter.outputs.eventlines import EventLines
 from exporter.outputs.log import Log, make_handler
 from exporter.outputs.otlp import Courier
-from exporter.outputs.prometheus import Prometheus
 from exporter.outputs.pusher import Pusher
 from exporter.outputs.selfmetrics import SelfMetrics
 from exporter.pipeline.poller import Poller

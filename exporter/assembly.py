@@ -15,6 +15,7 @@ from exporter.client.recorder import Recorder
 from exporter.client.transport import AiohttpTransport, Sender
 from exporter.common.yaml_document import Document, read_document
 from exporter.config import Config, Filter, SourceOptions, Target
+from exporter.exposition.registry import Prometheus
 from exporter.mapping.catalogue import catalogue
 from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.loader import Tried, built_in, examine
@@ -30,7 +31,6 @@ from exporter.outputs.lane import Lane
 from exporter.outputs.origin import Origin
 from exporter.outputs.otlp import Courier
 from exporter.outputs.parcels import encoder
-from exporter.outputs.prometheus import Prometheus
 from exporter.outputs.pusher import Pusher
 from exporter.outputs.traces import Traces
 from exporter.outputs.wire import Wire

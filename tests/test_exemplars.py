@@ -5,9 +5,9 @@ from typing import Any
 from test_exposition import BY_RESOURCE, EVENTS, PHASES, POOL, READERS, let_out, shown, text
 from test_otlp_sample import BEGIN, LAST, SAMPLE, Life
 
+from exporter.exposition.registry import Prometheus
+from exporter.exposition.tables import Table
 from exporter.model.metrics import Changes, Exemplar, Observed, Series
-from exporter.outputs.prometheus import Prometheus
-from exporter.outputs.tables import Table
 
 LOST: Series = (EVENTS, ("research", POOL, "warning", "NodeLost"))
 TOOK: Series = (PHASES, ("research", POOL, "model_startup"))

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
+from exporter.exposition.blocks import CAPACITY
+from exporter.exposition.registry import Prometheus
+from exporter.exposition.tables import Table
+from exporter.exposition.text_format import Format
 from exporter.model.metrics import Catalogue, Changes, Metric, Moment, Observed, Series
 from exporter.model.state import Restored
-from exporter.outputs.blocks import CAPACITY
-from exporter.outputs.lines import Format
-from exporter.outputs.prometheus import Prometheus
 from exporter.outputs.selfmetrics import SelfMetrics
-from exporter.outputs.tables import Table
 
 DATA = Path(__file__).parent / "data" / "exposition"
 EVENTS, BY_RESOURCE, INFO = "platform_events_total", "platform_resource_events_total", "platform_resource_info"

@@ -8,6 +8,7 @@ import pytest
 from clocks import ManualClock
 from test_zero_hold import scrape
 
+from exporter.exposition.registry import Prometheus
 from exporter.mapping.catalogue import catalogue
 from exporter.model.errors import StoreError
 from exporter.model.events import Event
@@ -15,7 +16,6 @@ from exporter.model.metrics import Changes, Series
 from exporter.model.protocols import Outbox
 from exporter.model.state import RECORD, Commit, Restored, Watch
 from exporter.model.telemetry import Fact, Full
-from exporter.outputs.prometheus import Prometheus
 from exporter.pipeline.committer import LARGEST, Ledger
 from exporter.store import open_store
 

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from test_zero_hold import Clock
 from vendor import Vendor, Watched, watching
 
+from exporter.exposition.registry import Prometheus
 from exporter.model.errors import StoreError
 from exporter.model.metrics import OTHER, Catalogue, Changes, Metric, Moment, Observed, Series
 from exporter.model.protocols import Store
 from exporter.model.state import Commit, Watch
 from exporter.model.telemetry import Fact, Full
 from exporter.outputs.log import Log, make_handler
-from exporter.outputs.prometheus import Prometheus
 from exporter.outputs.selfmetrics import SelfMetrics
 from exporter.pipeline.committer import Ledger
 from exporter.store import open_store

@@ -18,12 +18,12 @@ from test_mappings import PACKS
 from test_zero_hold import Clock, scrape
 from vendor import Vendor, watching
 
+from exporter.exposition.registry import Prometheus
 from exporter.mapping.catalogue import catalogue as catalogued
 from exporter.mapping.runs.reducer import folder
 from exporter.model.metrics import Catalogue, Changes, Count, Mapped, Metric, Moment, Observed, Phase, Series
 from exporter.model.runs import Folded, Note, Runs, SpanEvent, View
 from exporter.model.state import Restored
-from exporter.outputs.prometheus import Prometheus
 from exporter.pipeline.committer import Ledger
 from exporter.reload import prints
 

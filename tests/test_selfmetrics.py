@@ -11,10 +11,10 @@ from prometheus_client import REGISTRY
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
+from exporter.exposition.text_format import Format
 from exporter.model import telemetry
 from exporter.model.errors import SourceDenied, SourceDown, SourceGone
 from exporter.model.metrics import Catalogue, Metric
-from exporter.outputs.lines import Format
 from exporter.outputs.log import Log, make_handler
 from exporter.outputs.selfmetrics import SelfMetrics
 

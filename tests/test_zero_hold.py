@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.exposition.registry import Prometheus
 from exporter.model.metrics import Catalogue, Changes, Metric, Observed, Series
 from exporter.model.state import Restored
-from exporter.outputs.prometheus import Prometheus
 
 EVENTS, LAG = "platform_resource_events_total", "platform_lag_seconds"
 KNOWN: Series = (EVENTS, ("research", "known"))

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 from clocks import ManualClock
 
+from exporter.exposition.registry import Prometheus
 from exporter.mapping.catalogue import BUILTIN, catalogue
 from exporter.mapping.rules import Pack
 from exporter.mapping.runs.reducer import folder
@@ -17,7 +18,6 @@ from exporter.model.metrics import Mapped, Series
 from exporter.model.protocols import Reading, Store
 from exporter.model.state import Commit, Progress
 from exporter.model.telemetry import Fact
-from exporter.outputs.prometheus import Prometheus
 from exporter.pipeline.collector import Collector, Habits
 from exporter.pipeline.committer import Ledger
 from exporter.pipeline.context import Desk

@@ -10,9 +10,9 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, Metric, ScopeMetrics
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
+from exporter.exposition.text_format import Labels
 from exporter.model.events import Millis
 from exporter.model.metrics import Metric as Declared
-from exporter.outputs.lines import Labels
 from exporter.outputs.origin import NAME, SCHEMA, describe, scope
 from exporter.outputs.traces import NANOS
 

@@ -12,16 +12,15 @@ from typing import Any, get_args
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, exposition, openmetrics
 
+from exporter.exposition import tables as rows
+from exporter.exposition.families import Family, plain
+from exporter.exposition.tables import Table
+from exporter.exposition.text_format import Format
 from exporter.model import telemetry
 from exporter.model.errors import SourceError
 from exporter.model.events import Life
 from exporter.model.metrics import Catalogue, Observed
-from exporter.outputs import rows
 from exporter.outputs.declared import COUNTERS, TS, declared
-from exporter.outputs.exposition import plain
-from exporter.outputs.families import Family
-from exporter.outputs.lines import Format
-from exporter.outputs.tables import Table
 
 Pairs = Iterable[tuple[str, str]]
 CAUSES = ("error", *(kind.cause for kind in SourceError.__subclasses__()))

@@ -15,9 +15,9 @@ import uvloop
 
 from exporter import assembly
 from exporter.common.clock import SystemClock
+from exporter.exposition.registry import Prometheus
 from exporter.model.metrics import SEVERITIES, Catalogue, Changes, Series
 from exporter.model.state import Restored
-from exporter.outputs.prometheus import Prometheus
 from exporter.outputs.selfmetrics import SelfMetrics
 from exporter.web.guard import Guard
 from exporter.web.serve import listen, serve

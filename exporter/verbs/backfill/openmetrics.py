@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from prometheus_client.utils import floatToGoString
 
+from exporter.exposition.text_format import HOLE, histogram_samples, metadata, sample
 from exporter.model.metrics import Metric
-from exporter.outputs.lines import HOLE, histogram_samples, metadata, sample
 from exporter.verbs.backfill.series import Courses, Run
 from exporter.verbs.backfill.span import SECOND, Span
 

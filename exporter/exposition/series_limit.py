@@ -14,10 +14,10 @@ from itertools import chain
 
 import msgspec
 
+from exporter.exposition.families import Family
+from exporter.exposition.zero_hold import Growth, added
 from exporter.model.metrics import OTHER, Changes, Series
 from exporter.model.telemetry import Full
-from exporter.outputs.families import Family
-from exporter.outputs.holds import Growth, added
 
 Cut = tuple[Sequence[Changes], Sequence[Full]]
 

@@ -1,12 +1,41 @@
 """States and facts of resources: which one stands, and how many resources are in each; holds no growth."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from exporter.exposition import tables as rows
+from exporter.exposition.families import Family
+from exporter.exposition.tables import Table
+from exporter.exposition.text_format import Labels
 from exporter.model.metrics import OTHER, Catalogue, Moment, Series
-from exporter.outputs import rows
-from exporter.outputs.census import Census
-from exporter.outputs.families import Family
-from exporter.outputs.lines import Labels
+
+# How many resources of a target's source are in each state; kept by moves, never by counting.
+
+
+Statuses = Callable[[str], tuple[str, ...]]
+
+
+class Census:
+    """Writes rows (target, source, status) of a table. ``statuses`` are the states of a source; every one has a row."""
+
+    def __init__(self, table: Table, statuses: Statuses) -> None:
+        self._table, self._statuses = table, statuses
+        self._declared: set[tuple[str, str]] = set()
+
+    def declare(self, target: str, source: str) -> None:
+        """From now on every state of this target's source is shown."""
+        if (target, source) not in self._declared:
+            self._declared.add((target, source))
+            for status in self._statuses(source):
+                self._table.at((target, source, status))
+
+    def move(self, target: str, source: str, old: str | None, new: str | None) -> None:
+        """A resource went from one state to another; ``None`` where it was not or is not known."""
+        self.declare(target, source)
+        if old is not None:
+            self._table.grow((target, source, old), -1)
+        if new is not None:
+            self._table.grow((target, source, new), 1)
+
 
 STATUS, RESOURCES = "platform_resource_status", "platform_resources"
 

@@ -12,18 +12,17 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.common.series_text import format_series
+from exporter.exposition import tables as rows
+from exporter.exposition.families import Family, gzipped, plain
+from exporter.exposition.restore import fitting, part
+from exporter.exposition.series_limit import Cut, Limit
+from exporter.exposition.states import RESOURCES, STATUS, States
+from exporter.exposition.tables import Table
+from exporter.exposition.text_format import CONTENT_TYPES, Format, Labels
+from exporter.exposition.zero_hold import Growth, Holds
 from exporter.model.metrics import Catalogue, Changes, Metric, Observed, Series
 from exporter.model.protocols import Clock
 from exporter.model.state import Restored
-from exporter.outputs import rows
-from exporter.outputs.exposition import gzipped, plain
-from exporter.outputs.families import Family
-from exporter.outputs.holds import Growth, Holds
-from exporter.outputs.limit import Cut, Limit
-from exporter.outputs.lines import CONTENT_TYPES, Format, Labels
-from exporter.outputs.restoring import fitting, part
-from exporter.outputs.states import RESOURCES, STATUS, States
-from exporter.outputs.tables import Table
 
 GROWING = ("counter", "histogram")
 MOST = 100_000  # series of a metric

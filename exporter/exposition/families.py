@@ -3,14 +3,15 @@
 A state set has a table for each source, because its rows hold one line for each state that source can have.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import NamedTuple
 
+from exporter.exposition.blocks import Block
+from exporter.exposition.gzip_members import Piece, deflate, member
+from exporter.exposition.tables import Lines, Table
+from exporter.exposition.text_format import Format, Labels, histogram_samples, metadata, sample, state_samples
 from exporter.model.metrics import OTHER, Metric, Series
-from exporter.outputs.blocks import Block
-from exporter.outputs.lines import Format, Labels, histogram_samples, metadata, sample, state_samples
-from exporter.outputs.pieces import Piece, deflate
-from exporter.outputs.tables import Lines, Table
 
 TIMED = ("gauge", "stateset", "info")
 
@@ -120,3 +121,28 @@ class Family:
 
 def _place(metric: Metric, label: str) -> int | None:
     return metric.labels.index(label) if label in metric.labels else None
+
+
+# Joins families into a body, plain or as one gzip member; writes only those blocks that changed since the last time.
+
+
+def plain(families: Iterable[Family], form: Format, end: bytes = b"") -> bytes:
+    """Metadata and sample lines of every family that has any, then ``end``."""
+    own = form == "openmetrics"  # the text format has no exemplars
+    texts = (
+        (family.head(form).text, *(block.body(exemplars=own) for block in family.blocks()))
+        for family in families
+        if family.samples()
+    )
+    return b"".join(chain(chain.from_iterable(texts), (end,)))
+
+
+def gzipped(families: Iterable[Family], form: Format, end: bytes = b"") -> bytes:
+    """The same as one gzip member."""
+    own = form == "openmetrics"
+    pieces = (
+        (family.head(form).piece, *(block.piece(exemplars=own) for block in family.blocks()))
+        for family in families
+        if family.samples()
+    )
+    return member(chain(chain.from_iterable(pieces), (deflate(end),)))

@@ -7,8 +7,8 @@ text: the body is made from it in 0.1 us a line, and kept only for those who scr
 
 from array import array
 
-from exporter.outputs.lines import HOLE, Labels
-from exporter.outputs.pieces import Piece, deflate
+from exporter.exposition.gzip_members import Piece, deflate
+from exporter.exposition.text_format import HOLE, Labels
 
 CAPACITY = 1024  # values a block; the price of one changed value is one block, about 0.2 ms
 LOOSE = 64  # lines that wait to be joined
