@@ -27,13 +27,13 @@ from exporter.model.metrics import Catalogue
 from exporter.model.protocols import Clock, Credentials, Store, Tell
 from exporter.model.state import Restored
 from exporter.model.telemetry import Noted
-from exporter.outputs.lane import Lane
-from exporter.outputs.origin import Origin
-from exporter.outputs.otlp import Courier
-from exporter.outputs.parcels import encoder
-from exporter.outputs.pusher import Pusher
-from exporter.outputs.traces import Traces
-from exporter.outputs.wire import Wire
+from exporter.otlp.delivery import Courier
+from exporter.otlp.endpoint import Lane
+from exporter.otlp.log_records import encoder
+from exporter.otlp.metrics import Pusher
+from exporter.otlp.resource import Origin
+from exporter.otlp.sender import Wire
+from exporter.otlp.spans import Traces
 from exporter.pipeline.collector import Collector, Habits
 from exporter.pipeline.committer import Ledger
 from exporter.pipeline.context import Desk

@@ -19,10 +19,10 @@ from exporter.model.errors import ConfigError
 from exporter.model.protocols import Store
 from exporter.model.state import RECORD, Commit
 from exporter.model.telemetry import Fact, Noted, Outgoing
-from exporter.outputs.lane import Lane
-from exporter.outputs.otlp import Courier
-from exporter.outputs.traces import Traces
-from exporter.outputs.wire import Wire
+from exporter.otlp.delivery import Courier
+from exporter.otlp.endpoint import Lane
+from exporter.otlp.sender import Wire
+from exporter.otlp.spans import Traces
 from exporter.simulator.receiver import Fault, Receiver
 from exporter.store import open_store
 

@@ -18,10 +18,10 @@ from test_store import POOL, WARNINGS, counted, event, opened
 
 from exporter.common.clock import SystemClock
 from exporter.model.state import Commit, Progress
-from exporter.outputs.lane import Lane
-from exporter.outputs.otlp import Courier
-from exporter.outputs.traces import Traces
-from exporter.outputs.wire import Wire
+from exporter.otlp.delivery import Courier
+from exporter.otlp.endpoint import Lane
+from exporter.otlp.sender import Wire
+from exporter.otlp.spans import Traces
 from exporter.simulator.receiver import Fault, Receiver
 from exporter.store import open_store
 

@@ -34,11 +34,10 @@ from opentelemetry.trace import (
 
 from exporter import __version__
 from exporter.model.runs import Span, SpanEvent, Told
-from exporter.outputs.identity import Identity
-from exporter.outputs.origin import NAME, SCHEMA, Origin
-from exporter.outputs.otlpjson import as_json
-from exporter.outputs.parcels import encoder
-from exporter.outputs.traces import Traces
+from exporter.otlp.log_records import encoder
+from exporter.otlp.resource import NAME, SCHEMA, Identity, Origin
+from exporter.otlp.sender import as_json
+from exporter.otlp.spans import Traces
 from exporter.simulator.receiver import REQUESTS, read_request
 
 ORIGIN = Origin("huaweicloud", "cn-north-4", "p1", "research", "modelarts_service")

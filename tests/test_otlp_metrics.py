@@ -14,10 +14,9 @@ from test_otlp_end_to_end import Backups, sending
 
 from exporter.model.metrics import Metric
 from exporter.model.telemetry import Contacted, Fact, Noted, Outgoing
-from exporter.outputs.lane import Lane
-from exporter.outputs.points import MOST, requests
-from exporter.outputs.pusher import Pusher
-from exporter.outputs.wire import Wire
+from exporter.otlp.endpoint import Lane
+from exporter.otlp.metrics import MOST, Pusher, requests
+from exporter.otlp.sender import Wire
 from exporter.simulator.receiver import REQUESTS, Fault, Receiver
 
 CONTACTS = {("research", POOL): 1_672_366_000_123, ("research", "dws"): 1_672_366_000_456}

@@ -18,9 +18,9 @@ from exporter.mapping.runs.reducer import folder
 from exporter.model.events import Answer, Ask, Event, Page, Resource, Window
 from exporter.model.metrics import Exemplar, Series
 from exporter.model.runs import View
-from exporter.outputs.origin import Origin
-from exporter.outputs.parcels import encoder
-from exporter.outputs.traces import Traces
+from exporter.otlp.log_records import encoder
+from exporter.otlp.resource import Origin
+from exporter.otlp.spans import Traces
 from exporter.pipeline.counting import Context, History, tally
 from exporter.pipeline.run_tracker import Journal
 from exporter.simulator.trees import tree

@@ -43,7 +43,7 @@ from exporter.config.values import (
     write_duration,
 )
 from exporter.model.errors import ConfigError
-from exporter.outputs.lane import Lane
+from exporter.otlp.endpoint import Lane
 from exporter.store import parse_store
 
 Platform = Literal["huaweicloud", "alibabacloud"]

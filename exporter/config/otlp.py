@@ -14,7 +14,7 @@ from exporter.config.models import Otlp
 from exporter.config.problems import Origin, Problem
 from exporter.config.values import quote, read_url
 from exporter.model.errors import ConfigError
-from exporter.outputs.lane import Lane, Protocol, is_header, read_headers, trust
+from exporter.otlp.endpoint import Lane, Protocol, is_header, read_headers, trust
 
 GRPC_PORT = 4317
 _PROTOCOLS: dict[str, Protocol] = {"http/protobuf": "http/protobuf", "http/json": "http/json"}

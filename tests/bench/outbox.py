@@ -27,11 +27,11 @@ from exporter.model.events import Event
 from exporter.model.protocols import Encode, Store
 from exporter.model.runs import Span, SpanEvent
 from exporter.model.state import Commit, Progress, Watch
-from exporter.outputs.lane import Lane
-from exporter.outputs.origin import Origin
-from exporter.outputs.otlp import Courier
-from exporter.outputs.parcels import encoder
-from exporter.outputs.wire import Wire
+from exporter.otlp.delivery import Courier
+from exporter.otlp.endpoint import Lane
+from exporter.otlp.log_records import encoder
+from exporter.otlp.resource import Origin
+from exporter.otlp.sender import Wire
 from exporter.simulator.receiver import Received, Receiver
 from exporter.store import open_store
 

@@ -14,7 +14,7 @@ from exporter.model.errors import ConfigError
 from exporter.model.protocols import Clock, Outbox, Tell
 from exporter.model.runs import Kept
 from exporter.model.telemetry import Noted, OutboxLevel, Outgoing
-from exporter.outputs.receipts import KEPT, Receipt, broken, judge
+from exporter.otlp.response import KEPT, Receipt, broken, judge
 
 ROWS, SIZE = 1_000, 1 << 20  # a request: spans or records, bytes before packing; receivers take 4 MiB and more
 MOST_ROWS, MOST_SIZE = 500_000, 256 << 20  # of a signal in the outbox

@@ -1,14 +1,50 @@
 """Carries the requests of one lane: packs them, opens the connection anew when its certificates change; judges nothing."""
 
+import base64
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
+import msgspec
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 from isal import igzip
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from exporter import __version__
-from exporter.outputs.lane import CONTENT, Headers, Lane, trust
-from exporter.outputs.origin import NAME
-from exporter.outputs.otlpjson import as_json
+from exporter.otlp.endpoint import CONTENT, Headers, Lane, trust
+from exporter.otlp.resource import NAME
+
+# OTLP in JSON, made of a message in protobuf: ids in hexadecimal, 64-bit numbers as text, enumerations as numbers.
+
+
+REQUESTS: Mapping[str, type[Message]] = {
+    "traces": ExportTraceServiceRequest,
+    "logs": ExportLogsServiceRequest,
+    "metrics": ExportMetricsServiceRequest,
+}
+_IDS = ("traceId", "spanId", "parentSpanId")
+
+
+def as_json(signal: str, body: bytes) -> bytes:
+    """The same request. Protobuf's own JSON has ids in base64, which OTLP has not."""
+    message = REQUESTS[signal].FromString(body)
+    return msgspec.json.encode(_hexadecimal(MessageToDict(message, use_integers_for_enums=True)))
+
+
+def _hexadecimal(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_hexadecimal(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: base64.b64decode(item).hex() if key in _IDS and isinstance(item, str) else _hexadecimal(item)
+        for key, item in value.items()
+    }
+
 
 LEVEL = 1  # of gzip: higher ones take longer than they save
 Stamps = tuple[tuple[int, int], ...]

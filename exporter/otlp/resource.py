@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from hashlib import sha256
+from typing import NamedTuple
 
 import msgspec
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
@@ -11,6 +13,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from exporter import __version__
+from exporter.model.events import Millis
 from exporter.model.metrics import OTHER
 from exporter.model.runs import SpanEvent
 
@@ -98,3 +101,32 @@ def _snake(words: str) -> str:
         new = sign.isupper() and (before.islower() or before.isdigit() or (before.isupper() and after.islower()))
         out += ("_" if new else "") + (sign.lower() if sign.isalnum() else "_")
     return out
+
+
+# Trace and span ids that follow from what a span is of, so that every process and every attempt gives the same ones.
+
+
+_BETWEEN = b"\xff"  # stands in no UTF-8 text, so no two lists of names run together into one
+
+
+class Identity(NamedTuple):
+    """Whose runs they are: a resource, and where its id is unique."""
+
+    platform: str
+    region: str
+    project: str
+    source: str
+    resource: str
+
+    def trace(self, run: str, attempt: Millis) -> bytes:
+        """The trace of a run: 16 bytes."""
+        return _digest(16, (*self, run, str(attempt)))
+
+    def span(self, run: str, attempt: Millis, role: str) -> bytes:
+        """A span of a run: 8 bytes."""
+        return _digest(8, (*self, run, str(attempt), role))
+
+
+def _digest(size: int, parts: tuple[str, ...]) -> bytes:
+    found = sha256(_BETWEEN.join(part.encode() for part in parts)).digest()[:size]
+    return found if any(found) else (1).to_bytes(size, "big")  # nothing but zeros is no id

@@ -3,13 +3,16 @@
 Built directly: the SDK's own classes for logs are not stable yet.
 """
 
+from collections.abc import Sequence
+
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs, SeverityNumber
 
-from exporter.model.runs import Parcel, Told
-from exporter.outputs.origin import SCHEMA, Origin, describe, event_attributes, scope
-from exporter.outputs.traces import NANOS, identify
+from exporter.model.protocols import Encode
+from exporter.model.runs import Parcel, Span, Told
+from exporter.otlp.resource import SCHEMA, Origin, describe, event_attributes, scope
+from exporter.otlp.spans import NANOS, Traces, identify
 
 _NUMBERS = {
     "info": SeverityNumber.SEVERITY_NUMBER_INFO,
@@ -59,3 +62,24 @@ class LogRecords:
             message.trace_id, message.span_id = identity.trace(run, attempt), identity.span(run, attempt, role)
             message.flags = SAMPLED
         return message
+
+
+# What is sent of the runs and events of one source: spans, log records, both, or neither.
+
+
+def encoder(origin: Origin, *, traces: bool, logs: bool) -> Encode | None:
+    """The encoding for a source of a target; ``None`` where nothing is sent.
+
+    An event from before first contact is no log record: it is no news.
+    """
+    if not traces and not logs:
+        return None
+    spans_of, records_of = Traces(origin), LogRecords(origin)
+
+    def encode(resource: str, spans: Sequence[Span], told: Sequence[Told]) -> list[Parcel]:
+        parcels = [spans_of.parcel(span) for span in spans] if traces else []
+        if logs:
+            parcels += [records_of.parcel(resource, one) for one in told if one.news]
+        return parcels
+
+    return encode

@@ -13,8 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as Message
 from exporter.model.events import Millis
 from exporter.model.metrics import RUN
 from exporter.model.runs import Parcel, Span, SpanEvent
-from exporter.outputs.identity import Identity
-from exporter.outputs.origin import SCHEMA, Origin, describe, event_attributes, scope
+from exporter.otlp.resource import SCHEMA, Identity, Origin, describe, event_attributes, scope
 
 NANOS = 1_000_000  # in a millisecond
 HERE = 0x100  # the flag that says: it is known whether the parent is in another service, and it is not
