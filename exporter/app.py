@@ -18,11 +18,11 @@ from exporter.health import Health
 from exporter.model.metrics import Changes, Moment
 from exporter.model.protocols import Clock
 from exporter.model.telemetry import Fact, KeysExpire, Loaded, Noted
+from exporter.observability.event_log import EventLines
+from exporter.observability.log import Log, make_handler
+from exporter.observability.self_metrics import SelfMetrics
 from exporter.otlp.delivery import Courier
 from exporter.otlp.metrics import Pusher
-from exporter.outputs.eventlines import EventLines
-from exporter.outputs.log import Log, make_handler
-from exporter.outputs.selfmetrics import SelfMetrics
 from exporter.pipeline.poller import Poller
 from exporter.reload import Reload, hashes, timeouts
 from exporter.web.guard import Guard

@@ -14,7 +14,7 @@ from exporter.health import Health
 from exporter.mapping.authoring.unmapped import Templates
 from exporter.model.events import Resource
 from exporter.model.telemetry import Fact
-from exporter.outputs.selfmetrics import SelfMetrics
+from exporter.observability.self_metrics import SelfMetrics
 from exporter.sources import SOURCES
 from exporter.web.board import Board
 from exporter.web.look import Behind, Look

@@ -22,7 +22,7 @@ from exporter.model.metrics import Changes, Moment, Series
 from exporter.model.protocols import Fold, Map
 from exporter.model.state import Restored
 from exporter.model.telemetry import Loaded, Noted
-from exporter.outputs.selfmetrics import SelfMetrics
+from exporter.observability.self_metrics import SelfMetrics
 
 BETWEEN = 2.0  # seconds between two looks at the files
 Prints = Mapping[Path, tuple[int, ...]]

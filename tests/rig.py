@@ -21,7 +21,7 @@ from exporter.model.events import Answer, Ask
 from exporter.model.protocols import Store
 from exporter.model.state import Commit
 from exporter.model.telemetry import Fact
-from exporter.outputs.selfmetrics import SelfMetrics
+from exporter.observability.self_metrics import SelfMetrics
 from exporter.pipeline.poller import Poller
 from exporter.reload import Reload
 from exporter.simulator import Cloud, configuration

@@ -9,7 +9,7 @@ from processes import Clouds, Exporter, closing, configured, until
 from exporter.model.events import Event
 from exporter.model.metrics import Mapped
 from exporter.model.telemetry import Fact, Noted, Seen
-from exporter.outputs.eventlines import EventLines
+from exporter.observability.event_log import EventLines
 
 EVENT = Event(b"\x01" * 16, "pool-1", 1_672_366_579_125, "a 节点 was lost\nand \ud800 found", "Warning", "NodeLost")
 MAPPED = Mapped("warning", "NodeLost", "node-counts")

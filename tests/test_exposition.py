@@ -19,7 +19,7 @@ from exporter.exposition.tables import Table
 from exporter.exposition.text_format import Format
 from exporter.model.metrics import Catalogue, Changes, Metric, Moment, Observed, Series
 from exporter.model.state import Restored
-from exporter.outputs.selfmetrics import SelfMetrics
+from exporter.observability.self_metrics import SelfMetrics
 
 DATA = Path(__file__).parent / "data" / "exposition"
 EVENTS, BY_RESOURCE, INFO = "platform_events_total", "platform_resource_events_total", "platform_resource_info"

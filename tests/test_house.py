@@ -18,7 +18,7 @@ LONGEST_FILE, LONGEST_FUNCTION = 400, 40
 
 LEVELS: list[set[str]] = [
     {"__version__", "common", "model"},
-    {"auth", "client", "exposition", "mapping", "otlp", "outputs", "simulator", "sources", "store", "web"},
+    {"auth", "client", "exposition", "mapping", "observability", "otlp", "simulator", "sources", "store", "web"},
     {"pipeline"},
     {"config"},
     {"assembly", "explaining", "forecast", "health"},
@@ -29,11 +29,11 @@ LEVELS: list[set[str]] = [
     {"cli"},
     {"__main__"},
 ]
-ROOMS = {"auth", "client", "exposition", "mapping", "otlp", "outputs", "simulator", "sources", "store", "web"}
+ROOMS = {"auth", "client", "exposition", "mapping", "observability", "otlp", "simulator", "sources", "store", "web"}
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 NEIGHBOURS: list[set[str]] = [
     {"model", "common"},
-    {"outputs", "exposition", "otlp"},
+    {"exposition", "otlp", "observability"},
     {"app", "assembly", "health", "explaining", "reload", "front", "forecast"},
     {"verbs", "cli", "demo", "top", "program", "options", "forecast"},
 ]  # who may import each other

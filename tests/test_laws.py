@@ -28,7 +28,7 @@ from exporter.model.events import Event
 from exporter.model.metrics import OTHER, Changes
 from exporter.model.state import Commit, Watch
 from exporter.model.telemetry import Fact
-from exporter.outputs.selfmetrics import SelfMetrics
+from exporter.observability.self_metrics import SelfMetrics
 from exporter.simulator import Cloud
 from exporter.simulator.accounts import ALIBABA_SECRET_KEY as OTHER_SECRET
 from exporter.simulator.accounts import DOMAIN, PASSWORD, SECRET_KEY, USER

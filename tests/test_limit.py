@@ -21,8 +21,8 @@ from exporter.model.metrics import OTHER, Catalogue, Changes, Metric, Moment, Ob
 from exporter.model.protocols import Store
 from exporter.model.state import Commit, Watch
 from exporter.model.telemetry import Fact, Full
-from exporter.outputs.log import Log, make_handler
-from exporter.outputs.selfmetrics import SelfMetrics
+from exporter.observability.log import Log, make_handler
+from exporter.observability.self_metrics import SelfMetrics
 from exporter.pipeline.committer import Ledger
 from exporter.store import open_store
 

@@ -19,8 +19,7 @@ from exporter.config.values import read_duration, read_rate, read_size
 from exporter.mapping import loader as packs
 from exporter.mapping.catalogue import BUILTIN
 from exporter.model.events import Ask, Resource, Window
-from exporter.outputs.declared import declared
-from exporter.outputs.selfmetrics import CAUSES
+from exporter.observability.self_metrics import CAUSES, declared
 from exporter.sources import SOURCES
 from exporter.sources.scope import Scope
 

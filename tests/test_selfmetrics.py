@@ -15,8 +15,8 @@ from exporter.exposition.text_format import Format
 from exporter.model import telemetry
 from exporter.model.errors import SourceDenied, SourceDown, SourceGone
 from exporter.model.metrics import Catalogue, Metric
-from exporter.outputs.log import Log, make_handler
-from exporter.outputs.selfmetrics import SelfMetrics
+from exporter.observability.log import Log, make_handler
+from exporter.observability.self_metrics import SelfMetrics
 
 MOVES = Metric("platform_moves_total", "counter", "Moves.", ("target", "source", "from"))
 READERS: dict[Format, Callable[[str], Any]] = {"text": read_text, "openmetrics": read_openmetrics}

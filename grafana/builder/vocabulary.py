@@ -11,8 +11,8 @@ from exporter.mapping.catalogue import BUILTIN, CAUSES, OUTCOMES, catalogue
 from exporter.mapping.loader import built_in, load
 from exporter.mapping.rules import Pack
 from exporter.model.metrics import OTHER, SEVERITIES, Metric
-from exporter.outputs import selfmetrics
-from exporter.outputs.declared import declared
+from exporter.observability import self_metrics as selfmetrics
+from exporter.observability.self_metrics import declared
 from exporter.sources import SOURCES
 
 SCRAPED = frozenset({"job", "instance"})  # what Prometheus adds to every series

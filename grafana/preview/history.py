@@ -19,7 +19,7 @@ from exporter.mapping.syntax.process import timeouts
 from exporter.model.errors import SourceError
 from exporter.model.metrics import Changes, Moment
 from exporter.model.telemetry import Fact, Loaded, PollFailed
-from exporter.outputs.selfmetrics import SelfMetrics
+from exporter.observability.self_metrics import SelfMetrics
 from exporter.simulator import Cloud, Scenario, configuration, running
 
 LABELS = 'job="platform-events-exporter",instance="exporter:10186"'

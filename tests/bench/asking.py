@@ -13,7 +13,7 @@ from exporter import assembly
 from exporter.common.clock import SystemClock
 from exporter.model.events import Ask
 from exporter.model.metrics import Catalogue
-from exporter.outputs.selfmetrics import SelfMetrics
+from exporter.observability.self_metrics import SelfMetrics
 
 from .flow import configured
 from .rounds import Row, interleave

@@ -14,7 +14,7 @@ from exporter.client.fetcher import Fetcher
 from exporter.config import Config, load
 from exporter.model.events import Answer, Ask, Resource
 from exporter.model.telemetry import Fact
-from exporter.outputs.selfmetrics import SelfMetrics
+from exporter.observability.self_metrics import SelfMetrics
 from exporter.simulator import configuration
 from exporter.web.board import Board
 from exporter.web.standings import Standings

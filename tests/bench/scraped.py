@@ -18,7 +18,7 @@ from exporter.common.clock import SystemClock
 from exporter.exposition.registry import Prometheus
 from exporter.model.metrics import SEVERITIES, Catalogue, Changes, Series
 from exporter.model.state import Restored
-from exporter.outputs.selfmetrics import SelfMetrics
+from exporter.observability.self_metrics import SelfMetrics
 from exporter.web.guard import Guard
 from exporter.web.serve import listen, serve
 from exporter.web.site import Door, Shown, make_site
