@@ -26,8 +26,8 @@ from exporter.otlp.metrics import Pusher
 from exporter.pipeline.poller import Poller
 from exporter.reload import Reload, hashes, timeouts
 from exporter.web.guard import Guard
-from exporter.web.serve import listen, serve
-from exporter.web.site import Door, make_site
+from exporter.web.routes import Door, make_site
+from exporter.web.server import listen, serve
 
 PULSE = 1.0  # seconds between looks at what waits for nobody's poll
 HOUSEKEEPING = 30  # pulses between looks at what is due to leave

@@ -26,7 +26,7 @@ from exporter.config import load
 from exporter.model.errors import ConfigError
 from exporter.simulator.receiver import Received, Receiver
 from exporter.simulator.trees import Forest
-from exporter.web.serve import listen, serve
+from exporter.web.server import listen, serve
 
 SEVERITIES = ("info", "warning", "error", "unclassified")
 PLAIN_EVERY = 5.0  # seconds between lines where no terminal looks on

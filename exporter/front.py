@@ -16,10 +16,10 @@ from exporter.model.events import Resource
 from exporter.model.telemetry import Fact
 from exporter.observability.self_metrics import SelfMetrics
 from exporter.sources import SOURCES
-from exporter.web.board import Board
-from exporter.web.look import Behind, Look
-from exporter.web.site import Reload, Shown
-from exporter.web.standings import Standings
+from exporter.web.activity import Board
+from exporter.web.queries import Behind, Look
+from exporter.web.routes import Reload, Shown
+from exporter.web.source_status import Standings
 from exporter.web.views import Resource as Listed
 from exporter.web.views import Sample, Setting
 

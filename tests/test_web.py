@@ -18,8 +18,8 @@ from starlette.types import ASGIApp
 from exporter.model.errors import ConfigError
 from exporter.web.guard import Guard
 from exporter.web.negotiation import accepts_gzip, choose_format
-from exporter.web.serve import CONNECTIONS, FIRST_REQUEST, HEAD, STALLED, listen, serve
-from exporter.web.site import Door, Shown, make_site
+from exporter.web.routes import Door, Shown, make_site
+from exporter.web.server import CONNECTIONS, FIRST_REQUEST, HEAD, STALLED, listen, serve
 
 PROMETHEUS_2 = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"

@@ -21,16 +21,16 @@ from exporter.model.metrics import Mapped, Set
 from exporter.model.runs import OpenSpan, Span
 from exporter.top import render
 from exporter.web import views
-from exporter.web.board import Board, Wanted
+from exporter.web.activity import Board, Wanted
+from exporter.web.format import bars, timeline
 from exporter.web.guard import Guard
-from exporter.web.look import Behind, Look
-from exporter.web.recent import LONGEST, MOST
-from exporter.web.runs import FAILED, RESOURCES
-from exporter.web.serve import listen, serve
-from exporter.web.site import Door, Shown, make_site
-from exporter.web.standings import FAILING, POLLS, Standings
-from exporter.web.turnstile import Turnstile
-from exporter.web.wording import bars, timeline
+from exporter.web.middleware import Turnstile
+from exporter.web.queries import Behind, Look
+from exporter.web.recent_events import LONGEST, MOST
+from exporter.web.recent_runs import FAILED, RESOURCES
+from exporter.web.routes import Door, Shown, make_site
+from exporter.web.server import listen, serve
+from exporter.web.source_status import FAILING, POLLS, Standings
 
 NOW = 1_700_000_000.0
 PLACE = ("research", "modelarts_pool")

@@ -15,7 +15,7 @@ from exhibit import JOB, LOST, MARKUP, POOL, SERVICE, UNREAD, browser, exhibited
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from processes import DIRECT, Clouds, Exporter, environment, ran
 
-from exporter.web.wholes import Events, Overview
+from exporter.web.views import Events, Overview
 
 PREFIX = "/on/call"
 RESOURCE = f"/resources/research/modelarts_service/{SERVICE}"

@@ -14,11 +14,11 @@ import trustme
 from starlette.types import ASGIApp
 
 from exporter.model.errors import ConfigError
-from exporter.web.answers import BODY
 from exporter.web.gate import WAITING, read_basic
 from exporter.web.guard import Guard
-from exporter.web.serve import listen, serve
-from exporter.web.site import Door, Reload, Shown, make_site
+from exporter.web.middleware import BODY
+from exporter.web.routes import Door, Reload, Shown, make_site
+from exporter.web.server import listen, serve
 
 Talk = Callable[[httpx.AsyncClient], Awaitable[None]]
 PAGE = b"page\n"

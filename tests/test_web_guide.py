@@ -9,17 +9,21 @@ import pytest
 from starlette.routing import Route
 
 from exporter.mapping.authoring import unmapped
-from exporter.web import answers, gate, recent, serve, stream
+from exporter.web import event_stream as stream
+from exporter.web import gate
+from exporter.web import middleware as answers
+from exporter.web import recent_events as recent
+from exporter.web import server as serve
+from exporter.web.activity import Board
 from exporter.web.api import BASE, Api
-from exporter.web.board import Board
+from exporter.web.event_stream import Stream
 from exporter.web.guard import Guard
-from exporter.web.look import Behind, Look
+from exporter.web.middleware import Turnstile
 from exporter.web.pages import Pages
 from exporter.web.protection import AUTH_TYPES, HEADERS, TLS_KEYS, VERSIONS, read_protection
-from exporter.web.site import Door, Shown, make_site
-from exporter.web.standings import Standings
-from exporter.web.stream import Stream
-from exporter.web.turnstile import Turnstile
+from exporter.web.queries import Behind, Look
+from exporter.web.routes import Door, Shown, make_site
+from exporter.web.source_status import Standings
 
 ROOT = Path(__file__).parent.parent
 GUIDE = (ROOT / "docs" / "web.md").read_text("utf-8")

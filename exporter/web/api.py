@@ -10,14 +10,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from exporter.web.answers import read_body
-from exporter.web.asked import FILTERS, found, read_query, read_turn
-from exporter.web.look import Look
+from exporter.web.event_stream import Stream
+from exporter.web.middleware import Turnstile, read_body
 from exporter.web.openapi import Endpoint, document
-from exporter.web.stream import Stream
-from exporter.web.turnstile import Turnstile
-from exporter.web.views import LONGEST, Explanation, Setting, Source, Unmapped, View
-from exporter.web.wholes import Events, Mappings, Overview, ResourceDetail, SourceDetail
+from exporter.web.params import FILTERS, found, read_query, read_turn
+from exporter.web.queries import Look
+from exporter.web.views import (
+    LONGEST,
+    Events,
+    Explanation,
+    Mappings,
+    Overview,
+    ResourceDetail,
+    Setting,
+    Source,
+    SourceDetail,
+    Unmapped,
+    View,
+)
 
 BASE = "/api/v1"
 FILTERED = (*FILTERS, "offset", "limit")

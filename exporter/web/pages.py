@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from exporter.web import wording
-from exporter.web.asked import found, read_form, read_number, read_query, read_turn
-from exporter.web.look import Look
-from exporter.web.turnstile import Turnstile
+from exporter.web import format as wording
+from exporter.web.middleware import Turnstile
+from exporter.web.params import found, read_form, read_number, read_query, read_turn
+from exporter.web.queries import Look
 from exporter.web.views import LONGEST, Explanation, Trial
 
 NEAR = 4  # rules that are shown at once of those that were tried

@@ -16,8 +16,8 @@ from exporter.model.events import Answer, Ask, Resource
 from exporter.model.telemetry import Fact
 from exporter.observability.self_metrics import SelfMetrics
 from exporter.simulator import configuration
-from exporter.web.board import Board
-from exporter.web.standings import Standings
+from exporter.web.activity import Board
+from exporter.web.source_status import Standings
 
 from . import answers
 from .watches import Watched, watched

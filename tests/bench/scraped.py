@@ -20,8 +20,8 @@ from exporter.model.metrics import SEVERITIES, Catalogue, Changes, Series
 from exporter.model.state import Restored
 from exporter.observability.self_metrics import SelfMetrics
 from exporter.web.guard import Guard
-from exporter.web.serve import listen, serve
-from exporter.web.site import Door, Shown, make_site
+from exporter.web.routes import Door, Shown, make_site
+from exporter.web.server import listen, serve
 
 from .flow import configured
 from .machine import free_port

@@ -8,8 +8,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from exporter.web.asked import read_turn
-from exporter.web.board import Board, Wanted
+from exporter.web.activity import Board, Wanted
+from exporter.web.params import read_turn
 
 STREAMS = 250  # listeners at the same time
 PULSE, QUIET = 0.5, 15.0  # seconds between two looks, and until a sign of life

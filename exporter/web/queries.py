@@ -6,17 +6,21 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.model.events import Event as Happened
-from exporter.web.board import Board, Wanted
+from exporter.web.activity import Board, Wanted
 from exporter.web.views import (
+    Events,
     Explanation,
+    Mappings,
+    Overview,
     Resource,
+    ResourceDetail,
     Rule,
     Sample,
     Setting,
     Source,
+    SourceDetail,
     Unmapped,
 )
-from exporter.web.wholes import Events, Mappings, Overview, ResourceDetail, SourceDetail
 
 TROUBLES, FAILURES, LOSSES, TEXTS = 12, 3, 5, 5  # on the overview; failures of each source
 OF_ONE = 500  # events of one resource that are shown

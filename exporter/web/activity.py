@@ -8,12 +8,11 @@ import msgspec
 
 from exporter.model import telemetry
 from exporter.model.events import Event as Happened
-from exporter.web.recent import MOST, NOTED, Kept, Recent, newest
-from exporter.web.runs import Runs
-from exporter.web.standings import Standings
-from exporter.web.views import Event, FailedRun, NodeLoss, Source, Stage, Trouble
-from exporter.web.wholes import Events
-from exporter.web.wording import changes
+from exporter.web.format import changes
+from exporter.web.recent_events import MOST, NOTED, Kept, Recent, newest
+from exporter.web.recent_runs import Runs
+from exporter.web.source_status import Standings
+from exporter.web.views import Event, Events, FailedRun, NodeLoss, Source, Stage, Trouble
 
 REASONS = 3  # texts that say why a run failed
 SECOND = 1.0  # the times of most vendors have no smaller part

@@ -16,15 +16,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.types import ASGIApp
 
-from exporter.web.answers import Front, line
 from exporter.web.api import BASE, Api, refusal
+from exporter.web.event_stream import Stream
 from exporter.web.gate import Gate
 from exporter.web.guard import Guard
-from exporter.web.look import Look
+from exporter.web.middleware import Front, Turnstile, line
 from exporter.web.negotiation import accepts_gzip, choose_format
 from exporter.web.pages import Pages
-from exporter.web.stream import Stream
-from exporter.web.turnstile import Turnstile
+from exporter.web.queries import Look
 
 ASSETS = Path(__file__).parent / "assets"
 FILES = {

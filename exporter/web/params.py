@@ -6,8 +6,8 @@ from urllib.parse import parse_qs
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from exporter.web.answers import read_body
-from exporter.web.board import Wanted
+from exporter.web.activity import Wanted
+from exporter.web.middleware import read_body
 
 SEVERITIES = ("info", "warning", "error", "unclassified", "trouble")
 SWITCHES = {"": False, "false": False, "true": True}
