@@ -25,8 +25,8 @@ from exporter.otlp.delivery import Courier
 from exporter.otlp.metrics import Pusher
 from exporter.pipeline.poller import Poller
 from exporter.reload import Reload, hashes, timeouts
-from exporter.web.guard import Guard
 from exporter.web.routes import Door, make_site
+from exporter.web.security.live_config import Guard
 from exporter.web.server import listen, serve
 
 PULSE = 1.0  # seconds between looks at what waits for nobody's poll

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from starlette.types import ASGIApp
 
 from exporter.model.errors import ConfigError
-from exporter.web.guard import Guard
 from exporter.web.negotiation import accepts_gzip, choose_format
 from exporter.web.routes import Door, Shown, make_site
+from exporter.web.security.live_config import Guard
 from exporter.web.server import CONNECTIONS, FIRST_REQUEST, HEAD, STALLED, listen, serve
 
 PROMETHEUS_2 = (

@@ -23,12 +23,12 @@ from exporter.top import render
 from exporter.web import views
 from exporter.web.activity import Board, Wanted
 from exporter.web.format import bars, timeline
-from exporter.web.guard import Guard
 from exporter.web.middleware import Turnstile
 from exporter.web.queries import Behind, Look
 from exporter.web.recent_events import LONGEST, MOST
 from exporter.web.recent_runs import FAILED, RESOURCES
 from exporter.web.routes import Door, Shown, make_site
+from exporter.web.security.live_config import Guard
 from exporter.web.server import listen, serve
 from exporter.web.source_status import FAILING, POLLS, Standings
 

@@ -14,10 +14,10 @@ import trustme
 from starlette.types import ASGIApp
 
 from exporter.model.errors import ConfigError
-from exporter.web.gate import WAITING, read_basic
-from exporter.web.guard import Guard
 from exporter.web.middleware import BODY
 from exporter.web.routes import Door, Reload, Shown, make_site
+from exporter.web.security.basic_auth import WAITING, read_basic
+from exporter.web.security.live_config import Guard
 from exporter.web.server import listen, serve
 
 Talk = Callable[[httpx.AsyncClient], Awaitable[None]]

@@ -10,19 +10,19 @@ from starlette.routing import Route
 
 from exporter.mapping.authoring import unmapped
 from exporter.web import event_stream as stream
-from exporter.web import gate
 from exporter.web import middleware as answers
 from exporter.web import recent_events as recent
 from exporter.web import server as serve
 from exporter.web.activity import Board
 from exporter.web.api import BASE, Api
 from exporter.web.event_stream import Stream
-from exporter.web.guard import Guard
 from exporter.web.middleware import Turnstile
 from exporter.web.pages import Pages
-from exporter.web.protection import AUTH_TYPES, HEADERS, TLS_KEYS, VERSIONS, read_protection
 from exporter.web.queries import Behind, Look
 from exporter.web.routes import Door, Shown, make_site
+from exporter.web.security import basic_auth as gate
+from exporter.web.security.live_config import Guard
+from exporter.web.security.web_config import AUTH_TYPES, HEADERS, TLS_KEYS, VERSIONS, read_protection
 from exporter.web.source_status import Standings
 
 ROOT = Path(__file__).parent.parent

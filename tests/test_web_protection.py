@@ -8,7 +8,7 @@ import trustme
 
 from exporter.config import load
 from exporter.model.errors import ConfigError
-from exporter.web.protection import Protection, read_protection
+from exporter.web.security.web_config import Protection, read_protection
 
 HASH = "$2b$10$sP92MBLhmY96Jd28ThA5WOX.0OyWN7O7nNIWhaTpDTwwJ8OHeham2"
 TLS = "tls_server_config: {cert_file: server.pem, key_file: server.key"
@@ -205,7 +205,7 @@ def test_the_exporters_own_configuration_is_refused_with_a_web_file_that_cannot_
 
 
 def test_old_versions_of_tls_are_never_spoken(folder: Path) -> None:
-    from exporter.web.protection import make_context
+    from exporter.web.security.web_config import make_context
 
     protection = read(TLS + "}", folder)
     assert protection.tls is not None

@@ -18,7 +18,7 @@ from exporter.config.problems import Origin, Problem, lines
 from exporter.config.schema import json_schema
 from exporter.config.wording import worded
 from exporter.model.errors import ConfigError
-from exporter.web.protection import read_protection
+from exporter.web.security.web_config import read_protection
 
 _PROJECT = "HUAWEICLOUD_SDK_PROJECT_ID"
 

@@ -18,12 +18,12 @@ from starlette.types import ASGIApp
 
 from exporter.web.api import BASE, Api, refusal
 from exporter.web.event_stream import Stream
-from exporter.web.gate import Gate
-from exporter.web.guard import Guard
 from exporter.web.middleware import Front, Turnstile, line
 from exporter.web.negotiation import accepts_gzip, choose_format
 from exporter.web.pages import Pages
 from exporter.web.queries import Look
+from exporter.web.security.basic_auth import Gate
+from exporter.web.security.live_config import Guard
 
 ASSETS = Path(__file__).parent / "assets"
 FILES = {

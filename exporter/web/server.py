@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from exporter.model.errors import ConfigError
-from exporter.web.guard import Guard
+from exporter.web.security.live_config import Guard
 
 STOP = 2  # seconds that answers under way may take when the server stops
 KEEP_ALIVE = 75  # seconds: longer than the interval of usual scrapers

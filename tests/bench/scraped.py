@@ -19,8 +19,8 @@ from exporter.exposition.registry import Prometheus
 from exporter.model.metrics import SEVERITIES, Catalogue, Changes, Series
 from exporter.model.state import Restored
 from exporter.observability.self_metrics import SelfMetrics
-from exporter.web.guard import Guard
 from exporter.web.routes import Door, Shown, make_site
+from exporter.web.security.live_config import Guard
 from exporter.web.server import listen, serve
 
 from .flow import configured

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from exporter.model.errors import ConfigError
-from exporter.web.protection import Protection, Tls, make_context, read_protection
+from exporter.web.security.web_config import Protection, Tls, make_context, read_protection
 
 Stamp = tuple[tuple[int, int, int] | None, ...]
 Said = Mapping[str, Any]

@@ -16,8 +16,8 @@ import bcrypt
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from exporter.web.guard import Guard
 from exporter.web.middleware import line
+from exporter.web.security.live_config import Guard
 
 OPEN = ("/-/healthy", "/-/ready")
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="platform-events-exporter", charset="UTF-8"'}
