@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.config import Config, SourceOptions, json_schema, load, masked
-from exporter.config.keys import known_paths
+from exporter.config.unknown_keys import known_paths
 from exporter.model.errors import ConfigError, SourceDenied
 from exporter.sources import SOURCES
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from exporter.config import SourceOptions, json_schema, load, masked
-from exporter.config.keys import known_paths
+from exporter.config.unknown_keys import known_paths
 from exporter.model.errors import ConfigError
 
 AGENCY = Path(__file__).parent / "data" / "good-configs" / "huaweicloud-agency.yaml"

@@ -9,7 +9,7 @@ from exporter.common.secret import Secret
 from exporter.common.yaml_document import Path_
 from exporter.config.check import MappingFiles, unheard_statuses
 from exporter.config.credentials import Found
-from exporter.config.layers import Tree
+from exporter.config.merge import Tree
 from exporter.config.models import Config, Target, Written, WrittenTarget
 from exporter.config.otlp import Delivery
 from exporter.config.problems import Problem, dotted, lines

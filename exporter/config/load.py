@@ -9,14 +9,14 @@ from exporter.auth import FORMS
 from exporter.config.build import build
 from exporter.config.check import check_targets, each_target, find_mappings, spoken_password
 from exporter.config.credentials import Found, Place, find_login
-from exporter.config.given import Given, from_command_line, from_environment
-from exporter.config.keys import known_paths, misplaced
-from exporter.config.layers import Tree, gather, lay
+from exporter.config.merge import Tree, gather, lay
+from exporter.config.messages import worded
 from exporter.config.models import Config, Written
 from exporter.config.otlp import complete, spoken_headers
+from exporter.config.overrides import Given, from_command_line, from_environment
 from exporter.config.problems import Origin, Problem, lines
 from exporter.config.schema import json_schema
-from exporter.config.wording import worded
+from exporter.config.unknown_keys import known_paths, misplaced
 from exporter.model.errors import ConfigError
 from exporter.web.security.web_config import read_protection
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from exporter.common.yaml_document import Document, Path_, read_document
-from exporter.config.given import Given
+from exporter.config.overrides import Given
 from exporter.config.problems import Origin, Problem, dotted
 from exporter.model.errors import ConfigError
 
