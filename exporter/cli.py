@@ -59,7 +59,7 @@ def main() -> None:
 @cli.command()
 def run(config: ConfigOption = None, set_: SetOption = None) -> None:
     """Runs the exporter until SIGTERM or SIGINT."""
-    from exporter import app
+    from exporter.app import run as app
     from exporter.config import Config, load
 
     def read() -> Config:

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from exporter import app
+from exporter.app import run as app
 from exporter.config import load
 from exporter.model.errors import ConfigError
 from exporter.simulator.receiver import Received, Receiver

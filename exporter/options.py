@@ -12,7 +12,7 @@ import typer
 from exporter.model.errors import ConfigError
 
 if TYPE_CHECKING:
-    from exporter.assembly import Known
+    from exporter.app.assembly import Known
     from exporter.config import Config
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Configuration file (YAML 1.2 or JSON).")]
@@ -39,7 +39,7 @@ SpeedOption = Annotated[float, typer.Option(min=0.01, max=1000, help="1 gives ab
 
 def read_config(config: Path | None, sets: list[str] | None, output: Output) -> "tuple[Config, Known]":
     """A configuration and its mappings. A machine is told what is wrong with them in its own form."""
-    from exporter.assembly import read_known
+    from exporter.app.assembly import read_known
     from exporter.config import load
 
     try:

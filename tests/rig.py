@@ -12,7 +12,8 @@ import msgspec
 from clocks import ManualClock
 from vendor import Prompt
 
-from exporter import assembly
+from exporter.app import assembly
+from exporter.app.reload import Reload
 from exporter.client.fetcher import Fetcher
 from exporter.client.transport import AiohttpTransport
 from exporter.config import Config, load
@@ -23,7 +24,6 @@ from exporter.model.state import Commit
 from exporter.model.telemetry import Fact
 from exporter.observability.self_metrics import SelfMetrics
 from exporter.pipeline.poller import Poller
-from exporter.reload import Reload
 from exporter.simulator import Cloud, configuration
 from exporter.simulator.server import app
 from exporter.store import open_store

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rig import Fuse, configured, flow
 
-from exporter.assembly import Station
+from exporter.app.assembly import Station
 from exporter.common.secret import Secret
 from exporter.config import load
 from exporter.model.errors import SourceError

@@ -14,7 +14,8 @@ from charts import CHART, LEAST, ROOT, Object, files, over, render, rendered, va
 from heavy import needs
 from processes import all_ran
 
-from exporter import __version__, assembly
+from exporter import __version__
+from exporter.app import assembly
 from exporter.config import Config, load
 
 FOLDERS = ("/etc/platform-events-exporter/", "/run/secrets/")

@@ -21,8 +21,7 @@ LEVELS: list[set[str]] = [
     {"auth", "client", "exposition", "mapping", "observability", "otlp", "simulator", "sources", "store", "web"},
     {"pipeline"},
     {"config"},
-    {"assembly", "explaining", "forecast", "health"},
-    {"front", "reload"},
+    {"forecast"},
     {"app"},
     {"demo", "top", "verbs"},
     {"options", "program"},
@@ -34,7 +33,7 @@ LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 NEIGHBOURS: list[set[str]] = [
     {"model", "common"},
     {"exposition", "otlp", "observability"},
-    {"app", "assembly", "health", "explaining", "reload", "front", "forecast"},
+    {"app", "forecast"},
     {"verbs", "cli", "demo", "top", "program", "options", "forecast"},
 ]  # who may import each other
 

@@ -21,8 +21,8 @@ from processes import Samples, ran, read_metrics
 from rig import LONG, Flow, Fuse, InProcess, configured, flow
 from test_law_one import SOURCES, Burst, put, resources
 
+from exporter.app.health import Health
 from exporter.config import Config, load, masked
-from exporter.health import Health
 from exporter.mapping.catalogue import BUILTIN
 from exporter.model.events import Event
 from exporter.model.metrics import OTHER, Changes

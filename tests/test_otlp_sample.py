@@ -10,7 +10,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from exporter.assembly import examine_packs
+from exporter.app.assembly import examine_packs
 from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.rules import Pack

@@ -10,7 +10,7 @@ import pytest
 from clocks import ManualClock
 from vendor import GRACE, HOUR, LISTING, Vendor, Watched, watching
 
-from exporter.health import FIRST_ROUND, SILENCE, Health
+from exporter.app.health import FIRST_ROUND, SILENCE, Health
 from exporter.model.errors import SourceBusy, SourceDenied, SourceDown, SourceGone, StoreError
 from exporter.model.state import Commit
 from exporter.model.telemetry import Asked, PollDone, PollFailed

@@ -18,6 +18,7 @@ from test_mappings import PACKS
 from test_zero_hold import Clock, scrape
 from vendor import Vendor, watching
 
+from exporter.app.reload import prints
 from exporter.exposition.registry import Prometheus
 from exporter.mapping.catalogue import catalogue as catalogued
 from exporter.mapping.runs.reducer import folder
@@ -25,7 +26,6 @@ from exporter.model.metrics import Catalogue, Changes, Count, Mapped, Metric, Mo
 from exporter.model.runs import Folded, Note, Runs, SpanEvent, View
 from exporter.model.state import Restored
 from exporter.pipeline.committer import Ledger
-from exporter.reload import prints
 
 STATUS, RESOURCES = "platform_resource_status", "platform_resources"
 FIXED = {

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from exporter.assembly import examine_packs
+from exporter.app.assembly import examine_packs
 from exporter.common.changes import EVENTS, UNMAPPED
 from exporter.common.series_text import describe_signal, format_series
 from exporter.mapping.authoring.explain import Look, explain

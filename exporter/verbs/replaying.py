@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from exporter.assembly import examine_packs
+from exporter.app.assembly import examine_packs
 from exporter.client.recorder import Recorded, recorded_files
 from exporter.common.changes import Totals, add_changes, changes_from_signals
 from exporter.common.series_text import format_series

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from exporter.assembly import examine_packs
+from exporter.app.assembly import examine_packs
 from exporter.mapping.loader import Tried
 from exporter.verbs.paper import Paper
 

@@ -13,7 +13,8 @@ from typing import IO
 
 import msgspec
 
-from exporter import __version__, assembly
+from exporter import __version__
+from exporter.app import assembly
 from exporter.config import Config, load
 from exporter.mapping.syntax.process import timeouts
 from exporter.model.errors import SourceError

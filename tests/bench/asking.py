@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import uvloop
 
-from exporter import assembly
+from exporter.app import assembly
 from exporter.common.clock import SystemClock
 from exporter.model.events import Ask
 from exporter.model.metrics import Catalogue

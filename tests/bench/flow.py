@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from exporter import assembly
+from exporter.app import assembly
 from exporter.client.fetcher import Fetcher
 from exporter.config import Config, load
 from exporter.model.events import Answer, Ask, Resource

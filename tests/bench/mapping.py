@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from exporter import assembly
+from exporter.app import assembly
 from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.loader import built_in
 from exporter.model.events import Answer, Event, Page, Resource, Window

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import uvloop
 
-from exporter import assembly
+from exporter.app import assembly
 from exporter.pipeline.scheduler import Agenda
 
 from .flow import Standing, configured, flow, make_turns

@@ -13,7 +13,7 @@ from typing import BinaryIO, NoReturn
 import prometheus_client
 import uvloop
 
-from exporter import assembly
+from exporter.app import assembly
 from exporter.common.clock import SystemClock
 from exporter.exposition.registry import Prometheus
 from exporter.model.metrics import SEVERITIES, Catalogue, Changes, Series

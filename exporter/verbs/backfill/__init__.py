@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from exporter.assembly import Account, Known, open_accounts, pick
+from exporter.app.assembly import Account, Known, open_accounts, pick
 from exporter.common.backoff import backoff
 from exporter.common.clock import SystemClock
 from exporter.common.text import exact

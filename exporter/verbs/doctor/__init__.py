@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from exporter.assembly import make_account
+from exporter.app.assembly import make_account
 from exporter.client.budget import Bucket
 from exporter.client.fetcher import CONNECT
 from exporter.client.transport import AiohttpTransport

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from exporter.assembly import Account
+from exporter.app.assembly import Account
 from exporter.auth import default_endpoints
 from exporter.client.transport import AiohttpTransport
 from exporter.config import Target

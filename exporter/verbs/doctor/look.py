@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from exporter.assembly import pick
+from exporter.app.assembly import pick
 from exporter.config import SourceOptions
 from exporter.model.errors import SourceError
 from exporter.model.events import Answer, Ask, Found, Millis, Page, Resource, Window

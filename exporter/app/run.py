@@ -9,12 +9,13 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from exporter import __version__
-from exporter.assembly import Account, Core, make_station, open_accounts, open_core, open_couriers, read_known
+from exporter.app.assembly import Account, Core, make_station, open_accounts, open_core, open_couriers, read_known
+from exporter.app.health import Health
+from exporter.app.reload import Reload, hashes, timeouts
+from exporter.app.web_port import Front
 from exporter.common.clock import SystemClock
 from exporter.config import Config, Target
 from exporter.exposition.registry import Prometheus
-from exporter.front import Front
-from exporter.health import Health
 from exporter.model.metrics import Changes, Moment
 from exporter.model.protocols import Clock
 from exporter.model.telemetry import Fact, KeysExpire, Loaded, Noted
@@ -24,7 +25,6 @@ from exporter.observability.self_metrics import SelfMetrics
 from exporter.otlp.delivery import Courier
 from exporter.otlp.metrics import Pusher
 from exporter.pipeline.poller import Poller
-from exporter.reload import Reload, hashes, timeouts
 from exporter.web.routes import Door, make_site
 from exporter.web.security.live_config import Guard
 from exporter.web.server import listen, serve

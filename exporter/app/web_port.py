@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from exporter import __version__
-from exporter.assembly import Core, Station
+from exporter.app.assembly import Core, Station
+from exporter.app.health import Health
+from exporter.app.mapping_views import Packs, explained, record_of, rules, unmapped
 from exporter.config import Config, masked
 from exporter.config.problems import dotted
 from exporter.config.show import leaves
-from exporter.explaining import Packs, explained, record_of, rules, unmapped
-from exporter.health import Health
 from exporter.mapping.authoring.unmapped import Templates
 from exporter.model.events import Resource
 from exporter.model.telemetry import Fact

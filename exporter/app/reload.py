@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from exporter.assembly import Core, Known, Station, read_known
+from exporter.app.assembly import Core, Known, Station, read_known
 from exporter.config import Config, masked
 from exporter.config.check import matches
 from exporter.mapping.engine.mapper import mapper
