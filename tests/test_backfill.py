@@ -17,7 +17,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from rig import Fuse, configured, flow, known
 from typer.main import get_command
 
-from exporter.cli import cli
+from exporter.cli.main import cli
 from exporter.config import Config, load
 from exporter.mapping.catalogue import BUILTIN
 from exporter.model.errors import ConfigError

@@ -21,10 +21,8 @@ LEVELS: list[set[str]] = [
     {"auth", "client", "exposition", "mapping", "observability", "otlp", "simulator", "sources", "store", "web"},
     {"pipeline"},
     {"config"},
-    {"forecast"},
     {"app"},
-    {"demo", "top", "verbs"},
-    {"options", "program"},
+    {"verbs"},
     {"cli"},
     {"__main__"},
 ]
@@ -33,8 +31,7 @@ LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 NEIGHBOURS: list[set[str]] = [
     {"model", "common"},
     {"exposition", "otlp", "observability"},
-    {"app", "forecast"},
-    {"verbs", "cli", "demo", "top", "program", "options", "forecast"},
+    {"verbs", "cli"},
 ]  # who may import each other
 
 # The standard library's patterns may run for ever on a text that was made for it. These read what the user or the

@@ -10,7 +10,7 @@ from processes import Clouds, Exporter, closing, configured, until
 from typer.main import get_command
 
 from exporter.auth.login import FORMS, OIDC
-from exporter.cli import cli
+from exporter.cli.main import cli
 from exporter.common.yaml_document import parse_document, read_document
 from exporter.config import Config, SourceOptions, load
 from exporter.config.build import DEFAULT_BUDGET

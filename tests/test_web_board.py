@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from rich.console import Console
 from starlette.exceptions import HTTPException
 
+from exporter.cli.top import render
 from exporter.common.text import ago, lasting
 from exporter.model import telemetry
 from exporter.model.errors import SourceDenied, SourceGone
 from exporter.model.events import Event
 from exporter.model.metrics import Mapped, Set
 from exporter.model.runs import OpenSpan, Span
-from exporter.top import render
 from exporter.web import views
 from exporter.web.activity import Board, Wanted
 from exporter.web.format import bars, timeline

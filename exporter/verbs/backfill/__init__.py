@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from exporter.app.assembly import Account, Known, open_accounts, pick
+from exporter.cli.console import bar, looked_on
 from exporter.common.backoff import backoff
 from exporter.common.clock import SystemClock
 from exporter.common.text import exact
@@ -28,7 +29,6 @@ from exporter.verbs.backfill.lives import last_states, lives
 from exporter.verbs.backfill.openmetrics import write
 from exporter.verbs.backfill.series import Courses
 from exporter.verbs.backfill.span import SECOND, Span
-from exporter.verbs.progress import bar, looked_on
 
 ROUNDS, LONGEST_WAIT = 4, 300.0  # times that a vendor is asked again after trouble that passes, seconds until then
 INFO, STATUS = "platform_resource_info", "platform_resource_status"

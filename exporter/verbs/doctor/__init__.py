@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from exporter.app.assembly import make_account
+from exporter.cli.console import Paper, bar, looked_on
 from exporter.client.budget import Bucket
 from exporter.client.fetcher import CONNECT
 from exporter.client.transport import AiohttpTransport
@@ -17,8 +18,6 @@ from exporter.model.errors import SourceDenied
 from exporter.model.telemetry import Fact, Skewed
 from exporter.verbs.doctor.examine import Means, examine
 from exporter.verbs.doctor.findings import Finding, Outcome, Place
-from exporter.verbs.paper import Paper
-from exporter.verbs.progress import bar, looked_on
 
 MASKED = "***"  # also what the vendor's own environment variables are shown as
 NO_SECRET = {"user", "domain"}

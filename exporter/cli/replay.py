@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.app.assembly import examine_packs
+from exporter.cli.console import Paper
 from exporter.client.recorder import Recorded, recorded_files
 from exporter.common.changes import Totals, add_changes, changes_from_signals
 from exporter.common.series_text import format_series
@@ -23,7 +24,6 @@ from exporter.pipeline.counting import Context, History, tally
 from exporter.pipeline.run_tracker import Journal
 from exporter.sources import SOURCES
 from exporter.sources.scope import Scope
-from exporter.verbs.paper import Paper
 
 Values = dict[str, float]
 _decode = msgspec.json.Decoder(Recorded).decode

@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from exporter.app.assembly import examine_packs
+from exporter.cli.console import Paper
+from exporter.cli.explain_input import Given, read_given
+from exporter.cli.run_summary import Part, course, lines
 from exporter.common.changes import EVENTS, UNMAPPED
 from exporter.common.series_text import describe_signal, format_series
 from exporter.mapping.authoring.explain import Look, explain
@@ -16,9 +19,6 @@ from exporter.mapping.rules import Pack
 from exporter.model.errors import ConfigError
 from exporter.model.metrics import Count, Mapped, Phase, Signal
 from exporter.sources import SOURCES
-from exporter.verbs.course import Part, course, lines
-from exporter.verbs.given import Given, read_given
-from exporter.verbs.paper import Paper
 
 WIDTH, BEFORE = 100, 60  # characters of a text that are shown around a caret, and before it
 TARGET = "target"

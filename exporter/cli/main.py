@@ -11,10 +11,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from exporter import __version__, program
-from exporter.common.secret import Secret
-from exporter.model.errors import ConfigError, ExporterError, StoreError
-from exporter.options import (
+from exporter import __version__
+from exporter.cli import runner as program
+from exporter.cli.options import (
     ConfigOption,
     Output,
     OutputOption,
@@ -24,6 +23,8 @@ from exporter.options import (
     read_config,
     read_text,
 )
+from exporter.common.secret import Secret
+from exporter.model.errors import ConfigError, ExporterError, StoreError
 
 cli = typer.Typer(
     name="platform-events-exporter",
@@ -71,8 +72,8 @@ def run(config: ConfigOption = None, set_: SetOption = None) -> None:
 @cli.command()
 def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOption = Output.text) -> None:
     """Checks configuration, mappings and the tests inside them; asks no vendor."""
-    from exporter import forecast
-    from exporter.verbs import checking
+    from exporter.cli import check as checking
+    from exporter.cli import check as forecast
 
     loaded, known = read_config(config, set_, output)
     report = forecast.report(loaded, known.packs, known.catalogue)
@@ -105,7 +106,7 @@ def try_(
     output: OutputOption = Output.text,
 ) -> None:
     """Runs the tests inside mapping files."""
-    from exporter.verbs import trying
+    from exporter.cli import mapping_tests as trying
 
     raise typer.Exit(trying.run(files or (), as_json=output is Output.json))
 
@@ -119,8 +120,8 @@ def explain(
     stub: Annotated[bool, typer.Option("--stub", help="Write only a mapping file for what no rule took.")] = False,
 ) -> None:
     """Says of events which rule takes them, where others stop, and what comes of it."""
+    from exporter.cli import explain as explaining
     from exporter.sources import SOURCES
-    from exporter.verbs import explaining
 
     if source is not None and source not in SOURCES:
         raise ConfigError(f"--source {source}: no such source; write one of {', '.join(SOURCES)}")
@@ -138,7 +139,7 @@ def replay(
     output: OutputOption = Output.text,
 ) -> None:
     """Takes recorded answers through an old and a new mapping, and shows which series differ."""
-    from exporter.verbs import replaying
+    from exporter.cli import replay as replaying
 
     raise typer.Exit(replaying.run(recorded, old or (), mapping or (), as_json=output is Output.json))
 
@@ -183,7 +184,7 @@ def demo(
     speed: SpeedOption = 1.0,
 ) -> None:
     """Shows the exporter at work on two simulated clouds."""
-    from exporter import demo as show
+    from exporter.cli import demo as show
 
     program.run(show.run(port, seconds, speed))
 
@@ -229,7 +230,7 @@ def top(
     output: OutputOption = Output.text,
 ) -> None:
     """Shows sources, lag and the newest warnings of a running exporter, live; --output json gives one look."""
-    from exporter import top as show
+    from exporter.cli import top as show
 
     password = Secret(path=password_file).reveal() if password_file else ""
     way, console = show.Way(url, user, password, ca_file, insecure), Console(highlight=False)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from exporter.app.assembly import examine_packs
+from exporter.cli.console import Paper
 from exporter.mapping.loader import Tried
-from exporter.verbs.paper import Paper
 
 
 def run(files: Sequence[Path], *, as_json: bool) -> int:
