@@ -19,6 +19,10 @@ from heavy import needs
 from processes import COMMAND, PATIENCE, Clouds, Exporter, all_ran, closing, configured, environment, ran
 from rig import known
 
+from exporter.cli import doctor
+from exporter.cli.doctor.connect import Reached, Unreached, connect
+from exporter.cli.doctor.findings import Place
+from exporter.cli.doctor.target_findings import connection
 from exporter.config import load
 from exporter.simulator import Cloud, Scenario, configuration, running
 from exporter.simulator.accounts import (
@@ -30,10 +34,6 @@ from exporter.simulator.accounts import (
     SECRET_KEY,
 )
 from exporter.simulator.behaviour import Behaviour
-from exporter.verbs import doctor
-from exporter.verbs.doctor.connect import Reached, Unreached, connect
-from exporter.verbs.doctor.findings import Place
-from exporter.verbs.doctor.targets import connection
 
 Written = dict[str, Any]
 KEYS = "access keys (access_key from FILE:1; secret_key from FILE:1)"

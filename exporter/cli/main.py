@@ -93,7 +93,7 @@ def doctor(
     output: OutputOption = Output.text,
 ) -> None:
     """Asks every vendor, live and read-only, whether all is there that the exporter needs; keeps and changes nothing."""
-    from exporter.verbs import doctor as verb
+    from exporter.cli import doctor as verb
 
     loaded, known = read_config(config, set_, output)
     work = verb.run(loaded, known.packs, timeout, as_json=output is Output.json)

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from exporter.app.assembly import pick
+from exporter.cli.doctor.findings import Finding, Place, refusal
+from exporter.cli.doctor.source_findings import Listed, Sampled, judged, listing, paging, stages, untried
 from exporter.config import SourceOptions
 from exporter.model.errors import SourceError
 from exporter.model.events import Answer, Ask, Found, Millis, Page, Resource, Window
@@ -12,8 +14,6 @@ from exporter.pipeline.driver import converse, learn
 from exporter.pipeline.inventory import Roster
 from exporter.sources import Kind
 from exporter.sources.scope import Scope
-from exporter.verbs.doctor.findings import Finding, Place, refusal
-from exporter.verbs.doctor.sources import Listed, Sampled, judged, listing, paging, stages, untried
 
 LISTED, PAGES, ASKED = 20, 2, 60  # pages of a listing, pages of events, requests for those: enough to see paging work
 LIVES = ("active", "settled", "ended")

@@ -10,6 +10,11 @@ from typing import NamedTuple
 
 from exporter.app.assembly import Account
 from exporter.auth import default_endpoints
+from exporter.cli.doctor.connect import Reached, Unreached, connect
+from exporter.cli.doctor.findings import Finding, Place, unconnected
+from exporter.cli.doctor.guarded_client import Door
+from exporter.cli.doctor.probe_source import Look, look
+from exporter.cli.doctor.target_findings import Keys, clock, connection, credentials, project
 from exporter.client.transport import AiohttpTransport
 from exporter.config import Target
 from exporter.mapping.engine.mapper import mapper
@@ -17,11 +22,6 @@ from exporter.mapping.rules import Pack
 from exporter.model.errors import SourceError
 from exporter.model.protocols import Clock
 from exporter.sources import SOURCES
-from exporter.verbs.doctor.connect import Reached, Unreached, connect
-from exporter.verbs.doctor.door import Door
-from exporter.verbs.doctor.findings import Finding, Place, unconnected
-from exporter.verbs.doctor.look import Look, look
-from exporter.verbs.doctor.targets import Keys, clock, connection, credentials, project
 
 LOGINS = {"password": ("iam",), "oidc": ("sts",), "metadata": ("metadata",), "ecs_role": ("metadata",)}
 

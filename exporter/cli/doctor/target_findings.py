@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from exporter.cli.doctor.connect import Reached, Unreached
+from exporter.cli.doctor.findings import Finding, Place, refusal
 from exporter.common.text import ago, exact
 from exporter.model.errors import KeysRefused, SourceError
-from exporter.verbs.doctor.connect import Reached, Unreached
-from exporter.verbs.doctor.findings import Finding, Place, refusal
 
 CLOSE, NEAR, REFUSED = 2.0, 60.0, 900.0  # seconds between two clocks: not told apart, harmless, signatures are refused
 FORMS = {

@@ -8,6 +8,8 @@ import msgspec
 
 from exporter.app.assembly import make_account
 from exporter.cli.console import Paper, bar, looked_on
+from exporter.cli.doctor.findings import Finding, Outcome, Place
+from exporter.cli.doctor.probe_target import Means, examine
 from exporter.client.budget import Bucket
 from exporter.client.fetcher import CONNECT
 from exporter.client.transport import AiohttpTransport
@@ -16,8 +18,6 @@ from exporter.config import Config, Target
 from exporter.mapping.rules import Pack
 from exporter.model.errors import SourceDenied
 from exporter.model.telemetry import Fact, Skewed
-from exporter.verbs.doctor.examine import Means, examine
-from exporter.verbs.doctor.findings import Finding, Outcome, Place
 
 MASKED = "***"  # also what the vendor's own environment variables are shown as
 NO_SECRET = {"user", "domain"}

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from exporter.cli.doctor.findings import Finding, Place, refusal
 from exporter.common.text import ago, lasting
 from exporter.mapping.authoring.templates import fold
 from exporter.model.errors import KeysRefused, SourceError, SourceGone
 from exporter.model.events import Event, Resource
 from exporter.model.protocols import Map
 from exporter.model.runs import Stage
-from exporter.verbs.doctor.findings import Finding, Place, refusal
 
 AHEAD = 60.0  # seconds that an event may lie in the future before it is told
 SHOWN = 100  # characters of a template or a name
