@@ -17,16 +17,16 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from rig import Fuse, configured, flow, known
 from typer.main import get_command
 
+from exporter.cli import backfill
+from exporter.cli.backfill.output_file import Wish, read_labels
+from exporter.cli.backfill.time_range import read_span
+from exporter.cli.backfill.timeline import LAG
 from exporter.cli.main import cli
 from exporter.config import Config, load
 from exporter.mapping.catalogue import BUILTIN
 from exporter.model.errors import ConfigError
 from exporter.simulator import Cloud, Scenario, configuration, running
 from exporter.simulator.behaviour import Behaviour
-from exporter.verbs import backfill
-from exporter.verbs.backfill.file import Wish, read_labels
-from exporter.verbs.backfill.series import LAG
-from exporter.verbs.backfill.span import read_span
 
 NOW = 1_790_000_400  # a whole number of every step
 HOUR = 3600

@@ -22,7 +22,6 @@ LEVELS: list[set[str]] = [
     {"pipeline"},
     {"config"},
     {"app"},
-    {"verbs"},
     {"cli"},
     {"__main__"},
 ]
@@ -31,7 +30,6 @@ LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 NEIGHBOURS: list[set[str]] = [
     {"model", "common"},
     {"exposition", "otlp", "observability"},
-    {"verbs", "cli"},
 ]  # who may import each other
 
 # The standard library's patterns may run for ever on a text that was made for it. These read what the user or the

@@ -156,9 +156,9 @@ def backfill(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Asks the vendors for their past, and writes it as OpenMetrics for promtool tsdb create-blocks-from."""
-    from exporter.verbs import backfill as verb
-    from exporter.verbs.backfill.file import Wish, read_labels
-    from exporter.verbs.backfill.span import read_span
+    from exporter.cli import backfill as verb
+    from exporter.cli.backfill.output_file import Wish, read_labels
+    from exporter.cli.backfill.time_range import read_span
 
     span = read_span(since, until, step, time.time())
     loaded, known = read_config(config, set_, Output.text)

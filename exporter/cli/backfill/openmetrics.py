@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from prometheus_client.utils import floatToGoString
 
+from exporter.cli.backfill.time_range import SECOND, Span
+from exporter.cli.backfill.timeline import Courses, Run
 from exporter.exposition.text_format import HOLE, histogram_samples, metadata, sample
 from exporter.model.metrics import Metric
-from exporter.verbs.backfill.series import Courses, Run
-from exporter.verbs.backfill.span import SECOND, Span
 
 EOF = b"# EOF\n"
 

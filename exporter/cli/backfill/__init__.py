@@ -7,6 +7,13 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from exporter.app.assembly import Account, Known, open_accounts, pick
+from exporter.cli.backfill.lifetimes import last_states, lives
+from exporter.cli.backfill.openmetrics import write
+from exporter.cli.backfill.output_file import Wish, opened, written
+from exporter.cli.backfill.reader import Asking, Past, gathered, listed
+from exporter.cli.backfill.replay import Meaning, course
+from exporter.cli.backfill.time_range import SECOND, Span
+from exporter.cli.backfill.timeline import Courses
 from exporter.cli.console import bar, looked_on
 from exporter.common.backoff import backoff
 from exporter.common.clock import SystemClock
@@ -22,13 +29,6 @@ from exporter.model.protocols import Clock
 from exporter.pipeline.inventory import Roster
 from exporter.sources import SOURCES
 from exporter.sources.scope import Scope
-from exporter.verbs.backfill.course import Meaning, course
-from exporter.verbs.backfill.file import Wish, opened, written
-from exporter.verbs.backfill.gather import Asking, Past, gathered, listed
-from exporter.verbs.backfill.lives import last_states, lives
-from exporter.verbs.backfill.openmetrics import write
-from exporter.verbs.backfill.series import Courses
-from exporter.verbs.backfill.span import SECOND, Span
 
 ROUNDS, LONGEST_WAIT = 4, 300.0  # times that a vendor is asked again after trouble that passes, seconds until then
 INFO, STATUS = "platform_resource_info", "platform_resource_status"

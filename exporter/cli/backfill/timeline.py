@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from exporter.cli.backfill.time_range import Span
 from exporter.model.metrics import Changes, Metric, Moment, Observed, Series
-from exporter.verbs.backfill.span import Span
 
 LAG = "platform_event_lag_seconds"  # tells of the exporter's own eyes, and it was not there
 RESOURCE = "resource"

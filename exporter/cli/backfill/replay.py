@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from exporter.cli.backfill.reader import Attempts, Past
+from exporter.cli.backfill.time_range import Span
 from exporter.common.changes import changes_from_signals
 from exporter.model.events import Event, Millis, Resource
 from exporter.model.metrics import Changes, Metric
@@ -12,8 +14,6 @@ from exporter.model.protocols import Fold, Map
 from exporter.model.runs import Stage, View
 from exporter.pipeline.counting import Context, History, tally
 from exporter.pipeline.run_tracker import Journal
-from exporter.verbs.backfill.gather import Attempts, Past
-from exporter.verbs.backfill.span import Span
 
 
 class Meaning(NamedTuple):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import NamedTuple
 
+from exporter.cli.backfill.time_range import Span
 from exporter.model.errors import SourceError
 from exporter.model.events import Answer, Ask, Event, Found, Millis, Page, Resource, Window
 from exporter.model.protocols import Source
@@ -11,7 +12,6 @@ from exporter.model.runs import Stage
 from exporter.pipeline.driver import converse, learn
 from exporter.pipeline.inventory import Roster
 from exporter.sources import Kind
-from exporter.verbs.backfill.span import Span
 
 LATELY = 3_600_000  # ms
 READERS = 8  # resources of one source read at the same time; the budget, not this, limits the rate

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
+from exporter.cli.backfill.reader import Past
+from exporter.cli.backfill.time_range import SECOND, Span
+from exporter.cli.backfill.timeline import Life
 from exporter.model.events import Millis, Resource
-from exporter.verbs.backfill.gather import Past
-from exporter.verbs.backfill.series import Life
-from exporter.verbs.backfill.span import SECOND, Span
 
 
 def lives(past: Past, span: Span, ttl: float) -> dict[str, Life]:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from exporter.cli.backfill.openmetrics import Written
+from exporter.cli.backfill.time_range import Span
 from exporter.model.errors import ConfigError, ExporterError
 from exporter.model.metrics import Metric
-from exporter.verbs.backfill.openmetrics import Written
-from exporter.verbs.backfill.span import Span
 
 STDOUT = "-"
 
