@@ -12,7 +12,7 @@ from typing import Any
 
 import uvicorn
 
-from exporter.simulator.receiver import Receiver
+from exporter.simulator.otlp_receiver import Receiver
 
 
 @contextlib.contextmanager

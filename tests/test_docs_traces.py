@@ -12,7 +12,7 @@ from test_otlp_sample import BEGIN, LAST, SAMPLE, Life
 from exporter.config.models import Otlp
 from exporter.mapping.loader import built_in
 from exporter.observability.self_metrics import declared
-from exporter.simulator.trees import tree
+from exporter.simulator.span_trees import tree
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs/traces.md").read_text("utf-8")

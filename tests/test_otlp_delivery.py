@@ -23,7 +23,7 @@ from exporter.otlp.delivery import Courier
 from exporter.otlp.endpoint import Lane
 from exporter.otlp.sender import Wire
 from exporter.otlp.spans import Traces
-from exporter.simulator.receiver import Fault, Receiver
+from exporter.simulator.otlp_receiver import Fault, Receiver
 from exporter.store import open_store
 
 DAY = 86_400.0

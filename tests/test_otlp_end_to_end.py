@@ -8,7 +8,7 @@ from typing import Any
 from collector import collecting
 from processes import Clouds, Exporter, closing, configured, ran, total, until
 
-from exporter.simulator.receiver import Fault, Receiver
+from exporter.simulator.otlp_receiver import Fault, Receiver
 
 KILLS = 4
 

@@ -38,7 +38,7 @@ from exporter.otlp.log_records import encoder
 from exporter.otlp.resource import NAME, SCHEMA, Identity, Origin
 from exporter.otlp.sender import as_json
 from exporter.otlp.spans import Traces
-from exporter.simulator.receiver import REQUESTS, read_request
+from exporter.simulator.otlp_receiver import REQUESTS, read_request
 
 ORIGIN = Origin("huaweicloud", "cn-north-4", "p1", "research", "modelarts_service")
 EVENTS = (

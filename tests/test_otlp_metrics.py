@@ -17,7 +17,7 @@ from exporter.model.telemetry import Contacted, Fact, Noted, Outgoing
 from exporter.otlp.endpoint import Lane
 from exporter.otlp.metrics import MOST, Pusher, requests
 from exporter.otlp.sender import Wire
-from exporter.simulator.receiver import REQUESTS, Fault, Receiver
+from exporter.simulator.otlp_receiver import REQUESTS, Fault, Receiver
 
 CONTACTS = {("research", POOL): 1_672_366_000_123, ("research", "dws"): 1_672_366_000_456}
 NOW = 1_672_366_600_000

@@ -23,7 +23,7 @@ from exporter.otlp.resource import Origin
 from exporter.otlp.spans import Traces
 from exporter.pipeline.counting import Context, History, tally
 from exporter.pipeline.run_tracker import Journal
-from exporter.simulator.trees import tree
+from exporter.simulator.span_trees import tree
 from exporter.sources.modelarts_service.events import ModelArtsService
 from exporter.sources.scope import Scope
 

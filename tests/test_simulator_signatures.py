@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from exporter.simulator.calls import Call
+from exporter.simulator.http import Call
 from exporter.simulator.signatures import alibaba, huawei, read
 
 EMPTY = hashlib.sha256(b"").hexdigest()

@@ -24,8 +24,8 @@ from rich.table import Table
 from exporter.app import run as app
 from exporter.config import load
 from exporter.model.errors import ConfigError
-from exporter.simulator.receiver import Received, Receiver
-from exporter.simulator.trees import Forest
+from exporter.simulator.otlp_receiver import Received, Receiver
+from exporter.simulator.span_trees import Forest
 from exporter.web.server import listen, serve
 
 SEVERITIES = ("info", "warning", "error", "unclassified")

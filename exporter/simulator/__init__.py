@@ -2,8 +2,7 @@
 
 from exporter.simulator.cloud import Cloud
 from exporter.simulator.configuration import configuration
-from exporter.simulator.running import running, serve
 from exporter.simulator.scenario import Scenario
-from exporter.simulator.server import app
+from exporter.simulator.server import app, running, serve
 
 __all__ = ["Cloud", "Scenario", "app", "configuration", "running", "serve"]

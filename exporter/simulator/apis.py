@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from exporter.simulator import control, dws, identity, modelarts, pai, pools, services, tokens, training
-from exporter.simulator.calls import Call, Reply, huawei_error
 from exporter.simulator.cloud import Cloud
+from exporter.simulator.http import Call, Reply, huawei_error
 
 Check = Callable[[Cloud, Call, int], None]
 Answer = Callable[[Cloud, Call, int], Reply]

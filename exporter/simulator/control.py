@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 
 from exporter.simulator.behaviour import Behaviour
-from exporter.simulator.calls import Call, Refused, Reply, answer
 from exporter.simulator.cloud import SOURCES, Cloud
 from exporter.simulator.faults import Fault
+from exporter.simulator.http import Call, Refused, Reply, answer
 
 _Body = TypeVar("_Body")
 Times = Annotated[int, msgspec.Meta(ge=1, le=10_000)]

@@ -3,8 +3,8 @@
 from typing import Any
 
 from exporter.simulator.accounts import DOMAIN_ID
-from exporter.simulator.calls import Call, Reply, encode, huawei_error, listing
 from exporter.simulator.cloud import Cloud
+from exporter.simulator.http import Call, Reply, encode, huawei_error, listing
 from exporter.simulator.resources import Cluster
 from exporter.simulator.rows import cut
 from exporter.simulator.times import zulu

@@ -5,7 +5,7 @@ import uuid
 from typing import Any
 
 from exporter.simulator.accounts import PROJECT_ID
-from exporter.simulator.calls import encode
+from exporter.simulator.http import encode
 from exporter.simulator.rows import Row
 from exporter.simulator.times import SECOND, beijing, zoneless, zulu
 

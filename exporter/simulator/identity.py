@@ -2,8 +2,8 @@
 
 from exporter.simulator import signatures
 from exporter.simulator.accounts import PROJECT_ID, Key
-from exporter.simulator.calls import Call, alibaba_error, huawei_error
 from exporter.simulator.cloud import Cloud
+from exporter.simulator.http import Call, alibaba_error, huawei_error
 from exporter.simulator.times import SECOND, read_basic, read_iso
 
 _NONCES = 100_000

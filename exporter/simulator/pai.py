@@ -3,8 +3,8 @@
 from typing import Any
 
 from exporter.simulator.accounts import ALIBABA_WORKSPACE
-from exporter.simulator.calls import Call, Reply, alibaba_error, answer, encode, listing
 from exporter.simulator.cloud import Cloud
+from exporter.simulator.http import Call, Reply, alibaba_error, answer, encode, listing
 from exporter.simulator.resources import ENDED, DlcJob, Period, Pod
 from exporter.simulator.rows import between
 from exporter.simulator.times import DAY, SECOND, read_iso, zulu

@@ -3,8 +3,8 @@
 import uuid
 from typing import Any
 
-from exporter.simulator.calls import Call, Reply, encode, huawei_error, listing
 from exporter.simulator.cloud import Cloud
+from exporter.simulator.http import Call, Reply, encode, huawei_error, listing
 from exporter.simulator.modelarts import bad_request, whole
 from exporter.simulator.resources import Pool
 from exporter.simulator.rows import between

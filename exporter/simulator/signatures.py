@@ -8,7 +8,7 @@ import hmac
 from typing import NamedTuple
 from urllib.parse import quote, unquote, unquote_plus
 
-from exporter.simulator.calls import Call
+from exporter.simulator.http import Call
 
 
 class Signed(NamedTuple):

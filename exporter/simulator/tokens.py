@@ -7,8 +7,8 @@ import msgspec
 
 from exporter.simulator import accounts
 from exporter.simulator.accounts import ALIBABA_ROLE, OIDC_TOKEN, PROJECT_ID, REGION
-from exporter.simulator.calls import Call, Refused, Reply, alibaba_error, answer, huawei_error, iam_error, text
 from exporter.simulator.cloud import Cloud
+from exporter.simulator.http import Call, Refused, Reply, alibaba_error, answer, huawei_error, iam_error, text
 from exporter.simulator.times import SECOND, micros, zulu
 
 

@@ -32,7 +32,7 @@ from exporter.otlp.endpoint import Lane
 from exporter.otlp.log_records import encoder
 from exporter.otlp.resource import Origin
 from exporter.otlp.sender import Wire
-from exporter.simulator.receiver import Received, Receiver
+from exporter.simulator.otlp_receiver import Received, Receiver
 from exporter.store import open_store
 
 from .machine import alone, memory
