@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
+from exporter.simulator.apis.signatures import alibaba, huawei, read
 from exporter.simulator.http import Call
-from exporter.simulator.signatures import alibaba, huawei, read
 
 EMPTY = hashlib.sha256(b"").hexdigest()
 PROJECT = "4cf650fd46704908aa071b4df2453e1e"

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from exporter.simulator.apis import ALIBABA, CONTROL, DRIFT, GROWTH, HUAWEI, UNKNOWN, Api
+from exporter.simulator.apis.routes import ALIBABA, CONTROL, DRIFT, GROWTH, HUAWEI, UNKNOWN, Api
 from exporter.simulator.cloud import Cloud
 from exporter.simulator.fault_responses import refuse, spoil
 from exporter.simulator.http import Call, Refused, Reply

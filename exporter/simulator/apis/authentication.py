@@ -1,7 +1,7 @@
 """Who may call: checks signatures, tokens, dates and projects as the vendors' gateways do; gives nothing out."""
 
-from exporter.simulator import signatures
 from exporter.simulator.accounts import PROJECT_ID, Key
+from exporter.simulator.apis import signatures
 from exporter.simulator.cloud import Cloud
 from exporter.simulator.http import Call, alibaba_error, huawei_error
 from exporter.simulator.times import SECOND, read_basic, read_iso

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from exporter.simulator.apis.modelarts import bad_request, whole
 from exporter.simulator.cloud import Cloud
 from exporter.simulator.http import Call, Reply, answer, encode, huawei_error, listing
-from exporter.simulator.modelarts import bad_request, whole
 from exporter.simulator.resources import Service
 from exporter.simulator.rows import Row, between, cut
 

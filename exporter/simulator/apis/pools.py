@@ -3,9 +3,9 @@
 import uuid
 from typing import Any
 
+from exporter.simulator.apis.modelarts import bad_request, whole
 from exporter.simulator.cloud import Cloud
 from exporter.simulator.http import Call, Reply, encode, huawei_error, listing
-from exporter.simulator.modelarts import bad_request, whole
 from exporter.simulator.resources import Pool
 from exporter.simulator.rows import between
 from exporter.simulator.times import SECOND, zulu

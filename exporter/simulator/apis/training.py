@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
+from exporter.simulator.apis.modelarts import bad_request, whole
 from exporter.simulator.cloud import Cloud
 from exporter.simulator.http import Call, Reply, answer, encode, huawei_error, listing
-from exporter.simulator.modelarts import bad_request, whole
 from exporter.simulator.resources import Run, TrainingJob
 from exporter.simulator.rows import Row, between, cut
 from exporter.simulator.times import SECOND, beijing, read_iso

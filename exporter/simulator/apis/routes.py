@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from exporter.simulator import control, dws, identity, modelarts, pai, pools, services, tokens, training
+from exporter.simulator.apis import authentication as identity
+from exporter.simulator.apis import control, dws, modelarts, pools, services, tokens, training
+from exporter.simulator.apis import dlc as pai
 from exporter.simulator.cloud import Cloud
 from exporter.simulator.http import Call, Reply, huawei_error
 
