@@ -8,7 +8,7 @@ import time
 import httpx
 
 from exporter.simulator import Cloud, app
-from exporter.simulator.accounts import (
+from exporter.simulator.state.accounts import (
     ACCESS_KEY,
     ALIBABA_ACCESS_KEY,
     ALIBABA_SECRET_KEY,
@@ -16,7 +16,7 @@ from exporter.simulator.accounts import (
     SECRET_KEY,
     Key,
 )
-from exporter.simulator.times import read_iso
+from exporter.simulator.state.times import read_iso
 
 Headers = dict[str, str]
 

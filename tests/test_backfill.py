@@ -26,7 +26,7 @@ from exporter.config import Config, load
 from exporter.mapping.catalogue import BUILTIN
 from exporter.model.errors import ConfigError
 from exporter.simulator import Cloud, Scenario, configuration, running
-from exporter.simulator.behaviour import Behaviour
+from exporter.simulator.state.behaviour import Behaviour
 
 NOW = 1_790_000_400  # a whole number of every step
 HOUR = 3600

@@ -24,7 +24,7 @@ from exporter.config import load
 from exporter.model.errors import SourceError
 from exporter.model.telemetry import Fact, Records
 from exporter.simulator import Cloud, running
-from exporter.simulator.accounts import ACCESS_KEY, ALIBABA_ACCESS_KEY, DOMAIN, USER
+from exporter.simulator.state.accounts import ACCESS_KEY, ALIBABA_ACCESS_KEY, DOMAIN, USER
 
 PROJECT_ID = "0123456789abcdef0123456789abcdef"
 

@@ -25,7 +25,7 @@ from exporter.cli.doctor.findings import Place
 from exporter.cli.doctor.target_findings import connection
 from exporter.config import load
 from exporter.simulator import Cloud, Scenario, configuration, running
-from exporter.simulator.accounts import (
+from exporter.simulator.state.accounts import (
     ACCESS_KEY,
     ALIBABA_ACCESS_KEY,
     ALIBABA_SECRET_KEY,
@@ -33,7 +33,7 @@ from exporter.simulator.accounts import (
     PASSWORD,
     SECRET_KEY,
 )
-from exporter.simulator.behaviour import Behaviour
+from exporter.simulator.state.behaviour import Behaviour
 
 Written = dict[str, Any]
 KEYS = "access keys (access_key from FILE:1; secret_key from FILE:1)"

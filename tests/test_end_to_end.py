@@ -24,7 +24,7 @@ from processes import (
 )
 
 from exporter.simulator import Cloud, configuration, running
-from exporter.simulator.accounts import DOMAIN, PASSWORD, SECRET_KEY, USER
+from exporter.simulator.state.accounts import DOMAIN, PASSWORD, SECRET_KEY, USER
 
 Event = dict[str, Any]
 COUNTERS = ("platform_events_total", "platform_resource_events_total")

@@ -40,7 +40,7 @@ OWN_WRITING = {
     "mapping/syntax/declarations.py",
     "mapping/syntax/embedded_tests.py",
     "store/url.py",
-    "simulator/events.py",
+    "simulator/state/event_rows.py",
 }
 
 

@@ -30,8 +30,8 @@ from exporter.model.state import Commit, Watch
 from exporter.model.telemetry import Fact
 from exporter.observability.self_metrics import SelfMetrics
 from exporter.simulator import Cloud
-from exporter.simulator.accounts import ALIBABA_SECRET_KEY as OTHER_SECRET
-from exporter.simulator.accounts import DOMAIN, PASSWORD, SECRET_KEY, USER
+from exporter.simulator.state.accounts import ALIBABA_SECRET_KEY as OTHER_SECRET
+from exporter.simulator.state.accounts import DOMAIN, PASSWORD, SECRET_KEY, USER
 from exporter.store import open_store
 
 HOSTS = ("modelarts", "dws", "iam", "sts", "pai_dlc")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import httpx
 from processes import DIRECT, Clouds, Exporter, closing, configured, total, until
 
-from exporter.simulator.accounts import ALIBABA_ROLE, OIDC_TOKEN
+from exporter.simulator.state.accounts import ALIBABA_ROLE, OIDC_TOKEN
 
 Target = dict[str, Any]
 URN = "iam::fedcba9876543210fedcba9876543210"

@@ -21,11 +21,9 @@ from clouds import (
 )
 
 from exporter.simulator import Cloud
-from exporter.simulator.accounts import (
-    PROJECT_ID,
-)
-from exporter.simulator.cloud import SOURCES
-from exporter.simulator.times import read_iso
+from exporter.simulator.state.accounts import PROJECT_ID
+from exporter.simulator.state.cloud import SOURCES
+from exporter.simulator.state.times import read_iso
 
 
 def test_the_documented_training_answer_is_reproduced_shape_for_shape() -> None:

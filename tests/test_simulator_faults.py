@@ -26,11 +26,9 @@ from clouds import (
 )
 
 from exporter.simulator import Cloud, app, running
-from exporter.simulator.accounts import (
-    PROJECT_ID,
-)
-from exporter.simulator.cloud import SOURCES
-from exporter.simulator.faults import Kind
+from exporter.simulator.state.accounts import PROJECT_ID
+from exporter.simulator.state.cloud import SOURCES
+from exporter.simulator.state.faults import Kind
 
 
 def test_an_aggregated_pool_event_grows_in_place() -> None:

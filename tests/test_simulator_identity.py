@@ -7,7 +7,7 @@ import pytest
 from clouds import DLC_EVENTS, DWS_EVENTS, NOW, acs3, aksk, at_rest, get, send
 
 from exporter.simulator import Cloud
-from exporter.simulator.accounts import (
+from exporter.simulator.state.accounts import (
     ACCESS_KEY,
     ALIBABA_ACCESS_KEY,
     ALIBABA_ROLE,

@@ -5,8 +5,8 @@ import json
 from clouds import DLC, JOB, NOW, POOL, SERVICE, at_rest, get, send
 
 from exporter.simulator import Cloud, Scenario
-from exporter.simulator.accounts import PROJECT_ID
-from exporter.simulator.resources import Run
+from exporter.simulator.state.accounts import PROJECT_ID
+from exporter.simulator.state.resources import Run
 
 
 def test_pai_lists_the_jobs_of_seven_days_unless_told_otherwise() -> None:

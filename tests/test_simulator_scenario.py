@@ -9,8 +9,8 @@ import pytest
 from clouds import NOW, at_rest, send
 
 from exporter.simulator import Cloud, Scenario, configuration, serve
-from exporter.simulator.cloud import SOURCES
-from exporter.simulator.resources import ENDED
+from exporter.simulator.state.cloud import SOURCES
+from exporter.simulator.state.resources import ENDED
 
 
 def told(seed: int, steps: list[int]) -> dict[str, list[bytes]]:

@@ -11,7 +11,7 @@ import pytest
 from heavy import missing
 
 from exporter.simulator import Cloud, running
-from exporter.simulator.accounts import (
+from exporter.simulator.state.accounts import (
     ACCESS_KEY,
     ALIBABA_ACCESS_KEY,
     ALIBABA_REGION,
@@ -24,7 +24,7 @@ from exporter.simulator.accounts import (
     SECRET_KEY,
     USER,
 )
-from exporter.simulator.resources import Run
+from exporter.simulator.state.resources import Run
 
 pytestmark = [
     pytest.mark.sdk,

@@ -1,9 +1,9 @@
 """What a fault does to an answer: the vendors' refusals in their own words, and broken pages; touches no socket."""
 
-from exporter.simulator.cloud import Cloud
-from exporter.simulator.faults import Fault, Kind
 from exporter.simulator.http import Call, Refused, Reply, alibaba_error, huawei_error
-from exporter.simulator.times import SECOND
+from exporter.simulator.state.cloud import Cloud
+from exporter.simulator.state.faults import Fault, Kind
+from exporter.simulator.state.times import SECOND
 
 GARBAGE = (b"null", b"42", b"[]", b"{}")
 _REFUSALS: tuple[Kind, ...] = ("throttled", "error", "expired", "denied", "missing")

@@ -8,14 +8,14 @@ import heapq
 from collections.abc import Callable
 from random import Random
 
-from exporter.simulator.cloud import Cloud
+from exporter.simulator.state.cloud import Cloud
+from exporter.simulator.state.times import SECOND
 from exporter.simulator.story import Story, chance
 from exporter.simulator.story_dlc import dlc_jobs
 from exporter.simulator.story_dws import cluster_life
 from exporter.simulator.story_pool import pool_life
 from exporter.simulator.story_service import service_life
 from exporter.simulator.story_training import training_jobs
-from exporter.simulator.times import SECOND
 
 # how many seconds after the start each story begins: those with a past, and one of each for the impatient
 _PAST: tuple[Callable[[Cloud, Random], Story], ...] = (training_jobs, dlc_jobs, pool_life, service_life, cluster_life)

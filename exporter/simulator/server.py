@@ -15,10 +15,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from exporter.simulator.apis.routes import ALIBABA, CONTROL, DRIFT, GROWTH, HUAWEI, UNKNOWN, Api
-from exporter.simulator.cloud import Cloud
 from exporter.simulator.fault_responses import refuse, spoil
 from exporter.simulator.http import Call, Refused, Reply
-from exporter.simulator.times import SECOND, http_date
+from exporter.simulator.state.cloud import Cloud
+from exporter.simulator.state.times import SECOND, http_date
 
 CONNECTION = "connection"  # where the server leaves the transport, in the state of a request
 

@@ -8,10 +8,10 @@ import random
 from collections import deque
 from typing import NamedTuple
 
-from exporter.simulator.cloud import Cloud
-from exporter.simulator.resources import DlcJob, Pod
+from exporter.simulator.state.cloud import Cloud
+from exporter.simulator.state.resources import DlcJob, Pod
+from exporter.simulator.state.times import zoneless
 from exporter.simulator.story import Chapter, Story, identifier, remember
-from exporter.simulator.times import zoneless
 
 _NAMES = ("qwen-finetune", "recsys-ctr", "asr-train", "vit-pretrain")
 _OUTCOMES = ("success", "success", "success", "restart", "failure")

@@ -6,7 +6,7 @@ The names are those of the user guide ("Viewing DWS Cluster Events"): ``<verb>``
 import random
 from typing import NamedTuple
 
-from exporter.simulator.cloud import Cloud
+from exporter.simulator.state.cloud import Cloud
 from exporter.simulator.story import Story, identifier
 
 

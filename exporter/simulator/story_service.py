@@ -7,8 +7,8 @@ a failed phase has no published wording [inferred].
 import random
 from typing import NamedTuple
 
-from exporter.simulator.cloud import Cloud
-from exporter.simulator.resources import Service
+from exporter.simulator.state.cloud import Cloud
+from exporter.simulator.state.resources import Service
 from exporter.simulator.story import Chapter, Story, identifier
 
 # (seconds before, sentence); {model} is the model's name and version

@@ -7,8 +7,8 @@ import random
 from collections import deque
 from typing import NamedTuple
 
-from exporter.simulator.cloud import Cloud
-from exporter.simulator.resources import Run, TrainingJob
+from exporter.simulator.state.cloud import Cloud
+from exporter.simulator.state.resources import Run, TrainingJob
 from exporter.simulator.story import Chapter, Story, identifier, remember
 
 _IMAGE = "swr.example.com/modelarts/pytorch:2.3.1"

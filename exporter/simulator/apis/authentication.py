@@ -1,10 +1,10 @@
 """Who may call: checks signatures, tokens, dates and projects as the vendors' gateways do; gives nothing out."""
 
-from exporter.simulator.accounts import PROJECT_ID, Key
 from exporter.simulator.apis import signatures
-from exporter.simulator.cloud import Cloud
 from exporter.simulator.http import Call, alibaba_error, huawei_error
-from exporter.simulator.times import SECOND, read_basic, read_iso
+from exporter.simulator.state.accounts import PROJECT_ID, Key
+from exporter.simulator.state.cloud import Cloud
+from exporter.simulator.state.times import SECOND, read_basic, read_iso
 
 _NONCES = 100_000
 

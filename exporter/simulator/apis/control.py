@@ -4,10 +4,10 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-from exporter.simulator.behaviour import Behaviour
-from exporter.simulator.cloud import SOURCES, Cloud
-from exporter.simulator.faults import Fault
 from exporter.simulator.http import Call, Refused, Reply, answer
+from exporter.simulator.state.behaviour import Behaviour
+from exporter.simulator.state.cloud import SOURCES, Cloud
+from exporter.simulator.state.faults import Fault
 
 _Body = TypeVar("_Body")
 Times = Annotated[int, msgspec.Meta(ge=1, le=10_000)]

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from exporter.simulator.accounts import ALIBABA_WORKSPACE
-from exporter.simulator.cloud import Cloud
 from exporter.simulator.http import Call, Reply, alibaba_error, answer, encode, listing
-from exporter.simulator.resources import ENDED, DlcJob, Period, Pod
-from exporter.simulator.rows import between
-from exporter.simulator.times import DAY, SECOND, read_iso, zulu
+from exporter.simulator.state.accounts import ALIBABA_WORKSPACE
+from exporter.simulator.state.cloud import Cloud
+from exporter.simulator.state.event_log import between
+from exporter.simulator.state.resources import ENDED, DlcJob, Period, Pod
+from exporter.simulator.state.times import DAY, SECOND, read_iso, zulu
 
 _REQUEST = "78F6FCE2-278F-4C4A-A6B7-DD8ECEA9C456"
 _EVENTS = 2000

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from exporter.simulator.accounts import DOMAIN_ID
-from exporter.simulator.cloud import Cloud
 from exporter.simulator.http import Call, Reply, encode, huawei_error, listing
-from exporter.simulator.resources import Cluster
-from exporter.simulator.rows import cut
-from exporter.simulator.times import zulu
+from exporter.simulator.state.accounts import DOMAIN_ID
+from exporter.simulator.state.cloud import Cloud
+from exporter.simulator.state.event_log import cut
+from exporter.simulator.state.resources import Cluster
+from exporter.simulator.state.times import zulu
 
 _MOST = 1000
 

@@ -1,7 +1,7 @@
 """What the ModelArts APIs share: workspaces, the answer to a bad parameter, and how a number is read."""
 
-from exporter.simulator.cloud import Cloud
 from exporter.simulator.http import Call, Reply, encode, huawei_error, listing
+from exporter.simulator.state.cloud import Cloud
 
 
 def bad_request() -> Exception:

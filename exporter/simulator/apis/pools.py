@@ -4,11 +4,11 @@ import uuid
 from typing import Any
 
 from exporter.simulator.apis.modelarts import bad_request, whole
-from exporter.simulator.cloud import Cloud
 from exporter.simulator.http import Call, Reply, encode, huawei_error, listing
-from exporter.simulator.resources import Pool
-from exporter.simulator.rows import between
-from exporter.simulator.times import SECOND, zulu
+from exporter.simulator.state.cloud import Cloud
+from exporter.simulator.state.event_log import between
+from exporter.simulator.state.resources import Pool
+from exporter.simulator.state.times import SECOND, zulu
 
 _PAGE = 500
 _TOKENS = 1000

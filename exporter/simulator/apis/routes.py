@@ -6,8 +6,8 @@ from typing import NamedTuple
 from exporter.simulator.apis import authentication as identity
 from exporter.simulator.apis import control, dws, modelarts, pools, services, tokens, training
 from exporter.simulator.apis import dlc as pai
-from exporter.simulator.cloud import Cloud
 from exporter.simulator.http import Call, Reply, huawei_error
+from exporter.simulator.state.cloud import Cloud
 
 Check = Callable[[Cloud, Call, int], None]
 Answer = Callable[[Cloud, Call, int], Reply]

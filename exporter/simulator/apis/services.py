@@ -3,10 +3,10 @@
 from typing import Any
 
 from exporter.simulator.apis.modelarts import bad_request, whole
-from exporter.simulator.cloud import Cloud
 from exporter.simulator.http import Call, Reply, answer, encode, huawei_error, listing
-from exporter.simulator.resources import Service
-from exporter.simulator.rows import Row, between, cut
+from exporter.simulator.state.cloud import Cloud
+from exporter.simulator.state.event_log import Row, between, cut
+from exporter.simulator.state.resources import Service
 
 _MOST = 1000
 

@@ -5,11 +5,11 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from exporter.simulator import accounts
-from exporter.simulator.accounts import ALIBABA_ROLE, OIDC_TOKEN, PROJECT_ID, REGION
-from exporter.simulator.cloud import Cloud
 from exporter.simulator.http import Call, Refused, Reply, alibaba_error, answer, huawei_error, iam_error, text
-from exporter.simulator.times import SECOND, micros, zulu
+from exporter.simulator.state import accounts
+from exporter.simulator.state.accounts import ALIBABA_ROLE, OIDC_TOKEN, PROJECT_ID, REGION
+from exporter.simulator.state.cloud import Cloud
+from exporter.simulator.state.times import SECOND, micros, zulu
 
 
 def projects(cloud: Cloud, call: Call, now: int) -> Reply:

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 
 from exporter.simulator.apis.modelarts import bad_request, whole
-from exporter.simulator.cloud import Cloud
 from exporter.simulator.http import Call, Reply, answer, encode, huawei_error, listing
-from exporter.simulator.resources import Run, TrainingJob
-from exporter.simulator.rows import Row, between, cut
-from exporter.simulator.times import SECOND, beijing, read_iso
+from exporter.simulator.state.cloud import Cloud
+from exporter.simulator.state.event_log import Row, between, cut
+from exporter.simulator.state.resources import Run, TrainingJob
+from exporter.simulator.state.times import SECOND, beijing, read_iso
 
 
 class _Filter(msgspec.Struct):

@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from exporter.simulator.accounts import ALIBABA_WORKSPACE, Keyring
-from exporter.simulator.behaviour import Behaviour
-from exporter.simulator.events import dlc_row, dws_row, pool_row, service_row, training_row
-from exporter.simulator.faults import Faults
-from exporter.simulator.resources import Cluster, DlcJob, Pool, Service, TrainingJob
-from exporter.simulator.rows import Log, Row
-from exporter.simulator.times import SECOND
+from exporter.simulator.state.accounts import ALIBABA_WORKSPACE, Keyring
+from exporter.simulator.state.behaviour import Behaviour
+from exporter.simulator.state.event_log import Log, Row
+from exporter.simulator.state.event_rows import dlc_row, dws_row, pool_row, service_row, training_row
+from exporter.simulator.state.faults import Faults
+from exporter.simulator.state.resources import Cluster, DlcJob, Pool, Service, TrainingJob
+from exporter.simulator.state.times import SECOND
 
 
 def system_clock() -> int:

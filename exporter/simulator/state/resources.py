@@ -5,7 +5,7 @@ Every time is the vendor's, in Unix ms.
 
 import msgspec
 
-from exporter.simulator.rows import Log, Row
+from exporter.simulator.state.event_log import Log, Row
 
 
 class Stage(msgspec.Struct):

@@ -4,10 +4,10 @@ import re
 import uuid
 from typing import Any
 
-from exporter.simulator.accounts import PROJECT_ID
 from exporter.simulator.http import encode
-from exporter.simulator.rows import Row
-from exporter.simulator.times import SECOND, beijing, zoneless, zulu
+from exporter.simulator.state.accounts import PROJECT_ID
+from exporter.simulator.state.event_log import Row
+from exporter.simulator.state.times import SECOND, beijing, zoneless, zulu
 
 # display name, description: two of them are verbatim from Huawei Cloud's documents, the others follow their form
 DWS_SENTENCES = {
