@@ -5,7 +5,7 @@ import random
 from exporter.simulator.state.cloud import Cloud
 from exporter.simulator.state.resources import Pool
 from exporter.simulator.state.times import SECOND
-from exporter.simulator.story import Story
+from exporter.simulator.stories.base import Story
 
 _LOST = ("Warning", "PoolStatusChange", "Pool status changed, from Running to Abnormal, details: .")
 _BACK = ("Normal", "PoolStatusChange", "Pool status changed, from Abnormal to Running.")

@@ -10,12 +10,12 @@ from random import Random
 
 from exporter.simulator.state.cloud import Cloud
 from exporter.simulator.state.times import SECOND
-from exporter.simulator.story import Story, chance
-from exporter.simulator.story_dlc import dlc_jobs
-from exporter.simulator.story_dws import cluster_life
-from exporter.simulator.story_pool import pool_life
-from exporter.simulator.story_service import service_life
-from exporter.simulator.story_training import training_jobs
+from exporter.simulator.stories.base import Story, chance
+from exporter.simulator.stories.dlc import dlc_jobs
+from exporter.simulator.stories.dws import cluster_life
+from exporter.simulator.stories.pool import pool_life
+from exporter.simulator.stories.service import service_life
+from exporter.simulator.stories.training import training_jobs
 
 # how many seconds after the start each story begins: those with a past, and one of each for the impatient
 _PAST: tuple[Callable[[Cloud, Random], Story], ...] = (training_jobs, dlc_jobs, pool_life, service_life, cluster_life)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from exporter.simulator.state.cloud import Cloud
 from exporter.simulator.state.resources import DlcJob, Pod
 from exporter.simulator.state.times import zoneless
-from exporter.simulator.story import Chapter, Story, identifier, remember
+from exporter.simulator.stories.base import Chapter, Story, identifier, remember
 
 _NAMES = ("qwen-finetune", "recsys-ctr", "asr-train", "vit-pretrain")
 _OUTCOMES = ("success", "success", "success", "restart", "failure")

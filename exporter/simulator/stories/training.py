@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from exporter.simulator.state.cloud import Cloud
 from exporter.simulator.state.resources import Run, TrainingJob
-from exporter.simulator.story import Chapter, Story, identifier, remember
+from exporter.simulator.stories.base import Chapter, Story, identifier, remember
 
 _IMAGE = "swr.example.com/modelarts/pytorch:2.3.1"
 _NAMES = ("resnet50", "bert-base", "yolo-nas", "llama-sft", "tabular-gbdt")

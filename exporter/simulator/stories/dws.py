@@ -7,7 +7,7 @@ import random
 from typing import NamedTuple
 
 from exporter.simulator.state.cloud import Cloud
-from exporter.simulator.story import Story, identifier
+from exporter.simulator.stories.base import Story, identifier
 
 
 class _Operation(NamedTuple):

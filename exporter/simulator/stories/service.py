@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from exporter.simulator.state.cloud import Cloud
 from exporter.simulator.state.resources import Service
-from exporter.simulator.story import Chapter, Story, identifier
+from exporter.simulator.stories.base import Chapter, Story, identifier
 
 # (seconds before, sentence); {model} is the model's name and version
 _PHASES = (
