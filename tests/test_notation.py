@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.common.series_text import describe_signal, format_series
 from exporter.model.metrics import Count, Mapped, Observe, Set, Signal, State
-from exporter.web.format import changes
+from exporter.web.formatting import changes
 
 values = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('"\\\n,{}=# '))
 

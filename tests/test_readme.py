@@ -16,7 +16,7 @@ from exporter.config import Config, SourceOptions, load
 from exporter.config.build import DEFAULT_BUDGET
 from exporter.config.models import Log, Record, Web, Written, WrittenTarget
 from exporter.config.values import read_duration, read_rate, read_size
-from exporter.mapping import loader as packs
+from exporter.mapping import loader
 from exporter.mapping.catalogue import BUILTIN
 from exporter.model.events import Ask, Resource, Window
 from exporter.observability.self_metrics import CAUSES, declared
@@ -85,12 +85,12 @@ def test_the_configurations_of_the_readme_show_every_source(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("block", MAPPINGS)
 def test_a_mapping_of_the_readme_loads_before_the_built_in_packs_and_passes_its_own_tests(block: str) -> None:
-    documents = [parse_document(block, "README.md"), *(read_document(path) for path in packs.built_in())]
+    documents = [parse_document(block, "README.md"), *(read_document(path) for path in loader.built_in())]
     fields = {name: kind.fields for name, kind in SOURCES.items()}
     records = {name: kind.record for name, kind in SOURCES.items()}
     assert {
         pack.source
-        for pack in packs.load(documents, fields, records, {name: kind.statuses for name, kind in SOURCES.items()})
+        for pack in loader.load(documents, fields, records, {name: kind.statuses for name, kind in SOURCES.items()})
     } == set(SOURCES)
 
 

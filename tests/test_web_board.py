@@ -22,7 +22,7 @@ from exporter.model.metrics import Mapped, Set
 from exporter.model.runs import OpenSpan, Span
 from exporter.web import views
 from exporter.web.activity import Board, Wanted
-from exporter.web.format import bars, timeline
+from exporter.web.formatting import bars, timeline
 from exporter.web.middleware import Turnstile
 from exporter.web.queries import Behind, Look
 from exporter.web.recent_events import LONGEST, MOST

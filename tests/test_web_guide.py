@@ -9,10 +9,7 @@ import pytest
 from starlette.routing import Route
 
 from exporter.mapping.authoring import unmapped
-from exporter.web import event_stream as stream
-from exporter.web import middleware as answers
-from exporter.web import recent_events as recent
-from exporter.web import server as serve
+from exporter.web import event_stream, middleware, recent_events, server
 from exporter.web.activity import Board
 from exporter.web.api import BASE, Api
 from exporter.web.event_stream import Stream
@@ -20,7 +17,7 @@ from exporter.web.middleware import Turnstile
 from exporter.web.pages import Pages
 from exporter.web.queries import Behind, Look
 from exporter.web.routes import Door, Shown, make_site
-from exporter.web.security import basic_auth as gate
+from exporter.web.security import basic_auth
 from exporter.web.security.live_config import Guard
 from exporter.web.security.web_config import AUTH_TYPES, HEADERS, TLS_KEYS, VERSIONS, read_protection
 from exporter.web.source_status import Standings
@@ -72,18 +69,18 @@ def test_every_page_and_every_path_of_the_api_is_told() -> None:
 def test_the_limits_are_those_that_hold() -> None:
     told = [int(re.sub(r"\D", "", row[1])) for row in rows("Limits")]
     assert told == [
-        recent.MOST,
-        recent.LONGEST,
+        recent_events.MOST,
+        recent_events.LONGEST,
         unmapped.MOST,
-        serve.CONNECTIONS,
-        stream.STREAMS,
-        answers.BODY,
-        serve.HEAD,
-        int(serve.FIRST_REQUEST),
-        int(answers.PATIENCE),
-        int(serve.STALLED),
-        gate.WAITING,
-        serve.STOP,
+        server.CONNECTIONS,
+        event_stream.STREAMS,
+        middleware.BODY,
+        server.HEAD,
+        int(server.FIRST_REQUEST),
+        int(middleware.PATIENCE),
+        int(server.STALLED),
+        basic_auth.WAITING,
+        server.STOP,
     ]
 
 

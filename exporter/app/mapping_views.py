@@ -13,7 +13,7 @@ from exporter.model.errors import UNREADABLE
 from exporter.model.events import Event
 from exporter.sources import SOURCES
 from exporter.web import views
-from exporter.web.format import changes
+from exporter.web.formatting import changes
 
 TARGET, RESOURCE = "example", "resource"
 Packs = Mapping[str, Pack]

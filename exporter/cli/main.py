@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from exporter import __version__
-from exporter.cli import runner as program
+from exporter.cli import runner
 from exporter.cli.options import (
     ConfigOption,
     Output,
@@ -41,46 +41,45 @@ def main() -> None:
         code = cli(prog_name="platform-events-exporter", standalone_mode=False)
     except typer.TyperException as error:
         what = " ".join(error.format_message().split())
-        program.fail([f"{what.rstrip('.')} (see --help)"] if what else [], error.exit_code)
+        runner.fail([f"{what.rstrip('.')} (see --help)"] if what else [], error.exit_code)
     except ConfigError as error:
-        program.fail(error.problems, 2)
+        runner.fail(error.problems, 2)
     except StoreError as error:  # before anything ran; trouble later comes in a group
-        program.fail([str(error)], 2)
+        runner.fail([str(error)], 2)
     except ExporterError as error:
-        program.fail([str(error)], 1)
+        runner.fail([str(error)], 1)
     except BaseExceptionGroup as group:
         expected, bugs = group.split(ExporterError)
         if bugs is not None:
             raise bugs from None
-        met = dict.fromkeys(str(error) for error in program.leaves(expected))  # several may meet the same trouble
-        program.fail(met, 1)
+        met = dict.fromkeys(str(error) for error in runner.leaves(expected))  # several may meet the same trouble
+        runner.fail(met, 1)
     raise SystemExit(code)
 
 
 @cli.command()
 def run(config: ConfigOption = None, set_: SetOption = None) -> None:
     """Runs the exporter until SIGTERM or SIGINT."""
-    from exporter.app import run as app
+    from exporter.app import run as application
     from exporter.config import Config, load
 
     def read() -> Config:
         return load(config, environ=os.environ, sets=set_ or ())
 
-    program.run(app.run(read(), reread=read))
+    runner.run(application.run(read(), reread=read))
 
 
 @cli.command()
 def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOption = Output.text) -> None:
     """Checks configuration, mappings and the tests inside them; asks no vendor."""
-    from exporter.cli import check as checking
-    from exporter.cli import check as forecast
+    from exporter.cli import check as checks
 
     loaded, known = read_config(config, set_, output)
-    report = forecast.report(loaded, known.packs, known.catalogue)
+    report = checks.report(loaded, known.packs, known.catalogue)
     if output is Output.json:
         print(json.dumps(report, indent=2))
     else:
-        checking.write(report)
+        checks.write(report)
 
 
 @cli.command()
@@ -97,7 +96,7 @@ def doctor(
 
     loaded, known = read_config(config, set_, output)
     work = verb.run(loaded, known.packs, timeout, as_json=output is Output.json)
-    raise typer.Exit(program.run(work, program.INTERRUPTED))
+    raise typer.Exit(runner.run(work, runner.INTERRUPTED))
 
 
 @cli.command("test")
@@ -106,9 +105,9 @@ def try_(
     output: OutputOption = Output.text,
 ) -> None:
     """Runs the tests inside mapping files."""
-    from exporter.cli import mapping_tests as trying
+    from exporter.cli import mapping_tests
 
-    raise typer.Exit(trying.run(files or (), as_json=output is Output.json))
+    raise typer.Exit(mapping_tests.run(files or (), as_json=output is Output.json))
 
 
 @cli.command()
@@ -120,13 +119,13 @@ def explain(
     stub: Annotated[bool, typer.Option("--stub", help="Write only a mapping file for what no rule took.")] = False,
 ) -> None:
     """Says of events which rule takes them, where others stop, and what comes of it."""
-    from exporter.cli import explain as explaining
+    from exporter.cli import explain as explain_command
     from exporter.sources import SOURCES
 
     if source is not None and source not in SOURCES:
         raise ConfigError(f"--source {source}: no such source; write one of {', '.join(SOURCES)}")
     form: Any = "stub" if stub else output.value
-    raise typer.Exit(explaining.run(read_text(file), source, mapping or (), form))
+    raise typer.Exit(explain_command.run(read_text(file), source, mapping or (), form))
 
 
 @cli.command()
@@ -139,9 +138,9 @@ def replay(
     output: OutputOption = Output.text,
 ) -> None:
     """Takes recorded answers through an old and a new mapping, and shows which series differ."""
-    from exporter.cli import replay as replaying
+    from exporter.cli import replay as replay_command
 
-    raise typer.Exit(replaying.run(recorded, old or (), mapping or (), as_json=output is Output.json))
+    raise typer.Exit(replay_command.run(recorded, old or (), mapping or (), as_json=output is Output.json))
 
 
 @cli.command()
@@ -163,7 +162,7 @@ def backfill(
     span = read_span(since, until, step, time.time())
     loaded, known = read_config(config, set_, Output.text)
     wish = Wish(span, read_labels(label or (), known.catalogue.metrics), file, force)
-    raise typer.Exit(program.run(verb.run(loaded, known, wish), program.INTERRUPTED))
+    raise typer.Exit(runner.run(verb.run(loaded, known, wish), runner.INTERRUPTED))
 
 
 @cli.command()
@@ -186,7 +185,7 @@ def demo(
     """Shows the exporter at work on two simulated clouds."""
     from exporter.cli import demo as show
 
-    program.run(show.run(port, seconds, speed))
+    runner.run(show.run(port, seconds, speed))
 
 
 @cli.command()
@@ -214,7 +213,7 @@ def simulate(
         print(json.dumps(configuration(base, store="state.db")), flush=True)
 
     try:
-        program.run(serve(cloud, (host or "127.0.0.1").strip("[]"), int(port), ready))
+        runner.run(serve(cloud, (host or "127.0.0.1").strip("[]"), int(port), ready))
     except OSError as error:
         what = os.strerror(error.errno) if error.errno else error
         raise ConfigError(f"--listen {listen}: {what}; choose another port") from error
@@ -241,7 +240,7 @@ def top(
         else:
             console.print(show.render(show.read(body, url)))
         return
-    program.run(show.watch(way, console))
+    runner.run(show.watch(way, console))
 
 
 @cli.command()

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from exporter.common.text import ago, clock, lasting
 from exporter.model.errors import ExporterError
-from exporter.web.format import hour
+from exporter.web.formatting import hour
 from exporter.web.views import Overview, Source, Trouble
 
 PAUSE, PATIENCE = 2.0, 5.0  # seconds between two looks, and until an answer is given up

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.common.series_text import format_series
-from exporter.exposition import tables as rows
+from exporter.exposition import tables
 from exporter.exposition.families import Family, gzipped, plain
 from exporter.exposition.restore import fitting, part
 from exporter.exposition.series_limit import Cut, Limit
@@ -139,12 +139,12 @@ class Prometheus:
             self._families[name].table(labels).drop(labels)
         for (name, labels), moment in changes.gauges.items():
             assert not isinstance(moment.value, tuple), f"{name} takes a number"
-            rows.put(self._families[name].table(labels), labels, moment.value, moment.at)
+            tables.put(self._families[name].table(labels), labels, moment.value, moment.at)
         for series, moment in changes.states.items():
             self._states.write(series, moment)
         for (name, labels), examples in changes.exemplars.items():
             family = self._families[name]
-            rows.point(family.table(labels), labels, examples, family.metric.buckets)
+            tables.point(family.table(labels), labels, examples, family.metric.buckets)
         for target, source, resource in changes.gone:
             self._remove(target, source, resource)
 
@@ -209,7 +209,7 @@ class Prometheus:
         for family in self._families.values():
             for table, labels in family.of(target, source, resource):
                 if family.metric.kind == "stateset":
-                    state = rows.standing(table, labels)
+                    state = tables.standing(table, labels)
                     if state is not None:
                         yield _series(family, (*labels, family.states(family.source(labels))[state])), 1.0
                 elif family.metric.kind != "info" and (place := table.find(labels)) is not None:
@@ -235,7 +235,7 @@ class Prometheus:
     def _add(self, series: Series, growth: Growth) -> None:
         name, labels = series
         if isinstance(growth, Observed):
-            rows.observe(self._families[name].table(labels), labels, growth)
+            tables.observe(self._families[name].table(labels), labels, growth)
         else:
             self._counters[name].grow(labels, growth)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from exporter.exposition import tables as rows
+from exporter.exposition import tables
 from exporter.exposition.families import Family
 from exporter.exposition.tables import Table
 from exporter.exposition.text_format import Labels
@@ -63,7 +63,7 @@ class States:
         if family.metric.kind == "info":
             old = self._facts.get(series)
             new = series[1] + moment.value
-            self._facts[series] = rows.describe(family.table(new), old, new, moment.at)
+            self._facts[series] = tables.describe(family.table(new), old, new, moment.at)
         else:
             self._enter(family, series[1], moment.value[0], moment.at)
 
@@ -74,7 +74,7 @@ class States:
     def value(self, family: Family, labels: Labels) -> float | None:
         """1 if the state set is in the state that is its last label, else 0; ``None`` if there is no such set."""
         *base, state = labels
-        standing = rows.standing(family.table(tuple(base)), tuple(base))
+        standing = tables.standing(family.table(tuple(base)), tuple(base))
         if standing is None:
             return None
         return float(family.states(family.source(tuple(base)))[standing] == state)
@@ -85,13 +85,13 @@ class States:
         if metric.kind == "info":
             self._facts.pop(family.series(labels), None)
         elif metric.kind == "stateset":
-            self._move(family, labels, rows.standing(family.table(labels), labels), None)
+            self._move(family, labels, tables.standing(family.table(labels), labels), None)
 
     def _enter(self, family: Family, labels: Labels, value: str, at: int) -> None:
         table, states = family.table(labels), family.states(family.source(labels))
-        old = rows.standing(table, labels)
-        rows.enter(table, labels, states.index(value if value in states else OTHER), at)
-        self._move(family, labels, old, rows.standing(table, labels))
+        old = tables.standing(table, labels)
+        tables.enter(table, labels, states.index(value if value in states else OTHER), at)
+        self._move(family, labels, old, tables.standing(table, labels))
 
     def _move(self, family: Family, labels: Labels, old: int | None, new: int | None) -> None:
         if self._census is None or family.metric.name != STATUS or old == new:

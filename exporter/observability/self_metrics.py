@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, exposition, openmetrics
 
-from exporter.exposition import tables as rows
+from exporter.exposition import tables
 from exporter.exposition.families import Family, plain
 from exporter.exposition.tables import Table
 from exporter.exposition.text_format import Format
@@ -249,17 +249,17 @@ class SelfMetrics:
             table.grow(labels, by)
 
     def _set(self, name: str, value: float, *labels: str) -> None:
-        rows.put(self._table(name), labels, value, at=0)
+        tables.put(self._table(name), labels, value, at=0)
 
     def _observe(self, name: str, value: float, *labels: str) -> None:
         bounds = self._families[name].metric.buckets
         reached = bisect_left(bounds, value)
-        rows.observe(
+        tables.observe(
             self._table(name), labels, Observed(tuple(int(n == reached) for n in range(len(bounds) + 1)), value)
         )
 
     def _state_fact(self, name: str, *labels: str) -> None:
-        rows.describe(self._table(name), None, labels, at=0)
+        tables.describe(self._table(name), None, labels, at=0)
 
     def _table(self, name: str) -> Table:
         return self._families[name].table(())

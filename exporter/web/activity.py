@@ -8,7 +8,7 @@ import msgspec
 
 from exporter.model import telemetry
 from exporter.model.events import Event as Happened
-from exporter.web.format import changes
+from exporter.web.formatting import changes
 from exporter.web.recent_events import MOST, NOTED, Kept, Recent, newest
 from exporter.web.recent_runs import Runs
 from exporter.web.source_status import Standings

@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from exporter.web import format as wording
+from exporter.common.text import ago, clock, exact, lasting
+from exporter.web.formatting import TOP, WIDTH, bars, hour, query, segment
 from exporter.web.middleware import Turnstile
 from exporter.web.params import found, read_form, read_number, read_query, read_turn
 from exporter.web.queries import Look
@@ -33,13 +34,13 @@ class Pages:
             auto_reload=False,
         )
         self._templates.globals.update(
-            {name: getattr(wording, name) for name in ("exact", "clock", "ago", "lasting", "bars", "hour", "query")},
+            {function.__name__: function for function in (exact, clock, ago, lasting, bars, hour, query)},
             version=look.version,
             called=look.board.name,
-            width=wording.WIDTH,
-            top=wording.TOP,
+            width=WIDTH,
+            top=TOP,
         )
-        self._templates.filters["segment"] = wording.segment
+        self._templates.filters["segment"] = segment
 
     def routes(self) -> list[Route]:
         """Where they are."""
@@ -82,8 +83,8 @@ class Pages:
             detail = self._look.resource(*place)
             found(detail, "resource")
             assert detail is not None
-            timeline = wording.timeline(detail.stages, detail.events, self._look.behind.now())
-            return {"detail": detail, "timeline": timeline}
+            shown = timeline(detail.stages, detail.events, self._look.behind.now())
+            return {"detail": detail, "timeline": shown}
 
         return await self._page(request, "resource.html", data)
 

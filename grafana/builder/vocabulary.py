@@ -11,7 +11,7 @@ from exporter.mapping.catalogue import BUILTIN, CAUSES, OUTCOMES, catalogue
 from exporter.mapping.loader import built_in, load
 from exporter.mapping.rules import Pack
 from exporter.model.metrics import OTHER, SEVERITIES, Metric
-from exporter.observability import self_metrics as selfmetrics
+from exporter.observability import self_metrics
 from exporter.observability.self_metrics import declared
 from exporter.sources import SOURCES
 
@@ -85,7 +85,7 @@ def _everywhere(metrics: Mapping[str, Metric], packs: tuple[Pack, ...]) -> Value
         "severity": frozenset(SEVERITIES),
         "outcome": frozenset(OUTCOMES),
         "phase": frozenset(chain.from_iterable(pack.process.phases for pack in packs)),
-        "signal": frozenset(selfmetrics.SIGNALS),
+        "signal": frozenset(self_metrics.SIGNALS),
         "api": frozenset(kind.api for kind in SOURCES.values()),
     }
     every = {**metrics, **{metric.name: metric for metric in declared().values()}}
@@ -97,7 +97,7 @@ def _everywhere(metrics: Mapping[str, Metric], packs: tuple[Pack, ...]) -> Value
     }
     return found | {
         ("platform_events_unmapped_total", "cause"): frozenset(CAUSES),
-        ("platform_exporter_poll_failures_total", "cause"): frozenset(selfmetrics.CAUSES),
-        ("platform_exporter_watches", "state"): frozenset(selfmetrics.STATES),
+        ("platform_exporter_poll_failures_total", "cause"): frozenset(self_metrics.CAUSES),
+        ("platform_exporter_watches", "state"): frozenset(self_metrics.STATES),
         ("platform_resources", "status"): frozenset(chain.from_iterable(kind.statuses for kind in SOURCES.values())),
     }

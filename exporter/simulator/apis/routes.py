@@ -3,9 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from exporter.simulator.apis import authentication as identity
-from exporter.simulator.apis import control, dws, modelarts, pools, services, tokens, training
-from exporter.simulator.apis import dlc as pai
+from exporter.simulator.apis import authentication, control, dlc, dws, modelarts, pools, services, tokens, training
 from exporter.simulator.http import Call, Reply, huawei_error
 from exporter.simulator.state.cloud import Cloud
 
@@ -32,47 +30,63 @@ def unknown(cloud: Cloud, call: Call, now: int) -> Reply:
 _ROLES = "/latest/meta-data/ram/security-credentials/"
 
 CONTROL = (
-    Api("simulator.faults", "/simulator/faults", identity.loopback, control.faults, ("POST",)),
-    Api("simulator.events", "/simulator/events", identity.loopback, control.events, ("POST",)),
-    Api("simulator.state", "/simulator/state", identity.loopback, control.state),
+    Api("simulator.faults", "/simulator/faults", authentication.loopback, control.faults, ("POST",)),
+    Api("simulator.events", "/simulator/events", authentication.loopback, control.events, ("POST",)),
+    Api("simulator.state", "/simulator/state", authentication.loopback, control.state),
 )
 HUAWEI = (
     Api(
-        "modelarts_training.list", "/v2/{project_id}/training-job-searches", identity.huawei, training.search, ("POST",)
+        "modelarts_training.list",
+        "/v2/{project_id}/training-job-searches",
+        authentication.huawei,
+        training.search,
+        ("POST",),
     ),
-    Api("modelarts_training.details", "/v2/{project_id}/training-jobs/{id}", identity.huawei, training.details),
-    Api("modelarts_training.stages", "/v2/{project_id}/training-jobs/{id}/stages", identity.huawei, training.stages),
-    Api("modelarts_training.events", "/v2/{project_id}/training-jobs/{id}/events", identity.huawei, training.events),
-    Api("modelarts_pool.list", "/v2/{project_id}/pools", identity.huawei, pools.pools),
-    Api("modelarts_pool.events", "/v1/{project_id}/events", identity.huawei, pools.events),
-    Api("modelarts_service.list", "/v1/{project_id}/services", identity.huawei, services.services),
-    Api("modelarts_service.details", "/v1/{project_id}/services/{id}", identity.huawei, services.details),
-    Api("modelarts_service.events", "/v1/{project_id}/services/{id}/events", identity.huawei, services.events),
-    Api("modelarts.workspaces", "/v1/{project_id}/workspaces", identity.huawei, modelarts.workspaces),
-    Api("dws.list", "/v1.0/{project_id}/clusters", identity.huawei, dws.clusters),
-    Api("dws.events", "/v2/{project_id}/events", identity.huawei, dws.events),
-    Api("iam.projects", "/v3/projects", identity.huawei, tokens.projects),
-    Api("iam.token", "/v3/auth/tokens", identity.anyone, tokens.iam_token, ("POST",)),
-    Api("sts.huawei", "/v5/agencies/assume-with-oidc", identity.anyone, tokens.huawei_oidc, ("POST",)),
-    Api("metadata.huawei", "/meta-data/latest/api/token", identity.anyone, tokens.huawei_metadata_token, ("PUT",)),
-    Api("metadata.huawei", "/openstack/latest/securitykey", identity.anyone, tokens.huawei_metadata_key),
+    Api("modelarts_training.details", "/v2/{project_id}/training-jobs/{id}", authentication.huawei, training.details),
+    Api(
+        "modelarts_training.stages",
+        "/v2/{project_id}/training-jobs/{id}/stages",
+        authentication.huawei,
+        training.stages,
+    ),
+    Api(
+        "modelarts_training.events",
+        "/v2/{project_id}/training-jobs/{id}/events",
+        authentication.huawei,
+        training.events,
+    ),
+    Api("modelarts_pool.list", "/v2/{project_id}/pools", authentication.huawei, pools.pools),
+    Api("modelarts_pool.events", "/v1/{project_id}/events", authentication.huawei, pools.events),
+    Api("modelarts_service.list", "/v1/{project_id}/services", authentication.huawei, services.services),
+    Api("modelarts_service.details", "/v1/{project_id}/services/{id}", authentication.huawei, services.details),
+    Api("modelarts_service.events", "/v1/{project_id}/services/{id}/events", authentication.huawei, services.events),
+    Api("modelarts.workspaces", "/v1/{project_id}/workspaces", authentication.huawei, modelarts.workspaces),
+    Api("dws.list", "/v1.0/{project_id}/clusters", authentication.huawei, dws.clusters),
+    Api("dws.events", "/v2/{project_id}/events", authentication.huawei, dws.events),
+    Api("iam.projects", "/v3/projects", authentication.huawei, tokens.projects),
+    Api("iam.token", "/v3/auth/tokens", authentication.anyone, tokens.iam_token, ("POST",)),
+    Api("sts.huawei", "/v5/agencies/assume-with-oidc", authentication.anyone, tokens.huawei_oidc, ("POST",)),
+    Api(
+        "metadata.huawei", "/meta-data/latest/api/token", authentication.anyone, tokens.huawei_metadata_token, ("PUT",)
+    ),
+    Api("metadata.huawei", "/openstack/latest/securitykey", authentication.anyone, tokens.huawei_metadata_key),
 )
 ALIBABA = (
-    Api("pai_dlc.list", "/api/v1/jobs", identity.alibaba, pai.jobs),
-    Api("pai_dlc.details", "/api/v1/jobs/{id}", identity.alibaba, pai.details),
-    Api("pai_dlc.events", "/api/v1/jobs/{id}/events", identity.alibaba, pai.events),
-    Api("sts.alibaba", "/", identity.anyone, tokens.alibaba_oidc, ("GET", "POST")),
-    Api("metadata.alibaba", "/latest/api/token", identity.anyone, tokens.alibaba_metadata_token, ("PUT",)),
-    Api("metadata.alibaba", _ROLES, identity.anyone, tokens.alibaba_metadata_role),
-    Api("metadata.alibaba", f"{_ROLES}{{role}}", identity.anyone, tokens.alibaba_metadata_key),
+    Api("pai_dlc.list", "/api/v1/jobs", authentication.alibaba, dlc.jobs),
+    Api("pai_dlc.details", "/api/v1/jobs/{id}", authentication.alibaba, dlc.details),
+    Api("pai_dlc.events", "/api/v1/jobs/{id}/events", authentication.alibaba, dlc.events),
+    Api("sts.alibaba", "/", authentication.anyone, tokens.alibaba_oidc, ("GET", "POST")),
+    Api("metadata.alibaba", "/latest/api/token", authentication.anyone, tokens.alibaba_metadata_token, ("PUT",)),
+    Api("metadata.alibaba", _ROLES, authentication.anyone, tokens.alibaba_metadata_role),
+    Api("metadata.alibaba", f"{_ROLES}{{role}}", authentication.anyone, tokens.alibaba_metadata_key),
 )
-UNKNOWN = Api("unknown", "/{rest:path}", identity.anyone, unknown, ("GET", "POST", "PUT", "DELETE", "PATCH"))
+UNKNOWN = Api("unknown", "/{rest:path}", authentication.anyone, unknown, ("GET", "POST", "PUT", "DELETE", "PATCH"))
 
 DRIFT: dict[str, Move] = {
     "modelarts_training.events": training.drift,
     "modelarts_pool.events": pools.drift,
     "modelarts_service.events": services.drift,
     "dws.events": dws.drift,
-    "pai_dlc.events": pai.drift,
+    "pai_dlc.events": dlc.drift,
 }
 GROWTH: dict[str, Move] = {"modelarts_pool.events": pools.grow}
