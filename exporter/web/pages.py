@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from exporter.common.text import ago, clock, exact, lasting
-from exporter.web.formatting import TOP, WIDTH, bars, hour, query, segment
+from exporter.web.formatting import TOP, WIDTH, bars, hour, query, segment, timeline
 from exporter.web.middleware import Turnstile
 from exporter.web.params import found, read_form, read_number, read_query, read_turn
 from exporter.web.queries import Look
