@@ -18,10 +18,10 @@ from exporter.client.fetcher import Fetcher
 from exporter.client.transport import AiohttpTransport
 from exporter.config import Config, load
 from exporter.model.errors import SourceError
-from exporter.model.events import Answer, Ask
+from exporter.model.events import Request, Response
 from exporter.model.protocols import Store
 from exporter.model.state import Commit
-from exporter.model.telemetry import Fact
+from exporter.model.telemetry import SelfEvent
 from exporter.observability.self_metrics import SelfMetrics
 from exporter.pipeline.poller import Poller
 from exporter.simulator import Cloud, configuration
@@ -127,7 +127,7 @@ async def flow(
     config: Config,
     clock: ManualClock,
     fuse: Fuse,
-    facts: list[Fact] | None = None,
+    facts: list[SelfEvent] | None = None,
     transport: Callable[[], httpx.AsyncBaseTransport] = AiohttpTransport,
     prompt: bool = False,
 ) -> AsyncIterator[Flow]:
@@ -170,7 +170,7 @@ class FusedFetcher:
     def __init__(self, fetcher: Fetcher, fuse: Fuse) -> None:
         self._fetcher, self._fuse, self.skew, self.project = fetcher, fuse, 0.0, None
 
-    async def ask(self, ask: Ask) -> Answer:
+    async def ask(self, ask: Request) -> Response:
         self._fuse.burn()
         return await self._fetcher.ask(ask)
 

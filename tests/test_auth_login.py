@@ -26,7 +26,7 @@ from exporter.auth.keys import Keys, read_keys
 from exporter.common.clock import SystemClock
 from exporter.common.secret import Secret
 from exporter.model.errors import ConfigError, SourceDenied, SourceError, SourceGarbled
-from exporter.model.events import Answer
+from exporter.model.events import Response
 
 HUAWEI_KEYS = {"HUAWEICLOUD_SDK_AK": "a", "HUAWEICLOUD_SDK_SK": "s"}
 HUAWEI_OIDC = {"HUAWEICLOUD_OIDC_PROVIDER_URN": "p", "HUAWEICLOUD_OIDC_AGENCY_URN": "g"}
@@ -141,7 +141,7 @@ def test_the_project_is_looked_up_by_the_name_of_the_region() -> None:
     ask_ = project_lookup("cn-north-4")
     assert (ask_.api, ask_.path, ask_.query) == ("iam", "/v3/projects", (("name", "cn-north-4"),))
 
-    answer = Answer(200, b'{"projects": [{"id": "0123", "name": "cn-north-4"}], "links": {}}')
+    answer = Response(200, b'{"projects": [{"id": "0123", "name": "cn-north-4"}], "links": {}}')
     assert read_project(answer, "cn-north-4") == "0123"
 
 
@@ -155,7 +155,7 @@ def test_without_exactly_one_project_the_user_must_say_which(
     body: bytes, kind: type[SourceError], message: str
 ) -> None:
     with pytest.raises(kind) as raised:
-        read_project(Answer(200, body), "r")
+        read_project(Response(200, body), "r")
     assert str(raised.value) == message
 
 

@@ -22,7 +22,7 @@ from exporter.app.assembly import Station
 from exporter.common.secret import Secret
 from exporter.config import load
 from exporter.model.errors import SourceError
-from exporter.model.telemetry import Fact, Records
+from exporter.model.telemetry import ReadAnomalies, SelfEvent
 from exporter.simulator import Cloud, running
 from exporter.simulator.state.accounts import ACCESS_KEY, ALIBABA_ACCESS_KEY, DOMAIN, USER
 
@@ -269,7 +269,7 @@ def spoiled(answer: dict[str, Any], rows: str, wrong: list[Any]) -> Answer:
 @pytest.mark.parametrize("name", SITES)
 def test_records_that_cannot_be_read_are_counted_and_the_rest_goes_on(name: str, tmp_path: Path) -> None:
     async def story() -> None:
-        facts: list[Fact] = []
+        facts: list[SelfEvent] = []
         async with (
             vendor() as (both, base),
             flow(configured(base, tmp_path, history="count"), ManualClock(), Fuse(), facts) as running,
@@ -279,7 +279,7 @@ def test_records_that_cannot_be_read_are_counted_and_the_rest_goes_on(name: str,
             both.answer(site.listing, spoiled(site.listed, listed, [None, 42, "text", [], {}]))
             both.answer(site.events, spoiled(site.told, told, UNREADABLE[name]))
             assert await said(station, read=True) == ""
-            records = [fact for fact in facts if isinstance(fact, Records) and fact.unreadable]
+            records = [fact for fact in facts if isinstance(fact, ReadAnomalies) and fact.unreadable]
             assert [(fact.resource, fact.unreadable) for fact in records] == [
                 ("", 5),
                 ("" if name == "dws" else "x", len(UNREADABLE[name])),

@@ -13,7 +13,7 @@ from exporter.mapping.catalogue import BUILTIN
 from exporter.model.errors import SourceDown, SourceGarbled, SourceGone
 from exporter.model.events import Event, Window
 from exporter.model.metrics import Mapped
-from exporter.model.telemetry import Contacted, Discovered, Noted, PollDone, Records
+from exporter.model.telemetry import Contacted, Discovered, LogMessage, PollDone, ReadAnomalies
 from exporter.pipeline.collector import SLICE
 from exporter.pipeline.inventory import MISSING_LISTINGS, Pick
 
@@ -42,7 +42,7 @@ def test_the_first_readable_answer_makes_contact_and_all_that_its_read_brings_is
             assert await watched.total() == 0
             assert watched.roster.contact == began + 1000
             assert watched.told(Contacted) == [Contacted(*PLACE, began / 1000 + 1)]
-            assert sum(fact.history for fact in watched.told(Records)) == 4
+            assert sum(fact.history for fact in watched.told(ReadAnomalies)) == 4
 
     told(story, rows=2)
 
@@ -95,7 +95,7 @@ def test_a_first_read_that_breaks_off_has_made_contact_with_its_first_answer() -
             vendor.tells("a", 5)
             await watched.poll("a")
             assert await watched.counted() == {"a": 1.0}
-            assert sum(fact.history for fact in watched.told(Records)) == 3
+            assert sum(fact.history for fact in watched.told(ReadAnomalies)) == 3
 
     told(story, rows=1)
 
@@ -364,11 +364,11 @@ def test_a_read_reaches_back_by_the_overlap_and_what_was_late_counts_once() -> N
             assert complete is not None
             assert vendor.reads[1][2] == Window(complete - 600_000, vendor.now())
             assert await watched.counted() == {"a": 1.0}, "one was before contact"
-            assert sum(fact.late for fact in watched.told(Records)) == 0
+            assert sum(fact.late for fact in watched.told(ReadAnomalies)) == 0
             vendor.tells("a", ago=1.0, text="late too")
             await watched.poll("a")
             assert await watched.counted() == {"a": 2.0}
-            assert sum(fact.late for fact in watched.told(Records)) == 1
+            assert sum(fact.late for fact in watched.told(ReadAnomalies)) == 1
 
     told(story)
 
@@ -387,7 +387,7 @@ def test_an_event_in_the_second_that_a_read_began_in_is_not_late() -> None:
             vendor.tells("a", at=vendor.now() // 1000 * 1000 - 1000)
             await watched.collector.poll("a", 30.0)
             assert await watched.counted() == {"a": 1.0}
-            assert sum(fact.late for fact in watched.told(Records)) == 0
+            assert sum(fact.late for fact in watched.told(ReadAnomalies)) == 0
 
     told(story)
 
@@ -463,7 +463,7 @@ def test_what_a_page_holds_beside_events_is_told() -> None:
         vendor.unreadable, vendor.truncated = (b"1", b"2", b"3"), True
         async with watching(vendor) as watched:
             await watched.poll("a")
-            assert watched.told(Records) == [Records(*PLACE, "a", unreadable=3, truncated=True)]
+            assert watched.told(ReadAnomalies) == [ReadAnomalies(*PLACE, "a", unreadable=3, truncated=True)]
 
     told(story)
 
@@ -478,7 +478,7 @@ def test_a_record_that_cannot_be_read_counts_once_however_often_reads_overlap_it
                 await watched.poll("a", "b")
             vendor.unreadable = (b"2", b"3")
             await watched.poll("a")
-            seen = [(one.resource, one.unreadable) for one in watched.told(Records)]
+            seen = [(one.resource, one.unreadable) for one in watched.told(ReadAnomalies)]
             assert seen == [("a", 2), ("b", 2), ("a", 1)]
 
     told(story)
@@ -490,7 +490,7 @@ def test_what_a_source_remarks_is_said_with_its_place() -> None:
         vendor.remarks = ("times look wrong",)
         async with watching(vendor) as watched:
             await watched.poll("a")
-            assert watched.told(Noted) == [Noted("t: s: times look wrong", warning=True)]
+            assert watched.told(LogMessage) == [LogMessage("t: s: times look wrong", warning=True)]
 
     told(story)
 

@@ -10,11 +10,11 @@ from clocks import ManualClock
 from test_sources import NOW, Heard, drive
 from vendor import Vendor, watching
 
-from exporter.model.events import Ask
+from exporter.model.events import Request
 from exporter.pipeline.discovery import WHOLE
 from exporter.pipeline.inventory import Pick
 from exporter.sources import SOURCES
-from exporter.sources.scope import Scope
+from exporter.sources.scope import SourceScope
 
 JOBS = 10_000
 JOB_SOURCES = ("modelarts_training", "pai_dlc")
@@ -28,7 +28,7 @@ class Jobs:
         self.living: set[str] = set()
         self.order = "desc"
 
-    def answer(self, source: str) -> Callable[[Ask], Any]:
+    def answer(self, source: str) -> Callable[[Request], Any]:
         return self._training if source == "modelarts_training" else self._pai
 
     def _cut(self, ids: list[str] | None, start: int, size: int) -> tuple[list[str], int]:
@@ -36,7 +36,7 @@ class Jobs:
         listed = sorted(named, key=self.made.__getitem__, reverse=self.order == "desc")
         return listed[start : start + size], len(listed)
 
-    def _training(self, request: Ask) -> Any:
+    def _training(self, request: Request) -> Any:
         body = json.loads(request.body)
         named = body["filters"][0]["value"] if "filters" in body else None
         page, total = self._cut(named, body["offset"] * body["limit"], body["limit"])
@@ -49,7 +49,7 @@ class Jobs:
         ]
         return {"total": total, "items": rows}
 
-    def _pai(self, request: Ask) -> Any:
+    def _pai(self, request: Request) -> Any:
         query = dict(request.query)
         named = query["JobIds"].split(",") if "JobIds" in query else None
         size = int(query["PageSize"])
@@ -66,7 +66,7 @@ class Jobs:
 
 
 def listed(source: str, jobs: Jobs, until: set[str] | None) -> Heard:
-    return drive(SOURCES[source].make(Scope()).discover(jobs.living, NOW, until), jobs.answer(source))
+    return drive(SOURCES[source].make(SourceScope()).discover(jobs.living, NOW, until), jobs.answer(source))
 
 
 @pytest.mark.parametrize("source", JOB_SOURCES)

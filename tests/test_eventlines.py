@@ -8,15 +8,15 @@ from processes import Clouds, Exporter, closing, configured, until
 
 from exporter.model.events import Event
 from exporter.model.metrics import Mapped
-from exporter.model.telemetry import Fact, Noted, Seen
+from exporter.model.telemetry import EventsCommitted, LogMessage, SelfEvent
 from exporter.observability.event_log import EventLines
 
 EVENT = Event(b"\x01" * 16, "pool-1", 1_672_366_579_125, "a 节点 was lost\nand \ud800 found", "Warning", "NodeLost")
 MAPPED = Mapped("warning", "NodeLost", "node-counts")
 
 
-def seen(*rows: tuple[Event, Mapped, int]) -> Seen:
-    return Seen("research", "modelarts_pool", 1_672_366_600.5, rows)
+def seen(*rows: tuple[Event, Mapped, int]) -> EventsCommitted:
+    return EventsCommitted("research", "modelarts_pool", 1_672_366_600.5, rows)
 
 
 def test_an_event_is_one_line_with_all_that_counts() -> None:
@@ -42,21 +42,21 @@ def test_history_and_other_facts_are_no_lines_and_a_time_may_be_missing() -> Non
     stream, timeless = io.StringIO(), Event(b"\x02", "job", None, "hello")
     lines = EventLines(stream, print)
     lines.tell(seen((EVENT, MAPPED, 0)))
-    lines.tell(Noted("hello"))
+    lines.tell(LogMessage("hello"))
     assert stream.getvalue() == ""
     lines.tell(seen((timeless, MAPPED, 1)))
     assert json.loads(stream.getvalue())["time"] is None
 
 
 def test_who_stops_reading_is_told_of_once() -> None:
-    said: list[Fact] = []
+    said: list[SelfEvent] = []
     stream = io.StringIO()
     stream.close()
     lines = EventLines(stream, said.append)
     for _ in range(3):
         lines.tell(seen((EVENT, MAPPED, 1)))
     assert said == [
-        Noted(
+        LogMessage(
             "log.events: standard output cannot be written (I/O operation on closed file); events are counted but no "
             "longer listed; see to whoever reads it, and restart the exporter",
             warning=True,

@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter.client.fetcher import REFUSED_PAUSE, Fetcher, Route
-from exporter.client.status import foreign, judge, limit_pause, read_date
+from exporter.client.status import classify_response, describe_transport_error, limit_pause, read_date
 from exporter.client.transport import Sender
 from exporter.model.errors import (
     KeysRefused,
@@ -26,10 +26,10 @@ from exporter.model.errors import (
     SourceGarbled,
     SourceGone,
 )
-from exporter.model.events import Answer, Ask
-from exporter.model.telemetry import Asked, BudgetLeft, Fact, Skewed, Throttled
+from exporter.model.events import Request, Response
+from exporter.model.telemetry import BudgetLeft, RequestDone, SelfEvent, Skewed, Throttled
 
-ASK = Ask("modelarts", "/v2/{project_id}/jobs", permission="modelarts:trainJob:list")
+ASK = Request("modelarts", "/v2/{project_id}/jobs", permission="modelarts:trainJob:list")
 PLACE = "research: modelarts GET /v2/{project_id}/jobs"
 REFUSED = "the credentials were refused: check that they exist, are enabled and have not expired"
 OK = httpx.Response(200, content=b"{}")
@@ -77,7 +77,7 @@ class World:
     """A fetcher with everything around it in sight."""
 
     def __init__(self, vendor: Vendor, project: str | None = "p1", auth: httpx.Auth | None = None, **route: object):
-        self.vendor, self.purse, self.clock, self.facts = vendor, Purse(), ManualClock(), list[Fact]()
+        self.vendor, self.purse, self.clock, self.facts = vendor, Purse(), ManualClock(), list[SelfEvent]()
         base = {
             "endpoints": {"modelarts": "https://m.test", "iam": "https://iam.test"},
             "project_header": "X-Project-Id",
@@ -86,15 +86,15 @@ class World:
         sender = Sender(httpx.MockTransport(vendor), auth, httpx.Timeout(30.0))
         self.fetcher = Fetcher(Route("research", **settings), sender, self.clock, self.facts.append, project)  # type: ignore[arg-type]
 
-    def get(self, ask: Ask = ASK) -> Answer:
+    def get(self, ask: Request = ASK) -> Response:
         return asyncio.run(self.fetcher.ask(ask))
 
-    def fail(self, ask: Ask = ASK) -> SourceError:
+    def fail(self, ask: Request = ASK) -> SourceError:
         with pytest.raises(SourceError) as caught:
             asyncio.run(self.fetcher.ask(ask))
         return caught.value
 
-    def told(self, kind: type[Fact]) -> list[Fact]:
+    def told(self, kind: type[SelfEvent]) -> list[SelfEvent]:
         return [fact for fact in self.facts if isinstance(fact, kind)]
 
 
@@ -183,7 +183,7 @@ def test_a_code_that_refuses_the_keys_counts_as_a_401_whatever_its_status(status
 
 
 def test_a_403_names_the_permission_that_is_missing_or_says_that_reading_is() -> None:
-    error = World(Vendor(httpx.Response(403))).fail(Ask("modelarts", "/v1"))
+    error = World(Vendor(httpx.Response(403))).fail(Request("modelarts", "/v1"))
     assert str(error) == "research: modelarts GET /v1: 403; grant read permission to these credentials"
 
 
@@ -196,7 +196,7 @@ def test_a_good_answer_is_handed_on_as_it_came(status: int) -> None:
 @given(status=st.integers(300, 599), body=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 @settings(deadline=None)
 def test_any_answer_is_judged_in_one_short_line(status: int, body: bytes) -> None:
-    error = judge(Answer(status, body), "here")
+    error = classify_response(Response(status, body), "here")
     assert error is not None
     assert str(error).startswith(f"here: {status}")
     assert str(error).isprintable()
@@ -275,7 +275,7 @@ def test_no_text_of_a_limit_is_a_trap(message: str) -> None:
 def test_a_passing_fault_is_tried_three_times_each_within_the_budget_and_told(fault: Reply) -> None:
     world = World(Vendor(fault))
     world.fail()
-    assert len(world.vendor.asked) == world.purse.taken == len(world.told(Asked)) == 3
+    assert len(world.vendor.asked) == world.purse.taken == len(world.told(RequestDone)) == 3
     assert [fact.remaining for fact in world.told(BudgetLeft) if isinstance(fact, BudgetLeft)] == [9.0, 8.0, 7.0]
     first, second = world.clock.slept
     assert 0.1 <= first <= 1.0
@@ -292,7 +292,7 @@ def test_a_lasting_fault_is_not_asked_again(status: int) -> None:
 def test_a_fault_that_passes_is_no_failure() -> None:
     world = World(Vendor(httpx.ReadTimeout("slow"), httpx.Response(503), OK))
     assert world.get().body == b"{}"
-    codes = [(fact.target, fact.api, fact.code) for fact in world.told(Asked) if isinstance(fact, Asked)]
+    codes = [(fact.target, fact.api, fact.code) for fact in world.told(RequestDone) if isinstance(fact, RequestDone)]
     assert codes == [("research", "modelarts", code) for code in ("error", "503", "200")]
 
 
@@ -328,12 +328,12 @@ def test_the_time_of_a_request_is_told() -> None:
 
     world.vendor.replies = [slow]
     world.get()
-    assert world.told(Asked) == [Asked("research", "modelarts", "200", 1.25)]
+    assert world.told(RequestDone) == [RequestDone("research", "modelarts", "200", 1.25)]
 
 
 # --- the project id
 
-LOOKUP = Ask("iam", "/v3/projects", (("name", "r"),))
+LOOKUP = Request("iam", "/v3/projects", (("name", "r"),))
 
 
 def in_search_of(world: World) -> World:
@@ -354,9 +354,9 @@ def by_path(project: Sequence[httpx.Response]) -> Vendor:
 def test_concurrent_askers_look_the_project_up_once() -> None:
     world = in_search_of(World(by_path([httpx.Response(200, content=b"p7")]), project=None))
 
-    async def story() -> list[Answer]:
+    async def story() -> list[Response]:
         return await asyncio.gather(
-            *(world.fetcher.ask(ASK) for _ in range(8)), world.fetcher.ask(Ask("modelarts", "/x"))
+            *(world.fetcher.ask(ASK) for _ in range(8)), world.fetcher.ask(Request("modelarts", "/x"))
         )
 
     bodies = [answer.body for answer in asyncio.run(story())]
@@ -371,7 +371,7 @@ def test_a_failed_lookup_is_shared_by_those_who_wait_and_tried_again_next_time()
     answers = [httpx.Response(403), httpx.Response(200, content=b"p7")]
     world = in_search_of(World(by_path(answers), project=None))
 
-    async def story() -> list[Answer | BaseException]:
+    async def story() -> list[Response | BaseException]:
         return await asyncio.gather(*(world.fetcher.ask(ASK) for _ in range(8)), return_exceptions=True)
 
     denied = "research: iam GET /v3/projects: 403; grant read permission to these credentials"
@@ -383,7 +383,7 @@ def test_a_failed_lookup_is_shared_by_those_who_wait_and_tried_again_next_time()
 def test_an_asker_that_goes_away_does_not_take_the_lookup_along() -> None:
     world = in_search_of(World(by_path([httpx.Response(200, content=b"p7")]), project=None))
 
-    async def story() -> Answer:
+    async def story() -> Response:
         first, second = (asyncio.create_task(world.fetcher.ask(ASK)) for _ in range(2))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -404,7 +404,7 @@ def test_without_a_way_to_find_the_project_it_must_be_configured() -> None:
 def test_a_request_carries_what_the_route_and_the_ask_say() -> None:
     world = World(Vendor(OK), headers=(("X-Language", "en-us"),), endpoints={"modelarts": "https://gate.test/huawei/"})
     world.get(
-        Ask("modelarts", "/v2/{project_id}/x", method="POST", body=b'{"a":1}', headers=(("X-Acs-Action", "List"),))
+        Request("modelarts", "/v2/{project_id}/x", method="POST", body=b'{"a":1}', headers=(("X-Acs-Action", "List"),))
     )
     (request,) = world.vendor.asked
     assert (request.method, str(request.url)) == ("POST", "https://gate.test/huawei/v2/p1/x")
@@ -415,7 +415,7 @@ def test_a_request_carries_what_the_route_and_the_ask_say() -> None:
 
 def test_a_project_is_named_only_where_the_path_asks_for_one() -> None:
     world = World(Vendor(OK))
-    world.get(Ask("modelarts", "/v3/projects"))
+    world.get(Request("modelarts", "/v3/projects"))
     assert "x-project-id" not in world.vendor.asked[0].headers
     assert "content-type" not in world.vendor.asked[0].headers
     plain = World(Vendor(OK), project_header="")
@@ -425,7 +425,7 @@ def test_a_project_is_named_only_where_the_path_asks_for_one() -> None:
 
 def test_a_content_type_that_the_ask_states_stands() -> None:
     world = World(Vendor(OK))
-    world.get(Ask("modelarts", "/x", method="POST", body=b"a=1", headers=(("content-type", "text/plain"),)))
+    world.get(Request("modelarts", "/x", method="POST", body=b"a=1", headers=(("content-type", "text/plain"),)))
     assert world.vendor.asked[0].headers.get_list("content-type") == ["text/plain"]
 
 
@@ -449,7 +449,7 @@ def test_path_and_query_go_out_percent_encoded_byte_for_byte(
 ) -> None:
     """Both vendors sign what ``quote(safe='~')`` gives; one other byte and the signature does not match."""
     world = World(Vendor(OK), project=f"p{project}")
-    world.get(Ask("modelarts", f"/v2/{{project_id}}/jobs/j{id_}", tuple(query)))
+    world.get(Request("modelarts", f"/v2/{{project_id}}/jobs/j{id_}", tuple(query)))
     path = f"/v2/p{encoded(project, '/')}/jobs/j{encoded(id_, '/')}"
     pairs = "&".join(f"{encoded(name)}={encoded(value)}" for name, value in query)
     assert world.vendor.asked[0].url.raw_path.decode() == path + (f"?{pairs}" if query else "")
@@ -513,7 +513,7 @@ def test_a_body_that_cannot_be_had_is_a_passing_fault(flow: Flow, headers: dict[
     assert (type(error), str(error)) == (SourceDown, f"{PLACE}: {what}")
     assert flow.closed
     assert world.purse.taken == 3
-    assert {fact.code for fact in world.told(Asked) if isinstance(fact, Asked)} == {"200"}
+    assert {fact.code for fact in world.told(RequestDone) if isinstance(fact, RequestDone)} == {"200"}
 
 
 # --- the vendor's clock
@@ -629,7 +629,7 @@ def tls_trouble() -> httpx.ConnectError:
     ],
 )
 def test_trouble_on_the_way_says_what_to_check(error: httpx.HTTPError, what: str) -> None:
-    assert foreign(error) == what
+    assert describe_transport_error(error) == what
     assert str(World(Vendor(error)).fail()) == f"{PLACE}: {what}"
 
 
@@ -665,7 +665,9 @@ def echo(form: str, status: int, before: str, names: Sequence[str], request: htt
 
 
 def test_a_secret_that_holds_another_is_hidden_whole() -> None:
-    error = judge(Answer(400, b"abcdefgh and abcdefghijklmnop"), "here", secrets=("abcdefgh", "abcdefghijklmnop"))
+    error = classify_response(
+        Response(400, b"abcdefgh and abcdefghijklmnop"), "here", secrets=("abcdefgh", "abcdefghijklmnop")
+    )
     assert str(error) == "here: 400: *** and ***"
 
 
@@ -690,7 +692,7 @@ def test_no_header_that_was_signed_and_no_query_is_ever_repeated(
         return echo(form, status, before, names, request)
 
     world = World(Vendor(reply), auth=Signed(secrets))
-    error = world.fail(Ask("modelarts", "/v2/{project_id}/x", (("token", query),)))
+    error = world.fail(Request("modelarts", "/v2/{project_id}/x", (("token", query),)))
     shown = [str(error), repr(error), *map(repr, world.facts)]
     for hush in (*secrets, query):
         assert not any(hush in text or hush[:8] in text for text in shown)
@@ -703,7 +705,7 @@ def test_refused_keys_quiet_their_whole_target_for_a_minute() -> None:
             await world.fetcher.ask(ASK)
         world.clock.advance(REFUSED_PAUSE - 1)
         with pytest.raises(SourceDenied) as still:
-            await world.fetcher.ask(Ask("modelarts", "/v1/other"))
+            await world.fetcher.ask(Request("modelarts", "/v1/other"))
         assert str(still.value) == str(refused.value), "five refusals in a row would lock the keys"
         assert len(world.vendor.asked) == 1
         world.clock.advance(1)

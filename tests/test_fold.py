@@ -13,7 +13,7 @@ from exporter.mapping.loader import load
 from exporter.mapping.runs.reducer import folder
 from exporter.model.events import Resource
 from exporter.model.metrics import Count, Observe, Phase, Set
-from exporter.model.runs import Folded, Note, Runs, SpanEvent, Stage, View
+from exporter.model.runs import Folded, ResourceSnapshot, RunNote, Runs, SpanEvent, Stage
 
 JOBS = """
 mapping: 1
@@ -101,17 +101,17 @@ class Resourceful:
             end = None if finished is None else START + int(finished * 1000)
             listed = Resource("r", status=status, created=self.created, finished=end)
         record = tuple(tuple(Stage(n, at(begin) or 0, at(end)) for n, begin, end in stages) for stages in attempts)
-        view = View(self.now, START + int(contact * 1000), listed, self.now, gone, record, self.wanted)
+        view = ResourceSnapshot(self.now, START + int(contact * 1000), listed, self.now, gone, record, self.wanted)
         folded = self.fold("r", self.runs, notes, view)
         self.runs = folded.runs
         self.folds.append(folded)
         return folded
 
-    def _note(self, at: float, text: str, news: bool) -> Note:
+    def _note(self, at: float, text: str, news: bool) -> RunNote:
         step, rule = STEPS[text], text.partition(" ")[0]
         time = START + int(at * 1000)
         event = SpanEvent(time, f"{time:x}{text}", "", text, self.severities.get(text, "info"), rule)
-        return Note(time, rule, news, (step,) if step else (), event)
+        return RunNote(time, rule, news, (step,) if step else (), event)
 
     def phases(self) -> list[tuple[str, float, str]]:
         return [(s.name, (s.end - s.start) / 1000, s.outcome) for f in self.folds for s in f.spans if s.role != "run"]
@@ -433,18 +433,20 @@ def test_an_aggregated_event_that_is_read_late_is_two_incidents_as_if_it_had_bee
 ) -> None:
     """It fell and rose twice. What had ended before first contact is not counted."""
 
-    def told(*, late: bool) -> list[Note]:
+    def told(*, late: bool) -> list[RunNote]:
         notes = []
         for text, first, last in (("falls", 0, 600), ("rises", 300, 900)):
             for at_, began in [(last, first)] if late else [(first, None), (last, first)]:
                 event = SpanEvent(START + at_ * 1000, text, "", text, "info", "")
                 earlier = None if began is None else START + began * 1000
-                notes.append(Note(event.at, text, at_ >= contact, (STEPS[text] or Phase("begin", ""),), event, earlier))
+                notes.append(
+                    RunNote(event.at, text, at_ >= contact, (STEPS[text] or Phase("begin", ""),), event, earlier)
+                )
         return notes
 
     for late in (True, False):
         pool = Resourceful(INCIDENTS)
-        view = View(START + 10**6, START + int(contact * 1000), wanted=True)
+        view = ResourceSnapshot(START + 10**6, START + int(contact * 1000), wanted=True)
         folded = pool.fold("r", Runs({}, {}), told(late=late), view)
         assert [(span.end - span.start) / 1000 for span in folded.spans] == [300.0] * counted
         assert [signal.value for signal in folded.signals if isinstance(signal, Observe)] == [300.0] * counted

@@ -27,7 +27,7 @@ from exporter.mapping.catalogue import BUILTIN
 from exporter.model.events import Event
 from exporter.model.metrics import OTHER, Changes
 from exporter.model.state import Commit, Watch
-from exporter.model.telemetry import Fact
+from exporter.model.telemetry import SelfEvent
 from exporter.observability.self_metrics import SelfMetrics
 from exporter.simulator import Cloud
 from exporter.simulator.state.accounts import ALIBABA_SECRET_KEY as OTHER_SECRET
@@ -54,7 +54,7 @@ class World:
         self.cloud = Cloud(clock=lambda: int(self.clock.now() * 1000))
         resources(self.cloud)
         self.config = configured("http://clouds.test", folder, **source)
-        self.facts: list[Fact] = []
+        self.facts: list[SelfEvent] = []
         self.sent: list[tuple[float, str]] = []
 
     def tell(self, story: Callable[[Flow], Awaitable[None]]) -> None:

@@ -15,7 +15,7 @@ from exporter.model.events import Event
 from exporter.model.metrics import Changes, Series
 from exporter.model.protocols import Outbox
 from exporter.model.state import RECORD, Commit, Restored, Watch
-from exporter.model.telemetry import Fact, Full
+from exporter.model.telemetry import SelfEvent, SeriesLimitReached
 from exporter.pipeline.committer import LARGEST, Ledger
 from exporter.store import open_store
 
@@ -79,10 +79,10 @@ class Page:
         if let_out := sorted(series):
             self.steps.append(("show", let_out))
 
-    def cut(self, batch: Sequence[Changes]) -> tuple[Sequence[Changes], Sequence[Full]]:
+    def cut(self, batch: Sequence[Changes]) -> tuple[Sequence[Changes], Sequence[SeriesLimitReached]]:
         cut = [Changes({one: by for one, by in changes.counts.items() if one not in self.full}) for changes in batch]
         lost = {one for changes in batch for one in changes.counts} & self.full
-        return cut, [Full(name, 1, 1) for name, _ in sorted(lost)]
+        return cut, [SeriesLimitReached(name, 1, 1) for name, _ in sorted(lost)]
 
     def holding(self, changes: Changes) -> Collection[Series]:
         return [series for series in changes.counts if series in self.waiting]
@@ -94,7 +94,7 @@ class Page:
         return set(self.ready)
 
 
-def a_ledger(store: SlowStore, page: Page | None = None, facts: list[Fact] | None = None) -> Ledger:
+def a_ledger(store: SlowStore, page: Page | None = None, facts: list[SelfEvent] | None = None) -> Ledger:
     page, facts = page or Page(), facts if facts is not None else []
     return Ledger(store, [page], page, facts.append)
 
@@ -189,7 +189,7 @@ def test_a_series_that_the_batch_lets_out_is_not_held_again_by_it() -> None:
 
 def test_what_is_too_much_is_neither_on_record_nor_shown_and_is_told_once_the_rest_counts() -> None:
     async def story() -> None:
-        store, page, facts = SlowStore(), Page(), list[Fact]()
+        store, page, facts = SlowStore(), Page(), list[SelfEvent]()
         ledger = a_ledger(store, page, facts)
         page.full, store.full = {grown("y")}, True
         with pytest.raises(StoreError):
@@ -199,7 +199,7 @@ def test_what_is_too_much_is_neither_on_record_nor_shown_and_is_told_once_the_re
         await ledger.commit(a_commit(A, "x", "y"))
         assert [list(commit.changes.counts) for batch in store.kept for commit in batch] == [[grown("x")]]
         assert page.steps == [("write", [grown("x")])]
-        assert facts == [Full("y", 1, 1)]
+        assert facts == [SeriesLimitReached("y", 1, 1)]
 
     asyncio.run(story())
 

@@ -20,7 +20,7 @@ from exporter.model.errors import StoreError
 from exporter.model.metrics import OTHER, Catalogue, Changes, Metric, Moment, Observed, Series
 from exporter.model.protocols import Store
 from exporter.model.state import Commit, Watch
-from exporter.model.telemetry import Fact, Full
+from exporter.model.telemetry import SelfEvent, SeriesLimitReached
 from exporter.observability.log import Log, make_handler
 from exporter.observability.self_metrics import SelfMetrics
 from exporter.pipeline.committer import Ledger
@@ -59,7 +59,7 @@ class Life:
     """One life of an exporter after the other, over one store."""
 
     def __init__(self, store: Store) -> None:
-        self.store, self.facts = Frail(store), list[Fact]()
+        self.store, self.facts = Frail(store), list[SelfEvent]()
 
     async def begin(self, most: int) -> None:
         self.page = Prometheus(CATALOGUE, 0.0, Clock(), most)
@@ -85,7 +85,7 @@ class Life:
         """How often each metric was too full."""
         told: Counter[str] = Counter()
         for fact in self.facts:
-            assert isinstance(fact, Full)
+            assert isinstance(fact, SeriesLimitReached)
             told[fact.metric] += fact.times
         return told
 
@@ -360,7 +360,7 @@ def test_a_name_and_a_state_that_found_no_room_are_shown_when_there_is_some(tmp_
                 await watched.listing.refresh()
             first = shown(watched)
             assert len(first) == 2
-            asked = [fact.times for fact in watched.told(Full) if fact.metric == "platform_resource_info"]
+            asked = [fact.times for fact in watched.told(SeriesLimitReached) if fact.metric == "platform_resource_info"]
             assert asked == [3], "what has no room is not tried at every listing"
             vendor.listed.pop(first[0])
             for _ in range(5):
@@ -376,7 +376,7 @@ def test_a_name_and_a_state_that_found_no_room_are_shown_when_there_is_some(tmp_
             assert shown(watched) == sorted(vendor.listed)
             told = len(watched.facts)
             await watched.listing.refresh()
-            assert not [fact for fact in watched.facts[told:] if isinstance(fact, Full)]
+            assert not [fact for fact in watched.facts[told:] if isinstance(fact, SeriesLimitReached)]
 
     asyncio.run(story())
 

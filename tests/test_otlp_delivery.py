@@ -18,7 +18,7 @@ from exporter.common.secret import Secret
 from exporter.model.errors import ConfigError
 from exporter.model.protocols import Store
 from exporter.model.state import RECORD, Commit
-from exporter.model.telemetry import Fact, Noted, Outgoing
+from exporter.model.telemetry import LogMessage, OtlpDelivered, SelfEvent
 from exporter.otlp.delivery import Courier
 from exporter.otlp.endpoint import Lane
 from exporter.otlp.sender import Wire
@@ -34,7 +34,7 @@ class Post:
     """A courier with a store in memory, and all that it told."""
 
     def __init__(self, store: Store, wire: Wire, clock: ManualClock) -> None:
-        self.store, self.wire, self.clock, self.facts = store, wire, clock, list[Fact]()
+        self.store, self.wire, self.clock, self.facts = store, wire, clock, list[SelfEvent]()
         lane = wire.lane
         self.courier = Courier(lane.signal, lane.url, wire.post, store.outbox, DAY, clock, self.facts.append)
 
@@ -52,13 +52,13 @@ class Post:
 
     def said(self) -> list[str]:
         """The lines of the log since the last look, without the address of the receiver."""
-        found = [fact.text.replace(self.wire.lane.url, "URL") for fact in self.facts if isinstance(fact, Noted)]
-        self.facts[:] = [fact for fact in self.facts if not isinstance(fact, Noted)]
+        found = [fact.text.replace(self.wire.lane.url, "URL") for fact in self.facts if isinstance(fact, LogMessage)]
+        self.facts[:] = [fact for fact in self.facts if not isinstance(fact, LogMessage)]
         return found
 
     def left(self) -> tuple[int, int, int]:
         """How many were sent, rejected and dropped."""
-        gone = [fact for fact in self.facts if isinstance(fact, Outgoing)]
+        gone = [fact for fact in self.facts if isinstance(fact, OtlpDelivered)]
         return sum(f.sent for f in gone), sum(f.rejected for f in gone), sum(f.dropped for f in gone)
 
 

@@ -33,7 +33,7 @@ from opentelemetry.trace import (
 )
 
 from exporter import __version__
-from exporter.model.runs import Span, SpanEvent, Told
+from exporter.model.runs import PlacedEvent, Span, SpanEvent
 from exporter.otlp.log_records import encoder
 from exporter.otlp.resource import NAME, SCHEMA, Identity, Origin
 from exporter.otlp.sender import as_json
@@ -255,10 +255,10 @@ def test_joined_parcels_are_one_request() -> None:
 
 
 TOLD = (
-    Told(EVENTS[0], ("DEPLOY service", 900, PHASE.role)),
-    Told(EVENTS[1], ("DEPLOY service", 900, "run"), late=True),
-    Told(msgspec.structs.replace(EVENTS[0], severity="unclassified", reason="other")),
-    Told(EVENTS[0], news=False),
+    PlacedEvent(EVENTS[0], ("DEPLOY service", 900, PHASE.role)),
+    PlacedEvent(EVENTS[1], ("DEPLOY service", 900, "run"), late=True),
+    PlacedEvent(msgspec.structs.replace(EVENTS[0], severity="unclassified", reason="other")),
+    PlacedEvent(EVENTS[0], news=False),
 )
 
 

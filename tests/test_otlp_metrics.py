@@ -13,7 +13,7 @@ from test_exposition import EVENTS, FULL, PHASES, POOL, samples, shown, text
 from test_otlp_end_to_end import Backups, sending
 
 from exporter.model.metrics import Metric
-from exporter.model.telemetry import Contacted, Fact, Noted, Outgoing
+from exporter.model.telemetry import Contacted, LogMessage, OtlpDelivered, SelfEvent
 from exporter.otlp.endpoint import Lane
 from exporter.otlp.metrics import MOST, Pusher, requests
 from exporter.otlp.sender import Wire
@@ -100,7 +100,7 @@ def test_sums_are_cumulative_and_monotonic_and_a_request_has_its_bound() -> None
     ids=["down", "refused", "partial"],
 )  # fmt: skip
 def test_trouble_is_told_once_and_the_next_push_has_everything(fault: Fault | None, rejects: int, line: str) -> None:
-    receiver, facts = Receiver(), list[Fact]()
+    receiver, facts = Receiver(), list[SelfEvent]()
 
     async def story(address: str) -> None:
         url = f"{address}/v1/metrics"
@@ -110,11 +110,13 @@ def test_trouble_is_told_once_and_the_next_push_has_everything(fault: Fault | No
         receiver.down, receiver.rejects = fault, rejects
         await pusher.push()
         await pusher.push()
-        assert [fact for fact in facts if isinstance(fact, Noted)] == [Noted(line.replace("URL", url), warning=True)]
+        assert [fact for fact in facts if isinstance(fact, LogMessage)] == [
+            LogMessage(line.replace("URL", url), warning=True)
+        ]
         receiver.down, receiver.rejects = None, 0
         await pusher.drain()
-        assert facts[-1] == Noted(f"otlp: {url}: metrics get through again")
-        assert Outgoing("metrics", sent=1) in facts
+        assert facts[-1] == LogMessage(f"otlp: {url}: metrics get through again")
+        assert OtlpDelivered("metrics", sent=1) in facts
         await wire.aclose()
 
     with collecting(receiver) as address:

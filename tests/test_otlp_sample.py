@@ -15,9 +15,9 @@ from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.rules import Pack
 from exporter.mapping.runs.reducer import folder
-from exporter.model.events import Answer, Ask, Event, Page, Resource, Window
+from exporter.model.events import Event, EventPage, Request, Resource, Response, Window
 from exporter.model.metrics import Exemplar, Series
-from exporter.model.runs import View
+from exporter.model.runs import ResourceSnapshot
 from exporter.otlp.log_records import encoder
 from exporter.otlp.resource import Origin
 from exporter.otlp.spans import Traces
@@ -25,7 +25,7 @@ from exporter.pipeline.counting import Context, History, tally
 from exporter.pipeline.run_tracker import Journal
 from exporter.simulator.span_trees import tree
 from exporter.sources.modelarts_service.events import ModelArtsService
-from exporter.sources.scope import Scope
+from exporter.sources.scope import SourceScope
 
 SAMPLE = json.loads((Path(__file__).parent / "data/modelarts_service/sample.json").read_text("utf-8"))
 SERVICE, BEGIN = SAMPLE["service_id"], SAMPLE["events"][0]["occur_time"]
@@ -52,13 +52,13 @@ def pack() -> Pack:
 def read(rows: list[dict[str, Any]]) -> list[Event]:
     """What the source makes of an answer with these rows."""
     answer = json.dumps({**SAMPLE, "events": rows, "count": len(rows), "total_count": len(rows)}).encode()
-    reading, events, given = ModelArtsService(Scope()).read(Resource(SERVICE), Window(None, LAST + 1)), [], None
+    reading, events, given = ModelArtsService(SourceScope()).read(Resource(SERVICE), Window(None, LAST + 1)), [], None
     try:
         while True:
             step = reading.send(given)
-            if isinstance(step, Page):
+            if isinstance(step, EventPage):
                 events += step.events
-            given = Answer(200, answer) if isinstance(step, Ask) else len(events)
+            given = Response(200, answer) if isinstance(step, Request) else len(events)
     except StopIteration:
         return events
 
@@ -80,7 +80,7 @@ class Life:
         self._known |= {event.key for event in events}
         context = Context("research", "modelarts_service", BUILTIN, History(BEGIN - 1, False, False, False), now, None)
         self._journal.note(tally(events, growths, mapper(pack(), "research"), context).rows, now)
-        view = View(now, BEGIN - 1, Resource(SERVICE, status=status), now)
+        view = ResourceSnapshot(now, BEGIN - 1, Resource(SERVICE, status=status), now)
         settled = self._journal.settle([(SERVICE, view)])
         self.bodies += [parcel.body for parcel in settled.parcels]
         self.exemplars |= settled.exemplars

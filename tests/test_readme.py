@@ -18,10 +18,10 @@ from exporter.config.models import Log, Record, Web, Written, WrittenTarget
 from exporter.config.values import read_duration, read_rate, read_size
 from exporter.mapping import loader
 from exporter.mapping.catalogue import BUILTIN
-from exporter.model.events import Ask, Resource, Window
+from exporter.model.events import Request, Resource, Window
 from exporter.observability.self_metrics import CAUSES, declared
 from exporter.sources import SOURCES
-from exporter.sources.scope import Scope
+from exporter.sources.scope import SourceScope
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -139,12 +139,12 @@ def test_the_list_of_commands_is_that_of_the_command_line() -> None:
 
 def permissions(name: str) -> set[str]:
     """What a source says is missing where its listing, its reading or its record of stages is denied."""
-    vendor = SOURCES[name].make(Scope("cn-north-4", (), "auto"))
+    vendor = SOURCES[name].make(SourceScope("cn-north-4", (), "auto"))
     job = Resource("x", created=1)
     stages = SOURCES[name].stages
     first = [next(vendor.discover((), 0)), next(vendor.read(job, Window(None, 1)))]
     first += [next(stages(job))] if stages else []
-    return {ask.permission.split(" (")[0] for ask in first if isinstance(ask, Ask)}
+    return {ask.permission.split(" (")[0] for ask in first if isinstance(ask, Request)}
 
 
 def test_the_table_of_sources_names_each_with_the_permissions_that_it_needs() -> None:

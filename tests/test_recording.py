@@ -9,21 +9,21 @@ from processes import Clouds, Exporter, closing, configured, ran
 from test_end_to_end import event
 
 from exporter.client.recorder import Recorder, recorded_files, redacted
-from exporter.model.events import Answer, Ask
-from exporter.model.telemetry import Fact, Unrecorded
+from exporter.model.events import Request, Response
+from exporter.model.telemetry import SelfEvent, Unrecorded
 
 
-def recording(folder: Path, limit: int, *bodies: bytes) -> list[Fact]:
+def recording(folder: Path, limit: int, *bodies: bytes) -> list[SelfEvent]:
     """Records answers with these bodies, is stopped at once, and gives back what was told."""
 
-    async def play() -> list[Fact]:
-        facts: list[Fact] = []
+    async def play() -> list[SelfEvent]:
+        facts: list[SelfEvent] = []
         recorder = Recorder(folder, limit, facts.append)
         running = asyncio.create_task(recorder.run())
         await asyncio.sleep(0)
         for body in bodies:
-            asked = Ask("dws", "/v2/{project_id}/events", (("limit", "100"),))
-            recorder.hear(("research", "dws"), "", asked, Answer(200, body, 7), 5)
+            asked = Request("dws", "/v2/{project_id}/events", (("limit", "100"),))
+            recorder.hear(("research", "dws"), "", asked, Response(200, body, 7), 5)
         running.cancel()
         await asyncio.wait([running])
         return facts

@@ -23,7 +23,7 @@ from exporter.exposition.registry import Prometheus
 from exporter.mapping.catalogue import catalogue as catalogued
 from exporter.mapping.runs.reducer import folder
 from exporter.model.metrics import Catalogue, Changes, Count, Mapped, Metric, Moment, Observed, Phase, Series
-from exporter.model.runs import Folded, Note, Runs, SpanEvent, View
+from exporter.model.runs import Folded, ResourceSnapshot, RunNote, Runs, SpanEvent
 from exporter.model.state import Restored
 from exporter.pipeline.committer import Ledger
 
@@ -172,7 +172,7 @@ def test_a_mapping_is_exchanged_at_any_moment_of_a_read_and_what_was_counted_bef
     assert moment > 5, "the read took some turns"
 
 
-def _no_runs(resource: str, runs: Runs, notes: Sequence[Note], view: View) -> Folded:
+def _no_runs(resource: str, runs: Runs, notes: Sequence[RunNote], view: ResourceSnapshot) -> Folded:
     return Folded(runs)
 
 
@@ -183,10 +183,10 @@ def test_what_was_noted_under_another_mapping_can_still_be_folded(
 ) -> None:
     """A note is on record until its read is complete; by then its phase may be one that no mapping knows."""
     told = SpanEvent(1_000, "id", "", "text", "info", "Reason")
-    note = Note(1_000, "a rule that left", True, (Phase(step, "a phase that left"),), told)
+    note = RunNote(1_000, "a rule that left", True, (Phase(step, "a phase that left"),), told)
     fold = folder(PACKS[source], "t")
-    folded = fold("r", Runs({}, {}), [note], View(2_000, 0))
-    fold("r", folded.runs, [], View(3_000, 0, gone=True))
+    folded = fold("r", Runs({}, {}), [note], ResourceSnapshot(2_000, 0))
+    fold("r", folded.runs, [], ResourceSnapshot(3_000, 0, gone=True))
 
 
 def test_links_are_followed_and_what_came_or_went_is_seen(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from clocks import ManualClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.client.budget import Bucket
+from exporter.client.budget import TokenBucket
 from exporter.model.errors import SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled, SourceGone
 from exporter.model.events import Resource
 from exporter.pipeline.scheduler import Agenda, Rhythm, patience
@@ -18,7 +18,7 @@ from exporter.pipeline.scheduler import Agenda, Rhythm, patience
 DRAWS = [random.Random(seed) for seed in range(200)]
 
 
-async def taken(bucket: Bucket, clock: ManualClock, times: int) -> list[float]:
+async def taken(bucket: TokenBucket, clock: ManualClock, times: int) -> list[float]:
     """When each of several requests in a row may go out."""
     found = []
     for _ in range(times):
@@ -45,7 +45,7 @@ steps = st.lists(st.tuples(pauses, st.sampled_from(["take", "take", "take", "ref
 def test_no_window_holds_more_requests_than_rate_and_burst_allow(rate: float, steps: list[tuple[float, str]]) -> None:
     async def story() -> list[float]:
         clock = ManualClock()
-        bucket, sent = Bucket(rate, clock), []
+        bucket, sent = TokenBucket(rate, clock), []
         for pause, step in steps:
             clock.advance(pause)
             if step == "take":
@@ -67,7 +67,7 @@ def test_no_window_holds_more_requests_than_rate_and_burst_allow(rate: float, st
 def test_one_second_of_requests_goes_out_at_once_but_at_least_one(rate: float, at_once: int, then: float) -> None:
     async def story() -> list[float]:
         clock = ManualClock()
-        return await taken(Bucket(rate, clock), clock, at_once + 1)
+        return await taken(TokenBucket(rate, clock), clock, at_once + 1)
 
     sent = asyncio.run(story())
     assert sent[:-1] == [0.0] * at_once
@@ -77,7 +77,7 @@ def test_one_second_of_requests_goes_out_at_once_but_at_least_one(rate: float, a
 def test_who_waits_is_served_in_the_order_they_came() -> None:
     async def story() -> list[int]:
         clock, served = ManualClock(), list[int]()
-        bucket = Bucket(0.5, clock)
+        bucket = TokenBucket(0.5, clock)
 
         async def ask(number: int) -> None:
             await bucket.take()
@@ -93,7 +93,7 @@ def test_who_waits_is_served_in_the_order_they_came() -> None:
 def test_who_comes_as_a_token_falls_due_does_not_snatch_it() -> None:
     async def story() -> list[str]:
         clock, served = ManualClock(), list[str]()
-        bucket = Bucket(0.1, clock)
+        bucket = TokenBucket(0.1, clock)
         await bucket.take()
 
         async def ask(name: str) -> None:
@@ -113,7 +113,7 @@ def test_who_comes_as_a_token_falls_due_does_not_snatch_it() -> None:
 def test_who_stops_waiting_takes_no_token_and_holds_up_nobody() -> None:
     async def story() -> None:
         clock = ManualClock()
-        bucket = Bucket(1.0, clock)
+        bucket = TokenBucket(1.0, clock)
         await bucket.take()
         first, second = asyncio.create_task(bucket.take()), asyncio.create_task(bucket.take())
         await asyncio.sleep(0)
@@ -127,7 +127,7 @@ def test_who_stops_waiting_takes_no_token_and_holds_up_nobody() -> None:
 def test_a_refusal_halves_the_rate_which_is_whole_again_after_five_minutes() -> None:
     async def gap(after: float) -> float:
         clock = ManualClock()
-        bucket = Bucket(10.0, clock)
+        bucket = TokenBucket(10.0, clock)
         bucket.throttled(None)
         assert bucket.remaining == 0.0, "what was saved up is gone"
         clock.advance(after)
@@ -143,7 +143,7 @@ def test_a_refusal_halves_the_rate_which_is_whole_again_after_five_minutes() -> 
 def test_each_refusal_halves_what_is_left_of_the_rate() -> None:
     async def story() -> float:
         clock = ManualClock()
-        bucket = Bucket(16.0, clock)
+        bucket = TokenBucket(16.0, clock)
         for _ in range(2):
             bucket.throttled(None)
         return (await taken(bucket, clock, 1))[0]
@@ -156,7 +156,7 @@ def test_many_refusals_at_once_do_not_silence_an_account_for_hours() -> None:
 
     async def story() -> float:
         clock = ManualClock()
-        bucket = Bucket(20.0, clock)
+        bucket = TokenBucket(20.0, clock)
         for _ in range(100):
             bucket.throttled(None)
         return (await taken(bucket, clock, 1))[0]
@@ -167,7 +167,7 @@ def test_many_refusals_at_once_do_not_silence_an_account_for_hours() -> None:
 def test_a_short_wish_of_the_vendor_is_waited_out_by_everybody() -> None:
     async def story() -> float:
         clock = ManualClock()
-        bucket = Bucket(2.0, clock)
+        bucket = TokenBucket(2.0, clock)
         bucket.throttled(15.0)
         bucket.throttled(3.0)  # a shorter one does not open what a longer one closed
         clock.advance(10.0)
@@ -182,7 +182,7 @@ def test_a_long_wish_of_the_vendor_is_told_to_everybody_in_line_instead_of_waite
 
     async def story() -> list[tuple[str, float | None, float]]:
         clock, told = ManualClock(), list[tuple[str, float | None, float]]()
-        bucket = Bucket(0.5, clock)
+        bucket = TokenBucket(0.5, clock)
         await bucket.take()
 
         async def ask() -> None:
@@ -206,7 +206,7 @@ def test_a_long_wish_of_the_vendor_is_told_to_everybody_in_line_instead_of_waite
 def test_the_lowest_configured_rate_holds() -> None:
     async def story() -> list[float]:
         clock = ManualClock()
-        bucket = Bucket(20.0, clock)
+        bucket = TokenBucket(20.0, clock)
         bucket.lower(2.0)
         bucket.lower(5.0)
         assert bucket.rate == 2.0
@@ -219,7 +219,7 @@ def test_the_lowest_configured_rate_holds() -> None:
 def test_what_remains_is_what_could_be_sent_at_once() -> None:
     async def story() -> None:
         clock = ManualClock()
-        bucket = Bucket(4.0, clock)
+        bucket = TokenBucket(4.0, clock)
         assert bucket.remaining == 4.0
         await taken(bucket, clock, 3)
         assert bucket.remaining == 1.0

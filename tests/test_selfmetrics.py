@@ -73,22 +73,22 @@ def failed(error: Any = DOWN, resource: str = "", source: str = "dws") -> teleme
 ALL = (
     DONE,
     failed(),
-    telemetry.Asked("research", "dws", "200", 0.07),
+    telemetry.RequestDone("research", "dws", "200", 0.07),
     telemetry.Throttled("research", "dws", 3.0),
     telemetry.BudgetLeft("research", "dws", 0.5),
     telemetry.Discovered("research", "dws", 1700000000.0, 3, {"active": 2, "ended": 1}),
     telemetry.Contacted("research", "dws", 1700000000.0),
-    telemetry.Records("research", "dws", "c", history=5, late=1, unreadable=2, truncated=True),
+    telemetry.ReadAnomalies("research", "dws", "c", history=5, late=1, unreadable=2, truncated=True),
     telemetry.Overflowed("platform_moves_total", "from", 3),
-    telemetry.Unmapped("research", "dws", "no_shape", "what", 1),
+    telemetry.UnmappedTexts("research", "dws", "no_shape", "what", 1),
     telemetry.Skewed("research", -1.5),
     telemetry.KeysExpire("research", 1700003600.0),
     telemetry.Loaded(1700000000.0, {"dws": "abc"}),
-    telemetry.Noted("started"),
+    telemetry.LogMessage("started"),
 )
 
 
-def own(*told: telemetry.Fact, series: Callable[[], Mapping[str, int]] = dict) -> SelfMetrics:
+def own(*told: telemetry.SelfEvent, series: Callable[[], Mapping[str, int]] = dict) -> SelfMetrics:
     catalogue = Catalogue({MOVES.name: MOVES})
     metrics = SelfMetrics("1.2.3", [("research", "dws")], [("research", "dws")], catalogue, series)
     for fact in told:
@@ -164,17 +164,17 @@ def test_the_global_registry_is_left_alone() -> None:
         ([DONE], "poll_duration_seconds_bucket", {"le": "0.5"}, 1),
         ([DONE], "poll_duration_seconds_bucket", {"le": "+Inf"}, 1),
         ([DONE, DONE], "poll_duration_seconds_sum", {}, 0.6),
-        ([telemetry.Asked("research", "dws", "200", 0.1)], "api_request_duration_seconds_bucket", {"le": "0.1"}, 1),
-        ([telemetry.Asked("research", "dws", "503", 0.1)], "api_requests_total", {"code": "503"}, 1),
-        ([telemetry.Asked("research", "dws", "error", 0.1)], "api_requests_total", {"code": "error"}, 1),
-        ([telemetry.Asked("research", "dws", "not a code", 0.1)], "api_requests_total", {"code": "other"}, 1),
+        ([telemetry.RequestDone("research", "dws", "200", 0.1)], "api_request_duration_seconds_bucket", {"le": "0.1"}, 1),
+        ([telemetry.RequestDone("research", "dws", "503", 0.1)], "api_requests_total", {"code": "503"}, 1),
+        ([telemetry.RequestDone("research", "dws", "error", 0.1)], "api_requests_total", {"code": "error"}, 1),
+        ([telemetry.RequestDone("research", "dws", "not a code", 0.1)], "api_requests_total", {"code": "other"}, 1),
         ([telemetry.Throttled("research", "dws", None)], "api_throttled_total", {"api": "dws"}, 1),
         ([telemetry.BudgetLeft("research", "dws", 0.5)], "api_budget_remaining", {"api": "dws"}, 0.5),
-        ([telemetry.Records("research", "dws", "", history=5)], "events_history_total", {}, 5),
-        ([telemetry.Records("research", "dws", "", late=2)], "late_events_total", {}, 2),
-        ([telemetry.RunsMoved("research", "dws", "c1", 0.0, (), (), late=2)], "trace_late_events_total", {}, 2),
-        ([telemetry.Records("research", "dws", "", unreadable=3)], "unreadable_records_total", {}, 3),
-        ([telemetry.Records("research", "dws", "", truncated=True)], "truncated_reads_total", {}, 1),
+        ([telemetry.ReadAnomalies("research", "dws", "", history=5)], "events_history_total", {}, 5),
+        ([telemetry.ReadAnomalies("research", "dws", "", late=2)], "late_events_total", {}, 2),
+        ([telemetry.RunsUpdated("research", "dws", "c1", 0.0, (), (), late=2)], "trace_late_events_total", {}, 2),
+        ([telemetry.ReadAnomalies("research", "dws", "", unreadable=3)], "unreadable_records_total", {}, 3),
+        ([telemetry.ReadAnomalies("research", "dws", "", truncated=True)], "truncated_reads_total", {}, 1),
         ([telemetry.Overflowed("platform_moves_total", "from", 3)], "label_overflow_total", {"label": "from"}, 3),
         ([telemetry.Unrecorded("disk full", 2)], "unrecorded_answers_total", {}, 2),
         ([telemetry.Skewed("research", -1.5)], "clock_skew_seconds", {"target": "research"}, -1.5),
@@ -186,7 +186,7 @@ def test_the_global_registry_is_left_alone() -> None:
     ],
 )  # fmt: skip
 def test_facts_come_to_metrics(
-    told: list[telemetry.Fact], name: str, labels: dict[str, str], expected: float | None
+    told: list[telemetry.SelfEvent], name: str, labels: dict[str, str], expected: float | None
 ) -> None:
     assert value(own(*told), name, **labels) == expected
 
@@ -208,8 +208,8 @@ def test_a_new_mapping_replaces_the_old_one_and_a_bad_one_does_not() -> None:
 
 def test_the_outbox_is_told_by_what_left_it_and_what_waits() -> None:
     metrics = own()
-    metrics.tell(telemetry.Outgoing("traces", sent=5, rejected=1))
-    metrics.tell(telemetry.Outgoing("traces", sent=1, dropped=2))
+    metrics.tell(telemetry.OtlpDelivered("traces", sent=5, rejected=1))
+    metrics.tell(telemetry.OtlpDelivered("traces", sent=1, dropped=2))
     metrics.tell(telemetry.OutboxLevel("traces", 7, 1700000000.0))
     names = ("outbox_sent_total", "outbox_rejected_total", "outbox_dropped_total", "outbox_pending")
     assert [value(metrics, name, signal="traces") for name in names] == [6, 1, 2, 7]
@@ -218,7 +218,7 @@ def test_the_outbox_is_told_by_what_left_it_and_what_waits() -> None:
     assert value(metrics, "outbox_oldest_timestamp_seconds", signal="traces") == 0
 
 
-def lines(*told: telemetry.Fact, level: int = logging.INFO) -> list[dict[str, Any]]:
+def lines(*told: telemetry.SelfEvent, level: int = logging.INFO) -> list[dict[str, Any]]:
     """What the log says of facts, without the times."""
     stream, logger = io.StringIO(), logging.Logger("exporter", level)
     logger.addHandler(make_handler("json", stream))
@@ -231,16 +231,16 @@ def lines(*told: telemetry.Fact, level: int = logging.INFO) -> list[dict[str, An
     ]
 
 
-def said(*told: telemetry.Fact) -> list[tuple[str, str]]:
+def said(*told: telemetry.SelfEvent) -> list[tuple[str, str]]:
     return [(line["level"], line["msg"]) for line in lines(*told)]
 
 
 def test_routine_is_quiet() -> None:
     routine = (
-        telemetry.Asked,
+        telemetry.RequestDone,
         telemetry.BudgetLeft,
         telemetry.Discovered,
-        telemetry.Unmapped,
+        telemetry.UnmappedTexts,
         telemetry.Skewed,
         telemetry.PollDone,
     )
@@ -288,22 +288,22 @@ WARNED, AGAIN = ("warning", str(DOWN)), ("info", "reads get through again")
     ],
 )
 def test_a_failure_is_said_once_until_it_changes_or_ends(
-    told: list[telemetry.Fact], expected: list[tuple[str, str]]
+    told: list[telemetry.SelfEvent], expected: list[tuple[str, str]]
 ) -> None:
     assert said(*told) == expected
 
 
 def test_records_that_stay_unreadable_are_said_once_until_they_are_gone() -> None:
-    bad = telemetry.Records("research", "dws", "", unreadable=2)
+    bad = telemetry.ReadAnomalies("research", "dws", "", unreadable=2)
     assert len(said(bad, bad, DONE, bad, DONE, bad)) == 1
     assert len(said(bad, DONE, DONE, bad)) == 2
-    assert len(said(telemetry.Records("research", "dws", "", unreadable=1, truncated=True))) == 2
+    assert len(said(telemetry.ReadAnomalies("research", "dws", "", unreadable=1, truncated=True))) == 2
 
 
 def test_starting_contact_and_loading_are_one_line_each() -> None:
     told = said(
-        telemetry.Noted("started"),
-        telemetry.Noted("odd", warning=True),
+        telemetry.LogMessage("started"),
+        telemetry.LogMessage("odd", warning=True),
         telemetry.Contacted("research", "dws", 1700000000.0),
     )
     assert [level for level, _ in told] == ["info", "warning", "info"]
@@ -315,8 +315,8 @@ def test_starting_contact_and_loading_are_one_line_each() -> None:
 
 
 def test_every_fact_is_one_line_for_those_who_want_all_of_it() -> None:
-    quiet = (telemetry.Asked, telemetry.BudgetLeft, telemetry.Skewed, telemetry.KeysExpire)
-    told = [fact for fact in ALL if not isinstance(fact, (*quiet, telemetry.Records))]
+    quiet = (telemetry.RequestDone, telemetry.BudgetLeft, telemetry.Skewed, telemetry.KeysExpire)
+    told = [fact for fact in ALL if not isinstance(fact, (*quiet, telemetry.ReadAnomalies))]
     assert len(lines(*told, level=logging.DEBUG)) == len(told)
 
 

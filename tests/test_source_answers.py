@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from test_sources import ALL, DATA, NOW, answer_to, asked, drive, read, record_of
 
 from exporter.model.errors import SourceGarbled
-from exporter.model.events import Ask, Resource
+from exporter.model.events import Request, Resource
 from exporter.sources import SOURCES
 from exporter.sources.normalize import joined
-from exporter.sources.scope import Scope
+from exporter.sources.scope import SourceScope
 from exporter.sources.times import IsoTimes, moment, number, unix_millis
 
 
@@ -33,7 +33,7 @@ from exporter.sources.times import IsoTimes, moment, number, unix_millis
 def test_an_answer_that_cannot_be_opened_is_garbled_and_says_where(
     name: str, verb: str, body: bytes, problem: str
 ) -> None:
-    source = SOURCES[name].make(Scope())
+    source = SOURCES[name].make(SourceScope())
     reading = source.discover((), NOW) if verb == "discover" else source.read(Resource("r"), ALL)
 
     with pytest.raises(SourceGarbled) as caught:
@@ -54,7 +54,7 @@ def test_an_answer_that_cannot_be_opened_is_garbled_and_says_where(
     ids=["null", "left out"],
 )
 def test_an_empty_list_may_be_null_or_left_out(name: str, body: dict[str, Any]) -> None:
-    source = SOURCES[name].make(Scope())
+    source = SOURCES[name].make(SourceScope())
 
     events = drive(source.read(Resource("r"), ALL), lambda request: {**body, "kind": "EventList"})
     resources = drive(source.discover((), NOW), lambda request: {**body, "kind": "PoolList"})
@@ -144,14 +144,14 @@ def test_one_resource_for_ever_is_an_error_whether_or_not_it_can_be_read(name: s
     )
 
     with pytest.raises(SourceGarbled, match="does not move on"):
-        drive(SOURCES[name].make(Scope()).discover((), NOW), lambda request: answer)
+        drive(SOURCES[name].make(SourceScope()).discover((), NOW), lambda request: answer)
 
 
 def test_pages_that_look_alike_because_rows_repeat_are_no_standstill() -> None:
     """Fifty workers say the same six times within a second."""
     text = [f"worker {number % 50:02}" for number in range(300)]
 
-    def vendor(request: Ask) -> Any:
+    def vendor(request: Request) -> Any:
         query = asked(request)
         meant = [one for one in text if query.get("pattern", "") in one]
         page = meant[int(query["offset"]) * 100 :][:100]

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from test_sources import NOW, Heard, asked, drive, read
 
 from exporter.model.errors import SourceGarbled
-from exporter.model.events import Ask, Resource, Window
+from exporter.model.events import Request, Resource, Window
 from exporter.sources import SOURCES
-from exporter.sources.scope import Scope
+from exporter.sources.scope import SourceScope
 
 DAY = 86_400_000
 
@@ -32,10 +32,10 @@ def row(number: int, **more: Any) -> dict[str, Any]:
     }
 
 
-def project(rows: list[dict[str, Any]], limit: int = 1000, first: int = 0) -> Callable[[Ask], Any]:
+def project(rows: list[dict[str, Any]], limit: int = 1000, first: int = 0) -> Callable[[Request], Any]:
     """A project whose pages are counted from ``first`` and hold at most ``limit`` rows; ``rows`` may change meanwhile."""
 
-    def vendor(request: Ask) -> Any:
+    def vendor(request: Request) -> Any:
         size = min(limit, int(asked(request)["limit"]))
         start = max(0, int(asked(request)["offset"]) - first) * size
         return {"events": rows[start : start + size], "count": len(rows)}
@@ -78,7 +78,7 @@ def test_a_row_that_moves_to_the_next_page_while_reading_is_harmless() -> None:
     rows = [row(number) for number in reversed(range(1500))]
     vendor = project(rows)
 
-    def moving(request: Ask) -> Any:
+    def moving(request: Request) -> Any:
         answer = vendor(request)
         rows.insert(0, row(1500 + len(rows)))
         return answer
@@ -116,7 +116,7 @@ def test_a_server_that_gives_fewer_rows_than_asked_for_is_read_to_its_end() -> N
 def test_a_count_that_is_absent_or_only_that_of_the_page_hides_nothing(count: str | None) -> None:
     vendor = project([row(number) for number in range(2000)])
 
-    def told(request: Ask) -> Any:
+    def told(request: Request) -> Any:
         events = vendor(request)["events"]
         return {"events": events, "count": len(events) if count else None}
 
@@ -218,7 +218,7 @@ def test_however_pages_are_cut_and_rows_move_every_row_is_seen(
     rows = [row(number) for number in order[:size]]
     vendor, asks = project(rows, limit), iter(range(1000))
 
-    def moving(request: Ask) -> Any:
+    def moving(request: Request) -> Any:
         answer = vendor(request)
         if next(asks) in moves and limit > 1:  # a page of one row that moves by one is a page that stands still
             rows.insert(0, row(1000 + len(rows)))
@@ -231,7 +231,8 @@ def test_however_pages_are_cut_and_rows_move_every_row_is_seen(
 
 def test_clusters_are_asked_for_once() -> None:
     heard = drive(
-        SOURCES["dws"].make(Scope()).discover(("known",), NOW), lambda request: {"clusters": [{"id": "a"}], "count": 1}
+        SOURCES["dws"].make(SourceScope()).discover(("known",), NOW),
+        lambda request: {"clusters": [{"id": "a"}], "count": 1},
     )
 
     assert [request.path for request in heard.asks] == ["/v1.0/{project_id}/clusters"]

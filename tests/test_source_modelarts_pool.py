@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from test_sources import ALL, NOW, asked, drive, millis, read
 
 from exporter.model.errors import SourceGarbled
-from exporter.model.events import Ask, Resource, Window
+from exporter.model.events import Request, Resource, Window
 from exporter.sources import SOURCES
-from exporter.sources.scope import Scope
+from exporter.sources.scope import SourceScope
 
 Rows = list[dict[str, Any]]
 
@@ -32,10 +32,10 @@ def row(number: int, count: int = 1, last: int | None = None) -> dict[str, Any]:
     }
 
 
-def pool(rows: Rows, limit: int = 500, unit: int | None = 1) -> Callable[[Ask], Any]:
+def pool(rows: Rows, limit: int = 500, unit: int | None = 1) -> Callable[[Request], Any]:
     """A pool that gives ``limit`` rows a page and takes since/until in units of ``unit`` ms, or not at all."""
 
-    def vendor(request: Ask) -> Any:
+    def vendor(request: Request) -> Any:
         query = asked(request)
         since, until = int(query.get("since", 0)), int(query.get("until", 2**62))
         meant = [one for one in rows if not unit or since <= millis(one["lastTimestamp"]) / unit <= until]
@@ -131,7 +131,7 @@ def test_one_event_in_two_states_of_growth_is_given_once(counts: tuple[int, int]
 def test_the_filter_is_tried_on_a_known_event_before_it_is_trusted(unit: int | None, works: bool) -> None:
     """The document does not say whether since and until are milliseconds."""
     rows = [row(number) for number in range(10)]
-    source = SOURCES["modelarts_pool"].make(Scope())
+    source = SOURCES["modelarts_pool"].make(SourceScope())
     drive(source.read(Resource("p"), ALL), pool(rows, unit=unit))
     rows.append(row(20))
 
@@ -143,7 +143,7 @@ def test_the_filter_is_tried_on_a_known_event_before_it_is_trusted(unit: int | N
 
 
 def test_the_filter_is_tried_once_for_all_pools() -> None:
-    source = SOURCES["modelarts_pool"].make(Scope())
+    source = SOURCES["modelarts_pool"].make(SourceScope())
     window = Window(millis("2026-11-01T00:05:00"), NOW)
 
     asks = [len(drive(source.read(Resource(name), window), pool([row(7)])).asks) for name in ("a", "b", "c")]
@@ -153,9 +153,9 @@ def test_the_filter_is_tried_once_for_all_pools() -> None:
 
 def test_the_filter_looks_a_day_further_back_for_events_filed_under_their_first_time() -> None:
     rows = [row(1, count=2, last=600)]
-    source = SOURCES["modelarts_pool"].make(Scope())
+    source = SOURCES["modelarts_pool"].make(SourceScope())
 
-    def by_first_time(request: Ask) -> Any:
+    def by_first_time(request: Request) -> Any:
         since = int(asked(request).get("since", 0))
         return {"items": [one for one in rows if millis(one["firstTimestamp"]) >= since]}
 
@@ -182,7 +182,7 @@ def test_rows_from_before_the_window_are_left_out_and_newer_ones_are_not() -> No
 @given(st.permutations(range(40)), st.integers(1, 12), st.booleans())
 def test_however_pages_are_cut_every_row_is_given_in_order(order: list[int], limit: int, filtering: bool) -> None:
     rows = [row(number, count=number + 1) for number in order]
-    source = SOURCES["modelarts_pool"].make(Scope())
+    source = SOURCES["modelarts_pool"].make(SourceScope())
     if filtering:
         drive(source.read(Resource("p"), ALL), pool([row(0)]))
 
@@ -193,12 +193,12 @@ def test_however_pages_are_cut_every_row_is_given_in_order(order: list[int], lim
 
 
 def test_the_pools_of_every_workspace_are_listed() -> None:
-    def vendor(request: Ask) -> Any:
+    def vendor(request: Request) -> Any:
         workspace = asked(request).get("workspaceId", "none")
         return {"kind": "PoolList", "items": [{"metadata": {"name": f"pool-{workspace}"}}]}
 
-    several = drive(SOURCES["modelarts_pool"].make(Scope(workspaces=("0", "w"))).discover((), NOW), vendor)
-    default = drive(SOURCES["modelarts_pool"].make(Scope()).discover((), NOW), vendor)
+    several = drive(SOURCES["modelarts_pool"].make(SourceScope(workspaces=("0", "w"))).discover((), NOW), vendor)
+    default = drive(SOURCES["modelarts_pool"].make(SourceScope()).discover((), NOW), vendor)
 
     assert [(one.id, one.workspace) for one in several.resources] == [("pool-0", "0"), ("pool-w", "w")]
     assert [one.id for one in default.resources] == ["pool-none"]

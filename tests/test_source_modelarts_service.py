@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 from test_sources import ALL, NOW, Heard, asked, drive, read
 
 from exporter.model.errors import SourceGarbled
-from exporter.model.events import Ask, Resource, Window
+from exporter.model.events import Request, Resource, Window
 from exporter.sources import SOURCES
-from exporter.sources.scope import Scope
+from exporter.sources.scope import SourceScope
 
 START = NOW - 86_400_000
 Rows = list[tuple[int, str]]
 
 
-def service(rows: Rows, by_record: bool, limit: int = 1000, **ignores: bool) -> Callable[[Ask], Any]:
+def service(rows: Rows, by_record: bool, limit: int = 1000, **ignores: bool) -> Callable[[Request], Any]:
     """A service with events of (milliseconds after START, text). It may ignore ``order``, ``span`` or ``offset``."""
 
-    def vendor(request: Ask) -> Any:
+    def vendor(request: Request) -> Any:
         query = asked(request)
         since, until = int(query.get("start_time", 0)), int(query.get("end_time", 2**62))
         meant = sorted((one for one in rows), key=lambda one: one[0], reverse="order" in ignores)
@@ -78,7 +78,7 @@ def test_every_row_is_read_whatever_the_offset_counts(by_record: bool, size: int
 
 
 def test_what_the_offset_counts_is_found_out_once() -> None:
-    source = SOURCES["modelarts_service"].make(Scope())
+    source = SOURCES["modelarts_service"].make(SourceScope())
     rows = [(number, f"event {number}") for number in range(2500)]
 
     asks = [len(drive(source.read(Resource("s"), ALL), service(rows, True)).asks) for _ in range(2)]
@@ -88,7 +88,7 @@ def test_what_the_offset_counts_is_found_out_once() -> None:
 
 @both_meanings
 def test_a_meaning_that_the_vendor_changes_meanwhile_is_noticed_and_found_out_again(by_record: bool) -> None:
-    source = SOURCES["modelarts_service"].make(Scope())
+    source = SOURCES["modelarts_service"].make(SourceScope())
     rows = [(number, f"event {number}") for number in range(2500)]
     drive(source.read(Resource("s"), ALL), service(rows, not by_record))
 
@@ -150,7 +150,7 @@ def test_a_page_that_comes_again_is_an_error(total: str) -> None:
     vendor = service(rows, by_record=False, offset=True)
     grown = iter(range(3000, 10**6, 1000))
 
-    def repeating(request: Ask) -> Any:
+    def repeating(request: Request) -> Any:
         return {**vendor(request), "total_count": None if total == "grows" and next(grown) else 3000}
 
     with pytest.raises(SourceGarbled, match="the page before came again"):
@@ -177,8 +177,8 @@ def test_however_pages_are_cut_every_row_is_told_with_its_true_multiplicity(
     assert not heard.truncated or max(near.values()) > limit  # three milliseconds fit into one answer
 
 
-def listing(size: int, by_record: bool, limit: int = 1000) -> Callable[[Ask], Any]:
-    def vendor(request: Ask) -> Any:
+def listing(size: int, by_record: bool, limit: int = 1000) -> Callable[[Request], Any]:
+    def vendor(request: Request) -> Any:
         query = asked(request)
         start = int(query["offset"]) * (1 if by_record else min(limit, int(query["limit"])))
         ids = [f"{query.get('workspace_id', 'none')}-{number}" for number in range(size)]
@@ -191,7 +191,7 @@ def listing(size: int, by_record: bool, limit: int = 1000) -> Callable[[Ask], An
 @both_meanings
 @pytest.mark.parametrize("limit", [1000, 100])
 def test_the_services_of_every_workspace_are_listed_whatever_the_offset_counts(by_record: bool, limit: int) -> None:
-    source = SOURCES["modelarts_service"].make(Scope(workspaces=("0", "w")))
+    source = SOURCES["modelarts_service"].make(SourceScope(workspaces=("0", "w")))
 
     heard = drive(source.discover((), NOW), listing(2300, by_record, limit))
 
@@ -203,4 +203,4 @@ def test_a_listing_that_does_not_move_is_an_error() -> None:
     answer = {"total_count": 5, "services": [{"service_id": "a"}, {"service_id": "b"}]}
 
     with pytest.raises(SourceGarbled, match="does not move on"):
-        drive(SOURCES["modelarts_service"].make(Scope()).discover((), NOW), lambda request: answer)
+        drive(SOURCES["modelarts_service"].make(SourceScope()).discover((), NOW), lambda request: answer)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from test_sources import ALL, NOW, Heard, asked, drive, read
 
 from exporter.model.errors import SourceGarbled
-from exporter.model.events import Ask, Resource, Window
+from exporter.model.events import Request, Resource, Window
 from exporter.sources import SOURCES
-from exporter.sources.scope import Scope
+from exporter.sources.scope import SourceScope
 
 DAY = 86_400
 START = NOW // 1000 - 40 * DAY
@@ -25,7 +25,7 @@ def written(at: int) -> str:
     return datetime.fromtimestamp(START + at, timezone(timedelta(hours=8))).isoformat()
 
 
-def job(rows: Rows, by_record: bool = True, cap: int = 100, **odd: Any) -> Callable[[Ask], Any]:
+def job(rows: Rows, by_record: bool = True, cap: int = 100, **odd: Any) -> Callable[[Request], Any]:
     """A job with events of (seconds after START, text).
 
     ``odd``: ``order`` it gives instead of what was asked, ``span`` and ``offset`` it ignores, ``open`` ends of spans,
@@ -36,7 +36,7 @@ def job(rows: Rows, by_record: bool = True, cap: int = 100, **odd: Any) -> Calla
         begin, end = int(query["start_time"]) // 1000, int(query["end_time"]) // 1000
         return "span" in odd or (begin <= START + at < end if "open" in odd else begin <= START + at <= end)
 
-    def vendor(request: Ask) -> Any:
+    def vendor(request: Request) -> Any:
         query = asked(request)
         limit, order = min(cap, int(query["limit"])), odd.get("order", query["order"])
         text = "" if "pattern" in odd else query.get("pattern", "")
@@ -99,7 +99,7 @@ def test_a_server_that_gives_the_newest_hundred_in_ascending_order_is_read_whole
     rows = [(number * 3, f"event {number}") for number in range(1000)]
     vendor = job(rows, order="desc")
 
-    def turned(request: Ask) -> Any:
+    def turned(request: Request) -> Any:
         answer = vendor(request)
         return {**answer, "order": "asc", "events": answer["events"][::-1]}
 
@@ -143,7 +143,7 @@ def test_an_unreadable_row_does_not_make_a_full_answer_short() -> None:
     rows = [(7, f"event {number:03}") for number in range(150)]
     vendor = job(rows)
 
-    def damaged(request: Ask) -> Any:
+    def damaged(request: Request) -> Any:
         answer = vendor(request)
         return {**answer, "events": [one if one["message"] != "event 030" else {} for one in answer["events"]]}
 
@@ -167,7 +167,7 @@ def test_equal_rows_that_a_server_cannot_be_asked_for_by_text_are_truncated() ->
 
 def test_what_the_offset_counts_is_found_out_once() -> None:
     rows = [(7, f"event {number:03}") for number in range(150)]
-    source = SOURCES["modelarts_training"].make(Scope())
+    source = SOURCES["modelarts_training"].make(SourceScope())
 
     asks = [len(drive(source.read(JOB, ALL), job(rows)).asks) for _ in range(2)]
 
@@ -176,7 +176,7 @@ def test_what_the_offset_counts_is_found_out_once() -> None:
 
 @both_meanings
 def test_a_meaning_that_the_vendor_changes_meanwhile_is_noticed_and_found_out_again(by_record: bool) -> None:
-    source = SOURCES["modelarts_training"].make(Scope())
+    source = SOURCES["modelarts_training"].make(SourceScope())
     rows = [(7, f"event {number:03}") for number in range(350)]
     drive(source.read(JOB, ALL), job(rows, not by_record))
 
@@ -224,7 +224,7 @@ def test_a_descending_answer_is_turned_around_so_that_equal_times_keep_their_ord
     """Whether it says so, or the times do; an ascending one is left as it is."""
     straight = job(rows)
 
-    def turned(request: Ask) -> Any:
+    def turned(request: Request) -> Any:
         return {**straight(request), "events": straight(request)["events"][::-1], "order": order}
 
     for vendor in (straight, turned):

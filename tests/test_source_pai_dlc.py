@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from test_sources import NOW, Heard, asked, drive, millis, read
 
 from exporter.model.errors import SourceGarbled
-from exporter.model.events import Ask, Resource, Window
+from exporter.model.events import Request, Resource, Window
 from exporter.sources import SOURCES
-from exporter.sources.scope import Scope
+from exporter.sources.scope import SourceScope
 
 HOUR = 3_600_000
 START = NOW - 48 * HOUR
@@ -26,10 +26,10 @@ def written(at: int, hours: int = 0) -> str:
     return f"{datetime.fromtimestamp(START // 1000 + at, timezone(timedelta(hours=hours))):%Y-%m-%d %H:%M:%S}"
 
 
-def job(rows: Rows, newest: bool = True, hours: int = 0, closed: bool = True) -> Callable[[Ask], Any]:
+def job(rows: Rows, newest: bool = True, hours: int = 0, closed: bool = True) -> Callable[[Request], Any]:
     """A job with events of (seconds after START, text); a full answer has the ``newest`` rows, or the oldest."""
 
-    def vendor(request: Ask) -> Any:
+    def vendor(request: Request) -> Any:
         query = asked(request)
         begin, end = millis(query["StartTime"]), millis(query["EndTime"]) + closed
         meant = sorted((one for one in rows if begin <= START + one[0] * 1000 < end), key=lambda one: one[0])
@@ -132,8 +132,8 @@ def test_rows_from_before_the_window_are_left_out() -> None:
     assert len(heard.events) == 1
 
 
-def listing(jobs: dict[str, list[str]], hidden: tuple[str, ...] = ()) -> Callable[[Ask], Any]:
-    def vendor(request: Ask) -> Any:
+def listing(jobs: dict[str, list[str]], hidden: tuple[str, ...] = ()) -> Callable[[Request], Any]:
+    def vendor(request: Request) -> Any:
         query = asked(request)
         named = query.get("JobIds", "").split(",") if "JobIds" in query else None
         ids = [name for name in jobs[query.get("WorkspaceId", "")] if (name in named if named else name not in hidden)]
@@ -145,7 +145,9 @@ def listing(jobs: dict[str, list[str]], hidden: tuple[str, ...] = ()) -> Callabl
 
 
 def test_the_list_states_a_start_and_asks_for_the_jobs_of_all_users() -> None:
-    heard = drive(SOURCES["pai_dlc"].make(Scope()).discover((), NOW), listing({"": [f"j{n}" for n in range(120)]}))
+    heard = drive(
+        SOURCES["pai_dlc"].make(SourceScope()).discover((), NOW), listing({"": [f"j{n}" for n in range(120)]})
+    )
 
     assert [asked(request)["PageNumber"] for request in heard.asks] == ["1", "2", "3"]
     assert asked(heard.asks[0]) == {
@@ -161,7 +163,7 @@ def test_the_list_states_a_start_and_asks_for_the_jobs_of_all_users() -> None:
 
 
 def test_known_jobs_that_the_list_leaves_out_are_asked_for_by_id() -> None:
-    source = SOURCES["pai_dlc"].make(Scope(workspaces=("1", "2")))
+    source = SOURCES["pai_dlc"].make(SourceScope(workspaces=("1", "2")))
     vendor = listing({"1": ["a", "old-a"], "2": ["b", "old-b"]}, hidden=("old-a", "old-b"))
 
     heard = drive(source.discover(("a", "b", "old-a", "old-b", "gone"), NOW), vendor)
@@ -174,4 +176,4 @@ def test_a_list_that_does_not_move_is_an_error() -> None:
     answer = {"TotalCount": 99, "Jobs": [{"JobId": "a"}]}
 
     with pytest.raises(SourceGarbled, match="does not move on"):
-        drive(SOURCES["pai_dlc"].make(Scope()).discover((), NOW), lambda request: answer)
+        drive(SOURCES["pai_dlc"].make(SourceScope()).discover((), NOW), lambda request: answer)

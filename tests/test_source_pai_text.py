@@ -12,7 +12,7 @@ from test_sources import ALL, NOW, drive, millis, read
 from exporter.model.errors import ConfigError
 from exporter.model.events import Event, Resource, Window
 from exporter.sources import SOURCES
-from exporter.sources.scope import Scope
+from exporter.sources.scope import SourceScope
 
 
 def one(raw: Any) -> Event:
@@ -20,7 +20,7 @@ def one(raw: Any) -> Event:
 
 
 def zoned(zone: str, events: list[str], created: int | None = START, until: int = NOW) -> list[Event]:
-    source = SOURCES["pai_dlc"].make(Scope(event_timezone=zone))
+    source = SOURCES["pai_dlc"].make(SourceScope(event_timezone=zone))
     reading = source.read(Resource("dlc-1", created=created), Window(None, until))
     return drive(reading, lambda request: {"JobId": "dlc-1", "Events": events}).events
 
@@ -112,7 +112,7 @@ def test_times_are_utc_until_they_would_lie_in_the_future() -> None:
 
 
 def test_the_whole_page_is_corrected_and_every_later_one() -> None:
-    source = SOURCES["pai_dlc"].make(Scope())
+    source = SOURCES["pai_dlc"].make(SourceScope())
     late = (NOW - START) // 1000 - 60
     rows = [(10, "early"), (late, "late")]
 
@@ -160,7 +160,7 @@ def test_a_stated_zone_wins_over_what_the_times_look_like(zone: str, hours: floa
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "+99:00", "", "8", "+", "../UTC"])
 def test_a_zone_that_does_not_exist_is_a_config_error(zone: str) -> None:
     with pytest.raises(ConfigError, match="event_timezone: no time zone"):
-        SOURCES["pai_dlc"].make(Scope(event_timezone=zone))
+        SOURCES["pai_dlc"].make(SourceScope(event_timezone=zone))
 
 
 def test_a_new_event_is_not_taken_for_an_old_one_while_the_zone_is_a_guess() -> None:
@@ -172,7 +172,7 @@ def test_a_new_event_is_not_taken_for_an_old_one_while_the_zone_is_a_guess() -> 
 
 
 def remarks_of(zone: str, events: list[str]) -> list[str]:
-    source = SOURCES["pai_dlc"].make(Scope(event_timezone=zone))
+    source = SOURCES["pai_dlc"].make(SourceScope(event_timezone=zone))
     answer = {"JobId": "dlc-1", "Events": events}
     resource = Resource("dlc-1", created=START)
     pages = [page for _ in range(3) for page in drive(source.read(resource, Window(None, NOW)), lambda _: answer).pages]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from exporter.model.errors import SourceGarbled
-from exporter.model.events import Answer, Ask, Resource
+from exporter.model.events import Request, Resource, Response
 from exporter.model.protocols import Stages
 from exporter.model.runs import Stage
 from exporter.sources.modelarts_training.stages import training_stages
@@ -15,11 +15,11 @@ from exporter.sources.pai_dlc.stages import dlc_stages
 JOB = Resource("j-1")
 
 
-def learned(reading: Stages, body: bytes) -> tuple[Ask, tuple[tuple[Stage, ...], ...]]:
+def learned(reading: Stages, body: bytes) -> tuple[Request, tuple[tuple[Stage, ...], ...]]:
     ask = next(reading)
-    assert isinstance(ask, Ask)
+    assert isinstance(ask, Request)
     try:
-        reading.send(Answer(200, body))
+        reading.send(Response(200, body))
     except StopIteration as end:
         return ask, end.value
     raise AssertionError("one answer is all it needs")

@@ -8,23 +8,23 @@ import pytest
 from test_sources import NOW, Heard, drive
 
 from exporter.model.errors import SourceGarbled
-from exporter.model.events import Ask
+from exporter.model.events import Request
 from exporter.sources import SOURCES
-from exporter.sources.scope import Scope
+from exporter.sources.scope import SourceScope
 
 
-def found(vendor: Callable[[Ask], Any], known: tuple[str, ...] = (), workspaces: tuple[str, ...] = ()) -> Heard:
-    return drive(SOURCES["modelarts_training"].make(Scope(workspaces=workspaces)).discover(known, NOW), vendor)
+def found(vendor: Callable[[Request], Any], known: tuple[str, ...] = (), workspaces: tuple[str, ...] = ()) -> Heard:
+    return drive(SOURCES["modelarts_training"].make(SourceScope(workspaces=workspaces)).discover(known, NOW), vendor)
 
 
 def item(one: str, phase: str = "Running") -> dict[str, Any]:
     return {"kind": "job", "metadata": {"id": one}, "status": {"phase": phase}}
 
 
-def search(jobs: dict[str, list[str]], hidden: tuple[str, ...] = (), **told: Any) -> Callable[[Ask], Any]:
+def search(jobs: dict[str, list[str]], hidden: tuple[str, ...] = (), **told: Any) -> Callable[[Request], Any]:
     """The jobs of each workspace, ``hidden`` ones only if asked for by id."""
 
-    def vendor(request: Ask) -> Any:
+    def vendor(request: Request) -> Any:
         body = json.loads(request.body)
         ids = jobs[body.get("workspace_id", "0")]
         if "filters" in body:

@@ -9,23 +9,23 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from exporter.model.events import Answer, Ask, Event, Found, Page, Resource, Window
+from exporter.model.events import Event, EventPage, Request, Resource, ResourcePage, Response, Window
 from exporter.model.protocols import Reading
 from exporter.sources import SOURCES
-from exporter.sources.scope import Scope
+from exporter.sources.scope import SourceScope
 
 DATA = Path(__file__).parent / "data"
 NOW = 1_795_219_200_000  # 2026-11-21
 ALL = Window(None, NOW)
-Vendor = Callable[[Ask], Any]
+Vendor = Callable[[Request], Any]
 
 
 class Heard(NamedTuple):
     """All that a reading asked and gave."""
 
-    asks: list[Ask]
-    pages: list[Page]
-    found: list[Found]
+    asks: list[Request]
+    pages: list[EventPage]
+    found: list[ResourcePage]
 
     @property
     def events(self) -> list[Event]:
@@ -53,13 +53,13 @@ def drive(reading: Reading, vendor: Vendor, known: dict[bytes, int] | None = Non
     heard, known = Heard([], [], []), {} if known is None else known
     said = next(reading, None)
     while said is not None:
-        reply: Answer | int | None = None
-        if isinstance(said, Ask):
+        reply: Response | int | None = None
+        if isinstance(said, Request):
             heard.asks.append(said)
             assert len(heard.asks) <= most, "the reading goes on for ever"
             body = vendor(said)
-            reply = Answer(200, body if isinstance(body, bytes) else msgspec.json.encode(body))
-        elif isinstance(said, Page):
+            reply = Response(200, body if isinstance(body, bytes) else msgspec.json.encode(body))
+        elif isinstance(said, EventPage):
             heard.pages.append(said)
             reply = sum(event.count > known.get(event.key, 0) for event in said.events)
             known.update({event.key: max(event.count, known.get(event.key, 0)) for event in said.events})
@@ -81,10 +81,10 @@ def read(
 ) -> Heard:
     """Reads with a new source."""
     of = resource if isinstance(resource, Resource) else Resource(resource)
-    return drive(SOURCES[name].make(Scope()).read(of, window), vendor, known)
+    return drive(SOURCES[name].make(SourceScope()).read(of, window), vendor, known)
 
 
-def asked(request: Ask) -> dict[str, str]:
+def asked(request: Request) -> dict[str, str]:
     """The query of a request."""
     return dict(request.query)
 
@@ -120,7 +120,7 @@ def answer_to(path: Path) -> dict[str, Any]:
 def test_a_sample_answer_becomes_its_events(path: Path) -> None:
     name, body = path.parent.name, answer_to(path)
 
-    def vendor(request: Ask) -> Any:
+    def vendor(request: Request) -> Any:
         return {"kind": "EventList"} if "continue" in asked(request) else body
 
     pages = read(name, vendor).pages
@@ -135,7 +135,7 @@ def test_a_sample_answer_becomes_its_events(path: Path) -> None:
 @pytest.mark.parametrize("path", expectations("resources"))
 def test_a_sample_listing_becomes_its_resources(path: Path) -> None:
     body = answer_to(path)
-    reading = SOURCES[path.parent.name].make(Scope()).discover((), NOW)
+    reading = SOURCES[path.parent.name].make(SourceScope()).discover((), NOW)
 
     found = drive(reading, lambda request: body).found
 
@@ -206,7 +206,7 @@ def test_the_key_of_an_event_is_sixteen_bytes_of_its_resource_and_identity(name:
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_every_request_says_which_permission_it_needs_and_asks_for_english(name: str) -> None:
-    source = SOURCES[name].make(Scope(workspaces=("w",)))
+    source = SOURCES[name].make(SourceScope(workspaces=("w",)))
     sample, listing = answer_to(DATA / name / "sample.events.json"), next((DATA / name).glob("*.resources.json"))
 
     asks = [

@@ -13,7 +13,7 @@ import pytest
 from test_store import BACKENDS, ERRORS, JOB, POOL, WARNINGS, Driver, counted, event, opened
 
 from exporter.model.errors import StoreError
-from exporter.model.runs import Kept, Level, Parcel
+from exporter.model.runs import OtlpRecord, QueuedRecord, QueueLevel
 from exporter.model.state import Commit, Progress
 from exporter.store import open_store
 
@@ -24,22 +24,22 @@ KILLS, COMMITS = 12, 240
 class Box(Driver):
     """An outbox asked from plain code."""
 
-    def oldest(self, signal: str = "traces", rows: int = 100, size: int = 10_000) -> list[Kept]:
+    def oldest(self, signal: str = "traces", rows: int = 100, size: int = 10_000) -> list[QueuedRecord]:
         return self._run(self.store.outbox.oldest(signal, rows, size))
 
     def bodies(self, signal: str = "traces") -> list[bytes]:
         return [kept.body for kept in self.oldest(signal)]
 
-    def delivered(self, *kept: Kept, signal: str = "traces") -> None:
+    def delivered(self, *kept: QueuedRecord, signal: str = "traces") -> None:
         self._run(self.store.outbox.delivered(signal, kept))
 
-    def refused(self, kept: Kept, reason: str = "400") -> None:
+    def refused(self, kept: QueuedRecord, reason: str = "400") -> None:
         self._run(self.store.outbox.refused("traces", kept, reason))
 
     def trim(self, before: int = 0, rows: int = EVER, size: int = EVER) -> int:
         return self._run(self.store.outbox.trim("traces", before, rows, size))
 
-    def level(self, signal: str = "traces") -> Level:
+    def level(self, signal: str = "traces") -> QueueLevel:
         return self._run(self.store.outbox.level(signal))
 
 
@@ -51,8 +51,8 @@ def box(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Box]:
         box.close()
 
 
-def parcels(*names: str, signal: str = "traces", number: int = 1) -> list[Parcel]:
-    return [Parcel(signal, name.encode(), number) for name in names]  # type: ignore[arg-type]
+def parcels(*names: str, signal: str = "traces", number: int = 1) -> list[OtlpRecord]:
+    return [OtlpRecord(signal, name.encode(), number) for name in names]  # type: ignore[arg-type]
 
 
 def test_parcels_wait_in_the_order_of_their_commits_each_signal_for_itself(box: Box) -> None:
@@ -81,21 +81,21 @@ def test_what_is_delivered_is_forgotten_and_what_is_refused_waits_no_more(box: B
 
 def test_how_much_waits_is_known_at_once_and_after_a_restart(box: Box) -> None:
     now = time.time() * 1000
-    assert box.level() == Level()
+    assert box.level() == QueueLevel()
     box.commit(Commit(POOL, parcels=parcels("aaa", "bb", number=5)))
     for level in (box.level(), box.again().level()):
         assert level[:3] == (10, 2, 5)
         assert level.oldest is not None
         assert now - 1 <= level.oldest <= time.time() * 1000
     box.delivered(*box.oldest())
-    assert box.again().level() == Level()
+    assert box.again().level() == QueueLevel()
 
 
 def test_a_commit_that_fails_puts_nothing_into_the_outbox(box: Box) -> None:
     bad = Commit(POOL, changes=counted(ERRORS, float("nan")))
     with pytest.raises(StoreError):
         box.commit(Commit(POOL, parcels=parcels("a")), bad)
-    assert (box.bodies(), box.level()) == ([], Level())
+    assert (box.bodies(), box.level()) == ([], QueueLevel())
 
 
 def test_beyond_its_bounds_the_oldest_leave_and_are_counted(box: Box) -> None:
@@ -106,14 +106,14 @@ def test_beyond_its_bounds_the_oldest_leave_and_are_counted(box: Box) -> None:
     assert box.bodies() == [f"{number:04}".encode() for number in range(1_200, 1_300)]
     assert box.level()[:3] == (200, 100, 400)
     assert box.trim(before=EVER) == 200
-    assert box.level() == Level()
+    assert box.level() == QueueLevel()
 
 
 def test_what_was_set_aside_leaves_with_age_and_is_not_counted_again(box: Box) -> None:
     box.commit(Commit(POOL, parcels=parcels("a", "b")))
     box.refused(box.oldest()[0])
     assert box.trim(before=EVER) == 1
-    assert box.level() == Level()
+    assert box.level() == QueueLevel()
 
 
 # --- killed
@@ -159,7 +159,7 @@ def look(url: str) -> tuple[int, list[int]]:
     return reached, waiting
 
 
-async def _all(driver: Driver) -> list[Kept]:
+async def _all(driver: Driver) -> list[QueuedRecord]:
     return await driver.store.outbox.oldest("traces", COMMITS, EVER)
 
 

@@ -14,7 +14,7 @@ from exporter.mapping.authoring.unmapped import KEPT, SAMPLES, Templates
 from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.loader import built_in, load
 from exporter.mapping.patterns.dissect import parse_shape
-from exporter.model.telemetry import Loaded, Unmapped
+from exporter.model.telemetry import Loaded, UnmappedTexts
 from exporter.sources import SOURCES
 
 DOCUMENTS = [read_document(path) for path in built_in()]
@@ -91,8 +91,8 @@ def test_a_hostile_text_of_400_kb_takes_milliseconds(hostile: str) -> None:
     assert len(shape) < 1500
 
 
-def an_unmapped(text: str, times: int = 1, source: str = "dws", reason: str = "") -> Unmapped:
-    return Unmapped("research", source, "no_rule", text, times, reason=reason)
+def an_unmapped(text: str, times: int = 1, source: str = "dws", reason: str = "") -> UnmappedTexts:
+    return UnmappedTexts("research", source, "no_rule", text, times, reason=reason)
 
 
 def test_texts_are_kept_by_template_with_a_few_samples() -> None:

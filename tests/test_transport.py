@@ -17,7 +17,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exporter.client.status import foreign
+from exporter.client.status import describe_transport_error
 from exporter.client.transport import PATIENCE, AiohttpTransport
 from exporter.model.errors import ConfigError
 
@@ -353,7 +353,7 @@ def test_a_refused_connection_is_no_matter_of_tls() -> None:
         error = await trouble(f"{scheme}://127.0.0.1:{port}")
         assert type(error) is httpx.ConnectError
         said = f"127.0.0.1:{port}: Connect call failed ('127.0.0.1', {port})"
-        assert foreign(error) == f"cannot connect ({said}); check the endpoint, DNS and proxy"
+        assert describe_transport_error(error) == f"cannot connect ({said}); check the endpoint, DNS and proxy"
 
     asyncio.run(story("http"))
     asyncio.run(story("https"))
@@ -378,7 +378,7 @@ def test_an_answer_that_is_cut_or_none_is_a_broken_connection_and_shows_nothing_
         async with listening(Peer(saying(raw))) as url:
             error = await trouble(url)
             assert type(error) is kind
-            assert foreign(error) == f"the connection broke ({what})"
+            assert describe_transport_error(error) == f"the connection broke ({what})"
 
     asyncio.run(story())
 
@@ -397,7 +397,7 @@ def test_a_reset_is_a_broken_connection(raw: bytes) -> None:
             error = await trouble(url)
             assert isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
             assert not isinstance(error, httpx.TimeoutException)
-            assert foreign(error).startswith("the connection broke (")
+            assert describe_transport_error(error).startswith("the connection broke (")
 
     asyncio.run(story())
 
@@ -408,7 +408,7 @@ def test_silence_is_a_timeout(raw: bytes) -> None:
         async with listening(Peer(saying(raw, stays=True))) as url:
             error = await trouble(url)
             assert type(error) is httpx.ReadTimeout
-            assert foreign(error) == "no answer in time; check network, proxy and endpoint"
+            assert describe_transport_error(error) == "no answer in time; check network, proxy and endpoint"
 
     asyncio.run(story())
 
@@ -425,7 +425,9 @@ def test_an_answer_that_comes_byte_by_byte_is_not_listened_to_for_ever(head: byt
     async def story() -> None:
         async with listening(Peer(drips)) as url:
             began = asyncio.get_running_loop().time()
-            assert foreign(await trouble(url)) == "no answer in time; check network, proxy and endpoint"
+            assert (
+                describe_transport_error(await trouble(url)) == "no answer in time; check network, proxy and endpoint"
+            )
             assert asyncio.get_running_loop().time() - began >= PATIENCE * 0.2 - 0.1
 
     asyncio.run(asyncio.wait_for(story(), 30.0))
@@ -461,8 +463,8 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(certificate: Path) -> 
             error = await trouble(url)
             assert type(error) is httpx.ConnectError
             place = f"127.0.0.1:{peer.port}: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"
-            assert foreign(error).startswith(f"TLS failed ({place}: self")
-            assert foreign(error).endswith("; check the endpoint's certificate and SSL_CERT_FILE")
+            assert describe_transport_error(error).startswith(f"TLS failed ({place}: self")
+            assert describe_transport_error(error).endswith("; check the endpoint's certificate and SSL_CERT_FILE")
             assert peer.heads == []
             async with client(verify=ssl.create_default_context(cafile=certificate)) as one:
                 assert (await one.get(url)).text == "ok"
@@ -485,7 +487,7 @@ def test_no_tls_where_tls_is_asked_for_says_so() -> None:
     async def story() -> None:
         async with listening(Peer(answering(), greeting=b"HTTP/1.1 400 Bad Request\r\n\r\n")) as url:
             error = await trouble(url.replace("http", "https"))
-            assert foreign(error).startswith("TLS failed (127.0.0.1:")
+            assert describe_transport_error(error).startswith("TLS failed (127.0.0.1:")
 
     asyncio.run(story())
 
@@ -563,7 +565,10 @@ def test_a_proxy_that_refuses_a_tunnel_is_named_without_its_password(monkeypatch
             monkeypatch.setenv("HTTPS_PROXY", url.replace("//", "//user:p%40ss@"))
             error = await trouble("https://far.invalid")
             assert type(error) is httpx.ProxyError
-            assert foreign(error) == "the proxy refused (407 Proxy Authentication Required); check HTTPS_PROXY"
+            assert (
+                describe_transport_error(error)
+                == "the proxy refused (407 Proxy Authentication Required); check HTTPS_PROXY"
+            )
             assert peer.heads[0].startswith(b"CONNECT far.invalid:443 ")
             assert fields(peer.heads[0])["proxy-authorization"] == "Basic dXNlcjpwQHNz"
 
@@ -574,7 +579,7 @@ def test_a_proxy_that_is_not_there_is_named_without_its_password(monkeypatch: py
     async def story() -> None:
         monkeypatch.setenv("HTTPS_PROXY", f"http://user:p%40ss@127.0.0.1:{closed_port()}")
         error = await trouble("https://far.invalid")
-        assert foreign(error).startswith("the proxy refused (127.0.0.1:")
+        assert describe_transport_error(error).startswith("the proxy refused (127.0.0.1:")
         assert "p%40ss" not in str(error)
 
     asyncio.run(story())

@@ -45,8 +45,8 @@ def board(most: int = MOST) -> Board:
     )
 
 
-def seen(*rows: tuple[Event, Mapped, int], at: float = NOW) -> telemetry.Seen:
-    return telemetry.Seen(*PLACE, at, rows)
+def seen(*rows: tuple[Event, Mapped, int], at: float = NOW) -> telemetry.EventsCommitted:
+    return telemetry.EventsCommitted(*PLACE, at, rows)
 
 
 def row(text: str, severity: str = "warning", ago: float = 0.0, news: int = 1, rule: str | None = "r", **more: object) -> tuple[Event, Mapped, int]:  # fmt: skip
@@ -71,7 +71,7 @@ def failed(resource: str = "", at: float = NOW, cause: str = "denied", wait: flo
     return telemetry.PollFailed(*PLACE, resource, at, error, cause, wait)
 
 
-def standing(*told: telemetry.Fact, at: float = NOW) -> views.Source:
+def standing(*told: telemetry.SelfEvent, at: float = NOW) -> views.Source:
     kept = board()
     for fact in told:
         kept.tell(fact)
@@ -96,7 +96,7 @@ def test_a_source_is_blind_since_its_first_failure_and_says_why() -> None:
 
 
 def test_one_watch_that_fails_among_others_that_do_not_makes_a_source_partly_blind() -> None:
-    told: Sequence[telemetry.Fact] = (done("p1"), failed("p2", at=NOW + 1), done("p1", at=NOW + 2))
+    told: Sequence[telemetry.SelfEvent] = (done("p1"), failed("p2", at=NOW + 1), done("p1", at=NOW + 2))
     assert standing(*told).state == "partly"
     assert standing(*told, done("p2", at=NOW + 3)).state == "ok"
     assert standing(*told, at=NOW + 1000).state == "ok", "nobody reads that watch any more"
@@ -123,12 +123,12 @@ def test_polls_and_failing_watches_are_remembered_within_bounds() -> None:
 def test_facts_of_sources_that_are_not_there_are_let_pass() -> None:
     kept = board()
     kept.tell(telemetry.PollFailed("nobody", "dws", "", NOW, DENIED, "denied", 1.0))
-    kept.tell(telemetry.Noted("started"))
+    kept.tell(telemetry.LogMessage("started"))
     assert [one.state for one in kept.sources(NOW)] == ["waiting", "waiting"]
 
 
 def test_budgets_and_odd_records_are_counted() -> None:
-    asked = telemetry.Asked("research", "iam", "200", 0.1)
+    asked = telemetry.RequestDone("research", "iam", "200", 0.1)
     kept = board()
     for fact in (
         asked,
@@ -137,7 +137,7 @@ def test_budgets_and_odd_records_are_counted() -> None:
         telemetry.BudgetLeft("research", "iam", 1.5),
     ):
         kept.tell(fact)
-    kept.tell(telemetry.Records(*PLACE, "p1", history=3, late=2, unreadable=1, truncated=True))
+    kept.tell(telemetry.ReadAnomalies(*PLACE, "p1", history=3, late=2, unreadable=1, truncated=True))
     budget = views.Budget(target="research", api="iam", remaining=1.5, requests=2, throttled=1)
     assert kept.standings.budgets("research") == [budget]
     one = kept.sources(NOW)[1]
@@ -231,8 +231,8 @@ def span(role: str, name: str, outcome: str, begin: float, end: float, error: st
     return Span(*PLACE, "p1", "DEPLOY service", 1, role, name, *times, outcome, error=told)  # type: ignore[arg-type]
 
 
-def moved(closed: Sequence[Span], *open_: OpenSpan, resource: str = "p1") -> telemetry.RunsMoved:
-    return telemetry.RunsMoved(*PLACE, resource, NOW, tuple(closed), open_)
+def moved(closed: Sequence[Span], *open_: OpenSpan, resource: str = "p1") -> telemetry.RunsUpdated:
+    return telemetry.RunsUpdated(*PLACE, resource, NOW, tuple(closed), open_)
 
 
 def test_a_failed_run_names_its_phase_and_everything_that_was_said_on_the_way() -> None:

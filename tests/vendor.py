@@ -13,11 +13,11 @@ from exporter.mapping.catalogue import BUILTIN, catalogue
 from exporter.mapping.rules import Pack
 from exporter.mapping.runs.reducer import folder
 from exporter.model.errors import SourceError, SourceGarbled
-from exporter.model.events import Answer, Ask, Event, Found, Millis, Page, Resource, Window
+from exporter.model.events import Event, EventPage, Millis, Request, Resource, ResourcePage, Response, Window
 from exporter.model.metrics import Mapped, Series
 from exporter.model.protocols import Reading, Store
 from exporter.model.state import Commit, Progress
-from exporter.model.telemetry import Fact
+from exporter.model.telemetry import SelfEvent
 from exporter.pipeline.collector import Collector, Habits
 from exporter.pipeline.committer import Ledger
 from exporter.pipeline.context import Desk
@@ -30,7 +30,7 @@ from exporter.sources.normalize import fingerprint
 from exporter.sources.reading import ask, give
 from exporter.store import open_store
 
-F = TypeVar("F", bound=Fact)
+F = TypeVar("F", bound=SelfEvent)
 PLACE = ("t", "s")
 HOUR = 3600.0
 GRACE = 900.0
@@ -96,7 +96,7 @@ class Vendor:
         """All is well again."""
         self._troubles.clear()
 
-    async def ask(self, request: Ask) -> Answer:
+    async def ask(self, request: Request) -> Response:
         """The network."""
         place = request.path
         assert place not in self._busy, f"{place} is asked twice at the same time"
@@ -109,26 +109,26 @@ class Vendor:
                 if self._good[place] == 0:
                     raise self._troubles[place]
                 self._good[place] -= 1
-            return Answer(200, b"", self.now() // 1000 * 1000)
+            return Response(200, b"", self.now() // 1000 * 1000)
         finally:
             self._busy.remove(place)
 
     def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
         self.listings.append(self.clock.steady())
         self.untils.append(None if until is None else set(until))
-        yield from ask(Ask("api", LISTING))
+        yield from ask(Request("api", LISTING))
         partial = self.newest_first and until is not None
-        yield Found([one for one in self.listed.values() if not partial or one.life != "ended"], partial=partial)
+        yield ResourcePage([one for one in self.listed.values() if not partial or one.life != "ended"], partial=partial)
 
     def read(self, resource: Resource, window: Window) -> Reading:
         """Page after page, as many rows as it has by then; at least one page."""
         self.reads.append((self.clock.steady(), resource.id, window))
         given = 0
         while True:
-            yield from ask(Ask("api", resource.id))
+            yield from ask(Request("api", resource.id))
             rows = [event for event in self.events.get(resource.id, []) if self.heedless or _within(event, window)]
             yield from give(
-                Page(
+                EventPage(
                     rows[given : given + self.rows],
                     _named(resource, rows),
                     self.unreadable,
@@ -181,7 +181,7 @@ class Watched:
         most: int,
     ) -> None:
         self.clock, self.vendor, self.store = vendor.clock, vendor, store
-        self.facts: list[Fact] = []
+        self.facts: list[SelfEvent] = []
         self.skew = vendor.ahead  # what it takes the vendor's clock for
         known = catalogue((), {"t": ("s",)}, {"s": ("Running", "Completed")})
         self.prometheus = Prometheus(known, 0.0, vendor.clock, most)

@@ -9,7 +9,7 @@ import httpx
 import msgspec
 
 from exporter.auth import credentials, project_lookup, read_project, refuses_keys
-from exporter.client.budget import Bucket
+from exporter.client.budget import TokenBucket
 from exporter.client.fetcher import CONNECT, Fetcher, Route
 from exporter.client.recorder import Recorder
 from exporter.client.transport import AiohttpTransport, Sender
@@ -22,11 +22,11 @@ from exporter.mapping.loader import Tried, built_in, examine
 from exporter.mapping.rules import Pack
 from exporter.mapping.runs.reducer import folder
 from exporter.model.errors import ConfigError
-from exporter.model.events import Answer, Ask
+from exporter.model.events import Request, Response
 from exporter.model.metrics import Catalogue
 from exporter.model.protocols import Clock, Credentials, Store, Tell
 from exporter.model.state import Restored
-from exporter.model.telemetry import Noted
+from exporter.model.telemetry import LogMessage
 from exporter.otlp.delivery import Courier
 from exporter.otlp.endpoint import Lane
 from exporter.otlp.log_records import encoder
@@ -43,7 +43,7 @@ from exporter.pipeline.poller import Pace, Poller
 from exporter.pipeline.run_tracker import Journal
 from exporter.pipeline.scheduler import Rhythm
 from exporter.sources import SOURCES
-from exporter.sources.scope import Scope
+from exporter.sources.scope import SourceScope
 from exporter.store import open_store
 
 NO_STATE = {
@@ -147,10 +147,10 @@ async def make_core(store: Store, known: Known, config: Config, clock: Clock, te
     """What stands on an open store, with the totals it remembers."""
     restored = await store.restore()
     if restored.age != "kept":
-        tell(Noted(NO_STATE[restored.age], warning=restored.age == "lost"))
+        tell(LogMessage(NO_STATE[restored.age], warning=restored.age == "lost"))
     prometheus = Prometheus(known.catalogue, config.web.zero_hold, clock, config.max_series)
     for name in prometheus.restore(restored):
-        tell(Noted(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))
+        tell(LogMessage(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))
     ledger = Ledger(store, (prometheus,), prometheus, tell)
     recorder = Recorder(config.record.directory, config.record.limit, tell) if config.record else None
     sent = Sent("traces" in config.lanes, "logs" in config.lanes, config.stated)
@@ -185,7 +185,7 @@ async def open_accounts(
     config: Config, clock: Clock, tell: Tell, transport: Callable[[], httpx.AsyncBaseTransport] = AiohttpTransport
 ) -> AsyncIterator[list[Account]]:
     """One client a target; a budget is shared by all that ask the same host for the same account."""
-    buckets: dict[tuple[str, str], Bucket] = {}
+    buckets: dict[tuple[str, str], TokenBucket] = {}
     accounts = [make_account(target, buckets, clock, tell, transport()) for target in config.targets]
     try:
         yield accounts
@@ -196,7 +196,7 @@ async def open_accounts(
 
 def make_account(
     target: Target,
-    buckets: dict[tuple[str, str], Bucket],
+    buckets: dict[tuple[str, str], TokenBucket],
     clock: Clock,
     tell: Tell,
     transport: httpx.AsyncBaseTransport,
@@ -230,8 +230,10 @@ def make_account(
     return Account(target, keys, sender, fetcher)
 
 
-def _bucket(buckets: dict[tuple[str, str], Bucket], account: str, host: str, rate: float, clock: Clock) -> Bucket:
-    bucket = buckets.setdefault((account, host), Bucket(rate, clock))
+def _bucket(
+    buckets: dict[tuple[str, str], TokenBucket], account: str, host: str, rate: float, clock: Clock
+) -> TokenBucket:
+    bucket = buckets.setdefault((account, host), TokenBucket(rate, clock))
     bucket.lower(rate)
     return bucket
 
@@ -256,7 +258,7 @@ def make_station(account: Account, name: str, core: Core) -> Station:
     desk = Desk(
         target=target.name,
         source=name,
-        vendor=kind.make(Scope(target.region, options.workspaces, options.event_timezone)),
+        vendor=kind.make(SourceScope(target.region, options.workspaces, options.event_timezone)),
         ask=account.fetcher.ask,
         now=lambda: int((core.clock.now() + account.fetcher.skew) * 1000),
         clock=core.clock,
@@ -283,7 +285,7 @@ def make_station(account: Account, name: str, core: Core) -> Station:
     return Station(desk, roster, listing, collector, Pace(rhythm, options.discovery_interval))
 
 
-def _recording(core: Core, place: tuple[str, str]) -> Callable[[str, Ask, Answer], None] | None:
+def _recording(core: Core, place: tuple[str, str]) -> Callable[[str, Request, Response], None] | None:
     recorder, clock = core.recorder, core.clock
     if recorder is None:
         return None

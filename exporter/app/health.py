@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from exporter.model.protocols import Clock
-from exporter.model.telemetry import Asked, Fact
+from exporter.model.telemetry import RequestDone, SelfEvent
 from exporter.pipeline.poller import Poller
 
 SILENCE = 900.0  # seconds after which a loop that should have tried, and did not, counts as stopped
@@ -17,9 +17,9 @@ class Health:
         self._pollers, self._clock = pollers, clock
         self._began = self._heard = clock.steady()
 
-    def hear(self, fact: Fact) -> None:
+    def hear(self, fact: SelfEvent) -> None:
         """Any request, answered or not, is a try."""
-        if isinstance(fact, Asked):
+        if isinstance(fact, RequestDone):
             self._heard = self._clock.steady()
 
     def unhealthy(self) -> str | None:

@@ -21,7 +21,7 @@ from exporter.model.errors import ConfigError
 from exporter.model.metrics import Changes, Moment, Series
 from exporter.model.protocols import Fold, Map
 from exporter.model.state import Restored
-from exporter.model.telemetry import Loaded, Noted
+from exporter.model.telemetry import Loaded, LogMessage
 from exporter.observability.self_metrics import SelfMetrics
 
 BETWEEN = 2.0  # seconds between two looks at the files
@@ -92,7 +92,9 @@ class Reload:
             restored = await core.store.restore() if stale else _NOTHING
             for name in core.prometheus.adopt(known.catalogue, restored):
                 core.tell(
-                    Noted(f"{name}: some kept series do not fit the mappings; they wait in the store", warning=True)
+                    LogMessage(
+                        f"{name}: some kept series do not fit the mappings; they wait in the store", warning=True
+                    )
                 )
             self._own.adopt(known.catalogue)
             now = timeouts(core, known)
@@ -108,7 +110,7 @@ class Reload:
         waiting = tuple(key for key in old if key != "mappings" and old[key] != new[key])
         if waiting and waiting != self._said:
             what = f"{', '.join(waiting)}: changed in the configuration; restart the exporter to use it"
-            self._core.tell(Noted(what, warning=True))
+            self._core.tell(LogMessage(what, warning=True))
         self._said = waiting
 
 

@@ -18,7 +18,7 @@ from exporter.config import Config, Target
 from exporter.exposition.registry import Prometheus
 from exporter.model.metrics import Changes, Moment
 from exporter.model.protocols import Clock
-from exporter.model.telemetry import Fact, KeysExpire, Loaded, Noted
+from exporter.model.telemetry import KeysExpire, Loaded, LogMessage, SelfEvent
 from exporter.observability.event_log import EventLines
 from exporter.observability.log import Log, make_handler
 from exporter.observability.self_metrics import SelfMetrics
@@ -31,7 +31,7 @@ from exporter.web.server import listen, serve
 
 PULSE = 1.0  # seconds between looks at what waits for nobody's poll
 HOUSEKEEPING = 30  # pulses between looks at what is due to leave
-Ears = list[Callable[[Fact], None]]
+Ears = list[Callable[[SelfEvent], None]]
 
 
 async def run(
@@ -45,14 +45,14 @@ async def run(
     clock, stop = SystemClock(), stop or asyncio.Event()
     ears: Ears = [_log(config).tell]
 
-    def tell(fact: Fact) -> None:
+    def tell(fact: SelfEvent) -> None:
         for ear in ears:
             ear(fact)
 
-    guard = Guard(config.web.config_file, lambda line: tell(Noted(line, warning=True)))
+    guard = Guard(config.web.config_file, lambda line: tell(LogMessage(line, warning=True)))
     known, listening = read_known(config), listen(config.web.listen)
     for warning in config.warnings:
-        tell(Noted(warning, warning=True))
+        tell(LogMessage(warning, warning=True))
     with listening:  # also where the store cannot be opened
         async with (
             open_core(known, config, clock, tell) as core,
@@ -73,10 +73,10 @@ async def run(
             work = [*_work(core, pollers, couriers), _housekeeping(core, pollers, accounts), reload.watch()]
             site = make_site(front.shown(own, reload.reload), Door(guard, config.web.route_prefix, stop))
             await _until(stop, serve(site, listening, stop, guard), work, reload)
-            tell(Noted("stopped: everything that was read is on record"))
+            tell(LogMessage("stopped: everything that was read is on record"))
 
 
-def _settle(loaded: Loaded, tell: Callable[[Fact], None]) -> None:
+def _settle(loaded: Loaded, tell: Callable[[SelfEvent], None]) -> None:
     """What is here now stays: it is not looked through for garbage again."""
     tell(loaded)
     gc.collect()
@@ -92,8 +92,10 @@ def _sources(config: Config) -> list[tuple[str, str]]:
     return [(target.name, name) for target in config.targets for name in target.sources]
 
 
-def _greeting(listening: socket.socket, pollers: Sequence[Poller]) -> Noted:
-    return Noted(f"platform-events-exporter {__version__} listens on {_address(listening)}, {len(pollers)} sources")
+def _greeting(listening: socket.socket, pollers: Sequence[Poller]) -> LogMessage:
+    return LogMessage(
+        f"platform-events-exporter {__version__} listens on {_address(listening)}, {len(pollers)} sources"
+    )
 
 
 def _address(listening: socket.socket) -> str:
@@ -159,8 +161,8 @@ def _log(config: Config) -> Log:
 
 
 def _listeners(
-    config: Config, couriers: Sequence[Courier | Pusher], tell: Callable[[Fact], None]
-) -> list[Callable[[Fact], None]]:
+    config: Config, couriers: Sequence[Courier | Pusher], tell: Callable[[SelfEvent], None]
+) -> list[Callable[[SelfEvent], None]]:
     """Who hears of events and first contacts, where the configuration wants them."""
     listed = [EventLines(sys.stdout, tell).tell] if config.log.events else []
     return [*listed, *(courier.hear for courier in couriers if isinstance(courier, Pusher))]

@@ -13,7 +13,7 @@ from exporter.config.problems import dotted
 from exporter.config.show import leaves
 from exporter.mapping.authoring.unmapped import Templates
 from exporter.model.events import Resource
-from exporter.model.telemetry import Fact
+from exporter.model.telemetry import SelfEvent
 from exporter.observability.self_metrics import SelfMetrics
 from exporter.sources import SOURCES
 from exporter.web.activity import Board
@@ -70,7 +70,7 @@ class Front:
             reload=reload if self._config.web.enable_reload else None,
         )
 
-    def hear(self, fact: Fact) -> None:
+    def hear(self, fact: SelfEvent) -> None:
         """Takes in a fact."""
         self._health.hear(fact)
         self._board.tell(fact)

@@ -11,7 +11,7 @@ from exporter.auth.login import Login, Site, oidc_token, reveal, sendable
 from exporter.auth.refusals import refusal, unreadable
 from exporter.auth.signatures import sign_sdk_hmac
 from exporter.model.errors import SourceDenied, SourceGarbled
-from exporter.model.events import Answer, Ask, Millis
+from exporter.model.events import Millis, Request, Response
 
 _TIMEOUT = {"timeout": httpx.Timeout(10.0).as_dict()}
 _METADATA_TIMEOUT = {"timeout": httpx.Timeout(3.0).as_dict()}
@@ -170,12 +170,12 @@ class _Projects(msgspec.Struct):
     projects: list[_Project] = []
 
 
-def project_lookup(region: str) -> Ask:
+def project_lookup(region: str) -> Request:
     """Asks for the projects that bear the region's name (IAM API reference, KeystoneListProjects)."""
-    return Ask("iam", "/v3/projects", (("name", region),), permission="iam:projects:listProjects")
+    return Request("iam", "/v3/projects", (("name", region),), permission="iam:projects:listProjects")
 
 
-def read_project(answer: Answer, region: str) -> str:
+def read_project(answer: Response, region: str) -> str:
     """The id of the one project there is. Raises SourceDenied if there is none or more than one."""
     try:
         found = msgspec.json.decode(answer.body, type=_Projects).projects

@@ -16,14 +16,14 @@ from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.rules import Pack
 from exporter.mapping.runs.reducer import folder
 from exporter.model.errors import ConfigError, SourceError
-from exporter.model.events import Answer, Event, Page, Resource, Window
+from exporter.model.events import Event, EventPage, Resource, Response, Window
 from exporter.model.metrics import Metric, Series
 from exporter.model.protocols import Map
-from exporter.model.runs import View
+from exporter.model.runs import ResourceSnapshot
 from exporter.pipeline.counting import Context, History, tally
 from exporter.pipeline.run_tracker import Journal
 from exporter.sources import SOURCES
-from exporter.sources.scope import Scope
+from exporter.sources.scope import SourceScope
 
 Values = dict[str, float]
 _decode = msgspec.json.Decoder(Recorded).decode
@@ -67,7 +67,7 @@ class Side:
     def values(self) -> Values:
         """Every series with what it came to."""
         for journal in self._journals.values():
-            settled = journal.settle((resource, View(self._latest, 0)) for resource in journal.waiting())
+            settled = journal.settle((resource, ResourceSnapshot(self._latest, 0)) for resource in journal.waiting())
             changes = changes_from_signals(settled.signals, settled.ended, self._metrics, self._latest)
             add_changes(self._totals, changes)
         found = {self._written(series): value for series, value in self._totals.grown.items()}
@@ -141,12 +141,12 @@ def _recorded(place: Path) -> Iterator[Recorded]:
 
 def _events(recorded: Recorded) -> list[Event]:
     """The events of an answer taken by itself; none if it only made its source ask in another way."""
-    vendor = SOURCES[recorded.source].make(Scope())
+    vendor = SOURCES[recorded.source].make(SourceScope())
     reading = vendor.read(Resource(recorded.resource), Window(None, recorded.date or recorded.at))
     try:
         next(reading)
-        step = reading.send(Answer(200, recorded.body.encode(), recorded.date))
-        return step.events if isinstance(step, Page) else []
+        step = reading.send(Response(200, recorded.body.encode(), recorded.date))
+        return step.events if isinstance(step, EventPage) else []
     except (StopIteration, SourceError, LookupError, ValueError, TypeError, ArithmeticError, AttributeError):
         return []
     finally:

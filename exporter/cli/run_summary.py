@@ -7,7 +7,7 @@ from exporter.mapping.rules import Pack
 from exporter.mapping.runs.reducer import folder, noted
 from exporter.model.events import Event, Millis
 from exporter.model.metrics import Mapped
-from exporter.model.runs import OpenSpan, Runs, Span, View
+from exporter.model.runs import OpenSpan, ResourceSnapshot, Runs, Span
 
 
 class Part(NamedTuple):
@@ -33,7 +33,7 @@ def course(pack: Pack, events: Iterable[tuple[Event, Mapped]]) -> list[Part]:
 
 def _parts(pack: Pack, resource: str, told: list[tuple[Event, Mapped]]) -> list[Part]:
     notes = [noted(event, mapped) for event, mapped in told]
-    folded = folder(pack, "target")(resource, Runs({}, {}), notes, View(max(note.at for note in notes), 0))
+    folded = folder(pack, "target")(resource, Runs({}, {}), notes, ResourceSnapshot(max(note.at for note in notes), 0))
     found = [((span.attempt, span.role != "run", span.start), _over(span)) for span in folded.spans]
     for run in folded.runs.open.values():
         standing = run.span.name in pack.process.phases

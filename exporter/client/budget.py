@@ -11,13 +11,13 @@ RECOVERY = 300.0  # seconds until a halved rate is whole again
 GLANCE = 5.0  # seconds: who waits looks again this often, for the rate recovers meanwhile
 
 
-QUIET = 20.0  # seconds: a longer wish of the vendor is not waited out in line, but left to the schedule
+MAX_INLINE_WAIT = 20.0  # seconds: a longer wish of the vendor is not waited out in line, but left to the schedule
 
 
 ALMOST = 1e-9  # what rounding takes from a token
 
 
-class Bucket:
+class TokenBucket:
     """A token bucket for one account and API host (``exporter.ports.Budget``).
 
     Holds one second's worth, at least one. A refusal halves the rate at once; it is whole again after five minutes. Those who wait
@@ -38,7 +38,7 @@ class Bucket:
         """Waits until one request may be sent. Raises SourceBusy while the vendor wants none for long."""
         async with self._turn:
             while (wait := self._wait()) > 0:
-                if (closed := self._closed()) > QUIET:
+                if (closed := self._closed()) > MAX_INLINE_WAIT:
                     raise SourceBusy(f"asked for no requests in the next {closed:.0f} s; lower the budget", closed)
                 await self._clock.sleep(min(wait, GLANCE))
             self._tokens -= 1

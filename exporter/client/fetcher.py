@@ -13,12 +13,12 @@ import httpx
 import msgspec
 
 from exporter import __version__
-from exporter.client.status import foreign, judge, read_date
+from exporter.client.status import classify_response, describe_transport_error, read_date
 from exporter.client.transport import Sender
 from exporter.model.errors import KeysRefused, SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled
-from exporter.model.events import Answer, Ask, Millis
+from exporter.model.events import Millis, Request, Response
 from exporter.model.protocols import Budget, Clock, Tell
-from exporter.model.telemetry import Asked, BudgetLeft, Skewed, Throttled
+from exporter.model.telemetry import BudgetLeft, RequestDone, Skewed, Throttled
 
 TRIES = 3
 LONGEST_PAUSE = 20.0  # seconds; a longer wish of the vendor is left to the schedule
@@ -55,9 +55,9 @@ class Fetcher:
         self.project, self.skew = project, 0.0
         self._finding: asyncio.Task[str] | None = None
         self._refused: tuple[float, int, str] | None = None  # until when, or until what changes, nobody asks, and why
-        self.lookup: tuple[Ask, Callable[[Answer], str]] | None = None
+        self.lookup: tuple[Request, Callable[[Response], str]] | None = None
 
-    async def ask(self, ask: Ask) -> Answer:
+    async def ask(self, ask: Request) -> Response:
         """The vendor's good answer. Raises SourceError, naming the API and what is to be done.
 
         After refused credentials nobody of this target asks for a minute, unless they change: they all use the same.
@@ -97,7 +97,7 @@ class Fetcher:
         if not finding.cancelled() and finding.exception() is None:
             self.project = finding.result()
 
-    async def _once(self, ask: Ask, project: str | None) -> Answer:
+    async def _once(self, ask: Request, project: str | None) -> Response:
         budget = await self._budget(ask)
         began, code = self._clock.steady(), "error"
         try:
@@ -105,13 +105,13 @@ class Fetcher:
             code = str(response.status_code)
             try:
                 date = self._date(response, began)
-                answer = Answer(response.status_code, await self._body(response, ask), date, response.headers)
+                answer = Response(response.status_code, await self._body(response, ask), date, response.headers)
             finally:
                 await response.aclose()
         except httpx.HTTPError as error:
-            raise SourceDown(f"{self._place(ask)}: {foreign(error)}") from error
+            raise SourceDown(f"{self._place(ask)}: {describe_transport_error(error)}") from error
         finally:
-            self._tell(Asked(self._route.target, ask.api, code, self._clock.steady() - began))
+            self._tell(RequestDone(self._route.target, ask.api, code, self._clock.steady() - began))
             self._tell(BudgetLeft(self._route.target, ask.api, budget.remaining))
         refusal = self._refusal(answer, ask, response.request)
         if isinstance(refusal, SourceBusy):
@@ -129,7 +129,7 @@ class Fetcher:
                 await self._route.budgets[api].take()
                 return
 
-    async def _budget(self, ask: Ask) -> Budget:
+    async def _budget(self, ask: Request) -> Budget:
         budget = self._route.budgets[ask.api]
         try:
             await budget.take()
@@ -137,17 +137,17 @@ class Fetcher:
             raise SourceBusy(f"{self._place(ask)}: {error}", error.wait) from None
         return budget
 
-    def _refusal(self, answer: Answer, ask: Ask, sent: httpx.Request) -> SourceError | None:
+    def _refusal(self, answer: Response, ask: Request, sent: httpx.Request) -> SourceError | None:
         refused, secrets = self._route.refuses_keys(answer.status, answer.body), list[str]()
         if not 200 <= answer.status < 300:
             headers = sent.headers.items()
             secrets = [value for name, value in headers if name == "authorization" or name.endswith("-token")]
-        refusal = judge(answer, self._place(ask), ask.permission, refused, secrets)
+        refusal = classify_response(answer, self._place(ask), ask.permission, refused, secrets)
         until = self._clock.steady() + REFUSED_PAUSE
         self._refused = (until, self._route.stamp(), str(refusal)) if refused else None
         return refusal
 
-    def _request(self, ask: Ask, project: str | None) -> httpx.Request:
+    def _request(self, ask: Request, project: str | None) -> httpx.Request:
         path = quote(ask.path.replace("{project_id}", project or ""), safe="/~")
         query = "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in ask.query)
         url = self._route.endpoints[ask.api].rstrip("/") + path + (f"?{query}" if query else "")
@@ -161,7 +161,7 @@ class Fetcher:
         except httpx.InvalidURL as error:
             raise SourceGarbled(f"{self._place(ask)[:200]}: an id of the vendor makes no URL ({error})") from error
 
-    async def _body(self, response: httpx.Response, ask: Ask) -> bytes:
+    async def _body(self, response: httpx.Response, ask: Request) -> bytes:
         body, largest = bytearray(), self._route.largest
         async for part in response.aiter_bytes():
             body += part
@@ -180,5 +180,5 @@ class Fetcher:
             self._tell(Skewed(self._route.target, self.skew))
         return date
 
-    def _place(self, ask: Ask) -> str:
+    def _place(self, ask: Request) -> str:
         return f"{self._route.target}: {ask.api} {ask.method} {ask.path}"

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import re2
 
-from exporter.model.events import Answer, Ask, Millis
+from exporter.model.events import Millis, Request, Response
 from exporter.model.protocols import Tell
 from exporter.model.telemetry import Unrecorded
 
@@ -50,8 +50,8 @@ class _Heard(msgspec.Struct, frozen=True):
     at: Millis
     place: tuple[str, str]
     resource: str
-    ask: Ask
-    answer: Answer
+    ask: Request
+    answer: Response
 
     def line(self) -> bytes:
         """As it is kept."""
@@ -72,7 +72,7 @@ class Recorder:
         self._lost: Counter[str] = Counter()
         self._heard = asyncio.Event()
 
-    def hear(self, place: tuple[str, str], resource: str, ask: Ask, answer: Answer, now: Millis) -> None:
+    def hear(self, place: tuple[str, str], resource: str, ask: Request, answer: Response, now: Millis) -> None:
         """One answer to a read of a target's source."""
         if self._size + len(answer.body) > WAITING:
             self._lost["they come faster than they can be written"] += 1

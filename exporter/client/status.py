@@ -17,7 +17,7 @@ from exporter.model.errors import (
     SourceGarbled,
     SourceGone,
 )
-from exporter.model.events import Answer, Millis
+from exporter.model.events import Millis, Response
 
 THROTTLED = ("APIGW.0308", "APIG.0308", "ModelArts.2799", "ModelArts.6101", "Throttling")
 UNPUBLISHED = ("APIGW.0101", "APIG.0101")  # API Gateway, Error Codes: with a 404, yet no resource is missing
@@ -33,8 +33,8 @@ def read_date(text: str | None) -> Millis | None:
     return int(at.replace(tzinfo=at.tzinfo or UTC).timestamp()) * 1000
 
 
-def judge(
-    answer: Answer, place: str, permission: str = "", keys_refused: bool = False, secrets: Collection[str] = ()
+def classify_response(
+    answer: Response, place: str, permission: str = "", keys_refused: bool = False, secrets: Collection[str] = ()
 ) -> SourceError | None:
     """None for a good answer, else the error that says who acts. The status decides; codes only refine it.
 
@@ -45,7 +45,7 @@ def judge(
     code, message = read_error(answer.body, secrets)
     said = f"{answer.status}{f' {code}' if code else ''}{f': {message}' if message else ''}"
     if answer.status == 429 or code.startswith(THROTTLED):
-        wish = wished(answer, message)
+        wish = retry_after(answer, message)
         return SourceBusy(f"{place}: {said}", wish and min(wish, LONGEST_WISH))
     if answer.status == 401 or keys_refused:
         return KeysRefused(
@@ -89,7 +89,7 @@ def _line(text: str, most: int, secrets: Collection[str] = ()) -> str:
     return " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * most]).split())[:most]
 
 
-def wished(answer: Answer, message: str) -> float | None:
+def retry_after(answer: Response, message: str) -> float | None:
     """Seconds the vendor asks to wait: x-acs-retry-after (ms), Retry-After (s or a date), or Huawei's ``limit:60,time:1 minute``."""
     if (text := answer.headers.get("x-acs-retry-after", "").strip()).isdecimal():
         return float(text) / 1000
@@ -112,7 +112,7 @@ def limit_pause(message: str) -> float | None:
     return None if seconds is None or int(number) == 0 else int(words[0]) * seconds / int(number)
 
 
-def foreign(error: httpx.HTTPError) -> str:
+def describe_transport_error(error: httpx.HTTPError) -> str:
     """What went wrong on the way, and the cure, without the URL's query."""
     text = _line(str(error).split("?")[0], 200) or type(error).__name__
     if isinstance(error, httpx.TimeoutException):

@@ -17,9 +17,9 @@ import msgspec
 from exporter.exposition.families import Family
 from exporter.exposition.zero_hold import Growth, added
 from exporter.model.metrics import OTHER, Changes, Series
-from exporter.model.telemetry import Full
+from exporter.model.telemetry import SeriesLimitReached
 
-Cut = tuple[Sequence[Changes], Sequence[Full]]
+Cut = tuple[Sequence[Changes], Sequence[SeriesLimitReached]]
 
 
 class Limit:
@@ -45,7 +45,7 @@ class Limit:
             return batch, ()
         self._spare, beyond = 0, Counter[str]()
         batch = [self._cut(changes, beyond) for changes in batch]
-        return batch, [Full(name, self._most, times) for name, times in beyond.items()]
+        return batch, [SeriesLimitReached(name, self._most, times) for name, times in beyond.items()]
 
     def settle(self) -> None:
         """Nothing is on its way any more."""

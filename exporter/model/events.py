@@ -49,7 +49,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     fields: Mapping[str, str] = {}
 
 
-class Ask(msgspec.Struct, frozen=True):
+class Request(msgspec.Struct, frozen=True):
     """One request to a vendor, not yet signed. ``path`` and ``query`` are plain text; ``fetch`` encodes them.
 
     ``{project_id}`` in ``path`` stands for the target's project. ``api`` is the endpoint key of the configuration
@@ -65,7 +65,7 @@ class Ask(msgspec.Struct, frozen=True):
     permission: str = ""
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Response(msgspec.Struct, frozen=True):
     """A vendor's good answer (2xx). ``date`` is the vendor's clock, from the Date header."""
 
     status: int
@@ -74,7 +74,7 @@ class Answer(msgspec.Struct, frozen=True):
     headers: Mapping[str, str] = {}
 
 
-class Page(msgspec.Struct, frozen=True):
+class EventPage(msgspec.Struct, frozen=True):
     """Events of one answer, oldest first, each key once. ``resources`` are those that the rows themselves named.
 
     ``unreadable`` are the fingerprints of records that could not be read; ``truncated`` says that rows may be missing
@@ -88,7 +88,7 @@ class Page(msgspec.Struct, frozen=True):
     remarks: tuple[str, ...] = ()
 
 
-class Found(msgspec.Struct, frozen=True):
+class ResourcePage(msgspec.Struct, frozen=True):
     """Resources of one page of a listing; ``unreadable`` as in a page. ``partial``: older ones were left out on purpose."""
 
     resources: list[Resource]

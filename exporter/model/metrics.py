@@ -88,7 +88,7 @@ RUN = "run"
 OPEN_PHASES = "open"  # what ``fail`` may name: whatever phase is open
 
 
-class Mark(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class SpanEventSpec(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What an event is called on a span, and its attributes."""
 
     name: str
@@ -111,7 +111,7 @@ class Mapped(msgspec.Struct, frozen=True, gc=False):
     overflow: tuple[tuple[str, str], ...] = ()
     dropped: bool = False
     phases: tuple[Phase, ...] = ()
-    mark: Mark | None = None
+    mark: SpanEventSpec | None = None
 
 
 class Moment(msgspec.Struct, frozen=True, gc=False):

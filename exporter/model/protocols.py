@@ -5,31 +5,42 @@ from typing import Protocol
 
 import httpx
 
-from exporter.model.events import Answer, Ask, Event, Found, Millis, Page, Resource, Window
+from exporter.model.events import Event, EventPage, Millis, Request, Resource, ResourcePage, Response, Window
 from exporter.model.metrics import Changes, Mapped
-from exporter.model.runs import Folded, Kept, Level, Note, Parcel, Runs, Span, Stage, Told, View
+from exporter.model.runs import (
+    Folded,
+    OtlpRecord,
+    PlacedEvent,
+    QueuedRecord,
+    QueueLevel,
+    ResourceSnapshot,
+    RunNote,
+    Runs,
+    Span,
+    Stage,
+)
 from exporter.model.state import Commit, Restored, Watch
-from exporter.model.telemetry import Fact
+from exporter.model.telemetry import SelfEvent
 
-Tell = Callable[[Fact], None]
+Tell = Callable[[SelfEvent], None]
 Map = Callable[[Event], Mapped]
-Fold = Callable[[str, Runs, Sequence[Note], View], Folded]
+Fold = Callable[[str, Runs, Sequence[RunNote], ResourceSnapshot], Folded]
 """What notes, in any order, and a listing make of the runs of a resource (by its id). The runs given are used up."""
 
-Encode = Callable[[str, Sequence[Span], Sequence[Told]], Sequence[Parcel]]
+Encode = Callable[[str, Sequence[Span], Sequence[PlacedEvent]], Sequence[OtlpRecord]]
 """What is to be sent of the spans and events of a resource (by its id)."""
 
 Locate = Callable[[str, str, Millis, str], tuple[str, str]]
 """The trace and span ids, in hexadecimal, of a resource's run (its name and key) and of a role in it."""
 
-Reading = Generator[Ask | Page | Found, Answer | int | None, None]
+Reading = Generator[Request | EventPage | ResourcePage, Response | int | None, None]
 """A conversation with a vendor, stated without waiting.
 
-It yields an ``Ask`` and is sent the ``Answer``; it yields a ``Page`` and is sent how many of its events were new (an
-``int``); it yields ``Found`` and is sent ``None``. It ends when everything asked for has been seen.
+It yields an ``Request`` and is sent the ``Response``; it yields a ``EventPage`` and is sent how many of its events were new (an
+``int``); it yields ``ResourcePage`` and is sent ``None``. It ends when everything asked for has been seen.
 """
 
-Stages = Generator[Ask, Answer | int | None, tuple[tuple[Stage, ...], ...]]
+Stages = Generator[Request, Response | int | None, tuple[tuple[Stage, ...], ...]]
 """A conversation that ends with a vendor's own record of the runs of a resource: their stages, by attempt."""
 
 
@@ -54,15 +65,15 @@ class Source(Protocol):
 class Outbox(Protocol):
     """Keeps the parcels of commits until they are delivered, in their order. Every method raises StoreError."""
 
-    async def oldest(self, signal: str, rows: int, size: int) -> list[Kept]:
+    async def oldest(self, signal: str, rows: int, size: int) -> list[QueuedRecord]:
         """The parcels that have waited longest: at most ``rows``, and ``size`` bytes unless the first is larger."""
         ...
 
-    async def delivered(self, signal: str, kept: Sequence[Kept]) -> None:
+    async def delivered(self, signal: str, kept: Sequence[QueuedRecord]) -> None:
         """They are forgotten."""
         ...
 
-    async def refused(self, signal: str, kept: Kept, reason: str) -> None:
+    async def refused(self, signal: str, kept: QueuedRecord, reason: str) -> None:
         """It is set aside with the reason, and waits no more."""
         ...
 
@@ -73,7 +84,7 @@ class Outbox(Protocol):
         """
         ...
 
-    async def level(self, signal: str) -> Level:
+    async def level(self, signal: str) -> QueueLevel:
         """How much waits."""
         ...
 

@@ -26,7 +26,7 @@ class SpanEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     attributes: tuple[tuple[str, str], ...] = ()
 
 
-class Note(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class RunNote(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What one event says of the runs of its resource; it waits until the read that brought it is complete.
 
     ``rule`` took the event; events of the same time go in the order of the rules. ``news``: it happened after first contact.
@@ -98,7 +98,7 @@ class Stage(msgspec.Struct, frozen=True):
     end: Millis | None = None
 
 
-class View(msgspec.Struct, frozen=True):
+class ResourceSnapshot(msgspec.Struct, frozen=True):
     """When notes are folded, and what is known of their resource then.
 
     ``now`` and ``contact``, the first contact with the source, are by the vendor's clock; ``listed`` is what the listing
@@ -142,7 +142,7 @@ class Span(msgspec.Struct, frozen=True, gc=False):
     dropped: int = 0
 
 
-class Told(msgspec.Struct, frozen=True, gc=False):
+class PlacedEvent(msgspec.Struct, frozen=True, gc=False):
     """An event and the span it stands on: (run, attempt, role), or ``None`` where it belongs to no run.
 
     ``late``: that span was over, and perhaps sent, when the event came; so the event is not on it. ``news``: it happened
@@ -163,10 +163,10 @@ class Folded(msgspec.Struct, frozen=True):
     signals: tuple[Signal, ...] = ()
     ended: tuple[Series, ...] = ()
     spans: tuple[Span, ...] = ()
-    told: tuple[Told, ...] = ()
+    told: tuple[PlacedEvent, ...] = ()
 
 
-class Parcel(msgspec.Struct, frozen=True):
+class OtlpRecord(msgspec.Struct, frozen=True):
     """Something encoded that waits to be sent: ``number`` spans or log records in one body that can be joined with others."""
 
     signal: Literal["traces", "logs"]
@@ -174,7 +174,7 @@ class Parcel(msgspec.Struct, frozen=True):
     number: int = 1
 
 
-class Kept(NamedTuple):
+class QueuedRecord(NamedTuple):
     """A parcel that waits in the outbox, under its ``id``; later ones have larger ids."""
 
     id: int
@@ -182,7 +182,7 @@ class Kept(NamedTuple):
     number: int
 
 
-class Level(NamedTuple):
+class QueueLevel(NamedTuple):
     """How full the outbox is of one signal: spans or log records, their rows and bytes, and when the oldest was put
     there (Unix ms of this machine)."""
 

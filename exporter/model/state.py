@@ -7,7 +7,7 @@ import msgspec
 
 from exporter.model.events import Event, Millis, Resource
 from exporter.model.metrics import Changes, Series
-from exporter.model.runs import Parcel
+from exporter.model.runs import OtlpRecord
 
 
 class Watch(NamedTuple):
@@ -60,7 +60,7 @@ class Commit(msgspec.Struct, frozen=True):
     leaving: Collection[Series] = ()
     notes: Mapping[str, bytes] = {}
     runs: Mapping[str, bytes] = {}
-    parcels: Sequence[Parcel] = ()
+    parcels: Sequence[OtlpRecord] = ()
     forget: Millis | None = None
     forgotten: bool = False
     fresh: bool = False

@@ -13,11 +13,11 @@ from exporter.model.metrics import Mapped
 from exporter.model.runs import OpenSpan, Span
 
 
-class Fact(msgspec.Struct, frozen=True):
+class SelfEvent(msgspec.Struct, frozen=True):
     """Anything worth telling."""
 
 
-class Asked(Fact, frozen=True):
+class RequestDone(SelfEvent, frozen=True):
     """One request was answered, or failed (``code`` is then ``error``)."""
 
     target: str
@@ -26,7 +26,7 @@ class Asked(Fact, frozen=True):
     seconds: float
 
 
-class Throttled(Fact, frozen=True):
+class Throttled(SelfEvent, frozen=True):
     """A vendor refused a request for now."""
 
     target: str
@@ -34,7 +34,7 @@ class Throttled(Fact, frozen=True):
     wait: float | None
 
 
-class BudgetLeft(Fact, frozen=True):
+class BudgetLeft(SelfEvent, frozen=True):
     """How many requests could be sent at once to this API host."""
 
     target: str
@@ -42,7 +42,7 @@ class BudgetLeft(Fact, frozen=True):
     remaining: float
 
 
-class PollDone(Fact, frozen=True):
+class PollDone(SelfEvent, frozen=True):
     """A watch was read to its end. ``complete`` is the vendor time up to which its source is known completely."""
 
     target: str
@@ -56,7 +56,7 @@ class PollDone(Fact, frozen=True):
     complete: float | None
 
 
-class PollFailed(Fact, frozen=True):
+class PollFailed(SelfEvent, frozen=True):
     """A read or a discovery broke off; ``wait`` is the time until it is tried again."""
 
     target: str
@@ -68,7 +68,7 @@ class PollFailed(Fact, frozen=True):
     wait: float
 
 
-class Discovered(Fact, frozen=True):
+class Discovered(SelfEvent, frozen=True):
     """A listing was read to its end. ``watches`` counts the watches of the source by state."""
 
     target: str
@@ -78,7 +78,7 @@ class Discovered(Fact, frozen=True):
     watches: dict[str, int]
 
 
-class Contacted(Fact, frozen=True):
+class Contacted(SelfEvent, frozen=True):
     """First contact with a source: what happened before ``at`` (vendor time) is history."""
 
     target: str
@@ -86,7 +86,7 @@ class Contacted(Fact, frozen=True):
     at: float
 
 
-class Records(Fact, frozen=True):
+class ReadAnomalies(SelfEvent, frozen=True):
     """What a page held that needs telling: rows of history, late ones, unreadable ones, and whether rows may be missing."""
 
     target: str
@@ -98,7 +98,7 @@ class Records(Fact, frozen=True):
     truncated: bool = False
 
 
-class Overflowed(Fact, frozen=True):
+class Overflowed(SelfEvent, frozen=True):
     """A label value outside its domain became ``other``."""
 
     metric: str
@@ -106,7 +106,7 @@ class Overflowed(Fact, frozen=True):
     times: int
 
 
-class Full(Fact, frozen=True):
+class SeriesLimitReached(SelfEvent, frozen=True):
     """A metric has the most series it may have: new ones counted under ``other`` in the place of a resource, or were not made."""
 
     metric: str
@@ -114,7 +114,7 @@ class Full(Fact, frozen=True):
     times: int
 
 
-class Unmapped(Fact, frozen=True):
+class UnmappedTexts(SelfEvent, frozen=True):
     """A text that no rule took; ``severity`` and ``reason`` are the vendor's words, "" where it sent none."""
 
     target: str
@@ -126,7 +126,7 @@ class Unmapped(Fact, frozen=True):
     reason: str = ""
 
 
-class Seen(Fact, frozen=True):
+class EventsCommitted(SelfEvent, frozen=True):
     """Events that were committed, with what the mapping made of each and how many of its occurrences were news."""
 
     target: str
@@ -135,7 +135,7 @@ class Seen(Fact, frozen=True):
     rows: Sequence[tuple[Event, Mapped, int]]
 
 
-class RunsMoved(Fact, frozen=True):
+class RunsUpdated(SelfEvent, frozen=True):
     """The runs of a resource after a read: the spans that are over now, and those still open (runs before their phases).
 
     ``late`` events came when the span they belong on was over."""
@@ -149,7 +149,7 @@ class RunsMoved(Fact, frozen=True):
     late: int = 0
 
 
-class Outgoing(Fact, frozen=True):
+class OtlpDelivered(SelfEvent, frozen=True):
     """Spans or log records left the outbox: delivered, refused for good, or given up."""
 
     signal: str
@@ -158,7 +158,7 @@ class Outgoing(Fact, frozen=True):
     dropped: int = 0
 
 
-class OutboxLevel(Fact, frozen=True):
+class OutboxLevel(SelfEvent, frozen=True):
     """How many spans or log records wait in the outbox, and since when the oldest does."""
 
     signal: str
@@ -166,28 +166,28 @@ class OutboxLevel(Fact, frozen=True):
     oldest: float | None
 
 
-class Unrecorded(Fact, frozen=True):
+class Unrecorded(SelfEvent, frozen=True):
     """Answers that should have been recorded and were not, and why."""
 
     why: str
     times: int
 
 
-class Skewed(Fact, frozen=True):
+class Skewed(SelfEvent, frozen=True):
     """The vendor's clock minus ours."""
 
     target: str
     seconds: float
 
 
-class KeysExpire(Fact, frozen=True):
+class KeysExpire(SelfEvent, frozen=True):
     """When the credentials in use end; ``None`` if they do not."""
 
     target: str
     at: float | None
 
 
-class Loaded(Fact, frozen=True):
+class Loaded(SelfEvent, frozen=True):
     """Configuration and mappings were loaded (again), or could not be: ``problems`` are whole lines.
 
     ``hashes`` maps a source to the hash of its mapping."""
@@ -197,7 +197,7 @@ class Loaded(Fact, frozen=True):
     problems: tuple[str, ...] = ()
 
 
-class Noted(Fact, frozen=True):
+class LogMessage(SelfEvent, frozen=True):
     """A sentence for the log, once: start, stop, a corrected assumption."""
 
     text: str

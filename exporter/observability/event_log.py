@@ -7,7 +7,7 @@ from typing import TextIO
 from exporter.model.events import Event
 from exporter.model.metrics import Mapped
 from exporter.model.protocols import Tell
-from exporter.model.telemetry import Fact, Noted, Seen
+from exporter.model.telemetry import EventsCommitted, LogMessage, SelfEvent
 
 
 class EventLines:
@@ -17,9 +17,9 @@ class EventLines:
         self._stream: TextIO | None = stream
         self._tell = tell
 
-    def tell(self, fact: Fact) -> None:
+    def tell(self, fact: SelfEvent) -> None:
         """Hears of events; history is none."""
-        if self._stream is None or not isinstance(fact, Seen):
+        if self._stream is None or not isinstance(fact, EventsCommitted):
             return
         lines = [_line(fact, event, mapped, news) for event, mapped, news in fact.rows if news]
         try:
@@ -29,10 +29,10 @@ class EventLines:
             self._stream = None
             why = getattr(error, "strerror", None) or error
             text = f"log.events: standard output cannot be written ({why}); events are counted but no longer listed"
-            self._tell(Noted(f"{text}; see to whoever reads it, and restart the exporter", warning=True))
+            self._tell(LogMessage(f"{text}; see to whoever reads it, and restart the exporter", warning=True))
 
 
-def _line(fact: Seen, event: Event, mapped: Mapped, news: int) -> str:
+def _line(fact: EventsCommitted, event: Event, mapped: Mapped, news: int) -> str:
     fields = {
         "time": _stamp(event.at / 1000) if event.at is not None else None,
         "seen": _stamp(fact.at),

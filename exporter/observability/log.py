@@ -32,22 +32,22 @@ class Log:
         self._full: set[str] = set()  # metrics of which that was said
         self._warned: set[tuple[str, str]] = set()
         self._troubled: OrderedDict[tuple[Watch, str], bool] = OrderedDict()  # whether it came up in this read
-        self._listeners: dict[type[telemetry.Fact], Callable[[Any], None]] = {
+        self._listeners: dict[type[telemetry.SelfEvent], Callable[[Any], None]] = {
             telemetry.PollDone: self._poll_done,
             telemetry.PollFailed: self._poll_failed,
             telemetry.Throttled: self._throttled,
             telemetry.Discovered: self._discovered,
             telemetry.Contacted: self._contacted,
-            telemetry.Records: self._records,
-            telemetry.Unmapped: self._unmapped,
+            telemetry.ReadAnomalies: self._records,
+            telemetry.UnmappedTexts: self._unmapped,
             telemetry.Overflowed: self._overflowed,
-            telemetry.Full: self._is_full,
+            telemetry.SeriesLimitReached: self._is_full,
             telemetry.Unrecorded: self._unrecorded,
             telemetry.Loaded: self._loaded,
-            telemetry.Noted: self._noted,
+            telemetry.LogMessage: self._noted,
         }
 
-    def tell(self, fact: telemetry.Fact) -> None:
+    def tell(self, fact: telemetry.SelfEvent) -> None:
         """Hears a fact; those that are numbers only are let pass."""
         listen = self._listeners.get(type(fact))
         if listen is not None:
@@ -96,7 +96,7 @@ class Log:
         since = datetime.fromtimestamp(fact.at, UTC).isoformat(timespec="seconds")
         self._say(logging.INFO, "first contact; what happened before is history and not counted", fact, since=since)
 
-    def _records(self, fact: telemetry.Records) -> None:
+    def _records(self, fact: telemetry.ReadAnomalies) -> None:
         for trouble, words in TROUBLES.items():
             if getattr(fact, trouble):
                 self._say_trouble(fact, trouble, words)
@@ -104,7 +104,7 @@ class Log:
             text = "late events were counted; a longer overlap would read them in time"
             self._say(logging.DEBUG, text, fact, late=fact.late)
 
-    def _say_trouble(self, fact: telemetry.Records, trouble: str, words: str) -> None:
+    def _say_trouble(self, fact: telemetry.ReadAnomalies, trouble: str, words: str) -> None:
         """A record that is read again with every poll is told once, until a read goes by without it."""
         key = ((fact.target, fact.source, fact.resource), trouble)
         if self._troubled.pop(key, None) is None:
@@ -118,14 +118,14 @@ class Log:
             if self._troubled.pop(key, False):
                 self._troubled[key] = False
 
-    def _unmapped(self, fact: telemetry.Unmapped) -> None:
+    def _unmapped(self, fact: telemetry.UnmappedTexts) -> None:
         self._say(logging.DEBUG, "no rule took this text", fact, cause=fact.cause, message=fact.text, times=fact.times)
 
     def _overflowed(self, fact: telemetry.Overflowed) -> None:
         text = "a label value outside its domain became other; add it to the vocabulary of the mapping"
         self._say(logging.DEBUG, text, fact, metric=fact.metric, label=fact.label, times=fact.times)
 
-    def _is_full(self, fact: telemetry.Full) -> None:
+    def _is_full(self, fact: telemetry.SeriesLimitReached) -> None:
         text = (
             f"{fact.metric} is full (max_series is {fact.most}): events of further resources count as other in it, "
             "gauges and states of them are not shown; raise max_series, shorten series_ttl, or leave out resources by exclude"
@@ -143,10 +143,10 @@ class Log:
         if not fact.problems:
             self._say(logging.INFO, "configuration and mappings loaded", fact, mappings=len(fact.hashes))
 
-    def _noted(self, fact: telemetry.Noted) -> None:
+    def _noted(self, fact: telemetry.LogMessage) -> None:
         self._say(logging.WARNING if fact.warning else logging.INFO, fact.text, fact)
 
-    def _say(self, level: int, text: str, fact: telemetry.Fact, **more: object) -> None:
+    def _say(self, level: int, text: str, fact: telemetry.SelfEvent, **more: object) -> None:
         where = {name: getattr(fact, name) for name in ("target", "source", "resource") if getattr(fact, name, "")}
         fields = {**where, **{name: value for name, value in more.items() if value is not None}}
         self._logger.log(level, "%s", text, extra={"fields": fields})

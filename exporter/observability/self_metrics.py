@@ -115,30 +115,32 @@ class SelfMetrics:
         self._show_sources(list(sources))
         self._show_apis(list(apis))
         self._show_rest(catalogue)
-        self._listeners: dict[type[telemetry.Fact], Callable[[Any], None]] = {
-            telemetry.Asked: self._asked,
+        self._listeners: dict[type[telemetry.SelfEvent], Callable[[Any], None]] = {
+            telemetry.RequestDone: self._asked,
             telemetry.Throttled: lambda fact: self._count("api_throttled_total", fact.target, fact.api),
             telemetry.BudgetLeft: lambda fact: self._set("api_budget_remaining", fact.remaining, fact.target, fact.api),
             telemetry.PollDone: self._poll_done,
             telemetry.PollFailed: self._poll_failed,
             telemetry.Discovered: self._discovered,
-            telemetry.Records: self._records,
+            telemetry.ReadAnomalies: self._records,
             telemetry.Overflowed: lambda fact: self._count(
                 "label_overflow_total", fact.metric, fact.label, by=fact.times
             ),
-            telemetry.Full: lambda fact: self._count("label_overflow_total", fact.metric, "resource", by=fact.times),
+            telemetry.SeriesLimitReached: lambda fact: self._count(
+                "label_overflow_total", fact.metric, "resource", by=fact.times
+            ),
             telemetry.Unrecorded: lambda fact: self._count("unrecorded_answers_total", by=fact.times),
             telemetry.Skewed: lambda fact: self._set("clock_skew_seconds", fact.seconds, fact.target),
             telemetry.KeysExpire: self._keys_expire,
             telemetry.Loaded: self._loaded,
-            telemetry.Outgoing: lambda fact: self.delivered(fact.signal, fact.sent, fact.rejected, fact.dropped),
+            telemetry.OtlpDelivered: lambda fact: self.delivered(fact.signal, fact.sent, fact.rejected, fact.dropped),
             telemetry.OutboxLevel: lambda fact: self.waiting(fact.signal, fact.pending, fact.oldest),
-            telemetry.RunsMoved: lambda fact: self._count(
+            telemetry.RunsUpdated: lambda fact: self._count(
                 "trace_late_events_total", fact.target, fact.source, by=fact.late
             ),
         }
 
-    def tell(self, fact: telemetry.Fact) -> None:
+    def tell(self, fact: telemetry.SelfEvent) -> None:
         """Hears a fact; those that no metric speaks of are let pass."""
         listen = self._listeners.get(type(fact))
         if listen is not None:
@@ -161,7 +163,7 @@ class SelfMetrics:
             self._set("series", count, name)
         return plain(self._families.values(), form) + _written(self._process, form)
 
-    def _asked(self, fact: telemetry.Asked) -> None:
+    def _asked(self, fact: telemetry.RequestDone) -> None:
         known = fact.code in CODES or (len(fact.code) == len("200") and fact.code.isdecimal())
         self._count("api_requests_total", fact.target, fact.api, fact.code if known else "other")
         self._observe("api_request_duration_seconds", fact.seconds, fact.target, fact.api)
@@ -187,7 +189,7 @@ class SelfMetrics:
         for state in {*STATES, *fact.watches}:
             self._set("watches", fact.watches.get(state, 0), fact.target, fact.source, state)
 
-    def _records(self, fact: telemetry.Records) -> None:
+    def _records(self, fact: telemetry.ReadAnomalies) -> None:
         labels = (fact.target, fact.source)
         self._count("events_history_total", *labels, by=fact.history)
         self._count("late_events_total", *labels, by=fact.late)

@@ -12,8 +12,8 @@ import httpx
 
 from exporter.model.errors import ConfigError
 from exporter.model.protocols import Clock, Outbox, Tell
-from exporter.model.runs import Kept
-from exporter.model.telemetry import Noted, OutboxLevel, Outgoing
+from exporter.model.runs import QueuedRecord
+from exporter.model.telemetry import LogMessage, OtlpDelivered, OutboxLevel
 from exporter.otlp.response import KEPT, Receipt, broken, judge
 
 ROWS, SIZE = 1_000, 1 << 20  # a request: spans or records, bytes before packing; receivers take 4 MiB and more
@@ -71,7 +71,7 @@ class Courier:
             return PULSE
         return self._success() if receipt.kind == "taken" else self._failure(receipt)
 
-    async def _deliver(self, batch: Sequence[Kept]) -> Receipt:
+    async def _deliver(self, batch: Sequence[QueuedRecord]) -> Receipt:
         """Sends a batch; what is refused goes in halves, in its order, until the bad ones are found."""
         parts = [batch]
         while parts:
@@ -115,18 +115,18 @@ class Courier:
         self._refusals, self._took_something = 0, True
         return True
 
-    async def _taken(self, part: Sequence[Kept], receipt: Receipt) -> None:
+    async def _taken(self, part: Sequence[QueuedRecord], receipt: Receipt) -> None:
         await self._outbox.delivered(self.signal, part)
         number = sum(one.number for one in part)
         rejected = min(receipt.rejected, number)
         self._refusals, self._took_something = 0, True
-        self._tell(Outgoing(self.signal, sent=number - rejected, rejected=rejected))
+        self._tell(OtlpDelivered(self.signal, sent=number - rejected, rejected=rejected))
         if rejected or receipt.words:
             self._lament(f"took {number - rejected} of {number} {self.signal}", receipt.words)
 
-    async def _set_aside(self, kept: Kept, reason: str) -> None:
+    async def _set_aside(self, kept: QueuedRecord, reason: str) -> None:
         await self._outbox.refused(self.signal, kept, reason)
-        self._tell(Outgoing(self.signal, rejected=kept.number))
+        self._tell(OtlpDelivered(self.signal, rejected=kept.number))
         self._lament(f"refuses some {self.signal} for good, they are set aside", reason)
 
     async def _tidy(self) -> None:
@@ -136,13 +136,13 @@ class Courier:
         before = int((self._clock.now() - self._max_age) * 1000)
         dropped = await self._outbox.trim(self.signal, before, MOST_ROWS, MOST_SIZE)
         if dropped:
-            self._tell(Outgoing(self.signal, dropped=dropped))
+            self._tell(OtlpDelivered(self.signal, dropped=dropped))
             words = f"otlp: {dropped} {self.signal} could not be delivered in time and were dropped"
-            self._tell(Noted(f"{words}; raise otlp.max_age, or see to the receiver sooner", warning=True))
+            self._tell(LogMessage(f"{words}; raise otlp.max_age, or see to the receiver sooner", warning=True))
 
     def _success(self) -> float:
         if self._said:
-            self._tell(Noted(f"otlp: {self._url}: {self.signal} get through again"))
+            self._tell(LogMessage(f"otlp: {self._url}: {self.signal} get through again"))
         self._failures, self._said = 0, ""
         return 0.0
 
@@ -150,7 +150,7 @@ class Courier:
         """Told once, until it changes or ends."""
         if receipt.words != self._said:
             self._said = receipt.words
-            self._tell(Noted(receipt.words, warning=True))
+            self._tell(LogMessage(receipt.words, warning=True))
         longest = min(FIRST_WAIT * 2**self._failures, LONGEST_WAIT)
         self._failures = min(self._failures + 1, 10)
         own = random.uniform(longest / 2, longest)  # noqa: S311  no secret
@@ -161,4 +161,4 @@ class Courier:
         if words != self._lamented:
             self._lamented = words
             said = f" ({words})" if words else ""
-            self._tell(Noted(f"otlp: {self._url}: {what}{said}; see outbox_rejected_total", warning=True))
+            self._tell(LogMessage(f"otlp: {self._url}: {what}{said}; see outbox_rejected_total", warning=True))

@@ -10,7 +10,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs, SeverityNumber
 
 from exporter.model.protocols import Encode
-from exporter.model.runs import Parcel, Span, Told
+from exporter.model.runs import OtlpRecord, PlacedEvent, Span
 from exporter.otlp.resource import SCHEMA, Origin, describe, event_attributes, scope
 from exporter.otlp.spans import NANOS, Traces, identify
 
@@ -30,7 +30,7 @@ class LogRecords:
         self._frame = ResourceLogs(resource=origin.resource(), schema_url=SCHEMA)
         self._scope = ScopeLogs(scope=scope(), schema_url=SCHEMA)
 
-    def parcel(self, resource: str, told: Told) -> Parcel:
+    def parcel(self, resource: str, told: PlacedEvent) -> OtlpRecord:
         """One event as a whole request; such requests can be joined into one."""
         request = ExportLogsServiceRequest()
         frame = request.resource_logs.add()
@@ -38,9 +38,9 @@ class LogRecords:
         within = frame.scope_logs.add()
         within.CopyFrom(self._scope)
         within.log_records.append(self.message(resource, told))
-        return Parcel("logs", request.SerializeToString(deterministic=True))
+        return OtlpRecord("logs", request.SerializeToString(deterministic=True))
 
-    def message(self, resource: str, told: Told) -> LogRecord:
+    def message(self, resource: str, told: PlacedEvent) -> LogRecord:
         """The log record alone."""
         event, own = told.event, [("platform.late", True)] if told.late else []
         place = [
@@ -76,7 +76,7 @@ def encoder(origin: Origin, *, traces: bool, logs: bool) -> Encode | None:
         return None
     spans_of, records_of = Traces(origin), LogRecords(origin)
 
-    def encode(resource: str, spans: Sequence[Span], told: Sequence[Told]) -> list[Parcel]:
+    def encode(resource: str, spans: Sequence[Span], told: Sequence[PlacedEvent]) -> list[OtlpRecord]:
         parcels = [spans_of.parcel(span) for span in spans] if traces else []
         if logs:
             parcels += [records_of.parcel(resource, one) for one in told if one.news]

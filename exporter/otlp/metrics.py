@@ -18,7 +18,7 @@ from exporter.model.errors import ConfigError
 from exporter.model.events import Millis
 from exporter.model.metrics import Metric as Declared
 from exporter.model.protocols import Clock, Tell
-from exporter.model.telemetry import Contacted, Fact, Noted, Outgoing
+from exporter.model.telemetry import Contacted, LogMessage, OtlpDelivered, SelfEvent
 from exporter.otlp.resource import NAME, SCHEMA, describe, scope
 from exporter.otlp.response import Receipt, broken, judge
 from exporter.otlp.spans import NANOS
@@ -129,7 +129,7 @@ class Pusher:
         self._interval, self._clock, self._tell = interval, clock, tell
         self._said = ""
 
-    def hear(self, fact: Fact) -> None:
+    def hear(self, fact: SelfEvent) -> None:
         """A first contact: from then on series count."""
         if isinstance(fact, Contacted):  # to the millisecond, as it is on record: another begin would be a reset
             self._contacts[fact.target, fact.source] = round(fact.at * 1000)
@@ -158,7 +158,7 @@ class Pusher:
         if said != self._said:
             self._said = said
             words = said or f"otlp: {self._url}: metrics get through again"
-            self._tell(Noted(words, warning=bool(said)))
+            self._tell(LogMessage(words, warning=bool(said)))
 
     async def _send(self, body: bytes) -> Receipt:
         try:
@@ -172,8 +172,8 @@ class Pusher:
         if receipt.kind == "bad":
             return receipt._replace(words=f"otlp: {self._url}: refuses metrics ({receipt.words}); check otlp.endpoint")
         if receipt.rejected:
-            self._tell(Outgoing("metrics", rejected=receipt.rejected))
+            self._tell(OtlpDelivered("metrics", rejected=receipt.rejected))
             words = f"otlp: {self._url}: did not take {receipt.rejected} of up to {MOST} metrics ({receipt.words})"
             return receipt._replace(words=words)
-        self._tell(Outgoing("metrics", sent=1))
+        self._tell(OtlpDelivered("metrics", sent=1))
         return receipt._replace(words="")

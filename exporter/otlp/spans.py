@@ -12,7 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as Message
 
 from exporter.model.events import Millis
 from exporter.model.metrics import RUN
-from exporter.model.runs import Parcel, Span, SpanEvent
+from exporter.model.runs import OtlpRecord, Span, SpanEvent
 from exporter.otlp.resource import SCHEMA, Identity, Origin, describe, event_attributes, scope
 
 NANOS = 1_000_000  # in a millisecond
@@ -30,7 +30,7 @@ class Traces:
         self._frame = empty
         self._scope = ScopeSpans(scope=scope(), schema_url=SCHEMA)
 
-    def parcel(self, span: Span) -> Parcel:
+    def parcel(self, span: Span) -> OtlpRecord:
         """One span as a whole request; such requests can be joined into one."""
         request = ExportTraceServiceRequest()
         frame = request.resource_spans.add()
@@ -38,7 +38,7 @@ class Traces:
         within = frame.scope_spans.add()
         within.CopyFrom(self._scope)
         within.spans.append(self.message(span))
-        return Parcel("traces", request.SerializeToString(deterministic=True))
+        return OtlpRecord("traces", request.SerializeToString(deterministic=True))
 
     def message(self, span: Span) -> Message:
         """The span alone."""

@@ -11,12 +11,20 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.common.changes import changes_from_signals
-from exporter.model.events import Answer, Ask, Event, Found, Millis, Page, Resource
+from exporter.model.events import Event, EventPage, Millis, Request, Resource, ResourcePage, Response
 from exporter.model.metrics import Metric
 from exporter.model.protocols import Fold, Map, Store
-from exporter.model.runs import View
+from exporter.model.runs import ResourceSnapshot
 from exporter.model.state import Commit, Progress, Watch
-from exporter.model.telemetry import Contacted, Noted, Overflowed, PollDone, Records, Seen, Unmapped
+from exporter.model.telemetry import (
+    Contacted,
+    EventsCommitted,
+    LogMessage,
+    Overflowed,
+    PollDone,
+    ReadAnomalies,
+    UnmappedTexts,
+)
 from exporter.pipeline.committer import Ticket
 from exporter.pipeline.context import Desk
 from exporter.pipeline.counting import Context, History, Tallied, tally
@@ -99,7 +107,7 @@ class Collector:
         read = _Read(known, self._roster.reached(resource))
         full, window = self._reach.window(read.progress, asked)
 
-        async def ask(request: Ask) -> Answer:
+        async def ask(request: Request) -> Response:
             await self._keep(read)
             answer = await self._desk.ask(request)
             read.date = read.date or answer.date or self._desk.now()
@@ -107,8 +115,8 @@ class Collector:
                 self._desk.record(resource, request, answer)
             return answer
 
-        async def take(step: Page | Found) -> int | None:
-            return await self._take(step, read) if isinstance(step, Page) else None
+        async def take(step: EventPage | ResourcePage) -> int | None:
+            return await self._take(step, read) if isinstance(step, EventPage) else None
 
         try:
             await converse(self._desk.vendor.read(known, window), ask, take)
@@ -141,7 +149,7 @@ class Collector:
             self._journal.forget(resource)
             self._attempts.forget(resource)
 
-    async def _take(self, page: Page, read: _Read) -> int:
+    async def _take(self, page: EventPage, read: _Read) -> int:
         """One page: what grew and what it means."""
         self._contact(read)
         new = 0
@@ -158,10 +166,10 @@ class Collector:
         if unreadable or page.truncated:
             self._records(read.resource.id, unreadable=unreadable, truncated=page.truncated)
         for remark in page.remarks:
-            self._desk.tell(Noted(f"{self._desk.target}: {self._desk.source}: {remark}", warning=True))
+            self._desk.tell(LogMessage(f"{self._desk.target}: {self._desk.source}: {remark}", warning=True))
         return new
 
-    def _wanted(self, page: Page) -> list[Event]:
+    def _wanted(self, page: EventPage) -> list[Event]:
         """A project-wide API also tells of resources that the configuration leaves out."""
         unwanted = {resource.id for resource in page.resources if not self._roster.wanted(resource)}
         return [event for event in page.events if event.resource not in unwanted] if unwanted else page.events
@@ -188,7 +196,9 @@ class Collector:
         if counted is not None:
             await self._desk.ledger.kept(counted.ticket)
             self._tell(counted.told, read.resource.id)
-            self._desk.tell(Seen(self._desk.target, self._desk.source, self._desk.clock.now(), counted.told.rows))
+            self._desk.tell(
+                EventsCommitted(self._desk.target, self._desk.source, self._desk.clock.now(), counted.told.rows)
+            )
 
     async def _name(self, fresh: Iterable[Event], named: Mapping[str, Resource]) -> None:
         """Records the resources that only events name, before the events count: once they do, nobody tells of it again."""
@@ -263,11 +273,11 @@ class Collector:
         for fact in settled.moved:
             self._desk.tell(fact)
 
-    def _view(self, id_: str, *, gone: bool) -> View:
+    def _view(self, id_: str, *, gone: bool) -> ResourceSnapshot:
         listed = self._roster.resources.get(id_) if self._desk.per_resource else None
         contact = 0 if self._habits.history_counts else self._roster.contact or 0
         attempts = self._attempts.take(id_)
-        return View(self._desk.now(), contact, listed, self._roster.seen.get(id_, 0), gone, attempts)
+        return ResourceSnapshot(self._desk.now(), contact, listed, self._roster.seen.get(id_, 0), gone, attempts)
 
     async def _commit(self, commit: Commit) -> None:
         await self._desk.ledger.commit(self._marked(commit))
@@ -286,13 +296,13 @@ class Collector:
             self._desk.tell(Overflowed(metric, label, times))
         for unread, times in told.unmapped.items():
             place = (self._desk.target, self._desk.source)
-            self._desk.tell(Unmapped(*place, unread.cause, unread.text, times, unread.severity, unread.reason))
+            self._desk.tell(UnmappedTexts(*place, unread.cause, unread.text, times, unread.severity, unread.reason))
 
     def _records(
         self, resource: str, history: int = 0, late: int = 0, unreadable: int = 0, truncated: bool = False
     ) -> None:
         place = (self._desk.target, self._desk.source, resource)
-        self._desk.tell(Records(*place, history, late, unreadable, truncated))
+        self._desk.tell(ReadAnomalies(*place, history, late, unreadable, truncated))
 
 
 def _once(fresh: Sequence[Event]) -> bool:

@@ -15,7 +15,7 @@ from exporter.model.errors import StoreError
 from exporter.model.metrics import Changes, Series
 from exporter.model.protocols import Output, Store, Tell
 from exporter.model.state import RECORD, Commit
-from exporter.model.telemetry import Full
+from exporter.model.telemetry import SeriesLimitReached
 
 Place = tuple[str, str, str]
 Ticket = asyncio.Future[StoreError | None]
@@ -25,7 +25,7 @@ LARGEST = 64  # askers served by one transaction: a scrape never waits for more
 class Display(Protocol):
     """What is shown, and who decides what may be."""
 
-    def cut(self, batch: Sequence[Changes]) -> tuple[Sequence[Changes], Sequence[Full]]:
+    def cut(self, batch: Sequence[Changes]) -> tuple[Sequence[Changes], Sequence[SeriesLimitReached]]:
         """What a batch may change so that no metric has too many series, and the metrics that are full."""
         ...
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from exporter.model.events import Answer, Ask, Millis, Resource
+from exporter.model.events import Millis, Request, Resource, Response
 from exporter.model.protocols import Clock, Source, Stages, Tell
 from exporter.pipeline.committer import Ledger
 
@@ -18,11 +18,11 @@ class Desk(msgspec.Struct, frozen=True):
     target: str
     source: str
     vendor: Source
-    ask: Callable[[Ask], Awaitable[Answer]]
+    ask: Callable[[Request], Awaitable[Response]]
     now: Callable[[], Millis]
     clock: Clock
     tell: Tell
     ledger: Ledger
     per_resource: bool = True
     stages: Callable[[Resource], Stages] | None = None
-    record: Callable[[str, Ask, Answer], None] | None = None
+    record: Callable[[str, Request, Response], None] | None = None

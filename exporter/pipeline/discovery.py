@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from exporter.model.events import Answer, Ask, Found, Millis, Page, Resource
+from exporter.model.events import EventPage, Millis, Request, Resource, ResourcePage, Response
 from exporter.model.metrics import Changes, Moment, Series
 from exporter.model.state import Commit, Watch
-from exporter.model.telemetry import Discovered, Records
+from exporter.model.telemetry import Discovered, ReadAnomalies
 from exporter.pipeline.context import Desk
 from exporter.pipeline.driver import converse
 from exporter.pipeline.inventory import Roster
@@ -62,19 +62,19 @@ class Listing:
         steady = self._desk.clock.steady()
         until = self._roster.heard if steady < self._whole_until and not self._roster.by_status else None
 
-        async def ask(request: Ask) -> Answer:
+        async def ask(request: Request) -> Response:
             nonlocal date
             answer = await self._desk.ask(request)
             date = date or answer.date
             return answer
 
-        async def take(step: Page | Found) -> None:
+        async def take(step: EventPage | ResourcePage) -> None:
             nonlocal whole
-            if isinstance(step, Found):
+            if isinstance(step, ResourcePage):
                 found.extend(step.resources)
                 whole = whole and not step.partial
                 if new := self._roster.first_met(None, step.unreadable):
-                    self._desk.tell(Records(self._desk.target, self._desk.source, "", unreadable=new))
+                    self._desk.tell(ReadAnomalies(self._desk.target, self._desk.source, "", unreadable=new))
 
         await converse(self._desk.vendor.discover(self._roster.living(), asked, until), ask, take)
         changed = self._roster.merge(found, self._desk.now(), whole)

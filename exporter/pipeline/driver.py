@@ -3,35 +3,35 @@
 from collections.abc import Awaitable, Callable
 
 from exporter.model.errors import SourceGarbled
-from exporter.model.events import Answer, Ask, Found, Page
+from exporter.model.events import EventPage, Request, ResourcePage, Response
 from exporter.model.protocols import Reading, Stages
 from exporter.model.runs import Stage
 
 
 async def converse(
     reading: Reading,
-    ask: Callable[[Ask], Awaitable[Answer]],
-    take: Callable[[Page | Found], Awaitable[int | None]],
+    ask: Callable[[Request], Awaitable[Response]],
+    take: Callable[[EventPage | ResourcePage], Awaitable[int | None]],
 ) -> None:
     """Runs a reading to its end. Raises what ``ask``, ``take`` and the source raise."""
-    reply: Answer | int | None = None
+    reply: Response | int | None = None
     try:
         while True:
             step = _next(reading, reply)
-            reply = await ask(step) if isinstance(step, Ask) else await take(step)
+            reply = await ask(step) if isinstance(step, Request) else await take(step)
     except StopIteration:
         return
     finally:
         reading.close()
 
 
-async def learn(reading: Stages, ask: Callable[[Ask], Awaitable[Answer]]) -> tuple[tuple[Stage, ...], ...]:
+async def learn(reading: Stages, ask: Callable[[Request], Awaitable[Response]]) -> tuple[tuple[Stage, ...], ...]:
     """What a conversation that only asks ends with. Raises what ``ask`` and the source raise."""
-    reply: Answer | None = None
+    reply: Response | None = None
     try:
         while True:
             step = _next(reading, reply)
-            assert isinstance(step, Ask), "a record of stages is only asked for"
+            assert isinstance(step, Request), "a record of stages is only asked for"
             reply = await ask(step)
     except StopIteration as end:
         learned: tuple[tuple[Stage, ...], ...] = end.value
@@ -40,7 +40,7 @@ async def learn(reading: Stages, ask: Callable[[Ask], Awaitable[Answer]]) -> tup
         reading.close()
 
 
-def _next(reading: Reading | Stages, reply: Answer | int | None) -> Ask | Page | Found:
+def _next(reading: Reading | Stages, reply: Response | int | None) -> Request | EventPage | ResourcePage:
     """An answer that its reader stumbles over is the vendor's, and must not stop the sources of others."""
     try:
         return reading.send(reply)

@@ -13,9 +13,9 @@ from exporter.model.errors import SourceError
 from exporter.model.events import Millis, Resource
 from exporter.model.metrics import Exemplar, Observe, Series, Signal
 from exporter.model.protocols import Encode, Fold, Locate
-from exporter.model.runs import Folded, Note, OpenSpan, Parcel, Runs, SpanEvent, Stage, View
+from exporter.model.runs import Folded, OpenSpan, OtlpRecord, ResourceSnapshot, RunNote, Runs, SpanEvent, Stage
 from exporter.model.state import Watch
-from exporter.model.telemetry import Noted, RunsMoved
+from exporter.model.telemetry import LogMessage, RunsUpdated
 from exporter.pipeline.context import Desk
 from exporter.pipeline.driver import learn
 
@@ -60,7 +60,7 @@ def _durations(folded: Folded, locate: Locate) -> Iterator[tuple[Series, Exempla
 
 
 _write = msgspec.msgpack.Encoder().encode
-_read_note, _read_runs = msgspec.msgpack.Decoder(list[Note]).decode, msgspec.msgpack.Decoder(Runs).decode
+_read_note, _read_runs = msgspec.msgpack.Decoder(list[RunNote]).decode, msgspec.msgpack.Decoder(Runs).decode
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -69,8 +69,8 @@ class Settled(msgspec.Struct, frozen=True):
     runs: dict[str, bytes]
     signals: tuple[Signal, ...]
     ended: tuple[Series, ...]
-    parcels: tuple[Parcel, ...]
-    moved: tuple[RunsMoved, ...]
+    parcels: tuple[OtlpRecord, ...]
+    moved: tuple[RunsUpdated, ...]
     exemplars: dict[Series, tuple[Exemplar, ...]]
 
 
@@ -85,7 +85,7 @@ class Journal:
         self.fold = fold
         self._runs: dict[str, Runs] = {}
         self._written: dict[str, bytes] = {}
-        self._waiting: dict[str, list[Note]] = {}
+        self._waiting: dict[str, list[RunNote]] = {}
 
     def restore(self, runs: Mapping[Watch, bytes], notes: Mapping[Watch, Sequence[bytes]]) -> None:
         """What the store remembers, at start."""
@@ -98,7 +98,7 @@ class Journal:
 
     def note(self, rows: Iterable[Row], seen: Millis) -> dict[str, bytes]:
         """Takes down what new events say of runs; gives back what is to be kept of it, by resource."""
-        fresh: dict[str, list[Note]] = {}
+        fresh: dict[str, list[RunNote]] = {}
         for event, mapped, news in rows:
             if mapped.phases or (self._encode is not None and not mapped.dropped):
                 mark, at = mapped.mark, seen if event.at is None else event.at
@@ -106,7 +106,7 @@ class Journal:
                 told = SpanEvent(
                     at, event.key.hex(), name, event.text, mapped.severity, mapped.reason, tuple(attributes)
                 )
-                note = Note(at, mapped.rule or "", news > 0, mapped.phases, told, event.began)
+                note = RunNote(at, mapped.rule or "", news > 0, mapped.phases, told, event.began)
                 fresh.setdefault(event.resource, []).append(note)
         for resource, notes in fresh.items():
             self._waiting.setdefault(resource, []).extend(notes)
@@ -124,10 +124,10 @@ class Journal:
         """The resources with runs that go on."""
         return [resource for resource, runs in self._runs.items() if runs.open]
 
-    def settle(self, views: Iterable[tuple[str, View]]) -> Settled:
+    def settle(self, views: Iterable[tuple[str, ResourceSnapshot]]) -> Settled:
         """Folds what is known of some resources, whose reads are complete. It counts once it is committed."""
         runs, signals, ended = dict[str, bytes](), list[Signal](), list[Series]()
-        parcels, moved = list[Parcel](), list[RunsMoved]()
+        parcels, moved = list[OtlpRecord](), list[RunsUpdated]()
         examples = dict[Series, tuple[Exemplar, ...]]()
         for resource, view in views:
             notes = self._waiting.pop(resource, [])
@@ -144,11 +144,11 @@ class Journal:
             if folded.spans or folded.ended or folded.signals or late:
                 open_ = tuple(_open(folded.runs))
                 moved.append(
-                    RunsMoved(self._target, self._source, resource, view.now / 1000, folded.spans, open_, late)
+                    RunsUpdated(self._target, self._source, resource, view.now / 1000, folded.spans, open_, late)
                 )
         return Settled(runs, tuple(signals), tuple(ended), tuple(parcels), tuple(moved), examples)
 
-    def _seen(self, view: View) -> View:
+    def _seen(self, view: ResourceSnapshot) -> ResourceSnapshot:
         return view if self._encode is not None else msgspec.structs.replace(view, wanted=False)
 
     def known(self) -> set[str]:
@@ -206,7 +206,7 @@ class Attempts:
         except SourceError as error:
             if not self._failed:
                 said = f"{self._desk.target}/{self._desk.source}: phases come from event texts alone: {error}"
-                self._desk.tell(Noted(said, warning=True))
+                self._desk.tell(LogMessage(said, warning=True))
             self._failed = True
 
     def take(self, resource: str) -> Record:

@@ -14,7 +14,7 @@ from exporter.sources.modelarts_training import jobs
 from exporter.sources.modelarts_training import stages as training_stages
 from exporter.sources.pai_dlc import events as dlc_events
 from exporter.sources.pai_dlc import stages as dlc_stages
-from exporter.sources.scope import Scope
+from exporter.sources.scope import SourceScope
 
 COMMON_FIELDS = frozenset({"severity", "reason", "text", "resource"})
 
@@ -25,7 +25,7 @@ class Kind(NamedTuple):
     ValueError; ``sample_record`` makes such a record of a text; ``options`` are configuration keys of this source alone;
     ``stages`` asks for the vendor's record of a run."""
 
-    make: Callable[[Scope], Source]
+    make: Callable[[SourceScope], Source]
     platform: str
     api: str
     resource: str  # what one watch is: job, pool, service; "" where the API is project-wide

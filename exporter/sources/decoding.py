@@ -10,7 +10,7 @@ from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 import msgspec
 
 from exporter.model.errors import SourceGarbled
-from exporter.model.events import Answer, Ask, Resource
+from exporter.model.events import Request, Resource, Response
 from exporter.sources.reading import ask
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ def missing() -> msgspec.Raw:
     return _MISSING
 
 
-def asked(request: Ask, shape: msgspec.json.Decoder[T]) -> Generator[Ask, Answer | int | None, T]:
+def asked(request: Request, shape: msgspec.json.Decoder[T]) -> Generator[Request, Response | int | None, T]:
     """Inside a reading: asks and opens the answer. Raises SourceGarbled."""
     answer = yield from ask(request)
     try:
@@ -67,7 +67,7 @@ def _decoded(shape: msgspec.json.Decoder[T], text: bytes | msgspec.Raw) -> T:
         return shape.decode(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
 
 
-def read_rows(request: Ask, raw: msgspec.Raw, rows: Rows[T], empty: bool = False) -> tuple[list[T], list[bytes]]:
+def read_rows(request: Request, raw: msgspec.Raw, rows: Rows[T], empty: bool = False) -> tuple[list[T], list[bytes]]:
     """The rows of a list, and marks of those that could not be read. Raises SourceGarbled if it is no list.
 
     Some services leave an empty list out or send null; ``empty`` says that the answer itself speaks of no rows.
@@ -84,7 +84,7 @@ def read_rows(request: Ask, raw: msgspec.Raw, rows: Rows[T], empty: bool = False
         return _one_by_one(request, raw, rows)
 
 
-def _one_by_one(request: Ask, raw: msgspec.Raw, rows: Rows[T]) -> tuple[list[T], list[bytes]]:
+def _one_by_one(request: Request, raw: msgspec.Raw, rows: Rows[T]) -> tuple[list[T], list[bytes]]:
     try:
         pieces = _RAWS.decode(raw)
     except _BAD as error:
@@ -124,7 +124,7 @@ def read_record(raw: Any, rows: Rows[T]) -> T:
         raise ValueError(f"not a record of this source: {error}") from error
 
 
-def garbled(request: Ask, problem: str) -> SourceGarbled:
+def garbled(request: Request, problem: str) -> SourceGarbled:
     """The error to raise for an answer: where, and what is wrong with it."""
     return SourceGarbled(f"{request.api} {request.path}: {problem}")
 

@@ -7,7 +7,7 @@ from operator import attrgetter
 
 import msgspec
 
-from exporter.model.events import Event, Millis, Page
+from exporter.model.events import Event, EventPage, Millis
 
 _EMPTY = blake2b(digest_size=16)
 
@@ -79,8 +79,8 @@ def _carried(events: Sequence[Event]) -> list[Event]:
 
 def page(
     events: list[Event], since: Millis | None = None, unreadable: Iterable[bytes] = (), truncated: bool = False
-) -> Page:
+) -> EventPage:
     """A page of events that are in order; those from before ``since`` are left out (not every vendor keeps to it)."""
     if since is not None and min([since if event.at is None else event.at for event in events], default=since) < since:
         events = [event for event in events if event.at is None or event.at >= since]
-    return Page(events, (), tuple(unreadable), truncated)
+    return EventPage(events, (), tuple(unreadable), truncated)

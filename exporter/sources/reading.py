@@ -2,19 +2,19 @@
 
 from collections.abc import Generator, Iterable
 
-from exporter.model.events import Answer, Ask, Millis, Page
+from exporter.model.events import EventPage, Millis, Request, Response
 from exporter.model.runs import Stage
 from exporter.sources.times import Number, moment
 
 
-def ask(request: Ask) -> Generator[Ask, Answer | int | None, Answer]:
+def ask(request: Request) -> Generator[Request, Response | int | None, Response]:
     """Inside a reading: ``answer = yield from ask(request)``."""
     answer = yield request
-    assert isinstance(answer, Answer), "the driver of a reading answers an Ask with an Answer"
+    assert isinstance(answer, Response), "the driver of a reading answers an Ask with an Answer"
     return answer
 
 
-def give(page: Page) -> Generator[Page, Answer | int | None, int]:
+def give(page: EventPage) -> Generator[EventPage, Response | int | None, int]:
     """Inside a reading: ``new = yield from give(page)`` is how many of the page's events were not known before."""
     new = yield page
     assert isinstance(new, int), "the driver of a reading answers a Page with a number"

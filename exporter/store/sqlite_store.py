@@ -15,7 +15,7 @@ import msgspec
 
 from exporter.model.errors import StoreError
 from exporter.model.events import Event
-from exporter.model.runs import Level
+from exporter.model.runs import QueueLevel
 from exporter.model.state import Commit, Restored, Watch
 from exporter.store import outbox, totals
 from exporter.store.bulk import Statement
@@ -42,7 +42,7 @@ class _File(NamedTuple):
 class SqliteStore:
     """See ``exporter.ports.Store``; made by ``open_sqlite``."""
 
-    def __init__(self, file: _File, memory: Memory, thread: ThreadPoolExecutor, waiting: dict[str, Level]) -> None:
+    def __init__(self, file: _File, memory: Memory, thread: ThreadPoolExecutor, waiting: dict[str, QueueLevel]) -> None:
         self._file, self._memory, self._thread = file, memory, thread
         self._turn = asyncio.Lock()
         self.outbox = SqliteOutbox(self._work, waiting)
@@ -104,7 +104,7 @@ async def open_sqlite(place: Place) -> SqliteStore:
     return SqliteStore(file, memory, thread, waiting)
 
 
-def _open(place: Place) -> tuple[_File, Memory, dict[str, Level]]:
+def _open(place: Place) -> tuple[_File, Memory, dict[str, QueueLevel]]:
     where = ":memory:" if place.path is None else str(place.path)
     with ExitStack() as closing:
         before = "new" if place.path is None else age(place.path)

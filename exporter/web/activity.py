@@ -42,13 +42,13 @@ class Board:
         self.hashes: dict[str, str] = {}
         self.name = name
 
-    def tell(self, fact: telemetry.Fact) -> None:
+    def tell(self, fact: telemetry.SelfEvent) -> None:
         """Hears a fact."""
         match fact:
-            case telemetry.Seen():
+            case telemetry.EventsCommitted():
                 self.recent.hear(fact)
                 self.runs.seen(fact)
-            case telemetry.RunsMoved():
+            case telemetry.RunsUpdated():
                 self.runs.moved(fact)
             case telemetry.Loaded():
                 self.hashes = self.hashes if fact.problems else fact.hashes

@@ -13,7 +13,7 @@ import msgspec
 
 from exporter.model.events import Event
 from exporter.model.metrics import Mapped
-from exporter.model.telemetry import Seen
+from exporter.model.telemetry import EventsCommitted
 from exporter.web.views import MINUTES, Minute
 
 MOST = 10_000  # events
@@ -38,7 +38,7 @@ class _Slice:
 
     __slots__ = ("_fact", "_kept")
 
-    def __init__(self, fact: Seen) -> None:
+    def __init__(self, fact: EventsCommitted) -> None:
         self._fact = fact
         self._kept: list[Kept] | None = None
 
@@ -66,7 +66,7 @@ class Recent:
         self._last: dict[tuple[str, str], float] = {}
         self._lags: dict[tuple[str, str], tuple[int, float]] = {}
 
-    def hear(self, fact: Seen) -> None:
+    def hear(self, fact: EventsCommitted) -> None:
         """Takes in a slice of events."""
         self._keep(_short(fact))
         hits = Counter([mapped.rule for _, mapped, _ in fact.rows])
@@ -103,14 +103,14 @@ class Recent:
         known = self._lags.get((target, source))
         return None if known is None else known[1]
 
-    def _keep(self, fact: Seen) -> None:
+    def _keep(self, fact: EventsCommitted) -> None:
         self._slices.append(_Slice(fact))
         self.total += len(fact.rows)
         self._held += len(fact.rows)
         while self._held - len(self._slices[0]) >= self.most:
             self._held -= len(self._slices.popleft())
 
-    def _time(self, place: tuple[str, str], fact: Seen) -> None:
+    def _time(self, place: tuple[str, str], fact: EventsCommitted) -> None:
         """When the events happened: how many in each minute, and how long ago the newest that was news."""
         seen, rows = int(fact.at * 1000), fact.rows
         times = [event.at or seen for event, _, _ in rows]
@@ -137,7 +137,7 @@ class Recent:
                 del minutes[minute]
 
 
-def _short(fact: Seen) -> Seen:
+def _short(fact: EventsCommitted) -> EventsCommitted:
     """With texts no longer than are kept."""
     if max([len(event.text) for event, _, _ in fact.rows], default=0) <= LONGEST:
         return fact

@@ -9,7 +9,7 @@ import msgspec
 from exporter.model.events import Event
 from exporter.model.metrics import Set, Signal
 from exporter.model.runs import OpenSpan, Span
-from exporter.model.telemetry import RunsMoved, Seen
+from exporter.model.telemetry import EventsCommitted, RunsUpdated
 from exporter.web.views import FailedRun, NodeLoss, Stage
 
 RESOURCES, STAGES, FAILED = 2_000, 100, 20
@@ -29,7 +29,7 @@ class Runs:
         self._failed: dict[tuple[str, str], deque[FailedRun]] = {}
         self._losses: OrderedDict[Place, NodeLoss] = OrderedDict()
 
-    def moved(self, fact: RunsMoved) -> None:
+    def moved(self, fact: RunsUpdated) -> None:
         """A resource was read: some of its spans are over, others go on."""
         place = (fact.target, fact.source, fact.resource)
         _keep(self._open, place, tuple(_opened(place, fact.open)))
@@ -40,7 +40,7 @@ class Runs:
         for span in failed[-FAILED:]:
             self._failed.setdefault(place[:2], deque(maxlen=FAILED)).append(_failure(span, known))
 
-    def seen(self, fact: Seen) -> None:
+    def seen(self, fact: EventsCommitted) -> None:
         """Events were committed; some tell how many nodes a pool has."""
         for event, mapped in [(event, mapped) for event, mapped, _ in fact.rows if mapped.signals]:
             if event.at is not None and (nodes := _nodes(mapped.signals)):

@@ -27,7 +27,7 @@ class Standings:
         self._failing: dict[tuple[str, str], dict[str, tuple[float, Failure]]] = {place: {} for place in self._sources}
         self._budgets = {place: Budget(target=place[0], api=place[1]) for place in sorted(apis)}
 
-    def tell(self, fact: telemetry.Fact) -> None:
+    def tell(self, fact: telemetry.SelfEvent) -> None:
         """Hears a fact; those that say nothing of a source's standing are let pass."""
         match fact:
             case telemetry.PollDone() | telemetry.PollFailed() if (fact.target, fact.source) in self._sources:
@@ -37,9 +37,9 @@ class Standings:
                 self._change(fact, resources=fact.resources, watches=fact.watches)
             case telemetry.Contacted():
                 self._change(fact, contact=fact.at)
-            case telemetry.Records():
+            case telemetry.ReadAnomalies():
                 self._records(fact)
-            case telemetry.Asked() | telemetry.Throttled() | telemetry.BudgetLeft():
+            case telemetry.RequestDone() | telemetry.Throttled() | telemetry.BudgetLeft():
                 self._budget(fact)
             case _:
                 pass
@@ -100,13 +100,13 @@ class Standings:
             next=fact.at + fact.interval,
         )
 
-    def _records(self, fact: telemetry.Records) -> None:
+    def _records(self, fact: telemetry.ReadAnomalies) -> None:
         before = self._sources.get((fact.target, fact.source))
         if before is not None:
             grown = {name: getattr(before, name) + getattr(fact, name) for name in COUNTED}
             self._change(fact, **grown, truncated=before.truncated + fact.truncated)
 
-    def _budget(self, fact: telemetry.Asked | telemetry.Throttled | telemetry.BudgetLeft) -> None:
+    def _budget(self, fact: telemetry.RequestDone | telemetry.Throttled | telemetry.BudgetLeft) -> None:
         place = (fact.target, fact.api)
         before = self._budgets.get(place, Budget(target=fact.target, api=fact.api))
         changes: Mapping[str, Any] = {"requests": before.requests + 1}

@@ -19,7 +19,7 @@ from exporter.config import Config, load
 from exporter.mapping.syntax.process import timeouts
 from exporter.model.errors import SourceError
 from exporter.model.metrics import Changes, Moment
-from exporter.model.telemetry import Fact, Loaded, PollFailed
+from exporter.model.telemetry import Loaded, PollFailed, SelfEvent
 from exporter.observability.self_metrics import SelfMetrics
 from exporter.simulator import Cloud, Scenario, configuration, running
 
@@ -107,7 +107,7 @@ async def _exporter(
     config: Config, clock: WoundClock
 ) -> AsyncIterator[tuple[Callable[[], Awaitable[None]], Callable[[], str]]]:
     """The exporter without its web port: one round of all sources, and the page as it is."""
-    known, told = assembly.read_known(config), list[Fact]()
+    known, told = assembly.read_known(config), list[SelfEvent]()
     async with (
         assembly.open_core(known, config, clock, told.append) as core,
         assembly.open_accounts(config, clock, told.append) as accounts,

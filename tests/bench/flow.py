@@ -12,8 +12,8 @@ import msgspec
 from exporter.app import assembly
 from exporter.client.fetcher import Fetcher
 from exporter.config import Config, load
-from exporter.model.events import Answer, Ask, Resource
-from exporter.model.telemetry import Fact
+from exporter.model.events import Request, Resource, Response
+from exporter.model.telemetry import SelfEvent
 from exporter.observability.self_metrics import SelfMetrics
 from exporter.simulator import configuration
 from exporter.web.activity import Board
@@ -58,8 +58,8 @@ class Prepared:
     def __init__(self, stage: Stage, clock: Standing) -> None:
         self._stage, self._clock, self.skew, self.project = stage, clock, 0.0, "project"
 
-    async def ask(self, ask: Ask) -> Answer:
-        return Answer(200, self._stage.turn[watched(ask.path, dict(ask.query))], int(self._clock.now() * 1000))
+    async def ask(self, ask: Request) -> Response:
+        return Response(200, self._stage.turn[watched(ask.path, dict(ask.query))], int(self._clock.now() * 1000))
 
 
 class Sent:
@@ -68,7 +68,7 @@ class Sent:
     def __init__(self, stage: Stage, fetcher: Fetcher) -> None:
         self._stage, self._fetcher, self.skew, self.project = stage, fetcher, 0.0, "project"
 
-    async def ask(self, ask: Ask) -> Answer:
+    async def ask(self, ask: Request) -> Response:
         query = (*ask.query, ("turn", str(self._stage.number)))
         return await self._fetcher.ask(msgspec.structs.replace(ask, query=query))
 
@@ -142,9 +142,9 @@ async def flow(
 ) -> AsyncIterator[Flow]:
     """The flow over the state file of ``config``, having met its watches. ``sent``: requests go over the network."""
     clock, stage = Standing(), Stage()
-    ears: list[Callable[[Fact], None]] = []
+    ears: list[Callable[[SelfEvent], None]] = []
 
-    def tell(fact: Fact) -> None:
+    def tell(fact: SelfEvent) -> None:
         for ear in ears:
             ear(fact)
 

@@ -23,12 +23,12 @@ from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.runs.reducer import folder
 from exporter.mapping.syntax.process import timeouts
 from exporter.model.errors import SourceBusy, SourceDown
-from exporter.model.events import Answer, Ask, Resource
+from exporter.model.events import Request, Resource, Response
 from exporter.model.metrics import Changes, Moment
 from exporter.model.protocols import Clock
 from exporter.pipeline.inventory import Roster
 from exporter.sources import SOURCES
-from exporter.sources.scope import Scope
+from exporter.sources.scope import SourceScope
 
 ROUNDS, LONGEST_WAIT = 4, 300.0  # times that a vendor is asked again after trouble that passes, seconds until then
 INFO, STATUS = "platform_resource_info", "platform_resource_status"
@@ -94,7 +94,7 @@ def _asking(account: Account, name: str, clock: Clock, troubles: dict[str, None]
         target.name,
         name,
         kind,
-        kind.make(Scope(target.region, options.workspaces, options.event_timezone)),
+        kind.make(SourceScope(target.region, options.workspaces, options.event_timezone)),
         Roster(pick(options.include), pick(options.exclude), options.grace),
         _patient(fetcher.ask, clock),
         lambda: int((clock.now() + fetcher.skew) * SECOND),
@@ -102,12 +102,12 @@ def _asking(account: Account, name: str, clock: Clock, troubles: dict[str, None]
     )
 
 
-def _patient(ask: Callable[[Ask], Awaitable[Answer]], clock: Clock) -> Callable[[Ask], Awaitable[Answer]]:
+def _patient(ask: Callable[[Request], Awaitable[Response]], clock: Clock) -> Callable[[Request], Awaitable[Response]]:
     """Asks again after trouble that passes: what is not told now is missing for good."""
 
     draw = random.Random()  # noqa: S311
 
-    async def asked(request: Ask) -> Answer:
+    async def asked(request: Request) -> Response:
         for attempt in range(ROUNDS):
             try:
                 return await ask(request)

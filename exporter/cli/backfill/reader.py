@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from exporter.cli.backfill.time_range import Span
 from exporter.model.errors import SourceError
-from exporter.model.events import Answer, Ask, Event, Found, Millis, Page, Resource, Window
+from exporter.model.events import Event, EventPage, Millis, Request, Resource, ResourcePage, Response, Window
 from exporter.model.protocols import Source
 from exporter.model.runs import Stage
 from exporter.pipeline.driver import converse, learn
@@ -26,7 +26,7 @@ class Asking(NamedTuple):
     kind: Kind
     vendor: Source
     roster: Roster
-    ask: Callable[[Ask], Awaitable[Answer]]
+    ask: Callable[[Request], Awaitable[Response]]
     now: Callable[[], Millis]
     trouble: Callable[[str], None]
 
@@ -50,8 +50,8 @@ async def listed(at: Asking, span: Span) -> list[Resource]:
     """The resources to read: those that are wanted and had not ended before the span. Without a listing there are none."""
     found = dict[str, Resource]()
 
-    async def take(step: Page | Found) -> None:
-        if isinstance(step, Found):
+    async def take(step: EventPage | ResourcePage) -> None:
+        if isinstance(step, ResourcePage):
             found.update((one.id, one) for one in step.resources)
             if step.unreadable:
                 at.trouble(f"{len(step.unreadable)} listed records could not be read; what they list is missing")
@@ -114,8 +114,8 @@ class _Reading:
                 self._at.trouble(f"phases come from event texts alone: {error}")
             self._without_stages = True
 
-    async def _take(self, step: Page | Found) -> int:
-        assert isinstance(step, Page), "a read brings pages"
+    async def _take(self, step: EventPage | ResourcePage) -> int:
+        assert isinstance(step, EventPage), "a read brings pages"
         unwanted = {one.id for one in step.resources if not self._at.roster.wanted(one)}
         self.named.update((one.id, one) for one in step.resources if one.id not in unwanted)
         new = 0

@@ -11,7 +11,7 @@ from exporter.common.changes import changes_from_signals
 from exporter.model.events import Event, Millis, Resource
 from exporter.model.metrics import Changes, Metric
 from exporter.model.protocols import Fold, Map
-from exporter.model.runs import Stage, View
+from exporter.model.runs import ResourceSnapshot, Stage
 from exporter.pipeline.counting import Context, History, tally
 from exporter.pipeline.run_tracker import Journal
 
@@ -86,13 +86,13 @@ def _turns(past: Past, span: Span, rows: Mapping[int, list[tuple[Event, int]]]) 
     return found
 
 
-def _view(past: Past, span: Span, id_: str, number: int, meaning: Meaning) -> View:
+def _view(past: Past, span: Span, id_: str, number: int, meaning: Meaning) -> ResourceSnapshot:
     now = span.times[number]
     present = number == span.last and past.told_of(now)
     resource = past.resources.get(id_) if meaning.per_resource else None
     shown = None if resource is None else _as_of(resource, now, present=present)
     attempts = _attempts(past.stages.get(id_, ()), now)
-    return View(now, span.begin, shown, now if present else 0, False, attempts)
+    return ResourceSnapshot(now, span.begin, shown, now if present else 0, False, attempts)
 
 
 def _as_of(resource: Resource, now: Millis, *, present: bool) -> Resource:

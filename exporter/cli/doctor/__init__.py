@@ -10,14 +10,14 @@ from exporter.app.assembly import make_account
 from exporter.cli.console import Paper, bar, looked_on
 from exporter.cli.doctor.findings import Finding, Outcome, Place
 from exporter.cli.doctor.probe_target import Means, examine
-from exporter.client.budget import Bucket
+from exporter.client.budget import TokenBucket
 from exporter.client.fetcher import CONNECT
 from exporter.client.transport import AiohttpTransport
 from exporter.common.clock import SystemClock
 from exporter.config import Config, Target
 from exporter.mapping.rules import Pack
 from exporter.model.errors import SourceDenied
-from exporter.model.telemetry import Fact, Skewed
+from exporter.model.telemetry import SelfEvent, Skewed
 
 MASKED = "***"  # also what the vendor's own environment variables are shown as
 NO_SECRET = {"user", "domain"}
@@ -34,7 +34,7 @@ async def run(config: Config, packs: Mapping[str, Pack], seconds: float | None, 
     """Examines all targets side by side; an answer may take ``seconds``, or as long as its target says. The exit code: 1 if
     something failed."""
     found, plain = list[Finding](), not (as_json or looked_on())
-    buckets: dict[tuple[str, str], Bucket] = {}
+    buckets: dict[tuple[str, str], TokenBucket] = {}
     with bar("sources", sum(len(target.sources) for target in config.targets)) as done:
         ways = [_target(config, index, packs, buckets, seconds, done) for index in range(len(config.targets))]
         async with asyncio.TaskGroup() as tasks:
@@ -55,14 +55,14 @@ async def _target(
     config: Config,
     index: int,
     packs: Mapping[str, Pack],
-    buckets: dict[tuple[str, str], Bucket],
+    buckets: dict[tuple[str, str], TokenBucket],
     seconds: float | None,
     done: Callable[[], None],
 ) -> list[Finding]:
     target, skews = config.targets[index], list[float]()
     target = msgspec.structs.replace(target, timeout=seconds or target.timeout)
 
-    def tell(fact: Fact) -> None:
+    def tell(fact: SelfEvent) -> None:
         if isinstance(fact, Skewed):
             skews.append(fact.seconds)
 

@@ -4,7 +4,7 @@ import asyncio
 
 from exporter.app.assembly import Account
 from exporter.model.errors import KeysRefused, SourceDenied, SourceGone
-from exporter.model.events import Answer, Ask
+from exporter.model.events import Request, Response
 
 
 class Door:
@@ -15,7 +15,7 @@ class Door:
         self.accepted: bool | None = None
         self.refused: KeysRefused | None = None
 
-    async def ask(self, request: Ask) -> Answer:
+    async def ask(self, request: Request) -> Response:
         """The vendor's answer. Raises SourceError."""
         if not self._tried:
             async with self._first:
@@ -26,7 +26,7 @@ class Door:
                         self._tried = True
         return await self._ask(request)
 
-    async def _ask(self, request: Ask) -> Answer:
+    async def _ask(self, request: Request) -> Response:
         try:
             answer = await self._account.fetcher.ask(request)
         except KeysRefused as error:

@@ -8,12 +8,12 @@ from exporter.cli.doctor.findings import Finding, Place, refusal
 from exporter.cli.doctor.source_findings import Listed, Sampled, judged, listing, paging, stages, untried
 from exporter.config import SourceOptions
 from exporter.model.errors import SourceError
-from exporter.model.events import Answer, Ask, Found, Millis, Page, Resource, Window
+from exporter.model.events import EventPage, Millis, Request, Resource, ResourcePage, Response, Window
 from exporter.model.protocols import Map, Source
 from exporter.pipeline.driver import converse, learn
 from exporter.pipeline.inventory import Roster
 from exporter.sources import Kind
-from exporter.sources.scope import Scope
+from exporter.sources.scope import SourceScope
 
 LISTED, PAGES, ASKED = 20, 2, 60  # pages of a listing, pages of events, requests for those: enough to see paging work
 LIVES = ("active", "settled", "ended")
@@ -30,13 +30,13 @@ class Look(NamedTuple):
     kind: Kind
     region: str
     options: SourceOptions
-    ask: Callable[[Ask], Awaitable[Answer]]
+    ask: Callable[[Request], Awaitable[Response]]
     now: Callable[[], Millis]
     map_: Map
 
     def source(self, *workspaces: str) -> Source:
         """The source, for some of its workspaces; without any, for those that the API takes by default."""
-        return self.kind.make(Scope(self.region, workspaces, self.options.event_timezone))
+        return self.kind.make(SourceScope(self.region, workspaces, self.options.event_timezone))
 
     @property
     def noun(self) -> str:
@@ -62,7 +62,7 @@ def _untried(at: Look, why: str) -> list[Finding]:
     first = {"events": next(at.source().read(nothing, Window(None, at.now())))}
     if at.kind.stages is not None:
         first["stages"] = next(at.kind.stages(nothing))
-    asks = {check: ask for check, ask in first.items() if isinstance(ask, Ask)}
+    asks = {check: ask for check, ask in first.items() if isinstance(ask, Request)}
     return [untried(at.place, check, why, ask.permission) for check, ask in asks.items()]
 
 
@@ -85,14 +85,14 @@ async def _listings(at: Look) -> tuple[list[Finding], list[Resource]]:
 async def _listed(at: Look, workspace: str) -> Listed:
     found, resources, unreadable = 0, dict[str, Resource](), set[bytes]()
 
-    async def ask(request: Ask) -> Answer:
+    async def ask(request: Request) -> Response:
         if found == LISTED:
             raise Enough
         return await at.ask(request)
 
-    async def take(step: Page | Found) -> None:
+    async def take(step: EventPage | ResourcePage) -> None:
         nonlocal found
-        if isinstance(step, Found):
+        if isinstance(step, ResourcePage):
             found += 1
             resources.update((resource.id, resource) for resource in step.resources)
             unreadable.update(step.unreadable)
@@ -122,18 +122,18 @@ async def _events(at: Look, resource: Resource) -> list[Finding]:
 
 
 async def _sampled(at: Look, resource: Resource) -> Sampled:
-    pages, asked, before = list[Page](), 0, 0
+    pages, asked, before = list[EventPage](), 0, 0
 
-    async def ask(request: Ask) -> Answer:
+    async def ask(request: Request) -> Response:
         nonlocal asked
         if len(pages) == PAGES or asked == ASKED:
             raise Enough
         asked += 1
         return await at.ask(request)
 
-    async def take(step: Page | Found) -> int:
+    async def take(step: EventPage | ResourcePage) -> int:
         nonlocal before
-        assert isinstance(step, Page), "a read brings pages"
+        assert isinstance(step, EventPage), "a read brings pages"
         before = before or asked
         if step.events or step.unreadable:
             pages.append(step)

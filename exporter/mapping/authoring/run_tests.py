@@ -18,7 +18,7 @@ from exporter.model.errors import UNREADABLE
 from exporter.model.events import Event
 from exporter.model.metrics import Mapped, Metric
 from exporter.model.protocols import Map
-from exporter.model.runs import Folded, Note, Runs, View
+from exporter.model.runs import Folded, ResourceSnapshot, RunNote, Runs
 
 TARGET, RESOURCE = "test", "resource"
 Record = Callable[[Any, str], Event]
@@ -84,13 +84,14 @@ def _growths(events: Iterable[Event]) -> Iterator[tuple[Event, int]]:
 
 def _folded(pack: Pack, rows: Iterable[Row]) -> list[Folded]:
     """Fold what one read would have told of runs, resource by resource."""
-    notes: dict[str, list[Note]] = {}
+    notes: dict[str, list[RunNote]] = {}
     for event, mapped, _ in rows:
         if mapped.phases:
             notes.setdefault(event.resource, []).append(noted(event, mapped))
     fold = folder(pack, TARGET)
     return [
-        fold(resource, Runs({}, {}), told, View(max(note.at for note in told), 0)) for resource, told in notes.items()
+        fold(resource, Runs({}, {}), told, ResourceSnapshot(max(note.at for note in told), 0))
+        for resource, told in notes.items()
     ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from exporter.mapping.authoring.templates import LOOKED_AT, Template, fold, join
-from exporter.model.telemetry import Fact, Loaded, Unmapped
+from exporter.model.telemetry import Loaded, SelfEvent, UnmappedTexts
 
 MOST, SAMPLES = 200, 3  # templates, and texts of each, that are kept
 KEPT = 2 * LOOKED_AT  # characters of a sample; a template looks at fewer, so the rest changes nothing
@@ -41,9 +41,9 @@ class Templates:
         self._hashes: Mapping[str, str] = {}
         self.beyond = 0
 
-    def hear(self, fact: Fact) -> None:
+    def hear(self, fact: SelfEvent) -> None:
         """Takes in an unmapped text; after a source got another mapping, forgets what the old one could not read."""
-        if isinstance(fact, Unmapped):
+        if isinstance(fact, UnmappedTexts):
             self._take(fact)
         elif isinstance(fact, Loaded) and not fact.problems:
             stay = {source for source, digest in fact.hashes.items() if self._hashes.get(source) == digest}
@@ -54,7 +54,7 @@ class Templates:
         """All that is remembered, the most frequent first."""
         return sorted(self._known.values(), key=lambda one: (-one.times, one.source, one.template.shape))
 
-    def _take(self, fact: Unmapped) -> None:
+    def _take(self, fact: UnmappedTexts) -> None:
         template, now, sample = fold(fact.text), self._now(), fact.text[:KEPT]
         key = (fact.target, fact.source, fact.reason, template.literals)
         known = self._known.pop(key, None)

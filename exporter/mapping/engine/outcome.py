@@ -10,7 +10,7 @@ from exporter.mapping.engine.labels import Base, Numbers, Overflow, Place, bound
 from exporter.mapping.patterns.dissect import Fit, splitter
 from exporter.mapping.rules import Action, Rule, field_of
 from exporter.model.events import Event
-from exporter.model.metrics import Count, Mapped, Mark, Observe, Phase, Series, Set, Signal, State
+from exporter.model.metrics import Count, Mapped, Observe, Phase, Series, Set, Signal, SpanEventSpec, State
 
 Outcome = Callable[[Event, tuple[Any, ...], Base], Mapped]
 Act = Callable[[Event, tuple[Any, ...], Base, Overflow], Iterable[Signal] | None]
@@ -33,7 +33,7 @@ class _Steps(NamedTuple):
     """What an event says of runs, with what is read for it."""
 
     phases: Callable[[Event, tuple[Any, ...], Base], tuple[Phase, ...]]
-    mark: Callable[[Event, tuple[Any, ...], Base], Mark] | None
+    mark: Callable[[Event, tuple[Any, ...], Base], SpanEventSpec] | None
 
 
 def compile_outcome(rule: Rule, names: Sequence[str], place: Place) -> Outcome:
@@ -135,13 +135,13 @@ def _phases(rule: Rule, names: Sequence[str]) -> Callable[[Event, tuple[Any, ...
     )
 
 
-def _mark(rule: Rule, names: Sequence[str]) -> Callable[[Event, tuple[Any, ...], Base], Mark] | None:
+def _mark(rule: Rule, names: Sequence[str]) -> Callable[[Event, tuple[Any, ...], Base], SpanEventSpec] | None:
     called = rule.called
     if called is None:
         return None
     pairs = tuple((name, _reader(origin, names)) for name, origin in called.attributes)
     name = called.name
-    return lambda event, values, base: Mark(
+    return lambda event, values, base: SpanEventSpec(
         name, tuple([(key, read(event, values, base)[:_LONGEST]) for key, read in pairs])
     )
 

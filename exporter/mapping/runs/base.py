@@ -6,7 +6,19 @@ from typing import NamedTuple
 from exporter.mapping.rules import Process
 from exporter.model.events import Millis
 from exporter.model.metrics import RUN, Count, Observe, Phase, Series, Set, Signal
-from exporter.model.runs import ClosedRun, Folded, Note, OpenRun, OpenSpan, Outcome, Runs, Span, SpanEvent, Told, View
+from exporter.model.runs import (
+    ClosedRun,
+    Folded,
+    OpenRun,
+    OpenSpan,
+    Outcome,
+    PlacedEvent,
+    ResourceSnapshot,
+    RunNote,
+    Runs,
+    Span,
+    SpanEvent,
+)
 
 RUNS, RUN_TOOK = "platform_runs_total", "platform_run_duration_seconds"
 PHASE_TOOK, PHASE_SINCE = "platform_phase_duration_seconds", "platform_phase_started_timestamp_seconds"
@@ -34,41 +46,41 @@ class End(NamedTuple):
 class Book(ABC):
     """Opens and closes runs and phases, and keeps what comes of it. Which of them, a kind of process says."""
 
-    def __init__(self, process: Process, where: Where, runs: Runs, view: View) -> None:
+    def __init__(self, process: Process, where: Where, runs: Runs, view: ResourceSnapshot) -> None:
         self.process, self.where, self.runs, self.view = process, where, runs, view
         self._signals: list[Signal] = []
         self._spans: list[Span] = []
-        self._told: list[Told] = []
+        self._told: list[PlacedEvent] = []
 
     @abstractmethod
-    def begin(self, note: Note, step: Phase) -> None:
+    def begin(self, note: RunNote, step: Phase) -> None:
         """Something begins."""
 
     @abstractmethod
-    def prepare(self, note: Note, step: Phase) -> None:
+    def prepare(self, note: RunNote, step: Phase) -> None:
         """Something is about to end: if its begin was not told, it is opened now, so that the event stands on it."""
 
     @abstractmethod
-    def end(self, note: Note, step: Phase, end: End) -> None:
+    def end(self, note: RunNote, step: Phase, end: End) -> None:
         """Something ends."""
 
     @abstractmethod
-    def run_of(self, note: Note) -> OpenRun | None:
+    def run_of(self, note: RunNote) -> OpenRun | None:
         """The run that an event stands on."""
 
     @abstractmethod
-    def phase_of(self, run: OpenRun, note: Note) -> OpenSpan | None:
+    def phase_of(self, run: OpenRun, note: RunNote) -> OpenSpan | None:
         """The phase of that run that it stands on."""
 
     @abstractmethod
     def heed_listing(self) -> None:
         """Takes in what the listing says of the resource."""
 
-    def recorded(self) -> list[Note]:
+    def recorded(self) -> list[RunNote]:
         """What the vendor's own record says, as notes; what texts say of the same is then passed over."""
         return []
 
-    def take(self, note: Note) -> None:
+    def take(self, note: RunNote) -> None:
         """One event: what begins comes before it is placed on a span, what ends comes after."""
         for step in note.phases:
             (self.begin if step.step == "begin" else self.prepare)(note, step)
@@ -146,7 +158,7 @@ class Book(ABC):
         """Whether a run is only the frame of a phase that stands alone."""
         return self.process.run is None and run.span.name in self.process.phases
 
-    def place(self, note: Note, event: SpanEvent) -> None:
+    def place(self, note: RunNote, event: SpanEvent) -> None:
         """An event finds the run and the phase that it stands on."""
         run = self.run_of(note)
         if run is None:
@@ -164,15 +176,15 @@ class Book(ABC):
         if wanted:
             _keep(phase or run.span, event)
             where = role(phase) if phase and not self.is_alone(run) else RUN
-            self._told.append(Told(event, (_full_name(run), run.key, where), news=note.news))
+            self._told.append(PlacedEvent(event, (_full_name(run), run.key, where), news=note.news))
 
-    def _tell(self, note: Note, event: SpanEvent) -> None:
+    def _tell(self, note: RunNote, event: SpanEvent) -> None:
         """An event that stands on no run that is open: late, or of none."""
         if self.view.wanted:
             closed = self.runs.closed.get("")
             late = closed is not None and note.at <= closed.end
             place = (self.process.run or "", closed.key, RUN) if closed and late else None
-            self._told.append(Told(event, place, late, note.news))
+            self._told.append(PlacedEvent(event, place, late, note.news))
 
     def _since_series(self, phase: str) -> Series:
         return PHASE_SINCE, (*self.where, phase)
@@ -207,7 +219,7 @@ def role(phase: OpenSpan) -> str:
     return f"{phase.name}\0{phase.of}\0{phase.start}"
 
 
-def _fails(note: Note) -> bool:
+def _fails(note: RunNote) -> bool:
     for step in note.phases:  # noqa: SIM110 (for every event; a generator takes four times as long)
         if step.step == "fail" or step.outcome == "failure":
             return True

@@ -30,20 +30,20 @@ from exporter.mapping.runs.single_run import SingleRun
 from exporter.model.events import Event, Millis
 from exporter.model.metrics import Mapped
 from exporter.model.protocols import Fold
-from exporter.model.runs import Folded, Note, Runs, SpanEvent, View
+from exporter.model.runs import Folded, ResourceSnapshot, RunNote, Runs, SpanEvent
 
 
-def noted(event: Event, mapped: Mapped) -> Note:
+def noted(event: Event, mapped: Mapped) -> RunNote:
     """What an event says of runs, where it is looked at by itself."""
     told = SpanEvent(event.at or 0, event.key.hex(), "", event.text, mapped.severity, mapped.reason)
-    return Note(event.at or 0, mapped.rule or "", True, mapped.phases, told, event.began)
+    return RunNote(event.at or 0, mapped.rule or "", True, mapped.phases, told, event.began)
 
 
-def _firsts(notes: Iterable[Note], contact: Millis) -> Iterator[Note]:
+def _firsts(notes: Iterable[RunNote], contact: Millis) -> Iterator[RunNote]:
     """What aggregated events said when they happened first; nobody may have read them then."""
     for note in notes:
         if note.began not in (None, note.at) and note.phases:
-            yield Note(note.began, note.rule, note.news and note.began >= contact, note.phases, None)
+            yield RunNote(note.began, note.rule, note.news and note.began >= contact, note.phases, None)
 
 
 def folder(pack: Pack, target: str) -> Fold:
@@ -51,7 +51,7 @@ def folder(pack: Pack, target: str) -> Fold:
     process, order = pack.process, {rule.id: number for number, rule in enumerate(pack.rules)}
     kind: type[Book] = SeparateRuns if process.run is None else SingleRun
 
-    def fold(resource: str, runs: Runs, notes: Sequence[Note], view: View) -> Folded:
+    def fold(resource: str, runs: Runs, notes: Sequence[RunNote], view: ResourceSnapshot) -> Folded:
         book = kind(process, Where(target, pack.source, resource), runs, view)
         before = book.since()
         for note in sorted(

@@ -9,7 +9,7 @@ from exporter.mapping.runs.base import MOST_OPEN, Book, End, Where
 from exporter.mapping.runs.open_phases import Phases
 from exporter.model.events import Millis
 from exporter.model.metrics import OPEN_PHASES, RUN, Phase
-from exporter.model.runs import Note, OpenRun, OpenSpan, Runs, Stage, View
+from exporter.model.runs import OpenRun, OpenSpan, ResourceSnapshot, RunNote, Runs, Stage
 
 LAG = 60_000  # ms by which the state of a listing may lag behind events
 _SUPERSEDED = ("superseded", "a new attempt began")
@@ -22,7 +22,7 @@ class SingleRun(Book):
     as the run stands as it does; most of what many workers tell is that. ``_moved``: something began or ended.
     """
 
-    def __init__(self, process: Process, where: Where, runs: Runs, view: View) -> None:
+    def __init__(self, process: Process, where: Where, runs: Runs, view: ResourceSnapshot) -> None:
         super().__init__(process, where, runs, view)
         self._named: Collection[str] = ()
         self._known = {*process.phases, RUN, OPEN_PHASES}
@@ -31,12 +31,12 @@ class SingleRun(Book):
         self._moved = False
         self._found: Phases | None = None
 
-    def recorded(self) -> list[Note]:
+    def recorded(self) -> list[RunNote]:
         """The attempts of the vendor's record that are not over yet: the begin of each but the open one, and its stages."""
         attempts = [stages for stages in self.view.attempts if stages]
         self._named = {RUN, *(stage.name for stages in attempts for stage in stages)} if attempts else ()
         run, closed = self.runs.open.get(""), self.runs.closed.get("")
-        told = list[Note]()
+        told = list[RunNote]()
         for number, stages in enumerate(attempts):
             following = attempts[number + 1][0].start if number + 1 < len(attempts) else None
             if run is not None and following is not None and following <= run.key:
@@ -52,7 +52,7 @@ class SingleRun(Book):
                     told += self._stage(stage, run if is_open else None, known)
         return told
 
-    def take(self, note: Note) -> None:
+    def take(self, note: RunNote) -> None:
         """As every event; what the record tells better is not taken from a text, nor is a phase that the process does not
         have: the mapping may have been exchanged since the event was read."""
         steps = note.phases
@@ -73,14 +73,14 @@ class SingleRun(Book):
             else:
                 self._idle.update([step for step in steps if step.name in self.process.phases])
 
-    def begin(self, note: Note, step: Phase) -> None:
+    def begin(self, note: RunNote, step: Phase) -> None:
         """A new run, or a phase of the open one."""
         if step.name == RUN:
             self._begin_run(note)
         elif (run := self._current(note)) is not None and not self._goes_on(run, step) and len(run.phases) < MOST_OPEN:
             self._add(run, OpenSpan(step.name, step.of, note.at))
 
-    def prepare(self, note: Note, step: Phase) -> None:
+    def prepare(self, note: RunNote, step: Phase) -> None:
         """Infers a run and a phase whose begin was not told."""
         if note.event is None:
             return
@@ -97,7 +97,7 @@ class SingleRun(Book):
             begun = note.at if start is None else min(start, note.at)
             self._add(run, OpenSpan(step.name, step.of, begun, inferred=True))
 
-    def end(self, note: Note, step: Phase, end: End) -> None:
+    def end(self, note: RunNote, step: Phase, end: End) -> None:
         """The run, the phase, or every open phase."""
         run = self.runs.open.get("")
         if run is None or note.at < run.key:
@@ -129,11 +129,11 @@ class SingleRun(Book):
             self._moved = True
         super().close_phase(run, phase, end)
 
-    def run_of(self, note: Note) -> OpenRun | None:
+    def run_of(self, note: RunNote) -> OpenRun | None:
         """The open run."""
         return self.runs.open.get("")
 
-    def phase_of(self, run: OpenRun, note: Note) -> OpenSpan | None:
+    def phase_of(self, run: OpenRun, note: RunNote) -> OpenSpan | None:
         """The phase that the event speaks of, else the one that began last."""
         phases = self._phases(run)
         for step in note.phases:
@@ -157,7 +157,7 @@ class SingleRun(Book):
         elif view.seen >= run.last + LAG:
             self.close("", End(view.seen, outcome, not run.history or run.settled))
 
-    def _stage(self, stage: Stage, run: OpenRun | None, met: set[str]) -> list[Note]:
+    def _stage(self, stage: Stage, run: OpenRun | None, met: set[str]) -> list[RunNote]:
         """The begin and end of a stage, as far as they are new; an open phase begins when the record says.
 
         Of stages with one name an open phase is the first that is not over; ``met`` are those that have found theirs.
@@ -172,10 +172,10 @@ class SingleRun(Book):
             told.append(self._noted(stage.end, Phase("end", stage.name)))
         return told
 
-    def _noted(self, at: Millis, step: Phase) -> Note:
-        return Note(at, "", at >= self.view.contact // 1000 * 1000, (step,), None)
+    def _noted(self, at: Millis, step: Phase) -> RunNote:
+        return RunNote(at, "", at >= self.view.contact // 1000 * 1000, (step,), None)
 
-    def _begin_run(self, note: Note) -> None:
+    def _begin_run(self, note: RunNote) -> None:
         run = self.runs.open.get("")
         if run is not None and run.span.inferred and not run.settled:
             run.span.start, run.span.inferred = min(note.at, run.span.start), False
@@ -198,7 +198,7 @@ class SingleRun(Book):
             return True
         return phases.is_over(step) and max(map(rank.__getitem__, phases.names()), default=-1) > rank[step.name]
 
-    def _heeds(self, note: Note, step: Phase) -> bool:
+    def _heeds(self, note: RunNote, step: Phase) -> bool:
         told = note.event is None or step.step == "fail" or step.outcome or step.name not in self._named
         return bool(told) and step.name in self._known
 
@@ -212,7 +212,7 @@ class SingleRun(Book):
         self._phases(run).add(phase)
         self._moved = True
 
-    def _current(self, note: Note, *, ending: bool = False) -> OpenRun | None:
+    def _current(self, note: RunNote, *, ending: bool = False) -> OpenRun | None:
         """The open run; opened if there is none, ``None`` if the event is late or ends what is over."""
         run = self.runs.open.get("")
         ending = ending or note.event is None

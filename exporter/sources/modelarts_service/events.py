@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from exporter.model.events import Answer, Ask, Event, Millis, Page, Resource, Window
+from exporter.model.events import Event, EventPage, Millis, Request, Resource, Response, Window
 from exporter.model.protocols import Reading
 from exporter.sources.decoding import (
     SAMPLE_MILLIS,
@@ -26,7 +26,7 @@ from exporter.sources.decoding import (
 from exporter.sources.modelarts_service.services import list_services
 from exporter.sources.normalize import counted, fingerprint, joined, oldest_first, page
 from exporter.sources.reading import give
-from exporter.sources.scope import Scope
+from exporter.sources.scope import SourceScope
 from exporter.sources.times import Number, number, unix_millis
 
 FIELDS = frozenset({"event_type"})
@@ -68,7 +68,7 @@ _EVENTS = msgspec.json.Decoder(_Events)
 class ModelArtsService:
     """The services of a project, first generation."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: SourceScope) -> None:
         self._workspaces = scope.workspaces or ("",)
         self._by_record: bool | None = None  # what the offset of events counts; None until a second page was needed
 
@@ -105,10 +105,10 @@ class ModelArtsService:
             seen, pages = seen + chunk.came, pages + 1
 
 
-def _ask(service: str, span: tuple[tuple[str, str], ...], offset: int) -> Ask:
+def _ask(service: str, span: tuple[tuple[str, str], ...], offset: int) -> Request:
     path = f"/v1/{{project_id}}/services/{service}/events"
     order = (("sort_by", "occur_time"), ("order", "asc"), ("offset", str(offset)), ("limit", str(_LIMIT)))
-    return Ask("modelarts", path, (*span, *order), headers=_HEADERS, permission="modelarts:service:getEvents")
+    return Request("modelarts", path, (*span, *order), headers=_HEADERS, permission="modelarts:service:getEvents")
 
 
 def _span(window: Window) -> tuple[tuple[str, str], ...]:
@@ -118,7 +118,7 @@ def _span(window: Window) -> tuple[tuple[str, str], ...]:
     return (("start_time", str(window.since)), ("end_time", str(window.until)))
 
 
-def _chunk(request: Ask, service: str) -> Generator[Ask, Answer | int | None, _Chunk]:
+def _chunk(request: Request, service: str) -> Generator[Request, Response | int | None, _Chunk]:
     answer = yield from asked(request, _EVENTS)
     total = number(answer.total_count)
     rows, bad = read_rows(request, answer.events, _ROWS, total == 0)
@@ -126,7 +126,7 @@ def _chunk(request: Ask, service: str) -> Generator[Ask, Answer | int | None, _C
     return _Chunk(events, (*bad, *worse), len(rows) + len(bad), total)
 
 
-def _page(chunk: _Chunk, window: Window, truncated: bool = False) -> Page:
+def _page(chunk: _Chunk, window: Window, truncated: bool = False) -> EventPage:
     return page(counted(oldest_first(chunk.events)), window.since, chunk.unreadable, truncated)
 
 
@@ -138,7 +138,7 @@ def _moved_by_one(before: _Chunk, chunk: _Chunk) -> bool:
 
 def _came_again(
     service: str, span: tuple[tuple[str, str], ...], before: _Chunk, chunk: _Chunk
-) -> Generator[Ask, Answer | int | None, bool]:
+) -> Generator[Request, Response | int | None, bool]:
     """Whether an answer is the one before. Rows may repeat, so what looks like it is proved far behind the end."""
     if [event.key for event in before.events] != [event.key for event in chunk.events]:
         return False
@@ -148,7 +148,7 @@ def _came_again(
 
 def _by_record(
     service: str, span: tuple[tuple[str, str], ...], first: _Chunk
-) -> Generator[Ask, Answer | int | None, bool]:
+) -> Generator[Request, Response | int | None, bool]:
     """Finds out what the offset counts, from what offset 1 answers; else from what the last record's number answers."""
     second = yield from _chunk(_ask(service, span, 1), service)
     if not {event.key for event in first.events} & {event.key for event in second.events}:
@@ -160,7 +160,7 @@ def _by_record(
     return third.came > 0
 
 
-def _again(service: str, at: Millis, window: Window) -> Generator[Ask | Page, Answer | int | None, None]:
+def _again(service: str, at: Millis, window: Window) -> Generator[Request | EventPage, Response | int | None, None]:
     """Asks for one millisecond in one answer: its rows stood on two pages, and only one answer tells how many."""
     span = (("start_time", str(at - 1)), ("end_time", str(at + 1)))  # whether or not the ends are part of it
     chunk = yield from _chunk(_ask(service, span, 0), service)

@@ -6,7 +6,7 @@ compared with the first before it is believed (ModelArts API reference, "Queryin
 
 import msgspec
 
-from exporter.model.events import Ask, Found, Life, Resource
+from exporter.model.events import Life, Request, Resource, ResourcePage
 from exporter.model.protocols import Reading
 from exporter.sources.decoding import Name, asked, garbled, missing, read_rows, rows_of
 from exporter.sources.times import Number, moment, number
@@ -64,18 +64,18 @@ def list_services(workspace: str) -> Reading:
         fresh = [one for one in ids if one not in listed]
         if pages and came and not fresh:
             raise garbled(request, "the answer promises more and does not move on; none of its services is new")
-        yield Found([_service(row, workspace) for row in rows], tuple(unreadable))
+        yield ResourcePage([_service(row, workspace) for row in rows], tuple(unreadable))
         listed |= dict.fromkeys(fresh)
         pages, seen = pages + 1, seen + len(fresh) + len(unreadable)
         if not came or (came < _LIMIT if total is None else seen >= total):
             return
 
 
-def _ask(workspace: str, offset: int) -> Ask:
+def _ask(workspace: str, offset: int) -> Request:
     order = (("sort_by", "publish_at"), ("order", "asc"), ("offset", str(offset)), ("limit", str(_LIMIT)))
     query = ((("workspace_id", workspace),) if workspace else ()) + order
     path = "/v1/{project_id}/services"
-    return Ask("modelarts", path, query, headers=_HEADERS, permission="modelarts:service:list")
+    return Request("modelarts", path, query, headers=_HEADERS, permission="modelarts:service:list")
 
 
 def _service(row: _Service, workspace: str) -> Resource:

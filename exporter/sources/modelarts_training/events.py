@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from exporter.model.events import Answer, Ask, Event, Millis, Page, Resource, Window
+from exporter.model.events import Event, EventPage, Millis, Request, Resource, Response, Window
 from exporter.model.protocols import Reading
 from exporter.sources.decoding import (
     SAMPLE_TIME,
@@ -27,7 +27,7 @@ from exporter.sources.decoding import (
 from exporter.sources.modelarts_training.jobs import list_jobs
 from exporter.sources.normalize import counted, fingerprint, joined, oldest_first, page
 from exporter.sources.reading import give
-from exporter.sources.scope import Scope
+from exporter.sources.scope import SourceScope
 from exporter.sources.times import BEFORE_ALL, DAY, SECOND, IsoTimes, Number, ceiling, floor, number
 
 FIELDS = frozenset({"level", "source"})
@@ -85,7 +85,7 @@ _EVENTS = msgspec.json.Decoder(_Events)
 class ModelArtsTraining:
     """The training jobs of a project."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: SourceScope) -> None:
         self._workspaces = scope.workspaces or ("",)
         self._by_record: bool | None = None  # what the offset of events counts; None until a second needed it
 
@@ -111,7 +111,9 @@ class ModelArtsTraining:
             else:
                 spans += _cut(span, chunk)
 
-    def _inside(self, span: _Span, chunk: _Chunk, since: Millis) -> Generator[Ask | Page, Answer | int | None, None]:
+    def _inside(
+        self, span: _Span, chunk: _Chunk, since: Millis
+    ) -> Generator[Request | EventPage, Response | int | None, None]:
         """Follows the offset; rows that stand on two pages are asked for again by their text, in one answer."""
         if self._by_record is None:
             self._by_record = yield from _by_record(span, chunk)
@@ -140,14 +142,14 @@ class ModelArtsTraining:
             yield from _again(span, event, times[key], since)
 
 
-def _ask(span: _Span, offset: int = 0, *more: tuple[str, str]) -> Ask:
+def _ask(span: _Span, offset: int = 0, *more: tuple[str, str]) -> Request:
     path = f"/v2/{{project_id}}/training-jobs/{span.job}/events"
     time = (("start_time", str(span.begin)), ("end_time", str(span.end)), ("order", "asc"))
     query = (*time, ("limit", str(_LIMIT)), ("offset", str(offset)), *more)
-    return Ask("modelarts", path, query, headers=_HEADERS, permission="modelarts:trainJob:listEvents")
+    return Request("modelarts", path, query, headers=_HEADERS, permission="modelarts:trainJob:listEvents")
 
 
-def _chunk(request: Ask, job: str) -> Generator[Ask, Answer | int | None, _Chunk]:
+def _chunk(request: Request, job: str) -> Generator[Request, Response | int | None, _Chunk]:
     answer = yield from asked(request, _EVENTS)
     total, limit = number(answer.total), min(number(answer.limit) or _LIMIT, _LIMIT)
     rows, bad = read_rows(request, answer.events, _ROWS, total == 0)
@@ -158,7 +160,7 @@ def _chunk(request: Ask, job: str) -> Generator[Ask, Answer | int | None, _Chunk
     return _Chunk(events, (*bad, *worse), came, total, full, answer.order == "desc")
 
 
-def _page(chunk: _Chunk, since: Millis, truncated: bool = False) -> Page:
+def _page(chunk: _Chunk, since: Millis, truncated: bool = False) -> EventPage:
     return page(counted(oldest_first(chunk.events, chunk.backwards)), since, chunk.unreadable, truncated)
 
 
@@ -188,7 +190,7 @@ def _moved_by_one(before: _Chunk, chunk: _Chunk) -> bool:
     return len(set(old)) == len(old) > _OVERLAP and new[: len(old) - 1] == old[1:]
 
 
-def _came_again(span: _Span, before: _Chunk, chunk: _Chunk) -> Generator[Ask, Answer | int | None, bool]:
+def _came_again(span: _Span, before: _Chunk, chunk: _Chunk) -> Generator[Request, Response | int | None, bool]:
     """Whether an answer is the one before. Rows may repeat, so what looks like it is proved far behind the end."""
     if [event.key for event in before.events] != [event.key for event in chunk.events]:
         return False
@@ -196,7 +198,7 @@ def _came_again(span: _Span, before: _Chunk, chunk: _Chunk) -> Generator[Ask, An
     return beyond.came > 0
 
 
-def _by_record(span: _Span, first: _Chunk) -> Generator[Ask, Answer | int | None, bool]:
+def _by_record(span: _Span, first: _Chunk) -> Generator[Request, Response | int | None, bool]:
     """Finds out what the offset counts, from what offset 1 answers; else from what the last record's number answers."""
     second = yield from _chunk(_ask(span, 1), span.job)
     if not {event.key for event in first.events} & {event.key for event in second.events}:
@@ -208,7 +210,9 @@ def _by_record(span: _Span, first: _Chunk) -> Generator[Ask, Answer | int | None
     return third.came > 0
 
 
-def _again(span: _Span, twin: Event, least: int, since: Millis) -> Generator[Ask | Page, Answer | int | None, None]:
+def _again(
+    span: _Span, twin: Event, least: int, since: Millis
+) -> Generator[Request | EventPage, Response | int | None, None]:
     """Asks for one text in one answer: its rows stood on two pages, and only one answer tells how many they are."""
     text = (("pattern", twin.text[:_PATTERN]), *((("level", twin.severity),) if twin.severity else ()))
     chunk = yield from _chunk(_ask(span, 0, *text), span.job)

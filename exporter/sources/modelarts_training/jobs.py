@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from exporter.model.events import Answer, Ask, Found, Life, Resource
+from exporter.model.events import Life, Request, Resource, ResourcePage, Response
 from exporter.model.protocols import Reading
 from exporter.sources.decoding import Name, asked, garbled, missing, reaches, read_rows, rows_of
 from exporter.sources.times import Number, moment, number
@@ -102,19 +102,19 @@ def _ends(came: int, seen: int, total: int | None, count: int | None) -> bool:
     return came < _LIMIT and seen >= (count or 0)
 
 
-def _ask(workspace: str, **wanted: Any) -> Ask:
+def _ask(workspace: str, **wanted: Any) -> Request:
     if workspace:
         wanted["workspace_id"] = workspace
     body = msgspec.json.encode({"limit": _LIMIT, **wanted})
     path, permission = "/v2/{project_id}/training-job-searches", "modelarts:trainJob:list"
-    return Ask("modelarts", path, method="POST", body=body, headers=_HEADERS, permission=permission)
+    return Request("modelarts", path, method="POST", body=body, headers=_HEADERS, permission=permission)
 
 
-def _search(request: Ask) -> Generator[Ask, Answer | int | None, tuple[Found, int, _Jobs]]:
+def _search(request: Request) -> Generator[Request, Response | int | None, tuple[ResourcePage, int, _Jobs]]:
     """What an answer holds: jobs, how many rows it had, and its totals."""
     answer = yield from asked(request, _JOBS)
     rows, unreadable = read_rows(request, answer.items, _ROWS, number(answer.total) == 0 or number(answer.count) == 0)
-    return Found([_job(row) for row in rows], tuple(unreadable)), len(rows) + len(unreadable), answer
+    return ResourcePage([_job(row) for row in rows], tuple(unreadable)), len(rows) + len(unreadable), answer
 
 
 def _job(row: _Job) -> Resource:

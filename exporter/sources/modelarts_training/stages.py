@@ -6,7 +6,7 @@ is undocumented, so every known one is read. PAI: ``StatusHistory`` of GetJob (S
 
 import msgspec
 
-from exporter.model.events import Ask, Resource
+from exporter.model.events import Request, Resource
 from exporter.model.protocols import Stages
 from exporter.sources.decoding import asked
 from exporter.sources.reading import ordered_stages
@@ -34,7 +34,7 @@ _RECORDS = msgspec.json.Decoder(_Records, strict=False)
 def training_stages(job: Resource) -> Stages:
     """The stages of a training job, by attempt. Raises SourceGarbled."""
     path = f"/v2/{{project_id}}/training-jobs/{job.id}/stages"
-    request = Ask("modelarts", path, headers=(("X-Language", "en-us"),), permission="modelarts:trainJob:get")
+    request = Request("modelarts", path, headers=(("X-Language", "en-us"),), permission="modelarts:trainJob:get")
     answer = yield from asked(request, _RECORDS)
     return tuple(
         ordered_stages((part.name, part.start_time, part.end_time) for part in record.stages)

@@ -11,13 +11,13 @@ from typing import Any
 
 import msgspec
 
-from exporter.model.events import Answer, Ask, Event, Found, Life, Millis, Resource, Window
+from exporter.model.events import Event, Life, Millis, Request, Resource, ResourcePage, Response, Window
 from exporter.model.protocols import Reading
 from exporter.sources.decoding import Name, asked, garbled, mark, missing, reaches, read_record, read_rows, rows_of
 from exporter.sources.normalize import counted, fingerprint, joined, oldest_first, page
 from exporter.sources.pai_dlc.text import parse_zone, text_reader
 from exporter.sources.reading import give
-from exporter.sources.scope import Scope
+from exporter.sources.scope import SourceScope
 from exporter.sources.times import BEFORE_ALL, DAY, HOUR, SECOND, Number, ceiling, floor, iso_text, moment, number
 
 FIELDS: frozenset[str] = frozenset()
@@ -91,7 +91,7 @@ _LISTING = msgspec.json.Decoder(_Jobs)
 class PaiDlc:
     """The DLC jobs of a region. Raises ConfigError for an ``event_timezone`` that does not exist."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: SourceScope) -> None:
         self._workspaces = scope.workspaces or ("",)
         self._guessing = scope.event_timezone == "auto"
         self._zone: tzinfo = UTC if self._guessing else parse_zone(scope.event_timezone)
@@ -165,11 +165,11 @@ def _headers(action: str) -> tuple[tuple[str, str], ...]:
     return (("x-acs-version", "2020-12-03"), ("x-acs-action", action))
 
 
-def _ask(job: str, begin: Millis, end: Millis) -> Ask:
+def _ask(job: str, begin: Millis, end: Millis) -> Request:
     query = (("StartTime", iso_text(begin)), ("EndTime", iso_text(end)), ("MaxEventsNum", str(_MOST)))
     permission = "paidlc:GetJobEvents (or pai:GetJobEvents)"
     path = f"/api/v1/jobs/{job}/events"
-    return Ask("pai_dlc", path, query, headers=_headers("GetJobEvents"), permission=permission)
+    return Request("pai_dlc", path, query, headers=_headers("GetJobEvents"), permission=permission)
 
 
 def _read(rows: list[str | _Info], job: str, zone: tzinfo) -> tuple[list[Event], list[bytes]]:
@@ -216,20 +216,20 @@ def _list(workspace: str, listed: set[str], until: Collection[str]) -> Reading:
             return
 
 
-def _ask_list(workspace: str, number_of_page: int, *more: tuple[str, str]) -> Ask:
+def _ask_list(workspace: str, number_of_page: int, *more: tuple[str, str]) -> Request:
     pages = (("PageNumber", str(number_of_page)), ("PageSize", str(_JOBS)))
     where = (("WorkspaceId", workspace),) if workspace else ()
     order = (("SortBy", "GmtCreateTime"), ("Order", "desc"))
     query = (*pages, *order, ("StartTime", iso_text(BEFORE_ALL)), ("ShowOwn", "false"), *where, *more)
-    return Ask("pai_dlc", "/api/v1/jobs", query, headers=_headers("ListJobs"), permission="paidlc:ListJobs")
+    return Request("pai_dlc", "/api/v1/jobs", query, headers=_headers("ListJobs"), permission="paidlc:ListJobs")
 
 
-def _jobs(request: Ask) -> Generator[Ask, Answer | int | None, tuple[Found, int, int | None]]:
+def _jobs(request: Request) -> Generator[Request, Response | int | None, tuple[ResourcePage, int, int | None]]:
     """What an answer holds: jobs, how many rows it had, and how many there are of them all."""
     answer = yield from asked(request, _LISTING)
     total = number(answer.total)
     rows, unreadable = read_rows(request, answer.rows, _JOB_ROWS, total == 0)
-    return Found([_job(row) for row in rows], tuple(unreadable)), len(rows) + len(unreadable), total
+    return ResourcePage([_job(row) for row in rows], tuple(unreadable)), len(rows) + len(unreadable), total
 
 
 def _job(row: _Job) -> Resource:

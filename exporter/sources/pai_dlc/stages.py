@@ -2,7 +2,7 @@
 
 import msgspec
 
-from exporter.model.events import Ask, Resource
+from exporter.model.events import Request, Resource
 from exporter.model.protocols import Stages
 from exporter.sources.decoding import asked
 from exporter.sources.reading import ordered_stages
@@ -27,7 +27,7 @@ _JOB = msgspec.json.Decoder(_Job, strict=False)
 def dlc_stages(job: Resource) -> Stages:
     """The states that a DLC job went through. Raises SourceGarbled."""
     headers = (("x-acs-version", "2020-12-03"), ("x-acs-action", "GetJob"))
-    request = Ask("pai_dlc", f"/api/v1/jobs/{job.id}", headers=headers, permission="paidlc:GetJob")
+    request = Request("pai_dlc", f"/api/v1/jobs/{job.id}", headers=headers, permission="paidlc:GetJob")
     answer = yield from asked(request, _JOB)
     periods = [period for period in answer.status_history or [] if period.status not in _FINAL]
     return (ordered_stages((_snake(period.status), period.start_time, period.end_time) for period in periods),)
