@@ -67,7 +67,7 @@ class Flow:
             for watch in watches:
                 with contextlib.suppress(SourceError):
                     await station.collector.poll(watch, 1.0)
-        await self.core.ledger.let_out()
+        await self.core.ledger.release_held()
 
     async def live(self, clock: ManualClock, seconds: float, pulse: float = 1.0) -> list[Poller]:
         """Lists and reads by itself, at its own rhythm, for so long; gives back what did."""
@@ -76,7 +76,7 @@ class Flow:
         end = clock.steady() + seconds
         while clock.steady() < end:
             await clock.sleep(pulse)
-            await self.core.ledger.let_out()
+            await self.core.ledger.release_held()
         for task in tasks:
             task.cancel()
         for outcome in await asyncio.gather(*tasks, return_exceptions=True):

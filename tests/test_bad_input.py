@@ -489,7 +489,7 @@ def test_whatever_stands_in_an_answer_the_exporter_lives_on(name: str, data: st.
             station.desk.ask.__self__._fetcher._sender = Memory(site, *answers.values())  # type: ignore[attr-defined]
             for _ in range(2):
                 await said(station, read=True)
-                await running.core.ledger.let_out()
+                await running.core.ledger.release_held()
             running.core.prometheus.render("openmetrics", gzip=False)
 
     asyncio.run(story())

@@ -15,7 +15,7 @@ from exporter.model.events import Event, Window
 from exporter.model.metrics import Mapped
 from exporter.model.telemetry import Contacted, Discovered, LogMessage, PollDone, ReadAnomalies
 from exporter.pipeline.collector import SLICE
-from exporter.pipeline.inventory import MISSING_LISTINGS, Pick
+from exporter.pipeline.inventory import MISSING_LISTINGS, ResourceFilter
 
 DOWN = SourceDown("no answer")
 
@@ -202,8 +202,8 @@ def test_a_listing_with_nothing_to_read_is_contact_too(tmp_path: Path) -> None:
         vendor.ahead = -7200.0
         async with watching(vendor, store) as watched:
             await watched.listing.refresh()
-            await watched.collector.meet()
-            await watched.collector.meet()
+            await watched.collector.mark_first_contact()
+            await watched.collector.mark_first_contact()
             assert watched.told(Contacted) == [Contacted(*PLACE, vendor.now() / 1000)]
         vendor.clock.advance(60)
         vendor.has("a", created=vendor.now() - 50_000)
@@ -444,7 +444,7 @@ def test_a_large_page_is_counted_in_slices_and_a_scrape_can_come_between() -> No
             await watched.poll("a")
             watched.prometheus.render("text", gzip=False)
             watched.prometheus.scraped()
-            await watched.ledger.let_out()
+            await watched.ledger.release_held()
             for _ in range(3 * SLICE):
                 vendor.tells("a")
             reading = asyncio.create_task(watched.collector.poll("a", 30.0))
@@ -705,7 +705,7 @@ def test_a_project_wide_source_is_complete_by_its_one_watch_and_exposes_what_eve
 def test_a_project_wide_source_counts_nothing_of_what_is_excluded() -> None:
     async def story(vendor: Vendor) -> None:
         vendor.has("cluster")
-        async with watching(vendor, per_resource=False, exclude=Pick(names=("tmp-*",))) as watched:
+        async with watching(vendor, per_resource=False, exclude=ResourceFilter(names=("tmp-*",))) as watched:
             await watched.poll("")
             vendor.clock.advance(10)
             vendor.tells("", resource="tmp-1")

@@ -12,7 +12,7 @@ from vendor import Vendor, watching
 
 from exporter.model.events import Request
 from exporter.pipeline.discovery import WHOLE
-from exporter.pipeline.inventory import Pick
+from exporter.pipeline.inventory import ResourceFilter
 from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
 
@@ -134,7 +134,7 @@ def test_where_a_status_says_what_is_watched_every_listing_is_whole() -> None:
 
     async def story(vendor: Vendor) -> None:
         vendor.has("a")
-        async with watching(vendor, exclude=Pick(statuses=("Failed",))) as watched:
+        async with watching(vendor, exclude=ResourceFilter(statuses=("Failed",))) as watched:
             for _ in range(3):
                 await watched.listing.refresh()
             assert vendor.untils == [None, None, None]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from test_exposition import BY_RESOURCE, EVENTS, PHASES, POOL, READERS, let_out, shown, text
+from test_exposition import BY_RESOURCE, EVENTS, PHASES, POOL, READERS, release_held, shown, text
 from test_otlp_sample import BEGIN, LAST, SAMPLE, Life
 
 from exporter.exposition.registry import Prometheus
@@ -60,7 +60,7 @@ def test_a_series_that_is_held_at_zero_shows_it_when_it_shows_its_value() -> Non
     new: Series = (EVENTS, ("research", POOL, "warning", "Learned"))
     prometheus = shown(Changes(), Changes(counts={new: 1.0}, exemplars={new: (ONE,)}))
     assert found(prometheus) == {}
-    let_out(prometheus)
+    release_held(prometheus)
     assert [key[-1] for key in found(prometheus)] == ["Learned"]
 
 

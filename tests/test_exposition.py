@@ -71,7 +71,7 @@ def shown(*changes: Changes, held: frozenset[Series] = frozenset()) -> Prometheu
     return prometheus
 
 
-def let_out(prometheus: Prometheus) -> None:
+def release_held(prometheus: Prometheus) -> None:
     """Ends the hold of all new series."""
     prometheus.scraped(prometheus.render("text", gzip=True).number)
     prometheus.show(prometheus.ripe())
@@ -474,7 +474,7 @@ def test_a_page_says_what_a_plain_exposition_would_say_however_it_was_cached(ste
     model.write(Changes(counts={CATALOGUE.zeros[0]: 0.0}, observed={CATALOGUE.zeros[1]: Observed((0, 0, 0, 0), 0)}))
     for changes, packed_first in steps:
         prometheus.write(changes)
-        let_out(prometheus)
+        release_held(prometheus)
         model.write(changes)
         bodies = [prometheus.render("text", gzip=packed).body for packed in (packed_first, not packed_first)]
         plain, packed = bodies[::-1] if packed_first else bodies

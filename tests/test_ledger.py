@@ -16,7 +16,7 @@ from exporter.model.metrics import Changes, Series
 from exporter.model.protocols import Outbox
 from exporter.model.state import RECORD, Commit, Restored, Watch
 from exporter.model.telemetry import SelfEvent, SeriesLimitReached
-from exporter.pipeline.committer import LARGEST, Ledger
+from exporter.pipeline.committer import LARGEST, Committer
 from exporter.store import open_store
 
 A, B, C = (Watch("t", "s", name) for name in "abc")
@@ -76,8 +76,8 @@ class Page:
         self.steps.append(("write", list(changes.counts)))
 
     def show(self, series: Iterable[Series]) -> None:
-        if let_out := sorted(series):
-            self.steps.append(("show", let_out))
+        if release_held := sorted(series):
+            self.steps.append(("show", release_held))
 
     def cut(self, batch: Sequence[Changes]) -> tuple[Sequence[Changes], Sequence[SeriesLimitReached]]:
         cut = [Changes({one: by for one, by in changes.counts.items() if one not in self.full}) for changes in batch]
@@ -94,9 +94,9 @@ class Page:
         return set(self.ready)
 
 
-def a_ledger(store: SlowStore, page: Page | None = None, facts: list[SelfEvent] | None = None) -> Ledger:
+def a_ledger(store: SlowStore, page: Page | None = None, facts: list[SelfEvent] | None = None) -> Committer:
     page, facts = page or Page(), facts if facts is not None else []
-    return Ledger(store, [page], page, facts.append)
+    return Committer(store, [page], page, facts.append)
 
 
 def test_a_commit_alone_waits_for_nobody_and_outputs_hear_of_it_afterwards() -> None:
@@ -145,7 +145,7 @@ def test_a_failing_store_tells_every_waiter_and_writes_no_output() -> None:
         ledger = a_ledger(store, page)
         page.ready = {grown("r")}
         store.full = True
-        asked = (ledger.commit(a_commit(A, "x")), ledger.commit(a_commit(B, "y")), ledger.let_out())
+        asked = (ledger.commit(a_commit(A, "x")), ledger.commit(a_commit(B, "y")), ledger.release_held())
         results = await asyncio.gather(*asked, return_exceptions=True)
         assert [str(error) for error in results] == ["/state.db: disk full; free some space"] * 3
         assert all(isinstance(error, StoreError) for error in results)
@@ -178,7 +178,7 @@ def test_a_series_that_the_batch_lets_out_is_not_held_again_by_it() -> None:
         store, page = SlowStore(), Page()
         ledger = a_ledger(store, page)
         page.waiting, page.ready = {grown("x"), grown("y")}, {grown("x")}
-        await asyncio.gather(ledger.commit(a_commit(A, "x", "y")), ledger.let_out())
+        await asyncio.gather(ledger.commit(a_commit(A, "x", "y")), ledger.release_held())
         assert [[(c.watch, list(c.held), list(c.shown)) for c in batch] for batch in store.kept] == [
             [(A, [grown("y")], []), (RECORD, [], [grown("x")])]
         ]
@@ -207,7 +207,7 @@ def test_what_is_too_much_is_neither_on_record_nor_shown_and_is_told_once_the_re
 def test_nothing_ripe_is_no_commit() -> None:
     async def story() -> None:
         store = SlowStore()
-        await a_ledger(store).let_out()
+        await a_ledger(store).release_held()
         assert store.kept == []
 
     asyncio.run(story())
@@ -284,10 +284,10 @@ def test_a_resource_that_leaves_takes_along_its_own_series_and_no_others(tmp_pat
 
     async def story() -> list[dict[Series, float]]:
         store, page = await open_store(str(tmp_path / "state.db")), shown()
-        ledger = Ledger(store, [page], page, lambda fact: None)
+        ledger = Committer(store, [page], page, lambda fact: None)
         await ledger.commit(Commit(A, changes=Changes(counts={**staying, early: 1.0})))
         scrape(page)
-        await ledger.let_out()
+        await ledger.release_held()
         gone = Changes(gone=(("t", "dws", "warning"),))
         await ledger.commit(Commit(A, changes=Changes(counts={late: 1.0})), Commit(A, changes=gone))
         restored = await store.restore()

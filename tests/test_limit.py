@@ -23,7 +23,7 @@ from exporter.model.state import Commit, Watch
 from exporter.model.telemetry import SelfEvent, SeriesLimitReached
 from exporter.observability.log import Log, make_handler
 from exporter.observability.self_metrics import SelfMetrics
-from exporter.pipeline.committer import Ledger
+from exporter.pipeline.committer import Committer
 from exporter.store import open_store
 
 METRICS = (
@@ -64,7 +64,7 @@ class Life:
     async def begin(self, most: int) -> None:
         self.page = Prometheus(CATALOGUE, 0.0, Clock(), most)
         assert self.page.restore(await self.store.restore()) == ()
-        self.ledger = Ledger(self.store, (self.page,), self.page, self.facts.append)
+        self.ledger = Committer(self.store, (self.page,), self.page, self.facts.append)
 
     def declare(self, resources: Iterable[str]) -> None:
         self.page.declare([("events", ("t", id_, "error")) for id_ in resources])
@@ -76,7 +76,7 @@ class Life:
         await self.ledger.commit(*(Commit(watch, changes=one) for one in changes))
         self.store.meanwhile = lambda: None
         self.page.scraped(self.page.render("text", gzip=False).number)
-        await self.ledger.let_out()
+        await self.ledger.release_held()
 
     async def kept(self) -> Changes:
         return (await self.store.restore()).changes

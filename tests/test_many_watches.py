@@ -7,7 +7,7 @@ from clocks import ManualClock
 from vendor import Vendor, watching
 
 from exporter.model.telemetry import PollDone
-from exporter.pipeline.scheduler import Agenda, Entry
+from exporter.pipeline.scheduler import Entry, PollQueue
 
 WATCHES = 10_000
 INTERVAL, LONGEST = 30.0, 300.0
@@ -33,7 +33,7 @@ def served(rate: float, seconds: float, active: int) -> tuple[dict[str, float], 
     """Reads at ``rate`` a second; the longest that each watch waited between two of its turns, and its turns."""
 
     async def turns() -> tuple[dict[str, float], Counter[str]]:
-        clock, agenda = Hand(), Agenda()
+        clock, agenda = Hand(), PollQueue()
         last, longest, times = dict[str, float](), dict[str, float](), Counter[str]()
         for number in range(WATCHES):
             agenda.put(f"r{number}", 0.0, INTERVAL if number < active else LONGEST, number)
@@ -70,7 +70,7 @@ def test_with_room_for_all_everybody_is_read_at_his_interval() -> None:
 
 def test_of_those_that_are_due_the_newest_active_one_goes_first() -> None:
     async def order() -> list[str]:
-        clock, agenda = Hand(), Agenda()
+        clock, agenda = Hand(), PollQueue()
         agenda.put("quiet", 0.0, LONGEST, created=9)
         agenda.put("older", 10.0, INTERVAL, created=1)
         agenda.put("newer", 10.0, INTERVAL, created=2)

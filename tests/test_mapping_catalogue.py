@@ -8,7 +8,7 @@ from heavy import needs
 from exporter.common.yaml_document import parse_document
 from exporter.mapping.catalogue import BUILTIN, catalogue
 from exporter.mapping.loader import load
-from exporter.mapping.rules import Pack
+from exporter.mapping.rules import MappingPack
 from exporter.model.events import Event
 from exporter.model.metrics import OTHER, SEVERITIES
 
@@ -20,7 +20,7 @@ def no_record(raw: object, resource: str) -> Event:
     raise ValueError("these files carry no tests")
 
 
-def pack_of(text: str, source: str = "demo") -> Pack:
+def pack_of(text: str, source: str = "demo") -> MappingPack:
     document = parse_document(f"mapping: 1\nsource: {source}\n{text}", "demo.yaml")
     return load([document], {source: FIELDS}, {source: no_record})[0]
 

@@ -9,7 +9,7 @@ from exporter.mapping.authoring.explain import explain
 from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.loader import load
 from exporter.mapping.patterns.dissect import Stop, stopped
-from exporter.mapping.rules import Pack
+from exporter.mapping.rules import MappingPack
 from exporter.model.errors import ConfigError
 from exporter.model.events import Event
 
@@ -20,7 +20,7 @@ def no_record(raw: object, resource: str) -> Event:
     raise ValueError("these files carry no tests")
 
 
-def pack_of(text: str) -> Pack:
+def pack_of(text: str) -> MappingPack:
     document = parse_document(f"mapping: 1\nsource: demo\n{text}", "demo.yaml")
     return load([document], {"demo": FIELDS}, {"demo": no_record})[0]
 
@@ -29,7 +29,7 @@ def event(text: str = "", severity: str = "", reason: str = "", resource: str = 
     return Event(b"", resource, 1_700_000_000_000, text, severity, reason, fields=fields)
 
 
-def naive(pack: Pack, seen: Event) -> tuple[str | None, str | None]:
+def naive(pack: MappingPack, seen: Event) -> tuple[str | None, str | None]:
     """The rule that takes an event, or why none does: rules in order, first match wins."""
     severity = pack.severity.get(seen.severity.casefold(), "unclassified")
     known = {"severity": severity, "reason": seen.reason, "resource": seen.resource, **seen.fields}
@@ -77,7 +77,7 @@ EVENTS = st.builds(
 )
 
 
-def reachable(drawn: list[dict[str, list[str]]]) -> Pack:
+def reachable(drawn: list[dict[str, list[str]]]) -> MappingPack:
     """A pack of those drawn rules that a file may hold: not empty, and none out of reach."""
     kept: list[str] = []
     pack = pack_of("rules: []")

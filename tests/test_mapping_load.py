@@ -10,7 +10,7 @@ import pytest
 from exporter.common.yaml_document import Document, parse_document, read_document
 from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.loader import built_in, load
-from exporter.mapping.rules import Pack, PhaseForm, Process
+from exporter.mapping.rules import MappingPack, PhaseForm, Process
 from exporter.mapping.syntax.schema import MappingFile, mapping_schema
 from exporter.model.errors import ConfigError
 from exporter.model.events import Event
@@ -32,7 +32,7 @@ def pool_event(raw: Any, resource: str) -> Event:
     return Event(key, resource, 1, raw["message"], raw["type"], raw["reason"], raw["count"], 1, {"type": raw["type"]})
 
 
-def loaded(*documents: Document) -> tuple[Pack, ...]:
+def loaded(*documents: Document) -> tuple[MappingPack, ...]:
     return load(documents, FIELDS, dict.fromkeys(FIELDS, pool_event), STATUSES)
 
 

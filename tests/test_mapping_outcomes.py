@@ -5,7 +5,7 @@ import pytest
 from exporter.common.yaml_document import parse_document
 from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.loader import load
-from exporter.mapping.rules import Pack
+from exporter.mapping.rules import MappingPack
 from exporter.model.events import Event
 from exporter.model.metrics import OTHER, Count, Mapped, Observe, Phase, Set, State
 
@@ -16,7 +16,7 @@ def no_record(raw: object, resource: str) -> Event:
     raise ValueError("these files carry no tests")
 
 
-def pack_of(text: str) -> Pack:
+def pack_of(text: str) -> MappingPack:
     document = parse_document(f"mapping: 1\nsource: demo\n{text}", "demo.yaml")
     return load([document], {"demo": FIELDS}, {"demo": no_record})[0]
 
@@ -84,7 +84,7 @@ rules:
 """
 
 
-def pods() -> Pack:
+def pods() -> MappingPack:
     return pack_of(PODS)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.mapping.patterns.capture_types import STOPS, TYPES
-from exporter.mapping.patterns.dissect import Shape, fitted, parse_shape, splitter, stopped
+from exporter.mapping.patterns.dissect import DissectPattern, fitted, parse_shape, splitter, stopped
 from exporter.mapping.syntax.reachability import covers
 
 WORD = st.text(st.characters(exclude_characters=STOPS, exclude_categories=["Z", "C"]), min_size=1, max_size=12)
@@ -40,7 +40,7 @@ def written(literal: str) -> str:
 
 
 @st.composite
-def shapes(draw: st.DrawFn) -> Shape:
+def shapes(draw: st.DrawFn) -> DissectPattern:
     """Any shape: up to four holes between small literals, the last hole may be the rest."""
     kinds = draw(st.lists(st.sampled_from([kind for kind in TYPES if kind != "rest"]), max_size=4))
     source = written(draw(LITERALS))
@@ -133,7 +133,7 @@ def test_double_braces_are_braces() -> None:
 
 @settings(deadline=None)
 @given(shape=shapes(), text=PIECES)
-def test_where_a_shape_stopped_is_told_if_and_only_if_it_does_not_fit(shape: Shape, text: str) -> None:
+def test_where_a_shape_stopped_is_told_if_and_only_if_it_does_not_fit(shape: DissectPattern, text: str) -> None:
     tried = shape.literals[0] + text + shape.literals[-1]
     for candidate in (text, tried):
         stop = stopped(shape, candidate)
@@ -243,6 +243,6 @@ def test_one_shape_covers_another_if_it_fits_all_that_the_other_fits(earlier: st
 
 @settings(deadline=None)
 @given(earlier=shapes(), later=shapes(), text=PIECES)
-def test_a_shape_that_covers_another_fits_its_texts(earlier: Shape, later: Shape, text: str) -> None:
+def test_a_shape_that_covers_another_fits_its_texts(earlier: DissectPattern, later: DissectPattern, text: str) -> None:
     if later.fit(text) is not None and covers(earlier, later):
         assert earlier.fit(text) is not None

@@ -12,10 +12,10 @@ from exporter.mapping.authoring.run_tests import RESOURCE, TARGET, run_examples
 from exporter.mapping.catalogue import BUILTIN, catalogue
 from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.loader import built_in, load
-from exporter.mapping.rules import Example, Expectation, Pack
+from exporter.mapping.rules import Example, Expectation, MappingPack
 from exporter.model.events import Event
 from exporter.model.metrics import OTHER, Changes, Mapped, Metric, State
-from exporter.pipeline.counting import Context, History, tally
+from exporter.pipeline.counting import CountContext, History, count_events
 from exporter.sources import SOURCES
 
 STATUSES = {name: kind.statuses for name, kind in SOURCES.items()}
@@ -25,14 +25,14 @@ PACKS = {pack.source: pack for pack in load([read_document(path) for path in bui
 each_pack = pytest.mark.parametrize("source", sorted(PACKS))
 
 
-def events(pack: Pack) -> Iterator[Event]:
+def events(pack: MappingPack) -> Iterator[Event]:
     """All events of a pack's tests."""
     for example in pack.examples:
         for raw in example.records:
             yield RECORDS[pack.source](raw, RESOURCE)
 
 
-def outcomes(pack: Pack) -> list[Mapped]:
+def outcomes(pack: MappingPack) -> list[Mapped]:
     map_ = mapper(pack, "t")
     return [map_(event) for event in events(pack)]
 
@@ -52,8 +52,8 @@ def test_a_test_finds_every_series_that_the_exporter_counts(source: str) -> None
     pack = PACKS[source]
     for event, at in [(each, at) for each in events(pack) for at in (each.at, None)]:
         read = msgspec.structs.replace(event, count=5, at=at)
-        context = Context(TARGET, source, BUILTIN | dict(pack.metrics), History(0, counts=True), at or 0)
-        changes = tally([read], [5], mapper(pack, TARGET), context).changes
+        context = CountContext(TARGET, source, BUILTIN | dict(pack.metrics), History(0, counts=True), at or 0)
+        changes = count_events([read], [5], mapper(pack, TARGET), context).changes
         example = Example("each series", (read,), False, None, tuple(expectations(changes, context.metrics)), "here")
         assert example.expect
         assert run_examples(pack, [example], lambda given, _: given) == []

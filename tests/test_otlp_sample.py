@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from exporter.app.assembly import examine_packs
 from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.engine.mapper import mapper
-from exporter.mapping.rules import Pack
+from exporter.mapping.rules import MappingPack
 from exporter.mapping.runs.reducer import folder
 from exporter.model.events import Event, EventPage, Request, Resource, Response, Window
 from exporter.model.metrics import Exemplar, Series
@@ -21,8 +21,8 @@ from exporter.model.runs import ResourceSnapshot
 from exporter.otlp.log_records import encoder
 from exporter.otlp.resource import Origin
 from exporter.otlp.spans import Traces
-from exporter.pipeline.counting import Context, History, tally
-from exporter.pipeline.run_tracker import Journal
+from exporter.pipeline.counting import CountContext, History, count_events
+from exporter.pipeline.run_tracker import RunTracker
 from exporter.simulator.span_trees import tree
 from exporter.sources.modelarts_service.events import ModelArtsService
 from exporter.sources.scope import SourceScope
@@ -45,7 +45,7 @@ STARTUP = ("model_startup", 80_818, ["[TF 3.0.0] starting model"])
 
 
 @cache
-def pack() -> Pack:
+def pack() -> MappingPack:
     return next(pack for pack in examine_packs(())[0] if pack.source == "modelarts_service")
 
 
@@ -71,15 +71,17 @@ class Life:
         self.exemplars: dict[Series, tuple[Exemplar, ...]] = {}
         origin = Origin("huaweicloud", "cn-north-4", "p1", "research", "modelarts_service")
         encode, locate = encoder(origin, traces=True, logs=False), Traces(origin).locate
-        self._journal = Journal("research", "modelarts_service", folder(pack(), "research"), encode, locate)
+        self._journal = RunTracker("research", "modelarts_service", folder(pack(), "research"), encode, locate)
         self._known: set[bytes] = set()
 
     def poll(self, rows: list[dict[str, Any]], now: int, status: str = "deploying") -> "Life":
         events = read(rows)
         growths = [int(event.key not in self._known) for event in events]
         self._known |= {event.key for event in events}
-        context = Context("research", "modelarts_service", BUILTIN, History(BEGIN - 1, False, False, False), now, None)
-        self._journal.note(tally(events, growths, mapper(pack(), "research"), context).rows, now)
+        context = CountContext(
+            "research", "modelarts_service", BUILTIN, History(BEGIN - 1, False, False, False), now, None
+        )
+        self._journal.note(count_events(events, growths, mapper(pack(), "research"), context).rows, now)
         view = ResourceSnapshot(now, BEGIN - 1, Resource(SERVICE, status=status), now)
         settled = self._journal.settle([(SERVICE, view)])
         self.bodies += [parcel.body for parcel in settled.parcels]

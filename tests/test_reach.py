@@ -13,7 +13,7 @@ from vendor import HOUR, Vendor, watching
 
 from exporter.model.state import Progress, Watch
 from exporter.pipeline.inventory import MISSING_LISTINGS
-from exporter.pipeline.read_window import DAY, Reach
+from exporter.pipeline.read_window import DAY, ReadWindow
 
 A_DAY = 86_400.0
 SHORT: dict[str, Any] = {"remember": 3 * A_DAY, "reconcile": 6 * HOUR}
@@ -213,7 +213,7 @@ times = st.integers(0, 400 * DAY)
 def test_no_read_looks_below_the_floor_and_the_floor_never_falls(
     complete: int, now: int, remember: int, floor: int | None, since: int
 ) -> None:
-    reach = Reach(600_000, 6 * 3_600_000, remember)
+    reach = ReadWindow(600_000, 6 * 3_600_000, remember)
     progress = Progress(complete, since, floor=floor)
     full, window = reach.window(progress, now)
     assert window.since is None or window.since >= (floor or 0)

@@ -25,7 +25,7 @@ from exporter.mapping.runs.reducer import folder
 from exporter.model.metrics import Catalogue, Changes, Count, Mapped, Metric, Moment, Observed, Phase, Series
 from exporter.model.runs import Folded, ResourceSnapshot, RunNote, Runs, SpanEvent
 from exporter.model.state import Restored
-from exporter.pipeline.committer import Ledger
+from exporter.pipeline.committer import Committer
 
 STATUS, RESOURCES = "platform_resource_status", "platform_resources"
 FIXED = {
@@ -110,7 +110,7 @@ def test_a_metric_that_left_comes_back_with_its_total_and_what_is_new_begins_at_
 def test_what_was_mapped_the_old_way_is_shown_before_the_exchange_and_the_rest_after_it() -> None:
     async def scene() -> list[str]:
         store, page, order = SlowStore(), Page(), list[str]()
-        ledger = Ledger(store, (page,), page, lambda fact: None)
+        ledger = Committer(store, (page,), page, lambda fact: None)
 
         async def adopt() -> None:
             order.extend(["adopted", *(str(len(store.kept)),)])

@@ -7,22 +7,22 @@ from msgspec.structs import replace
 
 from exporter.model.events import Millis, Resource
 from exporter.model.state import Progress
-from exporter.pipeline.inventory import MISSING_LISTINGS, Pick, Roster
+from exporter.pipeline.inventory import MISSING_LISTINGS, Inventory, ResourceFilter
 
 HOUR = 3_600_000
 GRACE = 900.0
 NOW = 1_790_000_000_000
 
 
-def a_roster(include: Pick | None = None, exclude: Pick | None = None) -> Roster:
-    return Roster(include or Pick(), exclude or Pick(), GRACE)
+def a_roster(include: ResourceFilter | None = None, exclude: ResourceFilter | None = None) -> Inventory:
+    return Inventory(include or ResourceFilter(), exclude or ResourceFilter(), GRACE)
 
 
 def job(id_: str, life: str = "active", **fields: object) -> Resource:
     return replace(Resource(id_, status="Running"), life=life, **fields)
 
 
-def vanish(roster: Roster, now: Millis = NOW) -> list[Resource]:
+def vanish(roster: Inventory, now: Millis = NOW) -> list[Resource]:
     """Empty listings until a resource counts as gone; what the last one changed."""
     for _ in range(MISSING_LISTINGS - 1):
         assert roster.merge([], now) == []
@@ -35,26 +35,31 @@ def vanish(roster: Roster, now: Millis = NOW) -> list[Resource]:
 @pytest.mark.parametrize(
     ("include", "exclude", "resource", "wanted"),
     [
-        (Pick(), Pick(), Resource("1", "train"), True),
-        (Pick(names=("train-*",)), Pick(), Resource("1", "train-7"), True),
-        (Pick(names=("train-*",)), Pick(), Resource("1", "TRAIN-7"), False),
-        (Pick(names=("a", "train-?")), Pick(), Resource("1", "train-7"), True),
-        (Pick(names=("train-[0-9]",)), Pick(), Resource("1", "train-x"), False),
-        (Pick(names=("job-*",)), Pick(), Resource("job-1", ""), True),
-        (Pick(names=("job-*",)), Pick(), Resource("job-1", "train"), False),
-        (Pick(statuses=("running",)), Pick(), Resource("1", status="Running"), True),
-        (Pick(statuses=("running",)), Pick(), Resource("1", status="Failed"), False),
-        (Pick(workspaces=("0",)), Pick(), Resource("1", workspace="0"), True),
-        (Pick(workspaces=("0",)), Pick(), Resource("1", workspace="00"), False),
-        (Pick(names=("a*",), workspaces=("0",)), Pick(), Resource("1", "ab", workspace="1"), False),
-        (Pick(), Pick(names=("*-tmp",)), Resource("1", "x-tmp"), False),
-        (Pick(), Pick(names=("*-tmp",)), Resource("1", "x"), True),
-        (Pick(), Pick(names=("*-tmp",), statuses=("Failed",)), Resource("1", "x-tmp", status="Running"), True),
-        (Pick(names=("a*",)), Pick(names=("*z",)), Resource("1", "abz"), False),
+        (ResourceFilter(), ResourceFilter(), Resource("1", "train"), True),
+        (ResourceFilter(names=("train-*",)), ResourceFilter(), Resource("1", "train-7"), True),
+        (ResourceFilter(names=("train-*",)), ResourceFilter(), Resource("1", "TRAIN-7"), False),
+        (ResourceFilter(names=("a", "train-?")), ResourceFilter(), Resource("1", "train-7"), True),
+        (ResourceFilter(names=("train-[0-9]",)), ResourceFilter(), Resource("1", "train-x"), False),
+        (ResourceFilter(names=("job-*",)), ResourceFilter(), Resource("job-1", ""), True),
+        (ResourceFilter(names=("job-*",)), ResourceFilter(), Resource("job-1", "train"), False),
+        (ResourceFilter(statuses=("running",)), ResourceFilter(), Resource("1", status="Running"), True),
+        (ResourceFilter(statuses=("running",)), ResourceFilter(), Resource("1", status="Failed"), False),
+        (ResourceFilter(workspaces=("0",)), ResourceFilter(), Resource("1", workspace="0"), True),
+        (ResourceFilter(workspaces=("0",)), ResourceFilter(), Resource("1", workspace="00"), False),
+        (ResourceFilter(names=("a*",), workspaces=("0",)), ResourceFilter(), Resource("1", "ab", workspace="1"), False),
+        (ResourceFilter(), ResourceFilter(names=("*-tmp",)), Resource("1", "x-tmp"), False),
+        (ResourceFilter(), ResourceFilter(names=("*-tmp",)), Resource("1", "x"), True),
+        (
+            ResourceFilter(),
+            ResourceFilter(names=("*-tmp",), statuses=("Failed",)),
+            Resource("1", "x-tmp", status="Running"),
+            True,
+        ),
+        (ResourceFilter(names=("a*",)), ResourceFilter(names=("*z",)), Resource("1", "abz"), False),
     ],
 )
 def test_a_resource_is_watched_if_it_is_included_and_not_excluded(
-    include: Pick, exclude: Pick, resource: Resource, wanted: bool
+    include: ResourceFilter, exclude: ResourceFilter, resource: Resource, wanted: bool
 ) -> None:
     roster = a_roster(include, exclude)
     assert roster.wanted(resource) is wanted
@@ -148,7 +153,7 @@ def test_a_gone_resource_that_is_listed_again_lives() -> None:
 
 
 def test_a_resource_that_is_not_wanted_any_more_goes_like_one_that_is_not_listed() -> None:
-    roster = a_roster(include=Pick(statuses=("Running",)))
+    roster = a_roster(include=ResourceFilter(statuses=("Running",)))
     roster.merge([job("1")], NOW)
     for _ in range(MISSING_LISTINGS):
         roster.merge([job("1", status="Failed")], NOW)
@@ -185,7 +190,7 @@ def test_events_name_resources_that_no_listing_has() -> None:
 
 
 def test_what_is_not_wanted_is_not_remembered_when_events_name_it() -> None:
-    roster = a_roster(exclude=Pick(names=("*-tmp",)))
+    roster = a_roster(exclude=ResourceFilter(names=("*-tmp",)))
     assert roster.name([Resource("1", "x-tmp")], {"1": NOW}) == []
     assert (roster.resources, roster.seen) == ({}, {})
 

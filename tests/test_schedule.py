@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from exporter.client.budget import TokenBucket
 from exporter.model.errors import SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled, SourceGone
 from exporter.model.events import Resource
-from exporter.pipeline.scheduler import Agenda, Rhythm, patience
+from exporter.pipeline.scheduler import PollInterval, PollQueue, retry_delay
 
 DRAWS = [random.Random(seed) for seed in range(200)]
 
@@ -234,7 +234,7 @@ def test_what_remains_is_what_could_be_sent_at_once() -> None:
 # --- intervals
 
 
-RHYTHM = Rhythm(interval=60.0, longest=600.0, grace=900.0)
+RHYTHM = PollInterval(interval=60.0, longest=600.0, grace=900.0)
 ACTIVE, SETTLED = Resource("a"), Resource("s", life="settled")
 
 
@@ -266,7 +266,7 @@ def test_a_failure_is_waited_out_longer_each_time_with_full_jitter_and_never_abo
     error: SourceError, attempt: int
 ) -> None:
     most = min(300, 2**attempt)
-    waits = [patience(error, attempt, RHYTHM, draw) for draw in DRAWS]
+    waits = [retry_delay(error, attempt, RHYTHM, draw) for draw in DRAWS]
     assert all(0.1 * most <= wait <= most for wait in waits)
     assert max(waits) > 0.9 * most
     assert min(waits) < 0.2 * most, "full jitter: those who failed together do not come back together"
@@ -276,24 +276,24 @@ def test_a_failure_is_waited_out_longer_each_time_with_full_jitter_and_never_abo
 def test_a_denied_source_is_left_alone_as_long_as_a_quiet_one_but_five_minutes_at_most(
     longest: float, wait: float
 ) -> None:
-    rhythm = Rhythm(30.0, longest, 900.0)
-    waits = [patience(SourceDenied("x"), attempt, rhythm, draw) for attempt in (0, 50) for draw in DRAWS]
+    rhythm = PollInterval(30.0, longest, 900.0)
+    waits = [retry_delay(SourceDenied("x"), attempt, rhythm, draw) for attempt in (0, 50) for draw in DRAWS]
     assert all(0.9 * wait <= found <= 1.1 * wait for found in waits)
 
 
 def test_a_resource_that_is_gone_is_asked_for_again_at_its_usual_time() -> None:
-    assert patience(SourceGone("x"), 7, RHYTHM, random.Random()) == RHYTHM.interval
+    assert retry_delay(SourceGone("x"), 7, RHYTHM, random.Random()) == RHYTHM.interval
 
 
 def test_a_vendors_own_wish_is_kept() -> None:
-    waits = [patience(SourceBusy("x", wait=1000.0), 3, RHYTHM, draw) for draw in DRAWS]
+    waits = [retry_delay(SourceBusy("x", wait=1000.0), 3, RHYTHM, draw) for draw in DRAWS]
     assert all(1000.0 < wait <= 1008.0 for wait in waits)
 
 
 # --- the agenda
 
 
-async def served(agenda: Agenda, clock: ManualClock, times: int) -> list[tuple[str, float]]:
+async def served(agenda: PollQueue, clock: ManualClock, times: int) -> list[tuple[str, float]]:
     found = []
     for _ in range(times):
         entry = await agenda.take(clock)
@@ -303,7 +303,7 @@ async def served(agenda: Agenda, clock: ManualClock, times: int) -> list[tuple[s
 
 def test_the_earliest_is_served_first_and_of_equals_the_newest() -> None:
     async def story() -> list[tuple[str, float]]:
-        agenda = Agenda()
+        agenda = PollQueue()
         agenda.put("late", 9.0, 60.0)
         agenda.put("old", 5.0, 60.0, created=1)
         agenda.put("new", 5.0, 60.0, created=3)
@@ -315,7 +315,7 @@ def test_the_earliest_is_served_first_and_of_equals_the_newest() -> None:
 
 def test_an_entry_keeps_what_its_next_plan_needs() -> None:
     async def story() -> None:
-        agenda = Agenda()
+        agenda = PollQueue()
         agenda.put("a", 1.0, 90.0, created=7)
         entry = await agenda.take(ManualClock())
         assert (entry.due, entry.newest, entry.resource, entry.interval) == (1.0, -7, "a", 90.0)
@@ -326,7 +326,7 @@ def test_an_entry_keeps_what_its_next_plan_needs() -> None:
 
 def test_a_new_plan_voids_the_old_one_whether_sooner_or_later() -> None:
     async def story() -> list[tuple[str, float]]:
-        agenda = Agenda()
+        agenda = PollQueue()
         for due in (5.0, 20.0, 9.0):
             agenda.put("a", due, 60.0)
         agenda.put("b", 10.0, 60.0)
@@ -339,7 +339,7 @@ def test_a_new_plan_voids_the_old_one_whether_sooner_or_later() -> None:
 
 def test_what_is_dropped_never_comes_back() -> None:
     async def story() -> list[tuple[str, float]]:
-        agenda = Agenda()
+        agenda = PollQueue()
         agenda.put("a", 8.0, 60.0)
         agenda.put("gone", 1.0, 60.0)
         agenda.drop("gone")
@@ -352,7 +352,7 @@ def test_what_is_dropped_never_comes_back() -> None:
 @pytest.mark.parametrize("put", [1.0, 40.0])
 def test_who_waits_for_a_late_one_wakes_when_an_earlier_one_is_put(put: float) -> None:
     async def story() -> list[tuple[str, float]]:
-        clock, agenda = ManualClock(), Agenda()
+        clock, agenda = ManualClock(), PollQueue()
         agenda.put("late", 100.0, 60.0)
 
         async def put_early() -> None:
@@ -367,7 +367,7 @@ def test_who_waits_for_a_late_one_wakes_when_an_earlier_one_is_put(put: float) -
 
 def test_an_empty_agenda_waits_for_the_first_plan() -> None:
     async def story() -> list[tuple[str, float]]:
-        clock, agenda = ManualClock(), Agenda()
+        clock, agenda = ManualClock(), PollQueue()
         waiting = asyncio.create_task(served(agenda, clock, 1))
         await clock.sleep(30.0)
         agenda.put("a", 0.0, 60.0)
@@ -378,7 +378,7 @@ def test_an_empty_agenda_waits_for_the_first_plan() -> None:
 
 def test_several_readers_share_the_agenda_and_a_cancelled_one_takes_nothing_along() -> None:
     async def story() -> list[str]:
-        clock, agenda, found = ManualClock(), Agenda(), list[str]()
+        clock, agenda, found = ManualClock(), PollQueue(), list[str]()
 
         async def read() -> None:
             while True:
@@ -411,7 +411,7 @@ plans = st.one_of(
 @settings(deadline=None, max_examples=150)
 def test_nothing_is_lost_or_served_twice_whatever_is_planned(plans: list[tuple[str, str, int]]) -> None:
     async def story() -> None:
-        clock, agenda = ManualClock(), Agenda()
+        clock, agenda = ManualClock(), PollQueue()
         model: dict[str, tuple[float, int]] = {}  # due and age of each watch
         for number, (verb, name, value) in enumerate(plans):
             due = clock.steady() + value

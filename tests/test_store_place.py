@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from exporter.model.errors import ConfigError
-from exporter.store import Place, check_store, parse_store
+from exporter.store import StoreUrl, check_store, parse_store
 
 KNOWN = "(known: a path, sqlite:///path, :memory:)"
 
@@ -13,19 +13,19 @@ KNOWN = "(known: a path, sqlite:///path, :memory:)"
 @pytest.mark.parametrize(
     ("url", "place"),
     [
-        (":memory:", Place(None)),
-        ("/var/lib/x/state.db", Place(Path("/var/lib/x/state.db"))),
-        ("state.db", Place(Path("state.db"))),
-        ("./a:b?c.db", Place(Path("./a:b?c.db"))),
-        ("sqlite:///var/lib/x", Place(Path("/var/lib/x"))),
-        ("sqlite:////var/lib/x", Place(Path("/var/lib/x"))),
-        ("sqlite:state.db", Place(Path("state.db"))),
-        ("SQLite:///a%20b%3F.db", Place(Path("/a b?.db"))),
-        ("sqlite:///x.db?synchronous=full", Place(Path("/x.db"), "FULL")),
-        ("sqlite:///x.db?synchronous=NORMAL", Place(Path("/x.db"), "NORMAL")),
+        (":memory:", StoreUrl(None)),
+        ("/var/lib/x/state.db", StoreUrl(Path("/var/lib/x/state.db"))),
+        ("state.db", StoreUrl(Path("state.db"))),
+        ("./a:b?c.db", StoreUrl(Path("./a:b?c.db"))),
+        ("sqlite:///var/lib/x", StoreUrl(Path("/var/lib/x"))),
+        ("sqlite:////var/lib/x", StoreUrl(Path("/var/lib/x"))),
+        ("sqlite:state.db", StoreUrl(Path("state.db"))),
+        ("SQLite:///a%20b%3F.db", StoreUrl(Path("/a b?.db"))),
+        ("sqlite:///x.db?synchronous=full", StoreUrl(Path("/x.db"), "FULL")),
+        ("sqlite:///x.db?synchronous=NORMAL", StoreUrl(Path("/x.db"), "NORMAL")),
     ],
 )
-def test_a_line_names_a_place(url: str, place: Place) -> None:
+def test_a_line_names_a_place(url: str, place: StoreUrl) -> None:
     assert parse_store(url) == place
 
 
@@ -63,5 +63,5 @@ def test_a_folder_is_no_state_file(tmp_path: Path) -> None:
 
 
 def test_a_place_that_can_be_written_is_fine(tmp_path: Path) -> None:
-    assert check_store(f"{tmp_path}/x.db") == Place(tmp_path / "x.db")
-    assert check_store(":memory:") == Place(None)
+    assert check_store(f"{tmp_path}/x.db") == StoreUrl(tmp_path / "x.db")
+    assert check_store(":memory:") == StoreUrl(None)

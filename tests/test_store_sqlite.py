@@ -15,9 +15,9 @@ from exporter.model.errors import StoreError
 from exporter.model.events import Event
 from exporter.model.metrics import Changes
 from exporter.model.state import Commit, Progress
-from exporter.store import Place, open_store
+from exporter.store import StoreUrl, open_store
 from exporter.store.database import migrate, write
-from exporter.store.errors import trouble
+from exporter.store.errors import store_error
 from exporter.store.schema import APPLICATION, STEPS
 from exporter.store.sqlite_store import open_sqlite
 
@@ -212,7 +212,7 @@ def test_a_file_that_another_program_keeps_locked_is_told_and_nothing_moves(path
 
 def test_a_place_that_cannot_be_written_is_told_at_the_start() -> None:
     with pytest.raises(StoreError, match=r"^/proc/state\.db\.lock: cannot be made \(.+\); give the exporter's user"):
-        asyncio.run(open_sqlite(Place(Path("/proc/state.db"))))
+        asyncio.run(open_sqlite(StoreUrl(Path("/proc/state.db"))))
 
 
 def test_a_full_disk_is_told_with_its_cure() -> None:
@@ -223,7 +223,7 @@ def test_a_full_disk_is_told_with_its_cure() -> None:
     with pytest.raises(sqlite3.OperationalError) as caught:
         database.execute("INSERT INTO one VALUES (zeroblob(100000))")
     database.close()
-    assert str(trouble("/x.db", caught.value)) == (
+    assert str(store_error("/x.db", caught.value)) == (
         "/x.db: the disk is full; make room and start again (database or disk is full)"
     )
 

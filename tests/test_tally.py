@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from exporter.common.changes import histogram_growth, keep_newer
 from exporter.model.events import Event
 from exporter.model.metrics import Changes, Count, Mapped, Metric, Moment, Observe, Observed, Series, Set, Signal, State
-from exporter.pipeline.counting import Context, History, Tallied, counted, tally
+from exporter.pipeline.counting import CountContext, CountedBatch, History, count_events, count_growth
 
 CONTACT = 1_790_000_000_000
 BEFORE, AFTER = CONTACT - 1, CONTACT + 1
@@ -34,10 +34,10 @@ def folded(
     mapped: Mapped | Callable[[Event], Mapped] | None = None,
     history: History | None = None,
     complete: int | None = None,
-) -> Tallied:
+) -> CountedBatch:
     fixed = mapped if isinstance(mapped, Mapped) else Mapped("info", "Reason", "rule")
-    context = Context("t", "s", METRICS, history or History(CONTACT), SEEN, complete)
-    return tally(events, growths or (1,) * len(events), mapped if callable(mapped) else lambda _: fixed, context)
+    context = CountContext("t", "s", METRICS, history or History(CONTACT), SEEN, complete)
+    return count_events(events, growths or (1,) * len(events), mapped if callable(mapped) else lambda _: fixed, context)
 
 
 # --- history
@@ -80,7 +80,7 @@ def folded(
     ],
 )
 def test_history_is_not_news(event: dict[str, object], growth: int, history: dict[str, bool], expected: int) -> None:
-    assert counted(an_event(**event), growth, History(CONTACT, **history)) == expected
+    assert count_growth(an_event(**event), growth, History(CONTACT, **history)) == expected
 
 
 def test_history_builds_gauges_and_states_but_adds_nothing_to_counters() -> None:
@@ -133,7 +133,7 @@ def test_what_did_not_grow_is_not_even_mapped() -> None:
     def refuse(_: Event) -> Mapped:
         raise AssertionError("mapped")
 
-    assert folded(an_event(), growths=(0,), mapped=refuse) == Tallied(Changes(), 0, 0, {}, {}, [])
+    assert folded(an_event(), growths=(0,), mapped=refuse) == CountedBatch(Changes(), 0, 0, {}, {}, [])
 
 
 def test_counters_and_histograms_of_a_mapping_grow_by_each_occurrence() -> None:
@@ -256,7 +256,7 @@ events = st.builds(
 histories = st.builds(History, st.just(CONTACT), st.booleans(), st.booleans(), st.booleans())
 
 
-def added(folds: list[Tallied]) -> dict[str, object]:
+def added(folds: list[CountedBatch]) -> dict[str, object]:
     """Several folds, one after the other, as one."""
     counts: dict[Series, float] = {}
     buckets: dict[Series, Observed] = {}
@@ -308,10 +308,12 @@ def test_folding_a_page_in_any_slices_is_adding_up_its_events(
         for n, (event, mapped, growth) in enumerate(rows)
     ]
     meanings = {event.key: mapped for event, mapped, _ in keyed}
-    context = Context("t", "s", METRICS, history, SEEN, complete)
+    context = CountContext("t", "s", METRICS, history, SEEN, complete)
 
-    def fold(part: list[tuple[Event, Mapped, int]]) -> Tallied:
-        return tally([row[0] for row in part], [row[2] for row in part], lambda event: meanings[event.key], context)
+    def fold(part: list[tuple[Event, Mapped, int]]) -> CountedBatch:
+        return count_events(
+            [row[0] for row in part], [row[2] for row in part], lambda event: meanings[event.key], context
+        )
 
     bounds = [0, *sorted(cut for cut in cuts if cut < len(keyed)), len(keyed)]
     slices = [keyed[start:end] for start, end in pairwise(bounds)]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from test_mappings import FIELDS, PACKS, RECORDS, STATUSES
 
 from exporter.common.yaml_document import parse_document, read_document
-from exporter.mapping.authoring.rule_stub import Unread, write_stub
+from exporter.mapping.authoring.rule_stub import UnmatchedText, write_stub
 from exporter.mapping.authoring.templates import fold, join
 from exporter.mapping.authoring.unmapped import KEPT, SAMPLES, Templates
 from exporter.mapping.engine.mapper import mapper
@@ -155,10 +155,10 @@ STRANGE = [
 ]
 
 
-def unread(source: str, text: str, reason: str = "") -> Unread:
+def unread(source: str, text: str, reason: str = "") -> UnmatchedText:
     raw = SOURCES[source].sample_record(text, "", reason)
     event = RECORDS[source](raw, "r")
-    return Unread(event, raw, fold(event.text))
+    return UnmatchedText(event, raw, fold(event.text))
 
 
 @pytest.mark.parametrize("source", sorted(SOURCES))

@@ -59,7 +59,7 @@ def commit(prometheus: Prometheus, *series: Series, by: float = 1.0) -> frozense
     return held
 
 
-def let_out(prometheus: Prometheus) -> frozenset[Series]:
+def release_held(prometheus: Prometheus) -> frozenset[Series]:
     """What the flow does from time to time; gives back what the store would record as shown."""
     ripe = prometheus.ripe()
     prometheus.show(ripe)
@@ -89,7 +89,7 @@ def test_growth_of_a_new_series_comes_out_after_the_hold_and_a_scrape(
         clock.time = 1000.0 + after
         scrape(prometheus)
     clock.time = 1000.0 + asked
-    assert let_out(prometheus) == ({NEW} if value else frozenset())
+    assert release_held(prometheus) == ({NEW} if value else frozenset())
     assert prometheus.value(NEW) == value
 
 
@@ -101,7 +101,7 @@ def test_a_page_made_before_the_series_does_not_count_as_its_scrape() -> None:
     prometheus.render("text", gzip=False)
     prometheus.scraped(page.number)
     clock.time += 2 * HOLD
-    assert let_out(prometheus) == frozenset()
+    assert release_held(prometheus) == frozenset()
 
 
 def test_an_older_page_that_is_answered_later_takes_nothing_back() -> None:
@@ -112,7 +112,7 @@ def test_an_older_page_that_is_answered_later_takes_nothing_back() -> None:
     scrape(prometheus)
     prometheus.scraped(old.number)
     clock.time += HOLD
-    assert let_out(prometheus) == {NEW}
+    assert release_held(prometheus) == {NEW}
 
 
 def test_growth_that_nobody_asked_about_is_held_and_not_lost() -> None:
@@ -123,7 +123,7 @@ def test_growth_that_nobody_asked_about_is_held_and_not_lost() -> None:
     scrape(prometheus)
     clock.time += HOLD
     assert prometheus.value(NEW) == 0.0
-    assert let_out(prometheus) == {NEW}
+    assert release_held(prometheus) == {NEW}
     assert prometheus.value(NEW) == 1.0
 
 
@@ -163,7 +163,7 @@ def test_a_declared_series_waits_from_its_declaration_and_not_from_its_event() -
     scrape(prometheus)
     assert commit(prometheus, NEW) == {NEW}
     clock.time += 1
-    assert let_out(prometheus) == {NEW}
+    assert release_held(prometheus) == {NEW}
     assert prometheus.value(NEW) == 1.0
 
 
@@ -193,7 +193,7 @@ def test_everything_that_happens_during_the_hold_comes_out_together() -> None:
     assert commit(prometheus, NEW, by=3) == {NEW}
     clock.time += 15
     assert prometheus.value(NEW) == 0.0
-    let_out(prometheus)
+    release_held(prometheus)
     assert prometheus.value(NEW) == 5.0
     assert commit(prometheus, NEW) == frozenset()
     assert prometheus.value(NEW) == 6.0
@@ -210,7 +210,7 @@ def test_a_histogram_is_held_as_a_whole() -> None:
     assert b'platform_lag_seconds_bucket{reason="new",le="+Inf"} 0\nplatform_lag_seconds_sum{reason="new"} 0\n' in page
     scrape(prometheus)
     clock.time += HOLD
-    assert let_out(prometheus) == {NEW_LAG}
+    assert release_held(prometheus) == {NEW_LAG}
     page = prometheus.render("text", gzip=False).body
     assert b'le="1.0"} 2\nplatform_lag_seconds_bucket{reason="new",le="+Inf"} 6\n' in page
     assert b'_sum{reason="new"} 18\nplatform_lag_seconds_count{reason="new"} 6\n' in page
@@ -224,7 +224,7 @@ def test_a_restart_begins_the_hold_again_for_what_was_held_and_shows_the_rest() 
     assert commit(prometheus, NEW, KNOWN) == {NEW}
     scrape(prometheus)
     clock.time += HOLD
-    assert let_out(prometheus) == {NEW, NEW_LAG}
+    assert release_held(prometheus) == {NEW, NEW_LAG}
     assert (prometheus.value(NEW), prometheus.value(KNOWN), prometheus.value(NEW_LAG)) == (5.0, 8.0, 1.0)
 
 
@@ -253,7 +253,7 @@ def test_what_a_commit_recorded_as_held_stays_so_until_it_is_shown() -> None:
     clock.time += HOLD
     prometheus.write(changes)
     assert prometheus.value(NEW) == 0.0
-    assert let_out(prometheus) == {NEW}
+    assert release_held(prometheus) == {NEW}
     assert prometheus.value(NEW) == 1.0
 
 
@@ -264,7 +264,7 @@ def test_a_resource_that_leaves_takes_what_was_held_with_it() -> None:
     scrape(prometheus)
     prometheus.write(Changes(gone=(("research", "", "new"),)))
     clock.time += HOLD
-    assert let_out(prometheus) == frozenset()
+    assert release_held(prometheus) == frozenset()
     assert prometheus.value(NEW) is None
     assert commit(prometheus, NEW) == {NEW}
 
@@ -287,7 +287,7 @@ def test_every_scraper_sees_every_event_as_growth(
         prometheus.declare((EVENTS, ("research", name)) for at, name in declared if at == second)
         for _, name in (event for event in events if event[0] == second):
             commit(prometheus, (EVENTS, ("research", name)))
-        let_out(prometheus)
+        release_held(prometheus)
         for scraper in (n for n, offset in enumerate(offsets) if second % 15 == offset):
             scrape(prometheus)
             for name in "abc":

@@ -10,7 +10,7 @@ from clocks import ManualClock
 
 from exporter.exposition.registry import Prometheus
 from exporter.mapping.catalogue import BUILTIN, catalogue
-from exporter.mapping.rules import Pack
+from exporter.mapping.rules import MappingPack
 from exporter.mapping.runs.reducer import folder
 from exporter.model.errors import SourceError, SourceGarbled
 from exporter.model.events import Event, EventPage, Millis, Request, Resource, ResourcePage, Response, Window
@@ -18,14 +18,14 @@ from exporter.model.metrics import Mapped, Series
 from exporter.model.protocols import Reading, Store
 from exporter.model.state import Commit, Progress
 from exporter.model.telemetry import SelfEvent
-from exporter.pipeline.collector import Collector, Habits
-from exporter.pipeline.committer import Ledger
-from exporter.pipeline.context import Desk
-from exporter.pipeline.discovery import Listing
-from exporter.pipeline.inventory import Pick, Roster
+from exporter.pipeline.collector import Collector, ReadOptions
+from exporter.pipeline.committer import Committer
+from exporter.pipeline.context import SourceContext
+from exporter.pipeline.discovery import Discovery
+from exporter.pipeline.inventory import Inventory, ResourceFilter
 from exporter.pipeline.poller import Pace, Poller
-from exporter.pipeline.run_tracker import Journal
-from exporter.pipeline.scheduler import Rhythm
+from exporter.pipeline.run_tracker import RunTracker
+from exporter.pipeline.scheduler import PollInterval
 from exporter.sources.normalize import fingerprint
 from exporter.sources.reading import ask, give
 from exporter.store import open_store
@@ -177,7 +177,7 @@ class Watched:
         per_resource: bool,
         habits: dict[str, Any],
         ttl: float,
-        exclude: Pick,
+        exclude: ResourceFilter,
         most: int,
     ) -> None:
         self.clock, self.vendor, self.store = vendor.clock, vendor, store
@@ -185,15 +185,15 @@ class Watched:
         self.skew = vendor.ahead  # what it takes the vendor's clock for
         known = catalogue((), {"t": ("s",)}, {"s": ("Running", "Completed")})
         self.prometheus = Prometheus(known, 0.0, vendor.clock, most)
-        self.ledger = Ledger(store, (self.prometheus,), self.prometheus, self.facts.append)
-        self.desk = Desk(
+        self.ledger = Committer(store, (self.prometheus,), self.prometheus, self.facts.append)
+        self.desk = SourceContext(
             *PLACE, vendor, vendor.ask, self._now, vendor.clock, self.facts.append, self.ledger, per_resource
         )
-        self.habits = Habits(**{"overlap": 600.0, "reconcile": 6 * HOUR, "grace": GRACE, **habits})
-        self.roster = Roster(Pick(), exclude, self.habits.grace)
-        self.listing = Listing(self.desk, self.roster, ("info",), self.prometheus, ttl, self.habits.remember)
-        pack = Pack("s", (), {}, (), frozenset(), frozenset(), {}, (), (), "")
-        self.journal = Journal(*PLACE, folder(pack, "t"), None)
+        self.habits = ReadOptions(**{"overlap": 600.0, "reconcile": 6 * HOUR, "grace": GRACE, **habits})
+        self.roster = Inventory(ResourceFilter(), exclude, self.habits.grace)
+        self.listing = Discovery(self.desk, self.roster, ("info",), self.prometheus, ttl, self.habits.remember)
+        pack = MappingPack("s", (), {}, (), frozenset(), frozenset(), {}, (), (), "")
+        self.journal = RunTracker(*PLACE, folder(pack, "t"), None)
         self.collector = Collector(
             self.desk, self.habits, self.roster, self.listing, self.journal, store, BUILTIN, _mapped
         )
@@ -209,7 +209,7 @@ class Watched:
         self.roster.restore(kept.resources.get(PLACE, {}), progress, kept.contacts.get(PLACE))
 
     def poller(self, interval: float = 30.0, longest: float = 300.0, discovery: float = 60.0) -> Poller:
-        pace = Pace(Rhythm(interval, longest, self.habits.grace), discovery)
+        pace = Pace(PollInterval(interval, longest, self.habits.grace), discovery)
         return Poller(self.desk, self.listing, self.collector, self.roster, pace)
 
     async def poll(self, *ids: str) -> int:
@@ -250,7 +250,7 @@ async def watching(
     store: str = ":memory:",
     per_resource: bool = True,
     ttl: float = 24 * HOUR,
-    exclude: Pick = Pick(),  # noqa: B008 (frozen)
+    exclude: ResourceFilter = ResourceFilter(),  # noqa: B008 (frozen)
     most: int = 1000,
     **habits: Any,
 ) -> AsyncIterator[Watched]:

@@ -18,8 +18,8 @@ from exporter.config import Config, Filter, SourceOptions, Target
 from exporter.exposition.registry import Prometheus
 from exporter.mapping.catalogue import catalogue
 from exporter.mapping.engine.mapper import mapper
-from exporter.mapping.loader import Tried, built_in, examine
-from exporter.mapping.rules import Pack
+from exporter.mapping.loader import TestReport, built_in, examine
+from exporter.mapping.rules import MappingPack
 from exporter.mapping.runs.reducer import folder
 from exporter.model.errors import ConfigError
 from exporter.model.events import Request, Response
@@ -34,14 +34,14 @@ from exporter.otlp.metrics import Pusher
 from exporter.otlp.resource import Origin
 from exporter.otlp.sender import Wire
 from exporter.otlp.spans import Traces
-from exporter.pipeline.collector import Collector, Habits
-from exporter.pipeline.committer import Ledger
-from exporter.pipeline.context import Desk
-from exporter.pipeline.discovery import Listing
-from exporter.pipeline.inventory import Pick, Roster
+from exporter.pipeline.collector import Collector, ReadOptions
+from exporter.pipeline.committer import Committer
+from exporter.pipeline.context import SourceContext
+from exporter.pipeline.discovery import Discovery
+from exporter.pipeline.inventory import Inventory, ResourceFilter
 from exporter.pipeline.poller import Pace, Poller
-from exporter.pipeline.run_tracker import Journal
-from exporter.pipeline.scheduler import Rhythm
+from exporter.pipeline.run_tracker import RunTracker
+from exporter.pipeline.scheduler import PollInterval
 from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
 from exporter.store import open_store
@@ -65,7 +65,7 @@ class Account(msgspec.Struct, frozen=True):
 class Known(msgspec.Struct, frozen=True):
     """What events mean, by source, and all that they can lead to."""
 
-    packs: Mapping[str, Pack]
+    packs: Mapping[str, MappingPack]
     catalogue: Catalogue
 
 
@@ -83,7 +83,7 @@ class Core(msgspec.Struct, frozen=True):
     clock: Clock
     tell: Tell
     store: Store
-    ledger: Ledger
+    ledger: Committer
     prometheus: Prometheus
     known: Known
     restored: Restored
@@ -92,7 +92,7 @@ class Core(msgspec.Struct, frozen=True):
     recorder: Recorder | None = None
 
 
-def read_packs(config: Config) -> tuple[Pack, ...]:
+def read_packs(config: Config) -> tuple[MappingPack, ...]:
     """The user's mapping files and the built-in packs, checked; their own tests have passed. Raises ConfigError."""
     packs, tried = examine_packs(config.mappings)
     failed = [failure.line for one in tried for failure in one.failures]
@@ -101,7 +101,7 @@ def read_packs(config: Config) -> tuple[Pack, ...]:
     return packs
 
 
-def examine_packs(paths: Iterable[Path]) -> tuple[tuple[Pack, ...], list[Tried]]:
+def examine_packs(paths: Iterable[Path]) -> tuple[tuple[MappingPack, ...], list[TestReport]]:
     """The packs of mapping files, with the built-in ones after them, and how the tests of each file went. Raises
     ConfigError with every problem found, but not for a test."""
     fields = {name: kind.fields for name, kind in SOURCES.items()}
@@ -151,7 +151,7 @@ async def make_core(store: Store, known: Known, config: Config, clock: Clock, te
     prometheus = Prometheus(known.catalogue, config.web.zero_hold, clock, config.max_series)
     for name in prometheus.restore(restored):
         tell(LogMessage(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))
-    ledger = Ledger(store, (prometheus,), prometheus, tell)
+    ledger = Committer(store, (prometheus,), prometheus, tell)
     recorder = Recorder(config.record.directory, config.record.limit, tell) if config.record else None
     sent = Sent("traces" in config.lanes, "logs" in config.lanes, config.stated)
     return Core(clock, tell, store, ledger, prometheus, known, restored, config.series_ttl, sent, recorder)
@@ -241,9 +241,9 @@ def _bucket(
 class Station(msgspec.Struct, frozen=True):
     """One source of one target, put together but not running."""
 
-    desk: Desk
-    roster: Roster
-    listing: Listing
+    desk: SourceContext
+    roster: Inventory
+    listing: Discovery
     collector: Collector
     pace: Pace
 
@@ -255,7 +255,7 @@ class Station(msgspec.Struct, frozen=True):
 def make_station(account: Account, name: str, core: Core) -> Station:
     """A source of a target, from its options and from what the store remembers."""
     target, options, kind = account.target, account.target.sources[name], SOURCES[name]
-    desk = Desk(
+    desk = SourceContext(
         target=target.name,
         source=name,
         vendor=kind.make(SourceScope(target.region, options.workspaces, options.event_timezone)),
@@ -270,18 +270,18 @@ def make_station(account: Account, name: str, core: Core) -> Station:
     )
     roster = _roster(target.name, name, options, core.restored)
     severities = core.known.catalogue.severities.get(name, ())
-    listing = Listing(desk, roster, severities, core.prometheus, core.series_ttl, options.remember)
+    listing = Discovery(desk, roster, severities, core.prometheus, core.series_ttl, options.remember)
     counts = options.history == "count"
-    habits = Habits(options.overlap, options.reconcile, options.grace, counts, options.remember)
+    habits = ReadOptions(options.overlap, options.reconcile, options.grace, counts, options.remember)
     pack = core.known.packs[name]
     origin = Origin(target.platform, target.region, target.project_id or "", target.name, name, core.sent.stated)
     encode = encoder(origin, traces=core.sent.traces, logs=core.sent.logs)
     locate = Traces(origin).locate if core.sent.traces else None
-    journal = Journal(target.name, name, folder(pack, target.name), encode, locate)
+    journal = RunTracker(target.name, name, folder(pack, target.name), encode, locate)
     journal.restore(core.restored.runs, core.restored.notes)
     map_, metrics = mapper(pack, target.name), core.known.catalogue.metrics
     collector = Collector(desk, habits, roster, listing, journal, core.store, metrics, map_)
-    rhythm = Rhythm(options.poll_interval, options.max_poll_interval, options.grace)
+    rhythm = PollInterval(options.poll_interval, options.max_poll_interval, options.grace)
     return Station(desk, roster, listing, collector, Pace(rhythm, options.discovery_interval))
 
 
@@ -292,14 +292,14 @@ def _recording(core: Core, place: tuple[str, str]) -> Callable[[str, Request, Re
     return lambda resource, ask, answer: recorder.hear(place, resource, ask, answer, int(clock.now() * 1000))
 
 
-def _roster(target: str, source: str, options: SourceOptions, restored: Restored) -> Roster:
-    roster = Roster(pick(options.include), pick(options.exclude), options.grace)
+def _roster(target: str, source: str, options: SourceOptions, restored: Restored) -> Inventory:
+    roster = Inventory(pick(options.include), pick(options.exclude), options.grace)
     place = (target, source)
     progress = {watch.resource: reached for watch, reached in restored.progress.items() if watch[:2] == place}
     roster.restore(restored.resources.get(place, {}), progress, restored.contacts.get(place))
     return roster
 
 
-def pick(chosen: Filter) -> Pick:
+def pick(chosen: Filter) -> ResourceFilter:
     """Which resources a filter of the configuration takes."""
-    return Pick(chosen.name, chosen.status, chosen.workspace)
+    return ResourceFilter(chosen.name, chosen.status, chosen.workspace)

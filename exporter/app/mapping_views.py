@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from exporter.mapping.authoring.explain import Look, explain
-from exporter.mapping.authoring.rule_stub import Unread, write_stub
+from exporter.mapping.authoring.explain import RuleTrial, explain
+from exporter.mapping.authoring.rule_stub import UnmatchedText, write_stub
 from exporter.mapping.authoring.unmapped import Folded
 from exporter.mapping.engine.mapper import mapper
-from exporter.mapping.rules import Pack, Rule
+from exporter.mapping.rules import MappingPack, Rule
 from exporter.model.errors import UNREADABLE
 from exporter.model.events import Event
 from exporter.sources import SOURCES
@@ -16,7 +16,7 @@ from exporter.web import views
 from exporter.web.formatting import changes
 
 TARGET, RESOURCE = "example", "resource"
-Packs = Mapping[str, Pack]
+Packs = Mapping[str, MappingPack]
 
 
 def rules(packs: Packs) -> list[views.Rule]:
@@ -74,14 +74,14 @@ def _unread(one: Folded, text: str) -> Event:
     return Event(b"", RESOURCE, None, text, one.severity, one.reason)
 
 
-def _stub(pack: Pack, one: Folded) -> str:
+def _stub(pack: MappingPack, one: Folded) -> str:
     kind, text = SOURCES[one.source], one.samples[0]
     raw = kind.sample_record(text, one.severity, one.reason)
     try:
         event = kind.record(raw, RESOURCE)
     except UNREADABLE:
         return ""
-    return write_stub(pack, kind.fields, [Unread(event, raw, one.template)])
+    return write_stub(pack, kind.fields, [UnmatchedText(event, raw, one.template)])
 
 
 def _event(source: str, text: str) -> Event:
@@ -105,7 +105,7 @@ def _raw(source: str, text: str) -> Any:
     return text if isinstance(made, str) else made
 
 
-def _trial(look: Look) -> views.Trial:
+def _trial(look: RuleTrial) -> views.Trial:
     missed = tuple(views.Missed(shape=shape, at=stop.at, expected=stop.expected) for shape, stop in look.stops)
     return views.Trial(rule=look.rule, place=_short(look.place), took=look.took, field=look.field, missed=missed)
 

@@ -14,7 +14,7 @@ from exporter.app.assembly import Core, Known, Station, read_known
 from exporter.config import Config, masked
 from exporter.config.check import matches
 from exporter.mapping.engine.mapper import mapper
-from exporter.mapping.rules import Pack
+from exporter.mapping.rules import MappingPack
 from exporter.mapping.runs.reducer import folder
 from exporter.mapping.syntax.process import timeouts as process_timeouts
 from exporter.model.errors import ConfigError
@@ -126,7 +126,7 @@ def timeouts(core: Core, known: Known) -> dict[Series, Moment]:
     return {("platform_phase_timeout_seconds", (source, phase)): Moment(value, at) for source, phase, value in said}
 
 
-def hashes(packs: Mapping[str, Pack]) -> dict[str, str]:
+def hashes(packs: Mapping[str, MappingPack]) -> dict[str, str]:
     """The hash of the mapping of each source."""
     return {source: pack.hash for source, pack in packs.items()}
 

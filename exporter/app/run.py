@@ -140,7 +140,7 @@ async def _housekeeping(core: Core, pollers: Sequence[Poller], accounts: Sequenc
     """What is due without a poll: values whose hold is over, series whose resource is gone, keys that end."""
     pulses = 0
     while True:
-        await core.ledger.let_out()
+        await core.ledger.release_held()
         if pulses % HOUSEKEEPING == 0:
             for poller in pollers:
                 await poller.expire()

@@ -8,14 +8,14 @@ from rich.console import Console
 from rich.table import Table
 
 from exporter.config import Config, SourceOptions
-from exporter.mapping.rules import Pack
+from exporter.mapping.rules import MappingPack
 from exporter.model.metrics import Catalogue
 from exporter.sources import SOURCES
 
 DAY = 86_400.0
 
 
-def report(config: Config, packs: Mapping[str, Pack], catalogue: Catalogue) -> dict[str, Any]:
+def report(config: Config, packs: Mapping[str, MappingPack], catalogue: Catalogue) -> dict[str, Any]:
     """Plain values, ready for JSON: ``ok``, ``warnings``, ``sources`` (a row each), ``series``."""
     rows = [
         _row(target.name, name, options, packs) for target in config.targets for name, options in target.sources.items()
@@ -28,7 +28,7 @@ def report(config: Config, packs: Mapping[str, Pack], catalogue: Catalogue) -> d
     }
 
 
-def _row(target: str, name: str, options: SourceOptions, packs: Mapping[str, Pack]) -> dict[str, Any]:
+def _row(target: str, name: str, options: SourceOptions, packs: Mapping[str, MappingPack]) -> dict[str, Any]:
     pack = packs[name]
     listings = DAY / options.discovery_interval * max(1, len(options.workspaces))
     quiet = listings + (0 if SOURCES[name].resource else DAY / options.max_poll_interval)

@@ -10,12 +10,12 @@ from exporter.cli.explain_input import Given, read_given
 from exporter.cli.run_summary import Part, course, lines
 from exporter.common.changes import EVENTS, UNMAPPED
 from exporter.common.series_text import describe_signal, format_series
-from exporter.mapping.authoring.explain import Look, explain
-from exporter.mapping.authoring.rule_stub import Unread, write_stub
+from exporter.mapping.authoring.explain import RuleTrial, explain
+from exporter.mapping.authoring.rule_stub import UnmatchedText, write_stub
 from exporter.mapping.authoring.templates import fold
 from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.engine.mapper import mapper
-from exporter.mapping.rules import Pack
+from exporter.mapping.rules import MappingPack
 from exporter.model.errors import ConfigError
 from exporter.model.metrics import Count, Mapped, Phase, Signal
 from exporter.sources import SOURCES
@@ -29,7 +29,7 @@ class Explained(NamedTuple):
 
     given: Given
     mapped: Mapped
-    looks: tuple[Look, ...]
+    looks: tuple[RuleTrial, ...]
     signals: tuple[str, ...]
 
 
@@ -54,27 +54,27 @@ def run(text: str, source: str | None, mappings: Sequence[Path], form: Literal["
     return int(any(one.mapped.unmapped for one in found))
 
 
-def _explained(given: Given, pack: Pack) -> Explained:
+def _explained(given: Given, pack: MappingPack) -> Explained:
     mapped = mapper(pack, TARGET)(given.event)
     return Explained(given, mapped, tuple(explain(pack, given.event)), tuple(_outcome(given, mapped, pack)))
 
 
-def _runs(packs: Mapping[str, Pack], found: Sequence[Explained]) -> list[Part]:
+def _runs(packs: Mapping[str, MappingPack], found: Sequence[Explained]) -> list[Part]:
     """What becomes of the events if one read brings them all."""
     own = {name: [(one.given.event, one.mapped) for one in found if one.given.source == name] for name in SOURCES}
     return [part for name, events in own.items() for part in course(packs[name], events)]
 
 
-def _stub(pack: Pack, found: Sequence[Explained]) -> str:
+def _stub(pack: MappingPack, found: Sequence[Explained]) -> str:
     unread = [
-        Unread(one.given.event, one.given.raw, fold(one.given.event.text))
+        UnmatchedText(one.given.event, one.given.raw, fold(one.given.event.text))
         for one in found
         if one.given.source == pack.source and one.mapped.unmapped in ("no_rule", "no_shape")
     ]
     return write_stub(pack, SOURCES[pack.source].fields, unread) if unread else ""
 
 
-def _outcome(given: Given, mapped: Mapped, pack: Pack) -> Iterator[str]:
+def _outcome(given: Given, mapped: Mapped, pack: MappingPack) -> Iterator[str]:
     """What an event leads to, each as a series and its change."""
     metrics, count = BUILTIN | dict(pack.metrics), given.event.count
     base = (TARGET, given.source)
@@ -111,7 +111,7 @@ def _plain(one: Explained) -> dict[str, Any]:
     }
 
 
-def _look(look: Look) -> dict[str, Any]:
+def _look(look: RuleTrial) -> dict[str, Any]:
     stops = [{"shape": shape, "at": stop.at, "expected": stop.expected} for shape, stop in look.stops]
     return {"rule": look.rule, "place": look.place, "took": look.took, "field": look.field, "stops": stops}
 
@@ -138,7 +138,7 @@ def _print_runs(paper: Paper, runs: Sequence[Part]) -> None:
         paper.line("")
 
 
-def _print_look(paper: Paper, look: Look, text: str) -> None:
+def _print_look(paper: Paper, look: RuleTrial, text: str) -> None:
     if look.took:
         paper.line((f"  {look.rule} ({look.place.partition(': ')[0]}) took it", "green"))
         return

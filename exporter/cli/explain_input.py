@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from exporter.mapping.engine.mapper import mapper
-from exporter.mapping.rules import Pack
+from exporter.mapping.rules import MappingPack
 from exporter.model.errors import UNREADABLE, ConfigError
 from exporter.model.events import Event
 from exporter.sources import SOURCES
@@ -21,7 +21,7 @@ class Given(NamedTuple):
     event: Event
 
 
-def read_given(text: str, source: str | None, packs: Mapping[str, Pack]) -> list[Given]:
+def read_given(text: str, source: str | None, packs: Mapping[str, MappingPack]) -> list[Given]:
     """Everything in ``text``. Raises ConfigError where a record cannot be read, or a source cannot be told."""
     return [_given(number, raw, source, packs) for number, raw in _records(text)]
 
@@ -51,7 +51,7 @@ def _rows(whole: dict[str, Any]) -> list[Any]:
     return lists[0] if len(lists) == 1 and not _readers(whole) else [whole]
 
 
-def _given(number: int, raw: Any, source: str | None, packs: Mapping[str, Pack]) -> Given:
+def _given(number: int, raw: Any, source: str | None, packs: Mapping[str, MappingPack]) -> Given:
     known = ", ".join(SOURCES)
     if source is None:
         found = _takers(raw, packs) if isinstance(raw, str) else _readers(raw)
@@ -81,7 +81,7 @@ def _readers(raw: Any) -> list[str]:
     return found
 
 
-def _takers(text: str, packs: Mapping[str, Pack]) -> list[str]:
+def _takers(text: str, packs: Mapping[str, MappingPack]) -> list[str]:
     """The sources with a rule that takes a text."""
     found = []
     for name, kind in SOURCES.items():

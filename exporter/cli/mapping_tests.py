@@ -5,7 +5,7 @@ from pathlib import Path
 
 from exporter.app.assembly import examine_packs
 from exporter.cli.console import Paper
-from exporter.mapping.loader import Tried
+from exporter.mapping.loader import TestReport
 
 
 def run(files: Sequence[Path], *, as_json: bool) -> int:
@@ -19,14 +19,14 @@ def run(files: Sequence[Path], *, as_json: bool) -> int:
     return int(any(one.failures for one in tried))
 
 
-def examine_files(files: Sequence[Path]) -> list[Tried]:
+def examine_files(files: Sequence[Path]) -> list[TestReport]:
     """How the tests of these files went; those of the packs if there are none. Raises ConfigError."""
     _, tried = examine_packs(files)
     named = {str(path) for path in files}
     return [one for one in tried if one.name in named or not named]
 
 
-def _plain(tried: Tried) -> dict[str, object]:
+def _plain(tried: TestReport) -> dict[str, object]:
     failures = [failure._asdict() for failure in tried.failures]
     return {
         "file": tried.name,
@@ -36,7 +36,7 @@ def _plain(tried: Tried) -> dict[str, object]:
     }
 
 
-def _print(tried: Sequence[Tried]) -> None:
+def _print(tried: Sequence[TestReport]) -> None:
     paper = Paper()
     for one in tried:
         failed = {failure.test for failure in one.failures}

@@ -13,15 +13,15 @@ from exporter.common.changes import Totals, add_changes, changes_from_signals
 from exporter.common.series_text import format_series
 from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.engine.mapper import mapper
-from exporter.mapping.rules import Pack
+from exporter.mapping.rules import MappingPack
 from exporter.mapping.runs.reducer import folder
 from exporter.model.errors import ConfigError, SourceError
 from exporter.model.events import Event, EventPage, Resource, Response, Window
 from exporter.model.metrics import Metric, Series
 from exporter.model.protocols import Map
 from exporter.model.runs import ResourceSnapshot
-from exporter.pipeline.counting import Context, History, tally
-from exporter.pipeline.run_tracker import Journal
+from exporter.pipeline.counting import CountContext, History, count_events
+from exporter.pipeline.run_tracker import RunTracker
 from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
 
@@ -42,11 +42,11 @@ class Side:
     """One of the two mappings, and what it has made of everything so far."""
 
     def __init__(self, mappings: Sequence[Path]) -> None:
-        self._packs: Mapping[str, Pack] = {pack.source: pack for pack in examine_packs(mappings)[0]}
+        self._packs: Mapping[str, MappingPack] = {pack.source: pack for pack in examine_packs(mappings)[0]}
         own: dict[str, Metric] = {name: one for pack in self._packs.values() for name, one in pack.metrics.items()}
         self._metrics = BUILTIN | own
         self._maps: dict[tuple[str, str], Map] = {}
-        self._journals: dict[tuple[str, str], Journal] = {}
+        self._journals: dict[tuple[str, str], RunTracker] = {}
         self._totals = Totals({}, {})
         self._latest = 0
 
@@ -56,10 +56,10 @@ class Side:
         if place not in self._maps:
             pack = self._packs[place[1]]
             self._maps[place] = mapper(pack, place[0])
-            self._journals[place] = Journal(*place, folder(pack, place[0]), None)
+            self._journals[place] = RunTracker(*place, folder(pack, place[0]), None)
         map_, journal = self._maps[place], self._journals[place]
-        context = Context(*place, self._metrics, _ALL, read.recorded.at)
-        told = tally(read.events, read.growths, map_, context)
+        context = CountContext(*place, self._metrics, _ALL, read.recorded.at)
+        told = count_events(read.events, read.growths, map_, context)
         journal.note(told.rows, read.recorded.at)
         self._latest = max(self._latest, read.recorded.at)
         add_changes(self._totals, told.changes)

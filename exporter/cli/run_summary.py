@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from exporter.mapping.rules import Pack
+from exporter.mapping.rules import MappingPack
 from exporter.mapping.runs.reducer import folder, noted
 from exporter.model.events import Event, Millis
 from exporter.model.metrics import Mapped
@@ -22,7 +22,7 @@ class Part(NamedTuple):
     error: str = ""
 
 
-def course(pack: Pack, events: Iterable[tuple[Event, Mapped]]) -> list[Part]:
+def course(pack: MappingPack, events: Iterable[tuple[Event, Mapped]]) -> list[Part]:
     """Runs and phases in the order of their begin, each run before its phases. Events without a time tell nothing."""
     told: dict[str, list[tuple[Event, Mapped]]] = {}
     for event, mapped in events:
@@ -31,7 +31,7 @@ def course(pack: Pack, events: Iterable[tuple[Event, Mapped]]) -> list[Part]:
     return [part for resource, own in told.items() for part in _parts(pack, resource, own)]
 
 
-def _parts(pack: Pack, resource: str, told: list[tuple[Event, Mapped]]) -> list[Part]:
+def _parts(pack: MappingPack, resource: str, told: list[tuple[Event, Mapped]]) -> list[Part]:
     notes = [noted(event, mapped) for event, mapped in told]
     folded = folder(pack, "target")(resource, Runs({}, {}), notes, ResourceSnapshot(max(note.at for note in notes), 0))
     found = [((span.attempt, span.role != "run", span.start), _over(span)) for span in folded.spans]

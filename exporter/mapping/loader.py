@@ -9,12 +9,12 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from exporter.common.yaml_document import Document
-from exporter.mapping.authoring.run_tests import Failure, Record, run_examples
+from exporter.mapping.authoring.run_tests import Record, TestFailure, run_examples
 from exporter.mapping.catalogue import BUILTIN
-from exporter.mapping.rules import REASON_FIELDS, Example, Pack, Rule
+from exporter.mapping.rules import REASON_FIELDS, Example, MappingPack, Rule
 from exporter.mapping.syntax.compile_rules import build_rules
 from exporter.mapping.syntax.consistency import check_domains, check_metrics, check_reach
-from exporter.mapping.syntax.context import Context
+from exporter.mapping.syntax.context import FileContext
 from exporter.mapping.syntax.declarations import own_metrics, read_severity, read_vocab
 from exporter.mapping.syntax.embedded_tests import build_examples
 from exporter.mapping.syntax.process import Declared, check_processes, check_steps, merge_processes, read_process
@@ -28,12 +28,12 @@ BASE_SEVERITY = {
 """The vendors' own words, case folded, in ours; a word that is not here is ``unclassified``."""
 
 
-class Sheet(NamedTuple):
+class CheckedFile(NamedTuple):
     """One file after its checks."""
 
     document: Document
     file: MappingFile
-    context: Context
+    context: FileContext
     severity: Mapping[str, str]
     metrics: Mapping[str, Metric]
     rules: tuple[Rule, ...]
@@ -41,12 +41,12 @@ class Sheet(NamedTuple):
     examples: tuple[Example, ...]
 
 
-class Tried(NamedTuple):
+class TestReport(NamedTuple):
     """A file after its tests: how many there are, and what did not hold."""
 
     name: str
     tests: int
-    failures: tuple[Failure, ...]
+    failures: tuple[TestFailure, ...]
 
 
 def built_in() -> list[Path]:
@@ -61,7 +61,7 @@ def load(
     fields: Mapping[str, frozenset[str]],
     record: Mapping[str, Record],
     statuses: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
-) -> tuple[Pack, ...]:
+) -> tuple[MappingPack, ...]:
     """One pack a source. Files stand in order of precedence: the user's before the built-in ones.
 
     ``fields`` lists what each source offers to ``when``; ``record`` reads its raw records, for the tests in the files;
@@ -81,12 +81,12 @@ def examine(
     fields: Mapping[str, frozenset[str]],
     record: Mapping[str, Record],
     statuses: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
-) -> tuple[tuple[Pack, ...], list[Tried]]:
+) -> tuple[tuple[MappingPack, ...], list[TestReport]]:
     """As ``load``, but failing tests are no error: gives back how those of each file went."""
     faults: list[str] = []
     sheets = [sheet for document in files if (sheet := _sheet(document, fields, statuses, faults))]
     check_metrics([(sheet.context, sheet.metrics) for sheet in sheets], faults)
-    by_source: dict[str, list[Sheet]] = {}
+    by_source: dict[str, list[CheckedFile]] = {}
     for sheet in sheets:
         by_source.setdefault(sheet.file.source, []).append(sheet)
     packs = tuple(_checked(own, faults) for own in by_source.values())
@@ -100,8 +100,8 @@ def _sheet(
     fields: Mapping[str, frozenset[str]],
     statuses: Mapping[str, tuple[str, ...]],
     faults: list[str],
-) -> Sheet | None:
-    context = Context(document, faults, "", frozenset(), {}, {})
+) -> CheckedFile | None:
+    context = FileContext(document, faults, "", frozenset(), {}, {})
     file = read_mapping(document, context.say)
     if file is None:
         return None
@@ -109,17 +109,17 @@ def _sheet(
         context.say(("source",), f"no source '{file.source}'; use one of {', '.join(fields)}")
         return None
     metrics = own_metrics(file, context)
-    context = Context(
+    context = FileContext(
         document, faults, file.source, fields[file.source] - {"text"}, read_vocab(file, context), BUILTIN | metrics
     )
     severity = read_severity(file, context)
     rules = tuple(build_rules(file.rules, context))
     process = read_process(file.process, statuses.get(file.source, ()), context)
     examples = tuple(build_examples(file.tests, context))
-    return Sheet(document, file, context, severity, metrics, rules, process, examples)
+    return CheckedFile(document, file, context, severity, metrics, rules, process, examples)
 
 
-def _checked(sheets: Sequence[Sheet], faults: list[str]) -> Pack:
+def _checked(sheets: Sequence[CheckedFile], faults: list[str]) -> MappingPack:
     """The pack of one source, and what is wrong with its files taken together."""
     for number, sheet in enumerate(sheets):
         _check_disabled(sheet, sheets[number + 1 :])
@@ -131,7 +131,7 @@ def _checked(sheets: Sequence[Sheet], faults: list[str]) -> Pack:
     return pack
 
 
-def _check_disabled(sheet: Sheet, later: Sequence[Sheet]) -> None:
+def _check_disabled(sheet: CheckedFile, later: Sequence[CheckedFile]) -> None:
     known = [rule.id for other in later for rule in other.rules]
     for number, id_ in enumerate(sheet.file.disable):
         if id_ not in known:
@@ -139,7 +139,7 @@ def _check_disabled(sheet: Sheet, later: Sequence[Sheet]) -> None:
             sheet.context.say(("disable", number), f"no rule '{id_}' stands in a file after this one; {cure}")
 
 
-def _pack(sheets: Sequence[Sheet]) -> Pack:
+def _pack(sheets: Sequence[CheckedFile]) -> MappingPack:
     """The pack of files of one source, in order of precedence."""
     rules: list[Rule] = []
     for sheet in reversed(sheets):
@@ -150,7 +150,7 @@ def _pack(sheets: Sequence[Sheet]) -> Pack:
     said = dict(chain.from_iterable(sheet.severity.items() for sheet in reversed(sheets)))
     given = set((said or BASE_SEVERITY).values()) | (set() if said else {"unclassified"})
     told = _told(rules).union(*(sheet.file.vocab.get("reason", ()) for sheet in sheets))
-    return Pack(
+    return MappingPack(
         source=sheets[0].file.source,
         rules=tuple(rules),
         severity=BASE_SEVERITY | said,
@@ -170,14 +170,14 @@ def _told(rules: Sequence[Rule]) -> frozenset[str]:
     return frozenset().union(*(values for rule in rules for field, values in rule.when if field in REASON_FIELDS))
 
 
-def _hash(sheets: Sequence[Sheet]) -> str:
+def _hash(sheets: Sequence[CheckedFile]) -> str:
     text = json.dumps([sheet.document.data for sheet in sheets], sort_keys=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _tried(sheets: Sequence[Sheet], record: Record) -> Iterator[Tried]:
+def _tried(sheets: Sequence[CheckedFile], record: Record) -> Iterator[TestReport]:
     """What the tests of each file find. They run against their file and those after it: a file's tests are kept by its
     author, who cannot know what stands before it."""
     for number, sheet in enumerate(sheets):
         pack = _pack(sheets[number:])
-        yield Tried(sheet.document.name, len(sheet.examples), tuple(run_examples(pack, sheet.examples, record)))
+        yield TestReport(sheet.document.name, len(sheet.examples), tuple(run_examples(pack, sheet.examples, record)))

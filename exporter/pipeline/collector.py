@@ -26,19 +26,19 @@ from exporter.model.telemetry import (
     UnmappedTexts,
 )
 from exporter.pipeline.committer import Ticket
-from exporter.pipeline.context import Desk
-from exporter.pipeline.counting import Context, History, Tallied, tally
-from exporter.pipeline.discovery import Completeness, Listing
-from exporter.pipeline.driver import converse
-from exporter.pipeline.inventory import Roster
-from exporter.pipeline.read_window import Reach, above, forgettable
-from exporter.pipeline.run_tracker import Attempts, Journal, Settled
+from exporter.pipeline.context import SourceContext
+from exporter.pipeline.counting import CountContext, CountedBatch, History, count_events
+from exporter.pipeline.discovery import Discovery, Watermark
+from exporter.pipeline.driver import run_reading
+from exporter.pipeline.inventory import Inventory
+from exporter.pipeline.read_window import ReadWindow, drop_older, forgettable
+from exporter.pipeline.run_tracker import RunTracker, RunUpdate, StageRecords
 
 SLICE = 500  # events between two chances for a scrape
-LAZY = 60_000  # ms of progress that need not be on record: reading it again is harmless
+MIN_PROGRESS_MS = 60_000  # ms of progress that need not be on record: reading it again is harmless
 
 
-class Habits(msgspec.Struct, frozen=True):
+class ReadOptions(msgspec.Struct, frozen=True):
     """The options of a source that shape its reads; seconds."""
 
     overlap: float
@@ -47,16 +47,16 @@ class Habits(msgspec.Struct, frozen=True):
     history_counts: bool = False
     remember: float = 30 * 86_400.0
 
-    def reach(self) -> Reach:
+    def reach(self) -> ReadWindow:
         """How far reads go."""
-        return Reach(int(self.overlap * 1000), int(self.reconcile * 1000), int(self.remember * 1000))
+        return ReadWindow(int(self.overlap * 1000), int(self.reconcile * 1000), int(self.remember * 1000))
 
 
 class _Counted(NamedTuple):
     """A slice that is counted and goes on record with the next transaction, and what is to be told then."""
 
     ticket: Ticket
-    told: Tallied
+    told: CountedBatch
 
 
 class _Read(msgspec.Struct):
@@ -79,11 +79,11 @@ class Collector:
 
     def __init__(
         self,
-        desk: Desk,
-        habits: Habits,
-        roster: Roster,
-        listing: Listing,
-        journal: Journal,
+        desk: SourceContext,
+        habits: ReadOptions,
+        roster: Inventory,
+        listing: Discovery,
+        journal: RunTracker,
         store: Store,
         metrics: Mapping[str, Metric],
         map_: Map,
@@ -92,8 +92,8 @@ class Collector:
         self._reach = habits.reach()
         self._journal, self._store, self._metrics, self.map = journal, store, metrics, map_
         self._contact_kept = roster.contact is not None
-        self.completeness = Completeness(desk, roster, listing, history=habits.history_counts)
-        self._attempts = Attempts(desk)
+        self.completeness = Watermark(desk, roster, listing, history=habits.history_counts)
+        self._attempts = StageRecords(desk)
 
     def learn(self, map_: Map, metrics: Mapping[str, Metric], fold: Fold) -> None:
         """From now on events mean what another mapping says."""
@@ -119,7 +119,7 @@ class Collector:
             return await self._take(step, read) if isinstance(step, EventPage) else None
 
         try:
-            await converse(self._desk.vendor.read(known, window), ask, take)
+            await run_reading(self._desk.vendor.read(known, window), ask, take)
             await self._finish(read, min(asked, read.date or asked), full)
         finally:
             await self._keep(read)
@@ -128,14 +128,14 @@ class Collector:
         self._desk.tell(PollDone(*place, clock.now(), seconds, read.events, read.new, interval, complete))
         return read.new
 
-    async def meet(self) -> None:
+    async def mark_first_contact(self) -> None:
         """A listing with nothing to read is a first contact too: whatever happens from now on is news."""
         if self._roster.contact is None and self._listing.complete is not None:
             self._roster.contact = self._listing.complete
             await self._commit(Commit(Watch(self._desk.target, self._desk.source, "")))
             self._desk.tell(Contacted(self._desk.target, self._desk.source, self._listing.complete / 1000))
 
-    async def bury(self, resource: str) -> None:
+    async def close_runs(self, resource: str) -> None:
         """Nothing will be heard of a resource any more, so its runs are over. Raises StoreError."""
         settled = self._settled([resource], gone=True)
         nothing = Commit(Watch(self._desk.target, self._desk.source, resource))
@@ -153,7 +153,7 @@ class Collector:
         """One page: what grew and what it means."""
         self._contact(read)
         new = 0
-        events = above(self._wanted(page), read.progress.floor)
+        events = drop_older(self._wanted(page), read.progress.floor)
         named = {resource.id: resource for resource in page.resources}
         for start in range(0, len(events), SLICE):
             await self._keep(read)
@@ -182,7 +182,7 @@ class Collector:
             return 0
         fresh = events if all(growths) else [event for event, growth in zip(events, growths, strict=True) if growth]
         await self._name(fresh, named)
-        told = tally(events, growths, self.map, self._context(read))
+        told = count_events(events, growths, self.map, self._context(read))
         notes = self._journal.note(told.rows, self._desk.now())
         commit = Commit(watch, fresh, told.changes, notes=notes, fresh=_once(fresh))
         read.counted = _Counted(self._desk.ledger.put(self._marked(commit)), told)
@@ -207,7 +207,7 @@ class Collector:
         latest = {event.resource: event.at or self._desk.now() for event in fresh}
         await self._listing.record(self._roster.name((named[id_] for id_ in latest if id_ in named), latest))
 
-    def _context(self, read: _Read) -> Context:
+    def _context(self, read: _Read) -> CountContext:
         created, first = read.resource.created, read.progress.complete is None
         contact = (self._roster.contact or 0) // 1000 * 1000
         if first and (covered := self._roster.covered(read.resource.id)) is not None:
@@ -221,7 +221,7 @@ class Collector:
         )
         complete = read.progress.complete
         whole = None if complete is None else complete // 1000 * 1000  # most vendors' times have no smaller part
-        return Context(self._desk.target, self._desk.source, self._metrics, history, self._desk.now(), whole)
+        return CountContext(self._desk.target, self._desk.source, self._metrics, history, self._desk.now(), whole)
 
     def _contact(self, read: _Read) -> None:
         """The first readable answer of a source's first read makes contact; all that this read brings is history."""
@@ -243,7 +243,7 @@ class Collector:
             floor=self._reach.floor(before, min(complete, own_now)) if full else before.floor,
         )
         self._roster.progress[id_] = after
-        due = full or closed or not self._contact_kept or complete - (before.complete or 0) > LAZY
+        due = full or closed or not self._contact_kept or complete - (before.complete or 0) > MIN_PROGRESS_MS
         commit = Commit(Watch(self._desk.target, self._desk.source, id_), progress=after)
         if after.floor is not None and after.floor != before.floor:
             commit = msgspec.structs.replace(commit, forget=forgettable(after.floor))
@@ -257,11 +257,11 @@ class Collector:
         await self._keep(read, runs if runs is not commit or due else None)
         self._moved(settled)
 
-    def _settled(self, resources: Iterable[str], *, gone: bool) -> Settled:
+    def _settled(self, resources: Iterable[str], *, gone: bool) -> RunUpdate:
         """What complete reads mean for the runs of some resources."""
         return self._journal.settle((id_, self._view(id_, gone=gone)) for id_ in resources)
 
-    def _said(self, commit: Commit, settled: Settled) -> Commit:
+    def _said(self, commit: Commit, settled: RunUpdate) -> Commit:
         """A commit that says so; the same one if there is nothing to say."""
         if not (settled.runs or settled.signals or settled.ended or settled.parcels):
             return commit
@@ -269,7 +269,7 @@ class Collector:
         changes = msgspec.structs.replace(changes, exemplars=settled.exemplars)
         return msgspec.structs.replace(commit, changes=changes, runs=settled.runs, parcels=settled.parcels)
 
-    def _moved(self, settled: Settled) -> None:
+    def _moved(self, settled: RunUpdate) -> None:
         for fact in settled.moved:
             self._desk.tell(fact)
 
@@ -289,7 +289,7 @@ class Collector:
         self._contact_kept = self._roster.contact is not None
         return msgspec.structs.replace(commit, contact=self._roster.contact)
 
-    def _tell(self, told: Tallied, resource: str) -> None:
+    def _tell(self, told: CountedBatch, resource: str) -> None:
         if told.history or told.late:
             self._records(resource, history=told.history, late=told.late)
         for (metric, label), times in told.overflow.items():

@@ -46,7 +46,7 @@ class Display(Protocol):
         ...
 
 
-class Ledger:
+class Committer:
     """The one door to the store. ``commit`` returns when its changes are durable and every output has heard of them.
 
     ``turn`` is for whoever works on many events at once: he gives it back when the loop has been round, so that whoever
@@ -78,7 +78,7 @@ class Ledger:
         if (error := ticket.result()) is not None:
             raise error
 
-    async def let_out(self) -> None:
+    async def release_held(self) -> None:
         """Shows the values whose waiting is over: first on record, then on the page."""
         ripe = self._display.ripe()
         if ripe:

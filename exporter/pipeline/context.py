@@ -6,10 +6,10 @@ import msgspec
 
 from exporter.model.events import Millis, Request, Resource, Response
 from exporter.model.protocols import Clock, Source, Stages, Tell
-from exporter.pipeline.committer import Ledger
+from exporter.pipeline.committer import Committer
 
 
-class Desk(msgspec.Struct, frozen=True):
+class SourceContext(msgspec.Struct, frozen=True):
     """What listing and reading a source work with. ``now`` is the vendor's clock (Unix ms).
 
     ``record`` hears of every answer that may hold events, and of the resource that was read.
@@ -22,7 +22,7 @@ class Desk(msgspec.Struct, frozen=True):
     now: Callable[[], Millis]
     clock: Clock
     tell: Tell
-    ledger: Ledger
+    ledger: Committer
     per_resource: bool = True
     stages: Callable[[Resource], Stages] | None = None
     record: Callable[[str, Request, Response], None] | None = None

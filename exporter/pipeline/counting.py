@@ -31,7 +31,7 @@ class History(msgspec.Struct, frozen=True):
     forgotten: Millis = 0
 
 
-class Context(msgspec.Struct, frozen=True):
+class CountContext(msgspec.Struct, frozen=True):
     """Where the events come from and when they are seen (vendor time, Unix ms). ``complete``: known so far up to here."""
 
     target: str
@@ -42,7 +42,7 @@ class Context(msgspec.Struct, frozen=True):
     complete: Millis | None = None
 
 
-class Unread(NamedTuple):
+class UnmappedText(NamedTuple):
     """What no rule took, and why; ``severity`` and ``reason`` are the vendor's words."""
 
     cause: str
@@ -51,7 +51,7 @@ class Unread(NamedTuple):
     reason: str
 
 
-class Tallied(msgspec.Struct, frozen=True):
+class CountedBatch(msgspec.Struct, frozen=True):
     """The changes of a page and what needs telling about it: occurrences that are ``history``, ``late`` events, and
     ``rows``, one for each event that is new or grew."""
 
@@ -59,11 +59,11 @@ class Tallied(msgspec.Struct, frozen=True):
     history: int
     late: int
     overflow: dict[tuple[str, str], int]
-    unmapped: dict[Unread, int]
+    unmapped: dict[UnmappedText, int]
     rows: list[Row]
 
 
-def counted(event: Event, growth: int, history: History) -> int:
+def count_growth(event: Event, growth: int, history: History) -> int:
     """How much of an event's growth is news.
 
     Of an aggregated event that began before the contact and was not known, or may have been forgotten, only its latest
@@ -82,9 +82,9 @@ def counted(event: Event, growth: int, history: History) -> int:
     return growth if event.began is None else 1
 
 
-def tally(
-    events: Sequence[Event], growths: Sequence[int], map_: Callable[[Event], Mapped], context: Context
-) -> Tallied:
+def count_events(
+    events: Sequence[Event], growths: Sequence[int], map_: Callable[[Event], Mapped], context: CountContext
+) -> CountedBatch:
     """Folds one page (or a slice of it) into changes. What runs for every event are expressions over all of them: ``make
     bench`` says what they take."""
     history = context.history
@@ -93,7 +93,7 @@ def tally(
         (
             event,
             map_(event),
-            growth if event.began is None and (event.at or -1) >= sure else counted(event, growth, history),
+            growth if event.began is None and (event.at or -1) >= sure else count_growth(event, growth, history),
         )
         for event, growth in zip(events, growths, strict=True)
         if growth
@@ -101,21 +101,21 @@ def tally(
     complete, fresh = context.complete, sum([news for _, _, news in rows])
     late = 0 if complete is None else sum([_is_late(event, complete) for event, _, news in rows if news])
     changes = changes_from_events(rows, (context.target, context.source), context.metrics, context.seen)
-    return Tallied(changes, sum(growths) - fresh, late, *_oddities(rows), rows)
+    return CountedBatch(changes, sum(growths) - fresh, late, *_oddities(rows), rows)
 
 
 def _is_late(event: Event, complete: Millis) -> bool:
     return event.at is not None and event.at < complete
 
 
-def _oddities(rows: Sequence[Row]) -> tuple[dict[tuple[str, str], int], dict[Unread, int]]:
+def _oddities(rows: Sequence[Row]) -> tuple[dict[tuple[str, str], int], dict[UnmappedText, int]]:
     """Values outside their domain, and texts that no rule took."""
-    overflow, unmapped = dict[tuple[str, str], int](), dict[Unread, int]()
+    overflow, unmapped = dict[tuple[str, str], int](), dict[UnmappedText, int]()
     for event, mapped, news in [row for row in rows if row[1].overflow or row[1].unmapped is not None]:
         for place in mapped.overflow:
             _add(overflow, place, 1)
         if news and mapped.unmapped is not None:
-            _add(unmapped, Unread(mapped.unmapped, event.text, event.severity, event.reason), news)
+            _add(unmapped, UnmappedText(mapped.unmapped, event.text, event.severity, event.reason), news)
     return overflow, unmapped
 
 

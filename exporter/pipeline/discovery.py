@@ -7,10 +7,10 @@ from exporter.model.events import EventPage, Millis, Request, Resource, Resource
 from exporter.model.metrics import Changes, Moment, Series
 from exporter.model.state import Commit, Watch
 from exporter.model.telemetry import Discovered, ReadAnomalies
-from exporter.pipeline.context import Desk
-from exporter.pipeline.driver import converse
-from exporter.pipeline.inventory import Roster
-from exporter.pipeline.read_window import FOR_EVER, parted
+from exporter.pipeline.context import SourceContext
+from exporter.pipeline.driver import run_reading
+from exporter.pipeline.inventory import Inventory
+from exporter.pipeline.read_window import FOR_EVER, final_progress
 
 WHOLE = 6 * 3600.0  # seconds between listings from one end to the other, where they can be shorter
 INFO, STATUS, BY_RESOURCE = "platform_resource_info", "platform_resource_status", "platform_resource_events_total"
@@ -32,7 +32,7 @@ class Shelf(Protocol):
         ...
 
 
-class Listing:
+class Discovery:
     """Lists the resources of one source. Series leave ``ttl`` seconds after their resource, and how far it was read is
     forgotten ``remember`` seconds after its last read.
 
@@ -41,8 +41,8 @@ class Listing:
 
     def __init__(
         self,
-        desk: Desk,
-        roster: Roster,
+        desk: SourceContext,
+        roster: Inventory,
         severities: Sequence[str],
         shelf: Shelf,
         ttl: float,
@@ -76,7 +76,7 @@ class Listing:
                 if new := self._roster.first_met(None, step.unreadable):
                     self._desk.tell(ReadAnomalies(self._desk.target, self._desk.source, "", unreadable=new))
 
-        await converse(self._desk.vendor.discover(self._roster.living(), asked, until), ask, take)
+        await run_reading(self._desk.vendor.discover(self._roster.living(), asked, until), ask, take)
         changed = self._roster.merge(found, self._desk.now(), whole)
         if whole:
             self._whole_until = steady + WHOLE
@@ -106,7 +106,7 @@ class Listing:
         commits += [Commit(self._watch(id_), forgotten=True) for id_ in (*parting, *faded)]
         for id_ in (*parting, *spent):
             if (reached := roster.progress.get(id_)) is not None:
-                roster.progress[id_] = parted(reached)
+                roster.progress[id_] = final_progress(reached)
                 commits.append(Commit(self._watch(id_), progress=roster.progress[id_], forget=FOR_EVER))
         if commits:
             await self._desk.ledger.commit(*commits)
@@ -186,10 +186,10 @@ class Listing:
 MANY = 200  # watches; to look at all of them takes 0.2 us each
 
 
-class Completeness:
+class Watermark:
     """Of one source. ``history`` says that events from before first contact are wanted too."""
 
-    def __init__(self, desk: Desk, roster: Roster, listing: Listing, *, history: bool) -> None:
+    def __init__(self, desk: SourceContext, roster: Inventory, listing: Discovery, *, history: bool) -> None:
         self._desk, self._roster, self._listing, self._history = desk, roster, listing, history
         self._last: float | None = None
         self._look_again = 0.0

@@ -8,7 +8,7 @@ from exporter.model.protocols import Reading, Stages
 from exporter.model.runs import Stage
 
 
-async def converse(
+async def run_reading(
     reading: Reading,
     ask: Callable[[Request], Awaitable[Response]],
     take: Callable[[EventPage | ResourcePage], Awaitable[int | None]],
@@ -25,7 +25,7 @@ async def converse(
         reading.close()
 
 
-async def learn(reading: Stages, ask: Callable[[Request], Awaitable[Response]]) -> tuple[tuple[Stage, ...], ...]:
+async def run_stages(reading: Stages, ask: Callable[[Request], Awaitable[Response]]) -> tuple[tuple[Stage, ...], ...]:
     """What a conversation that only asks ends with. Raises what ``ask`` and the source raise."""
     reply: Response | None = None
     try:

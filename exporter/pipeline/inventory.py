@@ -16,7 +16,7 @@ UNREAD = 10_000  # records that could not be read are known again, the last so m
 MISSING_LISTINGS = 3  # complete listings without a resource before it counts as gone
 
 
-class Pick(msgspec.Struct, frozen=True):
+class ResourceFilter(msgspec.Struct, frozen=True):
     """Which resources to watch, by glob over the name (or id), by status and by workspace. Empty: all."""
 
     names: tuple[str, ...] = ()
@@ -35,10 +35,10 @@ class Pick(msgspec.Struct, frozen=True):
         return bool(self.names or self.statuses or self.workspaces)
 
 
-class Roster:
+class Inventory:
     """Resources and progress of one source. ``seen``: vendor time (Unix ms) a resource was last listed or named."""
 
-    def __init__(self, include: Pick, exclude: Pick, grace: float) -> None:
+    def __init__(self, include: ResourceFilter, exclude: ResourceFilter, grace: float) -> None:
         self._include, self._exclude, self._grace = include, exclude, int(grace * 1000)
         self.contact: Millis | None = None
         self.resources: dict[str, Resource] = {}

@@ -12,10 +12,10 @@ from exporter.model.errors import SourceError, SourceGone
 from exporter.model.events import Resource
 from exporter.model.telemetry import PollDone, PollFailed
 from exporter.pipeline.collector import Collector
-from exporter.pipeline.context import Desk
-from exporter.pipeline.discovery import Listing
-from exporter.pipeline.inventory import Roster
-from exporter.pipeline.scheduler import STALE_HANDICAP, Agenda, Entry, Rhythm, patience
+from exporter.pipeline.context import SourceContext
+from exporter.pipeline.discovery import Discovery
+from exporter.pipeline.inventory import Inventory
+from exporter.pipeline.scheduler import STALE_HANDICAP, Entry, PollInterval, PollQueue, retry_delay
 
 READERS = 8  # watches of one source read at the same time; the budget, not this, limits the rate
 
@@ -23,7 +23,7 @@ READERS = 8  # watches of one source read at the same time; the budget, not this
 class Pace(msgspec.Struct, frozen=True):
     """How often a source lists and reads; seconds."""
 
-    rhythm: Rhythm
+    rhythm: PollInterval
     discovery_interval: float
 
 
@@ -33,10 +33,12 @@ class Poller:
     ``expected`` is when (steady seconds) it means to list again: long after that, it has stopped trying.
     """
 
-    def __init__(self, desk: Desk, listing: Listing, collector: Collector, roster: Roster, pace: Pace) -> None:
+    def __init__(
+        self, desk: SourceContext, listing: Discovery, collector: Collector, roster: Inventory, pace: Pace
+    ) -> None:
         self._desk, self._listing, self._collector, self._roster, self._pace = desk, listing, collector, roster, pace
         self._clock = desk.clock
-        self._agenda = Agenda()
+        self._agenda = PollQueue()
         self._failed: dict[str, int] = {}
         self._reading: dict[str, bool] = {}  # True: something changed meanwhile, read it again at once
         self._draw = random.Random()  # noqa: S311
@@ -102,7 +104,7 @@ class Poller:
         except SourceGone as error:
             wait = self._wait(error, self._failed.setdefault(id_, 0), id_)
             if await self._listing.lose(id_):
-                await self._collector.bury(id_)
+                await self._collector.close_runs(id_)
                 del self._failed[id_]
                 return None, 0.0
             return wait, entry.interval
@@ -140,7 +142,7 @@ class Poller:
                 self._agenda.put(resource.id, now + handicap, interval, resource.created or 0)
 
     def _wait(self, error: SourceError, attempt: int, resource: str) -> float:
-        wait = patience(error, attempt, self._pace.rhythm, self._draw)
+        wait = retry_delay(error, attempt, self._pace.rhythm, self._draw)
         target, source = self._desk.target, self._desk.source
         self._desk.tell(PollFailed(target, source, resource, self._clock.now(), error, error.cause, wait))
         return wait
@@ -156,7 +158,7 @@ class Poller:
     async def _idle(self) -> None:
         """A listing without a watch to read is a success too: nothing is overdue."""
         if self._desk.per_resource and not self._roster.open():
-            await self._collector.meet()
+            await self._collector.mark_first_contact()
             now, interval = self._clock.now(), self._pace.discovery_interval
             target, source = self._desk.target, self._desk.source
             self._desk.tell(

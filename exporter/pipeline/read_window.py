@@ -17,7 +17,7 @@ JITTER = 2_000  # ms that two looks at the vendor's clock may differ: its dates 
 FOR_EVER = 2**62  # before which every event happened
 
 
-class Reach(NamedTuple):
+class ReadWindow(NamedTuple):
     """The options of a source that say how far reads go, in milliseconds."""
 
     overlap: int
@@ -42,13 +42,13 @@ def forgettable(floor: Millis) -> Millis:
     return floor - DAY
 
 
-def above(events: list[Event], floor: Millis | None) -> list[Event]:
+def drop_older(events: list[Event], floor: Millis | None) -> list[Event]:
     """The events that are not too old; those without a time never are."""
     if floor is None or min([floor if event.at is None else event.at for event in events], default=floor) >= floor:
         return events
     return [event for event in events if event.at is None or event.at >= floor]
 
 
-def parted(progress: Progress) -> Progress:
+def final_progress(progress: Progress) -> Progress:
     """The progress of what has had its last read: all that was read of it lies below the floor, so no key is needed."""
     return msgspec.structs.replace(progress, floor=None if progress.complete is None else progress.complete + JITTER)

@@ -16,8 +16,8 @@ from exporter.model.protocols import Encode, Fold, Locate
 from exporter.model.runs import Folded, OpenSpan, OtlpRecord, ResourceSnapshot, RunNote, Runs, SpanEvent, Stage
 from exporter.model.state import Watch
 from exporter.model.telemetry import LogMessage, RunsUpdated
-from exporter.pipeline.context import Desk
-from exporter.pipeline.driver import learn
+from exporter.pipeline.context import SourceContext
+from exporter.pipeline.driver import run_stages
 
 # Which spans stand for what counters and histograms have just counted: the last of each series, for who looks at a graph.
 
@@ -63,7 +63,7 @@ _write = msgspec.msgpack.Encoder().encode
 _read_note, _read_runs = msgspec.msgpack.Decoder(list[RunNote]).decode, msgspec.msgpack.Decoder(Runs).decode
 
 
-class Settled(msgspec.Struct, frozen=True):
+class RunUpdate(msgspec.Struct, frozen=True):
     """What complete reads of some resources make of their runs, to be committed at once."""
 
     runs: dict[str, bytes]
@@ -74,7 +74,7 @@ class Settled(msgspec.Struct, frozen=True):
     exemplars: dict[Series, tuple[Exemplar, ...]]
 
 
-class Journal:
+class RunTracker:
     """The runs of one source of one target. ``fold`` may be exchanged; ``encode`` is ``None`` where nothing is sent, and
     ``locate`` where no spans are."""
 
@@ -124,7 +124,7 @@ class Journal:
         """The resources with runs that go on."""
         return [resource for resource, runs in self._runs.items() if runs.open]
 
-    def settle(self, views: Iterable[tuple[str, ResourceSnapshot]]) -> Settled:
+    def settle(self, views: Iterable[tuple[str, ResourceSnapshot]]) -> RunUpdate:
         """Folds what is known of some resources, whose reads are complete. It counts once it is committed."""
         runs, signals, ended = dict[str, bytes](), list[Signal](), list[Series]()
         parcels, moved = list[OtlpRecord](), list[RunsUpdated]()
@@ -146,7 +146,7 @@ class Journal:
                 moved.append(
                     RunsUpdated(self._target, self._source, resource, view.now / 1000, folded.spans, open_, late)
                 )
-        return Settled(runs, tuple(signals), tuple(ended), tuple(parcels), tuple(moved), examples)
+        return RunUpdate(runs, tuple(signals), tuple(ended), tuple(parcels), tuple(moved), examples)
 
     def _seen(self, view: ResourceSnapshot) -> ResourceSnapshot:
         return view if self._encode is not None else msgspec.structs.replace(view, wanted=False)
@@ -184,10 +184,10 @@ Record = tuple[tuple[Stage, ...], ...]
 """The stages of each attempt, the newest last."""
 
 
-class Attempts:
+class StageRecords:
     """What the vendor of one source says of runs. ``None`` of ``Desk.stages``: it says nothing."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: SourceContext) -> None:
         self._desk = desk
         self._seen: dict[str, str] = {}
         self._learned: dict[str, Record] = {}
@@ -202,7 +202,7 @@ class Attempts:
         assert self._desk.stages is not None, "asked only where there is something to ask"
         self._seen[resource.id] = resource.status
         try:
-            self._learned[resource.id] = await learn(self._desk.stages(resource), self._desk.ask)
+            self._learned[resource.id] = await run_stages(self._desk.stages(resource), self._desk.ask)
         except SourceError as error:
             if not self._failed:
                 said = f"{self._desk.target}/{self._desk.source}: phases come from event texts alone: {error}"

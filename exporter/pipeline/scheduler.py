@@ -17,7 +17,7 @@ QUIET_GROWTH = 1.5  # an uneventful poll makes the next interval this much longe
 STALE_HANDICAP = 60.0  # seconds that a long ended resource lets living ones go first
 
 
-class Rhythm(msgspec.Struct, frozen=True):
+class PollInterval(msgspec.Struct, frozen=True):
     """How often a source's watches are read, in seconds."""
 
     interval: float
@@ -33,7 +33,7 @@ class Rhythm(msgspec.Struct, frozen=True):
         return min(self.longest, max(self.interval, last) * QUIET_GROWTH)
 
 
-def patience(error: SourceError, attempt: int, rhythm: Rhythm, draw: random.Random) -> float:
+def retry_delay(error: SourceError, attempt: int, rhythm: PollInterval, draw: random.Random) -> float:
     """Seconds to leave a watch alone after its ``attempt``-th failure in a row: exponential, full jitter.
 
     A vendor's own wish is kept; a denial waits as long as a quiet watch, for only a person can help.
@@ -54,7 +54,7 @@ class Entry(NamedTuple):
     interval: float
 
 
-class Agenda:
+class PollQueue:
     """The watches of one source. Where more are due than can be read, the one goes first that will be late by a whole
     interval first: active before quiet ones, the newest before others, and none starves, for its time only comes nearer.
     """

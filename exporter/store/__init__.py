@@ -2,9 +2,9 @@
 
 from exporter.model.protocols import Store
 from exporter.store.sqlite_store import open_sqlite
-from exporter.store.url import Place, check_store, parse_store
+from exporter.store.url import StoreUrl, check_store, parse_store
 
-__all__ = ["Place", "check_store", "open_store", "parse_store"]
+__all__ = ["StoreUrl", "check_store", "open_store", "parse_store"]
 
 
 async def open_store(url: str) -> Store:

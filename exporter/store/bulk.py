@@ -13,7 +13,7 @@ Statement = tuple[str, list[Value]]
 _MOST = 128  # rows in one statement
 
 
-class Many(NamedTuple):
+class BulkStatement(NamedTuple):
     """A statement over any number of rows: ``row``, the placeholders of one, comes between ``head`` and ``tail``."""
 
     head: str

@@ -23,7 +23,7 @@ FOREIGN = (sqlite3.Error, OverflowError, msgspec.DecodeError)
 """What work on a state file can raise: SQLite's errors, numbers beyond 64 bits, text that is not ours."""
 
 
-def trouble(where: str, error: Exception) -> StoreError:
+def store_error(where: str, error: Exception) -> StoreError:
     """``error``, one of ``FOREIGN``, in our words. What was committed before it is safe."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the kind, the rest says more of it
     garbled = isinstance(error, msgspec.DecodeError)

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 from exporter.model.events import Millis
 from exporter.model.runs import QueuedRecord, QueueLevel
 from exporter.model.state import Commit
-from exporter.store.bulk import Many, Statement
+from exporter.store.bulk import BulkStatement, Statement
 from exporter.store.database import write
 
 T = TypeVar("T")
@@ -28,8 +28,8 @@ Row = tuple[int, int, int, Millis]
 
 SET_ASIDE = 1_000  # refused parcels of a signal that are kept to be looked at
 _SLICE = 500  # rows dropped at a time
-_PUT = Many("INSERT INTO outbox (signal, number, body, at) VALUES", "(?,?,?,?)", "")
-_DROP = Many("DELETE FROM outbox WHERE id IN (VALUES", "(?)", ")")
+_PUT = BulkStatement("INSERT INTO outbox (signal, number, body, at) VALUES", "(?,?,?,?)", "")
+_DROP = BulkStatement("DELETE FROM outbox WHERE id IN (VALUES", "(?)", ")")
 _REFUSE = "UPDATE outbox SET refused = ? WHERE id = ?"
 _WAITING = "FROM outbox WHERE signal = ? AND refused IS NULL"
 _OLDEST = f"SELECT id, body, number {_WAITING} ORDER BY id LIMIT ?"

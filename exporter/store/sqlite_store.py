@@ -20,12 +20,12 @@ from exporter.model.state import Commit, Restored, Watch
 from exporter.store import outbox, totals
 from exporter.store.bulk import Statement
 from exporter.store.database import connect, write
-from exporter.store.errors import DAMAGED, FOREIGN, trouble
+from exporter.store.errors import DAMAGED, FOREIGN, store_error
 from exporter.store.lock import age, lock
 from exporter.store.outbox import SqliteOutbox
 from exporter.store.seen_keys import Memory
-from exporter.store.url import Place
-from exporter.store.write_batch import Draft
+from exporter.store.url import StoreUrl
+from exporter.store.write_batch import WriteBatch
 
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ class SqliteStore:
 
     async def _commit(self, commits: Sequence[Commit]) -> None:
         async with self._turn:
-            draft = Draft(self._memory)
+            draft = WriteBatch(self._memory)
             for commit in commits:
                 draft.take(commit)
             statements: list[Statement] = [
@@ -87,10 +87,10 @@ class SqliteStore:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._file.database)
         except FOREIGN as error:
-            raise trouble(self._file.where, error) from error
+            raise store_error(self._file.where, error) from error
 
 
-async def open_sqlite(place: Place) -> SqliteStore:
+async def open_sqlite(place: StoreUrl) -> SqliteStore:
     """Opens or makes the file and reads its keys.
 
     Raises StoreError if it is in use, damaged, of another program, too new, or cannot be written.
@@ -104,7 +104,7 @@ async def open_sqlite(place: Place) -> SqliteStore:
     return SqliteStore(file, memory, thread, waiting)
 
 
-def _open(place: Place) -> tuple[_File, Memory, dict[str, QueueLevel]]:
+def _open(place: StoreUrl) -> tuple[_File, Memory, dict[str, QueueLevel]]:
     where = ":memory:" if place.path is None else str(place.path)
     with ExitStack() as closing:
         before = "new" if place.path is None else age(place.path)
@@ -115,7 +115,7 @@ def _open(place: Place) -> tuple[_File, Memory, dict[str, QueueLevel]]:
             closing.callback(database.close)
             memory, waiting = _read_keys(database, where), outbox.levels(database)
         except FOREIGN as error:
-            raise trouble(where, error) from error
+            raise store_error(where, error) from error
         return _File(where, database, closing.pop_all(), before), memory, waiting
 
 

@@ -15,32 +15,32 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 KNOWN = "known: a path, sqlite:///path, :memory:"
 
 
-class Place(NamedTuple):
+class StoreUrl(NamedTuple):
     """A state file, or memory without a path. ``FULL`` waits for the disk at each commit: a power cut loses none."""
 
     path: Path | None
     synchronous: Synchronous = "NORMAL"
 
 
-def parse_store(url: str) -> Place:
+def parse_store(url: str) -> StoreUrl:
     """Reads a plain path, ``sqlite:///path[?synchronous=full]`` or ``:memory:``. Raises ConfigError.
 
     The message never repeats an address of another scheme: it may hold a password.
     """
     scheme = _SCHEME.match(url)
     if url == ":memory:":
-        return Place(None)
+        return StoreUrl(None)
     if scheme is None:
-        return Place(_path(url))
+        return StoreUrl(_path(url))
     if scheme[1].lower() != "sqlite":
         raise ConfigError(f"store: {scheme[1]!r} is no store this version knows ({KNOWN})")
     parts = urlsplit(url)
     if parts.netloc:
         raise ConfigError(f"store: sqlite://{parts.netloc} names a host; write sqlite:///{parts.netloc}{parts.path}")
-    return Place(_path(unquote(parts.path)), _synchronous(parts.query))
+    return StoreUrl(_path(unquote(parts.path)), _synchronous(parts.query))
 
 
-def check_store(url: str) -> Place:
+def check_store(url: str) -> StoreUrl:
     """Like ``parse_store``, and looks whether the file can be made and written there. Raises ConfigError."""
     place = parse_store(url)
     if place.path is None:

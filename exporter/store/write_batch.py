@@ -9,26 +9,26 @@ import msgspec
 
 from exporter.model.events import Event
 from exporter.model.state import Commit, Progress, Watch
-from exporter.store.bulk import Many, Statement, Value
+from exporter.store.bulk import BulkStatement, Statement, Value
 from exporter.store.seen_keys import DAY, KEY, MOST, ONCE, RECORD, Day, DayNumber, KeyRow, Memory, by_day
 
 TAIL = 4_000  # bytes: records go to the last row of their day until it fills a page of the file, so rows stay few
 SPARE = 512  # superseded records a day may have in the file, besides as many as it has keys, before it is written anew
 
-_WATCHES = Many(
+_WATCHES = BulkStatement(
     "INSERT INTO watches VALUES",
     "(?,?,?,?,?,?,?,?,?)",
     """ON CONFLICT (id) DO UPDATE SET complete = excluded.complete, reconciled = excluded.reconciled,
         ended = excluded.ended, closed = excluded.closed, floor = excluded.floor""",
 )
-_KEYS = Many(
+_KEYS = BulkStatement(
     "INSERT INTO keys VALUES",
     "(?,?,?,?,?)",
     """ON CONFLICT (id) DO UPDATE SET
         newest = excluded.newest, records = CAST(records || excluded.records AS BLOB)""",
 )
-_DROP_WATCHES = Many("DELETE FROM watches WHERE id IN (VALUES", "(?)", ")")
-_DROP_KEYS = Many("DELETE FROM keys WHERE id IN (VALUES", "(?)", ")")
+_DROP_WATCHES = BulkStatement("DELETE FROM watches WHERE id IN (VALUES", "(?)", ")")
+_DROP_KEYS = BulkStatement("DELETE FROM keys WHERE id IN (VALUES", "(?)", ")")
 
 
 class _Slot(msgspec.Struct):
@@ -99,7 +99,7 @@ class _Slot(msgspec.Struct):
         return day
 
 
-class Draft:
+class WriteBatch:
     """Takes commits in their order, states what they change as ``statements``, is adopted once those are durable."""
 
     def __init__(self, memory: Memory) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from exporter.common.yaml_document import read_document
 from exporter.mapping.catalogue import BUILTIN, CAUSES, OUTCOMES, catalogue
 from exporter.mapping.loader import built_in, load
-from exporter.mapping.rules import Pack
+from exporter.mapping.rules import MappingPack
 from exporter.model.metrics import OTHER, SEVERITIES, Metric
 from exporter.observability import self_metrics
 from exporter.observability.self_metrics import declared
@@ -61,7 +61,7 @@ def _series(metric: Metric) -> Iterable[tuple[str, frozenset[str]]]:
         yield metric.name + "_bucket", own | {"le"}
 
 
-def _values(packs: tuple[Pack, ...]) -> Values:
+def _values(packs: tuple[MappingPack, ...]) -> Values:
     known = catalogue(packs, {"": tuple(SOURCES)}, {name: kind.statuses for name, kind in SOURCES.items()})
     values: dict[tuple[str, str], set[str]] = {}
     for name, row in known.zeros:
@@ -78,7 +78,7 @@ def _values(packs: tuple[Pack, ...]) -> Values:
     return kept | _everywhere(known.metrics, packs)
 
 
-def _everywhere(metrics: Mapping[str, Metric], packs: tuple[Pack, ...]) -> Values:
+def _everywhere(metrics: Mapping[str, Metric], packs: tuple[MappingPack, ...]) -> Values:
     """Labels that mean the same wherever they stand, and those of the exporter's own metrics."""
     same = {
         "source": frozenset(SOURCES),

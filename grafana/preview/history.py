@@ -122,7 +122,7 @@ async def _exporter(
             for station in stations:
                 await _read(station)
             core.prometheus.write(_configured_facts(core, accounts))
-            await core.ledger.let_out()
+            await core.ledger.release_held()
 
         def page() -> str:
             for fact in told:

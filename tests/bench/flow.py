@@ -81,7 +81,7 @@ class Flow:
     ) -> None:
         self._core, self._clock, self._stations, self._stage = core, clock, stations, stage
 
-    async def meet(self, watches: Sequence[Watched]) -> None:
+    async def mark_first_contact(self, watches: Sequence[Watched]) -> None:
         """First contact, with empty answers: whatever comes later is news."""
         self._stage.turn = {watch: answers.empty(*watch) for watch in watches}
         for source, station in self._stations.items():
@@ -96,14 +96,14 @@ class Flow:
             self._next(turn, pause)
             for source, resource in turn:
                 await self._stations[source].collector.poll(resource, 1.0)
-            await self._core.ledger.let_out()
+            await self._core.ledger.release_held()
 
     async def together(self, turns: Sequence[Turn], pause: float = PAUSE) -> None:
         """Polls the watches of a turn at the same time, as the readers of a source do."""
         for turn in turns:
             self._next(turn, pause)
             await asyncio.gather(*(self._stations[source].collector.poll(id_, 1.0) for source, id_ in turn))
-            await self._core.ledger.let_out()
+            await self._core.ledger.release_held()
 
     def again(self) -> None:
         """The next turn has the number of this one: the server says the same once more."""
@@ -162,7 +162,7 @@ async def flow(
             fed = msgspec.structs.replace(account, fetcher=feed)
             stations |= {name: assembly.make_station(fed, name, core) for name in account.target.sources}
         whole = Flow(core, clock, stations, stage)
-        await whole.meet(watches)
+        await whole.mark_first_contact(watches)
         gc.collect()
         gc.freeze()  # as the app does once it has started
         try:

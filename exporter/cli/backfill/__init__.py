@@ -26,7 +26,7 @@ from exporter.model.errors import SourceBusy, SourceDown
 from exporter.model.events import Request, Resource, Response
 from exporter.model.metrics import Changes, Moment
 from exporter.model.protocols import Clock
-from exporter.pipeline.inventory import Roster
+from exporter.pipeline.inventory import Inventory
 from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
 
@@ -95,7 +95,7 @@ def _asking(account: Account, name: str, clock: Clock, troubles: dict[str, None]
         name,
         kind,
         kind.make(SourceScope(target.region, options.workspaces, options.event_timezone)),
-        Roster(pick(options.include), pick(options.exclude), options.grace),
+        Inventory(pick(options.include), pick(options.exclude), options.grace),
         _patient(fetcher.ask, clock),
         lambda: int((clock.now() + fetcher.skew) * SECOND),
         trouble,

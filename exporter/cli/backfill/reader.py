@@ -9,8 +9,8 @@ from exporter.model.errors import SourceError
 from exporter.model.events import Event, EventPage, Millis, Request, Resource, ResourcePage, Response, Window
 from exporter.model.protocols import Source
 from exporter.model.runs import Stage
-from exporter.pipeline.driver import converse, learn
-from exporter.pipeline.inventory import Roster
+from exporter.pipeline.driver import run_reading, run_stages
+from exporter.pipeline.inventory import Inventory
 from exporter.sources import Kind
 
 LATELY = 3_600_000  # ms
@@ -25,7 +25,7 @@ class Asking(NamedTuple):
     source: str
     kind: Kind
     vendor: Source
-    roster: Roster
+    roster: Inventory
     ask: Callable[[Request], Awaitable[Response]]
     now: Callable[[], Millis]
     trouble: Callable[[str], None]
@@ -57,7 +57,7 @@ async def listed(at: Asking, span: Span) -> list[Resource]:
                 at.trouble(f"{len(step.unreadable)} listed records could not be read; what they list is missing")
 
     try:
-        await converse(at.vendor.discover((), at.now()), at.ask, take)
+        await run_reading(at.vendor.discover((), at.now()), at.ask, take)
     except SourceError as error:
         at.trouble(f"what is listed after this is missing: {error}")
     wanted = [one for one in found.values() if at.roster.wanted(one)]
@@ -97,7 +97,7 @@ class _Reading:
         async with self._turn:
             try:
                 # to the present, whatever is told of it: a source judges by that whether a time lies in the future
-                await converse(at.vendor.read(watch, Window(self._span.begin, at.now())), at.ask, self._take)
+                await run_reading(at.vendor.read(watch, Window(self._span.begin, at.now())), at.ask, self._take)
             except SourceError as error:
                 of = f"events of {watch.id}" if watch.id else "events"
                 at.trouble(f"{of} are missing: {error}")
@@ -108,7 +108,7 @@ class _Reading:
         if self._at.kind.stages is None or self._without_stages:
             return
         try:
-            self.stages[watch.id] = await learn(self._at.kind.stages(watch), self._at.ask)
+            self.stages[watch.id] = await run_stages(self._at.kind.stages(watch), self._at.ask)
         except SourceError as error:
             if not self._without_stages:
                 self._at.trouble(f"phases come from event texts alone: {error}")

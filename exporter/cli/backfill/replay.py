@@ -12,8 +12,8 @@ from exporter.model.events import Event, Millis, Resource
 from exporter.model.metrics import Changes, Metric
 from exporter.model.protocols import Fold, Map
 from exporter.model.runs import ResourceSnapshot, Stage
-from exporter.pipeline.counting import Context, History, tally
-from exporter.pipeline.run_tracker import Journal
+from exporter.pipeline.counting import CountContext, History, count_events
+from exporter.pipeline.run_tracker import RunTracker
 
 
 class Meaning(NamedTuple):
@@ -35,12 +35,12 @@ def course(past: Past, span: Span, meaning: Meaning) -> Iterator[Step]:
     """The changes, step by step."""
     rows = _by_step(past.events, span)
     turns = _turns(past, span, rows)
-    journal = Journal(meaning.target, meaning.source, meaning.fold, None)
+    journal = RunTracker(meaning.target, meaning.source, meaning.fold, None)
     for number in sorted({*rows, *turns}):
         at = span.times[number]
         if told := rows.get(number):
-            context = Context(meaning.target, meaning.source, meaning.metrics, History(span.begin), at)
-            tallied = tally([event for event, _ in told], [growth for _, growth in told], meaning.map_, context)
+            context = CountContext(meaning.target, meaning.source, meaning.metrics, History(span.begin), at)
+            tallied = count_events([event for event, _ in told], [growth for _, growth in told], meaning.map_, context)
             journal.note(tallied.rows, at)
             yield number, tallied.changes
         touched = sorted(turns.get(number, set()) | {*journal.waiting()})

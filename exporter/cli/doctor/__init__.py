@@ -15,7 +15,7 @@ from exporter.client.fetcher import CONNECT
 from exporter.client.transport import AiohttpTransport
 from exporter.common.clock import SystemClock
 from exporter.config import Config, Target
-from exporter.mapping.rules import Pack
+from exporter.mapping.rules import MappingPack
 from exporter.model.errors import SourceDenied
 from exporter.model.telemetry import SelfEvent, Skewed
 
@@ -30,7 +30,7 @@ WORDS: Mapping[Outcome, tuple[str, str]] = {
 }
 
 
-async def run(config: Config, packs: Mapping[str, Pack], seconds: float | None, *, as_json: bool) -> int:
+async def run(config: Config, packs: Mapping[str, MappingPack], seconds: float | None, *, as_json: bool) -> int:
     """Examines all targets side by side; an answer may take ``seconds``, or as long as its target says. The exit code: 1 if
     something failed."""
     found, plain = list[Finding](), not (as_json or looked_on())
@@ -54,7 +54,7 @@ async def run(config: Config, packs: Mapping[str, Pack], seconds: float | None, 
 async def _target(
     config: Config,
     index: int,
-    packs: Mapping[str, Pack],
+    packs: Mapping[str, MappingPack],
     buckets: dict[tuple[str, str], TokenBucket],
     seconds: float | None,
     done: Callable[[], None],

@@ -10,8 +10,8 @@ from exporter.config import SourceOptions
 from exporter.model.errors import SourceError
 from exporter.model.events import EventPage, Millis, Request, Resource, ResourcePage, Response, Window
 from exporter.model.protocols import Map, Source
-from exporter.pipeline.driver import converse, learn
-from exporter.pipeline.inventory import Roster
+from exporter.pipeline.driver import run_reading, run_stages
+from exporter.pipeline.inventory import Inventory
 from exporter.sources import Kind
 from exporter.sources.scope import SourceScope
 
@@ -68,7 +68,7 @@ def _untried(at: Look, why: str) -> list[Finding]:
 
 async def _listings(at: Look) -> tuple[list[Finding], list[Resource]]:
     """A finding for each workspace, and the resources that the exporter would watch."""
-    roster = Roster(pick(at.options.include), pick(at.options.exclude), at.options.grace)
+    roster = Inventory(pick(at.options.include), pick(at.options.exclude), at.options.grace)
     findings, wanted = list[Finding](), list[Resource]()
     for workspace in at.options.workspaces or ("",):
         try:
@@ -98,7 +98,7 @@ async def _listed(at: Look, workspace: str) -> Listed:
             unreadable.update(step.unreadable)
 
     vendor = at.source(workspace) if workspace else at.source()
-    more = await _ended(converse(vendor.discover((), at.now()), ask, take))
+    more = await _ended(run_reading(vendor.discover((), at.now()), ask, take))
     return Listed(workspace, [*resources.values()], (), len(unreadable), more)
 
 
@@ -139,7 +139,7 @@ async def _sampled(at: Look, resource: Resource) -> Sampled:
             pages.append(step)
         return len(step.events)
 
-    more = await _ended(converse(at.source().read(resource, Window(None, at.now())), ask, take))
+    more = await _ended(run_reading(at.source().read(resource, Window(None, at.now())), ask, take))
     return Sampled(
         resource,
         [event for page in pages for event in page.events],
@@ -156,6 +156,6 @@ async def _stages(at: Look, resource: Resource) -> list[Finding]:
     if at.kind.stages is None:
         return []
     try:
-        return [stages(at.place, resource, await learn(at.kind.stages(resource), at.ask))]
+        return [stages(at.place, resource, await run_stages(at.kind.stages(resource), at.ask))]
     except SourceError as error:
         return [stages(at.place, resource, error)]

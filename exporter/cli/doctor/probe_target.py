@@ -18,7 +18,7 @@ from exporter.cli.doctor.target_findings import Keys, clock, connection, credent
 from exporter.client.transport import AiohttpTransport
 from exporter.config import Target
 from exporter.mapping.engine.mapper import mapper
-from exporter.mapping.rules import Pack
+from exporter.mapping.rules import MappingPack
 from exporter.model.errors import SourceError
 from exporter.model.protocols import Clock
 from exporter.sources import SOURCES
@@ -32,7 +32,7 @@ class Means(NamedTuple):
 
     account: Account
     transport: AiohttpTransport
-    packs: Mapping[str, Pack]
+    packs: Mapping[str, MappingPack]
     clock: Clock
     seconds: float
     origins: Mapping[str, str]

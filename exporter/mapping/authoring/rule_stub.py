@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from exporter.mapping.authoring.templates import Template, words
 from exporter.mapping.patterns.dissect import parse_shape
-from exporter.mapping.rules import Pack
+from exporter.mapping.rules import MappingPack
 from exporter.mapping.syntax.reachability import covers
 from exporter.model.events import Event
 
@@ -17,7 +17,7 @@ _MOST_WORDS, _SHOWN = 4, 60
 _SEARCHED = 4000  # characters of a text in which hint words are looked for
 
 
-class Unread(NamedTuple):
+class UnmatchedText(NamedTuple):
     """An event that no rule took, the raw record that it came from, and the template of its text."""
 
     event: Event
@@ -35,11 +35,11 @@ class _Draft(NamedTuple):
     shape: str
 
 
-def write_stub(pack: Pack, fields: frozenset[str], unread: Iterable[Unread]) -> str:
+def write_stub(pack: MappingPack, fields: frozenset[str], unread: Iterable[UnmatchedText]) -> str:
     """A whole mapping file, "" if no rule can be written: without a text, one that took an event of a reason that other
     rules ask for would take theirs. ``fields`` are what the source offers to ``when``."""
     field = "name" if "name" in fields else "reason"
-    drafts: list[tuple[_Draft, Unread]] = []
+    drafts: list[tuple[_Draft, UnmatchedText]] = []
     for one in unread:
         told = one.event.reason in pack.told if one.event.reason else True
         if (one.event.text or not told) and not any(_takes(draft, earlier, one) for draft, earlier in drafts):
@@ -51,7 +51,7 @@ def write_stub(pack: Pack, fields: frozenset[str], unread: Iterable[Unread]) -> 
     return "\n".join(["mapping: 1", f"source: {pack.source}", "rules:", *rules, "tests:", *tests, ""])
 
 
-def hinted(pack: Pack, text: str) -> bool:
+def hinted(pack: MappingPack, text: str) -> bool:
     """Whether one of the pack's hint words begins a word of the text."""
     text = text[:_SEARCHED].casefold()
     return any(_begins(text, hint.casefold()) for hint in pack.hints)
@@ -74,14 +74,14 @@ def _begins(text: str, word: str) -> bool:
     return at >= 0
 
 
-def _takes(draft: _Draft, earlier: Unread, later: Unread) -> bool:
+def _takes(draft: _Draft, earlier: UnmatchedText, later: UnmatchedText) -> bool:
     """Whether a rule that is already written takes the event too."""
     if draft.shape and (not later.event.text or parse_shape(draft.shape).fit(later.event.text) is None):
         return False
     return earlier.event.reason in ("", later.event.reason)
 
 
-def _draft(pack: Pack, unread: Unread, drafted: set[str]) -> _Draft:
+def _draft(pack: MappingPack, unread: UnmatchedText, drafted: set[str]) -> _Draft:
     event, said = unread.event, [word.capitalize() for word in words(unread.template)[:_MOST_WORDS]]
     base = pack.severity.get(event.severity.casefold(), "unclassified")
     worse = base in ("info", "unclassified") and hinted(pack, event.text)
@@ -101,7 +101,7 @@ def _id(said: Iterable[str], taken: set[str]) -> str:
     return next(id_ for id_ in (name, *numbered) if id_ not in taken)
 
 
-def _shape(pack: Pack, unread: Unread) -> str:
+def _shape(pack: MappingPack, unread: UnmatchedText) -> str:
     """The template, or the very text if the template would take what another rule is there for."""
     shape = parse_shape(unread.template.shape)
     others = [other for rule in pack.rules for other in rule.shapes or (parse_shape("{text:rest}"),)]
@@ -110,7 +110,7 @@ def _shape(pack: Pack, unread: Unread) -> str:
     return unread.event.text.replace("{", "{{").replace("}", "}}")
 
 
-def _rule(draft: _Draft, unread: Unread, field: str) -> Iterator[str]:
+def _rule(draft: _Draft, unread: UnmatchedText, field: str) -> Iterator[str]:
     yield f"  - id: {_plain(draft.id)}"
     if unread.event.reason:
         yield f"    when: {{{field}: {yaml_text(unread.event.reason)}}}"
@@ -120,7 +120,7 @@ def _rule(draft: _Draft, unread: Unread, field: str) -> Iterator[str]:
         yield f"    as: {{{', '.join(f'{key}: {_plain(text)}' for key, text in draft.says.items())}}}"
 
 
-def _test(draft: _Draft, unread: Unread) -> Iterator[str]:
+def _test(draft: _Draft, unread: UnmatchedText) -> Iterator[str]:
     labels = f'severity="{draft.severity}",reason="{_label(draft.reason)}"'
     yield f"  - name: {yaml_text(' '.join(unread.event.text[:_SHOWN].split()) or draft.id)}"
     yield f"    event: {_yaml(unread.raw)}"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from exporter.common.changes import Row, Totals, add_changes, changes_from_events, changes_from_signals
 from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.engine.mapper import mapper
-from exporter.mapping.rules import Example, Expectation, Pack
+from exporter.mapping.rules import Example, Expectation, MappingPack
 from exporter.mapping.runs.reducer import folder, noted
 from exporter.mapping.syntax.embedded_tests import OPEN
 from exporter.model.errors import UNREADABLE
@@ -25,7 +25,7 @@ Record = Callable[[Any, str], Event]
 Sample = tuple[tuple[str, ...], float]
 
 
-class Failure(NamedTuple):
+class TestFailure(NamedTuple):
     """A test that did not hold, as one line: where, what, what to do; and what was ``expected`` and ``found``, if anything."""
 
     test: str
@@ -34,7 +34,7 @@ class Failure(NamedTuple):
     found: str = ""
 
 
-def run_examples(pack: Pack, examples: Iterable[Example], record: Record) -> list[Failure]:
+def run_examples(pack: MappingPack, examples: Iterable[Example], record: Record) -> list[TestFailure]:
     """The failures of some tests against a pack; empty if all hold. ``record`` reads a raw record of the source."""
     shared = None if _learns(pack) else mapper(pack, TARGET)
     return [
@@ -42,24 +42,24 @@ def run_examples(pack: Pack, examples: Iterable[Example], record: Record) -> lis
     ]
 
 
-def _learns(pack: Pack) -> bool:
+def _learns(pack: MappingPack) -> bool:
     """Whether what a mapper makes of an event can depend on those before."""
     labels = (label for rule in pack.rules for action in rule.actions for label in action.labels)
     return any(isinstance(label.domain, int) for label in labels)
 
 
-def _failures(pack: Pack, map_: Map, example: Example, record: Record) -> Iterator[Failure]:
+def _failures(pack: MappingPack, map_: Map, example: Example, record: Record) -> Iterator[TestFailure]:
     try:
         events = [record(raw, RESOURCE) for raw in example.records]
     except UNREADABLE as error:
-        yield Failure(example.name, f"{example.place}: the record cannot be read ({error}); correct it")
+        yield TestFailure(example.name, f"{example.place}: the record cannot be read ({error}); correct it")
         return
     rows = [(event, map_(event), growth) for event, growth in _growths(events)]
     mapped = rows[-1][1] if rows else None
     if example.single and mapped and mapped.rule != example.rule:
         what = f"expected {_named(example.rule)} to take the event, but {_named(mapped.rule)} did"
         line = f"{example.place}: {what}{_because(mapped)}; correct the rules or the test"
-        yield Failure(example.name, line, _named(example.rule), _named(mapped.rule) + _because(mapped))
+        yield TestFailure(example.name, line, _named(example.rule), _named(mapped.rule) + _because(mapped))
     rows = [row for row in rows if row[2]]
     folded = _folded(pack, rows)
     yield from _wrong_phases(pack, example, folded)
@@ -70,7 +70,7 @@ def _failures(pack: Pack, map_: Map, example: Example, record: Record) -> Iterat
         if found != expectation.value:
             what = f"expected {expectation.text}, found {_shown(found)}"
             line = f"{expectation.place}: {what}; correct the rules or the test"
-            yield Failure(example.name, line, expectation.text, _shown(found))
+            yield TestFailure(example.name, line, expectation.text, _shown(found))
 
 
 def _growths(events: Iterable[Event]) -> Iterator[tuple[Event, int]]:
@@ -82,7 +82,7 @@ def _growths(events: Iterable[Event]) -> Iterator[tuple[Event, int]]:
         yield event, counts[event.key] - known
 
 
-def _folded(pack: Pack, rows: Iterable[Row]) -> list[Folded]:
+def _folded(pack: MappingPack, rows: Iterable[Row]) -> list[Folded]:
     """Fold what one read would have told of runs, resource by resource."""
     notes: dict[str, list[RunNote]] = {}
     for event, mapped, _ in rows:
@@ -106,17 +106,17 @@ def _totals(source: str, metrics: Mapping[str, Metric], rows: Sequence[Row], fol
     return totals
 
 
-def _wrong_phases(pack: Pack, example: Example, folded: Iterable[Folded]) -> Iterator[Failure]:
+def _wrong_phases(pack: MappingPack, example: Example, folded: Iterable[Folded]) -> Iterator[TestFailure]:
     phases: dict[str, float | str] = {}
     for one in folded:
         phases |= _phases(pack, one)
     if example.phases and phases != dict(example.phases):
         expected, what = _listed(dict(example.phases)), _listed(phases)
         line = f"{example.place}: expected the phases {expected}, found {what}; correct the rules or the test"
-        yield Failure(example.name, line, f"phases {expected}", f"phases {what}")
+        yield TestFailure(example.name, line, f"phases {expected}", f"phases {what}")
 
 
-def _phases(pack: Pack, folded: Folded) -> dict[str, float | str]:
+def _phases(pack: MappingPack, folded: Folded) -> dict[str, float | str]:
     """List the phases of a resource, with their seconds or ``open``."""
     spans: dict[str, float | str] = {
         span.name: (span.end - span.start) / 1000 for span in folded.spans if span.name in pack.process.phases

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from exporter.mapping.patterns.capture_types import TYPES
-from exporter.mapping.patterns.dissect import Hole
+from exporter.mapping.patterns.dissect import Field
 
 LOOKED_AT = 500  # characters
 MOST_HOLES = 16
@@ -33,7 +33,7 @@ class Template(NamedTuple):
     """A shape in parts: ``literals[0] hole[0] literals[1] … literals[-1]``."""
 
     literals: tuple[str, ...]
-    holes: tuple[Hole, ...]
+    holes: tuple[Field, ...]
 
     @property
     def shape(self) -> str:
@@ -52,10 +52,10 @@ class _Piece(NamedTuple):
 
 def fold(text: str) -> Template:
     """The template of a text."""
-    literals, holes, values = [""], list[Hole](), list[str]()
+    literals, holes, values = [""], list[Field](), list[str]()
     for piece in _pieces(text):
         if piece.type:
-            holes.append(Hole(_name(literals[-1], piece, [hole.name for hole in holes]), piece.type))
+            holes.append(Field(_name(literals[-1], piece, [hole.name for hole in holes]), piece.type))
             literals.append("")
             values.append(piece.text)
         else:
@@ -66,7 +66,7 @@ def fold(text: str) -> Template:
 def join(one: Template, other: Template) -> Template:
     """A template that fits what either fits; their literals must be equal. Names are those of the first."""
     pairs = zip(one.holes, other.holes, strict=True)
-    return Template(one.literals, tuple(Hole(a.name, _wider(a.type, b.type)) for a, b in pairs))
+    return Template(one.literals, tuple(Field(a.name, _wider(a.type, b.type)) for a, b in pairs))
 
 
 def words(template: Template) -> list[str]:
@@ -179,14 +179,14 @@ def _type(piece: str) -> str:
     )
 
 
-def _certain(literals: list[str], holes: list[Hole], values: Sequence[str]) -> Template:
+def _certain(literals: list[str], holes: list[Field], values: Sequence[str]) -> Template:
     """Sees that every hole ends where it should: what follows it must not stand within it."""
     for number, (hole, value) in enumerate(zip(holes, values, strict=True), start=1):
         after = literals[number]
         if after and (value + after).find(after) < len(value):
             if number == len(holes) and not any(map(str.isspace, after)):
-                return Template((*literals[:number], ""), (*holes[:-1], Hole(hole.name, _type(value + after))))
-            return Template((*literals[:number], ""), (*holes[: number - 1], Hole("rest", "rest")))
+                return Template((*literals[:number], ""), (*holes[:-1], Field(hole.name, _type(value + after))))
+            return Template((*literals[:number], ""), (*holes[: number - 1], Field("rest", "rest")))
     return Template(tuple(literals), tuple(holes))
 
 

@@ -21,7 +21,7 @@ class Base(msgspec.Struct, frozen=True, eq=False):
     overflow: tuple[tuple[str, str], ...]
 
 
-class Place(NamedTuple):
+class LabelContext(NamedTuple):
     """For whom signals are made. ``seen`` holds the values so far of labels that may have only so many."""
 
     target: str
@@ -35,7 +35,7 @@ Bound = Callable[[Any, Overflow], str]
 Numbers = Callable[[Event, tuple[Any, ...], int], Sequence[float] | None]
 
 
-def filler(action: Action, names: Sequence[str], place: Place) -> Fill:
+def filler(action: Action, names: Sequence[str], place: LabelContext) -> Fill:
     """A function to the label values of an action's metric, in order; those that hold lists are left empty."""
     metric, fixed = action.metric, {"target": place.target, "source": place.source}
     fixed |= {label.name: label.origin for label in action.labels if label.fixed}
@@ -58,7 +58,7 @@ def filler(action: Action, names: Sequence[str], place: Place) -> Fill:
     return fill
 
 
-def _cell(label: Label, metric: str, names: Sequence[str], place: Place) -> Cell:
+def _cell(label: Label, metric: str, names: Sequence[str], place: LabelContext) -> Cell:
     """Reads a label's value where it comes from: a capture, what the mapping made of the event, or a field."""
     bound, origin = bounded(label, metric, place), label.origin
     if origin in names:
@@ -81,7 +81,7 @@ def _captured(label: Label, index: int, bound: Bound) -> Cell:
     return cell
 
 
-def bounded(label: Label, metric: str, place: Place) -> Bound:
+def bounded(label: Label, metric: str, place: LabelContext) -> Bound:
     """A function that keeps a value if the domain has it, or room for it; else it notes that and says ``other``."""
     lost = (metric, label.name)
     most = label.domain if isinstance(label.domain, int) else 0

@@ -6,11 +6,11 @@ its text the few rules that can fit, and only those are tried. Outcomes that do 
 
 from collections.abc import Callable, Mapping, Sequence
 
-from exporter.mapping.engine.labels import Base, Place
+from exporter.mapping.engine.labels import Base, LabelContext
 from exporter.mapping.engine.outcome import Outcome, compile_outcome, constant
 from exporter.mapping.patterns.decision_tree import Row, Try, narrow
 from exporter.mapping.patterns.dissect import Fit, fitted
-from exporter.mapping.rules import REASON_FIELDS, Pack, Rule, field_of
+from exporter.mapping.rules import REASON_FIELDS, MappingPack, Rule, field_of
 from exporter.model.events import Event
 from exporter.model.metrics import OTHER, Mapped
 from exporter.model.protocols import Map
@@ -25,7 +25,7 @@ Plan = tuple[Base, Try | None, Mapped]
 """What is left to do once the fields are known: what they say, what to try with the text, and the answer if nothing fits."""
 
 
-def mapper(pack: Pack, target: str) -> Map:
+def mapper(pack: MappingPack, target: str) -> Map:
     """The function that maps the events of a source of ``target``. It remembers no event."""
     reads, plan_of = [field_of(field) for field in _fields(pack)], _planner(pack, target)
     plans: dict[Key, Plan] = {}
@@ -46,7 +46,7 @@ def mapper(pack: Pack, target: str) -> Map:
     return map_
 
 
-def _fields(pack: Pack) -> dict[str, frozenset[str]]:
+def _fields(pack: MappingPack) -> dict[str, frozenset[str]]:
     """The fields that rules ask for, beside severity and reason, and the values they ask for."""
     asked: dict[str, frozenset[str]] = {}
     for rule in pack.rules:
@@ -56,9 +56,9 @@ def _fields(pack: Pack) -> dict[str, frozenset[str]]:
     return dict(sorted(asked.items()))
 
 
-def _planner(pack: Pack, target: str) -> Callable[[Key], Plan]:
+def _planner(pack: MappingPack, target: str) -> Callable[[Key], Plan]:
     """Makes plans, one for all keys that no rule tells apart."""
-    fields, place = _fields(pack), Place(target, pack.source, {})
+    fields, place = _fields(pack), LabelContext(target, pack.source, {})
     rows = [_rows(rule, place) for rule in pack.rules]
     bases: dict[tuple[str, str], Base] = {}
     plans: dict[Key, Plan] = {}
@@ -119,7 +119,7 @@ def _plan(
     return base, trees[fitting], missed
 
 
-def _rows(rule: Rule, place: Place) -> list[Row]:
+def _rows(rule: Rule, place: LabelContext) -> list[Row]:
     """The ways in which a text can fit a rule."""
     if rule.pattern:
         return [Row(None, _judged(rule.pattern.fit, compile_outcome(rule, rule.pattern.names, place)))]

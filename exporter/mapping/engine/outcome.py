@@ -6,7 +6,7 @@ Pure, but for one bounded memory: where a domain is a number, the first so many 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from exporter.mapping.engine.labels import Base, Numbers, Overflow, Place, bounded, filler, numbers_of
+from exporter.mapping.engine.labels import Base, LabelContext, Numbers, Overflow, bounded, filler, numbers_of
 from exporter.mapping.patterns.dissect import Fit, splitter
 from exporter.mapping.rules import Action, Rule, field_of
 from exporter.model.events import Event
@@ -36,7 +36,7 @@ class _Steps(NamedTuple):
     mark: Callable[[Event, tuple[Any, ...], Base], SpanEventSpec] | None
 
 
-def compile_outcome(rule: Rule, names: Sequence[str], place: Place) -> Outcome:
+def compile_outcome(rule: Rule, names: Sequence[str], place: LabelContext) -> Outcome:
     """The outcome of a rule whose captures have ``names``; what does not vary is always the same object."""
     cut, names = [], [*names]
     for name, shape in rule.splits:
@@ -150,7 +150,7 @@ def _bad(rule: Rule, own: Base) -> Mapped:
     return Mapped(own.severity, own.reason, rule.id, (), "bad_capture", own.overflow, rule.drop)
 
 
-def _act(action: Action, names: Sequence[str], place: Place) -> Act:
+def _act(action: Action, names: Sequence[str], place: LabelContext) -> Act:
     name, fill = action.metric.name, filler(action, names, place)
     make: Make = {"count": Count, "set": Set}.get(action.verb, Observe)
     numbers = numbers_of(action.value, names)
@@ -171,7 +171,7 @@ def _act(action: Action, names: Sequence[str], place: Place) -> Act:
     return {"count": count, "state": state}.get(action.verb, measure)
 
 
-def _each(action: Action, names: Sequence[str], place: Place, numbers: Numbers, make: Make) -> Act:
+def _each(action: Action, names: Sequence[str], place: LabelContext, numbers: Numbers, make: Make) -> Act:
     """A sample for each item of zipped lists; lists of unequal length are a bad capture."""
     name, labels, fill = action.metric.name, action.metric.labels, filler(action, names, place)
     columns = tuple(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from exporter.mapping.patterns.capture_types import STOPS
-from exporter.mapping.patterns.dissect import Shape
+from exporter.mapping.patterns.dissect import DissectPattern
 
 Try = Callable[[Any, str, Any], Any]
 """What comes of a text that fits, else ``None``; what stands before and after the text is handed on."""
@@ -22,7 +22,7 @@ _COPIES = 100_000  # rows that may stand in several branches, in all
 class Row(NamedTuple):
     """A shape (``None``: any text may fit) and how to try it."""
 
-    shape: Shape | None
+    shape: DissectPattern | None
     take: Try
 
 
@@ -127,7 +127,7 @@ def _spared(rows: Sequence[_Edges], cut: _Cut, copies: int) -> float:
     return (inside + unsaid * (len(rows) - unsaid)) / len(rows)
 
 
-def _edges(shape: Shape | None) -> _Edges:
+def _edges(shape: DissectPattern | None) -> _Edges:
     if shape is None:
         return _Edges("", "", whole=False)
     first, last = shape.literals[0], shape.literals[-1]

@@ -16,14 +16,14 @@ _PIECES = re.compile(r"(\{\{|\}\}|\{[^{}]*\})")  # splits patterns, never a vend
 _HOLE = re.compile(r"\{([a-z][a-z0-9_]*):([a-z0-9]+)\}")
 
 
-class Hole(NamedTuple):
+class Field(NamedTuple):
     """A named hole and the name of its type."""
 
     name: str
     type: str
 
 
-class Shape(NamedTuple):
+class DissectPattern(NamedTuple):
     """A pattern taken apart: ``literals[0] hole[0] literals[1] hole[1] … literals[-1]``; only the outer can be empty.
 
     ``fit`` gives the values of the holes in order, or ``None`` for a text that does not fit.
@@ -31,7 +31,7 @@ class Shape(NamedTuple):
 
     source: str
     literals: tuple[str, ...]
-    holes: tuple[Hole, ...]
+    holes: tuple[Field, ...]
     types: tuple[Type, ...]
     fit: Fit
 
@@ -43,9 +43,9 @@ class Stop(NamedTuple):
     expected: str
 
 
-def parse_shape(source: str) -> Shape:
+def parse_shape(source: str) -> DissectPattern:
     """Takes a pattern apart. Raises ValueError: what is wrong; what to write instead."""
-    literals, holes = [""], list[Hole]()
+    literals, holes = [""], list[Field]()
     for number, piece in enumerate(_PIECES.split(source)):
         if number % 2 and piece not in ("{{", "}}"):
             holes.append(_hole(piece))
@@ -55,10 +55,10 @@ def parse_shape(source: str) -> Shape:
     _check(source, literals, holes)
     types = tuple(TYPES[hole.type] for hole in holes)
     fit = _compiled(literals, types, lambda first, values, last: values, keep=True)
-    return Shape(source, tuple(literals), tuple(holes), types, lambda text: fit(None, text, None))
+    return DissectPattern(source, tuple(literals), tuple(holes), types, lambda text: fit(None, text, None))
 
 
-def fitted(shape: Shape, then: Then, *, keep: bool) -> Callable[[Any, str, Any], Any]:
+def fitted(shape: DissectPattern, then: Then, *, keep: bool) -> Callable[[Any, str, Any], Any]:
     """What ``then`` makes of the values of the holes, as a function of a text and of what is handed on before and after
     it; ``None`` for a text that does not fit. Without ``keep`` it is told no values."""
     return _compiled(shape.literals, shape.types, then, keep=keep)
@@ -73,17 +73,17 @@ def _literal(piece: str) -> str:
     return piece
 
 
-def _hole(piece: str) -> Hole:
+def _hole(piece: str) -> Field:
     found = _HOLE.fullmatch(piece)
     if not found:
         raise ValueError(f"'{piece}' is no hole; write a small-letter name and a type, such as {{name:word}}")
     name, kind = found.groups()
     if kind not in TYPES:
         raise ValueError(f"'{kind}' is no type of hole; use one of {', '.join(TYPES)}")
-    return Hole(name, kind)
+    return Field(name, kind)
 
 
-def _check(source: str, literals: Sequence[str], holes: Sequence[Hole]) -> None:
+def _check(source: str, literals: Sequence[str], holes: Sequence[Field]) -> None:
     names = [hole.name for hole in holes]
     if not source:
         raise ValueError("the shape is empty; write the text that it should fit")
@@ -150,7 +150,7 @@ def _values(types: Sequence[Type], *, keep: bool) -> Iterator[str]:
             yield f"value{n} = text[start{n}:end{n}]"
 
 
-def splitter(shape: Shape) -> Fit:
+def splitter(shape: DissectPattern) -> Fit:
     """Like ``fit``, but from the right: a hole begins at the last place where the literal before it stands."""
     head, tail = shape.literals[0], shape.literals[-1]
     cuts = tuple(zip(reversed(shape.literals[:-1]), reversed(shape.types), strict=True))
@@ -172,7 +172,7 @@ def splitter(shape: Shape) -> Fit:
     return split
 
 
-def stopped(shape: Shape, text: str) -> Stop | None:
+def stopped(shape: DissectPattern, text: str) -> Stop | None:
     """Where and why a text does not fit; ``None`` if it does. For people: slower than ``fit``, equal in judgement."""
     head, *rest = shape.literals
     if not text.startswith(head):

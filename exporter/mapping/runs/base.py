@@ -43,7 +43,7 @@ class End(NamedTuple):
     news: bool
 
 
-class Book(ABC):
+class RunProcess(ABC):
     """Opens and closes runs and phases, and keeps what comes of it. Which of them, a kind of process says."""
 
     def __init__(self, process: Process, where: Where, runs: Runs, view: ResourceSnapshot) -> None:

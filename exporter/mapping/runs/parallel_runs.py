@@ -1,11 +1,11 @@
 """A process whose parts stand for themselves: operations of a cluster side by side, incidents of a pool. Pure."""
 
-from exporter.mapping.runs.base import MOST_OPEN, Book, End
+from exporter.mapping.runs.base import MOST_OPEN, End, RunProcess
 from exporter.model.metrics import OPEN_PHASES, OTHER, RUN, Phase
 from exporter.model.runs import ClosedRun, OpenRun, OpenSpan, RunNote
 
 
-class SeparateRuns(Book):
+class ParallelRuns(RunProcess):
     """Each operation, and each phase, is a run of its own, kept under its name and what it is of."""
 
     def begin(self, note: RunNote, step: Phase) -> None:

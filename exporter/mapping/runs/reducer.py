@@ -23,9 +23,9 @@ Notes may come in any order within one fold: they are taken by time, at the same
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from exporter.mapping.rules import Pack
-from exporter.mapping.runs.base import Book, Where
-from exporter.mapping.runs.parallel_runs import SeparateRuns
+from exporter.mapping.rules import MappingPack
+from exporter.mapping.runs.base import RunProcess, Where
+from exporter.mapping.runs.parallel_runs import ParallelRuns
 from exporter.mapping.runs.single_run import SingleRun
 from exporter.model.events import Event, Millis
 from exporter.model.metrics import Mapped
@@ -46,10 +46,10 @@ def _firsts(notes: Iterable[RunNote], contact: Millis) -> Iterator[RunNote]:
             yield RunNote(note.began, note.rule, note.news and note.began >= contact, note.phases, None)
 
 
-def folder(pack: Pack, target: str) -> Fold:
+def folder(pack: MappingPack, target: str) -> Fold:
     """The fold of a pack's process for one target."""
     process, order = pack.process, {rule.id: number for number, rule in enumerate(pack.rules)}
-    kind: type[Book] = SeparateRuns if process.run is None else SingleRun
+    kind: type[RunProcess] = ParallelRuns if process.run is None else SingleRun
 
     def fold(resource: str, runs: Runs, notes: Sequence[RunNote], view: ResourceSnapshot) -> Folded:
         book = kind(process, Where(target, pack.source, resource), runs, view)

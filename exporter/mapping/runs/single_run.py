@@ -5,7 +5,7 @@ from collections.abc import Collection
 import msgspec
 
 from exporter.mapping.rules import Process
-from exporter.mapping.runs.base import MOST_OPEN, Book, End, Where
+from exporter.mapping.runs.base import MOST_OPEN, End, RunProcess, Where
 from exporter.mapping.runs.open_phases import Phases
 from exporter.model.events import Millis
 from exporter.model.metrics import OPEN_PHASES, RUN, Phase
@@ -15,7 +15,7 @@ LAG = 60_000  # ms by which the state of a listing may lag behind events
 _SUPERSEDED = ("superseded", "a new attempt began")
 
 
-class SingleRun(Book):
+class SingleRun(RunProcess):
     """The run is kept under the name "".
 
     ``_named``: of what the vendor's own record tells. ``_idle``: what changes nothing, however often it is told, as long

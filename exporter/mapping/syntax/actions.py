@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from exporter.common.yaml_document import Path_
 from exporter.mapping.catalogue import BUILTIN, OPEN, RUNS
 from exporter.mapping.rules import Action, Called, Label, Step
-from exporter.mapping.syntax.context import Context, Names
+from exporter.mapping.syntax.context import FileContext, Names
 from exporter.mapping.syntax.schema import ActionPart
 from exporter.model.metrics import OPEN_PHASES, RUN, Kind, Metric
 
@@ -21,20 +21,20 @@ _FILLED = ("target", "source", "resource")
 _MOST_VALUES = 1000
 
 
-class Draft(NamedTuple):
+class ActionCheck(NamedTuple):
     """An action under check, where it stands, and the names that it may use."""
 
     part: ActionPart
     path: Path_
     names: Names
-    context: Context
+    context: FileContext
 
     def say(self, what: str, *path: str) -> None:
         """Notes a fault of the action, or of what stands at ``path`` inside it."""
         self.context.say((*self.path, *path), what)
 
 
-def build_action(draft: Draft) -> Action | Step | Called | None:
+def build_action(draft: ActionCheck) -> Action | Step | Called | None:
     """One checked action; ``None`` for ``drop`` and where the verb or the metric is at fault."""
     verbs = [verb for verb in _ALL if getattr(draft.part, verb) is not None]
     if len(verbs) != 1:
@@ -53,7 +53,7 @@ def build_action(draft: Draft) -> Action | Step | Called | None:
     return Action(verb, metric, tuple(_labels(draft, verb, metric)), _value(draft, verb), place)
 
 
-def _plain(draft: Draft, verb: str, place: str) -> Step | Called | None:
+def _plain(draft: ActionCheck, verb: str, place: str) -> Step | Called | None:
     part = draft.part
     for key in sorted(part.model_fields_set - {verb} - _TAKES[verb]):
         draft.say(f"'{verb}' takes no {key}; remove it", key)
@@ -75,7 +75,7 @@ def _plain(draft: Draft, verb: str, place: str) -> Step | Called | None:
     return Step(step, name, part.of or "", part.run or "", place)
 
 
-def _metric(draft: Draft, verb: Verb) -> Metric | None:
+def _metric(draft: ActionCheck, verb: Verb) -> Metric | None:
     name: str = getattr(draft.part, verb)
     metric = draft.context.metrics.get(name)
     if metric is None:
@@ -93,7 +93,7 @@ def _metric(draft: Draft, verb: Verb) -> Metric | None:
     return None
 
 
-def _value(draft: Draft, verb: Verb) -> str | float:
+def _value(draft: ActionCheck, verb: Verb) -> str | float:
     value = draft.part.value
     if verb == "count":
         if value is not None:
@@ -112,7 +112,7 @@ def _value(draft: Draft, verb: Verb) -> str | float:
     return float(value)
 
 
-def _check_value(draft: Draft, verb: Verb, value: str) -> None:
+def _check_value(draft: ActionCheck, verb: Verb, value: str) -> None:
     kind = draft.names.kind(value)
     vocabs = (draft.context.vocab.get(str(name), ()) for name in draft.part.domain.values())
     if kind is None and verb == "state" and any(value in vocab for vocab in vocabs):
@@ -128,7 +128,7 @@ def _check_value(draft: Draft, verb: Verb, value: str) -> None:
         draft.say(f"'{value}' holds a list; say under 'each' which label its items belong to", "value")
 
 
-def _labels(draft: Draft, verb: Verb, metric: Metric) -> Iterator[Label]:
+def _labels(draft: ActionCheck, verb: Verb, metric: Metric) -> Iterator[Label]:
     """The labels of an action that the exporter does not fill, with what they come from."""
     part, wanted = draft.part, [label for label in metric.labels if label not in _FILLED]
     if verb == "state":
@@ -148,12 +148,12 @@ def _labels(draft: Draft, verb: Verb, metric: Metric) -> Iterator[Label]:
                 yield Label(label, origin, domain, fixed, listed=key == "each")
 
 
-def _is_literal(draft: Draft, origin: str, domain: tuple[str, ...] | int) -> bool:
+def _is_literal(draft: ActionCheck, origin: str, domain: tuple[str, ...] | int) -> bool:
     """Whether a value stands for itself: nothing is called so, and its vocab has it."""
     return draft.names.kind(origin) is None and not isinstance(domain, int) and origin in domain
 
 
-def _check_labels(draft: Draft, metric: Metric, wanted: list[str]) -> None:
+def _check_labels(draft: ActionCheck, metric: Metric, wanted: list[str]) -> None:
     """Labels that are too many or too few."""
     part = draft.part
     for key, label in [("labels", label) for label in part.labels] + [("each", label) for label in part.each]:
@@ -175,7 +175,7 @@ def _takes(labels: list[str]) -> str:
     return f"it takes {', '.join(labels)}" if labels else "it takes none"
 
 
-def _check_origin(draft: Draft, key: str, label: str, origin: str) -> None:
+def _check_origin(draft: ActionCheck, key: str, label: str, origin: str) -> None:
     kind = draft.names.kind(origin)
     if kind is None:
         draft.say(f"nothing called '{origin}' in every shape; use one of {draft.names.known()}", key, label)
@@ -184,7 +184,7 @@ def _check_origin(draft: Draft, key: str, label: str, origin: str) -> None:
         draft.say(f"'{origin}' holds {what}; move it to '{cure}'", key, label)
 
 
-def _domain(draft: Draft, label: str, *, numbers: bool) -> tuple[str, ...] | int:
+def _domain(draft: ActionCheck, label: str, *, numbers: bool) -> tuple[str, ...] | int:
     domain, vocab = draft.part.domain.get(label), draft.context.vocab
     if domain is None:
         limit = " or a greatest number of values" if numbers else ""

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 from exporter.common.yaml_document import Document, Path_
 from exporter.mapping.patterns.capture_types import Kind
-from exporter.mapping.patterns.dissect import Shape, parse_shape
+from exporter.mapping.patterns.dissect import DissectPattern, parse_shape
 from exporter.mapping.patterns.regex import Pattern, parse_pattern
 from exporter.mapping.rules import Action, Called, Rule, Step
-from exporter.mapping.syntax.actions import Draft, build_action
-from exporter.mapping.syntax.context import Context, Names
+from exporter.mapping.syntax.actions import ActionCheck, build_action
+from exporter.mapping.syntax.context import FileContext, Names
 from exporter.mapping.syntax.reachability import covers
 from exporter.mapping.syntax.schema import RulePart
 from exporter.model.metrics import SEVERITIES
@@ -18,13 +18,13 @@ from exporter.model.metrics import SEVERITIES
 class Text(NamedTuple):
     """How a rule looks at the text, and the kind of each capture this yields."""
 
-    shapes: tuple[Shape, ...]
+    shapes: tuple[DissectPattern, ...]
     pattern: Pattern | None
-    splits: tuple[tuple[str, Shape], ...]
+    splits: tuple[tuple[str, DissectPattern], ...]
     captures: Mapping[str, Kind]
 
 
-def build_rules(parts: list[RulePart], context: Context) -> Iterator[Rule]:
+def build_rules(parts: list[RulePart], context: FileContext) -> Iterator[Rule]:
     """The rules that are without fault, in order."""
     first: dict[str, Path_] = {}
     for number, part in enumerate(parts):
@@ -39,7 +39,7 @@ def build_rules(parts: list[RulePart], context: Context) -> Iterator[Rule]:
             yield rule
 
 
-def _rule(part: RulePart, path: Path_, context: Context) -> Rule:
+def _rule(part: RulePart, path: Path_, context: FileContext) -> Rule:
     if not part.id:
         context.say((*path, "id"), "is empty; give the rule a name")
     if not part.when and part.shape is None and part.re2 is None:
@@ -49,7 +49,7 @@ def _rule(part: RulePart, path: Path_, context: Context) -> Rule:
         context.say((*path, "as"), "says nothing; give a severity or a reason")
     text = _text(part, path, context)
     names = Names(text.captures, context.fields)
-    actions = [build_action(Draft(action, (*path, "do", n), names, context)) for n, action in enumerate(part.do)]
+    actions = [build_action(ActionCheck(action, (*path, "do", n), names, context)) for n, action in enumerate(part.do)]
     return Rule(
         part.id,
         tuple(_when(part, path, context)),
@@ -66,7 +66,7 @@ def _rule(part: RulePart, path: Path_, context: Context) -> Rule:
     )
 
 
-def _when(part: RulePart, path: Path_, context: Context) -> Iterator[tuple[str, frozenset[str]]]:
+def _when(part: RulePart, path: Path_, context: FileContext) -> Iterator[tuple[str, frozenset[str]]]:
     for field, values in part.when.items():
         place = (*path, "when", field)
         if field == "text":
@@ -81,7 +81,7 @@ def _when(part: RulePart, path: Path_, context: Context) -> Iterator[tuple[str, 
         yield field, frozenset(values)
 
 
-def _text(part: RulePart, path: Path_, context: Context) -> Text:
+def _text(part: RulePart, path: Path_, context: FileContext) -> Text:
     if part.shape is not None and part.re2 is not None:
         context.say((*path, "re2"), "the rule has a shape too; keep one of the two")
     shapes = tuple(_shapes(part, path, context))
@@ -93,8 +93,8 @@ def _text(part: RulePart, path: Path_, context: Context) -> Text:
     return Text(shapes, pattern, splits, captures)
 
 
-def _shapes(part: RulePart, path: Path_, context: Context) -> Iterator[Shape]:
-    known: list[Shape] = []
+def _shapes(part: RulePart, path: Path_, context: FileContext) -> Iterator[DissectPattern]:
+    known: list[DissectPattern] = []
     for number, source in enumerate(part.shape or ()):
         place = _item((*path, "shape"), number, context.document)
         try:
@@ -115,7 +115,7 @@ def _item(path: Path_, number: int, document: Document) -> Path_:
     return (*path, number) if (*path, number) in document.lines else path
 
 
-def _pattern(part: RulePart, path: Path_, context: Context) -> Pattern | None:
+def _pattern(part: RulePart, path: Path_, context: FileContext) -> Pattern | None:
     if part.re2 is None:
         return None
     try:
@@ -125,7 +125,7 @@ def _pattern(part: RulePart, path: Path_, context: Context) -> Pattern | None:
         return None
 
 
-def _captures(shapes: tuple[Shape, ...], path: Path_, context: Context) -> dict[str, Kind]:
+def _captures(shapes: tuple[DissectPattern, ...], path: Path_, context: FileContext) -> dict[str, Kind]:
     """What every shape captures; a name must have the same type wherever it stands."""
     types: dict[str, str] = {}
     for number, shape in enumerate(shapes):
@@ -138,7 +138,9 @@ def _captures(shapes: tuple[Shape, ...], path: Path_, context: Context) -> dict[
     return {name: kind for name, kind in kinds.items() if all(name in names for names in everywhere)}
 
 
-def _splits(part: RulePart, path: Path_, captures: dict[str, Kind], context: Context) -> Iterator[tuple[str, Shape]]:
+def _splits(
+    part: RulePart, path: Path_, captures: dict[str, Kind], context: FileContext
+) -> Iterator[tuple[str, DissectPattern]]:
     for name, source in part.split.items():
         place = (*path, "split", name)
         if captures.get(name) not in ("text", "any") and name not in context.fields:
@@ -157,7 +159,7 @@ def _splits(part: RulePart, path: Path_, captures: dict[str, Kind], context: Con
         yield name, shape
 
 
-def _check_split(shape: Shape, place: Path_, captures: Mapping[str, Kind], context: Context) -> None:
+def _check_split(shape: DissectPattern, place: Path_, captures: Mapping[str, Kind], context: FileContext) -> None:
     if not shape.holes:
         context.say(place, "captures nothing; write holes such as {name:word}")
     for hole in shape.holes:

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from exporter.mapping.rules import Rule
-from exporter.mapping.syntax.context import Context
+from exporter.mapping.syntax.context import FileContext
 from exporter.mapping.syntax.reachability import shadowed
 from exporter.model.metrics import Metric
 
 _MEANING = {"kind": "type", "help": "help", "labels": "labels", "buckets": "buckets"}
 
 
-def check_metrics(files: Iterable[tuple[Context, Mapping[str, Metric]]], faults: list[str]) -> None:
+def check_metrics(files: Iterable[tuple[FileContext, Mapping[str, Metric]]], faults: list[str]) -> None:
     """Two files that declare a metric of the same name must mean the same."""
     first: dict[str, tuple[Metric, str]] = {}
     for context, metrics in files:

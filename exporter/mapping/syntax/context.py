@@ -9,7 +9,7 @@ from exporter.mapping.rules import REASON_FIELDS
 from exporter.model.metrics import Metric
 
 
-class Context(NamedTuple):
+class FileContext(NamedTuple):
     """A file under check. ``fields``: what ``when`` may ask for; ``metrics``: built-in ones and the file's own."""
 
     document: Document

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from exporter.common.yaml_document import Path_
 from exporter.mapping.catalogue import BUILTIN
-from exporter.mapping.syntax.context import Context
+from exporter.mapping.syntax.context import FileContext
 from exporter.mapping.syntax.schema import MappingFile, MetricPart
 from exporter.model.metrics import Metric
 
@@ -63,7 +63,7 @@ def bucket_faults(kind: str, buckets: list[float]) -> Iterator[str]:
         yield f"the bounds must rise, be finite and be at most {_BUCKETS}; correct them"
 
 
-def read_vocab(file: MappingFile, context: Context) -> dict[str, tuple[str, ...]]:
+def read_vocab(file: MappingFile, context: FileContext) -> dict[str, tuple[str, ...]]:
     """The closed sets of values, each value once."""
     for name, values in file.vocab.items():
         if not values:
@@ -74,7 +74,7 @@ def read_vocab(file: MappingFile, context: Context) -> dict[str, tuple[str, ...]
     return {name: tuple(dict.fromkeys(values)) for name, values in file.vocab.items()}
 
 
-def read_severity(file: MappingFile, context: Context) -> dict[str, str]:
+def read_severity(file: MappingFile, context: FileContext) -> dict[str, str]:
     """The vendor's words in ours, case folded as they are compared."""
     folded: dict[str, str] = {}
     for word, severity in file.severity.items():
@@ -84,7 +84,7 @@ def read_severity(file: MappingFile, context: Context) -> dict[str, str]:
     return folded
 
 
-def own_metrics(file: MappingFile, context: Context) -> dict[str, Metric]:
+def own_metrics(file: MappingFile, context: FileContext) -> dict[str, Metric]:
     """The metrics that a file declares; labels ``target`` and ``source`` come first."""
     metrics: dict[str, Metric] = {}
     for name, part in file.metrics.items():
@@ -104,7 +104,7 @@ def own_metrics(file: MappingFile, context: Context) -> dict[str, Metric]:
     return metrics
 
 
-def _check_labels(part: MetricPart, path: Path_, context: Context) -> None:
+def _check_labels(part: MetricPart, path: Path_, context: FileContext) -> None:
     for number, label in enumerate(part.labels):
         place = (*path, "labels", number)
         for fault in label_faults(label):

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from exporter.common.yaml_document import Path_
 from exporter.mapping.rules import Example, Expectation
-from exporter.mapping.syntax.context import Context
+from exporter.mapping.syntax.context import FileContext
 from exporter.mapping.syntax.schema import ExamplePart
 from exporter.model.metrics import Metric
 
@@ -17,7 +17,7 @@ OPEN = "open"
 _ENDINGS = ("_count", "_sum")
 
 
-def build_examples(parts: list[ExamplePart], context: Context) -> Iterator[Example]:
+def build_examples(parts: list[ExamplePart], context: FileContext) -> Iterator[Example]:
     """The tests of a file; notes every fault."""
     for number, part in enumerate(parts):
         path: Path_ = ("tests", number)
@@ -34,14 +34,14 @@ def build_examples(parts: list[ExamplePart], context: Context) -> Iterator[Examp
         )
 
 
-def _phases(part: ExamplePart, path: Path_, context: Context) -> Iterator[tuple[str, float | str]]:
+def _phases(part: ExamplePart, path: Path_, context: FileContext) -> Iterator[tuple[str, float | str]]:
     for name, value in part.expect_phases.items():
         if isinstance(value, str) and value != OPEN:
             context.say((*path, "expect_phases", name), f"'{value}' is no length; write seconds, or {OPEN}")
         yield name, value
 
 
-def _check(part: ExamplePart, single: bool, path: Path_, context: Context) -> None:
+def _check(part: ExamplePart, single: bool, path: Path_, context: FileContext) -> None:
     if single == bool(part.sequence):
         context.say(path, "a test has one 'event' or a 'sequence'; write exactly one of the two")
     elif single and "rule" not in part.model_fields_set:
@@ -52,7 +52,7 @@ def _check(part: ExamplePart, single: bool, path: Path_, context: Context) -> No
         context.say(path, "expects nothing; add lines under 'expect'")
 
 
-def _expectations(lines: list[str], path: Path_, context: Context) -> Iterator[Expectation]:
+def _expectations(lines: list[str], path: Path_, context: FileContext) -> Iterator[Expectation]:
     for number, line in enumerate(lines):
         place = (*path, number)
         found = _LINE.fullmatch(line.strip())
@@ -75,7 +75,7 @@ def _expectations(lines: list[str], path: Path_, context: Context) -> Iterator[E
         yield Expectation(found[1], labels, float(found[4]), line, context.document.where(place))
 
 
-def _check_sign(metric: Metric, grows: bool, path: Path_, context: Context) -> None:
+def _check_sign(metric: Metric, grows: bool, path: Path_, context: FileContext) -> None:
     if grows != (metric.kind in ("counter", "histogram")):
         cure = "write what it is, such as 1" if grows else "write how much it grows, such as +1"
         context.say(path, f"{metric.name} is a {metric.kind}; {cure}")

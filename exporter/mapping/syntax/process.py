@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, get_args
 from exporter.common.yaml_document import Path_
 from exporter.mapping.patterns.capture_types import TYPES
 from exporter.mapping.rules import UNNAMED, PhaseForm, Process, Rule
-from exporter.mapping.syntax.context import Context
+from exporter.mapping.syntax.context import FileContext
 from exporter.mapping.syntax.declarations import label_faults
 from exporter.mapping.syntax.schema import PhasePart, ProcessPart
 from exporter.model.metrics import OPEN_PHASES, RUN
@@ -23,10 +23,10 @@ class Declared(NamedTuple):
 
     part: ProcessPart
     operations: tuple[str, ...]
-    context: Context
+    context: FileContext
 
 
-def read_process(part: ProcessPart | None, statuses: Sequence[str], context: Context) -> Declared | None:
+def read_process(part: ProcessPart | None, statuses: Sequence[str], context: FileContext) -> Declared | None:
     """What a file says of a process, if it does. ``statuses`` are the states the source's listing can tell."""
     if part is None:
         return None
@@ -96,7 +96,7 @@ def _check_kind(one: Declared, below: ProcessPart) -> None:
         say(("process",), "says when runs begin or end, but names none; add 'run: …' with what a run is called")
 
 
-def _operations(part: ProcessPart, context: Context) -> tuple[str, ...]:
+def _operations(part: ProcessPart, context: FileContext) -> tuple[str, ...]:
     if part.runs is None:
         return ()
     if part.runs not in context.vocab:
@@ -105,7 +105,7 @@ def _operations(part: ProcessPart, context: Context) -> tuple[str, ...]:
     return context.vocab.get(part.runs, ())
 
 
-def _check_statuses(part: ProcessPart, statuses: Sequence[str], context: Context) -> None:
+def _check_statuses(part: ProcessPart, statuses: Sequence[str], context: FileContext) -> None:
     known = {status.casefold() for status in statuses}
     for status in part.closes_on:
         if status.casefold() not in known:
@@ -119,7 +119,7 @@ def _seconds(text: str | None) -> float | None:
     return seconds if isinstance(seconds, float) and seconds > 0 else None
 
 
-def _check_seconds(text: str, path: Path_, context: Context) -> None:
+def _check_seconds(text: str, path: Path_, context: FileContext) -> None:
     if _seconds(text) is None:
         context.say(path, f"'{text}' is no duration; write one such as 30m, 2h or 14d")
 

@@ -6,7 +6,7 @@ that a narrower type refuses, so a shape that fits them all fits whatever the la
 
 from collections.abc import Iterator, Sequence
 
-from exporter.mapping.patterns.dissect import Shape, parse_shape
+from exporter.mapping.patterns.dissect import DissectPattern, parse_shape
 from exporter.mapping.rules import Rule
 
 _ANY = parse_shape("{text:rest}")
@@ -23,7 +23,7 @@ def shadowed(rules: Sequence[Rule]) -> Iterator[tuple[Rule, Rule]]:
                 break
 
 
-def covers(earlier: Shape, later: Shape) -> bool:
+def covers(earlier: DissectPattern, later: DissectPattern) -> bool:
     """Whether a shape fits every text that a later one fits."""
     return all(earlier.fit(text) is not None for text in _texts(later))
 
@@ -42,7 +42,7 @@ def _takes(earlier: Rule, later: Rule, texts: list[list[str]]) -> bool:
     return all(any(all(shape.fit(text) is not None for text in filled) for shape in earlier.shapes) for filled in texts)
 
 
-def _texts(shape: Shape) -> list[str]:
+def _texts(shape: DissectPattern) -> list[str]:
     """Texts that a shape fits, unlike each other."""
     filled = []
     for round_ in range(_ROUNDS):
