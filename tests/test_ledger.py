@@ -8,7 +8,7 @@ import pytest
 from clocks import ManualClock
 from test_zero_hold import scrape
 
-from exporter.exposition.registry import Prometheus
+from exporter.exposition.registry import Registry
 from exporter.mapping.catalogue import catalogue
 from exporter.model.errors import StoreError
 from exporter.model.events import Event
@@ -279,8 +279,8 @@ def test_a_resource_that_leaves_takes_along_its_own_series_and_no_others(tmp_pat
     }
     early, late = ((own, ("t", "dws", "warning", severity)) for severity in ("error", "info"))
 
-    def shown() -> Prometheus:
-        return Prometheus(catalogue((), {"t": ("dws", "pai_dlc"), "u": ("dws",)}, {}), 0.0, ManualClock())
+    def shown() -> Registry:
+        return Registry(catalogue((), {"t": ("dws", "pai_dlc"), "u": ("dws",)}, {}), 0.0, ManualClock())
 
     async def story() -> list[dict[Series, float]]:
         store, page = await open_store(str(tmp_path / "state.db")), shown()

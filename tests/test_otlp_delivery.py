@@ -19,9 +19,9 @@ from exporter.model.errors import ConfigError
 from exporter.model.protocols import Store
 from exporter.model.state import RECORD, Commit
 from exporter.model.telemetry import LogMessage, OtlpDelivered, SelfEvent
-from exporter.otlp.delivery import Courier
-from exporter.otlp.endpoint import Lane
-from exporter.otlp.sender import Wire
+from exporter.otlp.delivery import OtlpDelivery
+from exporter.otlp.endpoint import OtlpEndpoint
+from exporter.otlp.sender import OtlpSender
 from exporter.otlp.spans import Traces
 from exporter.simulator.otlp_receiver import Fault, Receiver
 from exporter.store import open_store
@@ -33,10 +33,10 @@ KEPT = "what was not delivered is kept and sent again"
 class Post:
     """A courier with a store in memory, and all that it told."""
 
-    def __init__(self, store: Store, wire: Wire, clock: ManualClock) -> None:
+    def __init__(self, store: Store, wire: OtlpSender, clock: ManualClock) -> None:
         self.store, self.wire, self.clock, self.facts = store, wire, clock, list[SelfEvent]()
         lane = wire.lane
-        self.courier = Courier(lane.signal, lane.url, wire.post, store.outbox, DAY, clock, self.facts.append)
+        self.courier = OtlpDelivery(lane.signal, lane.url, wire.post, store.outbox, DAY, clock, self.facts.append)
 
     async def put(self, *names: str) -> None:
         """Spans with these names wait."""
@@ -64,7 +64,7 @@ class Post:
 
 @contextlib.asynccontextmanager
 async def posting(url: str, **lane: Any) -> AsyncIterator[Post]:
-    store, wire = await open_store(":memory:"), Wire(Lane("traces", f"{url}/v1/traces", **lane))
+    store, wire = await open_store(":memory:"), OtlpSender(OtlpEndpoint("traces", f"{url}/v1/traces", **lane))
     try:
         yield Post(store, wire, ManualClock())
     finally:
@@ -437,7 +437,7 @@ def test_headers_come_from_both_places_and_the_file_is_read_again_when_it_change
 def test_certificates_that_cannot_be_used_are_an_error_at_start(certificates: Certificates, tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_text("no certificate")
-    lane = Lane("traces", "https://collector/v1/traces")
+    lane = OtlpEndpoint("traces", "https://collector/v1/traces")
     unfit = (
         "does not go with otlp.client_key, or is not in PEM form; name a certificate and its key without a password ("
     )
@@ -449,7 +449,7 @@ def test_certificates_that_cannot_be_used_are_an_error_at_start(certificates: Ce
         ),
     ):
         with pytest.raises(ConfigError) as caught:
-            Wire(msgspec.structs.replace(lane, **change))
+            OtlpSender(msgspec.structs.replace(lane, **change))
         assert str(caught.value).startswith(begin)
 
 

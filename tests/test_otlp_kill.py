@@ -18,9 +18,9 @@ from test_store import POOL, WARNINGS, counted, event, opened
 
 from exporter.common.clock import SystemClock
 from exporter.model.state import Commit, Progress
-from exporter.otlp.delivery import Courier
-from exporter.otlp.endpoint import Lane
-from exporter.otlp.sender import Wire
+from exporter.otlp.delivery import OtlpDelivery
+from exporter.otlp.endpoint import OtlpEndpoint
+from exporter.otlp.sender import OtlpSender
 from exporter.otlp.spans import Traces
 from exporter.simulator.otlp_receiver import Fault, Receiver
 from exporter.store import open_store
@@ -32,8 +32,8 @@ OUTAGE = range(8, 20)  # the kills between which the receiver is down
 
 async def work(url: str, address: str, told: Connection | None) -> None:
     """Commits an event, its count and its span at a time; a courier delivers beside it, and at the end all that waits."""
-    store, wire = await open_store(url), Wire(Lane("traces", f"{address}/v1/traces"))
-    courier = Courier("traces", wire.lane.url, wire.post, store.outbox, 86_400.0, SystemClock(), lambda _: None)
+    store, wire = await open_store(url), OtlpSender(OtlpEndpoint("traces", f"{address}/v1/traces"))
+    courier = OtlpDelivery("traces", wire.lane.url, wire.post, store.outbox, 86_400.0, SystemClock(), lambda _: None)
     progress = (await store.restore()).progress.get(POOL, Progress(complete=-1)).complete
     assert progress is not None
     traces = Traces(ORIGIN)

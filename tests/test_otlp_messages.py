@@ -35,12 +35,12 @@ from opentelemetry.trace import (
 from exporter import __version__
 from exporter.model.runs import PlacedEvent, Span, SpanEvent
 from exporter.otlp.log_records import encoder
-from exporter.otlp.resource import NAME, SCHEMA, Identity, Origin
+from exporter.otlp.resource import NAME, SCHEMA, Identity, OtlpResource
 from exporter.otlp.sender import as_json
 from exporter.otlp.spans import Traces
 from exporter.simulator.otlp_receiver import REQUESTS, read_request
 
-ORIGIN = Origin("huaweicloud", "cn-north-4", "p1", "research", "modelarts_service")
+ORIGIN = OtlpResource("huaweicloud", "cn-north-4", "p1", "research", "modelarts_service")
 EVENTS = (
     SpanEvent(1_000, "aa" * 16, "", "pulling the image", "info", "PullingImage"),
     SpanEvent(1_000, "bb" * 16, "image.failed", "no such image", "error", "PullFailed", (("image", "TF"),)),
@@ -56,7 +56,7 @@ PHASE = Span(
 OPERATION = Span("research", "dws", "c-1", "createCluster", 5, "run", "createCluster", 5, 9, "success", after=1)
 
 
-def message(span: Span, origin: Origin = ORIGIN) -> Message:
+def message(span: Span, origin: OtlpResource = ORIGIN) -> Message:
     return Traces(origin).message(span)
 
 
@@ -84,7 +84,7 @@ def context_of(trace: bytes, span: bytes) -> SpanContext:
     return SpanContext(int.from_bytes(trace), int.from_bytes(span), False, TraceFlags(1))
 
 
-def by_the_sdk(ours: Message, origin: Origin) -> ReadableSpan:
+def by_the_sdk(ours: Message, origin: OtlpResource) -> ReadableSpan:
     """The same span as the SDK makes it, from nothing but calls of its API."""
     kept = InMemorySpanExporter()
     provider = TracerProvider(

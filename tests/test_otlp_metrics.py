@@ -14,9 +14,9 @@ from test_otlp_end_to_end import Backups, sending
 
 from exporter.model.metrics import Metric
 from exporter.model.telemetry import Contacted, LogMessage, OtlpDelivered, SelfEvent
-from exporter.otlp.endpoint import Lane
+from exporter.otlp.endpoint import OtlpEndpoint
 from exporter.otlp.metrics import MOST, Pusher, requests
-from exporter.otlp.sender import Wire
+from exporter.otlp.sender import OtlpSender
 from exporter.simulator.otlp_receiver import REQUESTS, Fault, Receiver
 
 CONTACTS = {("research", POOL): 1_672_366_000_123, ("research", "dws"): 1_672_366_000_456}
@@ -104,7 +104,7 @@ def test_trouble_is_told_once_and_the_next_push_has_everything(fault: Fault | No
 
     async def story(address: str) -> None:
         url = f"{address}/v1/metrics"
-        wire = Wire(Lane("metrics", url))
+        wire = OtlpSender(OtlpEndpoint("metrics", url))
         pusher = Pusher(url, wire.post, shown(FULL).totals, {}, {}, 60.0, ManualClock(), facts.append)
         pusher.hear(Contacted("research", POOL, 1_672_366_000.123))
         receiver.down, receiver.rejects = fault, rejects
@@ -131,7 +131,7 @@ def test_a_receiver_that_takes_nothing_now_is_asked_once_a_push() -> None:
     rows = [(metric, ("research", POOL), [1.0])] * (3 * MOST)
 
     async def story(address: str) -> None:
-        wire = Wire(Lane("metrics", f"{address}/v1/metrics"))
+        wire = OtlpSender(OtlpEndpoint("metrics", f"{address}/v1/metrics"))
         pusher = Pusher(wire.lane.url, wire.post, lambda: rows, CONTACTS, {}, 60.0, ManualClock(), lambda _: None)
         await pusher.push()
         assert receiver.asked == 1

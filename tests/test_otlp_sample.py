@@ -19,7 +19,7 @@ from exporter.model.events import Event, EventPage, Request, Resource, Response,
 from exporter.model.metrics import Exemplar, Series
 from exporter.model.runs import ResourceSnapshot
 from exporter.otlp.log_records import encoder
-from exporter.otlp.resource import Origin
+from exporter.otlp.resource import OtlpResource
 from exporter.otlp.spans import Traces
 from exporter.pipeline.counting import CountContext, History, count_events
 from exporter.pipeline.run_tracker import RunTracker
@@ -69,7 +69,7 @@ class Life:
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
         self.exemplars: dict[Series, tuple[Exemplar, ...]] = {}
-        origin = Origin("huaweicloud", "cn-north-4", "p1", "research", "modelarts_service")
+        origin = OtlpResource("huaweicloud", "cn-north-4", "p1", "research", "modelarts_service")
         encode, locate = encoder(origin, traces=True, logs=False), Traces(origin).locate
         self._journal = RunTracker("research", "modelarts_service", folder(pack(), "research"), encode, locate)
         self._known: set[bytes] = set()

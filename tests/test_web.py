@@ -17,8 +17,8 @@ from starlette.types import ASGIApp
 
 from exporter.model.errors import ConfigError
 from exporter.web.negotiation import accepts_gzip, choose_format
-from exporter.web.routes import Door, Shown, make_site
-from exporter.web.security.live_config import Guard
+from exporter.web.routes import ServerOptions, Shown, make_site
+from exporter.web.security.live_config import LiveWebConfig
 from exporter.web.server import CONNECTIONS, FIRST_REQUEST, HEAD, STALLED, listen, serve
 
 PROMETHEUS_2 = (
@@ -53,7 +53,7 @@ class Exporter:
 
     def site(self) -> ASGIApp:
         shown = Shown(self.metrics, self.scrapes.append, lambda: self.unhealthy, lambda: self.unready)
-        return make_site(shown, Door(Guard(None, print), "", asyncio.Event()))
+        return make_site(shown, ServerOptions(LiveWebConfig(None, print), "", asyncio.Event()))
 
 
 @contextlib.asynccontextmanager

@@ -21,25 +21,25 @@ from exporter.model.events import Event
 from exporter.model.metrics import Mapped, Set
 from exporter.model.runs import OpenSpan, Span
 from exporter.web import views
-from exporter.web.activity import Board, Wanted
+from exporter.web.activity import ActivityLog, Wanted
 from exporter.web.formatting import bars, timeline
-from exporter.web.middleware import Turnstile
-from exporter.web.queries import Behind, Look
+from exporter.web.middleware import RenderQueue
+from exporter.web.queries import Backends, Queries
 from exporter.web.recent_events import LONGEST, MOST
 from exporter.web.recent_runs import FAILED, RESOURCES
-from exporter.web.routes import Door, Shown, make_site
-from exporter.web.security.live_config import Guard
+from exporter.web.routes import ServerOptions, Shown, make_site
+from exporter.web.security.live_config import LiveWebConfig
 from exporter.web.server import listen, serve
-from exporter.web.source_status import FAILING, POLLS, Standings
+from exporter.web.source_status import FAILING, POLLS, SourceStatusBoard
 
 NOW = 1_700_000_000.0
 PLACE = ("research", "modelarts_pool")
 DENIED = SourceDenied("403; grant it")
 
 
-def board(most: int = MOST) -> Board:
-    return Board(
-        Standings({PLACE: "modelarts", ("pai", "pai_dlc"): "pai_dlc"}, [("research", "iam")], NOW),
+def board(most: int = MOST) -> ActivityLog:
+    return ActivityLog(
+        SourceStatusBoard({PLACE: "modelarts", ("pai", "pai_dlc"): "pai_dlc"}, [("research", "iam")], NOW),
         lambda *place: place[2].upper(),
         most,
     )
@@ -71,7 +71,7 @@ def failed(resource: str = "", at: float = NOW, cause: str = "denied", wait: flo
     return telemetry.PollFailed(*PLACE, resource, at, error, cause, wait)
 
 
-def standing(*told: telemetry.SelfEvent, at: float = NOW) -> views.Source:
+def standing(*told: telemetry.SelfEvent, at: float = NOW) -> views.SourceView:
     kept = board()
     for fact in told:
         kept.tell(fact)
@@ -91,7 +91,7 @@ def test_a_source_waits_then_is_fine_and_tells_how_far_it_came() -> None:
 def test_a_source_is_blind_since_its_first_failure_and_says_why() -> None:
     one = standing(done(at=NOW), failed(at=NOW + 10), failed(at=NOW + 20))
     assert (one.state, one.since) == ("failing", NOW + 10)
-    assert one.failure == views.Failure(at=NOW + 20, resource="", text="403; grant it", cause="denied", wait=300.0)
+    assert one.failure == views.FailureView(at=NOW + 20, resource="", text="403; grant it", cause="denied", wait=300.0)
     assert one.next == NOW + 320
 
 
@@ -138,7 +138,7 @@ def test_budgets_and_odd_records_are_counted() -> None:
     ):
         kept.tell(fact)
     kept.tell(telemetry.ReadAnomalies(*PLACE, "p1", history=3, late=2, unreadable=1, truncated=True))
-    budget = views.Budget(target="research", api="iam", remaining=1.5, requests=2, throttled=1)
+    budget = views.BudgetView(target="research", api="iam", remaining=1.5, requests=2, throttled=1)
     assert kept.standings.budgets("research") == [budget]
     one = kept.sources(NOW)[1]
     assert (one.history, one.late, one.unreadable, one.truncated) == (3, 2, 1, 1)
@@ -296,7 +296,7 @@ def test_the_future_is_said_as_such() -> None:
 )
 def test_whatever_happens_stays_within_its_picture(spans: list[tuple[int, int | None]], times: list[int]) -> None:
     stages = [
-        views.Stage(target="t", source="s", resource="r", name="n", run=True, attempt="", begin=begin, end=end)
+        views.StageView(target="t", source="s", resource="r", name="n", run=True, attempt="", begin=begin, end=end)
         for begin, end in spans
         if end is None or end >= begin
     ]
@@ -310,7 +310,7 @@ def test_whatever_happens_stays_within_its_picture(spans: list[tuple[int, int | 
 
 # --- many readers
 
-NOTHING = Behind(
+NOTHING = Backends(
     resources=lambda *_: [],
     resource=lambda *_: None,
     series=lambda *_: [],
@@ -325,12 +325,12 @@ NOTHING = Behind(
 )
 
 
-def crowded() -> Look:
+def crowded() -> Queries:
     """A look at many events."""
     kept = board()
     for start in range(0, MOST // 4, 500):
         kept.tell(seen(*(row(f"text {n} <b>", ago=n / 100) for n in range(start, start + 500))))
-    return Look("1", kept, NOTHING)
+    return Queries("1", kept, NOTHING)
 
 
 def test_a_scrape_overtakes_two_hundred_readers_and_fifty_silent_peers() -> None:
@@ -340,7 +340,9 @@ def test_a_scrape_overtakes_two_hundred_readers_and_fifty_silent_peers() -> None
 
     async def whole() -> None:
         listening, stop = listen("127.0.0.1:0"), asyncio.Event()
-        serving = asyncio.create_task(serve(make_site(shown, Door(Guard(None, print), "", stop)), listening, stop))
+        serving = asyncio.create_task(
+            serve(make_site(shown, ServerOptions(LiveWebConfig(None, print), "", stop)), listening, stop)
+        )
         port = listening.getsockname()[1]
         limits = httpx.Limits(max_connections=300)
         with contextlib.ExitStack() as silent:
@@ -364,7 +366,7 @@ def test_a_scrape_overtakes_two_hundred_readers_and_fifty_silent_peers() -> None
 def test_whoever_still_waits_for_a_page_at_a_stop_is_sent_away_at_once() -> None:
     async def whole() -> list[object]:
         stop, made = asyncio.Event(), list[int]()
-        turnstile = Turnstile(stop)
+        turnstile = RenderQueue(stop)
         waiting = [asyncio.create_task(turnstile.made(lambda: made.append(1))) for _ in range(50)]
         while not made:
             await asyncio.sleep(0)
@@ -393,7 +395,7 @@ def test_no_text_of_a_vendor_becomes_markup(text: str) -> None:
     shown = Shown(lambda *_: (b"", "", 1), print, lambda: text, lambda: None, called(text))
 
     async def pages() -> list[str]:
-        site = make_site(shown, Door(Guard(None, print), "", asyncio.Event()))
+        site = make_site(shown, ServerOptions(LiveWebConfig(None, print), "", asyncio.Event()))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(site), base_url="http://x") as client:
             paths = ("/", "/events", "/resources/research/modelarts_pool/p1")
             return [(await client.get(path)).text for path in paths]
@@ -402,9 +404,9 @@ def test_no_text_of_a_vendor_becomes_markup(text: str) -> None:
         assert "<b>" not in page.replace("<b>image_pulling</b>", "")
 
 
-def called(text: str) -> Look:
+def called(text: str) -> Queries:
     """A look at one of everything, all of it called ``text``."""
-    look = Look(text, board(), NOTHING)
+    look = Queries(text, board(), NOTHING)
     look.board.tell(seen(row(text), row(text, rule=None)))
     look.board.tell(failed())
     look.board.tell(moved([span("run", text, "failure", 0, 1, text)]))

@@ -15,9 +15,9 @@ from starlette.types import ASGIApp
 
 from exporter.model.errors import ConfigError
 from exporter.web.middleware import BODY
-from exporter.web.routes import Door, Reload, Shown, make_site
+from exporter.web.routes import Reload, ServerOptions, Shown, make_site
 from exporter.web.security.basic_auth import WAITING, read_basic
-from exporter.web.security.live_config import Guard
+from exporter.web.security.live_config import LiveWebConfig
 from exporter.web.server import listen, serve
 
 Talk = Callable[[httpx.AsyncClient], Awaitable[None]]
@@ -57,20 +57,20 @@ class House:
             self.ca.issue_cert(name).configure_cert(context)
         return context
 
-    def site(self, guard: Guard, prefix: str, reload: Reload | None) -> ASGIApp:
+    def site(self, guard: LiveWebConfig, prefix: str, reload: Reload | None) -> ASGIApp:
         shown = Shown(
             lambda form, packed: (gzip.compress(PAGE) if packed else PAGE, "text/plain", 1),
             lambda n: None,
             lambda: None,
             lambda: None,
         )
-        return make_site(shown._replace(reload=reload), Door(guard, prefix, asyncio.Event()))
+        return make_site(shown._replace(reload=reload), ServerOptions(guard, prefix, asyncio.Event()))
 
 
 @contextlib.asynccontextmanager
 async def served(house: House, prefix: str = "", reload: Reload | None = None) -> AsyncIterator[str]:
     """The site, while the block lasts; its base URL."""
-    guard = Guard(house.folder / "web.yaml", house.warnings.append)
+    guard = LiveWebConfig(house.folder / "web.yaml", house.warnings.append)
     listening, stop = listen("127.0.0.1:0"), asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(serve(house.site(guard, prefix, reload), listening, stop, guard))
@@ -106,7 +106,7 @@ def test_a_port_with_tls_speaks_nothing_else(tmp_path: Path) -> None:
 def test_no_port_opens_without_what_its_file_asks_for(text: str, tmp_path: Path) -> None:
     house = House(tmp_path, text)
     with pytest.raises(ConfigError):
-        Guard(house.folder / "web.yaml", house.warnings.append)
+        LiveWebConfig(house.folder / "web.yaml", house.warnings.append)
 
 
 def test_a_certificate_that_was_renewed_is_used_for_the_next_connection(tmp_path: Path) -> None:

@@ -10,24 +10,24 @@ from starlette.routing import Route
 
 from exporter.mapping.authoring import unmapped
 from exporter.web import event_stream, middleware, recent_events, server
-from exporter.web.activity import Board
-from exporter.web.api import BASE, Api
+from exporter.web.activity import ActivityLog
+from exporter.web.api import BASE, JsonApi
 from exporter.web.event_stream import Stream
-from exporter.web.middleware import Turnstile
+from exporter.web.middleware import RenderQueue
 from exporter.web.pages import Pages
-from exporter.web.queries import Behind, Look
-from exporter.web.routes import Door, Shown, make_site
+from exporter.web.queries import Backends, Queries
+from exporter.web.routes import ServerOptions, Shown, make_site
 from exporter.web.security import basic_auth
-from exporter.web.security.live_config import Guard
+from exporter.web.security.live_config import LiveWebConfig
 from exporter.web.security.web_config import AUTH_TYPES, HEADERS, TLS_KEYS, VERSIONS, read_protection
-from exporter.web.source_status import Standings
+from exporter.web.source_status import SourceStatusBoard
 
 ROOT = Path(__file__).parent.parent
 GUIDE = (ROOT / "docs" / "web.md").read_text("utf-8")
-LOOK = Look(
+LOOK = Queries(
     "1",
-    Board(Standings({("research", "dws"): "dws"}, (), 0.0), lambda *place: place[2]),
-    Behind(
+    ActivityLog(SourceStatusBoard({("research", "dws"): "dws"}, (), 0.0), lambda *place: place[2]),
+    Backends(
         resources=lambda *_: [],
         resource=lambda *_: None,
         series=lambda *_: [],
@@ -58,11 +58,11 @@ def paths(routes: list[Route]) -> set[str]:
 
 
 def test_every_page_and_every_path_of_the_api_is_told() -> None:
-    turnstile, streaming = Turnstile(asyncio.Event()), Stream(LOOK.board, asyncio.Event())
+    turnstile, streaming = RenderQueue(asyncio.Event()), Stream(LOOK.board, asyncio.Event())
     pages = {row[0].strip("`") for row in rows("Pages") if row[0].startswith("`/")}
     assert pages == paths(Pages(LOOK, turnstile, "").routes())
     told = {f"{BASE}{row[0].strip('`')}" for row in rows("JSON API")}
-    assert told | {f"{BASE}/openapi.json"} == paths(Api(LOOK, streaming, turnstile, "").routes())
+    assert told | {f"{BASE}/openapi.json"} == paths(JsonApi(LOOK, streaming, turnstile, "").routes())
     assert f"`GET {BASE}/openapi.json`" in GUIDE
 
 
@@ -87,7 +87,7 @@ def test_the_limits_are_those_that_hold() -> None:
 @pytest.mark.parametrize(("request_", "answer"), [(row[0].strip("`"), row[1]) for row in rows("Asked wrongly")])
 def test_what_is_asked_wrongly_gets_the_answer_that_is_told(request_: str, answer: str) -> None:
     shown = Shown(lambda *_: (b"", "text/plain", 1), lambda _: None, lambda: None, lambda: None, LOOK)
-    site = make_site(shown, Door(Guard(None, print), "", asyncio.Event()))
+    site = make_site(shown, ServerOptions(LiveWebConfig(None, print), "", asyncio.Event()))
     method, url = request_.split()
 
     async def asked() -> httpx.Response:

@@ -8,7 +8,7 @@ import trustme
 
 from exporter.config import load
 from exporter.model.errors import ConfigError
-from exporter.web.security.web_config import Protection, read_protection
+from exporter.web.security.web_config import WebConfig, read_protection
 
 HASH = "$2b$10$sP92MBLhmY96Jd28ThA5WOX.0OyWN7O7nNIWhaTpDTwwJ8OHeham2"
 TLS = "tls_server_config: {cert_file: server.pem, key_file: server.key"
@@ -154,7 +154,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def read(text: str, folder: Path) -> Protection:
+def read(text: str, folder: Path) -> WebConfig:
     (folder / "web.yaml").write_text(text)
     return read_protection(folder / "web.yaml")
 

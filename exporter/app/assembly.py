@@ -15,7 +15,7 @@ from exporter.client.recorder import Recorder
 from exporter.client.transport import AiohttpTransport, Sender
 from exporter.common.yaml_document import Document, read_document
 from exporter.config import Config, Filter, SourceOptions, Target
-from exporter.exposition.registry import Prometheus
+from exporter.exposition.registry import Registry
 from exporter.mapping.catalogue import catalogue
 from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.loader import TestReport, built_in, examine
@@ -27,12 +27,12 @@ from exporter.model.metrics import Catalogue
 from exporter.model.protocols import Clock, Credentials, Store, Tell
 from exporter.model.state import Restored
 from exporter.model.telemetry import LogMessage
-from exporter.otlp.delivery import Courier
-from exporter.otlp.endpoint import Lane
+from exporter.otlp.delivery import OtlpDelivery
+from exporter.otlp.endpoint import OtlpEndpoint
 from exporter.otlp.log_records import encoder
 from exporter.otlp.metrics import Pusher
-from exporter.otlp.resource import Origin
-from exporter.otlp.sender import Wire
+from exporter.otlp.resource import OtlpResource
+from exporter.otlp.sender import OtlpSender
 from exporter.otlp.spans import Traces
 from exporter.pipeline.collector import Collector, ReadOptions
 from exporter.pipeline.committer import Committer
@@ -84,7 +84,7 @@ class Core(msgspec.Struct, frozen=True):
     tell: Tell
     store: Store
     ledger: Committer
-    prometheus: Prometheus
+    prometheus: Registry
     known: Known
     restored: Restored
     series_ttl: float
@@ -148,7 +148,7 @@ async def make_core(store: Store, known: Known, config: Config, clock: Clock, te
     restored = await store.restore()
     if restored.age != "kept":
         tell(LogMessage(NO_STATE[restored.age], warning=restored.age == "lost"))
-    prometheus = Prometheus(known.catalogue, config.web.zero_hold, clock, config.max_series)
+    prometheus = Registry(known.catalogue, config.web.zero_hold, clock, config.max_series)
     for name in prometheus.restore(restored):
         tell(LogMessage(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))
     ledger = Committer(store, (prometheus,), prometheus, tell)
@@ -158,12 +158,12 @@ async def make_core(store: Store, known: Known, config: Config, clock: Clock, te
 
 
 @contextlib.asynccontextmanager
-async def open_couriers(config: Config, core: Core) -> AsyncIterator[list[Courier | Pusher]]:
+async def open_couriers(config: Config, core: Core) -> AsyncIterator[list[OtlpDelivery | Pusher]]:
     """One courier for each signal that is sent; on leaving in peace, what is on record goes out first. Raises ConfigError for certificates or headers that went bad."""
     async with contextlib.AsyncExitStack() as closing:
         couriers = []
         for lane in config.lanes.values():
-            wire = Wire(lane)
+            wire = OtlpSender(lane)
             closing.push_async_callback(wire.aclose)
             couriers.append(_courier(lane, wire, config, core))
         yield couriers
@@ -171,13 +171,13 @@ async def open_couriers(config: Config, core: Core) -> AsyncIterator[list[Courie
         await asyncio.gather(*(courier.drain() for courier in couriers))
 
 
-def _courier(lane: Lane, wire: Wire, config: Config, core: Core) -> Courier | Pusher:
+def _courier(lane: OtlpEndpoint, wire: OtlpSender, config: Config, core: Core) -> OtlpDelivery | Pusher:
     assert config.otlp is not None, "there are no lanes without the section"
     if lane.signal == "metrics":
         contacts, interval, totals = core.restored.contacts, config.otlp.metrics_interval, core.prometheus.totals
         return Pusher(lane.url, wire.post, totals, contacts, config.stated, interval, core.clock, core.tell)
     age = config.otlp.max_age
-    return Courier(lane.signal, lane.url, wire.post, core.store.outbox, age, core.clock, core.tell)
+    return OtlpDelivery(lane.signal, lane.url, wire.post, core.store.outbox, age, core.clock, core.tell)
 
 
 @contextlib.asynccontextmanager
@@ -274,7 +274,7 @@ def make_station(account: Account, name: str, core: Core) -> Station:
     counts = options.history == "count"
     habits = ReadOptions(options.overlap, options.reconcile, options.grace, counts, options.remember)
     pack = core.known.packs[name]
-    origin = Origin(target.platform, target.region, target.project_id or "", target.name, name, core.sent.stated)
+    origin = OtlpResource(target.platform, target.region, target.project_id or "", target.name, name, core.sent.stated)
     encode = encoder(origin, traces=core.sent.traces, logs=core.sent.logs)
     locate = Traces(origin).locate if core.sent.traces else None
     journal = RunTracker(target.name, name, folder(pack, target.name), encode, locate)

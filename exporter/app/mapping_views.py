@@ -19,7 +19,7 @@ TARGET, RESOURCE = "example", "resource"
 Packs = Mapping[str, MappingPack]
 
 
-def rules(packs: Packs) -> list[views.Rule]:
+def rules(packs: Packs) -> list[views.RuleView]:
     """Every rule, by source, in the order in which they are tried."""
     return [_rule(source, rule) for source, pack in sorted(packs.items()) for rule in pack.rules]
 
@@ -53,10 +53,10 @@ def record_of(source: str, event: Event) -> str:
     return json.dumps({**raw, **{name: text for name, text in event.fields.items() if text}}, ensure_ascii=False)
 
 
-def unmapped(packs: Packs, known: Iterable[Folded]) -> Iterator[views.Unmapped]:
+def unmapped(packs: Packs, known: Iterable[Folded]) -> Iterator[views.UnmappedView]:
     """Folded texts, each with a mapping file to begin with."""
     for one in known:
-        yield views.Unmapped(
+        yield views.UnmappedView(
             source=one.source,
             template=one.template.shape,
             cause=one.cause,
@@ -110,8 +110,8 @@ def _trial(look: RuleTrial) -> views.Trial:
     return views.Trial(rule=look.rule, place=_short(look.place), took=look.took, field=look.field, missed=missed)
 
 
-def _rule(source: str, rule: Rule) -> views.Rule:
-    return views.Rule(
+def _rule(source: str, rule: Rule) -> views.RuleView:
+    return views.RuleView(
         source=source,
         id=rule.id,
         place=_short(rule.place),

@@ -15,18 +15,18 @@ from exporter.app.reload import Reload, hashes, timeouts
 from exporter.app.web_port import Front
 from exporter.common.clock import SystemClock
 from exporter.config import Config, Target
-from exporter.exposition.registry import Prometheus
+from exporter.exposition.registry import Registry
 from exporter.model.metrics import Changes, Moment
 from exporter.model.protocols import Clock
 from exporter.model.telemetry import KeysExpire, Loaded, LogMessage, SelfEvent
 from exporter.observability.event_log import EventLines
 from exporter.observability.log import Log, make_handler
 from exporter.observability.self_metrics import SelfMetrics
-from exporter.otlp.delivery import Courier
+from exporter.otlp.delivery import OtlpDelivery
 from exporter.otlp.metrics import Pusher
 from exporter.pipeline.poller import Poller
-from exporter.web.routes import Door, make_site
-from exporter.web.security.live_config import Guard
+from exporter.web.routes import ServerOptions, make_site
+from exporter.web.security.live_config import LiveWebConfig
 from exporter.web.server import listen, serve
 
 PULSE = 1.0  # seconds between looks at what waits for nobody's poll
@@ -49,7 +49,7 @@ async def run(
         for ear in ears:
             ear(fact)
 
-    guard = Guard(config.web.config_file, lambda line: tell(LogMessage(line, warning=True)))
+    guard = LiveWebConfig(config.web.config_file, lambda line: tell(LogMessage(line, warning=True)))
     known, listening = read_known(config), listen(config.web.listen)
     for warning in config.warnings:
         tell(LogMessage(warning, warning=True))
@@ -71,7 +71,7 @@ async def run(
             if bound is not None:
                 bound(listening.getsockname()[1])
             work = [*_work(core, pollers, couriers), _housekeeping(core, pollers, accounts), reload.watch()]
-            site = make_site(front.shown(own, reload.reload), Door(guard, config.web.route_prefix, stop))
+            site = make_site(front.shown(own, reload.reload), ServerOptions(guard, config.web.route_prefix, stop))
             await _until(stop, serve(site, listening, stop, guard), work, reload)
             tell(LogMessage("stopped: everything that was read is on record"))
 
@@ -125,7 +125,7 @@ async def _until(
 
 
 def _work(
-    core: Core, pollers: Sequence[Poller], couriers: Sequence[Courier | Pusher]
+    core: Core, pollers: Sequence[Poller], couriers: Sequence[OtlpDelivery | Pusher]
 ) -> list[Coroutine[None, None, None]]:
     """What reads, sends and records, each until it is cancelled."""
     work = [*(poller.run() for poller in pollers), *(courier.run() for courier in couriers)]
@@ -161,14 +161,14 @@ def _log(config: Config) -> Log:
 
 
 def _listeners(
-    config: Config, couriers: Sequence[Courier | Pusher], tell: Callable[[SelfEvent], None]
+    config: Config, couriers: Sequence[OtlpDelivery | Pusher], tell: Callable[[SelfEvent], None]
 ) -> list[Callable[[SelfEvent], None]]:
     """Who hears of events and first contacts, where the configuration wants them."""
     listed = [EventLines(sys.stdout, tell).tell] if config.log.events else []
     return [*listed, *(courier.hear for courier in couriers if isinstance(courier, Pusher))]
 
 
-def _show_target(prometheus: Prometheus, target: Target, project: str, clock: Clock) -> None:
+def _show_target(prometheus: Registry, target: Target, project: str, clock: Clock) -> None:
     """What is known of a target; it comes from the configuration, so it is not kept."""
     facts = Moment((target.platform, target.region, project), int(clock.now() * 1000))
     prometheus.write(Changes(states={("platform_target_info", (target.name,)): facts}))

@@ -16,11 +16,11 @@ from exporter.model.events import Resource
 from exporter.model.telemetry import SelfEvent
 from exporter.observability.self_metrics import SelfMetrics
 from exporter.sources import SOURCES
-from exporter.web.activity import Board
-from exporter.web.queries import Behind, Look
+from exporter.web.activity import ActivityLog
+from exporter.web.queries import Backends, Queries
 from exporter.web.routes import Reload, Shown
-from exporter.web.source_status import Standings
-from exporter.web.views import Resource as Listed
+from exporter.web.source_status import SourceStatusBoard
+from exporter.web.views import ResourceView as Listed
 from exporter.web.views import Sample, Setting
 
 Stations = Mapping[tuple[str, str], Station]
@@ -35,15 +35,15 @@ class Front:
         self._config, self._prometheus, self._health = config, core.prometheus, health
         places: Stations = {(one.desk.target, one.desk.source): one for one in stations}
         hosts = [(target.name, api) for target in config.targets for api in target.budget]
-        standings = Standings({place: SOURCES[place[1]].api for place in places}, hosts, core.clock.now())
-        self._board = Board(standings, lambda *place: _name(places, *place))
+        standings = SourceStatusBoard({place: SOURCES[place[1]].api for place in places}, hosts, core.clock.now())
+        self._board = ActivityLog(standings, lambda *place: _name(places, *place))
         self._templates = Templates(core.clock.now)
         prometheus, sources = core.prometheus, {source for _, source in places}
 
         def used() -> Packs:
             return {source: pack for source, pack in packs().items() if source in sources}
 
-        behind = Behind(
+        behind = Backends(
             resources=lambda target, source: list(_resources(places, target, source)),
             resource=lambda target, source, id_: _resource(places, target, source, id_),
             series=lambda *place: [Sample(series=text, value=value) for text, value in prometheus.of(*place)],
@@ -56,7 +56,7 @@ class Front:
             ready=health.unready,
             now=core.clock.now,
         )
-        self.look = Look(__version__, self._board, behind)
+        self.look = Queries(__version__, self._board, behind)
 
     def shown(self, own: SelfMetrics, reload: Reload) -> Shown:
         """What the web port answers with."""

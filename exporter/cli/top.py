@@ -15,7 +15,7 @@ from rich.text import Text
 from exporter.common.text import ago, clock, lasting
 from exporter.model.errors import ExporterError
 from exporter.web.formatting import hour
-from exporter.web.views import Overview, Source, Trouble
+from exporter.web.views import Overview, SourceView, Trouble
 
 PAUSE, PATIENCE = 2.0, 5.0  # seconds between two looks, and until an answer is given up
 STATES = {"ok": "green", "waiting": "dim", "partly": "yellow", "failing": "bold red"}
@@ -116,7 +116,7 @@ def _sources(overview: Overview) -> Table:
     return table
 
 
-def _cells(one: Source, now: float) -> list[str]:
+def _cells(one: SourceView, now: float) -> list[str]:
     return [
         f"{one.target}/{one.source}",
         WORDS.get(one.state, one.state),

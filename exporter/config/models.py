@@ -43,7 +43,7 @@ from exporter.config.values import (
     write_duration,
 )
 from exporter.model.errors import ConfigError
-from exporter.otlp.endpoint import Lane
+from exporter.otlp.endpoint import OtlpEndpoint
 from exporter.store import parse_store
 
 Platform = Literal["huaweicloud", "alibabacloud"]
@@ -292,5 +292,5 @@ class Config(msgspec.Struct, frozen=True):
     entries: tuple[Path, ...] = ()
     origins: Mapping[str, str] = {}
     warnings: tuple[str, ...] = ()
-    lanes: Mapping[str, Lane] = {}
+    lanes: Mapping[str, OtlpEndpoint] = {}
     stated: Mapping[str, str] = {}

@@ -28,7 +28,7 @@ GROWING = ("counter", "histogram")
 MOST = 100_000  # series of a metric
 
 
-class Page(NamedTuple):
+class RenderedPage(NamedTuple):
     """An answer to a scrape. ``number`` is for ``Prometheus.scraped``."""
 
     body: bytes
@@ -36,7 +36,7 @@ class Page(NamedTuple):
     number: int
 
 
-class Prometheus:
+class Registry:
     """An output that keeps every series in memory and answers scrapes."""
 
     def __init__(self, catalogue: Catalogue, hold: float, clock: Clock, most: int = MOST) -> None:
@@ -178,11 +178,11 @@ class Prometheus:
         """A scraper was answered with the page of this number, or with the newest."""
         self._holds.answered(number)
 
-    def render(self, form: Format, gzip: bool, rest: bytes = b"") -> Page:
+    def render(self, form: Format, gzip: bool, rest: bytes = b"") -> RenderedPage:
         """The page of all series, then ``rest``: what others have to say in this format, without ``# EOF``."""
         end = rest + b"# EOF\n" if form == "openmetrics" else rest
         body = (gzipped if gzip else plain)(self._families.values(), form, end)
-        return Page(body, CONTENT_TYPES[form], self._holds.rendered())
+        return RenderedPage(body, CONTENT_TYPES[form], self._holds.rendered())
 
     def series_counts(self) -> Mapping[str, int]:
         """How many series each metric has, as a server counts them."""

@@ -14,7 +14,7 @@ from exporter.model.errors import ConfigError
 from exporter.model.protocols import Clock, Outbox, Tell
 from exporter.model.runs import QueuedRecord
 from exporter.model.telemetry import LogMessage, OtlpDelivered, OutboxLevel
-from exporter.otlp.response import KEPT, Receipt, broken, judge
+from exporter.otlp.response import KEPT, DeliveryResult, broken, judge
 
 ROWS, SIZE = 1_000, 1 << 20  # a request: spans or records, bytes before packing; receivers take 4 MiB and more
 MOST_ROWS, MOST_SIZE = 500_000, 256 << 20  # of a signal in the outbox
@@ -27,7 +27,7 @@ GRACE = 10.0  # seconds that the last deliveries may take when the exporter stop
 Post = Callable[[bytes], Awaitable[httpx.Response]]
 
 
-class Courier:
+class OtlpDelivery:
     """Brings one signal from the outbox to ``url``, by ``post``. ``max_age`` is in seconds."""
 
     def __init__(
@@ -71,7 +71,7 @@ class Courier:
             return PULSE
         return self._success() if receipt.kind == "taken" else self._failure(receipt)
 
-    async def _deliver(self, batch: Sequence[QueuedRecord]) -> Receipt:
+    async def _deliver(self, batch: Sequence[QueuedRecord]) -> DeliveryResult:
         """Sends a batch; what is refused goes in halves, in its order, until the bad ones are found."""
         parts = [batch]
         while parts:
@@ -90,16 +90,16 @@ class Courier:
                 words = (
                     f"otlp: {self._url}: refuses everything ({receipt.words}); check otlp.endpoint and otlp.protocol"
                 )
-                return Receipt("later", f"{words}; {KEPT}")
-        return Receipt("taken")
+                return DeliveryResult("later", f"{words}; {KEPT}")
+        return DeliveryResult("taken")
 
-    async def _send(self, body: bytes) -> Receipt:
+    async def _send(self, body: bytes) -> DeliveryResult:
         try:
             answer = await self._post(body)
         except httpx.HTTPError as error:
             return broken(error, self._url)
         except ConfigError as error:
-            return Receipt("later", f"{error}; {KEPT}")
+            return DeliveryResult("later", f"{error}; {KEPT}")
         return judge(answer, self.signal, self._clock.now())
 
     async def _is_sound(self) -> bool:
@@ -115,7 +115,7 @@ class Courier:
         self._refusals, self._took_something = 0, True
         return True
 
-    async def _taken(self, part: Sequence[QueuedRecord], receipt: Receipt) -> None:
+    async def _taken(self, part: Sequence[QueuedRecord], receipt: DeliveryResult) -> None:
         await self._outbox.delivered(self.signal, part)
         number = sum(one.number for one in part)
         rejected = min(receipt.rejected, number)
@@ -146,7 +146,7 @@ class Courier:
         self._failures, self._said = 0, ""
         return 0.0
 
-    def _failure(self, receipt: Receipt) -> float:
+    def _failure(self, receipt: DeliveryResult) -> float:
         """Told once, until it changes or ends."""
         if receipt.words != self._said:
             self._said = receipt.words

@@ -14,7 +14,7 @@ Protocol = Literal["http/protobuf", "http/json"]
 CONTENT: Mapping[Protocol, str] = {"http/protobuf": "application/x-protobuf", "http/json": "application/json"}
 
 
-class Lane(msgspec.Struct, frozen=True):
+class OtlpEndpoint(msgspec.Struct, frozen=True):
     """``url`` is the whole address. ``headers_file`` holds more headers, which come before ``headers``.
 
     ``timeout`` is for one request, in seconds. ``certificate`` is whom to trust; the other two say who we are.
@@ -55,7 +55,7 @@ def is_header(name: str, value: str) -> bool:
     return word and value.isascii() and value.isprintable()
 
 
-def trust(lane: Lane) -> ssl.SSLContext:
+def trust(lane: OtlpEndpoint) -> ssl.SSLContext:
     """Whom to trust and who we are. Raises ConfigError for a file that cannot be used."""
     try:
         context = ssl.create_default_context(cafile=str(lane.certificate) if lane.certificate else None)
@@ -86,7 +86,7 @@ def _short(error: OSError) -> str:
 class Headers:
     """The headers of a lane; those of a file are read again when it changes."""
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, lane: OtlpEndpoint) -> None:
         self._headers, self._path = lane.headers, lane.headers_file
         self._file = Secret(path=lane.headers_file) if lane.headers_file else None
 

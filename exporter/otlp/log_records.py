@@ -11,7 +11,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeL
 
 from exporter.model.protocols import Encode
 from exporter.model.runs import OtlpRecord, PlacedEvent, Span
-from exporter.otlp.resource import SCHEMA, Origin, describe, event_attributes, scope
+from exporter.otlp.resource import SCHEMA, OtlpResource, describe, event_attributes, scope
 from exporter.otlp.spans import NANOS, Traces, identify
 
 _NUMBERS = {
@@ -25,7 +25,7 @@ SAMPLED = 1  # the spans are sent, all of them
 class LogRecords:
     """Makes parcels of the events of one source of one target."""
 
-    def __init__(self, origin: Origin) -> None:
+    def __init__(self, origin: OtlpResource) -> None:
         self._origin = origin
         self._frame = ResourceLogs(resource=origin.resource(), schema_url=SCHEMA)
         self._scope = ScopeLogs(scope=scope(), schema_url=SCHEMA)
@@ -67,7 +67,7 @@ class LogRecords:
 # What is sent of the runs and events of one source: spans, log records, both, or neither.
 
 
-def encoder(origin: Origin, *, traces: bool, logs: bool) -> Encode | None:
+def encoder(origin: OtlpResource, *, traces: bool, logs: bool) -> Encode | None:
     """The encoding for a source of a target; ``None`` where nothing is sent.
 
     An event from before first contact is no log record: it is no news.

@@ -20,7 +20,7 @@ from exporter.model.metrics import Metric as Declared
 from exporter.model.protocols import Clock, Tell
 from exporter.model.telemetry import Contacted, LogMessage, OtlpDelivered, SelfEvent
 from exporter.otlp.resource import NAME, SCHEMA, describe, scope
-from exporter.otlp.response import Receipt, broken, judge
+from exporter.otlp.response import DeliveryResult, broken, judge
 from exporter.otlp.spans import NANOS
 
 Row = tuple[Declared, Labels, Sequence[float]]
@@ -160,13 +160,13 @@ class Pusher:
             words = said or f"otlp: {self._url}: metrics get through again"
             self._tell(LogMessage(words, warning=bool(said)))
 
-    async def _send(self, body: bytes) -> Receipt:
+    async def _send(self, body: bytes) -> DeliveryResult:
         try:
             receipt = judge(await self._post(body), "metrics", self._clock.now())
         except httpx.HTTPError as error:
             return broken(error, self._url)
         except ConfigError as error:
-            return Receipt("later", str(error))
+            return DeliveryResult("later", str(error))
         if receipt.kind == "later":
             return receipt
         if receipt.kind == "bad":

@@ -24,7 +24,7 @@ _PROVIDERS = {"huaweicloud": "huawei_cloud", "alibabacloud": "alibaba_cloud"}
 _OURS = ("cloud.provider", "cloud.platform", "cloud.region", "cloud.account.id", "service.instance.id")
 
 
-class Origin(msgspec.Struct, frozen=True):
+class OtlpResource(msgspec.Struct, frozen=True):
     """A source of a target. ``project`` is "" where none is written; then the target's name tells accounts apart.
 
     ``stated`` are attributes of the user's environment; they give way where they would deny where the spans come from.

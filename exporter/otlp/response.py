@@ -20,7 +20,7 @@ LATER = (408, 425, 429)
 KEPT = "what was not delivered is kept and sent again"
 
 
-class Receipt(NamedTuple):
+class DeliveryResult(NamedTuple):
     """``taken``; ``bad``: something in it will never be taken; ``later``: nothing was taken now.
 
     ``words`` are for the log. ``rejected`` of what was taken were not. ``wait`` is the receiver's own wish, in seconds.
@@ -44,26 +44,26 @@ class _Answer(msgspec.Struct, rename="camel"):
     message: str = ""
 
 
-def judge(answer: httpx.Response, signal: str, now: float) -> Receipt:
+def judge(answer: httpx.Response, signal: str, now: float) -> DeliveryResult:
     """What an answer means; ``now`` is Unix seconds."""
     status, where = answer.status_code, str(answer.request.url)
     if 200 <= status < 300:
         return _taken(answer)
     said = _own_words(answer)
     if status in BAD:
-        return Receipt("bad", f"{status}{f': {said}' if said else ''}")
+        return DeliveryResult("bad", f"{status}{f': {said}' if said else ''}")
     if status in LATER or status >= 500:
         words = f"otlp: {where}: answers {status}{f' ({said})' if said else ''}; {KEPT}"
-        return Receipt("later", words, wait=_wish(answer.headers.get("retry-after", ""), now))
-    return Receipt("later", f"otlp: {where}: {_cure(answer, signal)}; {KEPT}")
+        return DeliveryResult("later", words, wait=_wish(answer.headers.get("retry-after", ""), now))
+    return DeliveryResult("later", f"otlp: {where}: {_cure(answer, signal)}; {KEPT}")
 
 
-def broken(error: Exception, url: str) -> Receipt:
+def broken(error: Exception, url: str) -> DeliveryResult:
     """What it means that no answer came."""
-    return Receipt("later", f"otlp: {url}: {_ailment(error)}; {KEPT}")
+    return DeliveryResult("later", f"otlp: {url}: {_ailment(error)}; {KEPT}")
 
 
-def _taken(answer: httpx.Response) -> Receipt:
+def _taken(answer: httpx.Response) -> DeliveryResult:
     """Receivers that take all often say nothing; what cannot be read as an answer says nothing either."""
     body, kind = answer.content, answer.headers.get("content-type", "")
     rejected, words = 0, ""
@@ -78,8 +78,8 @@ def _taken(answer: httpx.Response) -> Receipt:
             part = ExportTraceServiceResponse.FromString(body).partial_success
             rejected, words = part.rejected_spans, part.error_message
     except (DecodeError, msgspec.DecodeError, ValueError):
-        return Receipt("taken")
-    return Receipt("taken", _readable(words), max(0, rejected))
+        return DeliveryResult("taken")
+    return DeliveryResult("taken", _readable(words), max(0, rejected))
 
 
 def _own_words(answer: httpx.Response) -> str:

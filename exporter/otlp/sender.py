@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from exporter import __version__
-from exporter.otlp.endpoint import CONTENT, Headers, Lane, trust
+from exporter.otlp.endpoint import CONTENT, Headers, OtlpEndpoint, trust
 from exporter.otlp.resource import NAME
 
 # OTLP in JSON, made of a message in protobuf: ids in hexadecimal, 64-bit numbers as text, enumerations as numbers.
@@ -50,10 +50,10 @@ LEVEL = 1  # of gzip: higher ones take longer than they save
 Stamps = tuple[tuple[int, int], ...]
 
 
-class Wire:
+class OtlpSender:
     """A connection to a receiver. Raises ConfigError for certificates that cannot be used, here and when they change."""
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, lane: OtlpEndpoint) -> None:
         self.lane = lane
         self._headers = Headers(lane)
         self._headers.current()

@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as Message
 from exporter.model.events import Millis
 from exporter.model.metrics import RUN
 from exporter.model.runs import OtlpRecord, Span, SpanEvent
-from exporter.otlp.resource import SCHEMA, Identity, Origin, describe, event_attributes, scope
+from exporter.otlp.resource import SCHEMA, Identity, OtlpResource, describe, event_attributes, scope
 
 NANOS = 1_000_000  # in a millisecond
 HERE = 0x100  # the flag that says: it is known whether the parent is in another service, and it is not
@@ -24,7 +24,7 @@ _BAD = ("failure", "unknown")
 class Traces:
     """Makes parcels of the spans of one source of one target."""
 
-    def __init__(self, origin: Origin) -> None:
+    def __init__(self, origin: OtlpResource) -> None:
         self._origin = origin
         empty = ResourceSpans(resource=origin.resource(), schema_url=SCHEMA)
         self._frame = empty
@@ -91,7 +91,7 @@ class Traces:
             describe(one, [*event_attributes(event), ("message", event.text)])
 
 
-def identify(origin: Origin, resource: str) -> Identity:
+def identify(origin: OtlpResource, resource: str) -> Identity:
     """Whose ids these are."""
     return Identity(origin.platform, origin.region, origin.account, origin.source, resource)
 

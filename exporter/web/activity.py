@@ -9,10 +9,10 @@ import msgspec
 from exporter.model import telemetry
 from exporter.model.events import Event as Happened
 from exporter.web.formatting import changes
-from exporter.web.recent_events import MOST, NOTED, Kept, Recent, newest
-from exporter.web.recent_runs import Runs
-from exporter.web.source_status import Standings
-from exporter.web.views import Event, Events, FailedRun, NodeLoss, Source, Stage, Trouble
+from exporter.web.recent_events import MOST, NOTED, Recent, RecentEvent, newest
+from exporter.web.recent_runs import RecentRuns
+from exporter.web.source_status import SourceStatusBoard
+from exporter.web.views import Events, EventView, FailedRun, NodeLoss, SourceView, StageView, Trouble
 
 REASONS = 3  # texts that say why a run failed
 SECOND = 1.0  # the times of most vendors have no smaller part
@@ -34,11 +34,11 @@ class Wanted(NamedTuple):
     unmapped: bool = False
 
 
-class Board:
+class ActivityLog:
     """Hears facts; tells what pages show."""
 
-    def __init__(self, standings: Standings, name: Name, most: int = MOST) -> None:
-        self.standings, self.recent, self.runs = standings, Recent(most), Runs()
+    def __init__(self, standings: SourceStatusBoard, name: Name, most: int = MOST) -> None:
+        self.standings, self.recent, self.runs = standings, Recent(most), RecentRuns()
         self.hashes: dict[str, str] = {}
         self.name = name
 
@@ -55,7 +55,7 @@ class Board:
             case _:
                 self.standings.tell(fact)
 
-    def sources(self, now: float) -> tuple[Source, ...]:
+    def sources(self, now: float) -> tuple[SourceView, ...]:
         """Every source, with its last hour."""
         return tuple(
             msgspec.structs.replace(
@@ -73,7 +73,7 @@ class Board:
         recent = self.recent
         return Events(total=len(found), kept=len(recent), most=recent.most, last=recent.total, events=shown)
 
-    def since(self, number: int, wanted: Wanted, most: int) -> Sequence[Event]:
+    def since(self, number: int, wanted: Wanted, most: int) -> Sequence[EventView]:
         """The last ``most`` wanted events that came after the one of this number, the oldest first."""
         if number >= self.recent.total:
             return []
@@ -82,7 +82,7 @@ class Board:
 
     def troubles(self, most: int) -> tuple[Trouble, ...]:
         """Warnings and errors, told once for each resource and meaning; the newest first."""
-        found: dict[tuple[str, ...], list[tuple[int, Kept]]] = {}
+        found: dict[tuple[str, ...], list[tuple[int, RecentEvent]]] = {}
         for number, kept in newest(self._noted()):
             mapped = kept.mapped
             meaning = (mapped.rule or kept.event.text, mapped.reason, mapped.severity)
@@ -110,10 +110,10 @@ class Board:
             said.setdefault((kept.target, kept.source, kept.event.resource), []).append(kept.event)
         return tuple(self._failure(run, said) for _, run in sorted(found, key=lambda one: one[0]))
 
-    def event(self, number: int, kept: Kept) -> Event:
+    def event(self, number: int, kept: RecentEvent) -> EventView:
         """An event as it is shown."""
         event, mapped = kept.event, kept.mapped
-        return Event(
+        return EventView(
             id=number,
             target=kept.target,
             source=kept.source,
@@ -139,19 +139,19 @@ class Board:
         why = tuple(dict.fromkeys([*run.why, *texts]))[:REASONS]
         return msgspec.structs.replace(run, name=self.name(*place), why=why)
 
-    def _trouble(self, same: Sequence[tuple[int, Kept]]) -> Trouble:
+    def _trouble(self, same: Sequence[tuple[int, RecentEvent]]) -> Trouble:
         times = [kept.event.at / 1000 if kept.event.at is not None else kept.seen for _, kept in same]
         return Trouble(newest=self.event(*same[0]), times=sum(kept.news or 1 for _, kept in same), since=min(times))
 
-    def _noted(self) -> list[tuple[int, Kept]]:
+    def _noted(self) -> list[tuple[int, RecentEvent]]:
         """Warnings and errors in memory, the oldest first."""
         return [(number, kept) for number, kept in self.recent.after(0) if kept.mapped.severity in NOTED]
 
-    def _wanted(self, number: int, wanted: Wanted) -> Iterator[tuple[int, Kept]]:
+    def _wanted(self, number: int, wanted: Wanted) -> Iterator[tuple[int, RecentEvent]]:
         after = self.recent.after(number)
         return after if wanted == Wanted() else (one for one in after if self._fits(one[1], wanted))
 
-    def _fits(self, kept: Kept, wanted: Wanted) -> bool:
+    def _fits(self, kept: RecentEvent, wanted: Wanted) -> bool:
         event, mapped, severity = kept.event, kept.mapped, wanted.severity
         return (
             wanted.target in ("", kept.target)
@@ -164,11 +164,11 @@ class Board:
             and (not wanted.text or self._says(kept, wanted.text.casefold()))
         )
 
-    def _says(self, kept: Kept, text: str) -> bool:
+    def _says(self, kept: RecentEvent, text: str) -> bool:
         event = kept.event
         name = self.name(kept.target, kept.source, event.resource)
         return any(text in said.casefold() for said in (event.text, kept.mapped.reason, event.resource, name))
 
 
-def _within(event: Happened, stage: Stage) -> bool:
+def _within(event: Happened, stage: StageView) -> bool:
     return event.at is not None and stage.begin - SECOND <= event.at / 1000 <= (stage.end or stage.begin) + SECOND

@@ -11,10 +11,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from exporter.web.event_stream import Stream
-from exporter.web.middleware import Turnstile, read_body
+from exporter.web.middleware import RenderQueue, read_body
 from exporter.web.openapi import Endpoint, document
 from exporter.web.params import FILTERS, found, read_query, read_turn
-from exporter.web.queries import Look
+from exporter.web.queries import Queries
 from exporter.web.views import (
     LONGEST,
     Events,
@@ -23,9 +23,9 @@ from exporter.web.views import (
     Overview,
     ResourceDetail,
     Setting,
-    Source,
     SourceDetail,
-    Unmapped,
+    SourceView,
+    UnmappedView,
     View,
 )
 
@@ -52,10 +52,10 @@ class _Get(NamedTuple):
     view: Callable[[Request], object]
 
 
-class Api:
+class JsonApi:
     """The endpoints over a look."""
 
-    def __init__(self, look: Look, stream: Stream, turnstile: Turnstile, prefix: str) -> None:
+    def __init__(self, look: Queries, stream: Stream, turnstile: RenderQueue, prefix: str) -> None:
         self._look, self._stream, self._turnstile = look, stream, turnstile
         self._gets = self._table()
         listed = [*(get.endpoint for get in self._gets), _STREAM, _EXPLAIN]
@@ -74,7 +74,7 @@ class Api:
         look = self._look
         return [
             _Get(Endpoint("/overview", Overview, "Everything at a glance"), lambda _: look.overview()),
-            _Get(Endpoint("/sources", tuple[Source, ...], "Every source"), lambda _: look.sources()),
+            _Get(Endpoint("/sources", tuple[SourceView, ...], "Every source"), lambda _: look.sources()),
             _Get(
                 Endpoint("/sources/{target}/{source}", SourceDetail, "One source, its resources and last polls"),
                 lambda request: look.source(**request.path_params),
@@ -88,7 +88,7 @@ class Api:
                 lambda request: look.events(*read_turn(request)),
             ),
             _Get(
-                Endpoint("/unmapped", tuple[Unmapped, ...], "Texts that no rule took, folded"),
+                Endpoint("/unmapped", tuple[UnmappedView, ...], "Texts that no rule took, folded"),
                 lambda _: look.unmapped(),
             ),
             _Get(

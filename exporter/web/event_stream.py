@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from exporter.web.activity import Board, Wanted
+from exporter.web.activity import ActivityLog, Wanted
 from exporter.web.params import read_turn
 
 STREAMS = 250  # listeners at the same time
@@ -20,7 +20,7 @@ _encode = msgspec.json.Encoder().encode
 class Stream:
     """The live events."""
 
-    def __init__(self, board: Board, stop: asyncio.Event) -> None:
+    def __init__(self, board: ActivityLog, stop: asyncio.Event) -> None:
         self._board, self._stop, self._open = board, stop, 0
 
     async def answer(self, request: Request) -> Response:

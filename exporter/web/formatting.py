@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode
 
 from exporter.common.series_text import describe_signal, escape_label
 from exporter.model.metrics import OPEN_PHASES, RUN, Mapped, Phase, Signal
-from exporter.web.views import Event, Minute, Stage
+from exporter.web.views import EventView, Minute, StageView
 
 WIDTH = 1_000  # of a timeline
 THINNEST = 4  # of a bar
@@ -24,10 +24,10 @@ class Bar(NamedTuple):
 TOP = 20.0
 
 
-class Row(NamedTuple):
+class TimelineRow(NamedTuple):
     """A stage on a timeline, from ``x`` on, ``width`` of ``WIDTH``."""
 
-    stage: Stage
+    stage: StageView
     x: float
     width: float
     seconds: float
@@ -38,7 +38,7 @@ class Timeline(NamedTuple):
 
     begin: float
     end: float
-    rows: tuple[Row, ...]
+    rows: tuple[TimelineRow, ...]
     ticks: tuple[tuple[float, str], ...]
 
 
@@ -70,7 +70,7 @@ def hour(minutes: Iterable[Minute]) -> str:
     return f"{events} events" + (f", {' and '.join(said)}" if said else "") + " in the last hour"
 
 
-def timeline(stages: Iterable[Stage], events: Iterable[Event], now: float) -> Timeline | None:
+def timeline(stages: Iterable[StageView], events: Iterable[EventView], now: float) -> Timeline | None:
     """Stages in order of time, each after the run that it belongs to; None without any."""
     shown = sorted(stages, key=lambda one: (one.begin, not one.run))
     if not shown:
@@ -81,7 +81,7 @@ def timeline(stages: Iterable[Stage], events: Iterable[Event], now: float) -> Ti
     for stage in shown:
         last = stage.end or max(now, stage.begin)
         width = min(max(THINNEST, (last - stage.begin) * scale), WIDTH)
-        rows.append(Row(stage, min((stage.begin - begin) * scale, WIDTH - width), width, last - stage.begin))
+        rows.append(TimelineRow(stage, min((stage.begin - begin) * scale, WIDTH - width), width, last - stage.begin))
     times = ((event.at, event.severity) for event in events if event.at is not None and begin <= event.at <= end)
     return Timeline(
         begin, end, tuple(rows), tuple((min((at - begin) * scale, WIDTH - 3.0), said) for at, said in times)

@@ -35,7 +35,7 @@ def line(text: str, status: int, headers: Mapping[str, str] | None = None) -> Re
     return PlainTextResponse(f"{text}\n", status, headers=headers)
 
 
-class Front:
+class SecurityHeaders:
     """Gives every answer of an application its headers; refuses large bodies and questions of other sites' pages."""
 
     def __init__(self, inner: ASGIApp, extra: Callable[[], Mapping[str, str]]) -> None:
@@ -96,7 +96,7 @@ T = TypeVar("T")
 LONGEST = 0.2  # seconds of a pause
 
 
-class Turnstile:
+class RenderQueue:
     """Where whoever wants a page made waits for their turn."""
 
     def __init__(self, stop: asyncio.Event) -> None:

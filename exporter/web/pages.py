@@ -11,9 +11,9 @@ from starlette.routing import Route
 
 from exporter.common.text import ago, clock, exact, lasting
 from exporter.web.formatting import TOP, WIDTH, bars, hour, query, segment, timeline
-from exporter.web.middleware import Turnstile
+from exporter.web.middleware import RenderQueue
 from exporter.web.params import found, read_form, read_number, read_query, read_turn
-from exporter.web.queries import Look
+from exporter.web.queries import Queries
 from exporter.web.views import LONGEST, Explanation, Trial
 
 NEAR = 4  # rules that are shown at once of those that were tried
@@ -23,7 +23,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 class Pages:
     """The pages over a look."""
 
-    def __init__(self, look: Look, turnstile: Turnstile, prefix: str) -> None:
+    def __init__(self, look: Queries, turnstile: RenderQueue, prefix: str) -> None:
         self._look, self._turnstile, self._depth = look, turnstile, prefix.count("/")
         self._templates = Environment(
             loader=FileSystemLoader(TEMPLATES),

@@ -6,27 +6,27 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.model.events import Event as Happened
-from exporter.web.activity import Board, Wanted
+from exporter.web.activity import ActivityLog, Wanted
 from exporter.web.views import (
     Events,
     Explanation,
     Mappings,
     Overview,
-    Resource,
     ResourceDetail,
-    Rule,
+    ResourceView,
+    RuleView,
     Sample,
     Setting,
-    Source,
     SourceDetail,
-    Unmapped,
+    SourceView,
+    UnmappedView,
 )
 
 TROUBLES, FAILURES, LOSSES, TEXTS = 12, 3, 5, 5  # on the overview; failures of each source
 OF_ONE = 500  # events of one resource that are shown
 
 
-class Behind(NamedTuple):
+class Backends(NamedTuple):
     """What others know, asked when somebody looks.
 
     ``resources`` and ``resource`` give what is known of a source's resources, ``series`` the series of one. ``explain``
@@ -34,23 +34,23 @@ class Behind(NamedTuple):
     ValueError for what cannot be read, with one line for a person. ``record`` writes an event as such a record.
     """
 
-    resources: Callable[[str, str], Sequence[Resource]]
-    resource: Callable[[str, str, str], Resource | None]
+    resources: Callable[[str, str], Sequence[ResourceView]]
+    resource: Callable[[str, str, str], ResourceView | None]
     series: Callable[[str, str, str], Sequence[Sample]]
-    rules: Callable[[], Sequence[Rule]]
+    rules: Callable[[], Sequence[RuleView]]
     explain: Callable[[str, str], Explanation]
     record: Callable[[str, Happened], str]
-    unmapped: Callable[[], Sequence[Unmapped]]
+    unmapped: Callable[[], Sequence[UnmappedView]]
     settings: Callable[[], Sequence[Setting]]
     healthy: Callable[[], str | None]
     ready: Callable[[], str | None]
     now: Callable[[], float]
 
 
-class Look:
+class Queries:
     """A look at the exporter."""
 
-    def __init__(self, version: str, board: Board, behind: Behind) -> None:
+    def __init__(self, version: str, board: ActivityLog, behind: Backends) -> None:
         self.version, self.board, self.behind = version, board, behind
         self.started = behind.now()
 
@@ -72,7 +72,7 @@ class Look:
             unmapped=tuple(self.behind.unmapped()[:TEXTS]),
         )
 
-    def sources(self) -> tuple[Source, ...]:
+    def sources(self) -> tuple[SourceView, ...]:
         """Every source of every target."""
         return self.board.sources(self.behind.now())
 
@@ -96,7 +96,7 @@ class Look:
         if found is None and not events:
             return None
         return ResourceDetail(
-            resource=found or Resource(target=target, source=source, id=id_),
+            resource=found or ResourceView(target=target, source=source, id=id_),
             stages=tuple(self.board.runs.stages(target, source, id_)),
             events=events,
             series=tuple(self.behind.series(target, source, id_)),
@@ -119,7 +119,7 @@ class Look:
         rules = tuple(msgspec.structs.replace(rule, hits=times, last=last) for rule, (times, last) in counted)
         return Mappings(since=self.started, hashes=self.board.hashes, rules=rules)
 
-    def unmapped(self) -> tuple[Unmapped, ...]:
+    def unmapped(self) -> tuple[UnmappedView, ...]:
         """Texts that no rule took, the most frequent first."""
         return tuple(self.behind.unmapped())
 
@@ -128,5 +128,5 @@ class Look:
         return tuple(self.behind.settings())
 
     def explain(self, source: str, text: str) -> Explanation:
-        """What a text or a raw record becomes. Raises LookupError and ValueError, as ``Behind`` says."""
+        """What a text or a raw record becomes. Raises LookupError and ValueError, as ``Backends`` says."""
         return self.behind.explain(source, text)

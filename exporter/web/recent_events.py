@@ -22,7 +22,7 @@ MINUTE = 60_000  # ms
 NOTED = ("warning", "error")
 
 
-class Kept(NamedTuple):
+class RecentEvent(NamedTuple):
     """An event in memory. ``seen`` is when it was committed (Unix seconds), ``news`` how many occurrences counted."""
 
     target: str
@@ -40,16 +40,16 @@ class _Slice:
 
     def __init__(self, fact: EventsCommitted) -> None:
         self._fact = fact
-        self._kept: list[Kept] | None = None
+        self._kept: list[RecentEvent] | None = None
 
     def __len__(self) -> int:
         return len(self._fact.rows)
 
-    def kept(self) -> list[Kept]:
+    def kept(self) -> list[RecentEvent]:
         """As people look at them."""
         if self._kept is None:
             place, at = (self._fact.target, self._fact.source), self._fact.at
-            self._kept = [Kept(*place, at, event, mapped, news) for event, mapped, news in self._fact.rows]
+            self._kept = [RecentEvent(*place, at, event, mapped, news) for event, mapped, news in self._fact.rows]
         return self._kept
 
 
@@ -77,7 +77,7 @@ class Recent:
     def __len__(self) -> int:
         return min(self._held, self.most)
 
-    def after(self, number: int) -> Iterator[tuple[int, Kept]]:
+    def after(self, number: int) -> Iterator[tuple[int, RecentEvent]]:
         """Events in memory that came after the one of this number (they count from 1), with theirs."""
         first = max(number, self.total - len(self))
         skipped, slices = first - (self.total - self._held), iter(self._slices)
@@ -149,6 +149,6 @@ def _cut(event: Event) -> Event:
     return msgspec.structs.replace(event, text=f"{event.text[:LONGEST]}…")
 
 
-def newest(kept: Sequence[tuple[int, Kept]]) -> list[tuple[int, Kept]]:
+def newest(kept: Sequence[tuple[int, RecentEvent]]) -> list[tuple[int, RecentEvent]]:
     """Events with their numbers, the newest by the vendor's clock first; of equal times, that which came last."""
     return sorted(kept, key=lambda one: (one[1].event.at or one[1].seen * 1000, one[0]), reverse=True)

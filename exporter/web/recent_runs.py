@@ -10,7 +10,7 @@ from exporter.model.events import Event
 from exporter.model.metrics import Set, Signal
 from exporter.model.runs import OpenSpan, Span
 from exporter.model.telemetry import EventsCommitted, RunsUpdated
-from exporter.web.views import FailedRun, NodeLoss, Stage
+from exporter.web.views import FailedRun, NodeLoss, StageView
 
 RESOURCES, STAGES, FAILED = 2_000, 100, 20
 NODES, ABNORMAL = "platform_pool_nodes", "abnormal"
@@ -20,12 +20,12 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Runs:
+class RecentRuns:
     """Hears what became of runs, and what events say of nodes."""
 
     def __init__(self) -> None:
         self._closed: OrderedDict[Place, deque[Span]] = OrderedDict()
-        self._open: OrderedDict[Place, tuple[Stage, ...]] = OrderedDict()
+        self._open: OrderedDict[Place, tuple[StageView, ...]] = OrderedDict()
         self._failed: dict[tuple[str, str], deque[FailedRun]] = {}
         self._losses: OrderedDict[Place, NodeLoss] = OrderedDict()
 
@@ -46,7 +46,7 @@ class Runs:
             if event.at is not None and (nodes := _nodes(mapped.signals)):
                 self._count((fact.target, fact.source, event.resource), event, nodes)
 
-    def stages(self, target: str, source: str, resource: str) -> Sequence[Stage]:
+    def stages(self, target: str, source: str, resource: str) -> Sequence[StageView]:
         """The runs and phases of a resource, those that go on first, then the newest."""
         place = (target, source, resource)
         return [*self._open.get(place, ()), *map(_closed, reversed(self._closed.get(place, ())))]
@@ -86,10 +86,10 @@ def _keep(known: OrderedDict[K, V], key: K, value: V) -> None:
         known.popitem(last=False)
 
 
-def _opened(place: Place, spans: Iterable[OpenSpan]) -> Iterator[Stage]:
+def _opened(place: Place, spans: Iterable[OpenSpan]) -> Iterator[StageView]:
     for number, span in enumerate(spans):
         target, source, resource = place
-        yield Stage(
+        yield StageView(
             target=target,
             source=source,
             resource=resource,
@@ -101,8 +101,8 @@ def _opened(place: Place, spans: Iterable[OpenSpan]) -> Iterator[Stage]:
         )
 
 
-def _closed(span: Span) -> Stage:
-    return Stage(
+def _closed(span: Span) -> StageView:
+    return StageView(
         target=span.target,
         source=span.source,
         resource=span.resource,

@@ -16,14 +16,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.types import ASGIApp
 
-from exporter.web.api import BASE, Api, refusal
+from exporter.web.api import BASE, JsonApi, refusal
 from exporter.web.event_stream import Stream
-from exporter.web.middleware import Front, Turnstile, line
+from exporter.web.middleware import RenderQueue, SecurityHeaders, line
 from exporter.web.negotiation import accepts_gzip, choose_format
 from exporter.web.pages import Pages
-from exporter.web.queries import Look
-from exporter.web.security.basic_auth import Gate
-from exporter.web.security.live_config import Guard
+from exporter.web.queries import Queries
+from exporter.web.security.basic_auth import BasicAuth
+from exporter.web.security.live_config import LiveWebConfig
 
 ASSETS = Path(__file__).parent / "assets"
 FILES = {
@@ -46,30 +46,30 @@ class Shown(NamedTuple):
     scraped: Callable[[int], None]
     unhealthy: Callable[[], str | None]
     unready: Callable[[], str | None]
-    look: Look | None = None
+    look: Queries | None = None
     reload: Reload | None = None
 
 
-class Door(NamedTuple):
+class ServerOptions(NamedTuple):
     """How the site is reached: what guards it, the path it begins with, and when its streams are to end."""
 
-    guard: Guard
+    guard: LiveWebConfig
     prefix: str
     stop: asyncio.Event
 
 
-def make_site(shown: Shown, door: Door) -> ASGIApp:
+def make_site(shown: Shown, door: ServerOptions) -> ASGIApp:
     """The application."""
     routes: list[BaseRoute] = [*_operations(shown), *_assets()]
     if shown.look is not None:
-        turnstile, stream = Turnstile(door.stop), Stream(shown.look.board, door.stop)
+        turnstile, stream = RenderQueue(door.stop), Stream(shown.look.board, door.stop)
         routes += Pages(shown.look, turnstile, door.prefix).routes()
-        routes += Api(shown.look, stream, turnstile, door.prefix).routes()
+        routes += JsonApi(shown.look, stream, turnstile, door.prefix).routes()
     if door.prefix:
         routes = [Route("/", _onward(door.prefix)), Mount(door.prefix, app=Router(routes, redirect_slashes=False))]
     site = Starlette(routes=routes, exception_handlers={HTTPException: _refuse, Exception: _broken})
     site.router.redirect_slashes = False
-    return Front(Gate(site, door.guard, door.prefix), lambda: door.guard.protection.headers)
+    return SecurityHeaders(BasicAuth(site, door.guard, door.prefix), lambda: door.guard.protection.headers)
 
 
 def _operations(shown: Shown) -> list[Route]:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from exporter.model.errors import ConfigError
-from exporter.web.security.live_config import Guard
+from exporter.web.security.live_config import LiveWebConfig
 
 STOP = 2  # seconds that answers under way may take when the server stops
 KEEP_ALIVE = 75  # seconds: longer than the interval of usual scrapers
@@ -45,7 +45,7 @@ def listen(address: str) -> socket.socket:
 
 
 async def serve(
-    application: ASGIApp, listening: socket.socket, stop: asyncio.Event, guard: Guard | None = None
+    application: ASGIApp, listening: socket.socket, stop: asyncio.Event, guard: LiveWebConfig | None = None
 ) -> None:
     """Answers until ``stop`` is set, or this task is cancelled; then gives open answers two seconds and closes.
 
@@ -62,7 +62,7 @@ async def serve(
         await serving
 
 
-def _settings(application: ASGIApp, guard: Guard | None) -> uvicorn.Config:
+def _settings(application: ASGIApp, guard: LiveWebConfig | None) -> uvicorn.Config:
     context = guard.server_context() if guard else None
     protocol: Any = functools.partial(_Protocol, guard.lets_in if guard else lambda certificate: True)
     return uvicorn.Config(

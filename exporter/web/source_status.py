@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from exporter.model import telemetry
-from exporter.web.views import Budget, Failure, Poll, Source
+from exporter.web.views import BudgetView, FailureView, Poll, SourceView
 
 POLLS = 10  # that are kept of each source
 FAILING = 1000  # watches of a source that are remembered as failing
@@ -15,17 +15,21 @@ SLACK = 60.0  # seconds that a failing watch may be overdue before nobody reads 
 COUNTED = ("history", "late", "unreadable")
 
 
-class Standings:
+class SourceStatusBoard:
     """Hears facts and tells how things stand. ``sources`` are the (target, source) there are, others are let pass, and the
     API that each is read from; ``apis`` are the (target, API) with a budget."""
 
     def __init__(self, sources: Mapping[tuple[str, str], str], apis: Iterable[tuple[str, str]], now: float) -> None:
         self._apis = sources
-        fresh = [Source(target=target, source=source, state="waiting", since=now) for target, source in sorted(sources)]
+        fresh = [
+            SourceView(target=target, source=source, state="waiting", since=now) for target, source in sorted(sources)
+        ]
         self._sources = {(one.target, one.source): one for one in fresh}
         self._polls = {place: deque[Poll](maxlen=POLLS) for place in self._sources}
-        self._failing: dict[tuple[str, str], dict[str, tuple[float, Failure]]] = {place: {} for place in self._sources}
-        self._budgets = {place: Budget(target=place[0], api=place[1]) for place in sorted(apis)}
+        self._failing: dict[tuple[str, str], dict[str, tuple[float, FailureView]]] = {
+            place: {} for place in self._sources
+        }
+        self._budgets = {place: BudgetView(target=place[0], api=place[1]) for place in sorted(apis)}
 
     def tell(self, fact: telemetry.SelfEvent) -> None:
         """Hears a fact; those that say nothing of a source's standing are let pass."""
@@ -44,7 +48,7 @@ class Standings:
             case _:
                 pass
 
-    def sources(self, now: float) -> Sequence[Source]:
+    def sources(self, now: float) -> Sequence[SourceView]:
         """All there are, by target and source."""
         return [self._judged(place, now) for place in self._sources]
 
@@ -52,11 +56,11 @@ class Standings:
         """The last polls of a source, newest first."""
         return [*reversed(self._polls.get((target, source), ()))]
 
-    def budgets(self, target: str) -> Sequence[Budget]:
+    def budgets(self, target: str) -> Sequence[BudgetView]:
         """What the APIs of a target still take."""
         return [budget for budget in self._budgets.values() if budget.target == target]
 
-    def _judged(self, place: tuple[str, str], now: float) -> Source:
+    def _judged(self, place: tuple[str, str], now: float) -> SourceView:
         """A source fails if nothing gets through, partly if something does."""
         budget = self._budgets.get((place[0], self._apis[place]))
         one = msgspec.structs.replace(self._sources[place], calls_left=budget.remaining if budget else None)
@@ -72,7 +76,7 @@ class Standings:
         place = (fact.target, fact.source)
         failing = self._failing[place]
         if isinstance(fact, telemetry.PollFailed):
-            failure = Failure(
+            failure = FailureView(
                 at=fact.at, resource=fact.resource, text=str(fact.error), cause=fact.cause, wait=fact.wait
             )
             self._polls[place].append(Poll(at=fact.at, resource=fact.resource, error=failure.text))
@@ -108,7 +112,7 @@ class Standings:
 
     def _budget(self, fact: telemetry.RequestDone | telemetry.Throttled | telemetry.BudgetLeft) -> None:
         place = (fact.target, fact.api)
-        before = self._budgets.get(place, Budget(target=fact.target, api=fact.api))
+        before = self._budgets.get(place, BudgetView(target=fact.target, api=fact.api))
         changes: Mapping[str, Any] = {"requests": before.requests + 1}
         if isinstance(fact, telemetry.Throttled):
             changes = {"throttled": before.throttled + 1}
@@ -122,6 +126,6 @@ class Standings:
             self._sources[place] = msgspec.structs.replace(self._sources[place], **changes)
 
 
-def _is_current(failure: Failure, now: float) -> bool:
+def _is_current(failure: FailureView, now: float) -> bool:
     """Whether a watch that failed is still tried."""
     return now < failure.at + 2 * failure.wait + SLACK

@@ -16,8 +16,8 @@ from exporter.model.events import Request, Resource, Response
 from exporter.model.telemetry import SelfEvent
 from exporter.observability.self_metrics import SelfMetrics
 from exporter.simulator import configuration
-from exporter.web.activity import Board
-from exporter.web.source_status import Standings
+from exporter.web.activity import ActivityLog
+from exporter.web.source_status import SourceStatusBoard
 
 from . import answers
 from .watches import Watched, watched
@@ -154,7 +154,9 @@ async def flow(
         own = SelfMetrics("bench", places, (), known.catalogue, core.prometheus.series_counts)
         ears += [
             own.tell,
-            Board(Standings(dict.fromkeys(places, ""), (), clock.now()), lambda target, source, id_: id_).tell,
+            ActivityLog(
+                SourceStatusBoard(dict.fromkeys(places, ""), (), clock.now()), lambda target, source, id_: id_
+            ).tell,
         ]
         stations: dict[str, assembly.Station] = {}
         for account in accounts:

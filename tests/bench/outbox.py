@@ -27,11 +27,11 @@ from exporter.model.events import Event
 from exporter.model.protocols import Encode, Store
 from exporter.model.runs import Span, SpanEvent
 from exporter.model.state import Commit, Progress, Watch
-from exporter.otlp.delivery import Courier
-from exporter.otlp.endpoint import Lane
+from exporter.otlp.delivery import OtlpDelivery
+from exporter.otlp.endpoint import OtlpEndpoint
 from exporter.otlp.log_records import encoder
-from exporter.otlp.resource import Origin
-from exporter.otlp.sender import Wire
+from exporter.otlp.resource import OtlpResource
+from exporter.otlp.sender import OtlpSender
 from exporter.simulator.otlp_receiver import Received, Receiver
 from exporter.store import open_store
 
@@ -197,17 +197,17 @@ def _queued(url: str, folder: Path, number: int, told: Connection | None) -> Non
 
 
 @contextlib.asynccontextmanager
-async def _courier(url: str, folder: Path) -> AsyncIterator[tuple[Store, Courier]]:
-    store, wire = await open_store(str(folder / "state.db")), Wire(Lane("traces", url))
+async def _courier(url: str, folder: Path) -> AsyncIterator[tuple[Store, OtlpDelivery]]:
+    store, wire = await open_store(str(folder / "state.db")), OtlpSender(OtlpEndpoint("traces", url))
     try:
-        yield store, Courier("traces", url, wire.post, store.outbox, 86_400.0, SystemClock(), lambda _: None)
+        yield store, OtlpDelivery("traces", url, wire.post, store.outbox, 86_400.0, SystemClock(), lambda _: None)
     finally:
         await wire.aclose()
         await store.close()
 
 
 def _encode() -> Encode:
-    origin = Origin("huaweicloud", "cn-north-4", "p1", "research", "modelarts_service")
+    origin = OtlpResource("huaweicloud", "cn-north-4", "p1", "research", "modelarts_service")
     encode = encoder(origin, traces=True, logs=False)
     assert encode is not None
     return encode

@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.web.middleware import line
-from exporter.web.security.live_config import Guard
+from exporter.web.security.live_config import LiveWebConfig
 
 OPEN = ("/-/healthy", "/-/ready")
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="platform-events-exporter", charset="UTF-8"'}
@@ -26,10 +26,10 @@ WAITING = 16  # passwords that may wait for their verdict
 NOBODY = b"$2b$10$Tfp8hL3zpeuGjfOUm8O0V.ks0YmrSjUl0P6QFsX2bDLXq1LoiVyVa"  # so that an unknown name takes as long
 
 
-class Gate:
+class BasicAuth:
     """An application that lets a request through to another if it may pass."""
 
-    def __init__(self, inner: ASGIApp, guard: Guard, prefix: str) -> None:
+    def __init__(self, inner: ASGIApp, guard: LiveWebConfig, prefix: str) -> None:
         self._inner, self._guard = inner, guard
         self._open = {f"{prefix}{path}" for path in OPEN}
         self._right: set[bytes] = set()

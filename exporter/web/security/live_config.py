@@ -6,25 +6,25 @@ from pathlib import Path
 from typing import Any
 
 from exporter.model.errors import ConfigError
-from exporter.web.security.web_config import Protection, Tls, make_context, read_protection
+from exporter.web.security.web_config import Tls, WebConfig, make_context, read_protection
 
 Stamp = tuple[tuple[int, int, int] | None, ...]
 Said = Mapping[str, Any]
 RESTART = "TLS begins or ends only with a restart; restart, or take the change back"
 
 
-class Guard:
+class LiveWebConfig:
     """What guards the port now. ``warn`` hears one line when a changed file cannot be used; the old content then stays."""
 
     def __init__(self, path: Path | None, warn: Callable[[str], None]) -> None:
         """Raises ConfigError if the file cannot be used: without what it asks for, no port opens."""
         self._path, self._warn = path, warn
-        self._protection = Protection() if path is None else read_protection(path)
+        self._protection = WebConfig() if path is None else read_protection(path)
         self._context = _context(self._protection)
         self._stamp = self._look()
 
     @property
-    def protection(self) -> Protection:
+    def protection(self) -> WebConfig:
         """As the files say now."""
         if self._path is not None and (stamp := self._look()) != self._stamp:
             self._stamp = stamp
@@ -76,7 +76,7 @@ class _Renewed(ssl.SSLContext):
         return self.now().wrap_bio(*arguments, **options)
 
 
-def _context(protection: Protection) -> ssl.SSLContext | None:
+def _context(protection: WebConfig) -> ssl.SSLContext | None:
     return None if protection.tls is None else make_context(protection.tls)
 
 

@@ -39,7 +39,7 @@ class Tls(msgspec.Struct, frozen=True):
     min_version: str = "TLS12"
 
 
-class Protection(msgspec.Struct, frozen=True):
+class WebConfig(msgspec.Struct, frozen=True):
     """What guards the port: TLS or none, bcrypt hashes by user, headers of every answer."""
 
     tls: Tls | None = None
@@ -52,7 +52,7 @@ class _Wrong(NamedTuple):
     text: str
 
 
-def read_protection(path: Path) -> Protection:
+def read_protection(path: Path) -> WebConfig:
     """The content of a web configuration file; its certificates can be loaded. Raises ConfigError, one line a problem."""
     try:
         document = read_document(path)
@@ -178,9 +178,9 @@ def _unknown(given: Mapping[str, Any], path: Path_, known: tuple[str, ...]) -> I
             yield _Wrong(place, f"unknown {word}; {advice}")
 
 
-def _protection(data: Mapping[str, Any], folder: Path) -> Protection:
+def _protection(data: Mapping[str, Any], folder: Path) -> WebConfig:
     tls, users, http = (data.get(section, {}) for section in SECTIONS)
-    return Protection(
+    return WebConfig(
         tls=_tls(tls, folder) if tls else None,
         users={user: hashed.encode() for user, hashed in users.items()},
         headers=http.get("headers", {}),
