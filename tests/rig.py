@@ -52,7 +52,7 @@ class Fuse:
 class Flow:
     """Every source of every target, polled by hand."""
 
-    def __init__(self, config: Config, core: assembly.Core, stations: Iterable[assembly.Station]) -> None:
+    def __init__(self, config: Config, core: assembly.Runtime, stations: Iterable[assembly.SourcePipeline]) -> None:
         self.core, self.stations = core, list(stations)
         own = SelfMetrics("0", [], [], core.known.catalogue, core.prometheus.series_counts)
         self._reload = Reload(config, core, self.stations, own, lambda: config)
@@ -111,10 +111,10 @@ def configured(base: str, folder: Path, mappings: Sequence[str] = (), **source: 
     return load(path, environ={}, sets=())
 
 
-_read: dict[tuple[str, ...], assembly.Known] = {}
+_read: dict[tuple[str, ...], assembly.Mappings] = {}
 
 
-def known(config: Config) -> assembly.Known:
+def known(config: Config) -> assembly.Mappings:
     """The packs, read once: they are the same for every configuration with these targets and mapping files."""
     key = tuple(target.name for target in config.targets) + tuple(path.read_text() for path in config.mappings)
     if key not in _read:
@@ -144,7 +144,7 @@ async def flow(
         async with assembly.open_accounts(config, clock, tell, transport) as accounts:
             fused = [msgspec.structs.replace(one, fetcher=FusedFetcher(one.fetcher, fuse)) for one in accounts]
             yield Flow(
-                config, core, [assembly.make_station(one, name, core) for one in fused for name in one.target.sources]
+                config, core, [assembly.make_pipeline(one, name, core) for one in fused for name in one.target.sources]
             )
     finally:
         await store.close()

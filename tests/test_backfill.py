@@ -18,7 +18,7 @@ from rig import Fuse, configured, flow, known
 from typer.main import get_command
 
 from exporter.cli import backfill
-from exporter.cli.backfill.output_file import Wish, read_labels
+from exporter.cli.backfill.output_file import OutputOptions, read_labels
 from exporter.cli.backfill.time_range import read_span
 from exporter.cli.backfill.timeline import LAG
 from exporter.cli.main import cli
@@ -79,7 +79,7 @@ class Filled:
 
     def values(self, since: str = "6h", until: str = "now", step: str = "60s", **labels: str) -> Values:
         """What the file says."""
-        wish = Wish(read_span(since, until, step, NOW), labels, str(self.folder / "past.om"), force=True)
+        wish = OutputOptions(read_span(since, until, step, NOW), labels, str(self.folder / "past.om"), force=True)
         config = self.config()
         self.code = asyncio.run(backfill.run(config, known(config), wish))
         self.text = (self.folder / "past.om").read_text()

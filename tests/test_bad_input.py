@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rig import Fuse, configured, flow
 
-from exporter.app.assembly import Station
+from exporter.app.assembly import SourcePipeline
 from exporter.common.secret import Secret
 from exporter.config import load
 from exporter.model.errors import SourceError
@@ -133,7 +133,7 @@ async def vendor() -> AsyncIterator[tuple[Vendor, str]]:
         yield both, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-async def said(station: Station, read: bool) -> str:
+async def said(station: SourcePipeline, read: bool) -> str:
     """The one line that a listing, or a read of what it found, has to say; "" where all is well."""
     try:
         await station.listing.refresh()

@@ -21,7 +21,7 @@ from rig import known
 
 from exporter.cli import doctor
 from exporter.cli.doctor.connect import Reached, Unreached, connect
-from exporter.cli.doctor.findings import Place
+from exporter.cli.doctor.findings import FindingPlace
 from exporter.cli.doctor.target_findings import connection
 from exporter.config import load
 from exporter.simulator import Cloud, Scenario, configuration, running
@@ -722,10 +722,10 @@ def test_how_far_the_way_to_a_host_goes(tmp_path: Path, monkeypatch: pytest.Monk
     assert isinstance(trusted, Reached)
     assert (trusted.address, trusted.tls) == ("127.0.0.1", "TLSv1.3")
     assert 86_400 < (trusted.ends or 0) - time.time() < 3 * 86_400
-    shown = connection(Place("a"), "dws", "https://dws", trusted._replace(seconds=0.0123, ends=1_790_000_000.0))
+    shown = connection(FindingPlace("a"), "dws", "https://dws", trusted._replace(seconds=0.0123, ends=1_790_000_000.0))
     assert shown.text == "dws: https://dws: connected to 127.0.0.1 in 12 ms, TLSv1.3, certificate until 2026-09-21"
     assert isinstance(proxied, Reached)
-    shown = connection(Place("a"), "dws", "https://dws", proxied._replace(seconds=0.0, proxy="http://p:1"))
+    shown = connection(FindingPlace("a"), "dws", "https://dws", proxied._replace(seconds=0.0, proxy="http://p:1"))
     assert shown.text == "dws: https://dws through the proxy http://p:1: connected to 127.0.0.1 in 0 ms"
     ends = {name: (way.stop, way.said.partition(",")[0]) for name, way in found.items() if isinstance(way, Unreached)}
     assert ends == {

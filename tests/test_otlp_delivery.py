@@ -23,7 +23,7 @@ from exporter.otlp.delivery import OtlpDelivery
 from exporter.otlp.endpoint import OtlpEndpoint
 from exporter.otlp.sender import OtlpSender
 from exporter.otlp.spans import Traces
-from exporter.simulator.otlp_receiver import Fault, Receiver
+from exporter.simulator.otlp_receiver import Receiver, ReceiverFault
 from exporter.store import open_store
 
 DAY = 86_400.0
@@ -107,30 +107,30 @@ def test_what_waits_is_delivered_once_and_in_order(receiver: Receiver, url: str,
 
 
 LATER = [
-    (Fault(503), "otlp: URL: answers 503; " + KEPT),
-    (Fault(429, {"content-type": "text/plain"}, b"slow\ndown"), "otlp: URL: answers 429 (slow down); " + KEPT),
+    (ReceiverFault(503), "otlp: URL: answers 503; " + KEPT),
+    (ReceiverFault(429, {"content-type": "text/plain"}, b"slow\ndown"), "otlp: URL: answers 429 (slow down); " + KEPT),
     (
-        Fault(301, {"location": "https://there/v1/traces?token=s3cret"}),
+        ReceiverFault(301, {"location": "https://there/v1/traces?token=s3cret"}),
         "otlp: URL: answers 301, a redirect to https://there/v1/traces; write the address that it leads to as "
         "otlp.endpoint; " + KEPT,
     ),
     (
-        Fault(401),
+        ReceiverFault(401),
         "otlp: URL: answers 401, the credentials are refused; correct otlp.headers or the file of "
         "otlp.headers_file; " + KEPT,
     ),
     (
-        Fault(403),
+        ReceiverFault(403),
         "otlp: URL: answers 403, this is not allowed; let the account of otlp.headers write traces; " + KEPT,
     ),
     (
-        Fault(404),
+        ReceiverFault(404),
         "otlp: URL: answers 404, no traces are taken there; correct otlp.endpoint, to which /v1/traces is added; "
         + KEPT,
     ),
-    (Fault(415), "otlp: URL: answers 415, this form is not read; write otlp.protocol: http/json; " + KEPT),
+    (ReceiverFault(415), "otlp: URL: answers 415, this form is not read; write otlp.protocol: http/json; " + KEPT),
     (
-        Fault(418),
+        ReceiverFault(418),
         "otlp: URL: answers 418; check otlp.endpoint and what stands between the exporter and the receiver; " + KEPT,
     ),
 ]
@@ -138,7 +138,7 @@ LATER = [
 
 @pytest.mark.parametrize(("fault", "line"), LATER, ids=[str(fault.status) for fault, _ in LATER])
 def test_what_a_receiver_does_not_take_now_is_kept_told_once_and_delivered_later(
-    receiver: Receiver, url: str, fault: Fault, line: str
+    receiver: Receiver, url: str, fault: ReceiverFault, line: str
 ) -> None:
     async def story() -> None:
         async with posting(url) as post:
@@ -164,7 +164,7 @@ def test_the_receivers_own_wish_to_wait_is_heeded(receiver: Receiver, url: str, 
     async def story() -> None:
         async with posting(url) as post:
             await post.put("a")
-            receiver.faults = [Fault(503, {"retry-after": wish})]
+            receiver.faults = [ReceiverFault(503, {"retry-after": wish})]
             assert await post.turn() == pytest.approx(seconds, abs=0.1)
 
     asyncio.run(story())
@@ -174,7 +174,7 @@ def test_the_wait_grows_to_a_minute_and_no_further(receiver: Receiver, url: str)
     async def story() -> None:
         async with posting(url) as post:
             await post.put("a")
-            receiver.down = Fault(503)
+            receiver.down = ReceiverFault(503)
             waits = [await post.turn() for _ in range(15)]
             assert all(30 <= wait <= 60 for wait in waits[7:])
             assert len(set(waits)) == len(waits), "many exporters must not come back at once"
@@ -219,7 +219,7 @@ def test_too_large_a_request_goes_in_halves(receiver: Receiver, url: str) -> Non
     async def story() -> None:
         async with posting(url) as post:
             await post.put("a", "b", "c", "d")
-            receiver.faults = [Fault(413), Fault(413)]
+            receiver.faults = [ReceiverFault(413), ReceiverFault(413)]
             assert await post.turn() == 0
             assert (names(receiver), post.left(), post.said()) == (["a", "b", "c", "d"], (4, 0, 0), [])
 
@@ -232,7 +232,7 @@ def test_a_receiver_that_refuses_everything_is_not_believed(receiver: Receiver, 
     async def story() -> None:
         async with posting(url) as post:
             await post.put(*"abcdefgh")
-            receiver.down = Fault(
+            receiver.down = ReceiverFault(
                 400, {"content-type": "text/plain"}, b"Client sent an HTTP request to an HTTPS server."
             )
             assert await post.turn() > 0
@@ -256,7 +256,7 @@ def test_a_receiver_that_took_spans_before_is_not_believed_either_when_it_refuse
             await post.put("first")
             await post.turn()
             await post.put(*(f"s{number}" for number in range(100)))
-            receiver.down = Fault(400)
+            receiver.down = ReceiverFault(400)
             await post.turn()
             assert await post.waiting() >= 90
             assert post.left()[1] <= 10
@@ -294,7 +294,7 @@ def test_what_grew_too_old_is_dropped_and_told(receiver: Receiver, url: str) -> 
     async def story() -> None:
         async with posting(url) as post:
             await post.put("a", "b")
-            receiver.down = Fault(503)
+            receiver.down = ReceiverFault(503)
             post.clock.advance(20 * 365 * DAY)  # beyond the age of anything that this machine's clock can have written
             assert await post.turn() == 1
             assert (await post.waiting(), post.left()) == (0, (0, 0, 2))
@@ -467,7 +467,7 @@ def test_what_waits_goes_out_when_the_exporter_stops_but_a_dead_receiver_does_no
             await post.put(*(f"s{number}" for number in range(2_500)))
             await post.courier.drain()
             assert (len(names(receiver)), await post.waiting()) == (2_500, 0)
-            receiver.down = Fault(503)
+            receiver.down = ReceiverFault(503)
             await post.put("late")
             async with asyncio.timeout(5):
                 await post.courier.drain()

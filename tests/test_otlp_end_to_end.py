@@ -8,7 +8,7 @@ from typing import Any
 from collector import collecting
 from processes import Clouds, Exporter, closing, configured, ran, total, until
 
-from exporter.simulator.otlp_receiver import Fault, Receiver
+from exporter.simulator.otlp_receiver import Receiver, ReceiverFault
 
 KILLS = 4
 
@@ -55,7 +55,7 @@ def test_runs_become_traces_whatever_is_killed_and_however_long_the_receiver_is_
             exporter.contacted("dws")
             backups.happen(3)
             until(lambda: len(spans(receiver)) == 3, "the first spans arrive")
-            receiver.down = Fault(503)
+            receiver.down = ReceiverFault(503)
             backups.happen(2)
             exporter.until_value(5, "platform_runs_total", source="dws")
             exporter.process.kill()

@@ -22,7 +22,7 @@ from exporter.otlp.delivery import OtlpDelivery
 from exporter.otlp.endpoint import OtlpEndpoint
 from exporter.otlp.sender import OtlpSender
 from exporter.otlp.spans import Traces
-from exporter.simulator.otlp_receiver import Fault, Receiver
+from exporter.simulator.otlp_receiver import Receiver, ReceiverFault
 from exporter.store import open_store
 
 KILLS, SPANS = 32, 800
@@ -73,7 +73,7 @@ def test_no_kill_and_no_outage_loses_a_span_or_changes_one(tmp_path: Path) -> No
     url = f"{tmp_path}/state.db"
     with collecting(receiver) as address:
         for kill in range(KILLS):
-            receiver.down = Fault(503, {"retry-after": "1"}) if kill in OUTAGE else None
+            receiver.down = ReceiverFault(503, {"retry-after": "1"}) if kill in OUTAGE else None
             here, there = processes.Pipe()
             process = processes.Process(target=child, args=(url, address, there))
             process.start()

@@ -17,7 +17,7 @@ from exporter.model.telemetry import Contacted, LogMessage, OtlpDelivered, SelfE
 from exporter.otlp.endpoint import OtlpEndpoint
 from exporter.otlp.metrics import MOST, Pusher, requests
 from exporter.otlp.sender import OtlpSender
-from exporter.simulator.otlp_receiver import REQUESTS, Fault, Receiver
+from exporter.simulator.otlp_receiver import REQUESTS, Receiver, ReceiverFault
 
 CONTACTS = {("research", POOL): 1_672_366_000_123, ("research", "dws"): 1_672_366_000_456}
 NOW = 1_672_366_600_000
@@ -93,13 +93,15 @@ def test_sums_are_cumulative_and_monotonic_and_a_request_has_its_bound() -> None
 @pytest.mark.parametrize(
     ("fault", "rejects", "line"),
     [
-        (Fault(503), 0, "otlp: URL: answers 503; what was not delivered is kept and sent again"),
-        (Fault(400, {"content-type": "text/plain"}, b"no"), 0, "otlp: URL: refuses metrics (400: no); check otlp.endpoint"),
+        (ReceiverFault(503), 0, "otlp: URL: answers 503; what was not delivered is kept and sent again"),
+        (ReceiverFault(400, {"content-type": "text/plain"}, b"no"), 0, "otlp: URL: refuses metrics (400: no); check otlp.endpoint"),
         (None, 2, "otlp: URL: did not take 2 of up to 2000 metrics (no room)"),
     ],
     ids=["down", "refused", "partial"],
 )  # fmt: skip
-def test_trouble_is_told_once_and_the_next_push_has_everything(fault: Fault | None, rejects: int, line: str) -> None:
+def test_trouble_is_told_once_and_the_next_push_has_everything(
+    fault: ReceiverFault | None, rejects: int, line: str
+) -> None:
     receiver, facts = Receiver(), list[SelfEvent]()
 
     async def story(address: str) -> None:
@@ -126,7 +128,7 @@ def test_trouble_is_told_once_and_the_next_push_has_everything(fault: Fault | No
 
 def test_a_receiver_that_takes_nothing_now_is_asked_once_a_push() -> None:
     receiver = Receiver()
-    receiver.down = Fault(503)
+    receiver.down = ReceiverFault(503)
     metric = Metric(EVENTS, "counter", "h", ("target", "source"))
     rows = [(metric, ("research", POOL), [1.0])] * (3 * MOST)
 

@@ -14,7 +14,7 @@ from exporter.cli.main import cli
 from exporter.common.yaml_document import parse_document, read_document
 from exporter.config import Config, SourceOptions, load
 from exporter.config.build import DEFAULT_BUDGET
-from exporter.config.models import Log, Record, Web, Written, WrittenTarget
+from exporter.config.models import LogOptions, Record, Web, WrittenConfig, WrittenTarget
 from exporter.config.values import read_duration, read_rate, read_size
 from exporter.mapping import loader
 from exporter.mapping.catalogue import BUILTIN
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 PROSE = re.sub(r"^```.*?^```$", "", README, flags=re.MULTILINE | re.DOTALL)
 KINDS = {"stateset": "gauge 0/1", "info": "gauge"}
-WRITTEN = Written(targets=())
+WRITTEN = WrittenConfig(targets=())
 NO_DEFAULT = {"include": "all", "exclude": "none", "workspaces": "the API's default"}
 
 
@@ -213,8 +213,8 @@ def test_the_other_options_have_the_defaults_of_the_code() -> None:
     assert read_duration(codes(rows.pop("targets[].timeout"))[0]) == WrittenTarget.model_fields["timeout"].default
     assert (rows.pop("otlp"), WRITTEN.otlp) == ("none", None)
     assert (rows.pop("mappings"), WRITTEN.mappings) == ("none", ())
-    assert codes(rows.pop("log.level, log.format")) == [Log().level, Log().format]
-    assert (codes(rows.pop("log.events")), Log().events) == (["false"], False)
+    assert codes(rows.pop("log.level, log.format")) == [LogOptions().level, LogOptions().format]
+    assert (codes(rows.pop("log.events")), LogOptions().events) == (["false"], False)
     assert codes(rows.pop("store")) == [WRITTEN.store]
     assert codes(rows.pop("web.listen")) == [Web().listen]
     assert read_duration(codes(rows.pop("web.zero_hold"))[0]) == Web().zero_hold

@@ -6,7 +6,7 @@ from clouds import DLC, JOB, NOW, POOL, SERVICE, at_rest, get, send
 
 from exporter.simulator import Cloud, Scenario
 from exporter.simulator.state.accounts import PROJECT_ID
-from exporter.simulator.state.resources import Run
+from exporter.simulator.state.resources import SimulatedRun
 
 
 def test_pai_lists_the_jobs_of_seven_days_unless_told_otherwise() -> None:
@@ -90,7 +90,7 @@ def test_an_unusable_search_is_refused() -> None:
 
 def test_a_training_job_shows_its_runs_and_their_stages() -> None:
     cloud = at_rest()
-    run = Run(NOW)
+    run = SimulatedRun(NOW)
     run.enter("scheduling", NOW)
     run.enter("running", NOW + 2000)
     run.stop(NOW + 9000, "failed")

@@ -24,7 +24,7 @@ from exporter.simulator.state.accounts import (
     SECRET_KEY,
     USER,
 )
-from exporter.simulator.state.resources import Run
+from exporter.simulator.state.resources import SimulatedRun
 
 pytestmark = [
     pytest.mark.sdk,
@@ -103,7 +103,7 @@ def test_modelarts_lists_training_jobs_and_their_details(url: str) -> None:
 
 def test_modelarts_reads_training_stages(url: str, cloud: Cloud) -> None:
     v1 = library("huaweicloudsdkmodelarts.v1")
-    run = Run(cloud.clock() - 5000)
+    run = SimulatedRun(cloud.clock() - 5000)
     run.enter("scheduling", run.start)
     run.enter("running", run.start + 2000)
     cloud.training[JOB].runs = [run]

@@ -62,14 +62,14 @@ class Account(msgspec.Struct, frozen=True):
     fetcher: Fetcher
 
 
-class Known(msgspec.Struct, frozen=True):
+class Mappings(msgspec.Struct, frozen=True):
     """What events mean, by source, and all that they can lead to."""
 
     packs: Mapping[str, MappingPack]
     catalogue: Catalogue
 
 
-class Sent(msgspec.Struct, frozen=True):
+class OtlpSignals(msgspec.Struct, frozen=True):
     """What goes out by OTLP; ``stated`` are attributes of the environment for it."""
 
     traces: bool = False
@@ -77,7 +77,7 @@ class Sent(msgspec.Struct, frozen=True):
     stated: Mapping[str, str] = {}
 
 
-class Core(msgspec.Struct, frozen=True):
+class Runtime(msgspec.Struct, frozen=True):
     """What every source of every target works with."""
 
     clock: Clock
@@ -85,10 +85,10 @@ class Core(msgspec.Struct, frozen=True):
     store: Store
     ledger: Committer
     prometheus: Registry
-    known: Known
+    known: Mappings
     restored: Restored
     series_ttl: float
-    sent: Sent = Sent()
+    sent: OtlpSignals = OtlpSignals()
     recorder: Recorder | None = None
 
 
@@ -123,16 +123,16 @@ def _documents(paths: Iterable[Path]) -> list[Document]:
     return documents
 
 
-def read_known(config: Config) -> Known:
+def read_known(config: Config) -> Mappings:
     """The packs, and everything that can be exposed with this configuration. Raises ConfigError."""
     packs = read_packs(config)
     targets = {target.name: tuple(target.sources) for target in config.targets}
     statuses = {name: kind.statuses for name, kind in SOURCES.items()}
-    return Known({pack.source: pack for pack in packs}, catalogue(packs, targets, statuses))
+    return Mappings({pack.source: pack for pack in packs}, catalogue(packs, targets, statuses))
 
 
 @contextlib.asynccontextmanager
-async def open_core(known: Known, config: Config, clock: Clock, tell: Tell) -> AsyncIterator[Core]:
+async def open_core(known: Mappings, config: Config, clock: Clock, tell: Tell) -> AsyncIterator[Runtime]:
     """The store and what stands on it; on leaving in peace, what is under way is committed first."""
     store = await open_store(config.store.reveal())
     try:
@@ -143,7 +143,7 @@ async def open_core(known: Known, config: Config, clock: Clock, tell: Tell) -> A
         await store.close()
 
 
-async def make_core(store: Store, known: Known, config: Config, clock: Clock, tell: Tell) -> Core:
+async def make_core(store: Store, known: Mappings, config: Config, clock: Clock, tell: Tell) -> Runtime:
     """What stands on an open store, with the totals it remembers."""
     restored = await store.restore()
     if restored.age != "kept":
@@ -153,12 +153,12 @@ async def make_core(store: Store, known: Known, config: Config, clock: Clock, te
         tell(LogMessage(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))
     ledger = Committer(store, (prometheus,), prometheus, tell)
     recorder = Recorder(config.record.directory, config.record.limit, tell) if config.record else None
-    sent = Sent("traces" in config.lanes, "logs" in config.lanes, config.stated)
-    return Core(clock, tell, store, ledger, prometheus, known, restored, config.series_ttl, sent, recorder)
+    sent = OtlpSignals("traces" in config.lanes, "logs" in config.lanes, config.stated)
+    return Runtime(clock, tell, store, ledger, prometheus, known, restored, config.series_ttl, sent, recorder)
 
 
 @contextlib.asynccontextmanager
-async def open_couriers(config: Config, core: Core) -> AsyncIterator[list[OtlpDelivery | Pusher]]:
+async def open_couriers(config: Config, core: Runtime) -> AsyncIterator[list[OtlpDelivery | Pusher]]:
     """One courier for each signal that is sent; on leaving in peace, what is on record goes out first. Raises ConfigError for certificates or headers that went bad."""
     async with contextlib.AsyncExitStack() as closing:
         couriers = []
@@ -171,7 +171,7 @@ async def open_couriers(config: Config, core: Core) -> AsyncIterator[list[OtlpDe
         await asyncio.gather(*(courier.drain() for courier in couriers))
 
 
-def _courier(lane: OtlpEndpoint, wire: OtlpSender, config: Config, core: Core) -> OtlpDelivery | Pusher:
+def _courier(lane: OtlpEndpoint, wire: OtlpSender, config: Config, core: Runtime) -> OtlpDelivery | Pusher:
     assert config.otlp is not None, "there are no lanes without the section"
     if lane.signal == "metrics":
         contacts, interval, totals = core.restored.contacts, config.otlp.metrics_interval, core.prometheus.totals
@@ -238,7 +238,7 @@ def _bucket(
     return bucket
 
 
-class Station(msgspec.Struct, frozen=True):
+class SourcePipeline(msgspec.Struct, frozen=True):
     """One source of one target, put together but not running."""
 
     desk: SourceContext
@@ -252,7 +252,7 @@ class Station(msgspec.Struct, frozen=True):
         return Poller(self.desk, self.listing, self.collector, self.roster, self.pace)
 
 
-def make_station(account: Account, name: str, core: Core) -> Station:
+def make_pipeline(account: Account, name: str, core: Runtime) -> SourcePipeline:
     """A source of a target, from its options and from what the store remembers."""
     target, options, kind = account.target, account.target.sources[name], SOURCES[name]
     desk = SourceContext(
@@ -282,10 +282,10 @@ def make_station(account: Account, name: str, core: Core) -> Station:
     map_, metrics = mapper(pack, target.name), core.known.catalogue.metrics
     collector = Collector(desk, habits, roster, listing, journal, core.store, metrics, map_)
     rhythm = PollInterval(options.poll_interval, options.max_poll_interval, options.grace)
-    return Station(desk, roster, listing, collector, Pace(rhythm, options.discovery_interval))
+    return SourcePipeline(desk, roster, listing, collector, Pace(rhythm, options.discovery_interval))
 
 
-def _recording(core: Core, place: tuple[str, str]) -> Callable[[str, Request, Response], None] | None:
+def _recording(core: Runtime, place: tuple[str, str]) -> Callable[[str, Request, Response], None] | None:
     recorder, clock = core.recorder, core.clock
     if recorder is None:
         return None

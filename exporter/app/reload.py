@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from exporter.app.assembly import Core, Known, Station, read_known
+from exporter.app.assembly import Mappings, Runtime, SourcePipeline, read_known
 from exporter.config import Config, masked
 from exporter.config.check import matches
 from exporter.mapping.engine.mapper import mapper
@@ -33,7 +33,12 @@ class Reload:
     """Knows the mappings in use, and puts others in their place. ``reread`` reads the configuration once more."""
 
     def __init__(
-        self, config: Config, core: Core, stations: Sequence[Station], own: SelfMetrics, reread: Callable[[], Config]
+        self,
+        config: Config,
+        core: Runtime,
+        stations: Sequence[SourcePipeline],
+        own: SelfMetrics,
+        reread: Callable[[], Config],
     ) -> None:
         self._running, self._core, self._stations, self._own, self._reread = config, core, stations, own, reread
         self.known, self._entries = core.known, config.entries
@@ -52,7 +57,7 @@ class Reload:
             await self._exchange(known)
             self.known = known
             self._core.tell(Loaded(self._core.clock.now(), hashes(known.packs)))
-            self._say_what_waits(config)
+            self._warn_restart_needed(config)
             return ()
 
     async def on(self, asked: asyncio.Event) -> None:
@@ -73,12 +78,12 @@ class Reload:
                 loaded = now
             before = now
 
-    def _read(self) -> tuple[Config, Known]:
+    def _read(self) -> tuple[Config, Mappings]:
         """What the files say now, for the targets that run."""
         config = self._reread()
         return config, read_known(msgspec.structs.replace(self._running, mappings=config.mappings))
 
-    async def _exchange(self, known: Known) -> None:
+    async def _exchange(self, known: Mappings) -> None:
         """Events that were mapped the old way are shown before the page changes, those mapped the new way after it."""
         core, meanings = self._core, [_meaning(known, station) for station in self._stations]
 
@@ -104,7 +109,7 @@ class Reload:
 
         await core.ledger.exchange(turn, adopt)
 
-    def _say_what_waits(self, config: Config) -> None:
+    def _warn_restart_needed(self, config: Config) -> None:
         """What is written differently now, and needs a new start: said once until it changes again."""
         old, new = ({**masked(one), "store": one.store.reveal()} for one in (self._running, config))
         waiting = tuple(key for key in old if key != "mappings" and old[key] != new[key])
@@ -114,12 +119,12 @@ class Reload:
         self._said = waiting
 
 
-def _meaning(known: Known, station: Station) -> tuple[Map, Fold]:
+def _meaning(known: Mappings, station: SourcePipeline) -> tuple[Map, Fold]:
     pack = known.packs[station.desk.source]
     return mapper(pack, station.desk.target), folder(pack, station.desk.target)
 
 
-def timeouts(core: Core, known: Known) -> dict[Series, Moment]:
+def timeouts(core: Runtime, known: Mappings) -> dict[Series, Moment]:
     """What "stuck" means, as the mappings say it; so it is not kept."""
     at = int(core.clock.now() * 1000)
     said = process_timeouts({source: pack.process for source, pack in known.packs.items()})

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from exporter import __version__
-from exporter.app.assembly import Account, Core, make_station, open_accounts, open_core, open_couriers, read_known
+from exporter.app.assembly import Account, Runtime, make_pipeline, open_accounts, open_core, open_couriers, read_known
 from exporter.app.health import Health
 from exporter.app.reload import Reload, hashes, timeouts
-from exporter.app.web_port import Front
+from exporter.app.web_port import WebPort
 from exporter.common.clock import SystemClock
 from exporter.config import Config, Target
 from exporter.exposition.registry import Registry
@@ -59,12 +59,12 @@ async def run(
             open_accounts(config, clock, tell) as accounts,
             open_couriers(config, core) as couriers,
         ):
-            stations = [make_station(account, name, core) for account in accounts for name in account.target.sources]
+            stations = [make_pipeline(account, name, core) for account in accounts for name in account.target.sources]
             pollers = [station.poller() for station in stations]
             own = _own(config, core)
             core.prometheus.write(Changes(gauges=timeouts(core, known)))
             reload = Reload(config, core, stations, own, reread or (lambda: config))
-            front = Front(config, core, stations, Health(pollers, clock), lambda: reload.known.packs)
+            front = WebPort(config, core, stations, Health(pollers, clock), lambda: reload.known.packs)
             ears.extend((own.tell, front.hear, *_listeners(config, couriers, tell)))
             _settle(Loaded(clock.now(), hashes(known.packs)), tell)
             tell(_greeting(listening, pollers))
@@ -83,7 +83,7 @@ def _settle(loaded: Loaded, tell: Callable[[SelfEvent], None]) -> None:
     gc.freeze()
 
 
-def _own(config: Config, core: Core) -> SelfMetrics:
+def _own(config: Config, core: Runtime) -> SelfMetrics:
     hosts = [(target.name, api) for target in config.targets for api in target.budget]
     return SelfMetrics(__version__, _sources(config), hosts, core.known.catalogue, core.prometheus.series_counts)
 
@@ -125,7 +125,7 @@ async def _until(
 
 
 def _work(
-    core: Core, pollers: Sequence[Poller], couriers: Sequence[OtlpDelivery | Pusher]
+    core: Runtime, pollers: Sequence[Poller], couriers: Sequence[OtlpDelivery | Pusher]
 ) -> list[Coroutine[None, None, None]]:
     """What reads, sends and records, each until it is cancelled."""
     work = [*(poller.run() for poller in pollers), *(courier.run() for courier in couriers)]
@@ -136,7 +136,7 @@ async def _leave(server: Awaitable[None]) -> None:
     await server
 
 
-async def _housekeeping(core: Core, pollers: Sequence[Poller], accounts: Sequence[Account]) -> None:
+async def _housekeeping(core: Runtime, pollers: Sequence[Poller], accounts: Sequence[Account]) -> None:
     """What is due without a poll: values whose hold is over, series whose resource is gone, keys that end."""
     pulses = 0
     while True:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from exporter import __version__
-from exporter.app.assembly import Core, Station
+from exporter.app.assembly import Runtime, SourcePipeline
 from exporter.app.health import Health
 from exporter.app.mapping_views import Packs, explained, record_of, rules, unmapped
 from exporter.config import Config, masked
@@ -23,14 +23,19 @@ from exporter.web.source_status import SourceStatusBoard
 from exporter.web.views import ResourceView as Listed
 from exporter.web.views import Sample, Setting
 
-Stations = Mapping[tuple[str, str], Station]
+Stations = Mapping[tuple[str, str], SourcePipeline]
 
 
-class Front:
+class WebPort:
     """What people see. ``packs`` gives the mappings in use."""
 
     def __init__(
-        self, config: Config, core: Core, stations: Sequence[Station], health: Health, packs: Callable[[], Packs]
+        self,
+        config: Config,
+        core: Runtime,
+        stations: Sequence[SourcePipeline],
+        health: Health,
+        packs: Callable[[], Packs],
     ) -> None:
         self._config, self._prometheus, self._health = config, core.prometheus, health
         places: Stations = {(one.desk.target, one.desk.source): one for one in stations}
@@ -108,7 +113,7 @@ def _resource(places: Stations, target: str, source: str, id_: str) -> Listed | 
     return _listed(station, known) if station and known else None
 
 
-def _listed(station: Station, one: Resource) -> Listed:
+def _listed(station: SourcePipeline, one: Resource) -> Listed:
     reached, desk = station.roster.reached(one.id), station.desk
     return Listed(
         target=desk.target,

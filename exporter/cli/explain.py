@@ -6,8 +6,8 @@ from typing import Any, Literal, NamedTuple
 
 from exporter.app.assembly import examine_packs
 from exporter.cli.console import Paper
-from exporter.cli.explain_input import Given, read_given
-from exporter.cli.run_summary import Part, course, lines
+from exporter.cli.explain_input import InputEvent, read_given
+from exporter.cli.run_summary import RunPart, course, lines
 from exporter.common.changes import EVENTS, UNMAPPED
 from exporter.common.series_text import describe_signal, format_series
 from exporter.mapping.authoring.explain import RuleTrial, explain
@@ -27,7 +27,7 @@ TARGET = "target"
 class Explained(NamedTuple):
     """What a mapping says to an event."""
 
-    given: Given
+    given: InputEvent
     mapped: Mapped
     looks: tuple[RuleTrial, ...]
     signals: tuple[str, ...]
@@ -54,12 +54,12 @@ def run(text: str, source: str | None, mappings: Sequence[Path], form: Literal["
     return int(any(one.mapped.unmapped for one in found))
 
 
-def _explained(given: Given, pack: MappingPack) -> Explained:
+def _explained(given: InputEvent, pack: MappingPack) -> Explained:
     mapped = mapper(pack, TARGET)(given.event)
     return Explained(given, mapped, tuple(explain(pack, given.event)), tuple(_outcome(given, mapped, pack)))
 
 
-def _runs(packs: Mapping[str, MappingPack], found: Sequence[Explained]) -> list[Part]:
+def _runs(packs: Mapping[str, MappingPack], found: Sequence[Explained]) -> list[RunPart]:
     """What becomes of the events if one read brings them all."""
     own = {name: [(one.given.event, one.mapped) for one in found if one.given.source == name] for name in SOURCES}
     return [part for name, events in own.items() for part in course(packs[name], events)]
@@ -74,7 +74,7 @@ def _stub(pack: MappingPack, found: Sequence[Explained]) -> str:
     return write_stub(pack, SOURCES[pack.source].fields, unread) if unread else ""
 
 
-def _outcome(given: Given, mapped: Mapped, pack: MappingPack) -> Iterator[str]:
+def _outcome(given: InputEvent, mapped: Mapped, pack: MappingPack) -> Iterator[str]:
     """What an event leads to, each as a series and its change."""
     metrics, count = BUILTIN | dict(pack.metrics), given.event.count
     base = (TARGET, given.source)
@@ -130,7 +130,7 @@ def _print(paper: Paper, one: Explained) -> None:
     paper.line("")
 
 
-def _print_runs(paper: Paper, runs: Sequence[Part]) -> None:
+def _print_runs(paper: Paper, runs: Sequence[RunPart]) -> None:
     if runs:
         paper.line(("Read together:", "bold"))
         for line in lines(runs):

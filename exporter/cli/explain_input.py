@@ -13,7 +13,7 @@ from exporter.sources import SOURCES
 RESOURCE = "resource"
 
 
-class Given(NamedTuple):
+class InputEvent(NamedTuple):
     """An event, the raw record it was made of, and its source."""
 
     source: str
@@ -21,7 +21,7 @@ class Given(NamedTuple):
     event: Event
 
 
-def read_given(text: str, source: str | None, packs: Mapping[str, MappingPack]) -> list[Given]:
+def read_given(text: str, source: str | None, packs: Mapping[str, MappingPack]) -> list[InputEvent]:
     """Everything in ``text``. Raises ConfigError where a record cannot be read, or a source cannot be told."""
     return [_given(number, raw, source, packs) for number, raw in _records(text)]
 
@@ -51,7 +51,7 @@ def _rows(whole: dict[str, Any]) -> list[Any]:
     return lists[0] if len(lists) == 1 and not _readers(whole) else [whole]
 
 
-def _given(number: int, raw: Any, source: str | None, packs: Mapping[str, MappingPack]) -> Given:
+def _given(number: int, raw: Any, source: str | None, packs: Mapping[str, MappingPack]) -> InputEvent:
     known = ", ".join(SOURCES)
     if source is None:
         found = _takers(raw, packs) if isinstance(raw, str) else _readers(raw)
@@ -62,7 +62,7 @@ def _given(number: int, raw: Any, source: str | None, packs: Mapping[str, Mappin
         source = found[0]
     try:
         record = SOURCES[source].sample_record(raw, "", "") if isinstance(raw, str) and source != "pai_dlc" else raw
-        return Given(source, record, SOURCES[source].record(record, RESOURCE))
+        return InputEvent(source, record, SOURCES[source].record(record, RESOURCE))
     except UNREADABLE as error:
         raise ConfigError(
             f"line {number}: no record of {source} ({error}); correct it, or write its text alone"

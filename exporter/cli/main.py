@@ -15,7 +15,7 @@ from exporter import __version__
 from exporter.cli import runner
 from exporter.cli.options import (
     ConfigOption,
-    Output,
+    OutputFormat,
     OutputOption,
     Schema,
     SetOption,
@@ -70,13 +70,13 @@ def run(config: ConfigOption = None, set_: SetOption = None) -> None:
 
 
 @cli.command()
-def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOption = Output.text) -> None:
+def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOption = OutputFormat.text) -> None:
     """Checks configuration, mappings and the tests inside them; asks no vendor."""
     from exporter.cli import check as checks
 
     loaded, known = read_config(config, set_, output)
     report = checks.report(loaded, known.packs, known.catalogue)
-    if output is Output.json:
+    if output is OutputFormat.json:
         print(json.dumps(report, indent=2))
     else:
         checks.write(report)
@@ -89,25 +89,25 @@ def doctor(
     timeout: Annotated[
         float | None, typer.Option(min=0.1, help="Seconds that an answer may take, instead of targets[].timeout.")
     ] = None,
-    output: OutputOption = Output.text,
+    output: OutputOption = OutputFormat.text,
 ) -> None:
     """Asks every vendor, live and read-only, whether all is there that the exporter needs; keeps and changes nothing."""
     from exporter.cli import doctor as verb
 
     loaded, known = read_config(config, set_, output)
-    work = verb.run(loaded, known.packs, timeout, as_json=output is Output.json)
+    work = verb.run(loaded, known.packs, timeout, as_json=output is OutputFormat.json)
     raise typer.Exit(runner.run(work, runner.INTERRUPTED))
 
 
 @cli.command("test")
 def try_(
     files: Annotated[list[Path] | None, typer.Argument(help="Mapping files; without any, the built-in packs.")] = None,
-    output: OutputOption = Output.text,
+    output: OutputOption = OutputFormat.text,
 ) -> None:
     """Runs the tests inside mapping files."""
     from exporter.cli import mapping_tests
 
-    raise typer.Exit(mapping_tests.run(files or (), as_json=output is Output.json))
+    raise typer.Exit(mapping_tests.run(files or (), as_json=output is OutputFormat.json))
 
 
 @cli.command()
@@ -115,7 +115,7 @@ def explain(
     file: Annotated[str, typer.Argument(help="Raw records (JSON) or texts, one a line; - is standard input.")] = "-",
     source: Annotated[str | None, typer.Option(help="Whose events they are; needed for texts.")] = None,
     mapping: Annotated[list[Path] | None, typer.Option(help="A mapping file of yours; may be repeated.")] = None,
-    output: OutputOption = Output.text,
+    output: OutputOption = OutputFormat.text,
     stub: Annotated[bool, typer.Option("--stub", help="Write only a mapping file for what no rule took.")] = False,
 ) -> None:
     """Says of events which rule takes them, where others stop, and what comes of it."""
@@ -135,12 +135,12 @@ def replay(
         list[Path] | None, typer.Option(help="A mapping file of the new mapping; may be repeated.")
     ] = None,
     old: Annotated[list[Path] | None, typer.Option(help="A mapping file of the old mapping; may be repeated.")] = None,
-    output: OutputOption = Output.text,
+    output: OutputOption = OutputFormat.text,
 ) -> None:
     """Takes recorded answers through an old and a new mapping, and shows which series differ."""
     from exporter.cli import replay as replay_command
 
-    raise typer.Exit(replay_command.run(recorded, old or (), mapping or (), as_json=output is Output.json))
+    raise typer.Exit(replay_command.run(recorded, old or (), mapping or (), as_json=output is OutputFormat.json))
 
 
 @cli.command()
@@ -156,12 +156,12 @@ def backfill(
 ) -> None:
     """Asks the vendors for their past, and writes it as OpenMetrics for promtool tsdb create-blocks-from."""
     from exporter.cli import backfill as verb
-    from exporter.cli.backfill.output_file import Wish, read_labels
+    from exporter.cli.backfill.output_file import OutputOptions, read_labels
     from exporter.cli.backfill.time_range import read_span
 
     span = read_span(since, until, step, time.time())
-    loaded, known = read_config(config, set_, Output.text)
-    wish = Wish(span, read_labels(label or (), known.catalogue.metrics), file, force)
+    loaded, known = read_config(config, set_, OutputFormat.text)
+    wish = OutputOptions(span, read_labels(label or (), known.catalogue.metrics), file, force)
     raise typer.Exit(runner.run(verb.run(loaded, known, wish), runner.INTERRUPTED))
 
 
@@ -226,16 +226,16 @@ def top(
     password_file: Annotated[Path | None, typer.Option(help="File with the password.")] = None,
     ca_file: Annotated[Path | None, typer.Option(help="CA of the exporter's certificate, in PEM.")] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Take any certificate.")] = False,
-    output: OutputOption = Output.text,
+    output: OutputOption = OutputFormat.text,
 ) -> None:
     """Shows sources, lag and the newest warnings of a running exporter, live; --output json gives one look."""
     from exporter.cli import top as show
 
     password = Secret(path=password_file).reveal() if password_file else ""
-    way, console = show.Way(url, user, password, ca_file, insecure), Console(highlight=False)
-    if output is Output.json or not console.is_terminal:
+    way, console = show.ExporterAddress(url, user, password, ca_file, insecure), Console(highlight=False)
+    if output is OutputFormat.json or not console.is_terminal:
         body = asyncio.run(show.once(way))
-        if output is Output.json:
+        if output is OutputFormat.json:
             print(body.decode())
         else:
             console.print(show.render(show.read(body, url)))

@@ -12,14 +12,13 @@ import typer
 from exporter.model.errors import ConfigError
 
 if TYPE_CHECKING:
-    from exporter.app.assembly import Known
     from exporter.config import Config
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Configuration file (YAML 1.2 or JSON).")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, wins over environment and file.")]
 
 
-class Output(StrEnum):
+class OutputFormat(StrEnum):
     """What ``check`` writes."""
 
     text = "text"
@@ -33,11 +32,11 @@ class Schema(StrEnum):
     mapping = "mapping"
 
 
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="json where a machine reads.")]
+OutputOption = Annotated[OutputFormat, typer.Option("--output", "-o", help="json where a machine reads.")]
 SpeedOption = Annotated[float, typer.Option(min=0.01, max=1000, help="1 gives about two events a second.")]
 
 
-def read_config(config: Path | None, sets: list[str] | None, output: Output) -> "tuple[Config, Known]":
+def read_config(config: Path | None, sets: list[str] | None, output: OutputFormat) -> "tuple[Config, Mappings]":
     """A configuration and its mappings. A machine is told what is wrong with them in its own form."""
     from exporter.app.assembly import read_known
     from exporter.config import load
@@ -46,7 +45,7 @@ def read_config(config: Path | None, sets: list[str] | None, output: Output) -> 
         loaded = load(config, environ=os.environ, sets=sets or ())
         return loaded, read_known(loaded)
     except ConfigError as error:
-        if output is Output.json:
+        if output is OutputFormat.json:
             print(json.dumps({"ok": False, "problems": error.problems}, indent=2))
             raise typer.Exit(2) from None
         raise

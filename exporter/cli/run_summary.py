@@ -10,7 +10,7 @@ from exporter.model.metrics import Mapped
 from exporter.model.runs import OpenSpan, ResourceSnapshot, Runs, Span
 
 
-class Part(NamedTuple):
+class RunPart(NamedTuple):
     """A run, or a phase inside one. ``seconds`` is ``None`` while it goes on; ``error`` describes its failure."""
 
     name: str
@@ -22,7 +22,7 @@ class Part(NamedTuple):
     error: str = ""
 
 
-def course(pack: MappingPack, events: Iterable[tuple[Event, Mapped]]) -> list[Part]:
+def course(pack: MappingPack, events: Iterable[tuple[Event, Mapped]]) -> list[RunPart]:
     """Runs and phases in the order of their begin, each run before its phases. Events without a time tell nothing."""
     told: dict[str, list[tuple[Event, Mapped]]] = {}
     for event, mapped in events:
@@ -31,7 +31,7 @@ def course(pack: MappingPack, events: Iterable[tuple[Event, Mapped]]) -> list[Pa
     return [part for resource, own in told.items() for part in _parts(pack, resource, own)]
 
 
-def _parts(pack: MappingPack, resource: str, told: list[tuple[Event, Mapped]]) -> list[Part]:
+def _parts(pack: MappingPack, resource: str, told: list[tuple[Event, Mapped]]) -> list[RunPart]:
     notes = [noted(event, mapped) for event, mapped in told]
     folded = folder(pack, "target")(resource, Runs({}, {}), notes, ResourceSnapshot(max(note.at for note in notes), 0))
     found = [((span.attempt, span.role != "run", span.start), _over(span)) for span in folded.spans]
@@ -42,16 +42,18 @@ def _parts(pack: MappingPack, resource: str, told: list[tuple[Event, Mapped]]) -
     return [part for _, part in sorted(found, key=lambda each: each[0])]
 
 
-def _over(span: Span) -> Part:
+def _over(span: Span) -> RunPart:
     error = span.error[1] if span.error else ""
-    return Part(span.name, span.of, span.role != "run", span.start, (span.end - span.start) / 1000, span.outcome, error)
+    return RunPart(
+        span.name, span.of, span.role != "run", span.start, (span.end - span.start) / 1000, span.outcome, error
+    )
 
 
-def _open(span: OpenSpan, *, inside: bool) -> Part:
-    return Part(span.name, span.of, inside, span.start, None, "open")
+def _open(span: OpenSpan, *, inside: bool) -> RunPart:
+    return RunPart(span.name, span.of, inside, span.start, None, "open")
 
 
-def lines(parts: Iterable[Part]) -> Iterator[str]:
+def lines(parts: Iterable[RunPart]) -> Iterator[str]:
     """The parts, each as a line."""
     for part in parts:
         took = "" if part.seconds is None else f"{part.seconds:.10g} s"

@@ -27,7 +27,7 @@ class Unanswered(ExporterError):
     """The exporter was not reached, or did not give what was asked."""
 
 
-class Way(NamedTuple):
+class ExporterAddress(NamedTuple):
     """How the exporter is reached. ``ca`` is a file with the CA of its certificate; ``insecure``: whoever it is."""
 
     url: str
@@ -37,7 +37,7 @@ class Way(NamedTuple):
     insecure: bool = False
 
 
-def connect(way: Way) -> httpx.AsyncClient:
+def connect(way: ExporterAddress) -> httpx.AsyncClient:
     """A client. Raises Unanswered if the CA cannot be used."""
     try:
         verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=way.ca) if way.ca else not way.insecure
@@ -68,7 +68,7 @@ def read(body: bytes, url: str) -> Overview:
         raise Unanswered(f"{url}: is not this exporter, or of another version; use the same version") from None
 
 
-async def once(way: Way) -> bytes:
+async def once(way: ExporterAddress) -> bytes:
     """One look."""
     async with connect(way) as client:
         body = await look(client, way.url)
@@ -76,7 +76,7 @@ async def once(way: Way) -> bytes:
         return body
 
 
-async def watch(way: Way, console: Console) -> None:
+async def watch(way: ExporterAddress, console: Console) -> None:
     """Until Ctrl-C. Once it was reached, an exporter that is away for a while is waited for."""
     async with connect(way) as client:
         shown = render(read(await look(client, way.url), way.url))

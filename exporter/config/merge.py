@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from exporter.common.yaml_document import Document, Path_, read_document
-from exporter.config.overrides import Given
-from exporter.config.problems import Origin, Problem, dotted
+from exporter.config.overrides import Override
+from exporter.config.problems import Problem, ValueOrigin, dotted
 from exporter.model.errors import ConfigError
 
 # What YAML trips over may be part of a secret: password: !tag, {secret_key:VALUE, secret_key:VALUE}.
@@ -22,11 +22,11 @@ class Tree(NamedTuple):
     """All that was given, merged; where each path came from; and what could not be laid."""
 
     data: dict[str, Any]
-    origins: dict[Path_, Origin]
+    origins: dict[Path_, ValueOrigin]
     problems: list[Problem]
 
 
-def gather(path: Path | None, over: Iterable[Given | Problem]) -> Tree:
+def gather(path: Path | None, over: Iterable[Override | Problem]) -> Tree:
     """One tree of a file (if any) and what lies over it, the later over the earlier. Raises ConfigError."""
     tree = _file(path)
     for given in over:
@@ -40,7 +40,7 @@ def _file(path: Path | None) -> Tree:
     if path is None:
         return Tree({}, {}, [])
     document = _document(path)
-    origins = {inner: Origin("file", document.name, line, inner) for inner, line in document.lines.items()}
+    origins = {inner: ValueOrigin("file", document.name, line, inner) for inner, line in document.lines.items()}
     data = {} if document.data is None else document.data
     if not isinstance(data, dict):
         raise ConfigError(f"{document.where(())}: must be a mapping of keys to values; begin with 'targets:'")
@@ -54,7 +54,7 @@ def _document(path: Path) -> Document:
         raise ConfigError([_DOUBTFUL.sub("'***'", line) for line in error.problems]) from None
 
 
-def lay(tree: Tree, given: Given) -> Problem | None:
+def lay(tree: Tree, given: Override) -> Problem | None:
     """Puts a value at its path. Returns what is in the way, if anything."""
     path = given.path
     node: Any = tree.data
@@ -80,7 +80,7 @@ def _misfit(node: Any, path: Path_, step: str | int) -> str | None:
     return f"the next index of {dotted(path)} is {len(node)}" if step > len(node) else None
 
 
-def _inner(tree: Tree, node: Any, path: Path_, origin: Origin) -> Any:
+def _inner(tree: Tree, node: Any, path: Path_, origin: ValueOrigin) -> Any:
     """What stands at all but the last step of ``path``, made if it is not there yet."""
     *outer, step, after = path
     if _at(node, step) is None:
@@ -89,7 +89,7 @@ def _inner(tree: Tree, node: Any, path: Path_, origin: Origin) -> Any:
     return node[step]
 
 
-def _put(tree: Tree, node: Any, path: Path_, value: Any, origin: Origin) -> None:
+def _put(tree: Tree, node: Any, path: Path_, value: Any, origin: ValueOrigin) -> None:
     under = _at(node, path[-1])
     if isinstance(under, dict) and isinstance(value, dict):
         for key, item in value.items():
@@ -105,7 +105,7 @@ def _at(node: Any, step: str | int) -> Any:
     return node.get(step) if isinstance(node, dict) else node[step]
 
 
-def _mark(tree: Tree, path: Path_, value: Any, origin: Origin) -> None:
+def _mark(tree: Tree, path: Path_, value: Any, origin: ValueOrigin) -> None:
     tree.origins[path] = origin
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:

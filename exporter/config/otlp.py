@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from exporter.common.secret import Secret
 from exporter.config.models import Otlp
-from exporter.config.problems import Origin, Problem
+from exporter.config.problems import Problem, ValueOrigin
 from exporter.config.values import quote, read_url
 from exporter.model.errors import ConfigError
 from exporter.otlp.endpoint import OtlpEndpoint, Protocol, is_header, read_headers, trust
@@ -75,7 +75,7 @@ def complete(otlp: Otlp | None, environ: Mapping[str, str]) -> Delivery:
     return done
 
 
-def spoken_headers(origins: Mapping[tuple[str | int, ...], Origin]) -> Iterator[Problem]:
+def spoken_headers(origins: Mapping[tuple[str | int, ...], ValueOrigin]) -> Iterator[Problem]:
     """Headers may hold a password: they must not come from the command line."""
     for path, origin in origins.items():
         if path[:2] == ("otlp", "headers") and origin.kind == "--set":
@@ -204,4 +204,4 @@ def _doubts(lane: OtlpEndpoint) -> Iterator[Problem]:
 
 
 def _unusable(variable: str, words: str) -> _Unusable:
-    return _Unusable(Problem((), words, Origin("environment", variable)))
+    return _Unusable(Problem((), words, ValueOrigin("environment", variable)))

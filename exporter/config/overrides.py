@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from exporter.common.yaml_document import Path_, parse_document
-from exporter.config.problems import Origin, Problem, dotted, nearest
+from exporter.config.problems import Problem, ValueOrigin, dotted, nearest
 from exporter.model.errors import ConfigError
 
 PREFIX = "PLATFORM_EXPORTER__"
@@ -17,25 +17,25 @@ _SERVICE_LINK = re.compile(
 _STEP = re.compile(r"\[(\d+)\]|(?:\A|\.)([^.\[\]]+)")
 
 
-class Given(NamedTuple):
+class Override(NamedTuple):
     """One value from outside the file."""
 
     path: Path_
     value: Any
-    origin: Origin
+    origin: ValueOrigin
 
 
-def from_environment(environ: Mapping[str, str], known: Iterable[Path_]) -> Iterator[Given | Problem]:
+def from_environment(environ: Mapping[str, str], known: Iterable[Path_]) -> Iterator[Override | Problem]:
     """``PLATFORM_EXPORTER__WEB__LISTEN=…``; a section before what lies in it, the second of a list before the tenth.
 
     A name that only looks like ours is a problem; ``known`` are the paths it may have meant.
     """
-    found: list[Given] = []
+    found: list[Override] = []
     for name in sorted(name for name in environ if _OURS.match(name) and not _SERVICE_LINK.match(name)):
         path = tuple(_step(step.lower()) for step in name[len(PREFIX) :].split("__"))
-        origin = Origin("environment", name, 0, path)
+        origin = ValueOrigin("environment", name, 0, path)
         if name.startswith(PREFIX) and name == name.upper() and "" not in path:
-            found.append(Given(path, _value(path, environ[name]), origin))
+            found.append(Override(path, _value(path, environ[name]), origin))
         else:
             yield Problem(path, f"is not a variable of this program; {_meant(name, known)}", origin)
     yield from sorted(found, key=lambda given: [(isinstance(step, str), step) for step in given.path])
@@ -51,16 +51,16 @@ def _meant(name: str, known: Iterable[Path_]) -> str:
     return f"did you mean {near}?" if near else f"write {PREFIX}SECTION__KEY, in capitals, with '__' between the levels"
 
 
-def from_command_line(sets: Sequence[str]) -> Iterator[Given | Problem]:
+def from_command_line(sets: Sequence[str]) -> Iterator[Override | Problem]:
     """``web.listen=…``, ``targets[0].region=…`` or ``targets.0.region=…``, in the order in which they stand."""
     for written in sets:
         key, equals, text = written.partition("=")
         path = tuple(_step(number or word) for number, word in _STEP.findall(key))
         if path and equals and dotted(path) == re.sub(r"\.(\d+)(?=\.|\[|\Z)", r"[\1]", key):
-            yield Given(path, _value(path, text), Origin("--set", dotted(path), 0, path))
+            yield Override(path, _value(path, text), ValueOrigin("--set", dotted(path), 0, path))
         else:
             # Without "=" it may be anything, a secret too.
-            place = Origin("--set", key if key and equals else "***")
+            place = ValueOrigin("--set", key if key and equals else "***")
             yield Problem((), "write KEY=VALUE, for example web.listen=127.0.0.1:10186", place)
 
 

@@ -42,7 +42,7 @@ class Received(NamedTuple):
     message: Any
 
 
-class Fault(NamedTuple):
+class ReceiverFault(NamedTuple):
     """An answer instead of taking a request."""
 
     status: int
@@ -60,8 +60,8 @@ class Receiver:
     def __init__(self, hears: Callable[[Received], None] | None = None) -> None:
         self.received: list[Received] = []
         self.asked = 0
-        self.faults: list[Fault] = []
-        self.down: Fault | None = None
+        self.faults: list[ReceiverFault] = []
+        self.down: ReceiverFault | None = None
         self.refuses: Callable[[Any], str] = lambda message: ""
         self.rejects = 0
         self._hears = hears or self.received.append

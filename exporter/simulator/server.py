@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from exporter.simulator.apis.routes import ALIBABA, CONTROL, DRIFT, GROWTH, HUAWEI, UNKNOWN, Api
+from exporter.simulator.apis.routes import ALIBABA, CONTROL, DRIFT, GROWTH, HUAWEI, UNKNOWN, SimulatedApi
 from exporter.simulator.fault_responses import refuse, spoil
 from exporter.simulator.http import Call, Refused, Reply
 from exporter.simulator.state.cloud import Cloud
@@ -32,7 +32,7 @@ def app(cloud: Cloud) -> ASGIApp:
 class _Door:
     """One kind of call, as an ASGI application of its own."""
 
-    def __init__(self, cloud: Cloud, api: Api) -> None:
+    def __init__(self, cloud: Cloud, api: SimulatedApi) -> None:
         self._cloud, self._api, self._faulty = cloud, api, api not in CONTROL
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -112,7 +112,7 @@ async def _exporter(
         assembly.open_core(known, config, clock, told.append) as core,
         assembly.open_accounts(config, clock, told.append) as accounts,
     ):
-        stations = [assembly.make_station(one, name, core) for one in accounts for name in one.target.sources]
+        stations = [assembly.make_pipeline(one, name, core) for one in accounts for name in one.target.sources]
         sources = [(one.target.name, name) for one in accounts for name in one.target.sources]
         hosts = [(one.target.name, api) for one in accounts for api in one.target.budget]
         own = SelfMetrics(__version__, sources, hosts, known.catalogue, core.prometheus.series_counts)
@@ -135,7 +135,7 @@ async def _exporter(
         yield round_, page
 
 
-def _configured_facts(core: assembly.Core, accounts: list[assembly.Account]) -> Changes:
+def _configured_facts(core: assembly.Runtime, accounts: list[assembly.Account]) -> Changes:
     """What comes from configuration and mappings, as the exporter itself shows it."""
     at = int(core.clock.now() * 1000)
     targets = [(one.target, one.fetcher.project or "") for one in accounts]
@@ -151,7 +151,7 @@ def _configured_facts(core: assembly.Core, accounts: list[assembly.Account]) -> 
     )
 
 
-async def _read(station: assembly.Station) -> None:
+async def _read(station: assembly.SourcePipeline) -> None:
     """Lists and reads everything of a source; what breaks off is told of, and left to the next round."""
     await _tried(station, "", station.listing.refresh)
     await station.listing.expire()
@@ -159,7 +159,7 @@ async def _read(station: assembly.Station) -> None:
         await _tried(station, watch, partial(station.collector.poll, watch, INTERVAL))
 
 
-async def _tried(station: assembly.Station, watch: str, step: Callable[[], Awaitable[object]]) -> None:
+async def _tried(station: assembly.SourcePipeline, watch: str, step: Callable[[], Awaitable[object]]) -> None:
     desk = station.desk
     try:
         await step()

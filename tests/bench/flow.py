@@ -77,7 +77,7 @@ class Flow:
     """Every source, polled by hand."""
 
     def __init__(
-        self, core: assembly.Core, clock: Standing, stations: Mapping[str, assembly.Station], stage: Stage
+        self, core: assembly.Runtime, clock: Standing, stations: Mapping[str, assembly.SourcePipeline], stage: Stage
     ) -> None:
         self._core, self._clock, self._stations, self._stage = core, clock, stations, stage
 
@@ -138,7 +138,7 @@ def configured(folder: Path, base: str = "http://127.0.0.1:1", **parts: object) 
 
 @contextlib.asynccontextmanager
 async def flow(
-    config: Config, known: assembly.Known, watches: Sequence[Watched], sent: bool = False
+    config: Config, known: assembly.Mappings, watches: Sequence[Watched], sent: bool = False
 ) -> AsyncIterator[Flow]:
     """The flow over the state file of ``config``, having met its watches. ``sent``: requests go over the network."""
     clock, stage = Standing(), Stage()
@@ -158,11 +158,11 @@ async def flow(
                 SourceStatusBoard(dict.fromkeys(places, ""), (), clock.now()), lambda target, source, id_: id_
             ).tell,
         ]
-        stations: dict[str, assembly.Station] = {}
+        stations: dict[str, assembly.SourcePipeline] = {}
         for account in accounts:
             feed = Sent(stage, account.fetcher) if sent else Prepared(stage, clock)
             fed = msgspec.structs.replace(account, fetcher=feed)
-            stations |= {name: assembly.make_station(fed, name, core) for name in account.target.sources}
+            stations |= {name: assembly.make_pipeline(fed, name, core) for name in account.target.sources}
         whole = Flow(core, clock, stations, stage)
         await whole.mark_first_contact(watches)
         gc.collect()

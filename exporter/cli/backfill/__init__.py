@@ -6,13 +6,13 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from exporter.app.assembly import Account, Known, open_accounts, pick
+from exporter.app.assembly import Account, Mappings, open_accounts, pick
 from exporter.cli.backfill.lifetimes import last_states, lives
 from exporter.cli.backfill.openmetrics import write
-from exporter.cli.backfill.output_file import Wish, opened, written
+from exporter.cli.backfill.output_file import OutputOptions, opened, written
 from exporter.cli.backfill.reader import Asking, Past, gathered, listed
 from exporter.cli.backfill.replay import Meaning, course
-from exporter.cli.backfill.time_range import SECOND, Span
+from exporter.cli.backfill.time_range import SECOND, TimeRange
 from exporter.cli.backfill.timeline import Courses
 from exporter.cli.console import bar, looked_on
 from exporter.common.backoff import backoff
@@ -35,14 +35,14 @@ INFO, STATUS = "platform_resource_info", "platform_resource_status"
 TARGET_INFO, TIMEOUT = "platform_target_info", "platform_phase_timeout_seconds"
 
 
-class Told(NamedTuple):
+class SourceReport(NamedTuple):
     """What a source told."""
 
     asking: Asking
     past: Past
 
 
-async def run(config: Config, known: Known, wish: Wish) -> int:
+async def run(config: Config, known: Mappings, wish: OutputOptions) -> int:
     """Writes the file. The exit code: 1 if something is missing in it. Raises ConfigError and ExporterError where it
     cannot be written."""
     troubles: dict[str, None] = {}
@@ -64,7 +64,7 @@ async def run(config: Config, known: Known, wish: Wish) -> int:
     return int(bool(troubles))
 
 
-async def _told(accounts: Iterable[Account], span: Span, troubles: dict[str, None]) -> list[Told]:
+async def _told(accounts: Iterable[Account], span: TimeRange, troubles: dict[str, None]) -> list[SourceReport]:
     """Asks all sources side by side: first what there is, then what happened to it."""
     clock = SystemClock()
     askings = [_asking(account, name, clock, troubles) for account in accounts for name in account.target.sources]
@@ -73,12 +73,12 @@ async def _told(accounts: Iterable[Account], span: Span, troubles: dict[str, Non
     total = sum(len(found) if each else 1 for found, each in zip(resources, per_resource, strict=True))
     with bar("resources", total) as done:
 
-        async def one(asking: Asking, found: Sequence[Resource]) -> Told:
+        async def one(asking: Asking, found: Sequence[Resource]) -> SourceReport:
             past = await gathered(asking, span, found, done)
             if not looked_on():
                 place = f"{asking.target}/{asking.source}"
                 print(f"{place}: {len(past.events):,} events of {len(past.resources):,} resources", file=sys.stderr)
-            return Told(asking, past)
+            return SourceReport(asking, past)
 
         return list(await asyncio.gather(*map(one, askings, resources)))
 
@@ -127,12 +127,12 @@ def _show_target(courses: Courses, account: Account) -> None:
     courses.add(0, Changes(states={(TARGET_INFO, (target.name,)): facts}))
 
 
-def _show_timeouts(courses: Courses, known: Known) -> None:
+def _show_timeouts(courses: Courses, known: Mappings) -> None:
     said = timeouts({source: pack.process for source, pack in known.packs.items()})
     courses.add(0, Changes(gauges={(TIMEOUT, (source, phase)): Moment(value, 0) for source, phase, value in said}))
 
 
-def _show(courses: Courses, one: Told, known: Known, ttl: float, span: Span) -> None:
+def _show(courses: Courses, one: SourceReport, known: Mappings, ttl: float, span: TimeRange) -> None:
     """What a source told, in its series; its resources are there from when they were made until ``ttl`` seconds after
     their end."""
     target, source, past = one.asking.target, one.asking.source, one.past

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from exporter.cli.backfill.reader import Past
-from exporter.cli.backfill.time_range import SECOND, Span
+from exporter.cli.backfill.time_range import SECOND, TimeRange
 from exporter.cli.backfill.timeline import Life
 from exporter.model.events import Millis, Resource
 
 
-def lives(past: Past, span: Span, ttl: float) -> dict[str, Life]:
+def lives(past: Past, span: TimeRange, ttl: float) -> dict[str, Life]:
     """Of every resource that is listed or that events name: from when it was made, or first told of, until ``ttl`` seconds
     after its end; of one that is not listed any more, after what was told of it last."""
     told: dict[str, list[Millis]] = {}
@@ -27,7 +27,7 @@ def lives(past: Past, span: Span, ttl: float) -> dict[str, Life]:
     return found
 
 
-def last_states(past: Past, span: Span) -> Iterator[tuple[int, Resource]]:
+def last_states(past: Past, span: TimeRange) -> Iterator[tuple[int, Resource]]:
     """The resources whose state a listing told, and since which sample that is known: since their end, else at the last."""
     for id_ in past.listed:
         resource = past.resources[id_]

@@ -5,15 +5,15 @@ from typing import NamedTuple
 
 from prometheus_client.utils import floatToGoString
 
-from exporter.cli.backfill.time_range import SECOND, Span
-from exporter.cli.backfill.timeline import Courses, Run
+from exporter.cli.backfill.time_range import SECOND, TimeRange
+from exporter.cli.backfill.timeline import Courses, SampleRun
 from exporter.exposition.text_format import HOLE, histogram_samples, metadata, sample
 from exporter.model.metrics import Metric
 
 EOF = b"# EOF\n"
 
 
-class Written(NamedTuple):
+class WrittenPart(NamedTuple):
     """A part of the file, and how many series and samples it holds."""
 
     text: bytes
@@ -21,16 +21,16 @@ class Written(NamedTuple):
     samples: int
 
 
-def write(courses: Courses, span: Span, labels: Mapping[str, str]) -> Iterator[Written]:
+def write(courses: Courses, span: TimeRange, labels: Mapping[str, str]) -> Iterator[WrittenPart]:
     """The whole file in parts; ``labels`` stand on every sample."""
     ends = [b" %d\n" % (at // SECOND) for at in span.times]
     for metric, rows in courses.families():
-        yield Written(metadata(metric, "openmetrics"), 0, 0)
+        yield WrittenPart(metadata(metric, "openmetrics"), 0, 0)
         wider = Metric(metric.name, metric.kind, metric.help, (*metric.labels, *labels), metric.buckets)
         for values, runs in rows:
             heads = _heads(wider, (*values, *labels.values()))
             yield _row(heads, runs, ends)
-    yield Written(EOF, 0, 0)
+    yield WrittenPart(EOF, 0, 0)
 
 
 def _heads(metric: Metric, values: tuple[str, ...]) -> list[bytes]:
@@ -40,13 +40,13 @@ def _heads(metric: Metric, values: tuple[str, ...]) -> list[bytes]:
     return [line.removesuffix(HOLE).replace(b"%%", b"%") for line in lines]
 
 
-def _row(heads: list[bytes], runs: Iterable[Run], ends: list[bytes]) -> Written:
+def _row(heads: list[bytes], runs: Iterable[SampleRun], ends: list[bytes]) -> WrittenPart:
     parts, samples = list[bytes](), 0
     for run in runs:
         begins = [b"%b %b" % (head, _number(value)) for head, value in zip(heads, run.values, strict=True)]
         parts += [begin + end for end in ends[run.first : run.last + 1] for begin in begins]
         samples += (run.last - run.first + 1) * len(begins)
-    return Written(b"".join(parts), len(heads), samples)
+    return WrittenPart(b"".join(parts), len(heads), samples)
 
 
 def _number(value: float) -> bytes:

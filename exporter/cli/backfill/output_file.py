@@ -6,19 +6,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from exporter.cli.backfill.openmetrics import Written
-from exporter.cli.backfill.time_range import Span
+from exporter.cli.backfill.openmetrics import WrittenPart
+from exporter.cli.backfill.time_range import TimeRange
 from exporter.model.errors import ConfigError, ExporterError
 from exporter.model.metrics import Metric
 
 STDOUT = "-"
 
 
-class Wish(NamedTuple):
+class OutputOptions(NamedTuple):
     """What is wanted: the span, the labels on every sample, the file ("-": standard output), and whether one that is there
     may be replaced."""
 
-    span: Span
+    span: TimeRange
     labels: Mapping[str, str]
     file: str
     force: bool = False
@@ -39,7 +39,7 @@ def read_labels(given: Sequence[str], metrics: Mapping[str, Metric]) -> dict[str
 
 
 @contextlib.contextmanager
-def opened(wish: Wish) -> Iterator[BinaryIO]:
+def opened(wish: OutputOptions) -> Iterator[BinaryIO]:
     """A file that takes its name when all of it was written. Raises ConfigError where it cannot be made."""
     if wish.file == STDOUT:
         yield sys.stdout.buffer
@@ -61,7 +61,7 @@ def opened(wish: Wish) -> Iterator[BinaryIO]:
         part.unlink(missing_ok=True)
 
 
-def written(file: BinaryIO, parts: Iterable[Written], wish: Wish) -> str:
+def written(file: BinaryIO, parts: Iterable[WrittenPart], wish: OutputOptions) -> str:
     """Writes all parts, and says how much that was. Raises ExporterError."""
     series = samples = size = 0
     try:

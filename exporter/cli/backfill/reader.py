@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from exporter.cli.backfill.time_range import Span
+from exporter.cli.backfill.time_range import TimeRange
 from exporter.model.errors import SourceError
 from exporter.model.events import Event, EventPage, Millis, Request, Resource, ResourcePage, Response, Window
 from exporter.model.protocols import Source
@@ -46,7 +46,7 @@ class Past(NamedTuple):
         return self.asked - at < LATELY
 
 
-async def listed(at: Asking, span: Span) -> list[Resource]:
+async def listed(at: Asking, span: TimeRange) -> list[Resource]:
     """The resources to read: those that are wanted and had not ended before the span. Without a listing there are none."""
     found = dict[str, Resource]()
 
@@ -64,7 +64,7 @@ async def listed(at: Asking, span: Span) -> list[Resource]:
     return [one for one in wanted if one.finished is None or one.finished >= span.begin]
 
 
-async def gathered(at: Asking, span: Span, resources: Iterable[Resource], done: Callable[[], None]) -> Past:
+async def gathered(at: Asking, span: TimeRange, resources: Iterable[Resource], done: Callable[[], None]) -> Past:
     """Reads all of them, side by side. What cannot be read is told and left out."""
     known, asked = {one.id: one for one in resources}, at.now()
     watches = list(known.values()) if at.kind.resource else [Resource("")]
@@ -80,7 +80,7 @@ async def gathered(at: Asking, span: Span, resources: Iterable[Resource], done: 
 class _Reading:
     """Reads resources, and keeps what they told."""
 
-    def __init__(self, at: Asking, span: Span) -> None:
+    def __init__(self, at: Asking, span: TimeRange) -> None:
         self._at, self._span, self._turn = at, span, asyncio.Semaphore(READERS)
         self.events: dict[bytes, Event] = {}
         self.named: dict[str, Resource] = {}

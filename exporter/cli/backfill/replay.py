@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.cli.backfill.reader import Attempts, Past
-from exporter.cli.backfill.time_range import Span
+from exporter.cli.backfill.time_range import TimeRange
 from exporter.common.changes import changes_from_signals
 from exporter.model.events import Event, Millis, Resource
 from exporter.model.metrics import Changes, Metric
@@ -31,7 +31,7 @@ Step = tuple[int, Changes]
 """The number of a sample, and what has changed since the one before it."""
 
 
-def course(past: Past, span: Span, meaning: Meaning) -> Iterator[Step]:
+def course(past: Past, span: TimeRange, meaning: Meaning) -> Iterator[Step]:
     """The changes, step by step."""
     rows = _by_step(past.events, span)
     turns = _turns(past, span, rows)
@@ -49,7 +49,7 @@ def course(past: Past, span: Span, meaning: Meaning) -> Iterator[Step]:
             yield number, changes_from_signals(settled.signals, settled.ended, meaning.metrics, at)
 
 
-def _by_step(events: Iterable[Event], span: Span) -> dict[int, list[tuple[Event, int]]]:
+def _by_step(events: Iterable[Event], span: TimeRange) -> dict[int, list[tuple[Event, int]]]:
     """Occurrences with how many they are, by step, in the order of their time; what has none has no step."""
     found: dict[int, list[tuple[Event, int]]] = {}
     timed = [
@@ -61,7 +61,7 @@ def _by_step(events: Iterable[Event], span: Span) -> dict[int, list[tuple[Event,
     return found
 
 
-def _occurrences(event: Event, span: Span) -> Iterator[tuple[Event, int]]:
+def _occurrences(event: Event, span: TimeRange) -> Iterator[tuple[Event, int]]:
     """An aggregated event that began in the span happened once when it began; of all others only the latest is timed."""
     began = event.began
     if began is None or event.count < 2 or began < span.begin or event.at == began:
@@ -71,7 +71,7 @@ def _occurrences(event: Event, span: Span) -> Iterator[tuple[Event, int]]:
     yield event, event.count - 1
 
 
-def _turns(past: Past, span: Span, rows: Mapping[int, list[tuple[Event, int]]]) -> dict[int, set[str]]:
+def _turns(past: Past, span: TimeRange, rows: Mapping[int, list[tuple[Event, int]]]) -> dict[int, set[str]]:
     """At which steps the runs of which resources may have moved, beside those at which events tell of them."""
     found: dict[int, set[str]] = {span.last: {*past.listed}}
     for told in rows.values():
@@ -86,7 +86,7 @@ def _turns(past: Past, span: Span, rows: Mapping[int, list[tuple[Event, int]]]) 
     return found
 
 
-def _view(past: Past, span: Span, id_: str, number: int, meaning: Meaning) -> ResourceSnapshot:
+def _view(past: Past, span: TimeRange, id_: str, number: int, meaning: Meaning) -> ResourceSnapshot:
     now = span.times[number]
     present = number == span.last and past.told_of(now)
     resource = past.resources.get(id_) if meaning.per_resource else None

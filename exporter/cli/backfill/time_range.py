@@ -13,7 +13,7 @@ LONGEST_STEP = 300.0  # seconds: Prometheus looks so far back for a sample, and 
 MOST_STEPS = 1_000_000
 
 
-class Span(NamedTuple):
+class TimeRange(NamedTuple):
     """What happened from ``begin`` on and before ``end`` is told; ``times`` are those of the samples, the first ``begin``,
     the last ``end``."""
 
@@ -31,7 +31,7 @@ class Span(NamedTuple):
         return bisect_right(self.times, at)
 
 
-def read_span(since: str, until: str, step: str, now: float) -> Span:
+def read_span(since: str, until: str, step: str, now: float) -> TimeRange:
     """The span that a user wrote; ``now`` in Unix seconds. Raises ConfigError."""
     seconds = _read_step(step)
     end = int(_read_time("--until", until, now)) * SECOND
@@ -43,7 +43,7 @@ def read_span(since: str, until: str, step: str, now: float) -> Span:
     width = int(seconds * SECOND)
     if (end - begin) // width > MOST_STEPS:
         raise ConfigError(f"--step {step}: is too fine for so long a time; write a longer one, up to 5m")
-    return Span(begin, end, (*range(begin, end, width), end))
+    return TimeRange(begin, end, (*range(begin, end, width), end))
 
 
 def _read_step(text: str) -> float:

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from exporter.cli.backfill.time_range import Span
+from exporter.cli.backfill.time_range import TimeRange
 from exporter.model.metrics import Changes, Metric, Moment, Observed, Series
 
 LAG = "platform_event_lag_seconds"  # tells of the exporter's own eyes, and it was not there
 RESOURCE = "resource"
 
 
-class Run(NamedTuple):
+class SampleRun(NamedTuple):
     """Samples ``first`` to ``last`` of a series, all of which have the same values: one, or those of a histogram's lines."""
 
     first: int
@@ -25,7 +25,7 @@ class Life(NamedTuple):
     last: int
 
 
-Row = tuple[tuple[str, ...], Iterator[Run]]
+Row = tuple[tuple[str, ...], Iterator[SampleRun]]
 """The values of the labels, and the samples."""
 
 Key = tuple[str, str, str]
@@ -35,7 +35,7 @@ Key = tuple[str, str, str]
 class Courses:
     """What changes of which series at which sample. ``metrics`` are all there can be."""
 
-    def __init__(self, span: Span, metrics: Mapping[str, Metric]) -> None:
+    def __init__(self, span: TimeRange, metrics: Mapping[str, Metric]) -> None:
         self._span, self._metrics = span, metrics
         self.lives: dict[Key, Life] = {}
         self._grown: dict[Series, dict[int, float]] = {}
@@ -94,17 +94,17 @@ class Courses:
 
     def _runs(
         self, series: Series, points: Mapping[int, tuple[float, ...] | None], before: tuple[float, ...] | None = None
-    ) -> Iterator[Run]:
+    ) -> Iterator[SampleRun]:
         """The values of a series from each of ``points`` to the next; ``before`` is what it was until the first."""
         life = self._life(series)
         marks = sorted(points)
         if before is not None:
             first = min(life.first, marks[0] - 1)
-            yield Run(max(0, first), marks[0] - 1, before)
+            yield SampleRun(max(0, first), marks[0] - 1, before)
         for number, following in zip(marks, [*marks[1:], max(life.last, marks[-1]) + 1], strict=True):
             values = points[number]
             if values is not None:
-                yield Run(number, following - 1, values)
+                yield SampleRun(number, following - 1, values)
 
     def _life(self, series: Series) -> Life:
         """A series of a resource is there while the resource is; every other one all the time."""

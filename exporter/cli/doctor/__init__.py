@@ -8,7 +8,7 @@ import msgspec
 
 from exporter.app.assembly import make_account
 from exporter.cli.console import Paper, bar, looked_on
-from exporter.cli.doctor.findings import Finding, Outcome, Place
+from exporter.cli.doctor.findings import Finding, FindingPlace, Outcome
 from exporter.cli.doctor.probe_target import Means, examine
 from exporter.client.budget import TokenBucket
 from exporter.client.fetcher import CONNECT
@@ -71,7 +71,7 @@ async def _target(
         secrets = _secrets(target)
         account = make_account(target, buckets, clock, tell, transport)
     except SourceDenied as error:
-        return [Place(target.name).found("credentials", "failed", str(error))]
+        return [FindingPlace(target.name).found("credentials", "failed", str(error))]
     try:
         origins = dict(_origins(config, index, target.credentials))
         means = Means(account, transport, packs, clock, min(target.timeout, CONNECT), origins, skews, done)

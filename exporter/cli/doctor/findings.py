@@ -30,7 +30,7 @@ class Finding(msgspec.Struct, frozen=True):
         return f"{self.target}/{self.source}" if self.source else self.target
 
 
-class Place(NamedTuple):
+class FindingPlace(NamedTuple):
     """Where a finding is made."""
 
     target: str
@@ -41,7 +41,7 @@ class Place(NamedTuple):
         return Finding(self.target, self.source, check, outcome, text.removeprefix(f"{self.target}: "), values)
 
 
-def refusal(place: Place, check: str, error: SourceError, what: str = "") -> Finding:
+def refusal(place: FindingPlace, check: str, error: SourceError, what: str = "") -> Finding:
     """A call that did not get its answer."""
     if isinstance(error, KeysRefused):
         return place.found(check, "skipped", "not asked: the credentials were refused")
@@ -60,6 +60,6 @@ def _cure(error: SourceError) -> str:
     return ""
 
 
-def unconnected(place: Place, check: str, api: str) -> Finding:
+def unconnected(place: FindingPlace, check: str, api: str) -> Finding:
     """What was not asked, for nobody would hear it."""
     return place.found(check, "skipped", f"not asked: there is no connection to {api}")

@@ -7,7 +7,7 @@ from exporter.model.errors import KeysRefused, SourceDenied, SourceGone
 from exporter.model.events import Request, Response
 
 
-class Door:
+class GuardedClient:
     """Asks for all sources of a target. The first request goes alone: a vendor locks keys that it refuses time and again."""
 
     def __init__(self, account: Account) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from exporter.app.assembly import pick
-from exporter.cli.doctor.findings import Finding, Place, refusal
+from exporter.cli.doctor.findings import Finding, FindingPlace, refusal
 from exporter.cli.doctor.source_findings import Listed, Sampled, judged, listing, paging, stages, untried
 from exporter.config import SourceOptions
 from exporter.model.errors import SourceError
@@ -23,10 +23,10 @@ class Enough(Exception):
     """More could be asked, and is not."""
 
 
-class Look(NamedTuple):
+class SourceProbe(NamedTuple):
     """What a source is looked at with. ``now`` is the vendor's clock (Unix ms)."""
 
-    place: Place
+    place: FindingPlace
     kind: Kind
     region: str
     options: SourceOptions
@@ -44,7 +44,7 @@ class Look(NamedTuple):
         return self.kind.resource or "cluster"
 
 
-async def look(at: Look) -> list[Finding]:
+async def look(at: SourceProbe) -> list[Finding]:
     """Everything there is to say of a source. Never raises SourceError."""
     findings, wanted = await _listings(at)
     if not at.kind.resource:
@@ -56,7 +56,7 @@ async def look(at: Look) -> list[Finding]:
     return [*findings, *await _events(at, newest), *await _stages(at, newest)]
 
 
-def _untried(at: Look, why: str) -> list[Finding]:
+def _untried(at: SourceProbe, why: str) -> list[Finding]:
     """The calls that need a resource, with the permissions that they will take."""
     nothing = Resource("none")
     first = {"events": next(at.source().read(nothing, Window(None, at.now())))}
@@ -66,7 +66,7 @@ def _untried(at: Look, why: str) -> list[Finding]:
     return [untried(at.place, check, why, ask.permission) for check, ask in asks.items()]
 
 
-async def _listings(at: Look) -> tuple[list[Finding], list[Resource]]:
+async def _listings(at: SourceProbe) -> tuple[list[Finding], list[Resource]]:
     """A finding for each workspace, and the resources that the exporter would watch."""
     roster = Inventory(pick(at.options.include), pick(at.options.exclude), at.options.grace)
     findings, wanted = list[Finding](), list[Resource]()
@@ -82,7 +82,7 @@ async def _listings(at: Look) -> tuple[list[Finding], list[Resource]]:
     return findings, wanted
 
 
-async def _listed(at: Look, workspace: str) -> Listed:
+async def _listed(at: SourceProbe, workspace: str) -> Listed:
     found, resources, unreadable = 0, dict[str, Resource](), set[bytes]()
 
     async def ask(request: Request) -> Response:
@@ -111,7 +111,7 @@ async def _ended(conversation: Awaitable[None]) -> bool:
     return False
 
 
-async def _events(at: Look, resource: Resource) -> list[Finding]:
+async def _events(at: SourceProbe, resource: Resource) -> list[Finding]:
     try:
         sampled = await _sampled(at, resource)
     except SourceError as error:
@@ -121,7 +121,7 @@ async def _events(at: Look, resource: Resource) -> list[Finding]:
     return [paging(at.place, sampled), *judged(at.place, sampled, at.map_, at.now() / 1000, shown)]
 
 
-async def _sampled(at: Look, resource: Resource) -> Sampled:
+async def _sampled(at: SourceProbe, resource: Resource) -> Sampled:
     pages, asked, before = list[EventPage](), 0, 0
 
     async def ask(request: Request) -> Response:
@@ -152,7 +152,7 @@ async def _sampled(at: Look, resource: Resource) -> Sampled:
     )
 
 
-async def _stages(at: Look, resource: Resource) -> list[Finding]:
+async def _stages(at: SourceProbe, resource: Resource) -> list[Finding]:
     if at.kind.stages is None:
         return []
     try:

@@ -11,10 +11,10 @@ from typing import NamedTuple
 from exporter.app.assembly import Account
 from exporter.auth import default_endpoints
 from exporter.cli.doctor.connect import Reached, Unreached, connect
-from exporter.cli.doctor.findings import Finding, Place, unconnected
-from exporter.cli.doctor.guarded_client import Door
-from exporter.cli.doctor.probe_source import Look, look
-from exporter.cli.doctor.target_findings import Keys, clock, connection, credentials, project
+from exporter.cli.doctor.findings import Finding, FindingPlace, unconnected
+from exporter.cli.doctor.guarded_client import GuardedClient
+from exporter.cli.doctor.probe_source import SourceProbe, look
+from exporter.cli.doctor.target_findings import KeysStatus, clock, connection, credentials, project
 from exporter.client.transport import AiohttpTransport
 from exporter.config import Target
 from exporter.mapping.engine.mapper import mapper
@@ -42,8 +42,8 @@ class Means(NamedTuple):
 
 async def examine(means: Means) -> list[Finding]:
     """Everything there is to say of a target. Never raises SourceError."""
-    account, door = means.account, Door(means.account)
-    place, target = Place(account.target.name), account.target
+    account, door = means.account, GuardedClient(means.account)
+    place, target = FindingPlace(account.target.name), account.target
     ways = await _ways(means)
     deaf = {api for api, way in ways.items() if isinstance(way, Unreached)}
     looked_up = await _project(place, door, account, deaf)
@@ -55,10 +55,10 @@ async def examine(means: Means) -> list[Finding]:
     return [*own, *looked_up, *(finding for findings in found for finding in findings)]
 
 
-def _keys(means: Means, door: Door) -> Keys:
+def _keys(means: Means, door: GuardedClient) -> KeysStatus:
     login, expires = means.account.target.login, means.account.credentials.expires
     temporary = "security_token" in login.values
-    return Keys(login.form, means.origins, door.accepted, None if expires is None else expires / 1000, temporary)
+    return KeysStatus(login.form, means.origins, door.accepted, None if expires is None else expires / 1000, temporary)
 
 
 async def _ways(means: Means) -> dict[str, Reached | Unreached]:
@@ -86,7 +86,7 @@ def _looks_up(account: Account) -> bool:
     return account.fetcher.project is None and account.fetcher.lookup is not None
 
 
-async def _project(place: Place, door: Door, account: Account, deaf: set[str]) -> list[Finding]:
+async def _project(place: FindingPlace, door: GuardedClient, account: Account, deaf: set[str]) -> list[Finding]:
     if not _looks_up(account) or account.fetcher.lookup is None:
         return []
     if stopped := deaf & {"iam", *_logins(account)}:
@@ -99,23 +99,23 @@ async def _project(place: Place, door: Door, account: Account, deaf: set[str]) -
     return [project(place, account.fetcher.project)]
 
 
-async def _source(means: Means, door: Door, name: str, deaf: set[str]) -> list[Finding]:
+async def _source(means: Means, door: GuardedClient, name: str, deaf: set[str]) -> list[Finding]:
     try:
         return await _looked(means, door, name, deaf)
     finally:
         means.done()
 
 
-async def _looked(means: Means, door: Door, name: str, deaf: set[str]) -> list[Finding]:
+async def _looked(means: Means, door: GuardedClient, name: str, deaf: set[str]) -> list[Finding]:
     """What there is to say of a source, if there is a way to ask for it."""
     target = means.account.target
-    place = Place(target.name, name)
+    place = FindingPlace(target.name, name)
     if stopped := deaf & {SOURCES[name].api, *_logins(means.account)}:
         return [unconnected(place, "listing", min(stopped))]
     if _looks_up(means.account):
         return [place.found("listing", "skipped", "not asked: there is no project to ask for")]
     return await look(
-        Look(
+        SourceProbe(
             place,
             SOURCES[name],
             target.region,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from exporter.cli.doctor.findings import Finding, Place, refusal
+from exporter.cli.doctor.findings import Finding, FindingPlace, refusal
 from exporter.common.text import ago, lasting
 from exporter.mapping.authoring.templates import fold
 from exporter.model.errors import KeysRefused, SourceError, SourceGone
@@ -39,7 +39,7 @@ class Sampled(NamedTuple):
     remarks: tuple[str, ...] = ()
 
 
-def listing(place: Place, noun: str, listed: Listed) -> Finding:
+def listing(place: FindingPlace, noun: str, listed: Listed) -> Finding:
     """A listing that was answered."""
     where = f" in workspace {listed.workspace}" if listed.workspace else ""
     number, active = len(listed.resources), sum(one.life == "active" for one in listed.resources)
@@ -55,12 +55,12 @@ def listing(place: Place, noun: str, listed: Listed) -> Finding:
     return place.found("listing", "warning" if listed.unreadable else "ok", text, **values)
 
 
-def untried(place: Place, check: str, why: str, permission: str) -> Finding:
+def untried(place: FindingPlace, check: str, why: str, permission: str) -> Finding:
     """A call that needs a resource, where there is none."""
     return place.found(check, "skipped", f"not asked: {why}; {permission} was not tried")
 
 
-def paging(place: Place, sampled: Sampled) -> Finding:
+def paging(place: FindingPlace, sampled: Sampled) -> Finding:
     """A read of events that was answered."""
     number = len(sampled.events)
     of = f" of {named(sampled.resource)}" if sampled.resource.id else ""
@@ -76,14 +76,14 @@ def paging(place: Place, sampled: Sampled) -> Finding:
     return place.found("events", "warning" if sampled.truncated else "ok", text, **values)
 
 
-def judged(place: Place, sampled: Sampled, map_: Map, now: float, zone: str) -> list[Finding]:
+def judged(place: FindingPlace, sampled: Sampled, map_: Map, now: float, zone: str) -> list[Finding]:
     """What the events themselves say; ``now`` is the vendor's clock (Unix s), ``zone`` how times without one are read."""
     if not sampled.events and not sampled.unreadable:
         return []
     return [_readable(place, sampled), _texts(place, sampled, map_), _times(place, sampled, now, zone)]
 
 
-def _readable(place: Place, sampled: Sampled) -> Finding:
+def _readable(place: FindingPlace, sampled: Sampled) -> Finding:
     bad, number = sampled.unreadable, sampled.unreadable + len(sampled.events)
     if not bad:
         return place.found("records", "ok", "all of them can be read", unreadable=0)
@@ -91,7 +91,7 @@ def _readable(place: Place, sampled: Sampled) -> Finding:
     return place.found("records", "warning", f"{what}: report the form of the vendor's answer", unreadable=bad)
 
 
-def _texts(place: Place, sampled: Sampled, map_: Map) -> Finding:
+def _texts(place: FindingPlace, sampled: Sampled, map_: Map) -> Finding:
     unread = [event for event in sampled.events if map_(event).unmapped is not None]
     if not unread:
         return place.found("texts", "ok", "a rule takes each of them", unmapped=0)
@@ -102,7 +102,7 @@ def _texts(place: Place, sampled: Sampled, map_: Map) -> Finding:
     return place.found("texts", "warning", text, unmapped=len(unread), example=shape)
 
 
-def _times(place: Place, sampled: Sampled, now: float, zone: str) -> Finding:
+def _times(place: FindingPlace, sampled: Sampled, now: float, zone: str) -> Finding:
     times = [event.at / 1000 for event in sampled.events if event.at is not None]
     future, newest = [at for at in times if at > now + AHEAD], max(times, default=None)
     values: dict[str, Any] = {"newest": newest, "future": len(future), "zone": zone}
@@ -118,7 +118,7 @@ def _times(place: Place, sampled: Sampled, now: float, zone: str) -> Finding:
     return place.found("times", "ok", f"{last}, none lies in the future{read}", **values)
 
 
-def stages(place: Place, resource: Resource, found: Sequence[Sequence[Stage]] | SourceError) -> Finding:
+def stages(place: FindingPlace, resource: Resource, found: Sequence[Sequence[Stage]] | SourceError) -> Finding:
     """The vendor's own record of a job; without it, texts tell."""
     if isinstance(found, SourceGone):
         return place.found("stages", "ok", f"the vendor keeps none of {named(resource)}; event texts tell its phases")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from exporter.cli.doctor.connect import Reached, Unreached
-from exporter.cli.doctor.findings import Finding, Place, refusal
+from exporter.cli.doctor.findings import Finding, FindingPlace, refusal
 from exporter.common.text import ago, exact
 from exporter.model.errors import KeysRefused, SourceError
 
@@ -20,7 +20,7 @@ FORMS = {
 }
 
 
-class Keys(NamedTuple):
+class KeysStatus(NamedTuple):
     """The credentials of a target: their form, where each value comes from, whether they were ``accepted`` (``None``:
     nobody said), and when they end (Unix s). ``temporary`` ones end although nobody says when."""
 
@@ -31,7 +31,7 @@ class Keys(NamedTuple):
     temporary: bool = False
 
 
-def connection(place: Place, api: str, url: str, found: Reached | Unreached) -> Finding:
+def connection(place: FindingPlace, api: str, url: str, found: Reached | Unreached) -> Finding:
     """The way to a host."""
     through = f"the proxy {found.proxy}" if found.proxy else url
     if isinstance(found, Reached):
@@ -51,7 +51,7 @@ def connection(place: Place, api: str, url: str, found: Reached | Unreached) -> 
     return place.found("connection", "failed", f"{api}: {through}: {said}", api=api, url=url, proxy=found.proxy)
 
 
-def credentials(place: Place, keys: Keys, refused: KeysRefused | None, now: float) -> Finding:
+def credentials(place: FindingPlace, keys: KeysStatus, refused: KeysRefused | None, now: float) -> Finding:
     """Whether a vendor takes who we are; ``now`` in Unix seconds."""
     origins = "; ".join(f"{key} from {origin}" for key, origin in keys.origins.items())
     what = f"{'temporary ' if keys.temporary else ''}{FORMS[keys.form]}{f' ({origins})' if origins else ''}"
@@ -67,13 +67,13 @@ def credentials(place: Place, keys: Keys, refused: KeysRefused | None, now: floa
     return place.found("credentials", "ok", f"{what}: accepted; {_end(keys, now)}", **values)
 
 
-def _end(keys: Keys, now: float) -> str:
+def _end(keys: KeysStatus, now: float) -> str:
     if keys.expires is not None:
         return f"they expire {ago(keys.expires, now)}, at {exact(keys.expires)}, and are renewed before"
     return "nobody tells when they expire" if keys.temporary else "they do not expire"
 
 
-def clock(place: Place, skew: float | None) -> Finding:
+def clock(place: FindingPlace, skew: float | None) -> Finding:
     """How far apart the clocks are; ``skew`` is the vendor's minus ours, in seconds."""
     if skew is None:
         return place.found("clock", "skipped", "not compared: no answer had a Date header")
@@ -88,7 +88,7 @@ def clock(place: Place, skew: float | None) -> Finding:
     return place.found("clock", "failed" if off > REFUSED else "warning", text, skew_seconds=skew)
 
 
-def project(place: Place, found: str | SourceError) -> Finding:
+def project(place: FindingPlace, found: str | SourceError) -> Finding:
     """The project that was looked up."""
     if isinstance(found, SourceError):
         return refusal(place, "project", found)

@@ -5,7 +5,7 @@ from typing import Any
 from exporter.simulator.apis.modelarts import bad_request, whole
 from exporter.simulator.http import Call, Reply, answer, encode, huawei_error, listing
 from exporter.simulator.state.cloud import Cloud
-from exporter.simulator.state.event_log import Row, between, cut
+from exporter.simulator.state.event_log import EventRow, between, cut
 from exporter.simulator.state.resources import Service
 
 _MOST = 1000
@@ -48,7 +48,7 @@ def drift(cloud: Cloud, call: Call, now: int, size: int) -> None:
         cloud.service_event(call.params["id"], now, "[TF 3.0.0] pulling model image")
 
 
-def _picked(rows: list[Row], query: dict[str, str]) -> list[Row]:
+def _picked(rows: list[EventRow], query: dict[str, str]) -> list[EventRow]:
     type_, info = query.get("event_type", ""), query.get("event_info", "")
     if type_ not in ("", "normal", "abnormal") or set(info).intersection("(){}';,[]<>/?"):
         raise bad_request()

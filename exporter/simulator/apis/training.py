@@ -11,8 +11,8 @@ import msgspec
 from exporter.simulator.apis.modelarts import bad_request, whole
 from exporter.simulator.http import Call, Reply, answer, encode, huawei_error, listing
 from exporter.simulator.state.cloud import Cloud
-from exporter.simulator.state.event_log import Row, between, cut
-from exporter.simulator.state.resources import Run, TrainingJob
+from exporter.simulator.state.event_log import EventRow, between, cut
+from exporter.simulator.state.resources import SimulatedRun, TrainingJob
 from exporter.simulator.state.times import SECOND, beijing, read_iso
 
 
@@ -96,7 +96,7 @@ def drift(cloud: Cloud, call: Call, now: int, size: int) -> None:
         cloud.training_event(call.params["id"], now, "Info", "Task", "[worker-0] training started.")
 
 
-def _picked(rows: list[Row], query: dict[str, str]) -> list[Row]:
+def _picked(rows: list[EventRow], query: dict[str, str]) -> list[EventRow]:
     level, source, pattern = (query.get(name, "") for name in ("level", "source", "pattern"))
     if level not in ("", "Info", "Error", "Warning") or len(pattern) > 256:
         raise bad_request()
@@ -158,14 +158,14 @@ def _job(job: TrainingJob, now: int) -> dict[str, Any]:
     }
 
 
-def _run(run: Run) -> dict[str, Any]:
+def _run(run: SimulatedRun) -> dict[str, Any]:
     record: dict[str, Any] = {"start_at": run.start // SECOND, "start_type": run.start_type}
     if run.end is not None:
         record |= {"end_at": run.end // SECOND, "end_reason": run.end_reason, "end_related_task": "worker-0"}
     return record
 
 
-def _stage(job_id: str, run: Run, place: int) -> dict[str, Any]:
+def _stage(job_id: str, run: SimulatedRun, place: int) -> dict[str, Any]:
     stage = run.stages[place]
     times = {"start_time": beijing(stage.start), "end_time": "" if stage.end is None else beijing(stage.end)}
     words = {"job_id": job_id, "name": stage.name, "en_message": f"The job is {stage.name}.", "zh_message": ""}

@@ -9,7 +9,7 @@ from typing import Any
 
 from exporter.simulator.state.accounts import ALIBABA_WORKSPACE, Keyring
 from exporter.simulator.state.behaviour import Behaviour
-from exporter.simulator.state.event_log import Log, Row
+from exporter.simulator.state.event_log import EventLog, EventRow
 from exporter.simulator.state.event_rows import dlc_row, dws_row, pool_row, service_row, training_row
 from exporter.simulator.state.faults import Faults
 from exporter.simulator.state.resources import Cluster, DlcJob, Pool, Service, TrainingJob
@@ -39,7 +39,7 @@ class Cloud:
         self.services: dict[str, Service] = {}
         self.clusters: dict[str, Cluster] = {}
         self.dlc: dict[str, DlcJob] = {}
-        self.dws = Log()
+        self.dws = EventLog()
         self.requests: Counter[str] = Counter()
         self.advance: Callable[[int], None] = lambda now: None  # a scenario puts itself here
         self.continues: dict[str, list[bytes]] = {}  # pool events not yet read, by continue token
@@ -137,7 +137,7 @@ class Cloud:
                 row = dlc_row(at_ms, self.clock(), text, self.behaviour.pai_zone_hours)
                 self._put("pai_dlc", job.log, row)
 
-    def logs(self, source: str) -> dict[str, Log]:
+    def logs(self, source: str) -> dict[str, EventLog]:
         """The events of a source, by resource; DWS has one project-wide log, ""."""
         if source == "dws":
             return {"": self.dws}
@@ -153,7 +153,7 @@ class Cloud:
         twins = self.faults.take("twins", source) if self.faults.on else None
         return 1 + (twins.size if twins else 0)
 
-    def _put(self, source: str, log: Log, row: Row) -> None:
+    def _put(self, source: str, log: EventLog, row: EventRow) -> None:
         late = self.faults.take("late", source) if self.faults.on else None
         log.add(row, row.at + round(late.seconds * SECOND) if late else None)
 

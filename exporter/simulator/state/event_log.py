@@ -8,7 +8,7 @@ from typing import NamedTuple
 KEPT = 100_000  # rows of one resource; a simulator that runs for weeks forgets the oldest
 
 
-class Row(NamedTuple):
+class EventRow(NamedTuple):
     """One event: when (Unix ms), its JSON, the words that a vendor can filter by, and how often it was ``seen``."""
 
     at: int
@@ -17,22 +17,22 @@ class Row(NamedTuple):
     seen: int = 1
 
 
-def _at(row: Row) -> int:
+def _at(row: EventRow) -> int:
     return row.at
 
 
-class Log:
+class EventLog:
     """The events of one resource. ``total`` counts every occurrence that could ever be read."""
 
     __slots__ = ("_added", "_late", "rows", "total")
 
     def __init__(self) -> None:
-        self.rows: list[Row] = []
+        self.rows: list[EventRow] = []
         self.total = 0
-        self._late: list[tuple[int, int, Row]] = []
+        self._late: list[tuple[int, int, EventRow]] = []
         self._added = 0
 
-    def add(self, row: Row, readable: int | None = None) -> None:
+    def add(self, row: EventRow, readable: int | None = None) -> None:
         """Adds an event, to be read from ``readable`` (Unix ms) on."""
         if readable is not None:
             self._added += 1
@@ -43,7 +43,7 @@ class Log:
         if len(self.rows) > KEPT:
             del self.rows[: KEPT // 10]
 
-    def replace(self, old: Row, new: Row) -> bool:
+    def replace(self, old: EventRow, new: EventRow) -> bool:
         """Puts an event's newer form in its place in time; false if the old one is not here (any more)."""
         if old in self.rows:
             self.rows.remove(old)
@@ -56,7 +56,7 @@ class Log:
                 return True
         return False
 
-    def readable(self, now: int) -> list[Row]:
+    def readable(self, now: int) -> list[EventRow]:
         """All that can be read at ``now``, oldest first. Not to be changed."""
         while self._late and self._late[0][0] <= now:
             self.add(heapq.heappop(self._late)[2])
@@ -68,14 +68,14 @@ class Log:
         return len(self._late)
 
 
-def between(rows: list[Row], since: int | None, until: int | None) -> tuple[int, int]:
+def between(rows: list[EventRow], since: int | None, until: int | None) -> tuple[int, int]:
     """Where the rows of ``since <= at <= until`` begin and end."""
     first = 0 if since is None else bisect_left(rows, since, key=_at)
     last = len(rows) if until is None else bisect_right(rows, until, key=_at)
     return first, max(first, last)
 
 
-def cut(rows: Sequence[Row], skip: int, size: int, *, newest_first: bool) -> list[bytes]:
+def cut(rows: Sequence[EventRow], skip: int, size: int, *, newest_first: bool) -> list[bytes]:
     """``size`` encoded rows after ``skip``, counted from the newest or the oldest."""
     if newest_first:
         end = max(0, len(rows) - skip)

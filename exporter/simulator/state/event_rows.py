@@ -6,7 +6,7 @@ from typing import Any
 
 from exporter.simulator.http import encode
 from exporter.simulator.state.accounts import PROJECT_ID
-from exporter.simulator.state.event_log import Row
+from exporter.simulator.state.event_log import EventRow
 from exporter.simulator.state.times import SECOND, beijing, zoneless, zulu
 
 # display name, description: two of them are verbatim from Huawei Cloud's documents, the others follow their form
@@ -20,26 +20,26 @@ DWS_SENTENCES = {
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
-def training_row(at: int, level: str, source: str, message: str) -> Row:
+def training_row(at: int, level: str, source: str, message: str) -> EventRow:
     """A ModelArts training event; the vendor's time has no milliseconds."""
     fields = {"time": beijing(at), "level": level, "message": message, "source": source}
-    return Row(at // SECOND * SECOND, encode(fields), (level, source, message))
+    return EventRow(at // SECOND * SECOND, encode(fields), (level, source, message))
 
 
-def pool_row(type_: str, reason: str, message: str, span: tuple[int, int], count: int) -> Row:
+def pool_row(type_: str, reason: str, message: str, span: tuple[int, int], count: int) -> EventRow:
     """A ModelArts pool event, seen ``count`` times within ``span`` (first and last)."""
     fields = {"kind": "Event", "apiVersion": "v1", "type": type_}
     times = {"firstTimestamp": zulu(span[0]), "lastTimestamp": zulu(span[1])}
     raw = encode({**fields, **times, "count": count, "reason": reason, "message": message})
-    return Row(span[1] // SECOND * SECOND, raw, (type_, reason, message), count)
+    return EventRow(span[1] // SECOND * SECOND, raw, (type_, reason, message), count)
 
 
-def service_row(at: int, info: str, type_: str) -> Row:
+def service_row(at: int, info: str, type_: str) -> EventRow:
     """A ModelArts service event (API version 1)."""
-    return Row(at, encode({"event_type": type_, "event_info": info, "occur_time": at}), (type_, info))
+    return EventRow(at, encode({"event_type": type_, "event_info": info, "occur_time": at}), (type_, info))
 
 
-def dws_row(source_id: str, at: int, name: str, number: int, fields: dict[str, Any]) -> Row:
+def dws_row(source_id: str, at: int, name: str, number: int, fields: dict[str, Any]) -> EventRow:
     """A DWS event; ``number`` makes its id its own, ``fields`` replace or add any field of the answer."""
     display, description = DWS_SENTENCES.get(name) or (_spoken(name), f"{_spoken(name)} %s")
     source_name = fields.get("source_name", source_id)
@@ -60,14 +60,14 @@ def dws_row(source_id: str, at: int, name: str, number: int, fields: dict[str, A
         "source_id": source_id,
         "source_name": source_name,
     }
-    return Row(at, encode(event | fields), (name,))
+    return EventRow(at, encode(event | fields), (name,))
 
 
-def dlc_row(at: int | None, now: int, text: str, zone_hours: float) -> Row:
+def dlc_row(at: int | None, now: int, text: str, zone_hours: float) -> EventRow:
     """A PAI DLC event: a plain string; one without a time stands where it was written."""
     if at is None:
-        return Row(now, encode(text))
-    return Row(at // SECOND * SECOND, encode(f"{zoneless(at, zone_hours)} {text}"))
+        return EventRow(now, encode(text))
+    return EventRow(at // SECOND * SECOND, encode(f"{zoneless(at, zone_hours)} {text}"))
 
 
 def _spoken(name: str) -> str:

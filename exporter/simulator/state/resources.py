@@ -5,10 +5,10 @@ Every time is the vendor's, in Unix ms.
 
 import msgspec
 
-from exporter.simulator.state.event_log import Log, Row
+from exporter.simulator.state.event_log import EventLog, EventRow
 
 
-class Stage(msgspec.Struct):
+class SimulatedStage(msgspec.Struct):
     """A main stage of a training run: scheduling, preparing, running or end."""
 
     name: str
@@ -16,20 +16,20 @@ class Stage(msgspec.Struct):
     end: int | None = None
 
 
-class Run(msgspec.Struct):
+class SimulatedRun(msgspec.Struct):
     """One attempt of a training job. ``start_type`` and ``end_reason`` are the vendor's words."""
 
     start: int
     start_type: str = "init_or_rescheduled"
     end: int | None = None
     end_reason: str = ""
-    stages: list[Stage] = []
+    stages: list[SimulatedStage] = []
 
     def enter(self, name: str, at: int) -> None:
         """Ends the open stage and begins another."""
         if self.stages and self.stages[-1].end is None:
             self.stages[-1].end = at
-        self.stages.append(Stage(name, at))
+        self.stages.append(SimulatedStage(name, at))
 
     def stop(self, at: int, reason: str) -> None:
         """Ends the run."""
@@ -52,8 +52,8 @@ class TrainingJob(msgspec.Struct):
     pool: str = ""
     flavor: str = "modelarts.p3.large.public"
     nodes: int = 1
-    runs: list[Run] = []
-    log: Log = msgspec.field(default_factory=Log)
+    runs: list[SimulatedRun] = []
+    log: EventLog = msgspec.field(default_factory=EventLog)
 
 
 class Pool(msgspec.Struct):
@@ -66,8 +66,8 @@ class Pool(msgspec.Struct):
     phase: str = "Running"
     nodes: tuple[int, int, int, int] = (1, 0, 0, 0)
     flavor: str = "modelarts.vm.cpu.8ud"
-    log: Log = msgspec.field(default_factory=Log)
-    newest: dict[tuple[str, str, str, int], Row] = {}
+    log: EventLog = msgspec.field(default_factory=EventLog)
+    newest: dict[tuple[str, str, str, int], EventRow] = {}
 
 
 class Service(msgspec.Struct):
@@ -80,7 +80,7 @@ class Service(msgspec.Struct):
     changed: int = 0
     status: str = "running"
     model: str = "TF 3.0.0"
-    log: Log = msgspec.field(default_factory=Log)
+    log: EventLog = msgspec.field(default_factory=EventLog)
 
 
 class Cluster(msgspec.Struct):
@@ -130,7 +130,7 @@ class DlcJob(msgspec.Struct):
     periods: list[Period] = []
     pods: list[Pod] = []
     restarts: list[int] = []
-    log: Log = msgspec.field(default_factory=Log)
+    log: EventLog = msgspec.field(default_factory=EventLog)
 
     def enter(self, status: str, at: int, code: str = "", message: str = "") -> None:
         """Ends the present status and begins another."""

@@ -8,7 +8,7 @@ from collections import deque
 from typing import NamedTuple
 
 from exporter.simulator.state.cloud import Cloud
-from exporter.simulator.state.resources import Run, TrainingJob
+from exporter.simulator.state.resources import SimulatedRun, TrainingJob
 from exporter.simulator.stories.base import Chapter, Story, identifier, remember
 
 _IMAGE = "swr.example.com/modelarts/pytorch:2.3.1"
@@ -64,7 +64,7 @@ def _life(told: _Told, at: int) -> Chapter:
 
 def _start(told: _Told, at: int, start_type: str) -> Chapter:
     """From the queue to the end of the work itself."""
-    run = Run(at, start_type)
+    run = SimulatedRun(at, start_type)
     told.job.runs.append(run)
     told.job.phase, told.job.secondary_phase = "Pending", "Queuing"
     run.enter("scheduling", at)
