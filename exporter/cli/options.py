@@ -12,6 +12,7 @@ import typer
 from exporter.model.errors import ConfigError
 
 if TYPE_CHECKING:
+    from exporter.app.assembly import Mappings
     from exporter.config import Config
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Configuration file (YAML 1.2 or JSON).")]
