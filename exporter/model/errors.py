@@ -8,7 +8,8 @@ ExporterError
 │   ├── SourceDenied       403: only a person can help, so wait long
 │   │   └── KeysRefused        401 after one refresh: nobody of this target can ask for anything
 │   ├── SourceGone         404: the resource does not exist (any more)
-│   └── SourceGarbled      an answer that cannot be read, or a page that does not move
+│   ├── SourceGarbled      an answer that cannot be read, or a page that does not move
+│   └── UnexpectedFailure  an error that nobody foresaw, counted and logged by the guard
 └── StoreError         the process: going on would lose or repeat events
 """
 
@@ -71,6 +72,10 @@ class SourceGarbled(SourceError):
     """An answer that does not follow the vendor's contract."""
 
     cause = "garbled"
+
+
+class UnexpectedFailure(SourceError):
+    """An error that nobody foresaw; ``exporter.common.guard`` has counted it and logged its traceback."""
 
 
 class StoreError(ExporterError):

@@ -197,6 +197,30 @@ class Loaded(SelfEvent, frozen=True):
     problems: tuple[str, ...] = ()
 
 
+class UnexpectedError(SelfEvent, frozen=True):
+    """An error that nobody foresaw, caught by the guard of a part (``read``, ``listing``, ``login``, ...)."""
+
+    part: str
+    where: str
+    error: BaseException
+
+
+class ImplausibleTimes(SelfEvent, frozen=True):
+    """Foreign times that cannot be true and were not used; ``sample`` is one of them as the vendor wrote it."""
+
+    target: str
+    source: str
+    times: int
+    sample: str
+
+
+class StoreState(SelfEvent, frozen=True):
+    """Whether commits reach the store; ``problem`` says why not, in one line."""
+
+    up: bool
+    problem: str = ""
+
+
 class LogMessage(SelfEvent, frozen=True):
     """A sentence for the log, once: start, stop, a corrected assumption."""
 
