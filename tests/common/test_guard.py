@@ -21,8 +21,8 @@ def test_expected_errors_and_cancellation_pass_unchanged(error: BaseException) -
 @pytest.mark.parametrize("error", [RecursionError(), MemoryError(), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad")])
 def test_an_unforeseen_error_is_told_once_and_can_be_waited_out(error: Exception) -> None:
     told: list[SelfEvent] = []
-    with pytest.raises(UnexpectedFailure, match="research/dws: an unexpected") as raised:
-        with guard("read", "research/dws", told.append):
-            raise error
+    expected = pytest.raises(UnexpectedFailure, match="research/dws: an unexpected")
+    with expected as raised, guard("read", "research/dws", told.append):
+        raise error
     assert raised.value.cause == "error"
     assert told == [UnexpectedError("read", "research/dws", error)]
