@@ -2,10 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-import msgspec
-
 from exporter.auth import default_endpoints
-from exporter.common.secret import Secret
 from exporter.common.yaml_document import Path_
 from exporter.config.check import MappingFiles, unheard_statuses
 from exporter.config.credentials import FoundCredentials
@@ -23,41 +20,25 @@ def build(
     written: WrittenConfig, found: Mapping[int, FoundCredentials], files: MappingFiles, delivery: Delivery, tree: Tree
 ) -> Config:
     """The configuration of a tree without problems; ``found`` are the logins by index of their target."""
-    config = Config(
-        targets=tuple(_target(target, found[index]) for index, target in enumerate(written.targets)),
-        mappings=tuple(files.files),
-        store=Secret(written.store),
-        web=written.web,
-        otlp=written.otlp,
-        log=written.log,
-        series_ttl=written.series_ttl,
-        max_series=written.max_series,
-        record=written.record,
-        entries=tuple(files.entries),
+    targets = tuple(_target(target, found[index]) for index, target in enumerate(written.targets))
+    config = Config.model_construct(
+        **{**dict(written), "targets": targets},
+        mapping_files=tuple(files.files),
+        mapping_entries=tuple(files.entries),
         warnings=tuple(lines([*files.warnings, *delivery.warnings, *_cautions(written)], tree.origins)),
-        lanes=delivery.lanes,
-        stated=delivery.stated,
+        otlp_endpoints=delivery.lanes,
+        otlp_attributes=delivery.stated,
     )
-    return msgspec.structs.replace(config, origins=_origins(config, files, tree))
+    return config.model_copy(update={"origins": _origins(config, files, tree)})
 
 
 def _target(target: WrittenTarget, found: FoundCredentials) -> Target:
+    """Complete a target: default endpoints, a budget for each API, the login; everything else stays as it is written."""
     assert found.login is not None, "a target without a login is a problem, found before"
     endpoints = {**default_endpoints(target.platform, target.region), **target.endpoints}
-    budget = {host: DEFAULT_BUDGET[target.platform] for host in endpoints if host != "metadata"}
-    return Target(
-        name=target.name,
-        platform=target.platform,
-        region=target.region,
-        project_id=target.project_id,
-        login=found.login,
-        credentials=found.shown,
-        endpoints=endpoints,
-        budget={**budget, **target.budget},
-        sources=target.sources,
-        max_answer=target.max_answer,
-        timeout=target.timeout,
-    )
+    budget = {api: DEFAULT_BUDGET[target.platform] for api in endpoints if api != "metadata"}
+    complete = {"endpoints": endpoints, "budget": {**budget, **target.budget}, "credentials": found.shown}
+    return Target.model_construct(**{**dict(target), **complete, "login": found.login})
 
 
 def _cautions(written: WrittenConfig) -> Iterator[Problem]:
