@@ -1,4 +1,4 @@
-"""What a configuration may say and what it becomes: frozen values with their defaults; decides nothing across values.
+"""Every option of the configuration with its type and default, declared once; checks across values stand elsewhere.
 
 Durations are seconds, rates requests per second. A key written without a value (``null``) has its default.
 """
@@ -59,7 +59,7 @@ def _known_store(url: str) -> str:
 
 
 class Section(BaseModel):
-    """A section: unknown keys are refused, and no message of the library shows what was written."""
+    """A section of the configuration. Unknown keys are refused, and no message of pydantic shows a value."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
@@ -72,7 +72,7 @@ class Section(BaseModel):
 
 
 class Filter(Section):
-    """Which resources are meant: one of the entries of every list that is given."""
+    """Chooses resources: one entry of every list that is given must match."""
 
     name: tuple[Text, ...] = ()
     """Globs over the resource's name."""
@@ -148,7 +148,7 @@ class Web(Section):
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host ("" for all of them) and port, as sockets want them."""
+        """Host ("" for all addresses) and port, as sockets take them."""
         host, _, port = self.listen.rpartition(":")
         return host.strip("[]"), int(port)
 

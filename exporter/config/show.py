@@ -1,4 +1,4 @@
-"""Shows a configuration without its secrets: for the /config page, ``check --output json`` and the list of origins."""
+"""A configuration without its secrets: for the /config page, ``check --output json`` and the list of origins."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -38,13 +38,13 @@ def _options(source: str, options: SourceOptions) -> dict[str, Any]:
 
 
 def mask_store(url: str) -> str:
-    """A database URL may hold a password in more than one place, so nothing after its scheme is shown."""
+    """Mask a database URL after its scheme: it may hold a password in more than one place."""
     scheme, found, _ = url.partition("://")
     return f"{scheme}://***" if found and scheme != "sqlite" else url
 
 
 def leaves(value: Any, path: Path_ = ()) -> Iterator[Path_]:
-    """The path of every single value, empty list and empty mapping."""
+    """Yield the path of every single value, empty list and empty mapping."""
     items = list(value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ())
     if not items:
         yield path
