@@ -153,6 +153,14 @@ CASES = {
         {15: Firing("PlatformPoolEmpty", OF_POOL, "0 nodes are available; nothing new can start in this pool.")},
         (10, 12, 35),
     ),
+    "a pool is empty while the exporter's pod is replaced": Case(
+        pool("0x20 stale 0x20 stale", "1x20 stale 1x20 stale"),
+        {
+            minute: Firing("PlatformPoolEmpty", OF_POOL, "0 nodes are available; nothing new can start in this pool.")
+            for minute in (20, 21, 22)
+        },
+        (55,),
+    ),
     "a pool is deleted": Case(
         {
             **pool("1x10 0x50", "0x60"),
@@ -454,12 +462,18 @@ def test_the_committed_rules_pass_promtools_lint() -> None:
     promtool("check", "rules", "--lint=all", "--lint-fatal", FOLDER / "prometheus-rules.yaml")
 
 
-def test_the_guides_configuration_of_prometheus_is_good(tmp_path: Path) -> None:
+def test_the_guides_configurations_of_prometheus_are_good(tmp_path: Path) -> None:
+    """Debian's Prometheus knows no Kubernetes: there the target is written down."""
     guide = (FOLDER.parent.parent / "docs" / "grafana.md").read_text("utf-8")
-    (block,) = re.findall(r"^```yaml\n# prometheus.yml\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
-    (tmp_path / "prometheus.yml").write_text(block, "utf-8")
+    blocks = re.findall(r"^```yaml\n([^`]*^scrape_configs:\n.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 2
     (tmp_path / "prometheus-rules.yaml").write_bytes((FOLDER / "prometheus-rules.yaml").read_bytes())
-    promtool("check", "config", tmp_path / "prometheus.yml")
+    for number, block in enumerate(blocks):
+        here = block.replace(
+            "kubernetes_sd_configs: [{role: endpoints}]", "static_configs: [{targets: [localhost:10186]}]"
+        )
+        (tmp_path / f"{number}.yml").write_text(here, "utf-8")
+        promtool("check", "config", tmp_path / f"{number}.yml")
 
 
 COUNTED = re.compile(r"sum by \([^)]*\) \(increase\([^()]*(?:\([^()]*\))?[^()]*\)\)")

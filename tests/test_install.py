@@ -75,7 +75,7 @@ def test_the_configuration_of_the_unit_loads_with_the_credentials_that_systemd_l
 def test_every_link_leads_to_a_file(text: str, folder: Path) -> None:
     links = re.findall(r"\]\(([^)]+)\)", text)
     assert links
-    assert [link for link in links if "://" not in link and not (folder / link).exists()] == []
+    assert [link for link in links if "://" not in link and not (folder / link.partition("#")[0]).exists()] == []
 
 
 def test_every_target_of_make_exists() -> None:

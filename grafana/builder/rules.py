@@ -41,6 +41,7 @@ UNMAPPED_USUAL = Record(
 )
 DENIED = Record("target_source:platform_exporter_polls_denied:increase15m", _DENIED, _DENIED)
 
+REPLACED = "2m"  # gauges are absent for so long at most while a pod is replaced: their alerts must not resolve
 QUIET = 0.5  # warnings in ten minutes: a source with more has a usual number to compare with
 
 POOL = '{source="modelarts_pool"}'
@@ -93,6 +94,7 @@ EVENTS = (
         op=">",
         limit=0,
         hold="5m",
+        keep=REPLACED,
         severity="warning",
         summary="Pool {{ $labels.name }} of {{ $labels.target }} has abnormal nodes",
         description='{{ $value | printf "%.0f" }} nodes are abnormal, and have been for five minutes; others still work.',
@@ -103,6 +105,7 @@ EVENTS = (
         op="<",
         limit=0.5,
         hold="2m",
+        keep=REPLACED,
         severity="critical",
         summary="Pool {{ $labels.name }} of {{ $labels.target }} has no node to work with",
         description='{{ $value | printf "%.0f" }} nodes are available; nothing new can start in this pool.',
@@ -122,6 +125,7 @@ EVENTS = (
         op=">",
         limit=0,
         hold="1m",
+        keep=REPLACED,
         severity="warning",
         summary="{{ $labels.name }} is stuck in {{ $labels.phase }} ({{ $labels.source }} of {{ $labels.target }})",
         description="It has been there for {{ $value | humanizeDuration }}, longer than the mapping file allows.",
