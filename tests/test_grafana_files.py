@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from grafana.builder import alerting
-from grafana.builder.boards import BOARDS
+from grafana.builder.boards import BOARDS, parts
 from grafana.builder.check import filled
 from grafana.builder.files import Faulty, built
 from grafana.builder.model import Board, Panel, Query, Row, Variable
@@ -108,6 +108,36 @@ def test_every_panel_says_what_it_shows_in_one_sentence(uid: str) -> None:
 
 
 @each
+def test_nothing_is_green_where_nothing_is_known(uid: str) -> None:
+    """Without a mapping Grafana paints no value in the colour of the lowest threshold."""
+    for panel in panels(uid):
+        defaults = panel["fieldConfig"]["defaults"]
+        assert defaults["noValue"], panel["title"]
+        for mappings in (defaults["mappings"], *worded(panel)):
+            (unknown,) = [each["options"] for each in mappings if each["type"] == "special"]
+            assert unknown["match"] == "null+nan"
+            assert unknown["result"]["text"]
+            assert unknown["result"]["color"] in (parts.RED, parts.GREY), panel["title"]
+        assert "vector(" not in json.dumps(panel["targets"]), panel["title"]
+
+
+def worded(panel: Json) -> list[list[Json]]:
+    """The mappings of single columns, which replace those of the panel."""
+    found = (each for override in panel["fieldConfig"]["overrides"] for each in override["properties"])
+    return [each["value"] for each in found if each["id"] == "mappings"]
+
+
+@each
+def test_percentiles_are_called_by_their_names(uid: str) -> None:
+    for panel in panels(uid):
+        for target in panel["targets"]:
+            for share in re.findall(r"histogram_quantile\(([\d.]+),", target["expr"]):
+                name = f"p{float(share) * 100:g}"
+                said = f"{panel['title']} {panel['description']} {target['legendFormat']}"
+                assert re.search(rf"\b{name}\b", said), panel["title"]
+
+
+@each
 def test_panels_have_room_and_numbers_of_their_own(uid: str) -> None:
     every = DASHBOARDS[uid]["panels"]
     assert [panel["id"] for panel in every] == list(range(1, len(every) + 1))
@@ -130,7 +160,7 @@ def test_panels_have_room_and_numbers_of_their_own(uid: str) -> None:
 def test_variables_take_several_values_and_all_of_them(uid: str) -> None:
     first, *others = DASHBOARDS[uid]["templating"]["list"]
     assert (first["type"], first["name"], first["query"]) == ("datasource", "datasource", "prometheus")
-    assert {"job", "target"} <= {variable["name"] for variable in others}
+    assert {"cluster", "namespace", "job", "target"} <= {variable["name"] for variable in others}
     for variable in others:
         assert variable["multi"]
         assert variable["includeAll"]
@@ -144,7 +174,7 @@ def test_every_series_can_be_limited_to_a_job_and_a_target(uid: str) -> None:
     for panel in panels(uid):
         for target in panel["targets"]:
             expr = target["expr"]
-            assert 'job=~"$job"' in expr or "target_source:" in expr or "$own_" in expr, panel["title"]
+            assert parts.WHERE in expr or "target_source:" in expr or "$own_" in expr, panel["title"]
 
 
 @each
@@ -218,6 +248,15 @@ def test_what_a_page_tells_to_look_at_exists(page: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "runbooks").glob("*.md")), ids=lambda path: path.stem)
+def test_a_panel_that_a_page_names_exists_on_a_dashboard_that_it_links(page: Path) -> None:
+    text = page.read_text("utf-8")
+    linked = set(re.findall(r"platform-events-\w+(?=\.json)", text))
+    titles = {panel["title"] for uid in linked for panel in panels(uid)}
+    prose = re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL)
+    assert set(re.findall(r"(?<!\*)\*([^*\n]+)\*(?!\*)", prose)) <= titles
+
+
 def test_the_guide_lists_every_alert_and_every_dashboard() -> None:
     guide = (ROOT / "docs" / "grafana.md").read_text("utf-8")
     assert re.findall(r"^\| `(Platform\w+)` \|", guide, re.MULTILINE) == [alert.name for alert in ALERTS]
@@ -286,7 +325,7 @@ BAD = {
     'sum(platform_pool_nodes{state="abnormall"})': "platform_pool_nodes has no state 'abnormall'; use 'abnormal'",
     'sum(platform_events_total{reason="createClusterFai"})': "platform_events_total has no reason 'createClusterFai'; use 'createClusterFail'",
     'sum(platform_events_total{severity=~"warn|error"})': "platform_events_total has no severity 'warn'; use 'warning'",
-    "sum by (pool) (platform_pool_nodes)": "the inside of sum has no label 'pool'; use one of instance, job, resource, state, target",
+    "sum by (pool) (platform_pool_nodes)": "the inside of sum has no label 'pool'; use one of cluster, instance, job, namespace, resource, state, target",
     'sum(platform_phase_duration_seconds_count{phase="image_pull"})': "platform_phase_duration_seconds_count has no phase 'image_pull'; use 'image_pulling'",
     'sum(platform_pool_nodes{target=~"$tagret"})': "no variable 'tagret'; use 'target'",
     "platform_pool_nodes * on (source) platform_resource_info": "the left side of * has no label 'source'; use 'resource'",
@@ -316,7 +355,7 @@ def test_a_variable_may_ask_only_for_labels_that_exist() -> None:
     wrong = Variable("pool", "Pool", "label_values(platform_pool_nodes, pool)")
     with pytest.raises(Faulty) as raised:
         built(boards=[msgspec.structs.replace(panel("sum(platform_pool_nodes)"), variables=(wrong,))])
-    cure = "use one of instance, job, resource, state, target"
+    cure = "use one of cluster, instance, job, namespace, resource, state, target"
     assert raised.value.faults == [
         f"grafana/builder/boards/pools.py: variable 'pool': platform_pool_nodes has no label 'pool'; {cure}"
     ]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from grafana.builder.boards.parts import WHERE
 from grafana.builder.model import Board, Panel, Query, Step, Variable
 
 Json = dict[str, Any]
@@ -18,6 +19,7 @@ TYPES = {
     "ranking": "bargauge",
     "timeline": "state-timeline",
 }
+NO_CELL = ("\u2013", "#8e8e8e")  # a table's cell without a value
 LABELS = ("target", "source", "resource", "name", "phase")
 
 
@@ -58,9 +60,9 @@ def _other_boards() -> Json:
 def annotations(board: Board) -> dict[str, tuple[str, str, str]]:
     """Expression, text and colour of the marks on every panel, by name."""
     source = ',source=~"$source"' if any(variable.name == "source" for variable in board.variables) else ""
-    chosen = f'job=~"$job",target=~"$target"{source},severity=~"warning|error"'
+    chosen = f'{WHERE},target=~"$target"{source},severity=~"warning|error"'
     burst = f"sum by (target, source) (increase(platform_events_total{{{chosen}}}[10m])) > 4.5"
-    started = 'time() - process_start_time_seconds{job=~"$job"} and on (job, instance) platform_exporter_build_info'
+    started = f"time() - process_start_time_seconds{{{WHERE}}} and on (job, instance) platform_exporter_build_info"
     return {
         "Warning bursts": (burst, "{{source}} of {{target}}", "orange"),
         "Exporter restarts": (f"max by (job) ({started}) < 90", "{{job}}", "blue"),
@@ -177,8 +179,9 @@ def _defaults(panel: Panel) -> Json:
     if panel.decimals is not None:
         defaults["decimals"] = panel.decimals
     defaults["thresholds"] = _thresholds(panel.steps or ((None, "green"),))
-    if "" in panel.words:
-        defaults["mappings"] = _words(panel.words[""])
+    defaults["noValue"] = panel.absent[0]
+    nothing = _null(*NO_CELL) if panel.kind == "table" else _null(*panel.absent)
+    defaults["mappings"] = [*(_words(panel.words[""]) if "" in panel.words else []), nothing]
     match panel.kind:
         case "timeseries" | "bars":
             defaults |= {"min": 0, "custom": _drawn(panel)}
@@ -189,7 +192,7 @@ def _defaults(panel: Panel) -> Json:
                 str(at): {"index": at, "text": text, "color": colour} for at, (text, colour) in enumerate(panel.states)
             }
             defaults |= {
-                "mappings": [{"type": "value", "options": words}],
+                "mappings": [{"type": "value", "options": words}, _null(*panel.absent)],
                 "custom": {"fillOpacity": 80, "lineWidth": 0},
             }
     return defaults
@@ -220,9 +223,14 @@ def _overrides(panel: Panel) -> Iterator[Json]:
         )
     for column, words in panel.words.items():
         if column:
-            yield _override(column, {"mappings": _words(words)})
+            yield _override(column, {"mappings": [*_words(words), _null(*NO_CELL)]})
     for column, url in panel.links.items():
         yield _override(column, {"links": [{"title": "Open", "url": url, "targetBlank": False}]})
+
+
+def _null(text: str, colour: str) -> Json:
+    """What stands in place of no value. Without it Grafana paints the colour of the lowest threshold, mostly green."""
+    return {"type": "special", "options": {"match": "null+nan", "result": {"index": 9, "text": text, "color": colour}}}
 
 
 def _words(words: tuple[str, str]) -> list[Json]:

@@ -23,6 +23,7 @@ class Panel(msgspec.Struct, frozen=True, kw_only=True):
     ``bars`` and ``timeseries`` show a range; ``stat``, ``table`` and ``ranking`` (bars by size) the newest values, and
     ``timeline`` a state as coloured time. ``interval`` is the least step of a range. ``columns`` gives a table's labels in order, with their headings; ``units`` and ``marks`` (thresholds) go by
     heading. ``words`` are what 0 and 1 are called, by heading, or for the whole panel under "". ``states`` are the words and colours of a timeline's values 0, 1, 2, and so on.
+    ``absent`` is what stands where no value is known, and a stat's colour then, which is never one of those that mean fine.
     """
 
     title: str
@@ -44,6 +45,7 @@ class Panel(msgspec.Struct, frozen=True, kw_only=True):
     words: dict[str, tuple[str, str]] = {}
     sort: str = ""
     states: tuple[tuple[str, str], ...] = ()
+    absent: tuple[str, str] = ("nothing here, or no exporter", "#8e8e8e")
     repeat: str | None = None
 
 
