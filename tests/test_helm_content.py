@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from charts import CHART, LEAST, ROOT, Object, files, over, render, rendered, values
+from charts import CHART, LEAST, ROOT, Object, Rendered, files, over, render, rendered, values
 from heavy import needs
 from processes import all_ran
 
@@ -18,7 +18,7 @@ from exporter import __version__, assembly
 from exporter.config import Config, load
 
 FOLDERS = ("/etc/platform-events-exporter/", "/run/secrets/")
-OWN = [name for name in files() if "existingConfigMap" not in values(name)]
+OWN = [name for name in files() if not {"existingConfigMap", "existingConfigSecret"} & set(values(name))]
 GRAFANA = ROOT / "grafana"
 INJECTED = {  # what a cloud's workload identity puts into the pod
     "huaweicloud-cce-pod-identity": {
@@ -36,7 +36,7 @@ INJECTED = {  # what a cloud's workload identity puts into the pod
 def laid_out(name: str, root: Path) -> Path:
     """The pod's files below ``root``, with made-up secrets; gives the path of the configuration."""
     held = rendered(name)
-    text: str = held.one("ConfigMap", "-config")["data"]["exporter.yaml"]
+    text = configuration(held)
     for folder in FOLDERS:
         text = text.replace(folder, f"{root}{folder}")
     for file in re.findall(rf"{root}/run/secrets/\S+", text):
@@ -51,6 +51,13 @@ def laid_out(name: str, root: Path) -> Path:
     path = root / "exporter.yaml"
     path.write_text(text)
     return path
+
+
+def configuration(held: Rendered) -> str:
+    """The exporter's configuration, from the ConfigMap or Secret that holds it."""
+    kept = [each for each in held.all("ConfigMap") + held.all("Secret") if each["metadata"]["name"].endswith("-config")]
+    text: str = {**kept[0].get("data", {}), **kept[0].get("stringData", {})}["exporter.yaml"]
+    return text
 
 
 def without_web_file(path: Path) -> Path:
@@ -106,15 +113,19 @@ def test_the_vendors_sections_come_before_own_targets(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", OWN)
 def test_every_file_that_the_configuration_names_is_mounted(name: str) -> None:
     held = rendered(name)
-    text = held.one("ConfigMap", "-config")["data"]["exporter.yaml"]
+    text = configuration(held)
     mounts = [mount["mountPath"] for mount in held.container["volumeMounts"]]
     named = re.findall(r"(?:/etc/platform-events-exporter|/run/secrets)/[^\s*]+", text)
     assert [path for path in named if not any(path.startswith(f"{mount}/") for mount in mounts)] == []
 
 
-def test_no_secret_stands_in_what_is_rendered() -> None:
-    """The chart takes names of Secrets only, so none of its objects is a Secret."""
-    assert [each for name in files() for each in rendered(name).all("Secret")] == []
+def test_no_secret_stands_in_what_is_rendered_but_where_a_secret_is_asked_for() -> None:
+    """Otherwise the chart takes names of Secrets only, so none of its objects is a Secret."""
+    assert [name for name in files() if rendered(name).all("Secret")] == ["config-secret"]
+    (secret,) = rendered("config-secret").all("Secret")
+    (volume,) = (volume for volume in rendered("config-secret").pod["volumes"] if volume["name"] == "config")
+    assert volume["secret"]["secretName"] == secret["metadata"]["name"]
+    assert rendered("config-secret").all("ConfigMap") == []
 
 
 # --- rules

@@ -24,6 +24,10 @@ the new one. Metrics of the process itself keep the labels of their pod. `^$`: a
   basicAuth:
     {{- toYaml . | nindent 4 }}
   {{- end }}
+  {{- with .authorization }}
+  authorization:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
   {{- if and $tls .tlsConfig }}
   tlsConfig:
     {{- toYaml .tlsConfig | nindent 4 }}
@@ -47,8 +51,16 @@ the new one. Metrics of the process itself keep the labels of their pod. `^$`: a
 {{/* What both have beside their endpoints. */}}
 {{- define "exporter.selection" -}}
 jobLabel: {{ .monitor.jobLabel }}
-{{- with .monitor.sampleLimit }}
-sampleLimit: {{ . }}
+{{- range $key := list "sampleLimit" "scrapeClass" }}
+{{- with get $.monitor $key }}
+{{ $key }}: {{ . }}
+{{- end }}
+{{- end }}
+{{- range $key := list "targetLabels" "podTargetLabels" }}
+{{- with get $.monitor $key }}
+{{ $key }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
 namespaceSelector:
   matchNames:
