@@ -79,10 +79,12 @@ format: $(READY)
 bench: $(READY)
 	$(BIN)/python -m tests.bench
 
-# RUNBOOKS is where your copy of docs/runbooks can be read; alerts link there.
-RUNBOOKS ?= docs/runbooks
+# Addresses that alerts link to: your copy of docs/runbooks, Grafana, the exporter's web port.
+RUNBOOKS ?=
+GRAFANA  ?=
+EXPORTER ?=
 dashboards: $(READY)
-	$(BIN)/python -m grafana.builder --runbooks "$(RUNBOOKS)"
+	$(BIN)/python -m grafana.builder --runbooks "$(RUNBOOKS)" --grafana "$(GRAFANA)" --exporter "$(EXPORTER)"
 
 dashboards-preview: $(READY) prometheus
 	$(BIN)/python -m grafana.preview

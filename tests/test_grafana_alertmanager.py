@@ -142,7 +142,8 @@ def test_a_pool_that_loses_a_node_is_told_of_once_and_so_is_its_recovery(scene: 
     assert told.labels == wanted
     assert told.annotations["summary"] == f"Pool {POOL} of research has abnormal nodes"
     assert told.annotations["description"].startswith("1 nodes are abnormal")
-    assert told.annotations["runbook_url"] == "docs/runbooks/PlatformPoolDegraded.md"
+    assert told.annotations["runbook"] == "docs/runbooks/PlatformPoolDegraded.md"
+    assert told.annotations["page"] == f"/resources/research/modelarts_pool/{POOL}"
 
     scene.clouds.add(nodes("3/1/0/0", "4/0/0/0", "Normal"))
     until(lambda: len(scene.heard) > 1, "its end arrives")

@@ -17,7 +17,7 @@ from grafana.builder import alerting
 from grafana.builder.boards import BOARDS, parts
 from grafana.builder.check import filled
 from grafana.builder.files import Faulty, built
-from grafana.builder.model import Board, Panel, Query, Row, Variable
+from grafana.builder.model import Board, Detail, Panel, Query, Row, Variable
 from grafana.builder.rules import GROUPS
 
 ROOT = Path(__file__).parent.parent
@@ -58,22 +58,51 @@ def test_writing_everything_anew_leaves_no_difference() -> None:
     assert shipped == {name for name in written if not name.startswith("provisioning")}
 
 
-def test_runbooks_may_be_anywhere(tmp_path: Path) -> None:
+def test_runbooks_dashboards_and_pages_may_be_anywhere(tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
         "grafana.builder",
         "--into",
         str(tmp_path),
-        "--runbooks",
-        "https://docs.example.com/runbooks/",
+        "--runbooks=https://docs.example.com/runbooks/",
+        "--grafana=https://grafana.example.com",
+        "--exporter=https://events.example.com/",
     ]
     subprocess.run(command, check=True, cwd=ROOT)
     rules = yaml.safe_load((tmp_path / "alerts" / "prometheus-rules.yaml").read_text("utf-8"))
-    links = [
-        rule["annotations"]["runbook_url"] for group in rules["groups"] for rule in group["rules"] if "alert" in rule
-    ]
-    assert links == [f"https://docs.example.com/runbooks/{alert.name}.md" for alert in ALERTS]
+    found = {
+        rule["alert"]: rule["annotations"] for group in rules["groups"] for rule in group["rules"] if "alert" in rule
+    }
+    assert {name: one["runbook_url"] for name, one in found.items()} == {
+        alert.name: f"https://docs.example.com/runbooks/{alert.name}.md" for alert in ALERTS
+    }
+    stuck = found["PlatformPhaseStuck"]
+    assert stuck["dashboard_url"].startswith("https://grafana.example.com/d/platform-events-overview?viewPanel=")
+    assert stuck["page_url"].startswith("https://events.example.com/resources/{{ $labels.target }}/")
+    assert not [name for one in found.values() for name in one if name in ("runbook", "dashboard", "page")]
+
+
+@each_alert
+def test_without_an_address_an_alert_says_where_and_gives_no_dead_link(name: str) -> None:
+    """A path alone opens nowhere."""
+    rules = yaml.safe_load((GRAFANA / "alerts" / "prometheus-rules.yaml").read_text("utf-8"))
+    (found,) = [each for group in rules["groups"] for each in group["rules"] if each.get("alert") == name]
+    said = found["annotations"]
+    assert not [key for key in said if key.endswith("_url")]
+    assert (ROOT / said["runbook"]).is_file()
+    board, number = re.match(r"/d/([\w-]+)\?viewPanel=(\d+)", said["dashboard"]).groups()  # type: ignore[union-attr]
+    (panel,) = [panel for panel in panels(board) if panel["id"] == int(number)]
+    (alert,) = [alert for alert in ALERTS if alert.name == name]
+    assert panel["title"] == alert.panel
+
+
+def test_the_form_for_grafana_is_tied_to_its_panel() -> None:
+    for rule in managed():
+        (panel,) = [panel for panel in panels(rule["dashboardUid"]) if panel["id"] == rule["panelId"]]
+        assert rule["annotations"]["__dashboardUid__"] == rule["dashboardUid"]
+        assert rule["annotations"]["__panelId__"] == str(panel["id"])
+        assert "query" not in rule["annotations"]["description"], "Grafana's templates cannot ask"
 
 
 # --- dashboards
@@ -291,9 +320,9 @@ def test_the_form_for_grafana_is_whole() -> None:
 def test_the_form_for_grafana_needs_no_recorded_series_and_no_environment() -> None:
     """Grafana expands the environment in labels; in annotations and queries it does not."""
     for rule in managed():
-        assert ":" not in promql_parser.parse(rule["data"][0]["model"]["expr"]).prettify().replace("[1d:10m]", ""), (
-            rule["title"]
-        )
+        assert ":" not in promql_parser.parse(rule["data"][0]["model"]["expr"]).prettify().replace(
+            "[1d:10m]", ""
+        ).replace("[10m:1m]", ""), rule["title"]
         assert "$" not in json.dumps(rule["labels"])
         assert "$value " not in json.dumps(rule["annotations"])
 
@@ -368,6 +397,22 @@ BAD_RULES: dict[str, tuple[Json, str]] = {
         "platform_events_total has no reason 'JobFail'; use 'JobFailed'",
     ),
     "a label in its text": ({"summary": "{{ $labels.pool }}"}, "its text names the label 'pool', which its value has not; use one of source, target"),
+    "a label in its page": (
+        {"page": "/sources/{tagret}"},
+        "its text names the label 'tagret', which its value has not; use 'target'",
+    ),
+    "a panel": (
+        {"panel": "Failures by raeson"},
+        "no panel 'Failures by raeson' on the dashboard 'jobs'; use 'Failures by reason'",
+    ),
+    "a label of a detail": (
+        {"details": (Detail("Affected", "nam", "sum by (name) (platform_resource_info)"),)},
+        "its detail names the label 'nam'; use 'name'",
+    ),
+    "a label that a detail asks for": (
+        {"details": (Detail("Affected", "name", 'sum by (name) (platform_resource_info{resource="$resource"})'),)},
+        "its detail asks for the label 'resource', which its value has not; use 'source'",
+    ),
     "an instance": (
         {"value": "sum by (target, source, instance) (increase(platform_runs_total[15m]))"},
         "its value keeps the label 'instance', which a rollout changes; aggregate it away",

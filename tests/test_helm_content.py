@@ -182,6 +182,35 @@ def test_labels_annotations_and_times_of_an_alert_can_be_set() -> None:
     assert "PlatformJobFailed" not in alerts(rendered("alerts"))
 
 
+BASES = {"runbookUrl": "https://wiki.example.com/runbooks/", "exporterUrl": "https://events.example.com"}
+
+
+def test_an_alert_links_to_its_runbook_its_panel_and_the_exporter_s_page() -> None:
+    given = {"prometheusRule": {"enabled": True, "grafanaUrl": "https://grafana.example.com/", **BASES}}
+    said = alerts(render(over(LEAST, given)))["PlatformPhaseStuck"]["annotations"]
+    assert said["runbook_url"] == "https://wiki.example.com/runbooks/PlatformPhaseStuck.md"
+    assert said["dashboard_url"].startswith("https://grafana.example.com/d/platform-events-overview?viewPanel=")
+    assert said["page_url"].startswith("https://events.example.com/resources/{{ $labels.target }}/")
+    assert not {"runbook", "dashboard", "page"} & set(said)
+
+
+def test_the_ingress_says_where_the_exporter_s_pages_are() -> None:
+    given = {"prometheusRule": {"enabled": True}, "config": {"web": {"route_prefix": "/events"}}}
+    said = alerts(render(over(values("ingress"), given)))["PlatformOutboxStuck"]["annotations"]
+    assert said["page_url"] == "https://events.example.com/events/"
+
+
+def test_an_alert_in_grafana_s_form_links_to_its_runbook_and_the_exporter_s_page() -> None:
+    held = render(over(LEAST, {"grafanaAlerts": {"enabled": True, **BASES}}))
+    groups = yaml.safe_load(held.one("ConfigMap", "-alerts")["data"]["platform-events-alerts.yaml"])["groups"]
+    found = {rule["title"]: rule["annotations"] for group in groups for rule in group["rules"]}
+    assert {name: said["runbook_url"] for name, said in found.items()} == {
+        name: f"https://wiki.example.com/runbooks/{name}.md" for name in found
+    }
+    assert found["PlatformOutboxStuck"]["page_url"] == "https://events.example.com/"
+    assert not [name for name, said in found.items() if {"runbook", "page"} & set(said)]
+
+
 # --- dashboards and Grafana's own alerts
 
 

@@ -88,11 +88,24 @@ class Record(msgspec.Struct, frozen=True):
     inline: str
 
 
+class Detail(msgspec.Struct, frozen=True):
+    """What an alert's text adds by asking Prometheus: a word, and the values of ``label`` in the answer to ``expr``.
+
+    ``"$name"`` in the expression is the value of that label of the alert.
+    """
+
+    word: str
+    label: str
+    expr: str
+
+
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """An alert: while ``value`` is ``op`` ``limit`` for ``hold``. ``value`` may name records.
 
     ``summary`` and ``description`` are templates as Prometheus takes them. ``keep`` is how long it goes on firing after
-    its value fell. ``silent``: what Grafana makes of an empty answer.
+    its value fell. ``silent``: what Grafana makes of an empty answer. ``board`` and ``panel`` are the dashboard, without
+    the prefix of its uid, and the title of the panel that show it; ``page`` is the path on the exporter's web port, with
+    ``{label}`` for labels of the alert. ``details`` are for Prometheus alone: Grafana's templates cannot ask.
     """
 
     name: str
@@ -102,6 +115,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     severity: Literal["critical", "warning"]
     summary: str
     description: str
+    board: str
+    panel: str
+    page: str = ""
+    details: tuple[Detail, ...] = ()
     hold: str = "0s"
     keep: str = ""
     silent: Literal["OK", "Alerting"] = "OK"
