@@ -28,6 +28,7 @@ DASHBOARDS = {
 }
 TYPES = {"stat", "timeseries", "table", "bargauge", "state-timeline"}
 UNITS = {"short", "s", "percentunit", "bytes", "reqps"}
+COMMANDS = {"doctor", "check", "top", "explain", "test", "healthcheck"}
 Json = dict[str, Any]
 each = pytest.mark.parametrize("uid", DASHBOARDS)
 each_alert = pytest.mark.parametrize("name", [alert.name for alert in ALERTS])
@@ -272,15 +273,38 @@ def test_what_a_page_tells_to_look_at_exists(page: Path) -> None:
     panel = Panel(title=page.stem, kind="table", about="", queries=queries)
     if queries:
         built(boards=[Board(uid="x", title="", about="", variables=(), rows=(Row("", (panel,)),))])
-    assert set(re.findall(r"platform-events-(\w+)\.json", text)) <= {
+    assert set(re.findall(r"platform-events-(\w+)\.png", text)) <= {
         uid.removeprefix("platform-events-") for uid in DASHBOARDS
     }
+
+
+def first(path: str) -> str:
+    """The first part of a path on the web port."""
+    return re.match(r"/\w*", path)[0]  # type: ignore[index]
+
+
+@each_alert
+def test_a_page_names_the_page_of_the_web_port_and_the_command_that_help(name: str) -> None:
+    text = (ROOT / "docs" / "runbooks" / f"{name}.md").read_text("utf-8")
+    look = text.partition("## What to look at")[2].partition("## What to do")[0]
+    (alert,) = [alert for alert in ALERTS if alert.name == name]
+    named = {first(path) for path in re.findall(r"`(/[^`]*)`", look)}
+    assert first(alert.page or "/") in named
+    commands = set(re.findall(r"`platform-events-exporter (\w+)", text))
+    assert commands
+    assert commands <= COMMANDS
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "runbooks").glob("*.md")), ids=lambda path: path.stem)
+def test_every_link_of_a_page_leads_to_a_file(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8"))
+    assert [link for link in links if not (page.parent / link).is_file()] == []
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs" / "runbooks").glob("*.md")), ids=lambda path: path.stem)
 def test_a_panel_that_a_page_names_exists_on_a_dashboard_that_it_links(page: Path) -> None:
     text = page.read_text("utf-8")
-    linked = set(re.findall(r"platform-events-\w+(?=\.json)", text))
+    linked = set(re.findall(r"platform-events-\w+(?=\.png)", text))
     titles = {panel["title"] for uid in linked for panel in panels(uid)}
     prose = re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL)
     assert set(re.findall(r"(?<!\*)\*([^*\n]+)\*(?!\*)", prose)) <= titles

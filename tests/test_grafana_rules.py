@@ -482,7 +482,9 @@ def test_one_cause_gives_one_alert_also_while_a_quiet_source_becomes_a_noisy_one
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules), "utf-8")
     noisy = healthy() | warnings("0x30 0+1x90 90x700")
     alerts = 'ALERTS{alertname=~"PlatformWarning(Burst|Spike)",alertstate="firing"}'
-    asked = [(f"{minute}m", f"count by (target, source) ({alerts}) > 1", []) for minute in range(30, 760)]
+    asked: list[tuple[str, str, list[Any]]] = [
+        (f"{minute}m", f"count by (target, source) ({alerts}) > 1", []) for minute in range(30, 760)
+    ]
     for name in ("Burst", "Spike"):
         fired = f'count(count_over_time(ALERTS{{alertname="PlatformWarning{name}",alertstate="firing"}}[12h]))'
         asked.append(("700m", fired, [{"labels": "{}", "value": 1}]))

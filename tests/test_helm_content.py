@@ -197,7 +197,7 @@ def test_an_alert_links_to_its_runbook_its_panel_and_the_exporter_s_page() -> No
 def test_the_ingress_says_where_the_exporter_s_pages_are() -> None:
     given = {"prometheusRule": {"enabled": True}, "config": {"web": {"route_prefix": "/events"}}}
     said = alerts(render(over(values("ingress"), given)))["PlatformOutboxStuck"]["annotations"]
-    assert said["page_url"] == "https://events.example.com/events/"
+    assert said["page_url"] == "https://events.example.com/events/config"
 
 
 def test_an_alert_in_grafana_s_form_links_to_its_runbook_and_the_exporter_s_page() -> None:
@@ -207,7 +207,7 @@ def test_an_alert_in_grafana_s_form_links_to_its_runbook_and_the_exporter_s_page
     assert {name: said["runbook_url"] for name, said in found.items()} == {
         name: f"https://wiki.example.com/runbooks/{name}.md" for name in found
     }
-    assert found["PlatformOutboxStuck"]["page_url"] == "https://events.example.com/"
+    assert found["PlatformOutboxStuck"]["page_url"] == "https://events.example.com/config"
     assert not [name for name, said in found.items() if {"runbook", "page"} & set(said)]
 
 

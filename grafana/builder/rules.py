@@ -341,7 +341,7 @@ BLIND = (
         description="The oldest that waits has waited for {{ $value | humanizeDuration }}.",
         board="exporter",
         panel="Outbox",
-        page="/",
+        page="/config",
     ),
     Alert(
         name="PlatformUnmappedTextsRising",
