@@ -158,6 +158,62 @@ def worded(panel: Json) -> list[list[Json]]:
 
 
 @each
+def test_every_panel_leads_to_the_exporter_s_page_about_it(uid: str) -> None:
+    titles = [panel["title"] for panel in panels(uid)]
+    assert len(set(titles)) == len(titles), "a link from an alert goes by the title"
+    for panel in panels(uid):
+        (link,) = panel["links"]
+        page = link["url"].removeprefix("${exporter:raw}").split("?")[0]
+        assert page in ("/", "/sources", "/events", "/unmapped", "/mappings", "/config"), panel["title"]
+
+
+@each
+def test_every_series_of_a_resource_leads_to_its_page(uid: str) -> None:
+    for panel in panels(uid):
+        shown = " ".join(target["legendFormat"] for target in panel["targets"])
+        columns: set[str] = set()
+        for step in panel.get("transformations", []):
+            columns |= step["options"].get("renameByName", {}).keys()
+        if "{{name}}" in shown or "name" in columns:
+            assert "/resources/" in json.dumps(panel["fieldConfig"]), panel["title"]
+
+
+def test_links_follow_the_columns_and_labels_of_their_panel() -> None:
+    def link(uid: str, title: str) -> list[str]:
+        (panel,) = [panel for panel in panels(f"platform-events-{uid}") if panel["title"] == title]
+        found = [panel["fieldConfig"]["defaults"].get("links", [])]
+        overrides = panel["fieldConfig"]["overrides"]
+        found += [each["value"] for one in overrides for each in one["properties"] if each["id"] == "links"]
+        return [each["url"].removeprefix("${exporter:raw}") for group in found for each in group]
+
+    field = "${__field.labels."
+    assert link("overview", "Resources with most warnings") == [
+        f"/resources/{field}target}}/{field}source}}/{field}resource}}"
+    ]
+    assert link("pools", "Abnormal nodes by pool") == [f"/resources/{field}target}}/modelarts_pool/{field}resource}}"]
+    assert link("pools", "Pools") == ['/resources/${__data.fields["Target"]}/modelarts_pool/${__data.fields["Id"]}']
+    assert link("jobs", "Open phases") == [
+        '/resources/${__data.fields["Target"]}/${__data.fields["Source"]}/${__data.fields["resource"]}'
+    ]
+    dashboard, page = link("overview", "By target and source")
+    assert dashboard.startswith("/d/platform-events-exporter?")
+    assert page == '/sources/${__data.fields["Target"]}/${__data.fields["Source"]}'
+
+
+def test_a_panel_leads_to_the_runbook_of_its_alert_where_that_can_be_opened(tmp_path: Path) -> None:
+    places = alerting.Places("https://wiki.example.com/runbooks", exporter="https://events.example.com/")
+    board = json.loads(built(places)["dashboards/platform-events-pools.json"])
+    (pools,) = [panel for panel in board["panels"] if panel["title"] == "Pools" and panel["type"] == "table"]
+    assert [link["title"] for link in pools["links"]] == [
+        "Exporter: pages",
+        "Runbook: PlatformPoolDegraded",
+        "Runbook: PlatformPoolEmpty",
+    ]
+    assert pools["links"][1]["url"] == "https://wiki.example.com/runbooks/PlatformPoolDegraded.md"
+    assert board["templating"]["list"][-1]["query"] == "https://events.example.com"
+
+
+@each
 def test_percentiles_are_called_by_their_names(uid: str) -> None:
     for panel in panels(uid):
         for target in panel["targets"]:
@@ -188,7 +244,8 @@ def test_panels_have_room_and_numbers_of_their_own(uid: str) -> None:
 
 @each
 def test_variables_take_several_values_and_all_of_them(uid: str) -> None:
-    first, *others = DASHBOARDS[uid]["templating"]["list"]
+    first, *others, last = DASHBOARDS[uid]["templating"]["list"]
+    assert (last["type"], last["name"], last["query"]) == ("textbox", "exporter", "http://localhost:10186")
     assert (first["type"], first["name"], first["query"]) == ("datasource", "datasource", "prometheus")
     assert {"cluster", "namespace", "job", "target"} <= {variable["name"] for variable in others}
     for variable in others:

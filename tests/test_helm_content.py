@@ -236,6 +236,14 @@ def test_every_dashboard_arrives_as_it_is_with_the_labels_of_the_sidecar() -> No
         assert len(next(iter(each["data"].values()))) < 900_000, "a ConfigMap holds one mebibyte"
 
 
+def test_the_dashboards_lead_to_where_the_exporter_s_pages_are() -> None:
+    for given in ({}, {"exporterUrl": "https://own.example.com/"}):
+        held = render(over(values("ingress"), {"dashboards": {"enabled": True, **given}}))
+        board = json.loads(held.one("ConfigMap", "-overview")["data"]["platform-events-overview.json"])
+        address = "https://own.example.com" if given else "https://events.example.com"
+        assert board["templating"]["list"][-1]["current"]["value"] == address
+
+
 def test_the_label_of_the_sidecar_can_be_another() -> None:
     held = render(over(LEAST, {"dashboards": {"enabled": True, "labels": {"grafana_dashboard": None, "board": "yes"}}}))
     labels = held.one("ConfigMap", "-overview")["metadata"]["labels"]

@@ -88,6 +88,13 @@ def board_faults(board: Board, known: Vocabulary) -> Iterator[str]:
         yield from (f"{place}: variable '{variable.name}': {fault}" for fault in _asked_faults(variable.query, known))
 
 
+def series_labels(board: Board, panel: Panel, known: Vocabulary) -> Labels:
+    """The labels that every series or row of a panel has."""
+    names = dict.fromkeys((variable.name for variable in board.variables), ".*") | _GRAFANA
+    found = [result_labels(filled(query.expr, names), known, lambda _: None) for query in panel.queries]
+    return frozenset.intersection(*found)
+
+
 def _query_faults(panel: Panel, query: Query, names: set[str], known: Vocabulary) -> Iterator[str]:
     faults: list[str] = []
     yield from (f"no variable '{name}'; {nearest(name, names)}" for name in _unknown(query.expr, names))

@@ -1,8 +1,10 @@
 """Turns a dashboard into the classic JSON that Grafana's file provisioning, sidecars and import read. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from grafana.builder import links
+from grafana.builder.alerting import Places
 from grafana.builder.boards.parts import WHERE
 from grafana.builder.model import Board, Panel, Query, Step, Variable
 
@@ -23,7 +25,11 @@ NO_CELL = ("\u2013", "#8e8e8e")  # a table's cell without a value
 LABELS = ("target", "source", "resource", "name", "phase")
 
 
-def dashboard(board: Board) -> Json:
+Labels = Mapping[str, frozenset[str]]  # those of the series of every panel, by its title
+Alerts = Mapping[str, list[str]]  # what judges the same as a panel, by its title
+
+
+def dashboard(board: Board, labels: Labels, alerts: Alerts, places: Places) -> Json:
     """The whole file."""
     return {
         "uid": board.uid,
@@ -39,8 +45,8 @@ def dashboard(board: Board) -> Json:
         "fiscalYearStartMonth": 0,
         "links": [_other_boards()],
         "annotations": {"list": list(_annotations(board))},
-        "templating": {"list": [_datasource(), *map(_variable, board.variables)]},
-        "panels": list(_panels(board)),
+        "templating": {"list": [_datasource(), *map(_variable, board.variables), links.variable(places)]},
+        "panels": [_linked(board, panel, labels, alerts, places) for panel in _panels(board)],
     }
 
 
@@ -118,6 +124,38 @@ def _variable(variable: Variable) -> Json:
         "options": [],
         "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
     }
+
+
+def numbers(board: Board) -> dict[str, int]:
+    """The numbers of its panels, by their titles."""
+    return {panel["title"]: panel["id"] for panel in _panels(board) if panel["type"] != "row"}
+
+
+def _linked(board: Board, shown: Json, labels: Labels, alerts: Alerts, places: Places) -> Json:
+    """A panel with its links; rows are left as they are."""
+    found = [panel for row in board.rows for panel in row.panels if panel.title == shown["title"]]
+    if shown["type"] == "row" or not found:
+        return shown
+    panel, own = found[0], labels.get(shown["title"], frozenset())
+    field, leads = shown["fieldConfig"], links.of_series(board, panel, own)
+    if panel.kind != "table":
+        field["defaults"]["links"] = leads
+    elif leads:
+        _lead(field["overrides"], panel.columns.get("name", panel.columns.get("source", "Target")), leads)
+    for label in links.hidden(panel, own):
+        shown["transformations"][1]["options"]["excludeByName"].pop(label, None)
+        field["overrides"].append(_override(label, {"custom.hidden": True}))
+    return shown | {"links": links.of_panel(board, panel, alerts.get(panel.title, []), places)}
+
+
+def _lead(overrides: list[Json], column: str, leads: list[Json]) -> None:
+    """Adds links to a table's column, behind those that it has."""
+    properties = (each for one in overrides if one["matcher"]["options"] == column for each in one["properties"])
+    there = next((each for each in properties if each["id"] == "links"), None)
+    if there is None:
+        overrides.append(_override(column, {"links": leads}))
+    else:
+        there["value"] = [*there["value"], *leads]
 
 
 def _panels(board: Board) -> Iterator[Json]:

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from grafana.builder import alerting
-from grafana.builder.alerting import Panels, Places
+from grafana.builder.alerting import PREFIX, Panels, Places
 from grafana.builder.boards import BOARDS
-from grafana.builder.check import board_faults, record_labels, rule_faults
-from grafana.builder.classic import dashboard
+from grafana.builder.check import board_faults, record_labels, rule_faults, series_labels
+from grafana.builder.classic import dashboard, numbers
 from grafana.builder.model import Board, Group
 from grafana.builder.rules import GROUPS
 from grafana.builder.vocabulary import Vocabulary, read_vocabulary
@@ -33,9 +34,10 @@ def built(
     faults = list(_faults(boards, groups, vocabulary, panels))
     if faults:
         raise Faulty(faults)
+    known = vocabulary.with_records(record_labels(groups, vocabulary))
     managed = alerting.dumped(alerting.grafana(groups, places, panels))
     return {
-        **{f"dashboards/{board.uid}.json": _json(dashboard(board)) for board in boards},
+        **{f"dashboards/{board.uid}.json": _json(_dashboard(board, groups, known, places)) for board in boards},
         "alerts/prometheus-rules.yaml": alerting.dumped(alerting.prometheus(groups, places, panels)),
         "alerts/grafana-alerts.yaml": managed,
         "provisioning/alerting/platform-events.yaml": managed,
@@ -44,8 +46,16 @@ def built(
 
 def panel_numbers() -> Panels:
     """The numbers of all shipped panels."""
-    written = [dashboard(board) for board in BOARDS]
-    return {(each["uid"], panel["title"]): panel["id"] for each in written for panel in each["panels"]}
+    return {(board.uid, title): number for board in BOARDS for title, number in numbers(board).items()}
+
+
+def _dashboard(board: Board, groups: tuple[Group, ...], known: Vocabulary, places: Places) -> dict[str, Any]:
+    """A dashboard with links that follow from the labels of its series, and from the alerts that judge the same."""
+    labels = {panel.title: series_labels(board, panel, known) for row in board.rows for panel in row.panels}
+    alerts: dict[str, list[str]] = {}
+    for alert in (alert for group in groups for alert in group.alerts if PREFIX + alert.board == board.uid):
+        alerts.setdefault(alert.panel, []).append(alert.name)
+    return dashboard(board, labels, alerts, places)
 
 
 def _faults(

@@ -23,6 +23,7 @@ class Panel(msgspec.Struct, frozen=True, kw_only=True):
     ``bars`` and ``timeseries`` show a range; ``stat``, ``table`` and ``ranking`` (bars by size) the newest values, and
     ``timeline`` a state as coloured time. ``interval`` is the least step of a range. ``columns`` gives a table's labels in order, with their headings; ``units`` and ``marks`` (thresholds) go by
     heading. ``words`` are what 0 and 1 are called, by heading, or for the whole panel under "". ``states`` are the words and colours of a timeline's values 0, 1, 2, and so on.
+    ``page`` is the path on the exporter's web port about the same; without it that of the dashboard.
     ``absent`` is what stands where no value is known, and a stat's colour then, which is never one of those that mean fine.
     """
 
@@ -47,6 +48,7 @@ class Panel(msgspec.Struct, frozen=True, kw_only=True):
     states: tuple[tuple[str, str], ...] = ()
     absent: tuple[str, str] = ("nothing here, or no exporter", "#8e8e8e")
     repeat: str | None = None
+    page: str = ""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -70,7 +72,7 @@ class Variable(msgspec.Struct, frozen=True):
 
 
 class Board(msgspec.Struct, frozen=True, kw_only=True):
-    """One dashboard. ``uid`` never changes: links and bookmarks hold it."""
+    """One dashboard. ``uid`` never changes: links and bookmarks hold it. ``source`` is the one that all of it is about."""
 
     uid: str
     title: str
@@ -78,6 +80,8 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
     variables: tuple[Variable, ...]
     rows: tuple[Row, ...]
     since: str = "now-24h"
+    page: str = "/"
+    source: str = ""
 
 
 class Record(msgspec.Struct, frozen=True):

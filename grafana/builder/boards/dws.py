@@ -115,4 +115,6 @@ BOARD = Board(
     about="Operations of DWS clusters, backups and disaster recovery: how they end, how long they take, what became abnormal.",
     variables=(*parts.PLACES, parts.TARGET),
     rows=(NOW, OPERATIONS),
+    page="/events?source=dws",
+    source="dws",
 )

@@ -60,9 +60,11 @@ NOW = Row(
             parts.PLAIN,
             unit="percentunit",
             absent=("no events", parts.GREY),
+            page="/unmapped",
         ),
         Panel(
             title="Mappings",
+            page="/mappings",
             kind="stat",
             about="Whether the last load of configuration and mappings succeeded; if not, those before it stay in use.",
             queries=(Query(f"min(platform_exporter_config_last_reload_successful{JOB})"),),
@@ -77,6 +79,7 @@ NOW = Row(
             "Spans and log records that the receiver has not taken yet.",
             f"sum(max by (signal) (platform_exporter_outbox_pending{JOB}))",
             parts.PLAIN,
+            page="/config",
         ),
     ),
 )
@@ -95,7 +98,7 @@ READING = Row(
             unit="s",
         ),
         Panel(
-            title="Behind by",
+            title="Behind by, each source",
             kind="timeseries",
             about="How far back the time lies before which every event is known, by source.",
             queries=(Query(f"time() - {_DONE}", "{{target}} {{source}}"),),
@@ -221,6 +224,7 @@ MEANING = Row(
     (
         Panel(
             title="Events without a rule",
+            page="/unmapped",
             kind="bars",
             about="Events that no mapping rule could read, by cause: no rule, no shape of the rule, or an unusable value.",
             queries=(Query(f"{grown(_UNMAPPED, 'source, cause')} > 0", "{{source}} {{cause}}"),),
@@ -230,6 +234,7 @@ MEANING = Row(
         ),
         Panel(
             title="Label values that became other",
+            page="/config",
             kind="bars",
             about="Values outside the vocabulary of a mapping file, and resources beyond max_series, by metric and label.",
             queries=(
@@ -244,6 +249,7 @@ MEANING = Row(
         ),
         Panel(
             title="Delivery",
+            page="/config",
             kind="bars",
             about="Spans and log records that were delivered, refused for good, or given up for their age.",
             queries=tuple(
@@ -256,6 +262,7 @@ MEANING = Row(
         ),
         Panel(
             title="Outbox",
+            page="/config",
             kind="timeseries",
             about="Spans and log records that wait for delivery.",
             queries=(Query(f"max by (signal) (platform_exporter_outbox_pending{JOB})", "{{signal}}"),),
@@ -263,6 +270,7 @@ MEANING = Row(
         ),
         Panel(
             title="Series by metric",
+            page="/config",
             kind="ranking",
             about="The metrics with most series at /metrics.",
             queries=(Query(f"topk(10, max by (metric) (platform_exporter_series{JOB}))", "{{metric}}"),),
@@ -271,6 +279,7 @@ MEANING = Row(
         ),
         Panel(
             title="Memory",
+            page="/config",
             kind="timeseries",
             about="Resident memory of the exporter's process.",
             queries=(Query(f"max by (job) (process_resident_memory_bytes{JOB} {_OURS})", "{{job}}"),),
@@ -284,4 +293,5 @@ BOARD = Board(
     about="How late and how complete the exporter is, what it may ask of the vendors, what it could not read or map, and what it delivers.",
     variables=(*parts.PLACES, parts.TARGET, parts.source_variable()),
     rows=(NOW, READING, ASKING, MEANING),
+    page="/sources",
 )

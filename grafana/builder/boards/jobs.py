@@ -143,4 +143,5 @@ BOARD = Board(
     about="Training jobs of ModelArts and DLC jobs of PAI: in which state they are, how they end, and where the time goes.",
     variables=(*parts.PLACES, parts.TARGET, parts.source_variable(SOURCES)),
     rows=(NOW, ENDS, TIMES),
+    page="/events?severity=error",
 )

@@ -41,6 +41,7 @@ NOW = Row(
             parts.ANY,
             width=3,
             absent=("no exporter", parts.RED),
+            page="/sources",
         ),
         number(
             "Behind by",
@@ -49,12 +50,14 @@ NOW = Row(
             ((None, parts.GREEN), (900, parts.RED)),
             unit="s",
             width=3,
+            page="/sources",
         ),
         number(
             "Warnings and errors",
             "Events of severity warning or error that were seen in the last ten minutes; 5 from a quiet source raise an alert.",
             counted(_BAD, "10m"),
             parts.BURST,
+            page="/events?severity=trouble",
         ),
         number(
             "Failed runs",
@@ -77,6 +80,7 @@ NOW = Row(
         ),
         Panel(
             title="By target and source",
+            page="/sources",
             kind="table",
             about="Every source with what went wrong there; the worst stands first.",
             queries=(
@@ -110,6 +114,7 @@ COURSE = Row(
     (
         Panel(
             title="Warnings and errors by source",
+            page="/events?severity=trouble",
             kind="bars",
             about="Events of severity warning or error as they were seen, at least ten minutes to a bar.",
             queries=(Query(grown(_BAD, TS), "{{target}} {{source}}", exemplar=True),),
@@ -130,6 +135,7 @@ COURSE = Row(
         ),
         Panel(
             title="Most frequent reasons",
+            page="/events?severity=trouble",
             kind="ranking",
             about="The ten reasons that warnings and errors gave most often in this time range.",
             queries=(Query(most(10, grown(_BAD, "source, reason", "$__range")), "{{source}} {{reason}}"),),
@@ -138,6 +144,7 @@ COURSE = Row(
         ),
         Panel(
             title="Resources with most warnings",
+            page="/events?severity=trouble",
             kind="ranking",
             about="The ten jobs, pools, services and clusters with most warnings and errors in this time range.",
             queries=(Query(most(10, grown(_RESOURCES, TSR, "$__range"), by=TSR), "{{source}} {{name}}"),),

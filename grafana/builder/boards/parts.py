@@ -73,6 +73,7 @@ def number(
     unit: str = "short",
     width: int = 4,
     absent: tuple[str, str] | None = None,
+    page: str = "",
 ) -> Panel:
     """One number with a colour. Where it is unknown: red if a value could be good, else grey, unless ``absent`` says it."""
     decimals = 0 if unit == "short" else None
@@ -87,6 +88,7 @@ def number(
         width=width,
         height=4,
         decimals=decimals,
+        page=page,
         absent=absent or ("not read", RED if judged else GREY),
     )
 

@@ -179,4 +179,6 @@ BOARD = Board(
     about="Resource pools of ModelArts: nodes by state, incidents and how long it takes to recover.",
     variables=(*parts.PLACES, parts.TARGET, Variable("pool", "Pool", _ASKED)),
     rows=(NOW, NODES, INCIDENTS),
+    page="/sources",
+    source="modelarts_pool",
 )

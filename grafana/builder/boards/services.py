@@ -145,4 +145,6 @@ BOARD = Board(
     about="Deployments of ModelArts services: where they are, how long each of the five phases takes, and where they fail.",
     variables=(*parts.PLACES, parts.TARGET),
     rows=(NOW, TIMES, ENDS),
+    page="/events?source=modelarts_service",
+    source="modelarts_service",
 )
