@@ -38,10 +38,10 @@ $(HEAVY): $(READY) requirements/sdk.txt requirements/chart.txt
 demo: $(READY)
 	$(BIN)/platform-events-exporter demo
 
-# On Debian as root the tests may install Debian's Prometheus and Alertmanager; elsewhere those that need it say how to get it.
+# On Debian as root the tests may install Debian's Prometheus, Alertmanager and Jsonnet; elsewhere those that need it say how to get it.
 prometheus:
-	@if ! { command -v prometheus && command -v prometheus-alertmanager; } >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus prometheus-alertmanager >/dev/null; \
+	@if ! { command -v prometheus && command -v prometheus-alertmanager && command -v jsonnet; } >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus prometheus-alertmanager jsonnet >/dev/null; \
 	fi
 
 # Likewise the browser that looks at the pages.

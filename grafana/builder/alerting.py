@@ -60,6 +60,13 @@ def prometheus(groups: Iterable[Group], places: Places, panels: Panels) -> dict[
     }
 
 
+def only(kind: str, rules: dict[str, Any]) -> dict[str, Any]:
+    """A rules file with its alerts alone (``alert``) or its recording rules alone (``record``), for the mixin."""
+    return {
+        "groups": [{**group, "rules": [rule for rule in group["rules"] if kind in rule]} for group in rules["groups"]]
+    }
+
+
 def compared(alert: Alert) -> str:
     """The value with its limit, as one condition."""
     value = f"({alert.value})" if re.search(r"\b(and|or|unless)\b|\) [*/+-] ", alert.value) else alert.value

@@ -35,10 +35,13 @@ def built(
     if faults:
         raise Faulty(faults)
     known = vocabulary.with_records(record_labels(groups, vocabulary))
+    rules = alerting.prometheus(groups, places, panels)
     managed = alerting.dumped(alerting.grafana(groups, places, panels))
     return {
         **{f"dashboards/{board.uid}.json": _json(_dashboard(board, groups, known, places)) for board in boards},
-        "alerts/prometheus-rules.yaml": alerting.dumped(alerting.prometheus(groups, places, panels)),
+        "alerts/prometheus-rules.yaml": alerting.dumped(rules),
+        "mixin/alerts.json": _json(alerting.only("alert", rules)),
+        "mixin/rules.json": _json(alerting.only("record", rules)),
         "alerts/grafana-alerts.yaml": managed,
         "provisioning/alerting/platform-events.yaml": managed,
     }
