@@ -80,7 +80,7 @@ def test_increase_over_the_past_is_the_timeline_of_the_clouds(tmp_path: Path) ->
             assert server.prometheus.said() == ""
 
 
-def test_past_and_live_make_one_series_and_nothing_counts_twice_at_the_seam(tmp_path: Path) -> None:
+def test_backfilled_and_live_samples_make_one_series_that_counts_nothing_twice(tmp_path: Path) -> None:
     """The exporter came, then its past was filled in until its first contact, and then more happened."""
     with closing(Clouds(tmp_path)) as clouds:
         clouds.past(
