@@ -57,6 +57,7 @@ def _target(target: WrittenTarget, found: FoundCredentials) -> Target:
         sources=target.sources,
         max_answer=target.max_answer,
         timeout=target.timeout,
+        ca_file=target.ca_file,
     )
 
 

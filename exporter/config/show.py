@@ -35,6 +35,7 @@ def _target(target: Target) -> dict[str, Any]:
         "credentials": dict(target.credentials),
         "endpoints": target.endpoints,
         "budget": {host: write_rate(rate) for host, rate in target.budget.items()},
+        **({"ca_file": str(target.ca_file)} if target.ca_file else {}),
         "max_answer": write_size(target.max_answer),
         "timeout": write_duration(target.timeout),
         "sources": {name: _options(name, options) for name, options in target.sources.items()},

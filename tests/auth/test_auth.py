@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from exporter.auth import Login, Signer, credentials, refuses_keys
+from exporter.auth import Login, Signer, make_signer, refuses_keys
 from exporter.common.secret import Secret
 from exporter.model.errors import SourceDenied, SourceDown, SourceError
 from exporter.model.protocols import Credentials
@@ -55,7 +55,9 @@ def sign_in(cloud: Iam, password: Secret | None = None) -> Signer:
     values = {"user": Secret("u"), "password": password or Secret("right"), "domain": Secret("d")}
     bases = {"iam": "https://iam.test/"}
     login = Login("password", values)
-    return credentials("huaweicloud", login, region="r", project_id=None, endpoints=bases, clock=cloud.clock)
+    return make_signer(
+        "huaweicloud", login, region="r", project_id=None, endpoints=bases, clock=cloud.clock, tell=lambda event: None
+    )
 
 
 async def burst(cloud: Iam, auth: Signer, times: int) -> list[int]:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import httpx
 import pytest
 
-from exporter.auth import Login, Signer, credentials, login_from_environment
+from exporter.auth import Login, Signer, login_from_environment, make_signer
 from exporter.auth.keys import Keys
 from exporter.auth.signatures import sign_sdk_hmac
 from exporter.common.secret import Secret
@@ -27,8 +27,14 @@ VECTORS = [
 
 
 def sign_in(cloud: Huawei, login: Login, project: str | None = None) -> Signer:
-    return credentials(
-        "huaweicloud", login, region="cn-north-4", project_id=project, endpoints=BASES, clock=cloud.clock
+    return make_signer(
+        "huaweicloud",
+        login,
+        region="cn-north-4",
+        project_id=project,
+        endpoints=BASES,
+        clock=cloud.clock,
+        tell=lambda event: None,
     )
 
 

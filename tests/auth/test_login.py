@@ -16,9 +16,9 @@ from exporter.auth import (
     OIDC,
     Login,
     Signer,
-    credentials,
     default_endpoints,
     login_from_environment,
+    make_signer,
     project_lookup,
     read_project,
 )
@@ -71,7 +71,15 @@ def test_the_vendors_variables_are_understood(
 
 
 def sign_in(platform: str, login: Login, endpoints: dict[str, str] | None = None) -> Signer:
-    return credentials(platform, login, region="r", project_id=None, endpoints=endpoints or {}, clock=SystemClock())
+    return make_signer(
+        platform,
+        login,
+        region="r",
+        project_id=None,
+        endpoints=endpoints or {},
+        clock=SystemClock(),
+        tell=lambda event: None,
+    )
 
 
 def test_every_form_of_the_table_signs_in() -> None:

@@ -70,7 +70,7 @@ class Sent:
 
     async def ask(self, ask: Request) -> Response:
         query = (*ask.query, ("turn", str(self._stage.number)))
-        return await self._fetcher.ask(msgspec.structs.replace(ask, query=query))
+        return await self._fetcher.fetch(msgspec.structs.replace(ask, query=query))
 
 
 class Flow:

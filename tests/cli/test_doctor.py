@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from exporter.cli import doctor
 from exporter.cli.doctor.connect import Reached, Unreached, connect
 from exporter.cli.doctor.findings import FindingPlace
 from exporter.cli.doctor.target_findings import connection
+from exporter.common.proxies import Proxy
 from exporter.config import load
 from exporter.simulator import Cloud, Scenario, configuration, running
 from exporter.simulator.state.accounts import (
@@ -709,12 +711,14 @@ def test_how_far_the_way_to_a_host_goes(tmp_path: Path, monkeypatch: pytest.Monk
             tls, bare = (server.sockets[0].getsockname()[1] for server in (secured, plain))
             with monkeypatch.context() as trusting:
                 trusting.setenv("SSL_CERT_FILE", str(made.authority))
-                found = {"trusted": await connect(f"https://127.0.0.1:{tls}", "", 5.0)}
-                found["another name"] = await connect(f"https://localhost:{tls}", "", 5.0)
-            found["untrusted"] = await connect(f"https://127.0.0.1:{tls}", "", 5.0)
-            found["silent"] = await connect(f"https://127.0.0.1:{bare}", "", 0.2)
-            found["behind a proxy"] = await connect("https://nowhere.invalid", f"http://127.0.0.1:{bare}", 5.0)
-            found["no name"] = await connect("http://a..b", "", 5.0)
+                found = {"trusted": await connect(f"https://127.0.0.1:{tls}", None, 5.0)}
+                found["another name"] = await connect(f"https://localhost:{tls}", None, 5.0)
+            found["untrusted"] = await connect(f"https://127.0.0.1:{tls}", None, 5.0)
+            found["silent"] = await connect(f"https://127.0.0.1:{bare}", None, 0.2)
+            found["behind a proxy"] = await connect(
+                "https://nowhere.invalid", Proxy(httpx.Proxy(f"http://127.0.0.1:{bare}"), "HTTPS_PROXY"), 5.0
+            )
+            found["no name"] = await connect("http://a..b", None, 5.0)
             return found
 
     found = asyncio.run(story())

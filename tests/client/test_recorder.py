@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.client.recorder import Recorder, recorded_files, redacted
+from exporter.client.recorder import Recorder, recorded_files, redact
 from exporter.model.events import Request, Response
 from exporter.model.telemetry import SelfEvent, Unrecorded
 from tests.laws.test_end_to_end import event
@@ -23,7 +23,7 @@ def recording(folder: Path, limit: int, *bodies: bytes) -> list[SelfEvent]:
         await asyncio.sleep(0)
         for body in bodies:
             asked = Request("dws", "/v2/{project_id}/events", (("limit", "100"),))
-            recorder.hear(("research", "dws"), "", asked, Response(200, body, 7), 5)
+            recorder.record(("research", "dws"), "", asked, Response(200, body, 7), 5)
         running.cancel()
         await asyncio.wait([running])
         return facts
@@ -79,7 +79,7 @@ def test_what_cannot_be_kept_is_counted_and_hinders_nothing(tmp_path: Path) -> N
     ],
 )
 def test_what_looks_like_a_secret_is_left_out(text: str, kept: str) -> None:
-    assert redacted(text) == kept
+    assert redact(text) == kept
 
 
 MINE = """mapping: 1

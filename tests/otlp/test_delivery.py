@@ -18,7 +18,7 @@ from exporter.model.telemetry import LogMessage, OtlpDelivered, SelfEvent
 from exporter.otlp.delivery import OtlpDelivery
 from exporter.otlp.endpoint import OtlpEndpoint
 from exporter.otlp.sender import OtlpSender
-from exporter.otlp.spans import Traces
+from exporter.otlp.spans import SpanEncoder
 from exporter.simulator.otlp_receiver import Receiver, ReceiverFault
 from exporter.store import open_store
 from tests.otlp.test_messages import ORIGIN, PHASE
@@ -35,24 +35,26 @@ class Post:
 
     def __init__(self, store: Store, wire: OtlpSender, clock: ManualClock) -> None:
         self.store, self.wire, self.clock, self.facts = store, wire, clock, list[SelfEvent]()
-        lane = wire.lane
+        lane = wire.endpoint
         self.courier = OtlpDelivery(lane.signal, lane.url, wire.post, store.outbox, DAY, clock, self.facts.append)
 
     async def put(self, *names: str) -> None:
         """Spans with these names wait."""
-        traces = Traces(ORIGIN)
-        spans = [traces.parcel(msgspec.structs.replace(PHASE, name=name, role=name)) for name in names]
+        traces = SpanEncoder(ORIGIN)
+        spans = [traces.encode(msgspec.structs.replace(PHASE, name=name, role=name)) for name in names]
         await self.store.commit([Commit(RECORD, parcels=spans)])
 
     async def turn(self) -> float:
-        return await self.courier.turn()
+        return await self.courier.deliver_batch()
 
     async def waiting(self) -> int:
         return (await self.store.outbox.level("traces")).number
 
     def said(self) -> list[str]:
         """The lines of the log since the last look, without the address of the receiver."""
-        found = [fact.text.replace(self.wire.lane.url, "URL") for fact in self.facts if isinstance(fact, LogMessage)]
+        found = [
+            fact.text.replace(self.wire.endpoint.url, "URL") for fact in self.facts if isinstance(fact, LogMessage)
+        ]
         self.facts[:] = [fact for fact in self.facts if not isinstance(fact, LogMessage)]
         return found
 

@@ -34,10 +34,10 @@ from opentelemetry.trace import (
 
 from exporter import __version__
 from exporter.model.runs import PlacedEvent, Span, SpanEvent
-from exporter.otlp.log_records import encoder
+from exporter.otlp.log_records import make_encoder
 from exporter.otlp.resource import NAME, SCHEMA, Identity, OtlpResource
 from exporter.otlp.sender import as_json
-from exporter.otlp.spans import Traces
+from exporter.otlp.spans import SpanEncoder
 from exporter.simulator.otlp_receiver import REQUESTS, read_request
 
 ORIGIN = OtlpResource("huaweicloud", "cn-north-4", "p1", "research", "modelarts_service")
@@ -57,7 +57,7 @@ OPERATION = Span("research", "dws", "c-1", "createCluster", 5, "run", "createClu
 
 
 def message(span: Span, origin: OtlpResource = ORIGIN) -> Message:
-    return Traces(origin).message(span)
+    return SpanEncoder(origin).message(span)
 
 
 def told(message: Message) -> dict[str, object]:
@@ -119,7 +119,7 @@ def by_the_sdk(ours: Message, origin: OtlpResource) -> ReadableSpan:
 @pytest.mark.parametrize("span", [ROOT, PHASE, OPERATION], ids=["run", "phase", "operation"])
 def test_a_span_is_what_the_sdk_would_have_sent(span: Span) -> None:
     origin = msgspec.structs.replace(ORIGIN, source=span.source)
-    ours = ExportTraceServiceRequest.FromString(Traces(origin).parcel(span).body)
+    ours = ExportTraceServiceRequest.FromString(SpanEncoder(origin).encode(span).body)
     found = ours.resource_spans[0].scope_spans[0].spans[0]
 
     theirs = encode_spans([by_the_sdk(found, origin)])
@@ -234,8 +234,8 @@ def test_ids_tell_apart_what_a_plain_joining_would_not() -> None:
 
 def test_another_process_writes_the_same_bytes() -> None:
     """With another hash seed and another environment: only what the span says goes in."""
-    code = "import test_otlp_messages as t; print(t.Traces(t.ORIGIN).parcel(t.PHASE).body.hex())"
-    here = Traces(ORIGIN).parcel(PHASE).body.hex()
+    code = "import tests.otlp.test_messages as t; print(t.SpanEncoder(t.ORIGIN).encode(t.PHASE).body.hex())"
+    here = SpanEncoder(ORIGIN).encode(PHASE).body.hex()
     for seed in ("1", "2"):
         path = f"{Path(__file__).parents[1]}:{Path(__file__).parents[2]}"
         environ = {"PYTHONHASHSEED": seed, "OTEL_SDK_DISABLED": "true", "HOSTNAME": seed, "PYTHONPATH": path}
@@ -247,7 +247,7 @@ def test_another_process_writes_the_same_bytes() -> None:
 
 
 def test_joined_parcels_are_one_request() -> None:
-    parcels = [Traces(ORIGIN).parcel(span) for span in (PHASE, ROOT)]
+    parcels = [SpanEncoder(ORIGIN).encode(span) for span in (PHASE, ROOT)]
     whole = ExportTraceServiceRequest.FromString(b"".join(parcel.body for parcel in parcels))
 
     names = [frame.scope_spans[0].spans[0].name for frame in whole.resource_spans]
@@ -267,17 +267,17 @@ TOLD = (
     [(True, False, ["traces"]), (False, True, ["logs"] * 3), (True, True, ["traces", *["logs"] * 3])],
 )
 def test_each_signal_is_sent_where_it_is_on_and_history_is_no_log(traces: bool, logs: bool, signals: list[str]) -> None:
-    encode = encoder(ORIGIN, traces=traces, logs=logs)
+    encode = make_encoder(ORIGIN, traces=traces, logs=logs)
     assert encode is not None
     assert [parcel.signal for parcel in encode("svc-1", [PHASE], TOLD)] == signals
 
 
 def test_where_no_signal_is_on_nothing_is_encoded() -> None:
-    assert encoder(ORIGIN, traces=False, logs=False) is None
+    assert make_encoder(ORIGIN, traces=False, logs=False) is None
 
 
 def test_a_log_record_has_the_trace_context_of_its_span_and_says_if_it_came_late() -> None:
-    encode = encoder(ORIGIN, traces=False, logs=True)
+    encode = make_encoder(ORIGIN, traces=False, logs=True)
     assert encode is not None
     bodies = [ExportLogsServiceRequest.FromString(parcel.body) for parcel in encode("svc-1", [], TOLD)]
     on_time, late, loose = (body.resource_logs[0].scope_logs[0].log_records[0] for body in bodies)
@@ -299,7 +299,7 @@ def test_a_log_record_has_the_trace_context_of_its_span_and_says_if_it_came_late
 
 @contextmanager
 def bodies() -> Iterator[list[tuple[str, bytes]]]:
-    encode = encoder(ORIGIN, traces=True, logs=True)
+    encode = make_encoder(ORIGIN, traces=True, logs=True)
     assert encode is not None
     yield [(parcel.signal, parcel.body) for parcel in encode("svc-1", [PHASE, ROOT], TOLD)]
 
@@ -312,7 +312,7 @@ def test_json_says_the_same_as_protobuf() -> None:
 
 
 def test_json_has_ids_in_hexadecimal_numbers_as_text_and_enumerations_as_numbers() -> None:
-    span = json.loads(as_json("traces", Traces(ORIGIN).parcel(PHASE).body))
+    span = json.loads(as_json("traces", SpanEncoder(ORIGIN).encode(PHASE).body))
     found = span["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
 
     assert found["traceId"] == message(PHASE).trace_id.hex()

@@ -141,7 +141,7 @@ async def flow(
         core = await assembly.make_core(
             FusedStore(Prompt(store, clock) if prompt else store, fuse), known(config), config, clock, tell
         )
-        async with assembly.open_accounts(config, clock, tell, transport) as accounts:
+        async with assembly.open_accounts(config, clock, tell, lambda target: transport()) as accounts:
             fused = [msgspec.structs.replace(one, fetcher=FusedFetcher(one.fetcher, fuse)) for one in accounts]
             yield Flow(
                 config, core, [assembly.make_pipeline(one, name, core) for one in fused for name in one.target.sources]
@@ -172,7 +172,7 @@ class FusedFetcher:
 
     async def ask(self, ask: Request) -> Response:
         self._fuse.burn()
-        return await self._fetcher.ask(ask)
+        return await self._fetcher.fetch(ask)
 
 
 class FusedStore:
