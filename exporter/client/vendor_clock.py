@@ -75,6 +75,6 @@ class VendorClock:
 
 def _duration(seconds: float) -> str:
     for size, unit in ((86_400, "days"), (3_600, "h")):
-        if seconds >= 2 * size:
+        if seconds >= 1.5 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds / 60:.0f} min"

@@ -158,6 +158,9 @@ def test_the_project_is_looked_up_by_the_name_of_the_region() -> None:
     (b'{"projects": [{"id": "1"}, {"id": "2"}]}', SourceDenied, "iam: 2 projects are named r; set project_id to one of them"),
     (b'{"projects": [{}]}', SourceGarbled, "iam: the list of projects cannot be read; set project_id"),
     (b"<html>", SourceGarbled, "iam: the list of projects cannot be read; set project_id"),
+    (b'{"projects": [{"id": "../../v3"}]}', SourceGarbled, "iam: the list of projects cannot be read; set project_id"),
+    (b'{"projects": [{"id": ""}]}', SourceGarbled, "iam: the list of projects cannot be read; set project_id"),
+    (b'{"projects": ' + b"[" * 100_000, SourceGarbled, "iam: the list of projects cannot be read; set project_id"),
 ])  # fmt: skip
 def test_without_exactly_one_project_the_user_must_say_which(
     body: bytes, kind: type[SourceError], message: str

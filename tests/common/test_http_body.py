@@ -1,6 +1,7 @@
 """A foreign body is read up to its limit, whatever it claims and however it is packed."""
 
 import asyncio
+import contextlib
 import gzip
 import tracemalloc
 import zlib
@@ -90,10 +91,8 @@ def test_a_body_comes_whole_or_is_refused_and_a_refusal_is_cut(
 @given(junk=st.binary(max_size=300), coding=st.sampled_from(["gzip", "deflate", "br", "gzip, gzip", "zstd,gzip", ","]))
 @settings(deadline=None)
 def test_no_body_raises_anything_but_that_it_cannot_be_read(junk: bytes, coding: str) -> None:
-    try:
+    with contextlib.suppress(BodyTooLarge, BodyUnreadable):
         read(Stream([junk]), 64 * KIB, content_encoding=coding)
-    except (BodyTooLarge, BodyUnreadable):
-        pass
     assert len(read(Stream([junk]), 64 * KIB, 500, content_encoding=coding)) <= 64 * KIB
 
 

@@ -21,10 +21,10 @@ from exporter.otlp.sender import OtlpSender
 from exporter.otlp.spans import SpanEncoder
 from exporter.simulator.otlp_receiver import Receiver, ReceiverFault
 from exporter.store import open_store
-from tests.otlp.test_messages import ORIGIN, PHASE
 from tests.support.clocks import ManualClock
 from tests.support.collector import Certificates, collecting
 from tests.support.processes import free_port
+from tests.support.spans import ORIGIN, PHASE
 
 DAY = 86_400.0
 KEPT = "what was not delivered is kept and sent again"

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -39,21 +41,7 @@ from exporter.otlp.resource import NAME, SCHEMA, Identity, OtlpResource
 from exporter.otlp.sender import as_json
 from exporter.otlp.spans import SpanEncoder
 from exporter.simulator.otlp_receiver import REQUESTS, read_request
-
-ORIGIN = OtlpResource("huaweicloud", "cn-north-4", "p1", "research", "modelarts_service")
-EVENTS = (
-    SpanEvent(1_000, "aa" * 16, "", "pulling the image", "info", "PullingImage"),
-    SpanEvent(1_000, "bb" * 16, "image.failed", "no such image", "error", "PullFailed", (("image", "TF"),)),
-)
-ROOT = Span(
-    "research", "modelarts_service", "svc-1", "DEPLOY service", 900, "run", "DEPLOY service", 900, 2_500, "failure",
-    error=("PullFailed", "no such image"), after=400, events=EVENTS[:1], dropped=3,
-)  # fmt: skip
-PHASE = Span(
-    "research", "modelarts_service", "svc-1", "DEPLOY service", 900, "image_pulling\0TF\x001000", "image_pulling",
-    1_000, 2_500, "failure", of="TF", inferred=True, error=("PullFailed", "no such image"), events=EVENTS,
-)  # fmt: skip
-OPERATION = Span("research", "dws", "c-1", "createCluster", 5, "run", "createCluster", 5, 9, "success", after=1)
+from tests.support.spans import EVENTS, OPERATION, ORIGIN, PHASE, ROOT
 
 
 def message(span: Span, origin: OtlpResource = ORIGIN) -> Message:
@@ -234,10 +222,13 @@ def test_ids_tell_apart_what_a_plain_joining_would_not() -> None:
 
 def test_another_process_writes_the_same_bytes() -> None:
     """With another hash seed and another environment: only what the span says goes in."""
-    code = "import tests.otlp.test_messages as t; print(t.SpanEncoder(t.ORIGIN).encode(t.PHASE).body.hex())"
+    code = (
+        "from exporter.otlp.spans import SpanEncoder; from tests.support.spans import ORIGIN, PHASE;"
+        "print(SpanEncoder(ORIGIN).encode(PHASE).body.hex())"
+    )
     here = SpanEncoder(ORIGIN).encode(PHASE).body.hex()
     for seed in ("1", "2"):
-        path = f"{Path(__file__).parents[1]}:{Path(__file__).parents[2]}"
+        path = str(Path(__file__).parents[2])
         environ = {"PYTHONHASHSEED": seed, "OTEL_SDK_DISABLED": "true", "HOSTNAME": seed, "PYTHONPATH": path}
         run = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
         assert run.stdout.strip() == here
@@ -319,3 +310,47 @@ def test_json_has_ids_in_hexadecimal_numbers_as_text_and_enumerations_as_numbers
     assert found["parentSpanId"] == message(ROOT).span_id.hex()
     assert found["startTimeUnixNano"] == "1000000000"
     assert (found["kind"], found["status"]["code"]) == (1, 2)
+
+
+# --- whatever a span holds
+
+TIMES = st.integers(-(10**20), 10**20) | st.sampled_from([0, 253_402_300_799_000, 2**63, -1])
+TEXTS = st.text(st.characters(exclude_categories=()), max_size=8) | st.sampled_from(["\ud800", "\0", "\U0010ffff"])
+SPAN_EVENTS = st.builds(
+    SpanEvent, TIMES, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, st.lists(st.tuples(TEXTS, TEXTS), max_size=2).map(tuple)
+)
+SPANS = st.builds(
+    Span,
+    target=TEXTS,
+    source=TEXTS,
+    resource=TEXTS,
+    run=TEXTS,
+    attempt=TIMES,
+    role=st.sampled_from(["run"]) | TEXTS,
+    name=TEXTS,
+    start=TIMES,
+    end=TIMES,
+    outcome=st.sampled_from(["success", "failure", "cancelled", "unknown"]),
+    of=TEXTS,
+    error=st.none() | st.tuples(TEXTS, TEXTS),
+    after=st.none() | TIMES,
+    events=st.lists(SPAN_EVENTS, max_size=3).map(tuple),
+    dropped=TIMES,
+)
+
+
+@given(span=SPANS, event=SPAN_EVENTS)
+@example(span=msgspec.structs.replace(PHASE, end=253_402_300_799_000), event=EVENTS[0])
+@settings(deadline=None)
+def test_every_span_and_event_can_be_encoded_whatever_it_holds(span: Span, event: SpanEvent) -> None:
+    encode = make_encoder(ORIGIN, traces=True, logs=True)
+    assert encode is not None
+    placed = PlacedEvent(event, (span.run, span.attempt, span.role))
+    for record in encode("svc-1", [span], [placed]):
+        assert as_json(record.signal, record.body)
+
+
+def test_times_that_no_timestamp_can_hold_are_clamped() -> None:
+    found = message(msgspec.structs.replace(PHASE, start=-5, end=10**20))
+    assert found.start_time_unix_nano == 0
+    assert found.end_time_unix_nano // 10**9 == 9_223_372_036, "the year 2262"

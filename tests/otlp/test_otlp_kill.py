@@ -21,9 +21,9 @@ from exporter.otlp.sender import OtlpSender
 from exporter.otlp.spans import SpanEncoder
 from exporter.simulator.otlp_receiver import Receiver, ReceiverFault
 from exporter.store import open_store
-from tests.otlp.test_messages import ORIGIN, PHASE
 from tests.store.test_store import POOL, WARNINGS, counted, event, opened
 from tests.support.collector import collecting
+from tests.support.spans import ORIGIN, PHASE
 
 KILLS, SPANS = 32, 800
 PRELOADED = ["exporter.store", "exporter.outputs.otlp", "exporter.outputs.wire", "exporter.simulator.receiver"]
