@@ -111,7 +111,8 @@ def describe_intermediary(response: Response, secrets: Collection[str] = ()) -> 
     if not start.startswith(_NO_JSON) and (kind not in ("text/html", "application/xhtml+xml") or start[:1] in b"{["):
         return ""
     title = mask(_title(response.body), secrets, 80)
-    return f"{kind or 'a page'} '{title}'" if title else kind or "a page"
+    name = kind or ("a page of HTML" if start.startswith(b"<") else "a binary body")
+    return f"{name} '{title}'" if title else name
 
 
 def _title(body: bytes) -> str:

@@ -191,9 +191,8 @@ def _read_authorities(path: Path) -> Path:
     """Check that a file holds certificates of authorities in PEM form. Raises ValueError."""
     try:
         make_tls_context(path)
-    except OSError as error:  # ssl.SSLError is one
-        why = getattr(error, "reason", None) or error.strerror or type(error).__name__
-        raise ValueError(f"{path} holds no certificates in PEM form ({why}); name the file of the authority") from None
+    except OSError:  # ssl.SSLError is one
+        raise ValueError(f"{path} holds no certificates in PEM form; name the file of the authority") from None
     return path
 
 

@@ -158,7 +158,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("login", "path", "status", "code", "message"), REFUSED, ids=lambda value: str(value)[:60])
-def test_a_refused_login_says_where_what_and_the_cure(
+def test_a_refused_login_names_place_cause_and_cure(
     login: Login, path: str, status: int, code: str, message: str
 ) -> None:
     cloud = Alibaba(Clock())

@@ -78,7 +78,7 @@ def no_answer(request: httpx.Request) -> httpx.Response:
     raise httpx.ConnectError("refused", request=request)
 
 
-def test_credentials_keep_the_contract_of_the_port() -> None:
+def test_a_signer_satisfies_the_protocol_of_credentials() -> None:
     auth: Credentials = sign_in(Iam())
     assert isinstance(auth, httpx.Auth)
     assert (auth.account, auth.expires) == ("u@d", None)

@@ -189,9 +189,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("login", "path", "status", "message"), REFUSED, ids=lambda value: str(value)[:60])
-def test_a_refused_login_says_where_what_and_the_cure(
-    login: Login, path: str, status: int | None, message: str
-) -> None:
+def test_a_refused_login_names_place_cause_and_cure(login: Login, path: str, status: int | None, message: str) -> None:
     cloud = Huawei(Clock())
     if status is not None:
         cloud.troubles[path] = httpx.Response(status, json={"error_msg": "echo of wrong"})

@@ -213,7 +213,7 @@ class Echo:
 @given(
     secret=SECRETS, status=st.sampled_from([200, 201, 302, 400, 401, 403, 404, 429, 500]), login=st.sampled_from(LOGINS)
 )
-def test_no_secret_is_ever_told(secret: str, status: int, login: tuple[str, str]) -> None:
+def test_no_secret_is_ever_shown(secret: str, status: int, login: tuple[str, str]) -> None:
     platform, form = login
     keys = (*FORMS[platform][form].required, *FORMS[platform][form].optional, "token")
     options = {**dict.fromkeys(OIDC[platform].required, "x"), "ecs_role": ""}

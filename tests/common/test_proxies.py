@@ -81,7 +81,7 @@ def test_a_network_covers_what_it_contains(network: str, bits: int, address: ipa
 
 
 @given(st.text(max_size=60))
-def test_no_text_in_no_proxy_is_a_trap(text: str) -> None:
+def test_no_text_in_no_proxy_raises(text: str) -> None:
     read_proxies({"HTTP_PROXY": "p:1", "NO_PROXY": text}).find(httpx.URL("http://10.0.0.1/"))
 
 

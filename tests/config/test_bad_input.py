@@ -193,7 +193,7 @@ BAD: dict[str, tuple[Answer, str]] = {
     ),
     "too busy": (bad(429, "Throttling.User", "slow down"), "{asked}: 429 Throttling.User: slow down"),
     "a server error": (Answer(500, b"oops"), "{asked}: 500: oops"),
-    "a gateway's page": (Answer(502, b"<html><body>Bad Gateway</body></html>"), "{asked}: 502"),
+    "a gateway's page": (Answer(502, b"<html><body>Bad Gateway</body></html>"), "{asked}: 502, a page of HTML"),
     "an answer that breaks off": (
         Answer(200, b"{", length=10), "{asked}: the connection broke (the answer was cut short)",
     ),

@@ -138,7 +138,7 @@ def test_a_failed_run_says_so_in_every_place_that_a_backend_looks_at() -> None:
     assert root.dropped_events_count == 3
 
 
-def test_a_phase_stands_below_its_run_and_says_what_it_is_of_and_that_its_begin_was_not_told() -> None:
+def test_a_phase_is_a_child_of_its_run_with_part_and_inferred_start() -> None:
     root, phase = message(ROOT), message(PHASE)
 
     assert phase.trace_id == root.trace_id

@@ -14,7 +14,7 @@ from exporter.otlp.metrics import MAX_POINTS, MetricsPush, encode_metrics
 from exporter.otlp.sender import OtlpSender
 from exporter.simulator.otlp_receiver import REQUESTS, Receiver, ReceiverFault
 from tests.exposition.test_exposition import EVENTS, FULL, PHASES, POOL, samples, shown, text
-from tests.otlp.test_otlp_end_to_end import Backups, sending
+from tests.support.backups import Backups, sending
 from tests.support.clocks import ManualClock
 from tests.support.collector import collecting
 from tests.support.processes import Clouds, Exporter, closing, until
@@ -58,7 +58,7 @@ def _bound(series: Any) -> Any:
     return name, (*values, bound if bound == "+Inf" else str(float(bound)))
 
 
-def test_counters_begin_with_the_first_contact_of_their_source_and_gauges_have_no_begin() -> None:
+def test_counters_start_at_first_contact_and_gauges_have_no_start() -> None:
     begins = {
         (name, labels.get("source", "")): point.start_time_unix_nano
         for name, labels, point in points(sent(shown(FULL).totals()))
@@ -99,12 +99,12 @@ def test_sums_are_cumulative_and_monotonic_and_a_request_has_its_bound() -> None
     ],
     ids=["down", "refused", "partial"],
 )  # fmt: skip
-def test_trouble_is_told_once_and_the_next_push_has_everything(
+def test_a_failed_push_is_reported_once_and_the_next_has_everything(
     fault: ReceiverFault | None, rejects: int, line: str
 ) -> None:
     receiver, facts = Receiver(), list[SelfEvent]()
 
-    async def story(address: str) -> None:
+    async def scenario(address: str) -> None:
         url = f"{address}/v1/metrics"
         wire = OtlpSender(OtlpEndpoint("metrics", url))
         pusher = MetricsPush(url, wire.post, shown(FULL).totals, {}, {}, 60.0, ManualClock(), facts.append)
@@ -122,7 +122,7 @@ def test_trouble_is_told_once_and_the_next_push_has_everything(
         await wire.aclose()
 
     with collecting(receiver) as address:
-        asyncio.run(story(address))
+        asyncio.run(scenario(address))
     assert EVENTS in {name for name, _, _ in points([receiver.received[-1].message])}
 
 
@@ -132,7 +132,7 @@ def test_a_receiver_that_takes_nothing_now_is_asked_once_a_push() -> None:
     metric = Metric(EVENTS, "counter", "h", ("target", "source"))
     rows = [(metric, ("research", POOL), [1.0])] * (3 * MAX_POINTS)
 
-    async def story(address: str) -> None:
+    async def scenario(address: str) -> None:
         wire = OtlpSender(OtlpEndpoint("metrics", f"{address}/v1/metrics"))
         pusher = MetricsPush(
             wire.endpoint.url, wire.post, lambda: rows, CONTACTS, {}, 60.0, ManualClock(), lambda _: None
@@ -145,7 +145,7 @@ def test_a_receiver_that_takes_nothing_now_is_asked_once_a_push() -> None:
         await wire.aclose()
 
     with collecting(receiver) as address:
-        asyncio.run(story(address))
+        asyncio.run(scenario(address))
 
 
 def test_a_restart_is_no_reset_and_a_kill_loses_nothing(tmp_path: Path) -> None:

@@ -83,7 +83,9 @@ def _pack(body: bytes, coding: str) -> tuple[bytes, str]:
         return gzip.compress(gzip.compress(body)), "gzip, gzip"
     if coding == "cut":
         return gzip.compress(body)[:-5], "gzip"
-    return {"gzip": gzip.compress, "deflate": zlib.compress}.get(coding, bytes)(body), coding.removesuffix("?")
+    if coding == "gzip":
+        return gzip.compress(body), coding
+    return zlib.compress(body) if coding == "deflate" else body, coding.removesuffix("?")
 
 
 @st.composite

@@ -170,9 +170,9 @@ class FusedFetcher:
     def __init__(self, fetcher: Fetcher, fuse: Fuse) -> None:
         self._fetcher, self._fuse, self.skew, self.project = fetcher, fuse, 0.0, None
 
-    async def ask(self, ask: Request) -> Response:
+    async def fetch(self, request: Request) -> Response:
         self._fuse.burn()
-        return await self._fetcher.fetch(ask)
+        return await self._fetcher.fetch(request)
 
 
 class FusedStore:
