@@ -17,7 +17,7 @@ from exporter import __version__
 from exporter.client.status import classify_response, describe_transport_error
 from exporter.client.transport import PROXY_VARIABLE, Sender
 from exporter.client.vendor_clock import VendorClock
-from exporter.common.http_body import BodyTooLarge
+from exporter.common.http_body import BodyTooLarge, UnknownCoding
 from exporter.model.errors import KeysRefused, SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled
 from exporter.model.events import Request, Response
 from exporter.model.protocols import Budget, Clock, Tell
@@ -163,6 +163,10 @@ class Fetcher:
             largest = f"{self._route.largest // 2**20} MiB"
             raise SourceGarbled(
                 f"{self._place(request)}: the answer is larger than {largest}; it was refused; raise max_answer"
+            ) from None
+        except UnknownCoding as error:
+            raise SourceGarbled(
+                f"{self._place(request)}: {code}, {describe_transport_error(error)}; check endpoints and proxy"
             ) from None
         except httpx.HTTPError as error:
             variable = prepared.extensions.get(PROXY_VARIABLE, "")

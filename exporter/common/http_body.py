@@ -30,6 +30,10 @@ class BodyUnreadable(httpx.DecodingError):
     """A body whose content coding is unknown, doubled or broken."""
 
 
+class UnknownCoding(BodyUnreadable):
+    """A content coding that was not asked for; the next answer will have it too."""
+
+
 def bound_body(response: httpx.Response, limit: int) -> httpx.Response:
     """Return the response with a body that nobody can read beyond ``limit`` bytes.
 
@@ -132,13 +136,13 @@ class _Inflater:
 
 
 def _decoder(coding: str) -> _Identity | _Inflater:
-    """Return the decoder of a Content-Encoding header. Raises BodyUnreadable for any but one of gzip and deflate."""
+    """Return the decoder of a Content-Encoding header. Raises UnknownCoding for any but one of gzip and deflate."""
     names = [name for part in coding.lower().split(",") if (name := part.strip()) not in ("", "identity")]
     if not names:
         return _Identity()
     if len(names) > 1 or names[0] not in _CODINGS:
         shown = one_line(coding, 40)
-        raise BodyUnreadable(f"its content coding '{shown}' was not asked for; gzip and deflate are understood")
+        raise UnknownCoding(f"its content coding '{shown}' was not asked for; gzip and deflate are understood")
     return _Inflater(names[0])
 
 

@@ -346,7 +346,7 @@ def test_hosts_that_cannot_be_reached_are_not_asked_and_stop_nobody_else(patient
         *(unasked.format(place, "modelarts") for place in (TRAINING, POOLS, SERVICES)),
         unasked.format(DWS, "dws"),
         f"skipped pai credentials {ALIBABA_KEYS}: found; no answer told whether they are accepted",
-        "FAILED pai connection pai_dlc: https://HOST: TLS with HOST failed (no TLS); check endpoints.pai_dlc, its certificate and SSL_CERT_FILE",
+        "FAILED pai connection pai_dlc: https://HOST: TLS with HOST failed (no TLS); check endpoints.pai_dlc, its certificate, and ca_file or SSL_CERT_FILE",
         "skipped pai clock not compared: no answer had a Date header",
         unasked.format(PAI, "pai_dlc"),
     ]

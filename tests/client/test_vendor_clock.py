@@ -37,7 +37,7 @@ class Clocks:
 def test_a_date_within_fifteen_minutes_is_believed_at_once(ahead: float) -> None:
     clocks = Clocks()
     assert clocks.read(ahead)
-    assert abs(clocks.vendor.skew - ahead) <= 1.5
+    assert abs(clocks.vendor.skew - ahead) <= 2.5
     assert clocks.warnings() == []
 
 

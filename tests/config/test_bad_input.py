@@ -149,7 +149,12 @@ REFUSED = "the credentials were refused: check that they exist, are enabled and 
 NUMBERS = dict.fromkeys(("events", "items", "services", "clusters", "Events", "Jobs"), 5)
 WORDS = {"error_code": "X.1", "error_msg": "no\nway \x1b[31m" + "o" * 400}
 BAD: dict[str, tuple[Answer, str]] = {
-    "no JSON": (Answer(200, b"<html>hello</html>"), NO_JSON),
+    "no JSON": (Answer(200, b"hello"), NO_JSON),
+    "a portal": (
+        Answer(200, b"<html><title>Sign in</title></html>"),
+        ("{asked}: 200, a page of HTML 'Sign in' came instead of JSON: a proxy, firewall or portal answers, not the vendor; "
+        "check endpoints and proxy"),
+    ),
     "nothing": (Answer(200, b""), NO_JSON),
     "half a JSON": (
         Answer(200, b'{"total": 1, "ev'),
@@ -368,7 +373,7 @@ LOGINS: dict[str, tuple[int, dict[str, Any], str]] = {
     ),
     "an unknown access key": (
         0, {"access_key": "NOBODY", "secret_key": "wrong"},
-        f"{SEARCH}: 401 APIGW.0301: Incorrect IAM authentication information: ak NOBODY not exist; {REFUSED}",
+        f"{SEARCH}: 401 APIGW.0301: Incorrect IAM authentication information: ak *** not exist; {REFUSED}",
     ),
     "a wrong password": (
         0, {"user": USER, "password": "wrong", "domain": DOMAIN},
