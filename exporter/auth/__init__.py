@@ -1,4 +1,7 @@
-"""Credentials for both platforms by form of login: the public API of this package. It asks nobody until a request needs it."""
+"""Credentials for both platforms by form of login: the public API of this package.
+
+It asks nobody until a request needs it.
+"""
 
 from collections.abc import Callable, Mapping
 
@@ -48,10 +51,10 @@ def make_signer(
     clock: Clock,
     tell: Tell,
 ) -> Signer:
-    """Make the ``Credentials`` of a login, which an ``httpx.AsyncClient`` takes as ``auth``.
+    """Make the ``Credentials`` of a login.
 
-    ``endpoints`` override the default ones. Raises ConfigError for a form that the platform does not have, and
-    SourceDenied if a secret that names the account cannot be read.
+    An ``httpx.AsyncClient`` takes them as ``auth``. ``endpoints`` override the default ones. Raises ConfigError for a
+    form that the platform does not have, and SourceDenied if a secret that names the account cannot be read.
     """
     make_method = _METHODS.get((platform, login.form))
     if make_method is None:

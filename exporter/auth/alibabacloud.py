@@ -1,6 +1,7 @@
-"""Login methods of Alibaba Cloud: each states its requests to STS or the machine and reads the keys. None waits.
+"""Login methods of Alibaba Cloud.
 
-Sources: Alibaba Cloud credentials for Python 1.0.12 and for Go (requests, answers), STS API reference (errors).
+Each states its requests to STS or the machine and reads the keys. None waits. Sources: Alibaba Cloud credentials for
+Python 1.0.12 and for Go (requests, answers), STS API reference (errors).
 """
 
 import secrets
@@ -39,10 +40,10 @@ def with_keys(login: Login, site: Site) -> LoginMethod:
 
 
 def with_oidc(login: Login, site: Site) -> LoginMethod:
-    """Return the login with the keys of a RAM role that trusts an OIDC token, as RRSA gives to pods.
+    """Return the login with the keys of a RAM role that trusts an OIDC token.
 
-    The call is not signed (STS API reference, AssumeRoleWithOIDC). The token goes in the body, never in the URL, where
-    logs and proxies would see it.
+    RRSA gives such tokens to pods. The call is not signed (STS API reference, AssumeRoleWithOIDC). The token goes in
+    the body, never in the URL, where logs and proxies would see it.
     """
     base, token = _sts(login, site), oidc_token(login)
     place = f"STS {base}"
@@ -98,7 +99,10 @@ def _sign(request: httpx.Request, keys: Keys, at: float) -> None:
 
 
 def _sts(login: Login, site: Site) -> str:
-    """Return the configured endpoint of STS; where that is the default, the one that the environment names, if any."""
+    """Return the endpoint of STS.
+
+    A configured one goes before the one that the environment names, and that before the default.
+    """
     configured, usual = site.endpoints["sts"], default_endpoints("alibabacloud", site.region)["sts"]
     return login.options.get("sts", usual) if configured == usual else configured
 

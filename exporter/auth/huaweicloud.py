@@ -1,6 +1,7 @@
-"""Login methods of Huawei Cloud: each states its requests to IAM, STS or the machine and reads the keys. None waits.
+"""Login methods of Huawei Cloud.
 
-Sources: Huawei Cloud SDK for Python 3.1.219 (requests, answers, environment), IAM API reference (tokens, errors).
+Each states its requests to IAM, STS or the machine and reads the keys. None waits. Sources: Huawei Cloud SDK for Python
+3.1.219 (requests, answers, environment), IAM API reference (tokens, errors).
 """
 
 import string
@@ -104,7 +105,10 @@ def with_metadata(login: Login, site: Site) -> LoginMethod:
 
 
 def with_oidc(login: Login, site: Site) -> LoginMethod:
-    """Return the login with the keys of an agency that trusts an OIDC token (STS API reference, AssumeAgencyWithOIDC)."""
+    """Return the login with the keys of an agency that trusts an OIDC token.
+
+    Source: STS API reference, AssumeAgencyWithOIDC.
+    """
     place, token = f"STS {site.endpoints['sts']}", oidc_token(login)
     agency = {
         "provider_urn": login.options["provider_urn"],
@@ -123,7 +127,10 @@ def with_oidc(login: Login, site: Site) -> LoginMethod:
 
 
 def with_pod_identity(login: Login, site: Site) -> LoginMethod:
-    """Return the login with the keys of the agency associated with the pod's service account in CCE."""
+    """Return the login with the keys of the agency of the pod's service account.
+
+    CCE associates agencies with service accounts.
+    """
     uri, token = login.options["uri"], oidc_token(login)
     place = f"pod identity {uri}"
 
@@ -183,12 +190,18 @@ class _Projects(msgspec.Struct):
 
 
 def project_lookup(region: str) -> Request:
-    """Return the request for the projects named like the region (IAM API reference, KeystoneListProjects)."""
+    """Return the request for the projects named like the region.
+
+    Source: IAM API reference, KeystoneListProjects.
+    """
     return Request("iam", "/v3/projects", (("name", region),), permission="iam:projects:listProjects")
 
 
 def read_project(answer: Response, region: str) -> str:
-    """Read the id of the only project. Raises SourceDenied if there is none or more than one, else SourceGarbled."""
+    """Read the id of the only project.
+
+    Raises SourceDenied if there is none or more than one, else SourceGarbled.
+    """
     try:
         found = msgspec.json.decode(answer.body, type=_Projects).projects
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -1,4 +1,7 @@
-"""Keys that sign requests, and readers of the answers that hold them. Nothing here asks a vendor or shows a key."""
+"""Keys that sign requests, and readers of the answers that hold them.
+
+Nothing here asks a vendor or shows a key.
+"""
 
 from collections.abc import Callable, Generator, Sequence
 from datetime import UTC, datetime
@@ -35,10 +38,11 @@ KeyExchange = Generator[httpx.Request, httpx.Response, Keys]
 
 
 class LoginMethod(NamedTuple):
-    """How one login obtains its keys and puts them on a request, stated without waiting.
+    """How one login obtains its keys and puts them on a request.
 
-    ``account`` names whose budget is used, ``place`` names in messages whom the login asks, and ``secrets`` are what it
-    asks with. A refused login is not repeated for ``refusal_wait`` seconds, or until one of the secrets changes.
+    It is stated without waiting. ``account`` names whose budget is used, ``place`` names in messages whom the login
+    asks, and ``secrets`` are what it asks with. A refused login is not repeated for ``refusal_wait`` seconds, or until
+    one of the secrets changes.
     """
 
     account: str
@@ -50,9 +54,10 @@ class LoginMethod(NamedTuple):
 
 
 def own_keys(login: Login, names: tuple[str, str], sign: Callable[[httpx.Request, Keys, float], None]) -> LoginMethod:
-    """Return the login with configured access keys, permanent or (with a security token) temporary.
+    """Return the login with configured access keys.
 
-    ``names`` are the configuration keys of id and secret. The keys are read again when they change.
+    They are permanent or, with a security token, temporary. ``names`` are the configuration keys of id and secret. The
+    keys are read again when they change.
     """
     id_name, secret_name = names
 
@@ -67,9 +72,9 @@ def own_keys(login: Login, names: tuple[str, str], sign: Callable[[httpx.Request
 
 
 def read_keys(found: object, names: Sequence[Sequence[str]]) -> Keys | None:
-    """Read keys out of a JSON object; None if one is missing or cannot be sent in a header.
+    """Read keys out of a JSON object.
 
-    ``names`` are the field names of id, secret, token and end.
+    None if one is missing or cannot be sent in a header. ``names`` are the field names of id, secret, token and end.
     """
     if not isinstance(found, dict):
         return None
@@ -87,7 +92,10 @@ def _text(value: object) -> str:
 
 
 def read_time(text: str) -> Millis | None:
-    """Read an ISO 8601 time (UTC unless it says otherwise) as Unix ms; None where it is none."""
+    """Read an ISO 8601 time as Unix ms; None where it is none.
+
+    It is in UTC unless it says otherwise.
+    """
     try:
         at = datetime.fromisoformat(text)
         return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
@@ -96,7 +104,10 @@ def read_time(text: str) -> Millis | None:
 
 
 def read_json(body: bytes) -> object:
-    """Decode a body; None where it cannot be read as JSON, for whatever reason. Never raises."""
+    """Decode a body; None where it cannot be read as JSON, for whatever reason.
+
+    Never raises.
+    """
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -1,4 +1,7 @@
-"""The forms of login, and the login that the vendors' environment variables describe. Reads no file and asks no vendor."""
+"""The forms of login, and the login of the vendors' environment variables.
+
+Reads no file and asks no vendor.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +15,10 @@ from exporter.model.protocols import Clock
 
 
 class Login(msgspec.Struct, frozen=True):
-    """How a target signs in: ``values`` are secrets by configuration key, ``options`` are not secret.
+    """How a target signs in.
 
-    An ``oidc`` login takes its token from the value ``token``, else from the file named by the option ``token_file``.
+    ``values`` are secrets by configuration key, ``options`` are not secret. An ``oidc`` login takes its token from the
+    value ``token``, else from the file named by the option ``token_file``.
     """
 
     form: str
@@ -22,14 +26,18 @@ class Login(msgspec.Struct, frozen=True):
     options: Mapping[str, str] = {}
 
     def reveal(self, key: str, *, header: bool = False) -> str:
-        """Return a value that can be sent. Raises KeysRefused, which names the key in the configuration."""
+        """Return a value that can be sent.
+
+        Raises KeysRefused, which names the key in the configuration.
+        """
         return reveal(self.values[key], f"credentials.{key}", header=header)
 
 
 def reveal(secret: Secret, name: str, *, header: bool) -> str:
-    """Return the value of a secret that can be sent; ``name`` is its name in messages. Raises KeysRefused.
+    """Return the value of a secret that can be sent; ``name`` is its name in messages.
 
-    A value for a ``header`` must be ASCII without blanks; a password may hold any printable character.
+    Raises KeysRefused. A value for a ``header`` must be ASCII without blanks; a password may hold any printable
+    character.
     """
     text = secret.reveal()
     if not text:
@@ -74,7 +82,10 @@ OIDC: Mapping[str, Form] = {
 
 
 class Site(NamedTuple):
-    """What a login needs of its target: base URLs by endpoint key, region, project if it is configured, and clock."""
+    """What a login needs of its target.
+
+    Base URLs are by endpoint key; the project may not be configured.
+    """
 
     endpoints: Mapping[str, str]
     region: str
@@ -83,15 +94,18 @@ class Site(NamedTuple):
 
 
 def oidc_token(login: Login) -> Secret:
-    """Return the token of an ``oidc`` login; its file is read again whenever it changes."""
+    """Return the token of an ``oidc`` login.
+
+    Its file is read again whenever it changes.
+    """
     return login.values.get("token") or Secret(path=Path(login.options["token_file"]))
 
 
 def login_from_environment(platform: str, environ: Mapping[str, str]) -> Login | None:
-    """Return the login that the vendor's own SDKs would find in these variables; None if there is none.
+    """Return the login that the vendor's SDKs would find in these variables.
 
-    The order is that of the SDKs (Huawei Cloud SDK 3.1.219, Alibaba Cloud credentials 1.0.12). Their profile files are
-    not read.
+    None if there is none. The order is that of the SDKs (Huawei Cloud SDK 3.1.219, Alibaba Cloud credentials 1.0.12).
+    Their profile files are not read.
     """
     variables = {name: text for name, text in environ.items() if text}
     return _huaweicloud(variables) if platform == "huaweicloud" else _alibabacloud(variables)

@@ -1,4 +1,7 @@
-"""What a refused request or login means: whether the keys are spent, and who can help. Pure; repeats no vendor's text."""
+"""What a refused request or login means.
+
+It says whether the keys are spent, and who can help. Pure; repeats no vendor's text.
+"""
 
 from collections.abc import Mapping
 
@@ -18,19 +21,25 @@ _CODE_FIELDS = ("error_code", "errorCode", "Code", "code")
 
 
 def refuses_keys(status: int, body: bytes) -> bool:
-    """Tell whether an answer refuses the keys: a 401, or a code for expired or invalid keys. Never raises."""
+    """Tell whether an answer refuses the keys.
+
+    That is a 401, or a code for expired or invalid keys with any other error status. Never raises.
+    """
     if status == 401:
         return True
     return status >= 300 and is_spent(error_code(body))
 
 
 def is_spent(code: str) -> bool:
-    """Tell whether a vendor's error code says that a token or key is expired or invalid."""
+    """Tell whether a vendor's error code means an expired or invalid token or key."""
     return code in _SPENT or code.split(".")[0] in _SPENT_FAMILIES
 
 
 def error_code(body: bytes) -> str:
-    """Read the vendor's error code in any of its forms; "" where there is none. Never raises; not masked."""
+    """Read the vendor's error code in any of its forms; "" where there is none.
+
+    Never raises; not masked.
+    """
     found = read_json(body)
     if isinstance(found, dict) and isinstance(found.get("error"), dict):
         found = found["error"]

@@ -1,11 +1,13 @@
-"""Signs every request with current keys and keeps the keys current; ``LoginMethod`` says how, this module when.
+"""Signs every request with current keys and keeps the keys current.
 
-Keys are renewed ahead of their end, when a request needs them, by one task at a time; other tasks go on with the old keys
-while these are good. An answer that refuses the keys makes them be renewed at once, and the request is sent once more; if
-the new keys are refused too, the keys are not the cause and the answer stands. A refused login is not repeated until a
-secret changes or a time has passed, for five wrong passwords lock an account.
+``LoginMethod`` says how, this module when. Keys are renewed ahead of their end, when a request needs them, by one task
+at a time; other tasks go on with the old keys while these are good. An answer that refuses the keys makes them be
+renewed at once, and the request is sent once more; if the new keys are refused too, the keys are not the cause and the
+answer stands. A refused login is not repeated until a secret changes or a time has passed, for five wrong passwords
+lock an account.
 
-A network error never reaches this flow: httpx closes the flow where it waits. Then the login counts as down for a moment.
+A network error never reaches this flow: httpx closes the flow where it waits. Then the login counts as down for a
+moment.
 """
 
 import asyncio
@@ -33,7 +35,10 @@ UNKNOWN_LIFE_MS = 3_600_000  # for keys whose stated end cannot be true
 
 
 class _Failure(NamedTuple):
-    """A renewal that failed: until when (steady time) it is not repeated, and a hash of the secrets it was tried with."""
+    """A renewal that failed.
+
+    It is not repeated until a steady time, or until the hash of the secrets changes.
+    """
 
     kind: type[SourceError]
     message: str
@@ -42,7 +47,10 @@ class _Failure(NamedTuple):
 
 
 class Signer(httpx.Auth):
-    """Credentials: an ``httpx.Auth`` that keeps itself valid. Raises SourceError if it cannot."""
+    """Credentials: an ``httpx.Auth`` that keeps itself valid.
+
+    Raises SourceError if it cannot.
+    """
 
     requires_request_body = True
 
@@ -64,23 +72,35 @@ class Signer(httpx.Auth):
 
     @property
     def expires(self) -> Millis | None:
-        """Unix ms at which the current keys end; None if no end is known or there are no keys yet."""
+        """Unix ms at which the current keys end.
+
+        None if no end is known or there are no keys yet.
+        """
         return self._keys.expires if self._keys else None
 
     def stamp(self) -> int:
-        """Return a number that changes when the configured secrets change; 0 while they cannot be read."""
+        """Return a number that changes when the configured secrets change.
+
+        0 while they cannot be read.
+        """
         try:
             return self._secrets_hash()
         except SourceDenied:
             return 0
 
     def secrets(self) -> Collection[str]:
-        """Return the values that no message may repeat: the keys in use with their ids, and recent ids."""
+        """Return the values that no message may repeat.
+
+        They are the keys in use with their ids, and recent ids.
+        """
         keys = self._keys
         return self._used_ids if keys is None else (*self._used_ids, keys.secret, keys.token)
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Yield ``request`` signed; before it the requests of a login, and after a refusal ``request`` once more."""
+        """Yield ``request`` signed, before it the requests of a login.
+
+        After a refusal of the keys ``request`` is yielded once more.
+        """
         await request.aread()
         refused: Keys | None = None
         while True:
@@ -120,7 +140,10 @@ class Signer(httpx.Auth):
         return keys is not None and keys != refused and (keys.expires or 0) > self._clock.now() * 1000
 
     def _renew(self, refused: Keys | None) -> Generator[httpx.Request, httpx.Response, None]:
-        """Yield the requests of a login and keep the new keys. Raises SourceError if there are no good keys then."""
+        """Yield the requests of a login and keep the new keys.
+
+        Raises SourceError if there are no good keys then.
+        """
         if not self._is_due(refused):
             return  # another task has just renewed the keys
         secrets_hash = 0
@@ -142,7 +165,10 @@ class Signer(httpx.Auth):
     async def _resume(
         self, renewal: Generator[httpx.Request, httpx.Response, None], answer: httpx.Response
     ) -> httpx.Request | None:
-        """Read an answer and return the next request of the login, None at its end. Raises SourceError."""
+        """Read an answer and return the next request of the login, None at its end.
+
+        Raises SourceError.
+        """
         try:
             await answer.aread()
         except httpx.DecodingError as error:
@@ -151,7 +177,10 @@ class Signer(httpx.Auth):
         return _next_request(lambda: renewal.send(answer))
 
     def _keep(self, keys: Keys) -> None:
-        """Use new keys from now on; an end that cannot be true is replaced by a short life."""
+        """Use new keys from now on.
+
+        An end that cannot be true is replaced by a short life.
+        """
         now = self._clock.now()
         if keys.expires is not None and plausible(keys.expires, int(now * 1000) + MAX_LIFE_MS) is None:
             keys = msgspec.structs.replace(keys, expires=int(now * 1000) + UNKNOWN_LIFE_MS)

@@ -13,10 +13,11 @@ ALMOST = 1e-9  # rounding error of a token
 
 
 class TokenBucket:
-    """A token bucket for one account, API and host (``exporter.model.protocols.Budget``).
+    """A token bucket for one account, API and host.
 
-    It holds one second's worth of requests, at least one. A refusal halves the rate at once; the rate is whole again after
-    five minutes. Requests are served in the order in which they came.
+    It is an ``exporter.model.protocols.Budget``. It holds one second's worth of requests, at least one. A refusal
+    halves the rate at once; the rate is whole again after five minutes. Requests are served in the order in which they
+    came.
     """
 
     def __init__(self, rate: float, clock: Clock) -> None:
@@ -30,11 +31,17 @@ class TokenBucket:
         self._queue = asyncio.Lock()
 
     def lower(self, rate: float) -> None:
-        """Lower the rate to that of another target that shares this bucket: the lowest configured rate holds."""
+        """Lower the rate to that of another target that shares this bucket.
+
+        The lowest configured rate holds.
+        """
         self.rate = min(self.rate, rate)
 
     async def take(self) -> None:
-        """Wait until one request may be sent. Raises SourceBusy while the vendor wants no requests for long."""
+        """Wait until one request may be sent.
+
+        Raises SourceBusy while the vendor wants no requests for long.
+        """
         async with self._queue:
             while (wait := self._wait()) > 0:
                 if (closed := self._closed()) > MAX_INLINE_WAIT:
@@ -43,9 +50,10 @@ class TokenBucket:
             self._tokens -= 1
 
     def slow_down(self, wait: float | None) -> None:
-        """Halve the rate after a refusal, and send nothing for ``wait`` seconds if the vendor said so.
+        """Halve the rate after a refusal.
 
-        No wish closes the bucket for more than ``MAX_CLOSED``: then a request probes whether the refusal is over.
+        Nothing is sent for ``wait`` seconds if the vendor said so. No wish closes the bucket for more than
+        ``MAX_CLOSED``: then a request probes whether the refusal is over.
         """
         self._refill()
         self._share = self._current_share() / 2
@@ -61,7 +69,10 @@ class TokenBucket:
         return 0.0 if self._closed() > 0 else max(0.0, self._tokens)
 
     def _advice(self) -> str:
-        """Advise a lower budget after refusals that followed one another; a single one says nothing of the budget."""
+        """Advise a lower budget after refusals that followed one another.
+
+        A single one says nothing of the budget.
+        """
         return "; lower the budget" if self._share < 0.5 else ""
 
     def _wait(self) -> float:

@@ -1,7 +1,7 @@
-"""The only module that awaits a vendor: it sends what a source asks for, signed and within the budget.
+"""The only module that awaits a vendor.
 
-A passing fault (no answer, 5xx, a short refusal) is tried again inside the budget; what lasts is left to the schedule.
-``exporter.client.status`` says what an answer means.
+It sends what a source asks for, signed and within the budget. A passing fault (no answer, 5xx, a short refusal) is
+tried again inside the budget; what lasts is left to the schedule. ``exporter.client.status`` says what an answer means.
 """
 
 import asyncio
@@ -58,7 +58,10 @@ class Route(msgspec.Struct, frozen=True):
 
 
 class _KeysRefusal(NamedTuple):
-    """Refused credentials: nobody of the target asks until a time (steady), or until the stamp changes."""
+    """Refused credentials.
+
+    Nobody of the target asks until a time (steady), or until the stamp changes.
+    """
 
     until: float
     stamp: int
@@ -96,9 +99,10 @@ class Fetcher:
         return self._vendor_clock.skew
 
     async def fetch(self, request: Request) -> Response:
-        """Return the vendor's good answer. Raises SourceError, which names the API and the cure.
+        """Return the vendor's good answer.
 
-        After refused credentials nobody of this target asks for a minute, unless they change: they all use the same.
+        Raises SourceError, which names the API and the cure. After refused credentials nobody of this target asks for a
+        minute, unless they change: they all use the same.
         """
         if (refused := self._refused) is not None and self._clock.steady() < refused.until:  # noqa: SIM102
             if refused.stamp == self._route.stamp():
@@ -115,7 +119,10 @@ class Fetcher:
         raise AssertionError("the last try answers or raises")
 
     async def _project_id(self) -> str:
-        """Return the project id; those who ask at the same time share one lookup and its outcome."""
+        """Return the project id.
+
+        Those who ask at the same time share one lookup and its outcome.
+        """
         if self.project is not None:
             return self.project
         if self._project_task is None:
@@ -147,7 +154,10 @@ class Fetcher:
         return response
 
     async def _exchange(self, request: Request, project: str | None, budget: Budget) -> tuple[Response, httpx.Request]:
-        """Send a request and read its answer, whatever the status; also return the request as it was sent."""
+        """Send a request and read its answer, whatever the status.
+
+        Also return the request as it was sent.
+        """
         began, code = self._clock.steady(), "error"
         prepared = self._prepare(request, project)
         try:
@@ -176,7 +186,7 @@ class Fetcher:
             self._tell(BudgetLeft(self._route.target, request.api, budget.remaining))
 
     async def _take_turn(self, api: str, own: httpx.Request, signed: httpx.Request) -> None:
-        """Take from a budget for a login, or for a second try with new keys. Raises SourceBusy.
+        """Take from a budget for a login or a second try. Raises SourceBusy.
 
         Where APIs share one address, a login counts as one of IAM or STS.
         """
@@ -207,7 +217,10 @@ class Fetcher:
         return error
 
     def _secrets(self, sent: httpx.Request) -> Collection[str]:
-        """Return what no message may repeat: the keys, also their ids, and the headers that carry them."""
+        """Return what no message may repeat.
+
+        These are the keys, also their ids, and the headers that carry them.
+        """
         headers = sent.headers.items()
         carried = [value for name, value in headers if name == "authorization" or name.endswith("-token")]
         return [*self._route.secrets(), *carried]

@@ -1,6 +1,7 @@
-"""Raw answers of vendors kept in files, without secrets and within a limit, for ``replay``.
+"""Raw answers of vendors in files, for ``replay``.
 
-Recording never delays or fails a read: an answer that does not fit or cannot be written is left out and counted.
+They hold no secrets and stay within a limit. Recording never delays or fails a read: an answer that does not fit or
+cannot be written is left out and counted.
 """
 
 import asyncio
@@ -88,7 +89,10 @@ class Recorder:
         self._wake = asyncio.Event()
 
     def record(self, place: tuple[str, str], resource: str, request: Request, response: Response, now: Millis) -> None:
-        """Queue an answer to a read of a target's source (``place``) for writing; count it as lost if too much waits."""
+        """Queue an answer to a read of a target's source (``place``) for writing.
+
+        It is counted as lost if too much waits.
+        """
         if self._pending_size + len(response.body) > WAITING:
             self._lost["they come faster than they can be written"] += 1
         else:
@@ -97,7 +101,10 @@ class Recorder:
         self._wake.set()
 
     async def run(self) -> None:
-        """Write queued answers until cancelled; those queued by then are written before it returns."""
+        """Write queued answers until cancelled.
+
+        Those queued by then are written before it returns.
+        """
         writing: asyncio.Future[None] | None = None
         try:
             while True:

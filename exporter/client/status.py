@@ -1,4 +1,7 @@
-"""What an answer of a vendor means: foreign statuses, texts and errors become the program's own, in one line. Pure."""
+"""What an answer of a vendor means.
+
+Foreign statuses, texts and errors become the program's own, in one line. Pure.
+"""
 
 import ssl
 from collections.abc import Collection, Mapping
@@ -32,7 +35,10 @@ _MASKED = "***"
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
-    """What the body of a refusal says. ``vendor``: it is an error object in one of the vendors' forms."""
+    """What the body of a refusal says.
+
+    ``vendor`` tells whether it is an error object in one of the vendors' forms.
+    """
 
     code: str = ""
     message: str = ""
@@ -51,11 +57,11 @@ def read_date(text: str | None) -> Millis | None:
 def classify_response(
     response: Response, place: str, permission: str = "", keys_refused: bool = False, secrets: Collection[str] = ()
 ) -> SourceError | None:
-    """Return None for a good answer, else the error that says who acts. The status decides; codes only refine it.
+    """Return None for a good answer, else the error that says who acts.
 
-    ``secrets`` are what was sent and may not be repeated: vendors and gateways print keys and requests that they did not
-    like. An answer of a proxy, a firewall or a portal on the way is described as that: it says nothing of permissions,
-    resources or contracts of the vendor.
+    The status decides; codes only refine it. ``secrets`` are what was sent and may not be repeated: vendors and
+    gateways print keys and requests that they did not like. An answer of a proxy, a firewall or a portal on the way is
+    described as that: it says nothing of permissions, resources or contracts of the vendor.
     """
     page = describe_intermediary(response, secrets)
     if 200 <= response.status < 300:
@@ -105,7 +111,10 @@ def _cure(status: int) -> str:
 
 
 def describe_intermediary(response: Response, secrets: Collection[str] = ()) -> str:
-    """Name the content type and title of a body that no vendor sends, such as a portal's page; "" for any other body."""
+    """Name the content type and title of a body that no vendor sends.
+
+    Such as a portal's page; "" for any other body.
+    """
     kind = one_line(response.headers.get("content-type", "").partition(";")[0], 60).lower()
     start = response.body[:1024].removeprefix(b"\xef\xbb\xbf").lstrip()
     if not start.startswith(_NO_JSON) and (kind not in ("text/html", "application/xhtml+xml") or start[:1] in b"{["):
@@ -124,7 +133,10 @@ def _title(body: bytes) -> str:
 
 
 def read_error(body: bytes, secrets: Collection[str] = ()) -> ErrorBody:
-    """Read code and message in any form the two vendors use: one line each, masked, cut to size. Never raises."""
+    """Read code and message in any form the two vendors use. Never raises.
+
+    Each is one line, masked and cut to size.
+    """
     try:
         found = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -139,7 +151,10 @@ def read_error(body: bytes, secrets: Collection[str] = ()) -> ErrorBody:
 
 
 def _scalar(found: Mapping[str, object], fields: Collection[str]) -> str:
-    """Return the first field that holds a text or a number; deep nesting under a known name is not printed."""
+    """Return the first field that holds a text or a number.
+
+    Deep nesting under a known name is not printed.
+    """
     return next((str(found[field]) for field in fields if found.get(field) and _is_scalar(found[field])), "")
 
 
@@ -148,7 +163,10 @@ def _is_scalar(value: object) -> bool:
 
 
 def mask(text: str, secrets: Collection[str], limit: int) -> str:
-    """Make one line of a foreign text, with asterisks in place of secrets; a secret that holds another goes first."""
+    """Make one line of a foreign text, with asterisks in place of secrets.
+
+    A secret that holds another goes first.
+    """
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, _MASKED)
     return one_line(text, limit)
@@ -170,7 +188,10 @@ def retry_after(response: Response, message: str) -> float | None:
 
 
 def limit_pause(message: str) -> float | None:
-    """Return one request's share of a stated limit, in seconds: ``limit:60,time:1 minute`` gives 1.0."""
+    """Return one request's share of a stated limit, in seconds.
+
+    ``limit:60,time:1 minute`` gives 1.0.
+    """
     _, found, rest = message.partition("limit:")
     number, _, span = rest.partition(",time:")
     words = span.replace(".", " ").split()

@@ -1,7 +1,8 @@
-"""Sends httpx's requests over aiohttp, whose pool stays fast beyond twenty requests at once; the URL goes out byte for byte.
+"""Sends httpx's requests over aiohttp; URLs go out byte for byte.
 
-The ready-made bridge between the two was measured and left: it hands the URL over as text, which aiohttp quotes anew
-(``%27`` becomes ``'``), and what was signed is then not what is sent.
+aiohttp's pool stays fast beyond twenty requests at once. The ready-made bridge between the two was measured and left:
+it hands the URL over as text, which aiohttp quotes anew (``%27`` becomes ``'``), and what was signed is then not what
+is sent.
 """
 
 import base64
@@ -63,7 +64,7 @@ class Sender:
         self._limit = limit
 
     async def send(self, request: httpx.Request, before: BeforeRequest | None = None) -> httpx.Response:
-        """Return the answer, its body still to be read, and never readable beyond its limit.
+        """Return the answer, whose body is still to be read, up to its limit.
 
         ``before`` is awaited before each request but the first of the caller's own: before a login, and before the same
         request is sent again with new keys. Raises httpx.TransportError, and what the signing and ``before`` raise.
@@ -97,11 +98,11 @@ class Sender:
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
-    """An httpx transport on one aiohttp session. Proxies come from the environment; redirects and cookies are not followed.
+    """An httpx transport on one aiohttp session. Proxies come from the environment.
 
-    The environment is read here, once: aiohttp would read it and ``.netrc`` in a thread for each request, and take what
-    it finds there for credentials. ``tls`` is whom to trust, by default the system's authorities. Raises ConfigError for
-    a proxy that cannot be used.
+    Redirects and cookies are not followed. The environment is read here, once: aiohttp would read it and ``.netrc`` in
+    a thread for each request, and take what it finds there for credentials. ``tls`` is whom to trust, by default the
+    system's authorities. Raises ConfigError for a proxy that cannot be used.
     """
 
     def __init__(self, connections: int = 100, tls: ssl.SSLContext | None = None) -> None:
@@ -141,7 +142,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             await self._session.close()
 
     def proxy(self, url: httpx.URL | str) -> Proxy | None:
-        """Return the proxy that a request for ``url`` goes through, None where it goes there directly."""
+        """Return the proxy for ``url``; None where it is reached directly."""
         url = httpx.URL(url)
         return None if url.host in _DIRECT else self._proxies.find(url)
 
@@ -173,7 +174,10 @@ class _Body(httpx.AsyncByteStream):
 
 
 def _proxy_login(proxy: Proxy | None) -> list[tuple[str, str]]:
-    """Return the header that logs in at a proxy; it is kept out of the proxy's address, which messages show."""
+    """Return the header that logs in at a proxy.
+
+    It is kept out of the proxy's address, which messages show.
+    """
     if proxy is None or not proxy.address.raw_auth:
         return []
     login = base64.b64encode(b":".join(proxy.address.raw_auth)).decode()

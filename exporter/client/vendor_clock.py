@@ -13,11 +13,11 @@ NEVER = 86_400.0  # seconds: no zone, drift or late boot of a machine explains m
 
 
 class VendorClock:
-    """The difference between a target's clock and ours, in seconds; ``skew`` is the one in use.
+    """The difference between a target's clock and ours, in seconds.
 
-    A Date more than 15 minutes off is not used: both vendors would refuse signatures then, so a gateway is the likelier
-    cause. The difference is logged once, and taken for true when an answer a minute later says the same and none in
-    between denied it. A difference of more than a day is never taken for true.
+    ``skew`` is the difference in use. A Date more than 15 minutes off is not used: both vendors would refuse signatures
+    then, so a gateway is the likelier cause. The difference is logged once, and taken for true when an answer a minute
+    later says the same and none in between denied it. A difference of more than a day is never taken for true.
     """
 
     def __init__(self, target: str, clock: Clock, tell: Tell) -> None:

@@ -105,7 +105,10 @@ class _Identity:
 
 
 class _Inflater:
-    """A body in gzip or deflate; what follows the compressed data is ignored, as httpx does."""
+    """A body in gzip or deflate.
+
+    What follows the compressed data is ignored, as httpx does.
+    """
 
     def __init__(self, coding: str) -> None:
         self._coding = coding
@@ -113,7 +116,10 @@ class _Inflater:
         self._stream: zlib._Decompress | None = None
 
     def feed(self, raw: bytes) -> Iterator[bytes]:
-        """Yield what the bytes inflate to, at most ``_PIECE`` bytes at a time. Raises BodyUnreadable."""
+        """Yield what the bytes inflate to, at most ``_PIECE`` bytes at a time.
+
+        Raises BodyUnreadable.
+        """
         if self._stream is None:
             self._head += raw
             if len(self._head) < 2:
@@ -136,7 +142,10 @@ class _Inflater:
 
 
 def _decoder(coding: str) -> _Identity | _Inflater:
-    """Return the decoder of a Content-Encoding header. Raises UnknownCoding for any but one of gzip and deflate."""
+    """Return the decoder of a Content-Encoding header.
+
+    Raises UnknownCoding for any but one of gzip and deflate.
+    """
     names = [name for part in coding.lower().split(",") if (name := part.strip()) not in ("", "identity")]
     if not names:
         return _Identity()
@@ -147,7 +156,10 @@ def _decoder(coding: str) -> _Identity | _Inflater:
 
 
 def _window(coding: str, head: bytes) -> int:
-    """Return the window bits for zlib; some servers send deflate without its zlib frame."""
+    """Return the window bits for zlib.
+
+    Some servers send deflate without its zlib frame.
+    """
     if coding != "deflate":
         return zlib.MAX_WBITS | 16
     framed = head[0] & 0x0F == 8 and int.from_bytes(head[:2], "big") % 31 == 0

@@ -1,7 +1,8 @@
-"""Proxies as the environment names them: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in either case.
+"""Proxies as the environment names them.
 
-NO_PROXY is a list of names, suffixes, addresses, networks (``10.0.0.0/8``) and ``*``, each with an optional port, as curl,
-Go and Kubernetes read it. The standard library and httpx know no networks, so neither is asked.
+The variables are HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in either case. NO_PROXY is a list of names,
+suffixes, addresses, networks (``10.0.0.0/8``) and ``*``, each with an optional port, as curl, Go and Kubernetes read
+it. The standard library and httpx know no networks, so neither is asked.
 """
 
 import ipaddress
@@ -25,14 +26,20 @@ class Proxy(NamedTuple):
 
 
 class _Exception(NamedTuple):
-    """One entry of NO_PROXY; ``name`` is "" for every host, ``port`` is ``None`` for every port."""
+    """One entry of NO_PROXY.
+
+    ``name`` is "" for every host, ``port`` is ``None`` for every port.
+    """
 
     name: str
     network: _Network | None
     port: int | None
 
     def covers(self, host: str, address: _Address | None, port: int | None) -> bool:
-        """Tell whether a host (with its address, if it is written as one) and port are meant."""
+        """Tell whether a host and port are meant.
+
+        ``address`` is set where the host is written as one.
+        """
         if self.port is not None and self.port != port:
             return False
         if self.network is not None:
@@ -41,13 +48,13 @@ class _Exception(NamedTuple):
 
 
 class Proxies(NamedTuple):
-    """The proxies of an environment, by scheme, and the hosts that are reached directly."""
+    """The proxies of an environment by scheme, and the hosts without one."""
 
     by_scheme: Mapping[str, Proxy]
     exceptions: tuple[_Exception, ...]
 
     def find(self, url: httpx.URL) -> Proxy | None:
-        """Return the proxy that a request for ``url`` goes through, None where it goes there directly."""
+        """Return the proxy for ``url``; None where it is reached directly."""
         proxy = self.by_scheme.get(url.scheme)
         if proxy is None:
             return None
@@ -57,7 +64,10 @@ class Proxies(NamedTuple):
 
 
 def read_proxies(environ: Mapping[str, str]) -> Proxies:
-    """Read the variables. Raises ConfigError for a proxy that cannot be used, naming the variable, never its value."""
+    """Read the variables.
+
+    Raises ConfigError for a proxy that cannot be used, naming the variable, never its value.
+    """
     found = {}
     for scheme in ("http", "https"):
         variable, text = _variable(environ, f"{scheme}_proxy")
@@ -70,7 +80,10 @@ def read_proxies(environ: Mapping[str, str]) -> Proxies:
 
 
 def _variable(environ: Mapping[str, str], name: str) -> tuple[str, str]:
-    """Return the variable in use and its value; the lower case goes first, even empty, as in curl."""
+    """Return the variable in use and its value.
+
+    The lower case goes first, even empty, as in curl.
+    """
     if name in environ:
         return name, environ[name].strip()
     if name == "http_proxy" and "REQUEST_METHOD" in environ:

@@ -1,4 +1,7 @@
-"""A secret value that never shows itself; one that comes from a file is read again when the file changes."""
+"""A secret value that never shows itself.
+
+One that comes from a file is read again when the file changes.
+"""
 
 import os
 import stat
@@ -11,7 +14,10 @@ MAX_BYTES = 65_536
 
 
 class Secret:
-    """A secret read where it lives. ``str()`` and ``repr()`` show asterisks; only ``reveal()`` gives the value."""
+    """A secret read where it lives. ``str()`` and ``repr()`` show asterisks.
+
+    Only ``reveal()`` gives the value.
+    """
 
     def __init__(self, text: str | None = None, path: Path | None = None) -> None:
         self._text = text
@@ -48,7 +54,10 @@ class _NotASecret(ValueError):
 
 
 def _read(path: Path) -> str:
-    """Read a small regular file as text. Raises OSError, UnicodeDecodeError and _NotASecret."""
+    """Read a small regular file as text.
+
+    Raises OSError, UnicodeDecodeError and _NotASecret.
+    """
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise _NotASecret("not a regular file")

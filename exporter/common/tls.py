@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def make_tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
-    """Make a client's context that trusts the system's authorities and those in ``ca_file`` (PEM).
+    """Make a client's context that trusts the system and ``ca_file`` (PEM).
 
     Raises OSError, of which ssl.SSLError is one, for a file that cannot be used.
     """

@@ -1,8 +1,8 @@
-"""Delivers one signal's records from the outbox by OTLP, oldest first, until the receiver has them.
+"""Delivers one signal's records from the outbox by OTLP, oldest first.
 
-Stored bytes are sent as they are, however often: a receiver that gets them twice gets the same. What cannot be delivered
-now is kept and tried again, ever more seldom. A record that the receiver will never take, or that cannot be sent, is found
-by halving and set aside.
+A record stays until the receiver has it. Stored bytes are sent as they are, however often: a receiver that gets them
+twice gets the same. What cannot be delivered now is kept and tried again, ever more seldom. A record that the receiver
+will never take, or that cannot be sent, is found by halving and set aside.
 """
 
 import asyncio
@@ -34,7 +34,10 @@ Post = Callable[[bytes], Awaitable[httpx.Response]]
 
 
 class OtlpDelivery:
-    """Delivers one signal from the outbox to ``url`` with ``post``. ``max_age`` is in seconds."""
+    """Delivers one signal from the outbox to ``url`` with ``post``.
+
+    ``max_age`` is in seconds.
+    """
 
     def __init__(
         self, signal: str, url: str, post: Post, outbox: Outbox, max_age: float, clock: Clock, tell: Tell
@@ -55,13 +58,19 @@ class OtlpDelivery:
         self._running: asyncio.Future[float] | None = None
 
     async def run(self) -> None:
-        """Deliver until cancelled; a request under way comes to its end, so that it is not sent twice."""
+        """Deliver until cancelled.
+
+        A request under way comes to its end, so that it is not sent twice.
+        """
         while True:
             self._running = asyncio.ensure_future(self.deliver_guarded())
             await self._clock.sleep(await asyncio.shield(self._running))
 
     async def drain(self, seconds: float = GRACE) -> None:
-        """Deliver the rest after ``run`` was cancelled: until the outbox is empty, something fails or time is up."""
+        """Deliver the rest after ``run`` was cancelled.
+
+        It ends when the outbox is empty, something fails or time is up.
+        """
         try:
             async with asyncio.timeout(seconds):
                 if self._running is not None:
@@ -73,7 +82,10 @@ class OtlpDelivery:
                 self._running.cancel()
 
     async def deliver_guarded(self) -> float:
-        """Deliver one batch and return how long to wait before the next. An unforeseen error or a store that is away waits."""
+        """Deliver one batch and return how long to wait before the next.
+
+        An unforeseen error or a store that is away waits.
+        """
         try:
             with guard("delivery", f"otlp: {self._url}", self._tell):
                 return await self.deliver_batch()
@@ -83,7 +95,10 @@ class OtlpDelivery:
             return self._wait_after(DeliveryResult("later", f"{error}; {KEPT}"))
 
     async def deliver_batch(self) -> float:
-        """Deliver one batch and return how long to wait before the next, 0 if there may be more. Raises StoreError."""
+        """Deliver one batch and return how long to wait before the next.
+
+        0 if there may be more. Raises StoreError.
+        """
         await self._trim()
         batch = await self._outbox.oldest(self.signal, ROWS, SIZE)
         result = await self._deliver(batch) if batch else None
@@ -95,7 +110,10 @@ class OtlpDelivery:
         return self._report_success() if result.kind == "taken" else self._wait_after(result)
 
     async def _deliver(self, batch: Sequence[QueuedRecord]) -> DeliveryResult:
-        """Send a batch; a refused one goes in halves, in its order, until the bad records are found and set aside."""
+        """Send a batch.
+
+        A refused one goes in halves, in its order, until the bad records are found and set aside.
+        """
         parts = [batch]
         while parts:
             part = parts.pop()
@@ -115,7 +133,10 @@ class OtlpDelivery:
         return DeliveryResult("taken")
 
     async def _send(self, body: bytes) -> DeliveryResult:
-        """Send one request. An error that nobody foresaw may be the records' fault, so it is no reason to stop."""
+        """Send one request.
+
+        An error that nobody foresaw may be the records' fault, so it is no reason to stop.
+        """
         try:
             with guard("delivery", f"otlp: {self._url}", self._tell):
                 return await self._post_body(body)
@@ -134,9 +155,10 @@ class OtlpDelivery:
         return classify_answer(answer, self.signal, self._clock.now())
 
     async def _is_record_to_blame(self, result: DeliveryResult) -> bool:
-        """Tell whether a single refused record is bad: others get through, or at least an empty request does.
+        """Tell whether a single refused record is bad.
 
-        A receiver that refuses even an empty request speaks another protocol and would refuse everything.
+        Others get through, or at least an empty request does. A receiver that refuses even an empty request speaks
+        another protocol and would refuse everything.
         """
         self._refusals += 1
         if result.kind == "bad" and self._took_something and self._refusals <= FEW:
@@ -183,7 +205,10 @@ class OtlpDelivery:
         return 0.0
 
     def _wait_after(self, result: DeliveryResult) -> float:
-        """Report a failure once, until it changes or ends, and return the time before the next attempt."""
+        """Report a failure and return the time before the next attempt.
+
+        The same failure is reported once.
+        """
         if result.words != self._reported_failure:
             self._reported_failure = result.words
             self._tell(LogMessage(result.words, warning=True))
@@ -193,7 +218,7 @@ class OtlpDelivery:
         return own if result.wait is None else max(result.wait, FIRST_WAIT)
 
     def _report_refusal(self, what: str, words: str) -> None:
-        """Report what a receiver says of single records once, until it says something else."""
+        """Report what a receiver says of single records, the same words once."""
         if words != self._reported_refusal:
             self._reported_refusal = words
             detail = f" ({words})" if words else ""

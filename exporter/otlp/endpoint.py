@@ -1,4 +1,7 @@
-"""How one signal is sent by OTLP: address, protocol, headers and certificates. Reads files, sends nothing."""
+"""How one signal is sent by OTLP: address, protocol, headers and certificates.
+
+Reads files, sends nothing.
+"""
 
 import ssl
 from collections.abc import Mapping
@@ -39,7 +42,10 @@ class OtlpEndpoint(msgspec.Struct, frozen=True):
 
 
 def read_headers(text: str) -> dict[str, str]:
-    """Read headers, one ``Name: value`` a line, comments after ``#``. Raises ValueError, which repeats no value."""
+    """Read headers, one ``Name: value`` a line, comments after ``#``.
+
+    Raises ValueError, which repeats no value.
+    """
     found = {}
     for number, line in enumerate(text.splitlines(), 1):
         name, colon, value = (part.strip() for part in line.partition(":"))
@@ -58,7 +64,10 @@ def is_header(name: str, value: str) -> bool:
 
 
 def receiver_tls_context(endpoint: OtlpEndpoint) -> ssl.SSLContext:
-    """Make the TLS context of an endpoint. Raises ConfigError for a file that cannot be used."""
+    """Make the TLS context of an endpoint.
+
+    Raises ConfigError for a file that cannot be used.
+    """
     try:
         context = ssl.create_default_context(cafile=str(endpoint.certificate) if endpoint.certificate else None)
     except (OSError, ssl.SSLError) as error:
@@ -77,7 +86,10 @@ _PAIR = "does not go with otlp.client_key, or is not in PEM form; name a certifi
 
 
 def _no_password() -> str:
-    """Refuse a key with a password; without this function the library would ask at the terminal."""
+    """Refuse a key with a password.
+
+    Without this function the library would ask at the terminal.
+    """
     raise ssl.SSLError(0, "the key has a password")
 
 
@@ -94,7 +106,10 @@ class Headers:
         self._file = Secret(path=endpoint.headers_file) if endpoint.headers_file else None
 
     def current(self) -> dict[str, str]:
-        """Return the headers to send now. Raises ConfigError if the file is gone or holds no headers."""
+        """Return the headers to send now.
+
+        Raises ConfigError if the file is gone or holds no headers.
+        """
         found = {name.lower(): secret.reveal() for name, secret in self._headers.items()}
         if self._file is None:
             return found

@@ -1,6 +1,7 @@
-"""Events as OTLP log records with the trace context of their run, and the encoder of a source; equal events give equal bytes.
+"""Events as OTLP log records, and the encoder of a source.
 
-The messages are built directly: the SDK's own classes for logs are not stable yet.
+A record has the trace context of its run; equal events give equal bytes. The messages are built directly: the SDK's own
+classes for logs are not stable yet.
 """
 
 from collections.abc import Sequence
@@ -39,7 +40,10 @@ class LogRecordEncoder:
         self._scope = ScopeLogs(scope=scope(), schema_url=SCHEMA)
 
     def encode(self, resource: str, placed: PlacedEvent) -> OtlpRecord:
-        """Encode one event as a whole request; such requests can be joined into one. Never raises."""
+        """Encode one event as a whole request; such requests can be joined into one.
+
+        Never raises.
+        """
         request = ExportLogsServiceRequest()
         frame = request.resource_logs.add()
         frame.CopyFrom(self._frame)
@@ -74,9 +78,9 @@ class LogRecordEncoder:
 
 
 def make_encoder(origin: OtlpResource, *, traces: bool, logs: bool) -> Encode | None:
-    """Make the encoder of a source's spans and events; None where neither signal is sent.
+    """Make the encoder of a source's spans and events.
 
-    An event from before first contact becomes no log record: it is no news.
+    None where neither signal is sent. An event from before first contact becomes no log record: it is no news.
     """
     if not traces and not logs:
         return None

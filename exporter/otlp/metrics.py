@@ -1,7 +1,7 @@
-"""The series of the exposition as cumulative OTLP metrics, and their periodic push.
+"""The exposed series as cumulative OTLP metrics, and their periodic push.
 
-A series counts since the first contact with its source: everything before is history, so it was 0 then, and that time is
-in the store. So a receiver sees the first event of a series as growth, and a restart as no reset.
+A series counts since the first contact with its source: everything before is history, so it was 0 then, and that time
+is in the store. So a receiver sees the first event of a series as growth, and a restart as no reset.
 """
 
 import asyncio
@@ -56,7 +56,10 @@ def encode_metrics(rows: Iterable[Row], contacts: Contacts, stated: Mapping[str,
 
 
 def start_time(declared: DeclaredMetric, labels: Labels, contacts: Contacts) -> Millis | None:
-    """Return when a series began to count: the first contact of its source, or of any source of its target."""
+    """Return when a series began to count.
+
+    The first contact of its source, or of any source of its target.
+    """
     names = dict(zip(declared.labels, labels, strict=True))
     if "source" in names:
         return contacts.get((names.get("target", ""), names["source"]))
@@ -72,7 +75,10 @@ def _frame(stated: Mapping[str, str]) -> ExportMetricsServiceRequest:
 
 
 def _metric(within: ScopeMetrics, declared: DeclaredMetric) -> Metric:
-    """Return the message of a metric; the rows of a metric are adjacent, so it is the last message or a new one."""
+    """Return the message of a metric.
+
+    The rows of a metric are adjacent, so it is the last message or a new one.
+    """
     if within.metrics and within.metrics[-1].name == declared.name:
         return within.metrics[-1]
     metric = within.metrics.add(name=declared.name, description=declared.help)
@@ -109,9 +115,10 @@ def _add(
 
 
 class MetricsPush:
-    """Pushes all series to a receiver every ``interval`` seconds; what did not arrive is in the next push.
+    """Pushes all series to a receiver every ``interval`` seconds.
 
-    ``read`` gives all rows of the exposition. ``contacts`` are the first contacts in the store; later ones come by ``hear``.
+    What did not arrive is in the next push. ``read`` gives all rows of the exposition. ``contacts`` are the first
+    contacts in the store; later ones come by ``hear``.
     """
 
     def __init__(
@@ -153,7 +160,10 @@ class MetricsPush:
                 await self.push()
 
     async def push(self) -> None:
-        """Push all series as they are now, and report a failure once, until it changes or ends. Never raises."""
+        """Push all series as they are now. Never raises.
+
+        The same failure is reported once.
+        """
         try:
             with guard("delivery", f"otlp: {self._url}", self._tell):
                 failure = await self._push_all()
@@ -165,7 +175,10 @@ class MetricsPush:
             self._tell(LogMessage(words, warning=bool(failure)))
 
     async def _push_all(self) -> str:
-        """Send as many requests as it takes; stop where the receiver takes none. Return what failed, "" if nothing."""
+        """Send as many requests as it takes and return what failed, "" if nothing.
+
+        It stops where the receiver takes none.
+        """
         now = int(self._clock.now() * 1000)
         failure = ""
         for body in encode_metrics(list(self._read()), self._contacts, self._stated, now):

@@ -1,4 +1,4 @@
-"""The OpenTelemetry resource of a source of a target, attributes, event names, and trace and span ids."""
+"""OpenTelemetry resources, attributes, event names, trace and span ids."""
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -47,7 +47,10 @@ class OtlpResource(msgspec.Struct, frozen=True):
         return self.project or self.target
 
     def resource(self) -> Resource:
-        """Make the resource of all spans and log records; it is the same in every process and names no machine."""
+        """Make the resource of all spans and log records.
+
+        It is the same in every process and names no machine.
+        """
         provider = _PROVIDERS.get(self.platform, self.platform)
         product = self.source.partition("_")[0]
         ours = {
@@ -65,7 +68,7 @@ class OtlpResource(msgspec.Struct, frozen=True):
         return resource
 
     def event_name(self, event: SpanEvent) -> str:
-        """Return the mapping's name of an event, else a name made of its reason, of which there are few."""
+        """Return the mapping's name of an event, else one made of its reason."""
         area = self.source.replace("_", ".", 1)
         return event.name or f"{area}.{_snake(event.reason) if event.reason not in ('', OTHER) else 'event'}"
 
@@ -76,10 +79,11 @@ def scope() -> InstrumentationScope:
 
 
 def add_attributes(message: WithAttributes, pairs: Iterable[tuple[str, str | int | bool]]) -> None:
-    """Add attributes in their order; of a name that comes twice the last value is kept, for keys are unique.
+    """Add attributes in their order.
 
-    Values are set in place: to make them first and copy them takes twice as long. Never raises: a text that is no UTF-8
-    is escaped, a number beyond 64 bits is written as text.
+    Of a name that comes twice the last value is kept, for keys are unique. Values are set in place: to make them first
+    and copy them takes twice as long. Never raises: a text that is no UTF-8 is escaped, a number beyond 64 bits is
+    written as text.
     """
     add = message.attributes.add
     for key, value in dict(pairs).items():
@@ -95,14 +99,20 @@ def add_attributes(message: WithAttributes, pairs: Iterable[tuple[str, str | int
 
 
 def utf8(text: str) -> str:
-    """Return the text with lone surrogates escaped: protobuf takes only what UTF-8 can hold."""
+    """Return the text with lone surrogates escaped.
+
+    Protobuf takes only what UTF-8 can hold.
+    """
     if text.isascii():
         return text
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def nanoseconds(at: Millis) -> int:
-    """Convert Unix ms to the Unix nanoseconds of a protobuf timestamp; times that 64 bits cannot hold are clamped."""
+    """Convert Unix ms to the Unix nanoseconds of a protobuf timestamp.
+
+    Times that 64 bits cannot hold are clamped.
+    """
     return min(max(at, 0), MAX_MS) * NANOS
 
 

@@ -1,4 +1,4 @@
-"""What a receiver's answer means for what was sent: taken, to be sent again, or never to be taken; and the cure in words."""
+"""What a receiver's answer means for what was sent, and the cure in words."""
 
 import ssl
 from datetime import UTC, datetime
@@ -53,7 +53,10 @@ class _Answer(msgspec.Struct, rename="camel"):
 
 
 def classify_answer(answer: httpx.Response, signal: str, now: float) -> DeliveryResult:
-    """Say what an answer means at ``now`` (Unix seconds). Never raises, whatever the answer holds."""
+    """Say what an answer means at ``now`` (Unix seconds).
+
+    Never raises, whatever the answer holds.
+    """
     status, where = answer.status_code, str(answer.request.url)
     if 200 <= status < 300:
         return _read_success(answer)
@@ -72,7 +75,10 @@ def describe_failure(error: Exception, url: str) -> DeliveryResult:
 
 
 def _read_success(answer: httpx.Response) -> DeliveryResult:
-    """Read a partial success. A receiver that takes all often sends no body; an unreadable body counts as none."""
+    """Read a partial success. A receiver that takes all often sends no body.
+
+    An unreadable body counts as none.
+    """
     kind = answer.headers.get("content-type", "")
     try:
         if "json" in kind:
@@ -97,7 +103,10 @@ def _read_json_partial(body: bytes) -> tuple[int, str]:
 
 
 def _read_refusal(answer: httpx.Response) -> str:
-    """Read a receiver's own words on one line; "" where there are none that can be read."""
+    """Read a receiver's own words on one line.
+
+    "" where there are none that can be read.
+    """
     kind = answer.headers.get("content-type", "")
     try:
         if "protobuf" in kind:
@@ -151,7 +160,10 @@ def _transport_problem(error: Exception) -> str:
 
 
 def _retry_after(text: str, now: float) -> float | None:
-    """Read ``Retry-After``, seconds or a date, as seconds from ``now``; at most ``MAX_WAIT``."""
+    """Read ``Retry-After``, seconds or a date, as seconds from ``now``.
+
+    At most ``MAX_WAIT``.
+    """
     try:
         seconds = float(text) if text.strip().isdecimal() else _seconds_until(text, now)
     except (ValueError, TypeError, OverflowError):

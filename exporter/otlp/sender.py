@@ -1,4 +1,7 @@
-"""Sends the requests of one signal to a receiver; opens the connection anew when its certificates change."""
+"""Sends the requests of one signal to a receiver.
+
+Opens the connection anew when its certificates change.
+"""
 
 import asyncio
 import base64
@@ -60,7 +63,10 @@ def _with_hexadecimal_ids(value: Any) -> Any:
 
 
 class OtlpSender:
-    """A connection to a receiver. Raises ConfigError for certificates that cannot be used, here and when they change."""
+    """A connection to a receiver.
+
+    Raises ConfigError for certificates that cannot be used, here and when they change.
+    """
 
     def __init__(self, endpoint: OtlpEndpoint) -> None:
         self.endpoint = endpoint

@@ -1,7 +1,8 @@
-"""Finished runs and phases as OTLP spans, each encoded once; the same span gives the same bytes in every process.
+"""Finished runs and phases as OTLP spans, each encoded once.
 
-The messages are built directly: the SDK's objects give the same messages (a test compares them), take two to three times
-as long, and obey variables of the environment that could switch them off.
+The same span gives the same bytes in every process. The messages are built directly: the SDK's objects give the same
+messages (a test compares them), take two to three times as long, and obey variables of the environment that could
+switch them off.
 """
 
 from collections.abc import Iterator
@@ -39,7 +40,10 @@ class SpanEncoder:
         self._scope = ScopeSpans(scope=scope(), schema_url=SCHEMA)
 
     def encode(self, span: Span) -> OtlpRecord:
-        """Encode one span as a whole request; such requests can be joined into one. Never raises."""
+        """Encode one span as a whole request; such requests can be joined into one.
+
+        Never raises.
+        """
         request = ExportTraceServiceRequest()
         frame = request.resource_spans.add()
         frame.CopyFrom(self._frame)
@@ -90,7 +94,10 @@ class SpanEncoder:
             yield "error.type", span.error[0] if span.error and span.error[0] else "_OTHER"
 
     def _add_events(self, message: Message, events: tuple[SpanEvent, ...]) -> None:
-        """Add events in order; those of one millisecond are a nanosecond apart, for backends sort by time."""
+        """Add events in order.
+
+        Those of one millisecond are a nanosecond apart, for backends sort by time.
+        """
         before, after = None, 0
         for event in events:
             after = after + 1 if event.at == before else 0
@@ -122,7 +129,10 @@ def _pipeline(span: Span) -> Iterator[tuple[str, str]]:
 
 
 def _pipeline_of(run: str) -> str:
-    """Return the name of what is run; "" for the operation on a resource, whose run key holds no name."""
+    """Return the name of what is run.
+
+    "" for the operation on a resource, whose run key holds no name.
+    """
     return run.partition(" ")[2] if "\0" not in run else ""
 
 
@@ -133,7 +143,10 @@ def _add_restart(message: Message, identity: Identity, run: str, attempt: int) -
 
 
 def _status(span: Span) -> Status:
-    """Return the span's status; success leaves it unset, as the semantic conventions want."""
+    """Return the span's status.
+
+    Success leaves it unset, as the semantic conventions want.
+    """
     if span.outcome not in _BAD:
         return Status()
     return Status(code=Status.STATUS_CODE_ERROR, message=utf8(span.error[1]) if span.error else "")
