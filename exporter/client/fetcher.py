@@ -210,7 +210,8 @@ class Fetcher:
 
     def _classify(self, response: Response, request: Request, sent: httpx.Request) -> SourceError | None:
         refused = self._route.refuses_keys(response.status, response.body)
-        secrets = self._secrets(sent) if not 200 <= response.status < 300 else ()
+        is_usual = 200 <= response.status < 300 and response.body[:1] in b"{["
+        secrets = () if is_usual else self._secrets(sent)
         error = classify_response(response, self._place(request), request.permission, refused, secrets)
         until = self._clock.steady() + REFUSED_PAUSE
         self._refused = _KeysRefusal(until, self._route.stamp(), str(error)) if refused else None

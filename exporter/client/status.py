@@ -32,6 +32,7 @@ _MESSAGE_FIELDS = ("error_msg", "errorMsg", "Message", "message")
 _NO_JSON = (b"<", b"\x1f\x8b", b"\xff\xfe", b"\xfe\xff")  # HTML or XML, bare gzip, UTF-16: no vendor answers so
 _INTERMEDIARY = " came instead of JSON: a proxy, firewall or portal answers, not the vendor; check endpoints and proxy"
 _MASKED = "***"
+SHORTEST_SECRET = 6  # characters; to mask a shorter text would tear other words apart
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
@@ -115,6 +116,8 @@ def describe_intermediary(response: Response, secrets: Collection[str] = ()) -> 
 
     Such as a portal's page; "" for any other body.
     """
+    if response.body[:1] in b"{[":  # as nearly every answer begins, or empty
+        return ""
     kind = one_line(response.headers.get("content-type", "").partition(";")[0], 60).lower()
     start = response.body[:1024].removeprefix(b"\xef\xbb\xbf").lstrip()
     if not start.startswith(_NO_JSON) and (kind not in ("text/html", "application/xhtml+xml") or start[:1] in b"{["):
@@ -167,7 +170,7 @@ def mask(text: str, secrets: Collection[str], limit: int) -> str:
 
     A secret that holds another goes first.
     """
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+    for secret in sorted((secret for secret in secrets if len(secret) >= SHORTEST_SECRET), key=len, reverse=True):
         text = text.replace(secret, _MASKED)
     return one_line(text, limit)
 
