@@ -148,7 +148,7 @@ class Fetcher:
         return refusal
 
     def _request(self, ask: Request, project: str | None) -> httpx.Request:
-        path = quote(ask.path.replace("{project_id}", project or ""), safe="/~")
+        path = ask.path.replace("{project_id}", quote(project or "", safe=""))  # ids in the path are encoded already
         query = "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in ask.query)
         url = self._route.endpoints[ask.api].rstrip("/") + path + (f"?{query}" if query else "")
         headers = [*HEADERS, *self._route.headers, *ask.headers]

@@ -13,7 +13,7 @@ from exporter.model.events import Request, Resource
 from exporter.sources import SOURCES
 from exporter.sources.normalize import joined
 from exporter.sources.scope import SourceScope
-from exporter.sources.times import IsoTimes, moment, number, unix_millis
+from exporter.sources.times import EARLIEST, LATEST, IsoTimes, moment, number, unix_millis
 from tests.sources.test_sources import ALL, DATA, NOW, answer_to, asked, drive, read, record_of
 
 
@@ -105,7 +105,8 @@ def test_any_damage_to_an_answer_is_counted_or_garbled_and_never_worse(name: str
 
     for page in heard.pages:
         assert all(
-            isinstance(event.text, str) and 0 < (event.at or 1) < 10**15 and event.count > 0 for event in page.events
+            isinstance(event.text, str) and EARLIEST <= (event.at or 1) <= LATEST and event.count > 0
+            for event in page.events
         )
 
 
@@ -204,9 +205,7 @@ def test_a_reader_of_times_reads_each_as_if_it_were_alone(times: list[int], zone
         assert reader[moment.isoformat(" ", "seconds").replace("+00:00", "Z")] == at // 1000 * 1000
 
 
-@pytest.mark.parametrize(
-    "text", ["", "noon", "2022-11-26", "2022-11-26T16:03:41", "2022-11-26T16:03", "0001-01-01T00:00:00Z"]
-)
+@pytest.mark.parametrize("text", ["", "noon", "2022-11-26", "2022-11-26T16:03:41", "2022-11-26T16:03"])
 def test_a_time_that_is_none_or_states_no_zone_is_not_guessed(text: str) -> None:
     reader = IsoTimes()
     reader["2022-11-26T16:03:41Z"]

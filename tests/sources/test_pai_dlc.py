@@ -87,9 +87,9 @@ def test_a_second_that_fills_an_answer_is_truncated(newest: bool) -> None:
     assert (4000, "later") in told(heard)
 
 
-def test_a_vendor_that_heeds_no_window_is_not_asked_for_ever() -> None:
+def test_a_vendor_that_ignores_windows_is_not_asked_for_ever() -> None:
     always = {"JobId": "dlc-1", "Events": [f"{written(number)} row" for number in range(2000)]}
-    with pytest.raises(SourceGarbled, match="windows were answered alike; the vendor does not heed them"):
+    with pytest.raises(SourceGarbled, match="windows were answered alike; the vendor ignores them"):
         read("pai_dlc", lambda _: always, JOB)
 
 
