@@ -177,7 +177,7 @@ def _reader(named: dict[str, Resource], resource: str = "") -> _Reader:
     def read(rows: Sequence[_Row]) -> tuple[list[Event], list[bytes]]:
         events: list[Event] = []
         bad: list[bytes] = []
-        shared: dict[tuple[str | None, str | None, str | None, Number], dict[str, str]] = {}
+        shared: dict[tuple[str | None, str | None, str | None, Number, str | None], tuple[dict[str, str], str]] = {}
         for row in rows:
             source = row.source_id or resource
             if len(source) > MAX_ID:
@@ -185,18 +185,20 @@ def _reader(named: dict[str, Resource], resource: str = "") -> _Reader:
                 continue
             if row.source_id and source not in named:
                 named[source] = Resource(source, clip(row.source_name or ""), kind=clip(row.source_type or ""))
-            kind = (row.name, row.category, row.source_type, row.status)
-            fields = shared.get(kind)
-            if fields is None:
-                fields = shared[kind] = _fields(row)
+            kind = (row.name, row.category, row.source_type, row.status, row.severity)
+            common = shared.get(kind)
+            if common is None:
+                common = shared[kind] = (_fields(row), clip(row.severity or ""))
+            fields, severity = common
             try:
                 at, key = unix_millis(row.occur_time), fingerprint(row.event_id)
             except ValueError:
                 bad.append(row_fingerprint(row))
                 continue
             text = row.context or row.display_name or ""
-            text = text if len(text) <= MAX_TEXT else clip(text, MAX_TEXT)
-            events.append(Event(key, source, at, text, clip(row.severity or ""), fields["name"], fields=fields))
+            if len(text) > MAX_TEXT:
+                text = clip(text, MAX_TEXT)
+            events.append(Event(key, source, at, text, severity, fields["name"], fields=fields))
         return events, bad
 
     return read

@@ -14,7 +14,7 @@ from exporter.sources import SOURCES
 from exporter.sources.normalize import joined
 from exporter.sources.scope import SourceScope
 from exporter.sources.times import EARLIEST, LATEST, IsoTimes, moment, number, unix_millis
-from tests.sources.test_sources import ALL, DATA, NOW, answer_to, asked, drive, read, record_of
+from tests.support.readings import ALL, DATA, NOW, answer_to, asked, drive, read, record_of
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -177,7 +177,7 @@ def test_k8s_has_one_spelling_and_one_key() -> None:
     assert [(event.fields["source"], event.count) for event in heard.events] == [("K8S", 3)]
 
 
-def test_every_part_of_a_training_event_is_part_of_its_identity_but_the_zone_its_time_is_written_in() -> None:
+def test_each_part_of_a_training_event_is_in_its_identity_except_the_zone() -> None:
     record = SOURCES["modelarts_training"].record
     one = {"time": "2022-11-26T16:03:41+08:00", "level": "Info", "source": "Job", "message": "x"}
     changes = {"time": "2022-11-26T16:03:42+08:00", "level": "Error", "source": "Task", "message": "y"}

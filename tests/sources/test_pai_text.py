@@ -12,8 +12,8 @@ from exporter.model.events import Event, Resource, Window
 from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
 from exporter.sources.times import LATEST
-from tests.sources.test_pai_dlc import HOUR, JOB, START, job, told, written
-from tests.sources.test_sources import ALL, NOW, drive, millis, read
+from tests.support.dlc_job import HOUR, JOB, START, job, times_by_row, written
+from tests.support.readings import ALL, NOW, drive, millis, read
 
 
 def one(raw: Any) -> Event:
@@ -120,8 +120,8 @@ def test_the_whole_page_is_corrected_and_every_later_one() -> None:
     first = drive(source.read(JOB, ALL), job(rows, hours=8))
     later = drive(source.read(JOB, ALL), job(rows[:1], hours=8))
 
-    assert told(first) == Counter(rows)
-    assert told(later) == Counter(rows[:1])
+    assert times_by_row(first) == Counter(rows)
+    assert times_by_row(later) == Counter(rows[:1])
 
 
 def test_the_key_does_not_change_with_the_zone() -> None:

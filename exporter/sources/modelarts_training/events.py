@@ -153,7 +153,8 @@ class ModelArtsTraining:
             events = count_equal(answer.events)
             still = 0 if any(event.key not in times for event in events) else still + 1
             twins |= {event.key: event for event in events if event.key in times}
-            times |= Counter({event.key: event.count for event in events})
+            for event in events:  # not `times |= …`, which goes through all of ``times`` for each page
+                times[event.key] = max(times[event.key], event.count)
             seen, pages = seen + answer.came, pages + 1
             short = answer.came < size and seen < answer.total
             at = max((event.at for event in events if event.at is not None), default=at)
