@@ -160,6 +160,8 @@ def read_rows(
                 return DecodedRows(rows, [])
         except _BAD:
             pass
+    else:
+        yield PAUSE  # opening a large answer took up to 80 ms
     return (yield from _read_one_by_one(request, raw, decoders))
 
 
