@@ -165,6 +165,22 @@ def test_equal_rows_that_a_server_cannot_be_asked_for_by_text_are_truncated() ->
     assert read("modelarts_training", job(rows, pattern=True), JOB).truncated
 
 
+def test_a_second_that_is_too_full_has_one_fingerprint_in_every_read() -> None:
+    vendor = job([(7, "again")] * 150)
+
+    gaps = [
+        {
+            gap
+            for page in read("modelarts_training", vendor, JOB, Window(since, NOW + later)).pages
+            for gap in page.truncated
+        }
+        for since, later in ((None, 0), (NOW - 3_600_000, 7_000), (START * 1000, 60_000))
+    ]
+
+    assert gaps[0] == gaps[2] != set()
+    assert gaps[1] <= gaps[0]
+
+
 def test_what_the_offset_counts_is_found_out_once() -> None:
     rows = [(7, f"event {number:03}") for number in range(150)]
     source = SOURCES["modelarts_training"].make(SourceScope())
