@@ -16,7 +16,7 @@ from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.rules import MappingPack
 from exporter.mapping.runs.reducer import folder
 from exporter.model.errors import ConfigError, SourceError
-from exporter.model.events import Event, EventPage, Resource, Response, Window
+from exporter.model.events import Event, EventPage, Pause, Resource, Response, Window
 from exporter.model.metrics import Metric, Series
 from exporter.model.protocols import Map
 from exporter.model.runs import ResourceSnapshot
@@ -146,6 +146,8 @@ def _events(recorded: RecordedAnswer) -> list[Event]:
     try:
         next(reading)
         step = reading.send(Response(200, recorded.body.encode(), recorded.date))
+        while isinstance(step, Pause):
+            step = next(reading)
         return step.events if isinstance(step, EventPage) else []
     except (StopIteration, SourceError, LookupError, ValueError, TypeError, ArithmeticError, AttributeError):
         return []

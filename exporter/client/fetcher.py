@@ -227,7 +227,9 @@ class Fetcher:
         return [*self._route.secrets(), *carried]
 
     def _prepare(self, request: Request, project: str | None) -> httpx.Request:
-        path = quote(request.path.replace("{project_id}", project or ""), safe="/~")
+        path = request.path.replace(
+            "{project_id}", quote(project or "", safe="")
+        )  # ids in the path are encoded already
         query = "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in request.query)
         url = self._route.endpoints[request.api].rstrip("/") + path + (f"?{query}" if query else "")
         headers = [*HEADERS, *self._route.headers, *request.headers]

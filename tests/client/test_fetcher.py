@@ -27,6 +27,7 @@ from exporter.model.errors import (
 )
 from exporter.model.events import Request, Response
 from exporter.model.telemetry import BudgetLeft, RequestDone, SelfEvent, Skewed, Throttled
+from exporter.sources.limits import segment
 from tests.support.clocks import ManualClock
 
 REQUEST = Request("modelarts", "/v2/{project_id}/jobs", permission="modelarts:trainJob:list")
@@ -466,8 +467,8 @@ def test_path_and_query_go_out_percent_encoded_byte_for_byte(
 ) -> None:
     """Both vendors sign what ``quote(safe='~')`` gives; one other byte and the signature does not match."""
     setup = FetcherSetup(Vendor(GOOD), project=f"p{project}")
-    setup.get(Request("modelarts", f"/v2/{{project_id}}/jobs/j{id_}", tuple(query)))
-    path = f"/v2/p{encoded(project, '/')}/jobs/j{encoded(id_, '/')}"
+    setup.get(Request("modelarts", f"/v2/{{project_id}}/jobs/{segment(f'j{id_}')}", tuple(query)))
+    path = f"/v2/p{encoded(project)}/jobs/j{encoded(id_)}"
     pairs = "&".join(f"{encoded(name)}={encoded(value)}" for name, value in query)
     assert setup.vendor.requests[0].url.raw_path.decode() == path + (f"?{pairs}" if query else "")
 
