@@ -81,3 +81,4 @@ class Restored(msgspec.Struct, frozen=True):
     runs: Mapping[Watch, bytes] = {}
     notes: Mapping[Watch, Sequence[bytes]] = {}
     age: Literal["kept", "new", "lost"] = "kept"
+    set_aside: Mapping[str, int] = {}
