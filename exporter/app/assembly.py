@@ -26,7 +26,7 @@ from exporter.model.events import Request, Response
 from exporter.model.metrics import Catalogue
 from exporter.model.protocols import Clock, Credentials, Store, Tell
 from exporter.model.state import Restored
-from exporter.model.telemetry import LogMessage
+from exporter.model.telemetry import LogMessage, RowsSetAside
 from exporter.otlp.delivery import OtlpDelivery
 from exporter.otlp.endpoint import OtlpEndpoint
 from exporter.otlp.log_records import encoder
@@ -44,7 +44,7 @@ from exporter.pipeline.run_tracker import RunTracker
 from exporter.pipeline.scheduler import PollInterval
 from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
-from exporter.store import open_store
+from exporter.store import RetryingStore, open_store
 
 NO_STATE = {
     "new": "no state was kept yet: history begins; what happened before the first contact is not counted",
@@ -132,15 +132,21 @@ def read_known(config: Config) -> Mappings:
 
 
 @contextlib.asynccontextmanager
-async def open_core(known: Mappings, config: Config, clock: Clock, tell: Tell) -> AsyncIterator[Runtime]:
-    """The store and what stands on it; on leaving in peace, what is under way is committed first."""
-    store = await open_store(config.store.reveal())
+async def open_state(config: Config, clock: Clock, tell: Tell) -> AsyncIterator[RetryingStore]:
+    """Open the configured store; its calls wait while the file is away. Raises StoreError if it cannot be read."""
+    store = RetryingStore(await open_store(config.store.reveal()), clock, tell)
     try:
-        core = await make_core(store, known, config, clock, tell)
-        yield core
-        await core.ledger.drain()
+        yield store
     finally:
         await store.close()
+
+
+@contextlib.asynccontextmanager
+async def open_core(store: Store, known: Mappings, config: Config, clock: Clock, tell: Tell) -> AsyncIterator[Runtime]:
+    """Put together what stands on the store; on leaving without an error, commit what is under way first."""
+    core = await make_core(store, known, config, clock, tell)
+    yield core
+    await core.ledger.drain()
 
 
 async def make_core(store: Store, known: Mappings, config: Config, clock: Clock, tell: Tell) -> Runtime:
@@ -148,6 +154,8 @@ async def make_core(store: Store, known: Mappings, config: Config, clock: Clock,
     restored = await store.restore()
     if restored.age != "kept":
         tell(LogMessage(NO_STATE[restored.age], warning=restored.age == "lost"))
+    for table, rows in restored.set_aside.items():
+        tell(RowsSetAside(table, rows))
     prometheus = Registry(known.catalogue, config.web.zero_hold, clock, config.max_series)
     for name in prometheus.restore(restored):
         tell(LogMessage(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))

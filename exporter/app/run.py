@@ -9,7 +9,16 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from exporter import __version__
-from exporter.app.assembly import Account, Runtime, make_pipeline, open_accounts, open_core, open_couriers, read_known
+from exporter.app.assembly import (
+    Account,
+    Runtime,
+    make_pipeline,
+    open_accounts,
+    open_core,
+    open_couriers,
+    open_state,
+    read_known,
+)
 from exporter.app.health import Health
 from exporter.app.reload import Reload, hashes, timeouts
 from exporter.app.web_port import WebPort
@@ -55,7 +64,8 @@ async def run(
         tell(LogMessage(warning, warning=True))
     with listening:  # also where the store cannot be opened
         async with (
-            open_core(known, config, clock, tell) as core,
+            open_state(config, clock, tell) as store,
+            open_core(store, known, config, clock, tell) as core,
             open_accounts(config, clock, tell) as accounts,
             open_couriers(config, core) as couriers,
         ):
@@ -70,10 +80,15 @@ async def run(
             tell(_greeting(listening, pollers))
             if bound is not None:
                 bound(listening.getsockname()[1])
-            work = [*_work(core, pollers, couriers), _housekeeping(core, pollers, accounts), reload.watch()]
+            work = [
+                store.run(),
+                *_work(core, pollers, couriers),
+                _housekeeping(core, pollers, accounts),
+                reload.watch(),
+            ]
             site = make_site(front.shown(own, reload.reload), ServerOptions(guard, config.web.route_prefix, stop))
             await _until(stop, serve(site, listening, stop, guard), work, reload)
-            tell(LogMessage("stopped: everything that was read is on record"))
+            tell(_farewell(store.problem))
 
 
 def _settle(loaded: Loaded, tell: Callable[[SelfEvent], None]) -> None:
@@ -96,6 +111,14 @@ def _greeting(listening: socket.socket, pollers: Sequence[Poller]) -> LogMessage
     return LogMessage(
         f"platform-events-exporter {__version__} listens on {_address(listening)}, {len(pollers)} sources"
     )
+
+
+def _farewell(problem: str) -> LogMessage:
+    if problem:
+        return LogMessage(
+            f"stopped while the store is away; what is not on record is read again: {problem}", warning=True
+        )
+    return LogMessage("stopped: everything that was read is on record")
 
 
 def _address(listening: socket.socket) -> str:

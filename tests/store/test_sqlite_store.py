@@ -202,9 +202,7 @@ def test_a_file_that_another_program_keeps_locked_is_told_and_nothing_moves(path
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError) as caught:
             driver.commit(Commit(POOL, events=[event("b")], changes=counted(WARNINGS, 1)))
-        assert str(caught.value) == (
-            f"{path}: another program keeps it locked; end that program (database is locked)"
-        )
+        assert str(caught.value) == (f"{path}: another program keeps it locked; end that program (database is locked)")
         other.close()
         assert driver.grown(POOL, event("a"), event("b")) == [0, 1]
         assert driver.restored().changes.counts == {WARNINGS: 1.0}
@@ -223,9 +221,7 @@ def test_a_full_disk_is_told_with_its_cure() -> None:
     with pytest.raises(sqlite3.OperationalError) as caught:
         database.execute("INSERT INTO one VALUES (zeroblob(100000))")
     database.close()
-    assert str(store_error("/x.db", caught.value)) == (
-        "/x.db: the disk is full; make room (database or disk is full)"
-    )
+    assert str(store_error("/x.db", caught.value)) == ("/x.db: the disk is full; make room (database or disk is full)")
 
 
 def test_after_a_disk_that_refused_everything_goes_on_where_it_stood(path: Path) -> None:
