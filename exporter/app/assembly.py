@@ -15,7 +15,10 @@ from exporter.client.recorder import Recorder
 from exporter.client.transport import AiohttpTransport, Sender
 from exporter.common.yaml_document import Document, read_document
 from exporter.config import Config, Filter, SourceOptions, Target
+from exporter.exposition.admission import SeriesAdmission
+from exporter.exposition.page import Exposition
 from exporter.exposition.registry import Registry
+from exporter.exposition.restore import unconfigured, without
 from exporter.mapping.catalogue import catalogue
 from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.loader import TestReport, built_in, examine
@@ -25,7 +28,7 @@ from exporter.model.errors import ConfigError
 from exporter.model.events import Request, Response
 from exporter.model.metrics import Catalogue
 from exporter.model.protocols import Clock, Credentials, Store, Tell
-from exporter.model.state import Restored
+from exporter.model.state import RECORD, Commit, Restored
 from exporter.model.telemetry import LogMessage, RowsSetAside
 from exporter.otlp.delivery import OtlpDelivery
 from exporter.otlp.endpoint import OtlpEndpoint
@@ -84,7 +87,9 @@ class Runtime(msgspec.Struct, frozen=True):
     tell: Tell
     store: Store
     ledger: Committer
-    prometheus: Registry
+    registry: Registry
+    admission: SeriesAdmission
+    exposition: Exposition
     known: Mappings
     restored: Restored
     series_ttl: float
@@ -149,20 +154,53 @@ async def open_core(store: Store, known: Mappings, config: Config, clock: Clock,
     await core.ledger.drain()
 
 
+async def _restore_configured(store: Store, known: Mappings, config: Config, tell: Tell) -> Restored:
+    """Restore the state, and forget series of targets and sources that are configured no more. Raises StoreError."""
+    restored = await store.restore()
+    places = {(target.name, source) for target in config.targets for source in target.sources}
+    gone = unconfigured(restored.changes, known.catalogue.metrics, places)
+    if not gone.series:
+        return restored
+    for target, source in gone.places:
+        place = f"{target}/{source}" if source else target
+        tell(
+            LogMessage(
+                f"{place}: no longer configured; its gauges, states and series of resources leave, its totals stay"
+            )
+        )
+    left = frozenset(gone.series)
+    await store.commit([Commit(RECORD, leaving=gone.series)])
+    return msgspec.structs.replace(restored, changes=without(restored.changes, left), held=restored.held - left)
+
+
 async def make_core(store: Store, known: Mappings, config: Config, clock: Clock, tell: Tell) -> Runtime:
     """What stands on an open store, with the totals it remembers."""
-    restored = await store.restore()
+    restored = await _restore_configured(store, known, config, tell)
     if restored.age != "kept":
         tell(LogMessage(NO_STATE[restored.age], warning=restored.age == "lost"))
     for table, rows in restored.set_aside.items():
         tell(RowsSetAside(table, rows))
-    prometheus = Registry(known.catalogue, config.web.zero_hold, clock, config.max_series)
-    for name in prometheus.restore(restored):
+    registry = Registry(known.catalogue)
+    admission = SeriesAdmission(registry, config.web.zero_hold, clock, config.max_series)
+    for name in admission.restore(restored):
         tell(LogMessage(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))
-    ledger = Committer(store, (prometheus,), prometheus, tell)
+    ledger = Committer(store, (admission,), admission, tell)
     recorder = Recorder(config.record.directory, config.record.limit, tell) if config.record else None
     sent = OtlpSignals("traces" in config.lanes, "logs" in config.lanes, config.stated)
-    return Runtime(clock, tell, store, ledger, prometheus, known, restored, config.series_ttl, sent, recorder)
+    return Runtime(
+        clock=clock,
+        tell=tell,
+        store=store,
+        ledger=ledger,
+        registry=registry,
+        admission=admission,
+        exposition=Exposition(registry, admission.hold),
+        known=known,
+        restored=restored,
+        series_ttl=config.series_ttl,
+        sent=sent,
+        recorder=recorder,
+    )
 
 
 @contextlib.asynccontextmanager
@@ -182,7 +220,7 @@ async def open_couriers(config: Config, core: Runtime) -> AsyncIterator[list[Otl
 def _courier(lane: OtlpEndpoint, wire: OtlpSender, config: Config, core: Runtime) -> OtlpDelivery | Pusher:
     assert config.otlp is not None, "there are no lanes without the section"
     if lane.signal == "metrics":
-        contacts, interval, totals = core.restored.contacts, config.otlp.metrics_interval, core.prometheus.totals
+        contacts, interval, totals = core.restored.contacts, config.otlp.metrics_interval, core.registry.totals
         return Pusher(lane.url, wire.post, totals, contacts, config.stated, interval, core.clock, core.tell)
     age = config.otlp.max_age
     return OtlpDelivery(lane.signal, lane.url, wire.post, core.store.outbox, age, core.clock, core.tell)
@@ -278,7 +316,7 @@ def make_pipeline(account: Account, name: str, core: Runtime) -> SourcePipeline:
     )
     roster = _roster(target.name, name, options, core.restored)
     severities = core.known.catalogue.severities.get(name, ())
-    listing = Discovery(desk, roster, severities, core.prometheus, core.series_ttl, options.remember)
+    listing = Discovery(desk, roster, severities, core.admission, core.series_ttl, options.remember)
     counts = options.history == "count"
     habits = ReadOptions(options.overlap, options.reconcile, options.grace, counts, options.remember)
     pack = core.known.packs[name]

@@ -29,11 +29,9 @@ class Health:
         """Why the process should be started again; None while it tries."""
         expected = max((poller.expected for poller in self._pollers), default=self._heard)
         silent = self._clock.steady() - max(self._heard, expected)
-        return (
-            None
-            if silent < SILENCE or not self._store_up
-            else f"nothing was tried for {silent:.0f} s; the poll loop has stopped"
-        )
+        if not self._store_up:
+            return None
+        return None if silent < SILENCE else f"nothing was tried for {silent:.0f} s; the poll loop has stopped"
 
     def unready(self) -> str | None:
         """What is still waited for; None once every source was tried, or long enough has passed."""

@@ -140,20 +140,16 @@ class SelfMetrics:
             telemetry.PollFailed: self._poll_failed,
             telemetry.Discovered: self._discovered,
             telemetry.ReadAnomalies: self._records,
-            telemetry.Overflowed: lambda fact: self._count(
-                "label_overflow_total", fact.metric, fact.label, by=fact.times
-            ),
-            telemetry.SeriesLimitReached: lambda fact: self._count(
-                "label_overflow_total", fact.metric, "resource", by=fact.times
-            ),
+            telemetry.Overflowed: lambda fact: self._overflow(fact.metric, fact.label, fact.times),
+            telemetry.SeriesLimitReached: lambda fact: self._overflow(fact.metric, "resource", fact.times),
             telemetry.Unrecorded: lambda fact: self._count("unrecorded_answers_total", by=fact.times),
             telemetry.Skewed: lambda fact: self._set("clock_skew_seconds", fact.seconds, fact.target),
             telemetry.KeysExpire: self._keys_expire,
             telemetry.Loaded: self._loaded,
             telemetry.OtlpDelivered: lambda fact: self.delivered(fact.signal, fact.sent, fact.rejected, fact.dropped),
             telemetry.OutboxLevel: lambda fact: self.waiting(fact.signal, fact.pending, fact.oldest),
-            telemetry.StoreState: lambda fact: self._set("store_up", int(fact.up)),
-            telemetry.RowsSetAside: lambda fact: self._count("store_unreadable_rows_total", fact.table, by=fact.rows),
+            telemetry.StoreState: self._store_state,
+            telemetry.RowsSetAside: self._rows_set_aside,
             telemetry.RunsUpdated: lambda fact: self._count(
                 "trace_late_events_total", fact.target, fact.source, by=fact.late
             ),
@@ -214,6 +210,15 @@ class SelfMetrics:
         self._count("late_events_total", *labels, by=fact.late)
         self._count("unreadable_records_total", *labels, by=fact.unreadable)
         self._count("truncated_reads_total", *labels, by=int(fact.truncated))
+
+    def _overflow(self, metric: str, label: str, times: int) -> None:
+        self._count("label_overflow_total", metric, label, by=times)
+
+    def _store_state(self, fact: telemetry.StoreState) -> None:
+        self._set("store_up", int(fact.up))
+
+    def _rows_set_aside(self, fact: telemetry.RowsSetAside) -> None:
+        self._count("store_unreadable_rows_total", fact.table, by=fact.rows)
 
     def _keys_expire(self, fact: telemetry.KeysExpire) -> None:
         if fact.at is None:

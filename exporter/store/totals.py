@@ -151,30 +151,7 @@ def restore(database: sqlite3.Connection, now: Millis) -> Restored:
     for watch, body in reader.pairs("notes", lambda *row: _checked(_read_notes, row)):
         notes.setdefault(watch, []).append(body)
     return Restored(
-        changes=Changes(
-            counts=dict(reader.pairs("counters", lambda m, labels, v: ((m, _read_labels(labels)), float(v)))),
-            observed=dict(
-                reader.pairs(
-                    "histograms",
-                    lambda m, labels, b, total: ((m, _read_labels(labels)), Observed(_read_buckets(b), float(total))),
-                )
-            ),
-            gauges=dict(
-                reader.pairs(
-                    "gauges",
-                    lambda m, labels, v, at: (
-                        (m, _read_labels(labels)),
-                        Moment(math.nan if v is None else float(v), reader.moment(at)),
-                    ),
-                )
-            ),
-            states=dict(
-                reader.pairs(
-                    "states",
-                    lambda m, labels, v, at: ((m, _read_labels(labels)), Moment(_read_labels(v), reader.moment(at))),
-                )
-            ),
-        ),
+        changes=_restore_changes(reader),
         held=frozenset(dict(reader.pairs("held", lambda m, labels: ((m, _read_labels(labels)), None)))),
         progress=dict(reader.pairs("watches", reader.progress)),
         contacts=dict(reader.pairs("contacts", lambda t, s, at: ((t, s), min(_integer(at), reader.now)))),
@@ -182,6 +159,33 @@ def restore(database: sqlite3.Connection, now: Millis) -> Restored:
         runs=dict(reader.pairs("runs", lambda *row: _checked(_read_runs, row))),
         notes=notes,
         set_aside=dict(reader.set_aside),
+    )
+
+
+def _restore_changes(reader: "_Reader") -> Changes:
+    return Changes(
+        counts=dict(reader.pairs("counters", lambda m, labels, v: ((m, _read_labels(labels)), float(v)))),
+        observed=dict(
+            reader.pairs(
+                "histograms",
+                lambda m, labels, b, total: ((m, _read_labels(labels)), Observed(_read_buckets(b), float(total))),
+            )
+        ),
+        gauges=dict(
+            reader.pairs(
+                "gauges",
+                lambda m, labels, v, at: (
+                    (m, _read_labels(labels)),
+                    Moment(math.nan if v is None else float(v), reader.moment(at)),
+                ),
+            )
+        ),
+        states=dict(
+            reader.pairs(
+                "states",
+                lambda m, labels, v, at: ((m, _read_labels(labels)), Moment(_read_labels(v), reader.moment(at))),
+            )
+        ),
     )
 
 

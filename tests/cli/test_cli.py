@@ -239,11 +239,12 @@ def test_a_state_file_that_is_taken_or_no_state_file_is_one_line_and_exit_code_2
 
 def test_on_a_disk_that_fills_up_the_page_stays_and_the_stop_is_told(tmp_path: Path) -> None:
     with closing(Clouds(tmp_path)) as clouds:
-        with closing(Exporter(tmp_path, configured(clouds, tmp_path), "limited", blocks=1500)) as exporter:
+        with closing(Exporter(tmp_path, configured(clouds, tmp_path), "limited", blocks=700)) as exporter:
+            exporter.contacted("dws")
             number = away = 0
             while away < 10:  # looks in a row; a log that begins anew may give some room once more
                 number += 1
-                texts = ({"source": "dws", "resource": f"{number}-{n}", "text": "createBackup"} for n in range(500))
+                texts = ({"source": "dws", "resource": f"{number}-{n}", "text": "createBackup"} for n in range(150))
                 clouds.add(*texts)
                 time.sleep(0.4)
                 away = 0 if total(exporter.metrics(), "platform_exporter_store_up") else away + 1

@@ -541,6 +541,7 @@ def test_whatever_fails_every_event_counts_once(
 ) -> None:
     path = tmp_path_factory.mktemp("store") / "state.db"
     draw = random.Random(seed)
+    started = False
 
     def connecting(name: str, **options: Any) -> sqlite3.Connection:
         connection = sqlite3.connect(name, factory=FailingConnection, **options)
@@ -564,7 +565,6 @@ def test_whatever_fails_every_event_counts_once(
         await store.close()
         assert await reopened_total(path) == 60
 
-    started = False
     asyncio.run(story())
 
 
