@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -26,7 +26,7 @@ from exporter.mapping.rules import MappingPack
 from exporter.mapping.runs.reducer import folder
 from exporter.model.errors import ConfigError
 from exporter.model.events import Request, Response
-from exporter.model.metrics import Catalogue
+from exporter.model.metrics import Catalogue, Series
 from exporter.model.protocols import Clock, Credentials, Store, Tell
 from exporter.model.state import RECORD, Commit, Restored
 from exporter.model.telemetry import LogMessage, RowsSetAside
@@ -154,28 +154,22 @@ async def open_core(store: Store, known: Mappings, config: Config, clock: Clock,
     await core.ledger.drain()
 
 
-async def _restore_configured(store: Store, known: Mappings, config: Config, tell: Tell) -> Restored:
-    """Restore the state, and forget series of targets and sources that are configured no more. Raises StoreError."""
-    restored = await store.restore()
+def _configured(restored: Restored, known: Mappings, config: Config, tell: Tell) -> tuple[Restored, Sequence[Series]]:
+    """Return what was restored without the series of targets and sources that are configured no more, and those."""
     places = {(target.name, source) for target in config.targets for source in target.sources}
     gone = unconfigured(restored.changes, known.catalogue.metrics, places)
-    if not gone.series:
-        return restored
     for target, source in gone.places:
         place = f"{target}/{source}" if source else target
-        tell(
-            LogMessage(
-                f"{place}: no longer configured; its gauges, states and series of resources leave, its totals stay"
-            )
-        )
+        what = "no longer configured; its gauges, states and series of resources leave, its totals stay"
+        tell(LogMessage(f"{place}: {what}"))
     left = frozenset(gone.series)
-    await store.commit([Commit(RECORD, leaving=gone.series)])
-    return msgspec.structs.replace(restored, changes=without(restored.changes, left), held=restored.held - left)
+    changes = without(restored.changes, left) if left else restored.changes
+    return msgspec.structs.replace(restored, changes=changes, held=restored.held - left), gone.series
 
 
 async def make_core(store: Store, known: Mappings, config: Config, clock: Clock, tell: Tell) -> Runtime:
     """What stands on an open store, with the totals it remembers."""
-    restored = await _restore_configured(store, known, config, tell)
+    restored, gone = _configured(await store.restore(), known, config, tell)
     if restored.age != "kept":
         tell(LogMessage(NO_STATE[restored.age], warning=restored.age == "lost"))
     for table, rows in restored.set_aside.items():
@@ -185,6 +179,10 @@ async def make_core(store: Store, known: Mappings, config: Config, clock: Clock,
     for name in admission.restore(restored):
         tell(LogMessage(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))
     ledger = Committer(store, (admission,), admission, tell)
+    if gone:
+        ledger.put(
+            Commit(RECORD, leaving=gone)
+        )  # not awaited: a store that cannot be written must not hold up the page
     recorder = Recorder(config.record.directory, config.record.limit, tell) if config.record else None
     sent = OtlpSignals("traces" in config.lanes, "logs" in config.lanes, config.stated)
     return Runtime(

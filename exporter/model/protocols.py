@@ -59,9 +59,6 @@ class Source(Protocol):
         ...
 
 
-"""The watch of commits that concern no source."""
-
-
 class Outbox(Protocol):
     """Keeps the parcels of commits until they are delivered, in their order. Every method raises StoreError."""
 

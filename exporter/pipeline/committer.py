@@ -126,5 +126,5 @@ class Committer:
         for commit in commits:
             changes = commit.changes
             coming += [*changes.counts, *changes.observed, *changes.gauges, *changes.states]
-            leaving = self._view.leaving(changes.gone, coming) if changes.gone else ()
+            leaving = self._view.leaving(changes.gone, coming) if changes.gone else commit.leaving
             yield msgspec.structs.replace(commit, leaving=leaving)

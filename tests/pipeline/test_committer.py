@@ -309,3 +309,14 @@ def test_a_resource_that_leaves_takes_along_its_own_series_and_no_others(tmp_pat
         return [dict(restored.changes.counts), *pages]
 
     assert asyncio.run(story()) == [staying] * 3
+
+
+def test_a_commit_keeps_its_own_leaving_series_beside_a_resource_that_leaves() -> None:
+    async def story() -> list[Collection[Series]]:
+        store = SlowStore()
+        ledger = a_ledger(store)
+        ledger.put(Commit(RECORD, leaving=[grown("old")]))
+        await ledger.commit(Commit(A, changes=Changes(gone=(("t", "s", "a"),))))
+        return [list(commit.leaving) for batch in store.kept for commit in batch]
+
+    assert asyncio.run(story()) == [[grown("old")], []]
