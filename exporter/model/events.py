@@ -66,12 +66,16 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """A vendor's good answer (2xx). ``date`` is the vendor's clock, from the Date header."""
+    """A vendor's answer. ``date`` is the vendor's clock, from the Date header, None where there is none to be believed.
+
+    ``date_refused``: there was one that is too far off our own clock and not confirmed; nothing may be decided by it.
+    """
 
     status: int
     body: bytes
     date: Millis | None = None
     headers: Mapping[str, str] = {}
+    date_refused: bool = False
 
 
 class EventPage(msgspec.Struct, frozen=True):

@@ -157,8 +157,8 @@ class Budget(Protocol):
         """Waits for the turn of one request. Raises SourceBusy while the vendor wants none for long."""
         ...
 
-    def throttled(self, wait: float | None) -> None:
-        """The vendor refused; ``wait`` seconds is its own wish, if it stated one."""
+    def slow_down(self, wait: float | None) -> None:
+        """Lower the rate after a refusal; ``wait`` seconds is the vendor's own wish, if it stated one."""
         ...
 
 
