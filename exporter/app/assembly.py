@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -16,7 +16,10 @@ from exporter.client.transport import AiohttpTransport, Sender
 from exporter.common.tls import make_tls_context
 from exporter.common.yaml_document import Document, read_document
 from exporter.config import Config, Filter, SourceOptions, Target
+from exporter.exposition.admission import SeriesAdmission
+from exporter.exposition.page import Exposition
 from exporter.exposition.registry import Registry
+from exporter.exposition.restore import unconfigured, without
 from exporter.mapping.catalogue import catalogue
 from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.loader import TestReport, built_in, examine
@@ -24,10 +27,10 @@ from exporter.mapping.rules import MappingPack
 from exporter.mapping.runs.reducer import folder
 from exporter.model.errors import ConfigError
 from exporter.model.events import Request, Response
-from exporter.model.metrics import Catalogue
+from exporter.model.metrics import Catalogue, Series
 from exporter.model.protocols import Clock, Credentials, Store, Tell
-from exporter.model.state import Restored
-from exporter.model.telemetry import LogMessage
+from exporter.model.state import RECORD, Commit, Restored
+from exporter.model.telemetry import LogMessage, RowsSetAside
 from exporter.otlp.delivery import OtlpDelivery
 from exporter.otlp.endpoint import OtlpEndpoint
 from exporter.otlp.log_records import make_encoder
@@ -45,7 +48,7 @@ from exporter.pipeline.run_tracker import RunTracker
 from exporter.pipeline.scheduler import PollInterval
 from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
-from exporter.store import open_store
+from exporter.store import RetryingStore, open_store
 
 NO_STATE = {
     "new": "no state was kept yet: history begins; what happened before the first contact is not counted",
@@ -89,7 +92,9 @@ class Runtime(msgspec.Struct, frozen=True):
     tell: Tell
     store: Store
     ledger: Committer
-    prometheus: Registry
+    registry: Registry
+    admission: SeriesAdmission
+    exposition: Exposition
     known: Mappings
     restored: Restored
     series_ttl: float
@@ -137,29 +142,67 @@ def read_known(config: Config) -> Mappings:
 
 
 @contextlib.asynccontextmanager
-async def open_core(known: Mappings, config: Config, clock: Clock, tell: Tell) -> AsyncIterator[Runtime]:
-    """The store and what stands on it; on leaving in peace, what is under way is committed first."""
-    store = await open_store(config.store)
+async def open_state(config: Config, clock: Clock, tell: Tell) -> AsyncIterator[RetryingStore]:
+    """Open the configured store; its calls wait while the file is away. Raises StoreError if it cannot be read."""
+    store = RetryingStore(await open_store(config.store), clock, tell)
     try:
-        core = await make_core(store, known, config, clock, tell)
-        yield core
-        await core.ledger.drain()
+        yield store
     finally:
         await store.close()
 
 
+@contextlib.asynccontextmanager
+async def open_core(store: Store, known: Mappings, config: Config, clock: Clock, tell: Tell) -> AsyncIterator[Runtime]:
+    """Put together what stands on the store; on leaving without an error, commit what is under way first."""
+    core = await make_core(store, known, config, clock, tell)
+    yield core
+    await core.ledger.drain()
+
+
+def _configured(restored: Restored, known: Mappings, config: Config, tell: Tell) -> tuple[Restored, Sequence[Series]]:
+    """Return what was restored without the series of targets and sources that are configured no more, and those."""
+    places = {(target.name, source) for target in config.targets for source in target.sources}
+    gone = unconfigured(restored.changes, known.catalogue.metrics, places)
+    for target, source in gone.places:
+        place = f"{target}/{source}" if source else target
+        what = "no longer configured; its gauges, states and series of resources leave, its totals stay"
+        tell(LogMessage(f"{place}: {what}"))
+    left = frozenset(gone.series)
+    changes = without(restored.changes, left) if left else restored.changes
+    return msgspec.structs.replace(restored, changes=changes, held=restored.held - left), gone.series
+
+
 async def make_core(store: Store, known: Mappings, config: Config, clock: Clock, tell: Tell) -> Runtime:
     """What stands on an open store, with the totals it remembers."""
-    restored = await store.restore()
+    restored, gone = _configured(await store.restore(), known, config, tell)
     if restored.age != "kept":
         tell(LogMessage(NO_STATE[restored.age], warning=restored.age == "lost"))
-    prometheus = Registry(known.catalogue, config.web.zero_hold, clock, config.max_series)
-    for name in prometheus.restore(restored):
+    for table, rows in restored.set_aside.items():
+        tell(RowsSetAside(table, rows))
+    registry = Registry(known.catalogue)
+    admission = SeriesAdmission(registry, config.web.zero_hold, clock, config.max_series)
+    for name in admission.restore(restored):
         tell(LogMessage(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))
-    ledger = Committer(store, (prometheus,), prometheus, tell)
+    ledger = Committer(store, (admission,), admission, tell)
+    if gone:
+        # not awaited: a store that cannot be written must not hold up the page
+        ledger.put(Commit(RECORD, leaving=gone))
     recorder = Recorder(config.record.directory, config.record.limit, tell) if config.record else None
     sent = OtlpSignals("traces" in config.otlp_endpoints, "logs" in config.otlp_endpoints, config.otlp_attributes)
-    return Runtime(clock, tell, store, ledger, prometheus, known, restored, config.series_ttl, sent, recorder)
+    return Runtime(
+        clock=clock,
+        tell=tell,
+        store=store,
+        ledger=ledger,
+        registry=registry,
+        admission=admission,
+        exposition=Exposition(registry, admission.hold),
+        known=known,
+        restored=restored,
+        series_ttl=config.series_ttl,
+        sent=sent,
+        recorder=recorder,
+    )
 
 
 @contextlib.asynccontextmanager
@@ -179,7 +222,7 @@ async def open_couriers(config: Config, core: Runtime) -> AsyncIterator[list[Otl
 def _courier(lane: OtlpEndpoint, wire: OtlpSender, config: Config, core: Runtime) -> OtlpDelivery | MetricsPush:
     assert config.otlp is not None, "there are no lanes without the section"
     if lane.signal == "metrics":
-        contacts, interval, totals = core.restored.contacts, config.otlp.metrics_interval, core.prometheus.totals
+        contacts, interval, totals = core.restored.contacts, config.otlp.metrics_interval, core.registry.totals
         return MetricsPush(
             lane.url, wire.post, totals, contacts, config.otlp_attributes, interval, core.clock, core.tell
         )
@@ -289,7 +332,7 @@ def make_pipeline(account: Account, name: str, core: Runtime) -> SourcePipeline:
     )
     roster = _roster(target.name, name, options, core.restored)
     severities = core.known.catalogue.severities.get(name, ())
-    listing = Discovery(desk, roster, severities, core.prometheus, core.series_ttl, options.remember)
+    listing = Discovery(desk, roster, severities, core.admission, core.series_ttl, options.remember)
     counts = options.history == "count"
     habits = ReadOptions(options.overlap, options.reconcile, options.grace, counts, options.remember)
     pack = core.known.packs[name]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from exporter.model.protocols import Clock
-from exporter.model.telemetry import RequestDone, SelfEvent
+from exporter.model.telemetry import RequestDone, SelfEvent, StoreState
 from exporter.pipeline.poller import Poller
 
 SILENCE = 900.0  # seconds after which a loop that should have tried, and did not, counts as stopped
@@ -16,16 +16,21 @@ class Health:
     def __init__(self, pollers: Sequence[Poller], clock: Clock) -> None:
         self._pollers, self._clock = pollers, clock
         self._began = self._heard = clock.steady()
+        self._store_up = True
 
     def hear(self, fact: SelfEvent) -> None:
-        """Any request, answered or not, is a try."""
-        if isinstance(fact, RequestDone):
+        """Note a request, answered or not, as a try; while the store is away, reading waits and nothing has stopped."""
+        if isinstance(fact, StoreState):
+            self._store_up = fact.up
+        if isinstance(fact, RequestDone | StoreState):
             self._heard = self._clock.steady()
 
     def unhealthy(self) -> str | None:
         """Why the process should be started again; None while it tries."""
         expected = max((poller.expected for poller in self._pollers), default=self._heard)
         silent = self._clock.steady() - max(self._heard, expected)
+        if not self._store_up:
+            return None
         return None if silent < SILENCE else f"nothing was tried for {silent:.0f} s; the poll loop has stopped"
 
     def unready(self) -> str | None:

@@ -37,13 +37,15 @@ class WebPort:
         health: Health,
         packs: Callable[[], Packs],
     ) -> None:
-        self._config, self._prometheus, self._health = config, core.prometheus, health
+        self._config = config
+        self._exposition = core.exposition
+        self._health = health
         places: Stations = {(one.desk.target, one.desk.source): one for one in stations}
         hosts = [(target.name, api) for target in config.targets for api in target.budget]
         standings = SourceStatusBoard({place: SOURCES[place[1]].api for place in places}, hosts, core.clock.now())
         self._board = ActivityLog(standings, lambda *place: _name(places, *place))
         self._templates = Templates(core.clock.now)
-        prometheus, sources = core.prometheus, {source for _, source in places}
+        registry, sources = core.registry, {source for _, source in places}
 
         def used() -> Packs:
             return {source: pack for source, pack in packs().items() if source in sources}
@@ -51,7 +53,7 @@ class WebPort:
         behind = Backends(
             resources=lambda target, source: list(_resources(places, target, source)),
             resource=lambda target, source, id_: _resource(places, target, source, id_),
-            series=lambda *place: [Sample(series=text, value=value) for text, value in prometheus.of(*place)],
+            series=lambda *place: [Sample(series=text, value=value) for text, value in registry.of(*place)],
             rules=lambda: rules(used()),
             explain=lambda source, text: explained(used(), source, text),
             record=record_of,
@@ -65,10 +67,10 @@ class WebPort:
 
     def shown(self, own: SelfMetrics, reload: Reload) -> Shown:
         """What the web port answers with."""
-        prometheus = self._prometheus
+        exposition = self._exposition
         return Shown(
-            metrics=lambda form, gzip: prometheus.render(form, gzip, own.render(form)),
-            scraped=prometheus.scraped,
+            metrics=lambda form, gzip: exposition.render(form, gzip, own.render(form)),
+            scraped=exposition.scraped,
             unhealthy=self._health.unhealthy,
             unready=self._health.unready,
             look=self.look,

@@ -1,12 +1,12 @@
 """Every seam of the house in one place: what a source, a store, an output, a signer and a clock must be able to do."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Generator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Generator, Iterable, Sequence
 from typing import Protocol
 
 import httpx
 
 from exporter.model.events import Event, EventPage, Millis, Pause, Request, Resource, ResourcePage, Response, Window
-from exporter.model.metrics import Changes, Mapped
+from exporter.model.metrics import Changes, Mapped, Series
 from exporter.model.runs import (
     Folded,
     OtlpRecord,
@@ -20,7 +20,7 @@ from exporter.model.runs import (
     Stage,
 )
 from exporter.model.state import Commit, Restored, Watch
-from exporter.model.telemetry import SelfEvent
+from exporter.model.telemetry import SelfEvent, SeriesLimitReached
 
 Tell = Callable[[SelfEvent], None]
 Map = Callable[[Event], Mapped]
@@ -57,9 +57,6 @@ class Source(Protocol):
     def read(self, resource: Resource, window: Window) -> Reading:
         """Read the events of one resource, or of the whole target if the API is project-wide (resource id "")."""
         ...
-
-
-"""The watch of commits that concern no source."""
 
 
 class Outbox(Protocol):
@@ -110,6 +107,42 @@ class Output(Protocol):
     """Hears of changes after they were committed."""
 
     def write(self, changes: Changes) -> None: ...
+
+
+class SeriesView(Protocol):
+    """The exposed series, as the committer and discovery see them: what exists, and what may come."""
+
+    def declare(self, series: Iterable[Series]) -> None:
+        """Expose counters and histograms at 0 before they grow, if there is room for them."""
+        ...
+
+    def has(self, series: Series) -> bool:
+        """Return whether a series exists."""
+        ...
+
+    def room(self, metric: str) -> int:
+        """Return how many more series of resources a metric may have."""
+        ...
+
+    def cut(self, batch: Sequence[Changes]) -> tuple[Sequence[Changes], Sequence[SeriesLimitReached]]:
+        """Return what a batch may change so that no metric has too many series, and the metrics that are full."""
+        ...
+
+    def holding(self, changes: Changes) -> Collection[Series]:
+        """Return the series whose values are not to be shown yet."""
+        ...
+
+    def leaving(self, gone: Sequence[tuple[str, str, str]], coming: Iterable[Series]) -> Collection[Series]:
+        """Return the series of resources (target, source, id), as far as they exist or are among those ``coming``."""
+        ...
+
+    def ripe(self) -> Collection[Series]:
+        """Return the held series whose time has come."""
+        ...
+
+    def show(self, series: Iterable[Series]) -> None:
+        """Show these held series; their release was committed and the batch was written."""
+        ...
 
 
 class Budget(Protocol):

@@ -111,7 +111,7 @@ class Flow:
 
     def page(self) -> bytes:
         """A scrape."""
-        return self._core.prometheus.render("text", gzip=True).body
+        return self._core.exposition.render("text", gzip=True).body
 
     def _next(self, turn: Turn, pause: float) -> None:
         self._clock.passed += pause
@@ -148,10 +148,13 @@ async def flow(
         for ear in ears:
             ear(fact)
 
-    opened = assembly.open_core(known, config, clock, tell), assembly.open_accounts(config, clock, tell)
-    async with opened[0] as core, opened[1] as accounts:
+    async with (
+        assembly.open_state(config, clock, tell) as store,
+        assembly.open_core(store, known, config, clock, tell) as core,
+        assembly.open_accounts(config, clock, tell) as accounts,
+    ):
         places = [(target.name, name) for target in config.targets for name in target.sources]
-        own = SelfMetrics("bench", places, (), known.catalogue, core.prometheus.series_counts)
+        own = SelfMetrics("bench", places, (), known.catalogue, core.registry.series_counts)
         ears += [
             own.tell,
             ActivityLog(

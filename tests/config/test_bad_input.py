@@ -493,6 +493,6 @@ def test_whatever_stands_in_an_answer_the_exporter_lives_on(name: str, data: st.
             for _ in range(2):
                 await said(station, read=True)
                 await running.core.ledger.release_held()
-            running.core.prometheus.render("openmetrics", gzip=False)
+            running.core.exposition.render("openmetrics", gzip=False)
 
     asyncio.run(story())

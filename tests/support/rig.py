@@ -54,7 +54,7 @@ class Flow:
 
     def __init__(self, config: Config, core: assembly.Runtime, stations: Iterable[assembly.SourcePipeline]) -> None:
         self.core, self.stations = core, list(stations)
-        own = SelfMetrics("0", [], [], core.known.catalogue, core.prometheus.series_counts)
+        own = SelfMetrics("0", [], [], core.known.catalogue, core.registry.series_counts)
         self._reload = Reload(config, core, self.stations, own, lambda: config)
 
     async def round(self) -> None:
