@@ -50,12 +50,20 @@ class Route(msgspec.Struct, frozen=True):
 class Fetcher:
     """Asks one target's platform. ``lookup`` finds the project id when the configuration gave none."""
 
-    def __init__(self, route: Route, sender: Sender, clock: Clock, tell: Tell, project: str | None) -> None:
+    def __init__(
+        self,
+        route: Route,
+        sender: Sender,
+        clock: Clock,
+        tell: Tell,
+        project: str | None,
+        lookup: tuple[Request, Callable[[Response], str]] | None = None,
+    ) -> None:
         self._route, self._sender, self._clock, self._tell = route, sender, clock, tell
         self.project, self.skew = project, 0.0
         self._finding: asyncio.Task[str] | None = None
         self._refused: tuple[float, int, str] | None = None  # until when, or until what changes, nobody asks, and why
-        self.lookup: tuple[Request, Callable[[Response], str]] | None = None
+        self.lookup = lookup
 
     async def ask(self, ask: Request) -> Response:
         """The vendor's good answer. Raises SourceError, naming the API and what is to be done.

@@ -33,7 +33,9 @@ _MOMENT = "ON CONFLICT (metric, labels) DO UPDATE SET value = excluded.value, at
 _GAUGES = BulkStatement("INSERT INTO gauges VALUES", "(?,?,?,?)", _MOMENT)
 _STATES = BulkStatement("INSERT INTO states VALUES", "(?,?,?,?)", _MOMENT)
 _HELD = BulkStatement("INSERT INTO held VALUES", "(?,?)", "ON CONFLICT DO NOTHING")
-_CONTACTS = BulkStatement("INSERT INTO contacts VALUES", "(?,?,?)", "ON CONFLICT DO NOTHING")
+_CONTACTS = BulkStatement(
+    "INSERT INTO contacts VALUES", "(?,?,?)", "ON CONFLICT (target, source) DO UPDATE SET at = min(at, excluded.at)"
+)
 _RESOURCES = BulkStatement(
     "INSERT INTO resources VALUES", "(?,?,?,?)", "ON CONFLICT (target, source, id) DO UPDATE SET body = excluded.body"
 )

@@ -62,7 +62,7 @@ def test_a_resource_is_watched_if_it_is_included_and_not_excluded(
     include: ResourceFilter, exclude: ResourceFilter, resource: Resource, wanted: bool
 ) -> None:
     roster = a_roster(include, exclude)
-    assert roster.wanted(resource) is wanted
+    assert roster.is_wanted(resource) is wanted
     assert [r.id for r in roster.merge([resource], NOW)] == [resource.id] * wanted
     assert list(roster.resources) == [resource.id] * wanted
 
@@ -98,7 +98,7 @@ def test_one_that_had_ended_long_before_it_was_first_seen_counts_from_its_own_en
 ) -> None:
     roster = a_roster()
     roster.merge([job("1", "ended", finished=finished)], NOW)
-    assert roster.reached("1") == Progress(ended=ended)
+    assert roster.progress_of("1") == Progress(ended=ended)
     assert roster.living() == []
     assert roster.open() == ["1"], "it is read once more"
 
@@ -108,7 +108,7 @@ def test_what_was_known_from_an_earlier_run_and_has_ended_meanwhile_has_its_grac
     roster.restore({"1": job("1")}, {"1": Progress(complete=NOW - 9 * HOUR)}, NOW - 20 * HOUR)
     assert roster.contact == NOW - 20 * HOUR
     roster.merge([job("1", "ended", finished=NOW - 8 * HOUR)], NOW)
-    assert roster.reached("1") == Progress(complete=NOW - 9 * HOUR, ended=NOW)
+    assert roster.progress_of("1") == Progress(complete=NOW - 9 * HOUR, ended=NOW)
 
 
 def test_a_resource_that_comes_back_to_life_is_read_again() -> None:
@@ -117,7 +117,7 @@ def test_a_resource_that_comes_back_to_life_is_read_again() -> None:
     assert roster.open() == []
     roster.expired.add("1")
     roster.merge([job("1")], NOW)
-    assert roster.reached("1") == Progress(complete=5)
+    assert roster.progress_of("1") == Progress(complete=5)
     assert roster.open() == ["1"]
     assert roster.expired == set()
 
@@ -130,11 +130,11 @@ def test_a_resource_is_gone_after_three_listings_without_it() -> None:
     roster.merge([job("1", name="n")], NOW - HOUR)
     assert roster.merge([], NOW) == []
     assert roster.merge([], NOW) == []
-    assert roster.reached("1").ended is None
+    assert roster.progress_of("1").ended is None
     assert roster.merge([], NOW) == [job("1", "ended", name="n")]
-    assert roster.reached("1") == Progress(ended=NOW)
+    assert roster.progress_of("1") == Progress(ended=NOW)
     assert roster.merge([], NOW + HOUR) == []
-    assert roster.reached("1").ended == NOW, "it is told once"
+    assert roster.progress_of("1").ended == NOW, "it is told once"
 
 
 def test_one_listing_with_it_makes_up_for_those_without() -> None:
@@ -149,7 +149,7 @@ def test_a_gone_resource_that_is_listed_again_lives() -> None:
     roster.merge([job("1")], NOW)
     vanish(roster)
     assert roster.merge([job("1")], NOW + HOUR) == [job("1")]
-    assert roster.reached("1") == Progress()
+    assert roster.progress_of("1") == Progress()
 
 
 def test_a_resource_that_is_not_wanted_any_more_goes_like_one_that_is_not_listed() -> None:
@@ -163,18 +163,18 @@ def test_a_resource_that_is_not_wanted_any_more_goes_like_one_that_is_not_listed
 def test_a_vendor_that_denies_a_resource_three_times_is_believed() -> None:
     roster = a_roster()
     roster.merge([job("1")], NOW)
-    assert [roster.lost("1", NOW) for _ in range(3)] == [None, None, job("1", "ended")]
-    assert roster.reached("1") == Progress(ended=NOW, closed=True)
+    assert [roster.mark_not_found("1", NOW) for _ in range(3)] == [None, None, job("1", "ended")]
+    assert roster.progress_of("1") == Progress(ended=NOW, closed=True)
     assert roster.open() == []
-    assert roster.lost("never there", NOW) is None
+    assert roster.mark_not_found("never there", NOW) is None
 
 
 def test_a_denial_does_not_move_an_end_that_was_known() -> None:
     roster = a_roster()
     roster.merge([job("1", "ended")], NOW)
     for _ in range(3):
-        roster.lost("1", NOW + HOUR)
-    assert roster.reached("1") == Progress(ended=NOW, closed=True)
+        roster.mark_not_found("1", NOW + HOUR)
+    assert roster.progress_of("1") == Progress(ended=NOW, closed=True)
 
 
 # --- named by events only
@@ -201,7 +201,7 @@ def test_an_event_is_a_sign_of_life_of_what_counted_as_gone() -> None:
     roster.name([backup], {"backup": NOW})
     assert vanish(roster) == [replace(backup, life="ended")]
     assert roster.name([Resource("backup")], {"backup": NOW + HOUR}) == [backup], "with what is known of it"
-    assert roster.reached("backup") == Progress()
+    assert roster.progress_of("backup") == Progress()
     assert roster.left_before(NOW + HOUR) == []
 
 
@@ -249,7 +249,11 @@ def test_what_leaves_is_known_by_how_far_it_was_read_and_nothing_else() -> None:
     roster.progress["1"] = Progress(complete=NOW)
     roster.drop(["1", "never there"], [])
     assert (roster.resources, roster.seen, roster.expired) == ({}, {}, set())
-    assert (roster.progress, roster.faded(NOW), roster.faded(NOW + 1)) == ({"1": Progress(complete=NOW)}, [], ["1"])
+    assert (roster.progress, roster.outdated(NOW), roster.outdated(NOW + 1)) == (
+        {"1": Progress(complete=NOW)},
+        [],
+        ["1"],
+    )
     roster.name([job("1")], {"1": NOW})
     assert vanish(roster) == [job("1", "ended")], "its misses count anew"
 
@@ -281,5 +285,5 @@ def test_an_end_is_known_exactly_of_those_that_have_ended(listings: list[list[Re
         for resource in found:
             assert roster.resources[resource.id] == resource
         for id_, known in roster.resources.items():
-            assert (roster.reached(id_).ended is not None) == (known.life == "ended")
+            assert (roster.progress_of(id_).ended is not None) == (known.life == "ended")
     assert set(roster.living()) == {id_ for id_, known in roster.resources.items() if known.life != "ended"}

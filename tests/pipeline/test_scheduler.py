@@ -281,8 +281,9 @@ def test_a_denied_source_is_left_alone_as_long_as_a_quiet_one_but_five_minutes_a
     assert all(0.9 * wait <= found <= 1.1 * wait for found in waits)
 
 
-def test_a_resource_that_is_gone_is_asked_for_again_at_its_usual_time() -> None:
-    assert retry_delay(SourceGone("x"), 7, RHYTHM, random.Random()) == RHYTHM.interval
+def test_a_resource_that_is_gone_is_asked_for_twice_as_seldom_each_time() -> None:
+    delays = [retry_delay(SourceGone("x"), attempt, RHYTHM, random.Random()) for attempt in (0, 1, 2, 3, 4, 99)]
+    assert delays == [60.0, 120.0, 240.0, 480.0, 600.0, 600.0], "never beyond the longest interval"
 
 
 def test_a_vendors_own_wish_is_kept() -> None:
