@@ -58,6 +58,7 @@ class Vendor:
         self.newest_first = False
         self.asked: list[str] = []
         self.truncated = False
+        self.undated = False  # its answers have no Date
         self.heedless = False  # whatever is asked for, it gives all that ever happened
         self.garbles = False  # its last answer turns out to be wrong once its rows were read
         self.unreadable: tuple[bytes, ...] = ()
@@ -110,7 +111,7 @@ class Vendor:
                 if self._good[place] == 0:
                     raise self._troubles[place]
                 self._good[place] -= 1
-            return Response(200, b"", self.now() // 1000 * 1000)
+            return Response(200, b"", None if self.undated else self.now() // 1000 * 1000)
         finally:
             self._busy.remove(place)
 
