@@ -35,8 +35,8 @@ class ManualClock:
         self.slept.append(seconds)
         self._ends.append(end)
         self._moves += 1
-        await asyncio.sleep(0)
         try:
+            await asyncio.sleep(0)
             while self._passed < end:
                 await self._rest(end)
         finally:
