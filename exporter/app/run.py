@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import NamedTuple
 
 from exporter import __version__
 from exporter.app.assembly import (
@@ -73,26 +74,46 @@ async def run(
             open_accounts(config, clock, tell) as accounts,
             open_deliveries(config, runtime) as deliveries,
         ):
-            own = _self_metrics(config, runtime)
-            listeners.append(own.tell)
-            pipelines = [
-                make_pipeline(account, name, runtime) for account in accounts for name in account.target.sources
-            ]
-            pollers = [pipeline.poller() for pipeline in pipelines]
-            runtime.registry.write(Changes(gauges=timeouts(runtime, mappings)))
-            reload = Reload(config, runtime, pipelines, own, reread or (lambda: config))
-            web_port = WebPort(config, runtime, pipelines, Health(pollers, clock), lambda: reload.mappings.packs)
-            listeners.extend((web_port.hear, *_event_listeners(config, deliveries, tell)))
-            _freeze(Loaded(clock.now(), hashes(mappings.packs)), tell)
-            tell(_greeting(listening, pollers))
-            if bound is not None:
-                bound(listening.getsockname()[1])
-            jobs = [*_jobs(runtime, pollers, deliveries, accounts), reload.watch()]
-            site = make_site(
-                web_port.shown(own, reload.reload), ServerOptions(web_config, config.web.route_prefix, stop)
-            )
-            await _run_until(stop, serve(site, listening, stop, web_config), jobs, reload)
+            parts = _Parts(config, runtime, accounts, deliveries, web_config, listening)
+            await _run_parts(parts, listeners, stop, bound, reread or (lambda: config))
             tell(LogMessage("stopped: everything that was read is on record"))
+
+
+class _Parts(NamedTuple):
+    """What is open while the program runs."""
+
+    config: Config
+    runtime: Runtime
+    accounts: Sequence[Account]
+    deliveries: Sequence[OtlpDelivery | Pusher]
+    web_config: LiveWebConfig
+    listening: socket.socket
+
+
+async def _run_parts(
+    parts: _Parts,
+    listeners: Listeners,
+    stop: asyncio.Event,
+    bound: Callable[[int], None] | None,
+    reread: Callable[[], Config],
+) -> None:
+    """Make the pipelines and the web port, give every part its listeners, and run all until ``stop``."""
+    config, runtime, tell = parts.config, parts.runtime, parts.runtime.tell
+    own = _self_metrics(config, runtime)
+    listeners.append(own.tell)  # before anything stored is read: what cannot be read is counted
+    pipelines = [make_pipeline(account, name, runtime) for account in parts.accounts for name in account.target.sources]
+    pollers = [pipeline.poller() for pipeline in pipelines]
+    runtime.registry.write(Changes(gauges=timeouts(runtime, runtime.mappings)))
+    reload = Reload(config, runtime, pipelines, own, reread)
+    web_port = WebPort(config, runtime, pipelines, Health(pollers, runtime.clock), lambda: reload.mappings.packs)
+    listeners.extend((web_port.hear, *_event_listeners(config, parts.deliveries, tell)))
+    _freeze(Loaded(runtime.clock.now(), hashes(runtime.mappings.packs)), tell)
+    tell(_greeting(parts.listening, pollers))
+    if bound is not None:
+        bound(parts.listening.getsockname()[1])
+    jobs = [*_jobs(runtime, pollers, parts.deliveries, parts.accounts), reload.watch()]
+    site = make_site(web_port.shown(own, reload.reload), ServerOptions(parts.web_config, config.web.route_prefix, stop))
+    await _run_until(stop, serve(site, parts.listening, stop, parts.web_config), jobs, reload)
 
 
 def _freeze(loaded: Loaded, tell: Tell) -> None:

@@ -108,7 +108,7 @@ def test_a_metric_that_left_comes_back_with_its_total_and_what_is_new_begins_at_
     assert prometheus.value(("own", ("z",))) == 1.0
 
 
-def test_what_was_mapped_the_old_way_is_shown_before_the_exchange_and_the_rest_after_it() -> None:
+def test_events_mapped_the_old_way_are_shown_before_the_exchange() -> None:
     async def scene() -> list[str]:
         store, page, order = SlowStore(), Page(), list[str]()
         ledger = Committer(store, (page,), page, lambda fact: None)
@@ -132,7 +132,7 @@ def test_what_was_mapped_the_old_way_is_shown_before_the_exchange_and_the_rest_a
     assert order[-1].endswith("['b']]"), "what came later was committed later"
 
 
-def test_a_mapping_is_exchanged_at_any_moment_of_a_read_and_what_was_counted_before_stays() -> None:
+def test_a_mapping_may_be_replaced_at_any_moment_of_a_read_and_counts_stay() -> None:
     """``moment`` counts turns of the loop: some are while a slice is counted and not on record yet."""
     own, base = VARIANTS[1], catalogued((), {"t": ("s",)}, {"s": ("Running",)})
     assert own is not None

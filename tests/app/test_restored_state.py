@@ -80,7 +80,9 @@ def test_gauges_states_and_resource_series_of_what_is_not_configured_leave(targe
 
 def test_pool_nodes_leave_with_the_source_that_owned_their_pool() -> None:
     """The metric has no label for the source."""
-    nodes = {("platform_pool_nodes", ("t", pool, "abnormal")): Moment(1.0, NOW) for pool in ("old", "new", "unknown")}
+    nodes: dict[Series, Moment] = {
+        ("platform_pool_nodes", ("t", pool, "abnormal")): Moment(1.0, NOW) for pool in ("old", "new", "unknown")
+    }
     resources = {("t", "modelarts_pool"): {"old": Resource("old")}, ("t", "dws"): {"new": Resource("new")}}
     state = restored(Changes(gauges=nodes), resources=resources)
     clean = clean_state(state, BUILTIN, {("t", "dws")}, NOW)

@@ -235,7 +235,7 @@ def test_law_six_no_text_makes_a_series_and_the_state_file_does_not_grow_with_ti
     assert size[-1] <= 1.2 * size[5], size
 
 
-def test_law_six_resources_without_end_make_no_more_series_than_allowed_and_every_event_counts(tmp_path: Path) -> None:
+def test_law_six_endless_resources_stay_within_the_series_limit_and_all_count(tmp_path: Path) -> None:
     world, happened = World(tmp_path), Counter[str]()
     world.config = msgspec.structs.replace(world.config, max_series=7)
 

@@ -28,7 +28,7 @@ def told(story: Callable[[Vendor], Coroutine[None, None, None]], rows: int = 100
 # --- first contact
 
 
-def test_the_first_readable_answer_makes_contact_and_all_that_its_read_brings_is_history() -> None:
+def test_the_first_answer_makes_contact_and_all_that_its_read_finds_is_history() -> None:
     """Also what happened after the vendor's date, while the read went on."""
 
     async def story(vendor: Vendor) -> None:
@@ -249,7 +249,7 @@ def test_history_counts_if_the_user_wants_it() -> None:
 # --- what is complete
 
 
-def test_complete_until_is_absent_before_the_first_reads_are_over_and_never_later_than_the_last_listing() -> None:
+def test_complete_until_comes_with_the_first_reads_and_never_passes_the_last_listing() -> None:
     async def story(vendor: Vendor) -> None:
         vendor.has("a")
         vendor.has("b")
@@ -275,7 +275,7 @@ def test_complete_until_is_absent_before_the_first_reads_are_over_and_never_late
 
 
 @pytest.mark.parametrize("counts", [False, True])
-def test_complete_until_waits_for_what_had_ended_before_first_contact_only_where_history_counts(counts: bool) -> None:
+def test_complete_until_waits_for_jobs_ended_before_contact_where_history_counts(counts: bool) -> None:
     async def story(vendor: Vendor) -> None:
         vendor.has("a")
         vendor.has("old", status="Completed", life="ended", finished=vendor.now() - 1_800_000)
@@ -595,7 +595,7 @@ def test_a_resource_that_three_listings_miss_has_ended_and_keeps_its_grace() -> 
     told(story)
 
 
-def test_a_vendor_that_denies_a_resource_three_times_is_believed_and_that_is_on_record(tmp_path: Path) -> None:
+def test_three_404s_of_a_resource_are_believed_and_stored(tmp_path: Path) -> None:
     async def story(vendor: Vendor) -> None:
         store = str(tmp_path / "state.db")
         vendor.has("a")
@@ -684,7 +684,7 @@ def test_what_is_still_listed_when_its_series_leave_counts_nothing_twice(tmp_pat
 # --- project-wide
 
 
-def test_a_project_wide_source_is_complete_by_its_one_watch_and_exposes_what_events_name() -> None:
+def test_a_project_wide_source_is_complete_by_its_watch_and_exposes_named_ones() -> None:
     async def story(vendor: Vendor) -> None:
         vendor.has("cluster")
         async with watching(vendor, per_resource=False) as watched:

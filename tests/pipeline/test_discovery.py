@@ -104,7 +104,7 @@ def test_where_most_jobs_live_the_whole_list_is_the_cheaper_one(source: str) -> 
     assert len(listed(source, jobs, set(jobs.made)).asks) <= 10
 
 
-def test_a_listing_is_whole_at_the_start_and_every_six_hours_and_misses_are_counted_all_the_same() -> None:
+def test_a_listing_is_whole_at_the_start_and_every_six_hours() -> None:
     async def story(vendor: Vendor) -> None:
         vendor.newest_first = True
         vendor.has("old", life="ended", status="Completed")

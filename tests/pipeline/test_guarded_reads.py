@@ -81,7 +81,7 @@ def test_neighbours_are_read_as_often_as_before() -> None:
     asyncio.run(story())
 
 
-def test_an_event_that_the_mapping_stumbles_over_is_counted_once_the_mapping_is_mended() -> None:
+def test_an_event_that_the_mapping_fails_on_counts_once_the_mapping_is_mended() -> None:
     async def story(vendor: Vendor) -> None:
         vendor.has("a")
         async with watching(vendor) as watched:

@@ -50,7 +50,7 @@ async def after(vendor: Vendor, seconds: float) -> None:
 # --- who is read when
 
 
-def test_what_is_listed_is_read_at_once_and_then_ever_more_seldom_while_nothing_happens() -> None:
+def test_a_listed_resource_is_read_at_once_then_less_often_while_it_is_quiet() -> None:
     async def story(vendor: Vendor) -> None:
         vendor.has("a")
         async with watching(vendor) as watched, polling(watched, interval=30.0, longest=100.0):
@@ -137,7 +137,7 @@ def test_jobs_that_had_ended_before_the_start_let_the_living_go_first() -> None:
     told(story)
 
 
-def test_one_watch_is_never_read_twice_at_the_same_time_and_a_change_meanwhile_is_read_right_after() -> None:
+def test_one_watch_is_never_read_twice_at_once_and_a_change_is_read_right_after() -> None:
     async def story(vendor: Vendor) -> None:
         vendor.has("a")
         vendor.slow = 25.0

@@ -115,7 +115,7 @@ def test_what_happened_while_the_exporter_was_down_counts_however_long_that_was(
     told(story, rows=7)
 
 
-def test_an_aggregated_event_keeps_its_key_while_it_goes_on_and_counts_once_if_it_comes_back_later() -> None:
+def test_an_aggregated_event_keeps_its_key_and_counts_once_if_it_comes_back() -> None:
     async def story(vendor: Vendor) -> None:
         vendor.has("a")
         async with watching(vendor, **SHORT) as watched:

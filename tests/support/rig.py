@@ -167,7 +167,11 @@ class FusedFetcher:
     """Dies before a request."""
 
     def __init__(self, fetcher: Fetcher, fuse: Fuse) -> None:
-        self._fetcher, self._fuse, self.skew, self.project = fetcher, fuse, 0.0, None
+        self._fetcher, self._fuse, self.project = fetcher, fuse, None
+
+    @property
+    def skew(self) -> float:
+        return self._fetcher.skew
 
     async def ask(self, ask: Request) -> Response:
         self._fuse.burn()
