@@ -146,7 +146,7 @@ class Timeline(RuleBasedStateMachine):
         seconds = 900.0 if kind == "late" else 5.0
         self.cloud.faults.add(kind, where, times=times, seconds=seconds, size=20_000_000 if kind == "oversize" else 2)
 
-    @rule(pool=st.integers(0, 1), at=st.sampled_from((253_402_300_799_000, 1_000, 4_000_000_000_000)))
+    @rule(pool=st.integers(0, 1), at=st.sampled_from((253_402_300_799_000, 4_000_000_000_000)))
     def an_event_is_dated_absurdly(self, pool: int, at: int) -> None:
         """It counts, and moves nothing: not the newest event, not the nodes."""
         name = f"modelarts_pool-{pool}"
