@@ -110,7 +110,7 @@ class Runtime(msgspec.Struct, frozen=True):
 
 def read_packs(config: Config) -> tuple[MappingPack, ...]:
     """Read the user's mapping files and the built-in packs, and run their tests. Raises ConfigError."""
-    packs, reports = examine_packs(config.mappings)
+    packs, reports = examine_packs(config.mapping_files)
     failed = [failure.line for report in reports for failure in report.failures]
     if failed:
         raise ConfigError(failed)
@@ -152,7 +152,7 @@ def read_mappings(config: Config) -> Mappings:
 @contextlib.asynccontextmanager
 async def open_runtime(mappings: Mappings, config: Config, clock: Clock, tell: Tell) -> AsyncIterator[Runtime]:
     """Open the store and what stands on it; after a clean stop, commit what is under way first. Raises StoreError."""
-    store = await open_store(config.store.reveal())
+    store = await open_store(config.store)
     try:
         runtime = await make_runtime(store, mappings, config, clock, tell)
         yield runtime
@@ -177,7 +177,7 @@ async def make_runtime(store: Store, mappings: Mappings, config: Config, clock: 
         mappings=mappings,
         restored=restored,
         series_ttl=config.series_ttl,
-        otlp=OtlpSignals("traces" in config.lanes, "logs" in config.lanes, config.stated),
+        otlp=OtlpSignals("traces" in config.otlp_endpoints, "logs" in config.otlp_endpoints, config.otlp_attributes),
         recorder=recorder,
     )
 
@@ -204,7 +204,7 @@ async def open_deliveries(config: Config, runtime: Runtime) -> AsyncIterator[lis
     """
     async with contextlib.AsyncExitStack() as closing:
         deliveries = []
-        for endpoint in config.lanes.values():
+        for endpoint in config.otlp_endpoints.values():
             sender = OtlpSender(endpoint)
             closing.push_async_callback(sender.aclose)
             deliveries.append(_delivery(endpoint, sender, config, runtime))
@@ -217,7 +217,9 @@ def _delivery(endpoint: OtlpEndpoint, sender: OtlpSender, config: Config, runtim
     assert config.otlp is not None, "there are no endpoints without the section"
     if endpoint.signal == "metrics":
         contacts, interval, totals = runtime.restored.contacts, config.otlp.metrics_interval, runtime.registry.totals
-        return Pusher(endpoint.url, sender.post, totals, contacts, config.stated, interval, runtime.clock, runtime.tell)
+        return Pusher(
+            endpoint.url, sender.post, totals, contacts, config.otlp_attributes, interval, runtime.clock, runtime.tell
+        )
     age, outbox = config.otlp.max_age, runtime.store.outbox
     return OtlpDelivery(endpoint.signal, endpoint.url, sender.post, outbox, age, runtime.clock, runtime.tell)
 

@@ -8,8 +8,6 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import msgspec
-
 from exporter.app.assembly import Mappings, Runtime, SourcePipeline, read_mappings
 from exporter.common.guard import guard
 from exporter.config import Config, masked
@@ -45,7 +43,7 @@ class Reload:
         self._own = own
         self._reread = reread
         self.mappings = runtime.mappings
-        self._entries = config.entries
+        self._entries = config.mapping_entries
         self._reported: tuple[str, ...] = ()
         self._lock = asyncio.Lock()
 
@@ -94,7 +92,7 @@ class Reload:
         """Read everything, then replace the mappings. Raises ConfigError and StoreError."""
         config, mappings = await asyncio.to_thread(self._read)
         await self.replace(mappings)
-        self._entries = config.entries
+        self._entries = config.mapping_entries
         self._runtime.tell(Loaded(self._runtime.clock.now(), hashes(mappings.packs)))
         return ReloadResult(problems=(), restart=self._warn_restart_needed(config))
 
@@ -105,7 +103,7 @@ class Reload:
     def _read(self) -> tuple[Config, Mappings]:
         """Read the files as they are now, for the targets that run."""
         config = self._reread()
-        return config, read_mappings(msgspec.structs.replace(self._running, mappings=config.mappings))
+        return config, read_mappings(self._running.model_copy(update={"mapping_files": config.mapping_files}))
 
     async def replace(self, mappings: Mappings) -> None:
         """Put other mappings in use.
@@ -138,7 +136,7 @@ class Reload:
 
     def _warn_restart_needed(self, config: Config) -> tuple[str, ...]:
         """Return the keys whose new values need a restart; warn of them once, until they change again."""
-        old, new = ({**masked(one), "store": one.store.reveal()} for one in (self._running, config))
+        old, new = ({**masked(one), "store": one.store} for one in (self._running, config))
         waiting = tuple(key for key in old if key != "mappings" and old[key] != new[key])
         if waiting and waiting != self._reported:
             text = f"{', '.join(waiting)}: changed in the configuration; restart the exporter to use it"
