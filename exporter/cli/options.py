@@ -39,12 +39,12 @@ SpeedOption = Annotated[float, typer.Option(min=0.01, max=1000, help="1 gives ab
 
 def read_config(config: Path | None, sets: list[str] | None, output: OutputFormat) -> "tuple[Config, Mappings]":
     """A configuration and its mappings. A machine is told what is wrong with them in its own form."""
-    from exporter.app.assembly import read_known
+    from exporter.app.assembly import read_mappings
     from exporter.config import load
 
     try:
         loaded = load(config, environ=os.environ, sets=sets or ())
-        return loaded, read_known(loaded)
+        return loaded, read_mappings(loaded)
     except ConfigError as error:
         if output is OutputFormat.json:
             print(json.dumps({"ok": False, "problems": error.problems}, indent=2))

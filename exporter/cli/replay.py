@@ -18,7 +18,7 @@ from exporter.mapping.runs.reducer import folder
 from exporter.model.errors import ConfigError, SourceError
 from exporter.model.events import Event, EventPage, Pause, Resource, Response, Window
 from exporter.model.metrics import Metric, Series
-from exporter.model.protocols import Map
+from exporter.model.protocols import Fold, Map
 from exporter.model.runs import ResourceSnapshot
 from exporter.pipeline.counting import CountContext, History, count_events
 from exporter.pipeline.run_tracker import RunTracker
@@ -46,6 +46,7 @@ class Side:
         own: dict[str, Metric] = {name: one for pack in self._packs.values() for name, one in pack.metrics.items()}
         self._metrics = BUILTIN | own
         self._maps: dict[tuple[str, str], Map] = {}
+        self._folds: dict[tuple[str, str], Fold] = {}
         self._journals: dict[tuple[str, str], RunTracker] = {}
         self._totals = Totals({}, {})
         self._latest = 0
@@ -56,7 +57,8 @@ class Side:
         if place not in self._maps:
             pack = self._packs[place[1]]
             self._maps[place] = mapper(pack, place[0])
-            self._journals[place] = RunTracker(*place, folder(pack, place[0]), None)
+            self._folds[place] = folder(pack, place[0])
+            self._journals[place] = RunTracker(*place, None)
         map_, journal = self._maps[place], self._journals[place]
         context = CountContext(*place, self._metrics, _ALL, read.recorded.at)
         told = count_events(read.events, read.growths, map_, context)
@@ -66,8 +68,9 @@ class Side:
 
     def values(self) -> Values:
         """Every series with what it came to."""
-        for journal in self._journals.values():
-            settled = journal.settle((resource, ResourceSnapshot(self._latest, 0)) for resource in journal.waiting())
+        for place, journal in self._journals.items():
+            snapshots = [(resource, ResourceSnapshot(self._latest, 0)) for resource in journal.noted()]
+            settled = journal.settle(self._folds[place], snapshots)
             changes = changes_from_signals(settled.signals, settled.ended, self._metrics, self._latest)
             add_changes(self._totals, changes)
         found = {self._written(series): value for series, value in self._totals.grown.items()}

@@ -1,7 +1,7 @@
-"""The part of restored totals that fits the catalogue and the configuration."""
+"""The part of restored totals that fits the catalogue."""
 
 from collections.abc import Callable, Collection, Mapping
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from exporter.model.metrics import Changes, Metric, Moment, Observed, Series
 
@@ -22,45 +22,6 @@ def fitting(changes: Changes, metrics: Mapping[str, Metric]) -> tuple[Changes, t
         states=_kept(changes.states, metrics, _is_state, strange),
     )
     return kept, tuple(sorted(strange))
-
-
-class Unconfigured(NamedTuple):
-    """Series of targets and sources that the configuration no longer names.
-
-    ``series`` leave the page and the store; ``places`` are the targets and sources they belonged to.
-    """
-
-    series: tuple[Series, ...]
-    places: tuple[tuple[str, str], ...]
-
-
-def unconfigured(changes: Changes, metrics: Mapping[str, Metric], places: Collection[tuple[str, str]]) -> Unconfigured:
-    """Return the series that leave because ``places`` (target, source) does not name where they came from.
-
-    Gauges, states, infos and every series of a resource leave. Counters and histograms without a resource stay: they
-    are bounded, and a total that disappears would look like a reset. A series without a source leaves with its target.
-    """
-    targets = {target for target, _ in places}
-    leaving: dict[Series, tuple[str, str]] = {}
-    for series in (*changes.counts, *changes.observed, *changes.gauges, *changes.states):
-        metric = metrics.get(series[0])
-        if metric is None or (metric.kind in ("counter", "histogram") and "resource" not in metric.labels):
-            continue
-        labels = dict(zip(metric.labels, series[1], strict=False))
-        target, source = labels.get("target"), labels.get("source", "")
-        if target is not None and (target not in targets or (source and (target, source) not in places)):
-            leaving[series] = (target, source)
-    return Unconfigured(tuple(leaving), tuple(sorted(set(leaving.values()))))
-
-
-def without(changes: Changes, series: Collection[Series]) -> Changes:
-    """Return ``changes`` without some series."""
-    return Changes(
-        counts={one: by for one, by in changes.counts.items() if one not in series},
-        observed={one: by for one, by in changes.observed.items() if one not in series},
-        gauges={one: moment for one, moment in changes.gauges.items() if one not in series},
-        states={one: moment for one, moment in changes.states.items() if one not in series},
-    )
 
 
 def part(changes: Changes, metrics: Collection[str]) -> Changes:

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.app.reload import prints
+from exporter.app.reload import stamps
 from exporter.mapping.catalogue import catalogue as catalogued
 from exporter.mapping.runs.reducer import folder
 from exporter.model.metrics import Catalogue, Changes, Count, Mapped, Metric, Moment, Observed, Phase, Series
 from exporter.model.runs import Folded, ResourceSnapshot, RunNote, Runs, SpanEvent
 from exporter.model.state import Restored
 from exporter.pipeline.committer import Committer
+from exporter.pipeline.context import MappingInUse
 from tests.exposition.test_zero_hold import Clock, scrape
 from tests.laws.test_end_to_end import event
 from tests.mapping.test_packs import PACKS
@@ -107,7 +108,7 @@ def test_a_metric_that_left_comes_back_with_its_total_and_what_is_new_begins_at_
     assert prometheus.value(("own", ("z",))) == 1.0
 
 
-def test_what_was_mapped_the_old_way_is_shown_before_the_exchange_and_the_rest_after_it() -> None:
+def test_events_mapped_the_old_way_are_shown_before_the_exchange() -> None:
     async def scene() -> list[str]:
         store, page, order = SlowStore(), Page(), list[str]()
         ledger = Committer(store, (page,), page, lambda fact: None)
@@ -131,7 +132,7 @@ def test_what_was_mapped_the_old_way_is_shown_before_the_exchange_and_the_rest_a
     assert order[-1].endswith("['b']]"), "what came later was committed later"
 
 
-def test_a_mapping_is_exchanged_at_any_moment_of_a_read_and_what_was_counted_before_stays() -> None:
+def test_a_mapping_may_be_replaced_at_any_moment_of_a_read_and_counts_stay() -> None:
     """``moment`` counts turns of the loop: some are while a slice is counted and not on record yet."""
     own, base = VARIANTS[1], catalogued((), {"t": ("s",)}, {"s": ("Running",)})
     assert own is not None
@@ -144,8 +145,10 @@ def test_a_mapping_is_exchanged_at_any_moment_of_a_read_and_what_was_counted_bef
             await watched.poll("a")
             nothing = await watched.store.restore()
             watched.prometheus.adopt(old, nothing)
-            watched.collector.learn(
-                lambda event: Mapped("info", "R", "r", (Count(("own", ("x",))),)), old.metrics, _no_runs
+            watched.mapping.swap(
+                MappingInUse(
+                    lambda event: Mapped("info", "R", "r", (Count(("own", ("x",))),)), _no_runs, old.metrics, ("info",)
+                )
             )
             vendor.clock.advance(60)
             for ago in range(5):
@@ -155,13 +158,14 @@ def test_a_mapping_is_exchanged_at_any_moment_of_a_read_and_what_was_counted_bef
                 watched.prometheus.adopt(base, await watched.store.restore())
 
             def turn() -> None:
-                watched.collector.learn(lambda event: Mapped("info", "R", "r"), base.metrics, _no_runs)
+                mapping = MappingInUse(lambda event: Mapped("info", "R", "r"), _no_runs, base.metrics, ("info",))
+                watched.mapping.swap(mapping)
 
             reading = asyncio.ensure_future(watched.collector.poll("a", 30.0))
             for _ in range(moment):
                 await asyncio.sleep(0)
             over = reading.done()
-            await watched.ledger.exchange(turn, adopt)
+            await watched.committer.exchange(turn, adopt)
             await reading
             assert await watched.counted() == {"a": 5.0}
             return over
@@ -195,17 +199,17 @@ def test_links_are_followed_and_what_came_or_went_is_seen(tmp_path: Path) -> Non
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.yaml").write_text(name)
     (tmp_path / "live").symlink_to("v1")
-    looks = [prints([entry])]
+    looks = [stamps([entry])]
     (tmp_path / "next").symlink_to("v2")
     (tmp_path / "next").rename(tmp_path / "live")
-    looks.append(prints([entry]))
+    looks.append(stamps([entry]))
     (tmp_path / "live" / "b.yaml").write_text("more")
-    looks.append(prints([entry]))
+    looks.append(stamps([entry]))
     (tmp_path / "live" / "a.yaml").unlink()
-    looks.append(prints([entry]))
+    looks.append(stamps([entry]))
     assert [looks.index(look) for look in looks] == [0, 1, 2, 3]
-    assert prints([entry]) == looks[-1]
-    assert prints([tmp_path / "nothing"]) == {}
+    assert stamps([entry]) == looks[-1]
+    assert stamps([tmp_path / "nothing"]) == {}
 
 
 MINE = """

@@ -77,16 +77,16 @@ class Flow:
     """Every source, polled by hand."""
 
     def __init__(
-        self, core: assembly.Runtime, clock: Standing, stations: Mapping[str, assembly.SourcePipeline], stage: Stage
+        self, core: assembly.Runtime, clock: Standing, pipelines: Mapping[str, assembly.SourcePipeline], stage: Stage
     ) -> None:
-        self._core, self._clock, self._stations, self._stage = core, clock, stations, stage
+        self._core, self._clock, self._stations, self._stage = core, clock, pipelines, stage
 
     async def mark_first_contact(self, watches: Sequence[Watched]) -> None:
         """First contact, with empty answers: whatever comes later is news."""
         self._stage.turn = {watch: answers.empty(*watch) for watch in watches}
-        for source, station in self._stations.items():
+        for source, pipeline in self._stations.items():
             found = [Resource(watch.resource) for watch in watches if watch.source == source and watch.resource]
-            await station.listing.record(station.roster.merge(found, BEGIN * 1000))
+            await pipeline.discovery.record(pipeline.inventory.merge(found, BEGIN * 1000))
         for watch in watches:
             await self._stations[watch.source].collector.poll(watch.resource, 1.0)
 
@@ -96,14 +96,14 @@ class Flow:
             self._next(turn, pause)
             for source, resource in turn:
                 await self._stations[source].collector.poll(resource, 1.0)
-            await self._core.ledger.release_held()
+            await self._core.committer.release_held()
 
     async def together(self, turns: Sequence[Turn], pause: float = PAUSE) -> None:
         """Polls the watches of a turn at the same time, as the readers of a source do."""
         for turn in turns:
             self._next(turn, pause)
             await asyncio.gather(*(self._stations[source].collector.poll(id_, 1.0) for source, id_ in turn))
-            await self._core.ledger.release_held()
+            await self._core.committer.release_held()
 
     def again(self) -> None:
         """The next turn has the number of this one: the server says the same once more."""
@@ -150,7 +150,7 @@ async def flow(
 
     async with (
         assembly.open_state(config, clock, tell) as store,
-        assembly.open_core(store, known, config, clock, tell) as core,
+        assembly.open_runtime(store, known, config, clock, tell) as core,
         assembly.open_accounts(config, clock, tell) as accounts,
     ):
         places = [(target.name, name) for target in config.targets for name in target.sources]
@@ -161,12 +161,12 @@ async def flow(
                 SourceStatusBoard(dict.fromkeys(places, ""), (), clock.now()), lambda target, source, id_: id_
             ).tell,
         ]
-        stations: dict[str, assembly.SourcePipeline] = {}
+        pipelines: dict[str, assembly.SourcePipeline] = {}
         for account in accounts:
             feed = Sent(stage, account.fetcher) if sent else Prepared(stage, clock)
             fed = msgspec.structs.replace(account, fetcher=feed)
-            stations |= {name: assembly.make_pipeline(fed, name, core) for name in account.target.sources}
-        whole = Flow(core, clock, stations, stage)
+            pipelines |= {name: assembly.make_pipeline(fed, name, core) for name in account.target.sources}
+        whole = Flow(core, clock, pipelines, stage)
         await whole.mark_first_contact(watches)
         gc.collect()
         gc.freeze()  # as the app does once it has started

@@ -94,7 +94,7 @@ def file_server() -> str:
 
 def _catalogue() -> Catalogue:
     with tempfile.TemporaryDirectory() as folder:
-        return assembly.read_known(configured(Path(folder))).catalogue
+        return assembly.read_mappings(configured(Path(folder))).catalogue
 
 
 def _nginx(folder: Path) -> NoReturn:

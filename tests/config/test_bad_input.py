@@ -131,12 +131,12 @@ async def vendor() -> AsyncIterator[tuple[Vendor, str]]:
         yield both, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-async def said(station: SourcePipeline, read: bool) -> str:
+async def said(pipeline: SourcePipeline, read: bool) -> str:
     """The one line that a listing, or a read of what it found, has to say; "" where all is well."""
     try:
-        await station.listing.refresh()
-        for watch in (station.roster.open() if station.desk.per_resource else [""]) if read else []:
-            await station.collector.poll(watch, 1.0)
+        await pipeline.discovery.refresh()
+        for watch in (pipeline.inventory.open() if pipeline.context.per_resource else [""]) if read else []:
+            await pipeline.collector.poll(watch, 1.0)
     except SourceError as error:
         return str(error)
     return ""
@@ -218,21 +218,21 @@ def test_a_bad_answer_is_one_line_and_the_next_good_one_is_read(kind: str, tmp_p
         answer, says = BAD[kind]
         clock = ManualClock()
         async with vendor() as (both, base), flow(configured(base, tmp_path), clock, Fuse()) as running:
-            for station in running.stations:
-                site = SITES[station.desk.source]
+            for pipeline in running.pipelines:
+                site = SITES[pipeline.context.source]
                 for path, usual, may in (
                     (site.listing, site.listed, site.may_list),
                     (site.events, site.told, site.may_read),
                 ):
                     both.answer(path, answer)
                     method = site.method if path == site.listing else "GET"
-                    asked = f"{station.desk.target}: {site.api} {method} {path}"
-                    line = await said(station, read=path == site.events)
+                    asked = f"{pipeline.context.target}: {site.api} {method} {path}"
+                    line = await said(pipeline, read=path == site.events)
                     assert line == says.format(seen=f"{site.api} {path}", asked=asked, may=may)
                     both.answer(path, good(usual))
                     clock.advance(90)  # refused keys are left alone for a while
-                assert station.roster.contact is None
-                assert await said(station, read=True) == ""
+                assert pipeline.inventory.contact is None
+                assert await said(pipeline, read=True) == ""
 
     asyncio.run(story())
 
@@ -277,11 +277,11 @@ def test_records_that_cannot_be_read_are_counted_and_the_rest_goes_on(name: str,
             vendor() as (both, base),
             flow(configured(base, tmp_path, history="count"), ManualClock(), Fuse(), facts) as running,
         ):
-            (station,) = (one for one in running.stations if one.desk.source == name)
+            (pipeline,) = (one for one in running.pipelines if one.context.source == name)
             site, (listed, told) = SITES[name], ROWS[name].split()
             both.answer(site.listing, spoiled(site.listed, listed, [None, 42, "text", [], {}]))
             both.answer(site.events, spoiled(site.told, told, UNREADABLE[name]))
-            assert await said(station, read=True) == ""
+            assert await said(pipeline, read=True) == ""
             records = [fact for fact in facts if isinstance(fact, ReadAnomalies) and fact.unreadable]
             assert [(fact.resource, fact.unreadable) for fact in records] == [
                 ("", 5),
@@ -347,10 +347,10 @@ def test_a_page_that_promises_more_and_does_not_move_is_an_error_and_no_loop(kin
         name, read, stuck, says = STUCK[kind]
         site = SITES[name]
         async with vendor() as (both, base), flow(configured(base, tmp_path), ManualClock(), Fuse()) as running:
-            (station,) = (one for one in running.stations if one.desk.source == name)
+            (pipeline,) = (one for one in running.pipelines if one.context.source == name)
             both.answer(site.events if read else site.listing, good(stuck))
             moves = f"the page at offset 2 does not move on; {says}" if name == "dws" else f"{PROMISES}; {says}"
-            assert await said(station, read) == f"{site.api} {site.events if read else site.listing}: {moves}"
+            assert await said(pipeline, read) == f"{site.api} {site.events if read else site.listing}: {moves}"
 
     asyncio.run(story())
 
@@ -428,7 +428,7 @@ def test_a_login_that_is_refused_is_the_same_one_line_for_every_source(kind: str
         (tmp_path / "gone").unlink()
         (tmp_path / "empty").write_text("")
         async with flow(config, ManualClock(cloud.clock() / 1000), Fuse()) as running:
-            lines = {await said(station, read=False) for station in running.stations}
+            lines = {await said(pipeline, read=False) for pipeline in running.pipelines}
         assert lines == {says.replace("BASE", base).replace("FOLDER", str(tmp_path))}
 
     cloud = Cloud()
@@ -487,12 +487,12 @@ def test_whatever_stands_in_an_answer_the_exporter_lives_on(name: str, data: st.
         config = configured("http://127.0.0.1:1", tmp_path, history="count")
         config = config.model_copy(update={"store": ":memory:"})
         async with flow(config, ManualClock(), Fuse()) as running:
-            (station,) = (one for one in running.stations if one.desk.source == name)
+            (pipeline,) = (one for one in running.pipelines if one.context.source == name)
 
-            station.desk.ask.__self__._fetcher._sender = Memory(site, *answers.values())  # type: ignore[attr-defined]
+            pipeline.context.ask.__self__._fetcher._sender = Memory(site, *answers.values())  # type: ignore[attr-defined]
             for _ in range(2):
-                await said(station, read=True)
-                await running.core.ledger.release_held()
+                await said(pipeline, read=True)
+                await running.core.committer.release_held()
             running.core.exposition.render("openmetrics", gzip=False)
 
     asyncio.run(story())

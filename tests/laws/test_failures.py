@@ -91,7 +91,7 @@ def targets(config: dict[str, Any], failures: dict[str, Failure]) -> list[dict[s
     return made
 
 
-def test_each_failure_has_a_cause_and_a_line_with_its_cure_and_passes_without_a_restart(tmp_path: Path) -> None:
+def test_each_failure_has_a_cause_and_a_cure_and_passes_without_a_restart(tmp_path: Path) -> None:
     with answering(GARBAGE) as garbage, closing(Clouds(tmp_path)) as clouds:
         clouds.trouble(*FAULTS)
         failures = table(clouds.url, garbage)

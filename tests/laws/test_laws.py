@@ -76,8 +76,8 @@ class World:
 
     def own(self, running: Flow) -> Samples:
         """The exporter's own metrics, as they follow from what it said."""
-        places = [(station.desk.target, station.desk.source) for station in running.stations]
-        own = SelfMetrics("0", places, [], running.core.known.catalogue, running.core.registry.series_counts)
+        places = [(pipeline.context.target, pipeline.context.source) for pipeline in running.pipelines]
+        own = SelfMetrics("0", places, [], running.core.mappings.catalogue, running.core.registry.series_counts)
         for fact in self.facts:
             own.tell(fact)
         return read_metrics(own.render("text").decode())
@@ -234,7 +234,7 @@ def test_law_six_no_text_makes_a_series_and_the_state_file_does_not_grow_with_ti
     assert size[-1] <= 1.2 * size[5], size
 
 
-def test_law_six_resources_without_end_make_no_more_series_than_allowed_and_every_event_counts(tmp_path: Path) -> None:
+def test_law_six_endless_resources_stay_within_the_series_limit_and_all_count(tmp_path: Path) -> None:
     world, happened = World(tmp_path), Counter[str]()
     world.config = world.config.model_copy(update={"max_series": 7})
 
@@ -339,7 +339,7 @@ def test_law_eight_no_secret_leaves_by_any_way(tmp_path: Path) -> None:
             running.core.exposition.render("openmetrics", gzip=False).body.decode(),
             json.dumps(masked(world.config)),
             repr(world.config),
-            repr(running.stations),
+            repr(running.pipelines),
             *(path.read_bytes().decode("latin-1") for path in tmp_path.glob("state.db*")),
         ]
         for secret in (SECRET_KEY, OTHER_SECRET):

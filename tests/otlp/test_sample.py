@@ -71,7 +71,8 @@ class Life:
         self.exemplars: dict[Series, tuple[Exemplar, ...]] = {}
         origin = OtlpResource("huaweicloud", "cn-north-4", "p1", "research", "modelarts_service")
         encode, locate = make_encoder(origin, traces=True, logs=False), SpanEncoder(origin).locate
-        self._journal = RunTracker("research", "modelarts_service", folder(pack(), "research"), encode, locate)
+        self._journal = RunTracker("research", "modelarts_service", encode, locate)
+        self._fold = folder(pack(), "research")
         self._known: set[bytes] = set()
 
     def poll(self, rows: list[dict[str, Any]], now: int, status: str = "deploying") -> "Life":
@@ -83,8 +84,8 @@ class Life:
         )
         self._journal.note(count_events(events, growths, mapper(pack(), "research"), context).rows, now)
         view = ResourceSnapshot(now, BEGIN - 1, Resource(SERVICE, status=status), now)
-        settled = self._journal.settle([(SERVICE, view)])
-        self.bodies += [parcel.body for parcel in settled.parcels]
+        settled = self._journal.settle(self._fold, [(SERVICE, view)])
+        self.bodies += [parcel.body for parcel in settled.records]
         self.exemplars |= settled.exemplars
         return self
 

@@ -51,14 +51,14 @@ def folded(
         ({"at": AFTER, "count": 3}, 3, {}, 3),
         ({"at": BEFORE}, 1, {}, 0),
         # everything that the first complete read brings is history
-        ({"at": AFTER}, 1, {"everything": True}, 0),
-        ({"at": None}, 1, {"everything": True}, 0),
-        ({"began": AFTER, "count": 5}, 5, {"everything": True}, 0),
-        ({"began": BEFORE, "count": 5}, 2, {"everything": True}, 0),
+        ({"at": AFTER}, 1, {"first_read": True}, 0),
+        ({"at": None}, 1, {"first_read": True}, 0),
+        ({"began": AFTER, "count": 5}, 5, {"first_read": True}, 0),
+        ({"began": BEFORE, "count": 5}, 2, {"first_read": True}, 0),
         # a row without a time counts, unless it may be as old as its resource
         ({"at": None}, 1, {}, 1),
-        ({"at": None, "count": 2}, 2, {"timeless": True}, 0),
-        ({"at": AFTER}, 1, {"timeless": True}, 1),
+        ({"at": None, "count": 2}, 2, {"no_time_is_history": True}, 0),
+        ({"at": AFTER}, 1, {"no_time_is_history": True}, 1),
         # an aggregated event that was known counts what it grew by
         ({"began": BEFORE, "count": 9}, 4, {}, 4),
         ({"began": AFTER, "count": 9}, 4, {}, 4),
@@ -67,12 +67,12 @@ def folded(
         ({"began": BEFORE, "count": 9}, 9, {}, 1),
         ({"began": BEFORE, "count": 9, "at": BEFORE}, 9, {}, 0),
         ({"began": BEFORE, "count": 9, "at": None}, 9, {}, 1),
-        ({"began": BEFORE, "count": 9, "at": None}, 9, {"timeless": True}, 0),
+        ({"began": BEFORE, "count": 9, "at": None}, 9, {"no_time_is_history": True}, 0),
         ({"began": BEFORE, "count": 1, "at": AFTER}, 1, {}, 1),
         # the user may want history to count
         ({"at": BEFORE}, 1, {"counts": True}, 1),
-        ({"at": None}, 1, {"counts": True, "everything": True, "timeless": True}, 1),
-        ({"began": BEFORE, "count": 9}, 9, {"counts": True, "everything": True}, 9),
+        ({"at": None}, 1, {"counts": True, "first_read": True, "no_time_is_history": True}, 1),
+        ({"began": BEFORE, "count": 9}, 9, {"counts": True, "first_read": True}, 9),
         # what did not grow never counts
         ({"at": AFTER}, 0, {}, 0),
         ({"at": AFTER}, 0, {"counts": True}, 0),

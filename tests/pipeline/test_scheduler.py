@@ -177,7 +177,7 @@ def test_a_short_wish_of_the_vendor_is_waited_out_by_everybody() -> None:
     assert asyncio.run(story()) == pytest.approx(15.0)
 
 
-def test_a_long_wish_of_the_vendor_is_told_to_everybody_in_line_instead_of_waited_out() -> None:
+def test_a_long_retry_after_is_passed_to_everybody_in_line() -> None:
     """A reader that sleeps for ten minutes looks like one that has stopped trying."""
 
     async def story() -> list[tuple[str, float | None, float]]:
@@ -262,9 +262,7 @@ def test_the_interval_grows_while_quiet_and_is_back_at_once(
 
 @pytest.mark.parametrize("error", [SourceDown("x"), SourceGarbled("x"), SourceBusy("x"), SourceError("x")])
 @pytest.mark.parametrize("attempt", [0, 1, 5, 8, 9, 100, 5000])
-def test_a_failure_is_waited_out_longer_each_time_with_full_jitter_and_never_above_the_cap(
-    error: SourceError, attempt: int
-) -> None:
+def test_failures_back_off_exponentially_with_full_jitter_up_to_the_cap(error: SourceError, attempt: int) -> None:
     most = min(300, 2**attempt)
     waits = [retry_delay(error, attempt, RHYTHM, draw) for draw in DRAWS]
     assert all(0.1 * most <= wait <= most for wait in waits)
@@ -273,16 +271,15 @@ def test_a_failure_is_waited_out_longer_each_time_with_full_jitter_and_never_abo
 
 
 @pytest.mark.parametrize(("longest", "wait"), [(3600.0, 300.0), (300.0, 300.0), (60.0, 60.0)])
-def test_a_denied_source_is_left_alone_as_long_as_a_quiet_one_but_five_minutes_at_most(
-    longest: float, wait: float
-) -> None:
+def test_a_denied_source_waits_as_long_as_a_quiet_one_but_five_minutes_at_most(longest: float, wait: float) -> None:
     rhythm = PollInterval(30.0, longest, 900.0)
     waits = [retry_delay(SourceDenied("x"), attempt, rhythm, draw) for attempt in (0, 50) for draw in DRAWS]
     assert all(0.9 * wait <= found <= 1.1 * wait for found in waits)
 
 
-def test_a_resource_that_is_gone_is_asked_for_again_at_its_usual_time() -> None:
-    assert retry_delay(SourceGone("x"), 7, RHYTHM, random.Random()) == RHYTHM.interval
+def test_a_resource_that_is_gone_is_asked_for_twice_as_seldom_each_time() -> None:
+    delays = [retry_delay(SourceGone("x"), attempt, RHYTHM, random.Random()) for attempt in (0, 1, 2, 3, 4, 99)]
+    assert delays == [60.0, 120.0, 240.0, 480.0, 600.0, 600.0], "never beyond the longest interval"
 
 
 def test_a_vendors_own_wish_is_kept() -> None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from exporter.app.assembly import Account, Mappings, open_accounts, pick
+from exporter.app.assembly import Account, Mappings, open_accounts, resource_filter
 from exporter.cli.backfill.lifetimes import last_states, lives
 from exporter.cli.backfill.openmetrics import write
 from exporter.cli.backfill.output_file import OutputOptions, opened, written
@@ -95,7 +95,7 @@ def _asking(account: Account, name: str, clock: Clock, troubles: dict[str, None]
         name,
         kind,
         kind.make(SourceScope(target.region, options.workspaces, options.event_timezone)),
-        Inventory(pick(options.include), pick(options.exclude), options.grace),
+        Inventory(resource_filter(options.include), resource_filter(options.exclude), options.grace),
         _patient(fetcher.fetch, clock),
         lambda: int((clock.now() + fetcher.skew) * SECOND),
         trouble,

@@ -60,7 +60,7 @@ async def listed(at: Asking, span: TimeRange) -> list[Resource]:
         await run_reading(at.vendor.discover((), at.now()), at.ask, take)
     except SourceError as error:
         at.trouble(f"what is listed after this is missing: {error}")
-    wanted = [one for one in found.values() if at.roster.wanted(one)]
+    wanted = [one for one in found.values() if at.roster.is_wanted(one)]
     return [one for one in wanted if one.finished is None or one.finished >= span.begin]
 
 
@@ -116,7 +116,7 @@ class _Reading:
 
     async def _take(self, step: EventPage | ResourcePage) -> int:
         assert isinstance(step, EventPage), "a read brings pages"
-        unwanted = {one.id for one in step.resources if not self._at.roster.wanted(one)}
+        unwanted = {one.id for one in step.resources if not self._at.roster.is_wanted(one)}
         self.named.update((one.id, one) for one in step.resources if one.id not in unwanted)
         new = 0
         for event in step.events:

@@ -35,7 +35,7 @@ def course(past: Past, span: TimeRange, meaning: Meaning) -> Iterator[Step]:
     """The changes, step by step."""
     rows = _by_step(past.events, span)
     turns = _turns(past, span, rows)
-    journal = RunTracker(meaning.target, meaning.source, meaning.fold, None)
+    journal = RunTracker(meaning.target, meaning.source, None)
     for number in sorted({*rows, *turns}):
         at = span.times[number]
         if told := rows.get(number):
@@ -43,8 +43,8 @@ def course(past: Past, span: TimeRange, meaning: Meaning) -> Iterator[Step]:
             tallied = count_events([event for event, _ in told], [growth for _, growth in told], meaning.map_, context)
             journal.note(tallied.rows, at)
             yield number, tallied.changes
-        touched = sorted(turns.get(number, set()) | {*journal.waiting()})
-        settled = journal.settle((id_, _view(past, span, id_, number, meaning)) for id_ in touched)
+        touched = sorted(turns.get(number, set()) | {*journal.noted()})
+        settled = journal.settle(meaning.fold, [(id_, _view(past, span, id_, number, meaning)) for id_ in touched])
         if settled.signals or settled.ended:
             yield number, changes_from_signals(settled.signals, settled.ended, meaning.metrics, at)
 

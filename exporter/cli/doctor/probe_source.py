@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from exporter.app.assembly import pick
+from exporter.app.assembly import resource_filter
 from exporter.cli.doctor.findings import Finding, FindingPlace, refusal
 from exporter.cli.doctor.source_findings import Listed, Sampled, judged, listing, paging, stages, untried
 from exporter.config import SourceOptions
@@ -68,7 +68,7 @@ def _untried(at: SourceProbe, why: str) -> list[Finding]:
 
 async def _listings(at: SourceProbe) -> tuple[list[Finding], list[Resource]]:
     """A finding for each workspace, and the resources that the exporter would watch."""
-    roster = Inventory(pick(at.options.include), pick(at.options.exclude), at.options.grace)
+    roster = Inventory(resource_filter(at.options.include), resource_filter(at.options.exclude), at.options.grace)
     findings, wanted = list[Finding](), list[Resource]()
     for workspace in at.options.workspaces or ("",):
         try:
@@ -76,7 +76,7 @@ async def _listings(at: SourceProbe) -> tuple[list[Finding], list[Resource]]:
         except SourceError as error:
             findings.append(refusal(at.place, "listing", error, f"workspace {workspace}: " if workspace else ""))
             continue
-        kept = [resource for resource in listed.resources if roster.wanted(resource)]
+        kept = [resource for resource in listed.resources if roster.is_wanted(resource)]
         findings.append(listing(at.place, at.noun, listed._replace(wanted=kept)))
         wanted += kept
     return findings, wanted
