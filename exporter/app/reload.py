@@ -17,6 +17,7 @@ from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.rules import MappingPack
 from exporter.mapping.runs.reducer import folder
 from exporter.mapping.syntax.process import timeouts as process_timeouts
+from exporter.model.builtin_metrics import PHASE_TIMEOUT_SECONDS
 from exporter.model.errors import ConfigError
 from exporter.model.metrics import Changes, Moment, Series
 from exporter.model.protocols import Fold, Map
@@ -128,7 +129,7 @@ def timeouts(core: Runtime, known: Mappings) -> dict[Series, Moment]:
     """What "stuck" means, as the mappings say it; so it is not kept."""
     at = int(core.clock.now() * 1000)
     said = process_timeouts({source: pack.process for source, pack in known.packs.items()})
-    return {("platform_phase_timeout_seconds", (source, phase)): Moment(value, at) for source, phase, value in said}
+    return {(PHASE_TIMEOUT_SECONDS, (source, phase)): Moment(value, at) for source, phase, value in said}
 
 
 def hashes(packs: Mapping[str, MappingPack]) -> dict[str, str]:

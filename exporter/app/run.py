@@ -16,6 +16,7 @@ from exporter.app.web_port import WebPort
 from exporter.common.clock import SystemClock
 from exporter.config import Config, Target
 from exporter.exposition.registry import Registry
+from exporter.model.builtin_metrics import TARGET_INFO
 from exporter.model.metrics import Changes, Moment
 from exporter.model.protocols import Clock
 from exporter.model.telemetry import KeysExpire, Loaded, LogMessage, SelfEvent
@@ -171,4 +172,4 @@ def _listeners(
 def _show_target(prometheus: Registry, target: Target, project: str, clock: Clock) -> None:
     """What is known of a target; it comes from the configuration, so it is not kept."""
     facts = Moment((target.platform, target.region, project), int(clock.now() * 1000))
-    prometheus.write(Changes(states={("platform_target_info", (target.name,)): facts}))
+    prometheus.write(Changes(states={(TARGET_INFO, (target.name,)): facts}))

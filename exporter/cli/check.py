@@ -9,6 +9,7 @@ from rich.table import Table
 
 from exporter.config import Config, SourceOptions
 from exporter.mapping.rules import MappingPack
+from exporter.model.builtin_metrics import RESOURCE_STATUS
 from exporter.model.metrics import Catalogue
 from exporter.sources import SOURCES
 
@@ -53,7 +54,7 @@ def _per_resource(catalogue: Catalogue, rows: Sequence[Mapping[str, Any]]) -> in
     """The largest of the configured sources: its states, its severities and its info."""
     return max(
         (
-            len(catalogue.states.get(("platform_resource_status", row["source"]), ()))
+            len(catalogue.states.get((RESOURCE_STATUS, row["source"]), ()))
             + len(catalogue.severities.get(row["source"], ()))
             + 1
             for row in rows

@@ -8,14 +8,13 @@ from exporter.app.assembly import examine_packs
 from exporter.cli.console import Paper
 from exporter.cli.explain_input import InputEvent, read_given
 from exporter.cli.run_summary import RunPart, course, lines
-from exporter.common.changes import EVENTS, UNMAPPED
 from exporter.common.series_text import describe_signal, format_series
 from exporter.mapping.authoring.explain import RuleTrial, explain
 from exporter.mapping.authoring.rule_stub import UnmatchedText, write_stub
 from exporter.mapping.authoring.templates import fold
-from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.rules import MappingPack
+from exporter.model.builtin_metrics import BUILTIN, EVENTS_TOTAL, EVENTS_UNMAPPED_TOTAL
 from exporter.model.errors import ConfigError
 from exporter.model.metrics import Count, Mapped, Phase, Signal
 from exporter.sources import SOURCES
@@ -78,9 +77,9 @@ def _outcome(given: InputEvent, mapped: Mapped, pack: MappingPack) -> Iterator[s
     """What an event leads to, each as a series and its change."""
     metrics, count = BUILTIN | dict(pack.metrics), given.event.count
     base = (TARGET, given.source)
-    signals: list[Signal] = [Count((EVENTS, (*base, mapped.severity, mapped.reason)))]
+    signals: list[Signal] = [Count((EVENTS_TOTAL, (*base, mapped.severity, mapped.reason)))]
     if mapped.unmapped:
-        signals.append(Count((UNMAPPED, (*base, mapped.unmapped))))
+        signals.append(Count((EVENTS_UNMAPPED_TOTAL, (*base, mapped.unmapped))))
     for signal in (*signals, *mapped.signals):
         name, values = signal.series
         yield describe_signal(signal, format_series(name, metrics[name].labels[: len(values)], values), count)

@@ -11,10 +11,10 @@ from exporter.cli.console import Paper
 from exporter.client.recorder import Recorded, recorded_files
 from exporter.common.changes import Totals, add_changes, changes_from_signals
 from exporter.common.series_text import format_series
-from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.rules import MappingPack
 from exporter.mapping.runs.reducer import folder
+from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.errors import ConfigError, SourceError
 from exporter.model.events import Event, EventPage, Resource, Response, Window
 from exporter.model.metrics import Metric, Series

@@ -10,15 +10,15 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import NamedTuple, assert_never
 
+from exporter.model.builtin_metrics import (
+    EVENT_LAG_SECONDS,
+    EVENTS_TOTAL,
+    EVENTS_UNMAPPED_TOTAL,
+    LAST_EVENT_TIMESTAMP_SECONDS,
+    RESOURCE_EVENTS_TOTAL,
+)
 from exporter.model.events import Event, Millis
 from exporter.model.metrics import Changes, Count, Mapped, Metric, Moment, Observe, Observed, Series, Set, Signal, State
-
-EVENTS, BY_RESOURCE = "platform_events_total", "platform_resource_events_total"
-NEWEST, LAG, UNMAPPED = (
-    "platform_last_event_timestamp_seconds",
-    "platform_event_lag_seconds",
-    "platform_events_unmapped_total",
-)
 
 Row = tuple[Event, Mapped, int]
 """An event that grew, what the mapping made of it, and how much of its growth is news."""
@@ -44,15 +44,15 @@ def changes_from_events(
     """
     changes = Changes({}, {}, {}, {})
     for (severity, reason, resource), number in _occurrences(rows).items():
-        _grow(changes.counts, (EVENTS, (*place, severity, reason)), number)
-        _grow(changes.counts, (BY_RESOURCE, (*place, resource, severity)), number)
+        _grow(changes.counts, (EVENTS_TOTAL, (*place, severity, reason)), number)
+        _grow(changes.counts, (RESOURCE_EVENTS_TOTAL, (*place, resource, severity)), number)
     for severity, at in _newest(rows).items():
-        changes.gauges[NEWEST, (*place, severity)] = Moment(at / 1000, at)
+        changes.gauges[LAST_EVENT_TIMESTAMP_SECONDS, (*place, severity)] = Moment(at / 1000, at)
     for cause, number in [(mapped.unmapped, news) for _, mapped, news in rows if mapped.unmapped is not None]:
-        _grow(changes.counts, (UNMAPPED, (*place, cause)), number)
+        _grow(changes.counts, (EVENTS_UNMAPPED_TOTAL, (*place, cause)), number)
     lags = [(seen - event.at) / 1000 for event, _, news in rows if news and event.at is not None]
     if lags:
-        changes.observed[LAG, place] = histogram_growth(lags, metrics[LAG].buckets)
+        changes.observed[EVENT_LAG_SECONDS, place] = histogram_growth(lags, metrics[EVENT_LAG_SECONDS].buckets)
     signals = [
         (signal, news, seen if event.at is None else event.at)
         for event, mapped, news in rows

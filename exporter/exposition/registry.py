@@ -16,10 +16,11 @@ from exporter.exposition import tables
 from exporter.exposition.families import Family, gzipped, plain
 from exporter.exposition.restore import fitting, part
 from exporter.exposition.series_limit import Cut, Limit
-from exporter.exposition.states import RESOURCES, STATUS, States
+from exporter.exposition.states import States
 from exporter.exposition.tables import Table
 from exporter.exposition.text_format import CONTENT_TYPES, Format, Labels
 from exporter.exposition.zero_hold import Growth, Holds
+from exporter.model.builtin_metrics import RESOURCE_STATUS, RESOURCES
 from exporter.model.metrics import Catalogue, Changes, Metric, Observed, Series
 from exporter.model.protocols import Clock
 from exporter.model.state import Restored
@@ -57,7 +58,7 @@ class Registry:
         """The metrics that are new with ``catalogue`` or mean something else: their totals are to be restored."""
         families = _families(catalogue).items()
         stale = {n for n, family in families if n not in self._families or not family.alike(self._families[n])}
-        pair = {STATUS, RESOURCES}  # one is counted from the other
+        pair = {RESOURCE_STATUS, RESOURCES}  # one is counted from the other
         return frozenset(stale | pair if stale & pair else stale)
 
     def adopt(self, catalogue: Catalogue, restored: Restored) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from exporter.exposition import tables
 from exporter.exposition.families import Family
 from exporter.exposition.tables import Table
 from exporter.exposition.text_format import Labels
+from exporter.model.builtin_metrics import RESOURCE_STATUS, RESOURCES
 from exporter.model.metrics import OTHER, Catalogue, Moment, Series
 
 # How many resources of a target's source are in each state; kept by moves, never by counting.
@@ -37,9 +38,6 @@ class Census:
             self._table.grow((target, source, new), 1)
 
 
-STATUS, RESOURCES = "platform_resource_status", "platform_resources"
-
-
 class States:
     """Writes the rows of state sets and infos among ``families``, and ``platform_resources`` by what it sees change."""
 
@@ -51,8 +49,8 @@ class States:
 
     def recount(self, catalogue: Catalogue) -> None:
         """The tables of both metrics are new and empty: every target's source of ``catalogue`` begins at 0."""
-        if STATUS in self._families and RESOURCES in self._families:
-            self._census = Census(self._families[RESOURCES].table(()), self._families[STATUS].states)
+        if RESOURCE_STATUS in self._families and RESOURCES in self._families:
+            self._census = Census(self._families[RESOURCES].table(()), self._families[RESOURCE_STATUS].states)
             for target, source in _sources(catalogue):
                 self._census.declare(target, source)
 
@@ -94,7 +92,7 @@ class States:
         self._move(family, labels, old, tables.standing(table, labels))
 
     def _move(self, family: Family, labels: Labels, old: int | None, new: int | None) -> None:
-        if self._census is None or family.metric.name != STATUS or old == new:
+        if self._census is None or family.metric.name != RESOURCE_STATUS or old == new:
             return
         source = family.source(labels)
         states = family.states(source)

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from exporter.common.yaml_document import Document
 from exporter.mapping.authoring.run_tests import Record, TestFailure, run_examples
-from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.rules import REASON_FIELDS, Example, MappingPack, Rule
 from exporter.mapping.syntax.compile_rules import build_rules
 from exporter.mapping.syntax.consistency import check_domains, check_metrics, check_reach
@@ -19,6 +18,7 @@ from exporter.mapping.syntax.declarations import own_metrics, read_severity, rea
 from exporter.mapping.syntax.embedded_tests import build_examples
 from exporter.mapping.syntax.process import Declared, check_processes, check_steps, merge_processes, read_process
 from exporter.mapping.syntax.schema import MappingFile, read_mapping
+from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.errors import ConfigError
 from exporter.model.metrics import SEVERITIES, Metric
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from exporter.model.builtin_metrics import RESOURCE_EVENTS_TOTAL, RESOURCE_INFO, RESOURCE_STATUS
 from exporter.model.events import EventPage, Millis, Request, Resource, ResourcePage, Response
 from exporter.model.metrics import Changes, Moment, Series
 from exporter.model.state import Commit, Watch
@@ -13,7 +14,6 @@ from exporter.pipeline.inventory import Inventory
 from exporter.pipeline.read_window import FOR_EVER, final_progress
 
 WHOLE = 6 * 3600.0  # seconds between listings from one end to the other, where they can be shorter
-INFO, STATUS, BY_RESOURCE = "platform_resource_info", "platform_resource_status", "platform_resource_events_total"
 
 
 class Shelf(Protocol):
@@ -131,9 +131,11 @@ class Discovery:
         states: dict[Series, Moment] = {}
         for resource in shown:
             place = (target, source, resource.id)
-            states[INFO, place] = Moment((resource.name, resource.workspace, resource.kind, resource.spec), now)
+            states[RESOURCE_INFO, place] = Moment(
+                (resource.name, resource.workspace, resource.kind, resource.spec), now
+            )
             if resource.status:
-                states[STATUS, place] = Moment((resource.status,), now)
+                states[RESOURCE_STATUS, place] = Moment((resource.status,), now)
         commits = [Commit(Watch(target, source, ""), changes=Changes(states=states), resources=changed)]
         if self._desk.per_resource:
             known = ((r.id, self._roster.progress.get(r.id)) for r in changed)
@@ -145,7 +147,7 @@ class Discovery:
         """Remembers which of them are not exposed, for want of room."""
         for resource in resources:
             place = (self._desk.target, self._desk.source, resource.id)
-            wanted = (INFO, STATUS) if resource.status else (INFO,)
+            wanted = (RESOURCE_INFO, RESOURCE_STATUS) if resource.status else (RESOURCE_INFO,)
             if all(self._shelf.has((metric, place)) for metric in wanted):
                 self._outside.pop(resource.id, None)
             else:
@@ -155,7 +157,7 @@ class Discovery:
         """Resources that found no room before, as many as there is room for beside those ``coming``."""
         if not self._outside:
             return []
-        room = min(self._shelf.room(INFO), self._shelf.room(STATUS)) - coming
+        room = min(self._shelf.room(RESOURCE_INFO), self._shelf.room(RESOURCE_STATUS)) - coming
         known = [self._roster.resources[id_] for id_ in self._outside if id_ in self._roster.resources]
         waiting = self._shown(known)
         self._outside = {resource.id: None for resource in waiting}
@@ -163,7 +165,9 @@ class Discovery:
 
     def _expose(self, resources: Iterable[Resource]) -> None:
         place = (self._desk.target, self._desk.source)
-        self._shelf.declare((BY_RESOURCE, (*place, r.id, severity)) for r in resources for severity in self.severities)
+        self._shelf.declare(
+            (RESOURCE_EVENTS_TOTAL, (*place, r.id, severity)) for r in resources for severity in self.severities
+        )
 
     def _shown(self, resources: Iterable[Resource]) -> list[Resource]:
         limit = self._limit()

@@ -8,7 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from exporter.common.changes import BY_RESOURCE, EVENTS, Row
+from exporter.common.changes import Row
+from exporter.model.builtin_metrics import (
+    EVENTS_TOTAL,
+    PHASE_DURATION_SECONDS,
+    RESOURCE_EVENTS_TOTAL,
+    RUN_DURATION_SECONDS,
+)
 from exporter.model.errors import SourceError
 from exporter.model.events import Millis, Resource
 from exporter.model.metrics import Exemplar, Observe, Series, Signal
@@ -23,7 +29,6 @@ from exporter.pipeline.driver import run_stages
 
 
 TROUBLE = ("warning", "error")  # only these lead anybody to a trace
-RUN_TOOK, PHASE_TOOK = "platform_run_duration_seconds", "platform_phase_duration_seconds"
 
 
 def exemplars(
@@ -44,8 +49,8 @@ def _events(
         event = told.event
         if told.news and told.span is not None and event.severity in TROUBLE:
             exemplar = Exemplar(*locate(resource, *told.span), 1.0, event.at)
-            yield (EVENTS, (target, source, event.severity, event.reason)), exemplar
-            yield (BY_RESOURCE, (target, source, resource, event.severity)), exemplar
+            yield (EVENTS_TOTAL, (target, source, event.severity, event.reason)), exemplar
+            yield (RESOURCE_EVENTS_TOTAL, (target, source, resource, event.severity)), exemplar
 
 
 def _durations(folded: Folded, locate: Locate) -> Iterator[tuple[Series, Exemplar]]:
@@ -53,7 +58,10 @@ def _durations(folded: Folded, locate: Locate) -> Iterator[tuple[Series, Exempla
     counted = {(signal.series, signal.value) for signal in folded.signals if isinstance(signal, Observe)}
     for span in folded.spans:
         value, place = (span.end - span.start) / 1000, (span.target, span.source)
-        for series in ((RUN_TOOK, (*place, span.outcome)), (PHASE_TOOK, (*place, span.name, span.outcome))):
+        for series in (
+            (RUN_DURATION_SECONDS, (*place, span.outcome)),
+            (PHASE_DURATION_SECONDS, (*place, span.name, span.outcome)),
+        ):
             if (series, value) in counted:
                 ids = locate(span.resource, span.run, span.attempt, span.role)
                 yield series, Exemplar(*ids, value, span.end)

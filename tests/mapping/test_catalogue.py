@@ -5,9 +5,10 @@ import subprocess
 import pytest
 
 from exporter.common.yaml_document import parse_document
-from exporter.mapping.catalogue import BUILTIN, catalogue
+from exporter.mapping.catalogue import catalogue
 from exporter.mapping.loader import load
 from exporter.mapping.rules import MappingPack
+from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.events import Event
 from exporter.model.metrics import OTHER, SEVERITIES
 from tests.support.heavy import needs

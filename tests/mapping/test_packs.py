@@ -9,10 +9,11 @@ import pytest
 from exporter.common.yaml_document import read_document
 from exporter.mapping.authoring.explain import explain
 from exporter.mapping.authoring.run_tests import RESOURCE, TARGET, run_examples
-from exporter.mapping.catalogue import BUILTIN, catalogue
+from exporter.mapping.catalogue import catalogue
 from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.loader import built_in, load
 from exporter.mapping.rules import Example, Expectation, MappingPack
+from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.events import Event
 from exporter.model.metrics import OTHER, Changes, Mapped, Metric, State
 from exporter.pipeline.counting import CountContext, History, count_events

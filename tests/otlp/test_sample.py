@@ -11,10 +11,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from exporter.app.assembly import examine_packs
-from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.rules import MappingPack
 from exporter.mapping.runs.reducer import folder
+from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.events import Event, EventPage, Request, Resource, Response, Window
 from exporter.model.metrics import Exemplar, Series
 from exporter.model.runs import ResourceSnapshot

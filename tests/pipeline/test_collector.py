@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.mapping.catalogue import BUILTIN
+from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.errors import SourceDown, SourceGarbled, SourceGone
 from exporter.model.events import Event, Window
 from exporter.model.metrics import Mapped

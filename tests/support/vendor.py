@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from exporter.exposition.registry import Registry
-from exporter.mapping.catalogue import BUILTIN, catalogue
+from exporter.mapping.catalogue import catalogue
 from exporter.mapping.rules import MappingPack
 from exporter.mapping.runs.reducer import folder
+from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.errors import SourceError, SourceGarbled
 from exporter.model.events import Event, EventPage, Millis, Request, Resource, ResourcePage, Response, Window
 from exporter.model.metrics import Mapped, Series

@@ -22,6 +22,7 @@ from exporter.config import Config
 from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.runs.reducer import folder
 from exporter.mapping.syntax.process import timeouts
+from exporter.model.builtin_metrics import PHASE_TIMEOUT_SECONDS, RESOURCE_INFO, RESOURCE_STATUS, TARGET_INFO
 from exporter.model.errors import SourceBusy, SourceDown
 from exporter.model.events import Request, Resource, Response
 from exporter.model.metrics import Changes, Moment
@@ -31,8 +32,6 @@ from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
 
 ROUNDS, LONGEST_WAIT = 4, 300.0  # times that a vendor is asked again after trouble that passes, seconds until then
-INFO, STATUS = "platform_resource_info", "platform_resource_status"
-TARGET_INFO, TIMEOUT = "platform_target_info", "platform_phase_timeout_seconds"
 
 
 class SourceReport(NamedTuple):
@@ -129,7 +128,9 @@ def _show_target(courses: Courses, account: Account) -> None:
 
 def _show_timeouts(courses: Courses, known: Mappings) -> None:
     said = timeouts({source: pack.process for source, pack in known.packs.items()})
-    courses.add(0, Changes(gauges={(TIMEOUT, (source, phase)): Moment(value, 0) for source, phase, value in said}))
+    courses.add(
+        0, Changes(gauges={(PHASE_TIMEOUT_SECONDS, (source, phase)): Moment(value, 0) for source, phase, value in said})
+    )
 
 
 def _show(courses: Courses, one: SourceReport, known: Mappings, ttl: float, span: TimeRange) -> None:
@@ -141,7 +142,7 @@ def _show(courses: Courses, one: SourceReport, known: Mappings, ttl: float, span
         courses.lives[place] = life
         if resource is not None:
             facts = Moment((resource.name, resource.workspace, resource.kind, resource.spec), 0)
-            courses.add(life.first, Changes(states={(INFO, place): facts}))
+            courses.add(life.first, Changes(states={(RESOURCE_INFO, place): facts}))
     if untimed := sum(event.at is None for event in past.events):
         one.asking.trouble(f"{untimed} events have no time and so no place in the past")
     pack, kind = known.packs[source], one.asking.kind
@@ -152,4 +153,4 @@ def _show(courses: Courses, one: SourceReport, known: Mappings, ttl: float, span
         courses.add(number, changes)
     for number, resource in last_states(past, span):
         known_as = Moment((resource.status,), span.times[number])
-        courses.add(number, Changes(states={(STATUS, (target, source, resource.id)): known_as}))
+        courses.add(number, Changes(states={(RESOURCE_STATUS, (target, source, resource.id)): known_as}))

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from exporter.cli.backfill.time_range import TimeRange
+from exporter.model.builtin_metrics import EVENT_LAG_SECONDS
 from exporter.model.metrics import Changes, Metric, Moment, Observed, Series
 
-LAG = "platform_event_lag_seconds"  # tells of the exporter's own eyes, and it was not there
 RESOURCE = "resource"
 
 
@@ -48,7 +48,7 @@ class Courses:
             course = self._grown.setdefault(series, {})
             course[number] = course.get(number, 0.0) + by
         for series, more in changes.observed.items():
-            if series[0] != LAG:
+            if series[0] != EVENT_LAG_SECONDS:  # how late the exporter saw an event means nothing here
                 course_ = self._observed.setdefault(series, {})
                 course_[number] = _both(course_.get(number), more)
         for series in changes.ended:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from exporter.common.changes import Row, Totals, add_changes, changes_from_events, changes_from_signals
-from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.rules import Example, Expectation, MappingPack
 from exporter.mapping.runs.reducer import folder, noted
 from exporter.mapping.syntax.embedded_tests import OPEN
+from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.errors import UNREADABLE
 from exporter.model.events import Event
 from exporter.model.metrics import Mapped, Metric

@@ -11,11 +11,12 @@ from exporter.mapping.engine.outcome import Outcome, compile_outcome, constant
 from exporter.mapping.patterns.decision_tree import Row, Try, narrow
 from exporter.mapping.patterns.dissect import Fit, fitted
 from exporter.mapping.rules import REASON_FIELDS, MappingPack, Rule, field_of
+from exporter.model.builtin_metrics import EVENTS_TOTAL
 from exporter.model.events import Event
 from exporter.model.metrics import OTHER, Mapped
 from exporter.model.protocols import Map
 
-_OVERFLOW = (("platform_events_total", "reason"),)
+_OVERFLOW = ((EVENTS_TOTAL, "reason"),)
 _STRANGE = "\0"  # stands for all values of a field that no rule asks for
 _MOST_PLANS = 4096
 _NOTHING = Event(b"", "", None)

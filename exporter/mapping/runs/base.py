@@ -4,6 +4,12 @@ from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 from exporter.mapping.rules import Process
+from exporter.model.builtin_metrics import (
+    PHASE_DURATION_SECONDS,
+    PHASE_STARTED_TIMESTAMP_SECONDS,
+    RUN_DURATION_SECONDS,
+    RUNS_TOTAL,
+)
 from exporter.model.events import Millis
 from exporter.model.metrics import RUN, Count, Observe, Phase, Series, Set, Signal
 from exporter.model.runs import (
@@ -20,8 +26,6 @@ from exporter.model.runs import (
     SpanEvent,
 )
 
-RUNS, RUN_TOOK = "platform_runs_total", "platform_run_duration_seconds"
-PHASE_TOOK, PHASE_SINCE = "platform_phase_duration_seconds", "platform_phase_started_timestamp_seconds"
 MOST_EVENTS = 1_000  # kept of one span; the others are counted in it
 MOST_OPEN = 100  # phases or operations of one resource at a time
 _LOST = ("lost", "nothing was heard of its end")
@@ -138,9 +142,9 @@ class RunProcess(ABC):
             del self.runs.closed[next(iter(self.runs.closed))]
         if end.news and not self.is_alone(run):
             place = (self.where.target, self.where.source, end.outcome)
-            self._signals.append(Count((RUNS, place)))
+            self._signals.append(Count((RUNS_TOTAL, place)))
             if not run.span.inferred:
-                self._signals.append(Observe((RUN_TOOK, place), (last - run.span.start) / 1000))
+                self._signals.append(Observe((RUN_DURATION_SECONDS, place), (last - run.span.start) / 1000))
             self._spans += [*run.before, self._span(run, run.span, end, RUN)]
 
     def close_phase(self, run: OpenRun, phase: OpenSpan, end: End) -> None:
@@ -148,7 +152,7 @@ class RunProcess(ABC):
         at = max(end.at, phase.start)
         span = self._span(run, phase, end, RUN if self.is_alone(run) else role(phase))
         if end.news:
-            series = PHASE_TOOK, (self.where.target, self.where.source, phase.name, end.outcome)
+            series = PHASE_DURATION_SECONDS, (self.where.target, self.where.source, phase.name, end.outcome)
             self._signals.append(Observe(series, (at - phase.start) / 1000))
             self._spans.append(span)
         else:
@@ -187,7 +191,7 @@ class RunProcess(ABC):
             self._told.append(PlacedEvent(event, place, late, note.news))
 
     def _since_series(self, phase: str) -> Series:
-        return PHASE_SINCE, (*self.where, phase)
+        return PHASE_STARTED_TIMESTAMP_SECONDS, (*self.where, phase)
 
     def _span(self, run: OpenRun, span: OpenSpan, end: End, its_role: str) -> Span:
         whole, bad = its_role == RUN, end.outcome in ("failure", "unknown")

@@ -6,10 +6,11 @@ from math import isfinite
 from typing import Literal, NamedTuple
 
 from exporter.common.yaml_document import Path_
-from exporter.mapping.catalogue import BUILTIN, OPEN, RUNS
+from exporter.mapping.catalogue import OPEN
 from exporter.mapping.rules import Action, Called, Label, Step
 from exporter.mapping.syntax.context import FileContext, Names
 from exporter.mapping.syntax.schema import ActionPart
+from exporter.model.builtin_metrics import BUILTIN, RUNS_TOTAL
 from exporter.model.metrics import OPEN_PHASES, RUN, Kind, Metric
 
 Verb = Literal["count", "set", "state", "observe"]
@@ -83,7 +84,11 @@ def _metric(draft: ActionCheck, verb: Verb) -> Metric | None:
         cure = f"write {near[0]}, or" if near else "use a built-in one, or"
         draft.say(f"no metric '{name}'; {cure} declare it under 'metrics'", verb)
     elif name in BUILTIN and name not in OPEN:
-        cure = "write 'run: success' (or another outcome)" if name == RUNS else f"use one of {', '.join(sorted(OPEN))}"
+        cure = (
+            "write 'run: success' (or another outcome)"
+            if name == RUNS_TOTAL
+            else f"use one of {', '.join(sorted(OPEN))}"
+        )
         draft.say(f"the exporter keeps {name} itself; {cure}, or declare a metric of your own", verb)
     elif metric.kind != _VERBS[verb]:
         right = next(verb for verb, kind in _VERBS.items() if kind == metric.kind)

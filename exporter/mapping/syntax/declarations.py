@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from exporter.common.yaml_document import Path_
-from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.syntax.context import FileContext
 from exporter.mapping.syntax.schema import MappingFile, MetricPart
+from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.metrics import Metric
 
 # What Prometheus asks of the names of a file's own metrics, as sentences. Pure; looks at mapping files only.
