@@ -20,9 +20,9 @@ from exporter.mapping.syntax.process import Declared, check_processes, check_ste
 from exporter.mapping.syntax.schema import MappingFile, read_mapping
 from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.errors import ConfigError
-from exporter.model.metrics import SEVERITIES, Metric
+from exporter.model.metrics import SEVERITIES, UNCLASSIFIED, Metric, Severity
 
-BASE_SEVERITY = {
+BASE_SEVERITY: dict[str, Severity] = {
     "info": "info", "normal": "info", "warning": "warning", "abnormal": "warning", "error": "error",
 }  # fmt: skip
 """The vendors' own words, case folded, in ours; a word that is not here is ``unclassified``."""
@@ -148,7 +148,7 @@ def _pack(sheets: Sequence[CheckedFile]) -> MappingPack:
         ids = {rule.id for rule in kept}
         rules = [rule for rule in sheet.rules if rule.id not in ids] + kept
     said = dict(chain.from_iterable(sheet.severity.items() for sheet in reversed(sheets)))
-    given = set((said or BASE_SEVERITY).values()) | (set() if said else {"unclassified"})
+    given = set((said or BASE_SEVERITY).values()) | (set() if said else {UNCLASSIFIED})
     told = _told(rules).union(*(sheet.file.vocab.get("reason", ()) for sheet in sheets))
     return MappingPack(
         source=sheets[0].file.source,

@@ -7,18 +7,14 @@ from collections.abc import Sequence
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
-from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs, SeverityNumber
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 
+from exporter.model.metrics import SEVERITY_NUMBERS
 from exporter.model.protocols import Encode
 from exporter.model.runs import OtlpRecord, PlacedEvent, Span
 from exporter.otlp.resource import SCHEMA, OtlpResource, describe, event_attributes, scope
 from exporter.otlp.spans import NANOS, Traces, identify
 
-_NUMBERS = {
-    "info": SeverityNumber.SEVERITY_NUMBER_INFO,
-    "warning": SeverityNumber.SEVERITY_NUMBER_WARN,
-    "error": SeverityNumber.SEVERITY_NUMBER_ERROR,
-}
 SAMPLED = 1  # the spans are sent, all of them
 
 
@@ -50,7 +46,7 @@ class LogRecords:
         ]
         message = LogRecord(
             time_unix_nano=event.at * NANOS,
-            severity_number=_NUMBERS.get(event.severity, SeverityNumber.SEVERITY_NUMBER_UNSPECIFIED),
+            severity_number=SEVERITY_NUMBERS.get(event.severity, 0),  # type: ignore[arg-type]
             severity_text=event.severity,
             body=AnyValue(string_value=event.text),
             event_name=self._origin.event_name(event),

@@ -17,7 +17,7 @@ from exporter.model.builtin_metrics import (
 )
 from exporter.model.errors import SourceError
 from exporter.model.events import Millis, Resource
-from exporter.model.metrics import Exemplar, Observe, Series, Signal
+from exporter.model.metrics import TROUBLE, Exemplar, Observe, Series, Signal
 from exporter.model.protocols import Encode, Fold, Locate
 from exporter.model.runs import Folded, OpenSpan, OtlpRecord, ResourceSnapshot, RunNote, Runs, SpanEvent, Stage
 from exporter.model.state import Watch
@@ -26,9 +26,6 @@ from exporter.pipeline.context import SourceContext
 from exporter.pipeline.driver import run_stages
 
 # Which spans stand for what counters and histograms have just counted: the last of each series, for who looks at a graph.
-
-
-TROUBLE = ("warning", "error")  # only these lead anybody to a trace
 
 
 def exemplars(

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from exporter.mapping.patterns.dissect import Stop, stopped
 from exporter.mapping.rules import MappingPack, Rule, field_of
 from exporter.model.events import Event
+from exporter.model.metrics import UNCLASSIFIED
 
 
 class RuleTrial(NamedTuple):
@@ -23,7 +24,7 @@ class RuleTrial(NamedTuple):
 
 def explain(pack: MappingPack, event: Event) -> Iterator[RuleTrial]:
     """Every rule up to the one that takes the event; the last one tells whether any did."""
-    severity = pack.severity.get(event.severity.casefold(), "unclassified")
+    severity = pack.severity.get(event.severity.casefold(), UNCLASSIFIED)
     for rule in pack.rules:
         look = _look(rule, event, severity)
         yield look

@@ -12,6 +12,7 @@ from exporter.mapping.patterns.dissect import parse_shape
 from exporter.mapping.rules import MappingPack
 from exporter.mapping.syntax.reachability import covers
 from exporter.model.events import Event
+from exporter.model.metrics import TROUBLE, UNCLASSIFIED
 
 _MOST_WORDS, _SHOWN = 4, 60
 _SEARCHED = 4000  # characters of a text in which hint words are looked for
@@ -83,9 +84,10 @@ def _takes(draft: _Draft, earlier: UnmatchedText, later: UnmatchedText) -> bool:
 
 def _draft(pack: MappingPack, unread: UnmatchedText, drafted: set[str]) -> _Draft:
     event, said = unread.event, [word.capitalize() for word in words(unread.template)[:_MOST_WORDS]]
-    base = pack.severity.get(event.severity.casefold(), "unclassified")
-    worse = base in ("info", "unclassified") and hinted(pack, event.text)
-    severity = "warning" if worse else "info" if base == "unclassified" else base
+    base = pack.severity.get(event.severity.casefold(), UNCLASSIFIED)
+    severity = "info" if base == UNCLASSIFIED else base
+    if base not in TROUBLE and hinted(pack, event.text):
+        severity = "warning"
     reason = event.reason or "".join(said) or "Unnamed"
     says = {"severity": severity} if severity != base else {}
     if not event.reason:

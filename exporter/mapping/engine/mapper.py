@@ -13,7 +13,7 @@ from exporter.mapping.patterns.dissect import Fit, fitted
 from exporter.mapping.rules import REASON_FIELDS, MappingPack, Rule, field_of
 from exporter.model.builtin_metrics import EVENTS_TOTAL
 from exporter.model.events import Event
-from exporter.model.metrics import OTHER, Mapped
+from exporter.model.metrics import OTHER, UNCLASSIFIED, Mapped
 from exporter.model.protocols import Map
 
 _OVERFLOW = ((EVENTS_TOTAL, "reason"),)
@@ -66,7 +66,7 @@ def _planner(pack: MappingPack, target: str) -> Callable[[Key], Plan]:
     trees: dict[tuple[int, ...], Try] = {}
 
     def plan_of(key: Key) -> Plan:
-        severity = pack.severity.get(key[0].casefold(), "unclassified")
+        severity = pack.severity.get(key[0].casefold(), UNCLASSIFIED)
         reason = key[1] if not key[1] or key[1] in pack.reasons else _STRANGE
         values = [its if its in known else _STRANGE for its, known in zip(key[2:], fields.values(), strict=True)]
         plain = (severity, reason, *values)

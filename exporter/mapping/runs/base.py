@@ -11,7 +11,7 @@ from exporter.model.builtin_metrics import (
     RUNS_TOTAL,
 )
 from exporter.model.events import Millis
-from exporter.model.metrics import RUN, Count, Observe, Phase, Series, Set, Signal
+from exporter.model.metrics import FAILURES, RUN, Count, Observe, Phase, Series, Set, Signal
 from exporter.model.runs import (
     ClosedRun,
     Folded,
@@ -169,7 +169,7 @@ class RunProcess(ABC):
             self._tell(note, event)
             return
         run.last = max(run.last, note.at)
-        bad, wanted = event.severity == "error", self.view.wanted
+        bad, wanted = event.severity in FAILURES, self.view.wanted
         if run.error is None and (bad or _fails(note)):
             run.error = (event.reason or note.rule, event.text)
         if not (bad or wanted):

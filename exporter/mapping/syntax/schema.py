@@ -8,8 +8,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from exporter.common.yaml_document import Document, Path_
+from exporter.model.metrics import Severity
 
-Severity = Literal["info", "warning", "error", "unclassified"]
 Outcome = Literal["success", "failure", "cancelled", "unknown"]
 Say = Callable[[Path_, str], None]
 """Notes a fault: where it stands, what is wrong and what to write instead."""
