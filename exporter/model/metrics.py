@@ -144,6 +144,11 @@ class Observed(msgspec.Struct, frozen=True):
     buckets: tuple[int, ...]
     sum: float
 
+    def __add__(self, other: "Observed") -> "Observed":
+        """Add the growth of the same histogram; raise ValueError if the buckets differ in number."""
+        buckets = tuple([one + more for one, more in zip(self.buckets, other.buckets, strict=True)])
+        return Observed(buckets, self.sum + other.sum)
+
 
 class Exemplar(msgspec.Struct, frozen=True):
     """One of those that a series counted: its value, its vendor time (Unix ms), and the span it is or stands on, by the

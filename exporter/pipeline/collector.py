@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.common.changes import changes_from_signals
+from exporter.common.millis import floor_to_second
 from exporter.model.events import Event, EventPage, Millis, Request, Resource, ResourcePage, Response
 from exporter.model.metrics import Metric
 from exporter.model.protocols import Fold, Map, Store
@@ -209,7 +210,7 @@ class Collector:
 
     def _context(self, read: _Read) -> CountContext:
         created, first = read.resource.created, read.progress.complete is None
-        contact = (self._roster.contact or 0) // 1000 * 1000
+        contact = floor_to_second(self._roster.contact or 0)
         if first and (covered := self._roster.covered(read.resource.id)) is not None:
             contact = max(contact, covered - self._reach.remember)
         history = History(
@@ -220,7 +221,7 @@ class Collector:
             forgotten=read.progress.floor or 0,
         )
         complete = read.progress.complete
-        whole = None if complete is None else complete // 1000 * 1000  # most vendors' times have no smaller part
+        whole = None if complete is None else floor_to_second(complete)
         return CountContext(self._desk.target, self._desk.source, self._metrics, history, self._desk.now(), whole)
 
     def _contact(self, read: _Read) -> None:

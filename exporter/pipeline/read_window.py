@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from exporter.common.millis import DAY
 from exporter.model.events import Event, Millis, Window
 from exporter.model.state import Progress
 
-DAY = 86_400_000
 JITTER = 2_000  # ms that two looks at the vendor's clock may differ: its dates are whole seconds
 FOR_EVER = 2**62  # before which every event happened
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from exporter.common.millis import DAY
 from exporter.model.events import Event, EventPage, Millis, Request, Resource, ResourcePage, Response, Window
 from exporter.model.protocols import Reading
 from exporter.sources.decoding import (
@@ -27,7 +28,7 @@ from exporter.sources.decoding import (
 from exporter.sources.normalize import fingerprint, joined, newest, oldest_first, page
 from exporter.sources.reading import give
 from exporter.sources.scope import SourceScope
-from exporter.sources.times import DAY, IsoTimes, Number, floor, moment
+from exporter.sources.times import IsoTimes, Number, floor, moment
 
 FIELDS = frozenset({"type"})
 STATUSES = ("Creating", "Running", "Abnormal", "Deleting", "Error")

@@ -5,13 +5,11 @@ All times are Unix milliseconds in UTC.
 
 from datetime import UTC, datetime
 
+from exporter.common.millis import DAY, SECOND
 from exporter.model.events import Millis
 
 Number = int | float | str | None  # vendors send numbers as text and the reverse
 
-SECOND = 1000
-HOUR = 3600 * SECOND
-DAY = 24 * HOUR
 BEFORE_ALL = 1_514_764_800_000  # 2018-01-01: before the first event that any of these platforms still keeps
 SECONDS = {f":{second:02}": second * SECOND for second in range(60)}  # as a time is written, in milliseconds
 _LAST = 253_402_300_800_000  # year 10000
@@ -26,7 +24,7 @@ def elapsed(moment: datetime) -> Millis:
     passed = moment - (_EPOCH if moment.tzinfo is None else _AWARE_EPOCH)
     if passed.days < 0:
         raise ValueError(f"{moment} lies before 1970")
-    return (passed.days * 86_400 + passed.seconds) * SECOND + passed.microseconds // 1000
+    return passed.days * DAY + passed.seconds * SECOND + passed.microseconds // 1000
 
 
 def iso_millis(text: str) -> Millis:

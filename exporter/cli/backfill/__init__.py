@@ -12,11 +12,12 @@ from exporter.cli.backfill.openmetrics import write
 from exporter.cli.backfill.output_file import OutputOptions, opened, written
 from exporter.cli.backfill.reader import Asking, Past, gathered, listed
 from exporter.cli.backfill.replay import Meaning, course
-from exporter.cli.backfill.time_range import SECOND, TimeRange
+from exporter.cli.backfill.time_range import TimeRange
 from exporter.cli.backfill.timeline import Courses
 from exporter.cli.console import bar, looked_on
 from exporter.common.backoff import backoff
 from exporter.common.clock import SystemClock
+from exporter.common.millis import SECOND
 from exporter.common.text import exact
 from exporter.config import Config
 from exporter.mapping.engine.mapper import mapper

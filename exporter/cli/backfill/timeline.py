@@ -50,7 +50,7 @@ class Courses:
         for series, more in changes.observed.items():
             if series[0] != EVENT_LAG_SECONDS:  # how late the exporter saw an event means nothing here
                 course_ = self._observed.setdefault(series, {})
-                course_[number] = _both(course_.get(number), more)
+                course_[number] = course_[number] + more if number in course_ else more
         for series in changes.ended:
             self._moments.setdefault(series, {})[number] = None
         for series, moment in [*changes.gauges.items(), *changes.states.items()]:
@@ -77,7 +77,7 @@ class Courses:
         zero = Observed((0,) * (len(self._metrics[series[0]].buckets) + 1), 0.0)
         total = zero
         for number in sorted(course):
-            total = _both(total, course[number])
+            total += course[number]
             points[number] = _lines(total)
         yield series[1], self._runs(series, points, _lines(zero))
 
@@ -117,12 +117,6 @@ class Courses:
             return self.lives.get((at["target"], at["source"], at[RESOURCE]), whole)
         own = [life for key, life in self.lives.items() if (key[0], key[2]) == (at["target"], at[RESOURCE])]
         return own[0] if own else whole
-
-
-def _both(one: Observed | None, other: Observed) -> Observed:
-    if one is None:
-        return other
-    return Observed(tuple(a + b for a, b in zip(one.buckets, other.buckets, strict=True)), one.sum + other.sum)
 
 
 def _lines(total: Observed) -> tuple[float, ...]:

@@ -23,6 +23,7 @@ Notes may come in any order within one fold: they are taken by time, at the same
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from exporter.common.millis import floor_to_second
 from exporter.mapping.rules import MappingPack
 from exporter.mapping.runs.base import RunProcess, Where
 from exporter.mapping.runs.parallel_runs import ParallelRuns
@@ -55,7 +56,7 @@ def folder(pack: MappingPack, target: str) -> Fold:
         book = kind(process, Where(target, pack.source, resource), runs, view)
         before = book.since()
         for note in sorted(
-            [*book.recorded(), *_firsts(notes, view.contact // 1000 * 1000), *notes],
+            [*book.recorded(), *_firsts(notes, floor_to_second(view.contact)), *notes],
             key=lambda note: (note.at, order.get(note.rule, len(order)), note.event.id if note.event else ""),
         ):
             book.take(note)

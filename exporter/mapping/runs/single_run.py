@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 import msgspec
 
+from exporter.common.millis import floor_to_second
 from exporter.mapping.rules import Process
 from exporter.mapping.runs.base import MOST_OPEN, End, RunProcess, Where
 from exporter.mapping.runs.open_phases import Phases
@@ -152,8 +153,8 @@ class SingleRun(RunProcess):
         if run is None or outcome is None:
             return
         at = resource.finished
-        if at is not None and at >= run.span.start // 1000 * 1000:  # else it speaks of an earlier run
-            self.close("", End(at, outcome, at >= view.contact // 1000 * 1000))
+        if at is not None and at >= floor_to_second(run.span.start):  # else it speaks of an earlier run
+            self.close("", End(at, outcome, at >= floor_to_second(view.contact)))
         elif view.seen >= run.last + LAG:
             self.close("", End(view.seen, outcome, not run.history or run.settled))
 
@@ -173,7 +174,7 @@ class SingleRun(RunProcess):
         return told
 
     def _noted(self, at: Millis, step: Phase) -> RunNote:
-        return RunNote(at, "", at >= self.view.contact // 1000 * 1000, (step,), None)
+        return RunNote(at, "", at >= floor_to_second(self.view.contact), (step,), None)
 
     def _begin_run(self, note: RunNote) -> None:
         run = self.runs.open.get("")
@@ -220,7 +221,7 @@ class SingleRun(RunProcess):
             return run
         listed = self.view.listed
         created = listed.created if listed and self.process.from_creation and "" not in self.runs.closed else None
-        if created is not None and created // 1000 * 1000 <= note.at:  # most events' times have no smaller part
+        if created is not None and floor_to_second(created) <= note.at:
             return self.open("", created, news=note.news, inferred=False)
         return self.open("", note.at, news=note.news, inferred=True)
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from exporter.common.millis import DAY, SECOND
 from exporter.model.events import Event, EventPage, Millis, Request, Resource, Response, Window
 from exporter.model.protocols import Reading
 from exporter.sources.decoding import (
@@ -28,7 +29,7 @@ from exporter.sources.modelarts_training.jobs import list_jobs
 from exporter.sources.normalize import counted, fingerprint, joined, oldest_first, page
 from exporter.sources.reading import give
 from exporter.sources.scope import SourceScope
-from exporter.sources.times import BEFORE_ALL, DAY, SECOND, IsoTimes, Number, ceiling, floor, number
+from exporter.sources.times import BEFORE_ALL, IsoTimes, Number, ceiling, floor, number
 
 FIELDS = frozenset({"level", "source"})
 _LIMIT = 100

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from exporter.common.millis import DAY, HOUR, SECOND
 from exporter.model.events import Event, Life, Millis, Request, Resource, ResourcePage, Response, Window
 from exporter.model.protocols import Reading
 from exporter.sources.decoding import Name, asked, garbled, mark, missing, reaches, read_record, read_rows, rows_of
@@ -18,7 +19,7 @@ from exporter.sources.normalize import counted, fingerprint, joined, oldest_firs
 from exporter.sources.pai_dlc.text import parse_zone, text_reader
 from exporter.sources.reading import give
 from exporter.sources.scope import SourceScope
-from exporter.sources.times import BEFORE_ALL, DAY, HOUR, SECOND, Number, ceiling, floor, iso_text, moment, number
+from exporter.sources.times import BEFORE_ALL, Number, ceiling, floor, iso_text, moment, number
 
 FIELDS: frozenset[str] = frozenset()
 STATUSES = (

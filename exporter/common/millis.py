@@ -1,0 +1,16 @@
+"""Units and rounding of vendor times, which are Unix milliseconds."""
+
+from exporter.model.events import Millis
+
+SECOND = 1_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+
+def floor_to_second(at: Millis) -> Millis:
+    """Round a time down to the whole second: most vendors' event times have no smaller part.
+
+    A time that is compared with the time of an event must be rounded so, or the event seems to lie before it.
+    """
+    return at // SECOND * SECOND
