@@ -104,7 +104,7 @@ def _process_zeros(target: str, source: str, pack: MappingPack) -> Iterator[Seri
 
 def _products(target: str, source: str, action: Action) -> Iterator[Series]:
     """Every label set of a counter or histogram; none if a label is a resource or learns its values."""
-    if action.verb not in ("count", "observe") or "resource" in action.metric.labels:
+    if action.metric.kind not in ("counter", "histogram") or "resource" in action.metric.labels:
         return
     known: dict[str, Iterable[str]] = {"target": (target,), "source": (source,)}
     for label in action.labels:

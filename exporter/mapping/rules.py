@@ -1,4 +1,22 @@
-"""A mapping after its checks: frozen rules, ready to be applied. Plain values; whatever is here cannot fail later."""
+"""Checked mappings: frozen rules that are ready to be applied to events.
+
+Plain values. Every check has been made before a rule is built, so that applying it cannot fail.
+
+A new action begins here, with its verb in ``VERBS``. It touches these files, and no others:
+
+1. ``mapping/rules.py``: the verb, the kind of metric it writes and the value it takes;
+2. ``mapping/syntax/schema.py``: its key in ``ActionPart`` (``mappings/mapping.schema.json`` is generated from it);
+3. ``mapping/engine/outcome.py``: the signals that it makes of an event;
+4. ``docs/mapping.md``: its row in the table of actions.
+
+An action that changes a metric in a way of its own needs a new kind of signal as well:
+
+5. ``model/metrics.py``: the signal, as a member of ``Signal``;
+6. ``common/changes.py``: how the signal is counted, by the exporter and by the tests in mapping files alike;
+7. ``common/series_text.py``: the signal in words, for pages and for ``explain``.
+
+``mypy`` reports a missing branch in 3, 6 and 7.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
@@ -6,7 +24,7 @@ from typing import Any, Literal, NamedTuple
 from exporter.mapping.patterns.dissect import DissectPattern
 from exporter.mapping.patterns.regex import Pattern
 from exporter.model.events import Event
-from exporter.model.metrics import Metric
+from exporter.model.metrics import Kind, Metric
 from exporter.model.runs import Outcome
 
 REASON_FIELDS = ("reason", "name")
@@ -36,10 +54,29 @@ class Label(NamedTuple):
     listed: bool = False
 
 
+Verb = Literal["count", "set", "state", "observe"]
+
+
+class VerbForm(NamedTuple):
+    """The kind of metric that a verb writes, and the ``value`` that it takes: none, one or more numbers, or a word."""
+
+    kind: Kind
+    value: Literal["none", "numbers", "word"]
+
+
+VERBS: Mapping[Verb, VerbForm] = {
+    "count": VerbForm("counter", "none"),
+    "set": VerbForm("gauge", "numbers"),
+    "state": VerbForm("stateset", "word"),
+    "observe": VerbForm("histogram", "numbers"),
+}
+"""The verbs that write a metric."""
+
+
 class Action(NamedTuple):
     """What a rule does to a metric. ``value`` is a number, or the name of what holds one. ``place`` is for messages."""
 
-    verb: Literal["count", "set", "state", "observe"]
+    verb: Verb
     metric: Metric
     labels: tuple[Label, ...]
     value: str | float

@@ -4,9 +4,9 @@ Pure, but for one bounded memory: where a domain is a number, the first so many 
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, assert_never
 
-from exporter.mapping.engine.labels import Base, LabelContext, Numbers, Overflow, bounded, filler, numbers_of
+from exporter.mapping.engine.labels import Base, LabelContext, Overflow, bounded, filler, numbers_of
 from exporter.mapping.patterns.dissect import Fit, splitter
 from exporter.mapping.rules import Action, Rule, field_of
 from exporter.model.events import Event
@@ -151,11 +151,9 @@ def _bad(rule: Rule, own: Base) -> Mapped:
 
 
 def _act(action: Action, names: Sequence[str], place: LabelContext) -> Act:
+    """Compile an action into a function that makes its signals, or ``None`` for a bad capture."""
     name, fill = action.metric.name, filler(action, names, place)
-    make: Make = {"count": Count, "set": Set}.get(action.verb, Observe)
-    numbers = numbers_of(action.value, names)
-    if any(label.listed for label in action.labels):
-        return _each(action, names, place, numbers, make)
+    listed = any(label.listed for label in action.labels)
 
     def count(event: Event, values: tuple[Any, ...], base: Base, overflow: Overflow) -> Iterable[Signal]:
         return (Count((name, tuple(fill(event, values, base, overflow)))),)
@@ -164,16 +162,37 @@ def _act(action: Action, names: Sequence[str], place: LabelContext) -> Act:
         *before, now = fill(event, values, base, overflow)
         return (State((name, tuple(before)), (now,)),)
 
-    def measure(event: Event, values: tuple[Any, ...], base: Base, overflow: Overflow) -> Iterable[Signal] | None:
+    match action.verb:
+        case "count":
+            return _each(action, names, place, Count) if listed else count
+        case "state":
+            return state
+        case "set":
+            return (_each if listed else _one)(action, names, place, Set)
+        case "observe":
+            return (_each if listed else _one)(action, names, place, Observe)
+        case _:
+            assert_never(action.verb)
+
+
+def _one(action: Action, names: Sequence[str], place: LabelContext, make: Make) -> Act:
+    """Compile an action that gives one sample with a number."""
+    name, fill, numbers = action.metric.name, filler(action, names, place), numbers_of(action.value, names)
+
+    def one(event: Event, values: tuple[Any, ...], base: Base, overflow: Overflow) -> Iterable[Signal] | None:
         found = numbers(event, values, 1)
         return None if found is None else (make((name, tuple(fill(event, values, base, overflow))), found[0]),)
 
-    return {"count": count, "state": state}.get(action.verb, measure)
+    return one
 
 
-def _each(action: Action, names: Sequence[str], place: LabelContext, numbers: Numbers, make: Make) -> Act:
-    """A sample for each item of zipped lists; lists of unequal length are a bad capture."""
+def _each(action: Action, names: Sequence[str], place: LabelContext, make: Make) -> Act:
+    """Compile an action that gives a sample for each item of zipped lists.
+
+    Lists of unequal length are a bad capture.
+    """
     name, labels, fill = action.metric.name, action.metric.labels, filler(action, names, place)
+    numbers = numbers_of(action.value, names)
     columns = tuple(
         (labels.index(label.name), names.index(label.origin), bounded(label, name, place))
         for label in action.labels

@@ -7,16 +7,14 @@ from typing import Literal, NamedTuple
 
 from exporter.common.yaml_document import Path_
 from exporter.mapping.catalogue import OPEN
-from exporter.mapping.rules import Action, Called, Label, Step
+from exporter.mapping.rules import VERBS, Action, Called, Label, Step, Verb
 from exporter.mapping.syntax.context import FileContext, Names
 from exporter.mapping.syntax.schema import ActionPart
 from exporter.model.builtin_metrics import BUILTIN, RUNS_TOTAL
-from exporter.model.metrics import OPEN_PHASES, RUN, Kind, Metric
+from exporter.model.metrics import OPEN_PHASES, RUN, Metric
 
-Verb = Literal["count", "set", "state", "observe"]
-_VERBS: dict[Verb, Kind] = {"count": "counter", "set": "gauge", "state": "stateset", "observe": "histogram"}
 _STEPS = ("begin", "end", "fail", "run")
-_ALL = (*_VERBS, *_STEPS, "span_event", "drop")
+_ALL = (*VERBS, *_STEPS, "span_event", "drop")
 _TAKES = {"span_event": {"attributes"}, "drop": set[str]()} | {step: {"of"} for step in _STEPS}
 _FILLED = ("target", "source", "resource")
 _MOST_VALUES = 1000
@@ -90,8 +88,8 @@ def _metric(draft: ActionCheck, verb: Verb) -> Metric | None:
             else f"use one of {', '.join(sorted(OPEN))}"
         )
         draft.say(f"the exporter keeps {name} itself; {cure}, or declare a metric of your own", verb)
-    elif metric.kind != _VERBS[verb]:
-        right = next(verb for verb, kind in _VERBS.items() if kind == metric.kind)
+    elif metric.kind != VERBS[verb].kind:
+        right = next(verb for verb, form in VERBS.items() if form.kind == metric.kind)
         draft.say(f"{name} is a {metric.kind}; write '{right}: {name}' instead", verb)
     else:
         return metric
@@ -99,8 +97,8 @@ def _metric(draft: ActionCheck, verb: Verb) -> Metric | None:
 
 
 def _value(draft: ActionCheck, verb: Verb) -> str | float:
-    value = draft.part.value
-    if verb == "count":
+    value, takes = draft.part.value, VERBS[verb].value
+    if takes == "none":
         if value is not None:
             draft.say("a count grows by one for each occurrence; remove the value", "value")
         return 1.0
@@ -110,7 +108,7 @@ def _value(draft: ActionCheck, verb: Verb) -> str | float:
     if isinstance(value, str):
         _check_value(draft, verb, value)
         return value
-    if verb == "state":
+    if takes == "word":
         draft.say("a state is a word; name what holds it", "value")
     elif not isfinite(value):
         draft.say("the value must be finite; correct it", "value")
@@ -118,15 +116,15 @@ def _value(draft: ActionCheck, verb: Verb) -> str | float:
 
 
 def _check_value(draft: ActionCheck, verb: Verb, value: str) -> None:
-    kind = draft.names.kind(value)
+    kind, is_word = draft.names.kind(value), VERBS[verb].value == "word"
     vocabs = (draft.context.vocab.get(str(name), ()) for name in draft.part.domain.values())
-    if kind is None and verb == "state" and any(value in vocab for vocab in vocabs):
+    if kind is None and is_word and any(value in vocab for vocab in vocabs):
         return  # it stands for itself
     if kind is None:
         draft.say(f"nothing called '{value}' in every shape; use one of {draft.names.known()}", "value")
-    elif kind == "texts" or (kind == "numbers" and verb == "state"):
+    elif kind == "texts" or (kind == "numbers" and is_word):
         draft.say(f"'{value}' holds a list; name what holds a single value", "value")
-    elif kind == "text" and verb != "state":
+    elif kind == "text" and not is_word:
         cure = f"write {{{value}:num}} in the shape" if value in draft.names.captures else "name what holds a number"
         draft.say(f"'{value}' holds text; {cure}", "value")
     elif kind == "numbers" and not draft.part.each:
@@ -136,7 +134,7 @@ def _check_value(draft: ActionCheck, verb: Verb, value: str) -> None:
 def _labels(draft: ActionCheck, verb: Verb, metric: Metric) -> Iterator[Label]:
     """The labels of an action that the exporter does not fill, with what they come from."""
     part, wanted = draft.part, [label for label in metric.labels if label not in _FILLED]
-    if verb == "state":
+    if VERBS[verb].value == "word":
         *wanted, state = wanted
         domain = _domain(draft, state, numbers=False)
         yield Label(state, str(part.value), domain, fixed=_is_literal(draft, str(part.value), domain))
