@@ -4,10 +4,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from exporter.mapping.authoring.explain import RuleTrial, explain
+from exporter.mapping.authoring.explain import RuleTrial, explain, map_once
 from exporter.mapping.authoring.rule_stub import UnmatchedText, write_stub
 from exporter.mapping.authoring.unmapped import Folded
-from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.rules import MappingPack, Rule
 from exporter.model.errors import UNREADABLE
 from exporter.model.events import Event
@@ -32,7 +31,7 @@ def explained(packs: Packs, source: str, text: str) -> views.Explanation:
     if not text.strip() or len(text) > views.LONGEST:
         raise ValueError(f"paste a text or a raw record of at most {views.LONGEST} characters")
     event, pack = _event(source, text.strip()), packs[source]
-    mapped = mapper(pack, TARGET)(event)
+    mapped = map_once(pack, event, TARGET)
     return views.Explanation(
         source=source,
         text=event.text,

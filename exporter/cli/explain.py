@@ -9,10 +9,9 @@ from exporter.cli.console import Paper
 from exporter.cli.explain_input import InputEvent, read_given
 from exporter.cli.run_summary import RunPart, course, lines
 from exporter.common.series_text import describe_signal, format_series
-from exporter.mapping.authoring.explain import RuleTrial, explain
+from exporter.mapping.authoring.explain import RuleTrial, explain, map_once
 from exporter.mapping.authoring.rule_stub import UnmatchedText, write_stub
 from exporter.mapping.authoring.templates import fold
-from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.rules import MappingPack
 from exporter.model.builtin_metrics import BUILTIN, EVENTS_TOTAL, EVENTS_UNMAPPED_TOTAL
 from exporter.model.errors import ConfigError
@@ -54,7 +53,7 @@ def run(text: str, source: str | None, mappings: Sequence[Path], form: Literal["
 
 
 def _explained(given: InputEvent, pack: MappingPack) -> Explained:
-    mapped = mapper(pack, TARGET)(given.event)
+    mapped = map_once(pack, given.event, TARGET)
     return Explained(given, mapped, tuple(explain(pack, given.event)), tuple(_outcome(given, mapped, pack)))
 
 

@@ -29,13 +29,43 @@ def severities(pack: MappingPack) -> tuple[str, ...]:
 
 def pairs(pack: MappingPack) -> set[tuple[str, str]]:
     """Every (severity, reason) that a pack can give for severities of its own table."""
-    reasons = [*sorted(pack.told), OTHER]
-    by_reason = {reason: [rule for rule in pack.rules if _may(rule, reason)] for reason in reasons}
     found = {(severity, OTHER) for severity in pack.severities}
-    for reason, rules in by_reason.items():
+    for reason, rules in _rules_by_reason(pack).items():
         for severity in pack.severities:
-            found.update(_walk(rules, severity, reason))
+            found.update(_walk(rules, severity, OTHER if reason is None else reason))
     return found
+
+
+def _rules_by_reason(pack: MappingPack) -> dict[str | None, list[Rule]]:
+    """List the rules that may take an event of each reason that the vendor sends, and (``None``) of any other.
+
+    Rules that ask for no reason stand in every list, but only if they give a pair that the list would lack without them:
+    a pair with a reason of the rule's own is found in the list of other reasons already. Without that, a pack in which
+    every rule has a reason of its own took quadratic time and more.
+    """
+    by_reason: dict[str, list[int]] = {reason: [] for reason in sorted(pack.told)}
+    anywhere, needed, known = list[int](), list[int](), set[object]()
+    for number, rule in enumerate(pack.rules):
+        asked = [values for field, values in rule.when if field in REASON_FIELDS]
+        if asked:
+            for reason in frozenset.intersection(*asked):
+                by_reason[reason].append(number)
+            continue
+        anywhere.append(number)
+        effect = (dict(rule.when).get("severity"), rule.severity, rule.reason, _takes_all(rule))
+        if effect not in known and (rule.reason is None or _takes_all(rule)):
+            needed.append(number)
+        known.add(effect)
+    numbers: dict[str | None, list[int]] = {
+        None: anywhere,
+        **{reason: sorted(own + needed) for reason, own in by_reason.items()},
+    }
+    return {reason: [pack.rules[number] for number in some] for reason, some in numbers.items()}
+
+
+def _takes_all(rule: Rule) -> bool:
+    """Whether a rule takes every event of the severities and reasons that it asks for."""
+    return not rule.textual and all(field in ("severity", *REASON_FIELDS) for field, _ in rule.when)
 
 
 def _walk(rules: list[Rule], severity: str, reason: str) -> Iterator[tuple[str, str]]:
@@ -44,13 +74,9 @@ def _walk(rules: list[Rule], severity: str, reason: str) -> Iterator[tuple[str, 
         wanted = dict(rule.when)
         if severity in wanted.pop("severity", (severity,)):
             yield rule.severity or severity, rule.reason or reason
-            if not rule.textual and not wanted.keys() - set(REASON_FIELDS):
+            if _takes_all(rule):
                 return
     yield severity, reason
-
-
-def _may(rule: Rule, reason: str) -> bool:
-    return all(reason in values for field, values in rule.when if field in REASON_FIELDS)
 
 
 OUTCOMES = ("success", "failure", "cancelled", "unknown")

@@ -132,7 +132,7 @@ def _checked(sheets: Sequence[CheckedFile], faults: list[str]) -> MappingPack:
 
 
 def _check_disabled(sheet: CheckedFile, later: Sequence[CheckedFile]) -> None:
-    known = [rule.id for other in later for rule in other.rules]
+    known = dict.fromkeys(rule.id for other in later for rule in other.rules)
     for number, id_ in enumerate(sheet.file.disable):
         if id_ not in known:
             cure = f"use one of {', '.join(known)}" if known else "remove it"
@@ -144,7 +144,8 @@ def _pack(sheets: Sequence[CheckedFile]) -> MappingPack:
     rules: list[Rule] = []
     for sheet in reversed(sheets):
         own = {rule.id: rule for rule in sheet.rules}
-        kept = [own.get(rule.id, rule) for rule in rules if rule.id not in sheet.file.disable]
+        disabled = frozenset(sheet.file.disable)
+        kept = [own.get(rule.id, rule) for rule in rules if rule.id not in disabled]
         ids = {rule.id for rule in kept}
         rules = [rule for rule in sheet.rules if rule.id not in ids] + kept
     said = dict(chain.from_iterable(sheet.severity.items() for sheet in reversed(sheets)))

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.common.yaml_document import parse_document
-from exporter.mapping.authoring.explain import explain
+from exporter.mapping.authoring.explain import explain, map_once
 from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.loader import load
 from exporter.mapping.patterns.dissect import Stop, stopped
@@ -104,6 +104,7 @@ def test_the_fast_way_gives_what_trying_the_rules_in_order_gives(
         mapped, looks = map_(seen), list(explain(pack, seen))
         assert (mapped.rule, mapped.unmapped) == naive(pack, seen)
         assert [look.rule for look in looks if look.took] == ([mapped.rule] if mapped.rule else [])
+        assert map_once(pack, seen, "t") == mapped
 
 
 @pytest.mark.parametrize(

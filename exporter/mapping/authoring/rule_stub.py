@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from exporter.mapping.authoring.templates import Template, words
-from exporter.mapping.patterns.dissect import parse_shape
+from exporter.mapping.patterns.dissect import DissectPattern, parse_shape
 from exporter.mapping.rules import MappingPack
 from exporter.mapping.syntax.reachability import covers
 from exporter.model.events import Event
 from exporter.model.metrics import TROUBLE, UNCLASSIFIED
 
+_ANY = parse_shape("{text:rest}")
 _MOST_WORDS, _SHOWN = 4, 60
 _SEARCHED = 4000  # characters of a text in which hint words are looked for
 
@@ -106,10 +107,16 @@ def _id(said: Iterable[str], taken: set[str]) -> str:
 def _shape(pack: MappingPack, unread: UnmatchedText) -> str:
     """The template, or the very text if the template would take what another rule is there for."""
     shape = parse_shape(unread.template.shape)
-    others = [other for rule in pack.rules for other in rule.shapes or (parse_shape("{text:rest}"),)]
-    if not any(covers(shape, other) for other in others):
+    others = (other for rule in pack.rules for other in rule.shapes or (_ANY,))
+    if not any(_may_cover(shape, other) and covers(shape, other) for other in others):
         return unread.template.shape
     return unread.event.text.replace("{", "{{").replace("}", "}}")
+
+
+def _may_cover(shape: DissectPattern, other: DissectPattern) -> bool:
+    """Whether one text can begin as both shapes do: a quick look, for pages ask this of every rule."""
+    one, its = shape.literals[0], other.literals[0]
+    return one.startswith(its) or its.startswith(one)
 
 
 def _rule(draft: _Draft, unread: UnmatchedText, field: str) -> Iterator[str]:

@@ -36,7 +36,8 @@ class TestFailure(NamedTuple):
 
 def run_examples(pack: MappingPack, examples: Iterable[Example], record: Record) -> list[TestFailure]:
     """The failures of some tests against a pack; empty if all hold. ``record`` reads a raw record of the source."""
-    shared = None if _learns(pack) else mapper(pack, TARGET)
+    examples = tuple(examples)
+    shared = mapper(pack, TARGET) if examples and not _learns(pack) else None
     return [
         failure for example in examples for failure in _failures(pack, shared or mapper(pack, TARGET), example, record)
     ]

@@ -6,6 +6,8 @@ the whole text must fit. Neither the length nor the content of a text can make t
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from types import CodeType
 from typing import Any, NamedTuple
 
 from exporter.mapping.patterns.capture_types import TYPES, Type, Value, as_text
@@ -113,9 +115,15 @@ def _compiled(
     names |= {f"read{n}": type_.read for n, type_ in enumerate(types)} | {"then": then}
     kept = "".join(f"value{n}, " for n in range(len(types))) if keep else ""
     lines = ["def fit(first, text, last):", *_ends(literals, types, keep=keep), *_values(types, keep=keep)]
-    exec("\n    ".join([*lines, f"return then(first, ({kept}), last)"]), names)  # noqa: S102
+    exec(_code("\n    ".join([*lines, f"return then(first, ({kept}), last)"])), names)  # noqa: S102
     fit: Callable[[Any, str, Any], Any] = names["fit"]
     return fit
+
+
+@lru_cache(maxsize=1024)
+def _code(source: str) -> CodeType:
+    """Compile a function that fits a shape; shapes of the same build share its code, and compiling takes longest."""
+    return compile(source, "<shape>", "exec")
 
 
 def _ends(literals: Sequence[str], types: Sequence[Type], *, keep: bool) -> Iterator[str]:

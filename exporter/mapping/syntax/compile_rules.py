@@ -10,7 +10,7 @@ from exporter.mapping.patterns.regex import Pattern, parse_pattern
 from exporter.mapping.rules import Action, Called, Rule, Step
 from exporter.mapping.syntax.actions import ActionCheck, build_action
 from exporter.mapping.syntax.context import FileContext, Names
-from exporter.mapping.syntax.reachability import covers
+from exporter.mapping.syntax.reachability import ShapeIndex, sample_texts
 from exporter.mapping.syntax.schema import RulePart
 from exporter.model.metrics import SEVERITIES
 
@@ -73,11 +73,13 @@ def _when(part: RulePart, path: Path_, context: FileContext) -> Iterator[tuple[s
             context.say(place, "the text is looked at by 'shape'; write one")
         elif field not in context.fields:
             context.say(place, f"no such field; use one of {', '.join(sorted(context.fields))}")
-        for number, value in enumerate(values):
+        known = set[str]()
+        for value in values:
             if field == "severity" and value not in SEVERITIES:
                 context.say(place, f"'{value}' is none of our severities; use one of {', '.join(SEVERITIES)}")
-            if value in values[:number]:
+            if value in known:
                 context.say(place, f"the value '{value}' stands here twice; keep one")
+            known.add(value)
         yield field, frozenset(values)
 
 
@@ -94,20 +96,29 @@ def _text(part: RulePart, path: Path_, context: FileContext) -> Text:
 
 
 def _shapes(part: RulePart, path: Path_, context: FileContext) -> Iterator[DissectPattern]:
-    known: list[DissectPattern] = []
-    for number, source in enumerate(part.shape or ()):
-        place = _item((*path, "shape"), number, context.document)
-        try:
-            shape = parse_shape(source)
-        except ValueError as error:
-            context.say(place, str(error))
+    """Parse the shapes of a rule; report those that cannot be parsed or reached."""
+    read = [_parse(source) for source in part.shape or ()]
+    shapes = [shape for shape in read if isinstance(shape, DissectPattern)]
+    index, number = ShapeIndex(shapes), 0
+    for item, shape in enumerate(read):
+        place = _item((*path, "shape"), item, context.document)
+        if isinstance(shape, str):
+            context.say(place, shape)
             continue
-        if any(covers(earlier, shape) for earlier in known):
+        if index.covers(sample_texts(shape), before=number):
             context.say(
                 place, "never reached, because a shape before it fits all that it would; put it first, or remove it"
             )
-        known.append(shape)
+        number += 1
         yield shape
+
+
+def _parse(source: str) -> DissectPattern | str:
+    """Parse a shape; of one that is wrong give the fault."""
+    try:
+        return parse_shape(source)
+    except ValueError as error:
+        return str(error)
 
 
 def _item(path: Path_, number: int, document: Document) -> Path_:

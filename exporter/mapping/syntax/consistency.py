@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from exporter.mapping.rules import Rule
 from exporter.mapping.syntax.context import FileContext
-from exporter.mapping.syntax.reachability import shadowed
+from exporter.mapping.syntax.reachability import find_unreachable
 from exporter.model.metrics import Metric
 
 _MEANING = {"kind": "type", "help": "help", "labels": "labels", "buckets": "buckets"}
@@ -37,7 +37,7 @@ def check_domains(rules: Sequence[Rule], faults: list[str]) -> None:
 
 def check_reach(rules: Sequence[Rule], faults: list[str]) -> None:
     """Every rule must be able to take an event."""
-    for earlier, later in shadowed(rules):
+    for earlier, later in find_unreachable(rules):
         why = f"because '{earlier.id}' at {_at(earlier.place)} takes all it would"
         own = _file(earlier) == _file(later)
         cure = "put it first, or narrow the other" if own else "narrow the other, or list this one under 'disable'"

@@ -68,9 +68,11 @@ def read_vocab(file: MappingFile, context: FileContext) -> dict[str, tuple[str, 
     for name, values in file.vocab.items():
         if not values:
             context.say(("vocab", name), "is empty; list its values")
+        known = set[str]()
         for number, value in enumerate(values):
-            if value in values[:number]:
+            if value in known:
                 context.say(("vocab", name, number), f"the value '{value}' stands here twice; keep one")
+            known.add(value)
     return {name: tuple(dict.fromkeys(values)) for name, values in file.vocab.items()}
 
 
