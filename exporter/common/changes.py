@@ -1,6 +1,7 @@
-"""The changes of series that events and signals lead to: the one place where anything is counted. Pure.
+"""Counting: the changes of series that events and signals lead to. Pure.
 
-Sums are kept in small local tables and named as series once a page.
+This is the one place where anything is counted; the exporter and the tests in mapping files both use it. Sums are kept
+in small local tables and named as series once a page.
 """
 
 from bisect import bisect_right
@@ -25,7 +26,7 @@ Row = tuple[Event, Mapped, int]
 
 
 class Totals(NamedTuple):
-    """What changes add up to.
+    """Changes added up.
 
     ``grown`` holds counters by their series, and histograms as the two series ``<name>_count`` and ``<name>_sum``.
     ``moments`` holds gauges and states.
@@ -38,9 +39,10 @@ class Totals(NamedTuple):
 def changes_from_events(
     rows: Sequence[Row], place: tuple[str, str], metrics: Mapping[str, Metric], seen: Millis
 ) -> Changes:
-    """Count events of one ``place`` (target and source) that were seen at the vendor time ``seen``.
+    """Count events of one ``place`` (target and source).
 
-    What runs for every event are expressions over all of them: ``make bench`` says what they take.
+    ``seen`` is the vendor time at which they were read. What runs for every event is an expression over all of them:
+    ``make bench`` measures it.
     """
     changes = Changes({}, {}, {}, {})
     for (severity, reason, resource), number in _occurrences(rows).items():
@@ -73,7 +75,10 @@ def changes_from_signals(
 
 
 def add_changes(totals: Totals, changes: Changes) -> None:
-    """Add changes to totals as a commit does: gauges that end leave before new values come."""
+    """Add changes to totals as a commit does.
+
+    Gauges that end leave before new values come.
+    """
     for series, by in changes.counts.items():
         _grow(totals.grown, series, by)
     for (name, labels), more in changes.observed.items():

@@ -9,8 +9,9 @@ DAY = 24 * HOUR
 
 
 def floor_to_second(at: Millis) -> Millis:
-    """Round a time down to the whole second: most vendors' event times have no smaller part.
+    """Round a time down to its whole second.
 
-    A time that is compared with the time of an event must be rounded so, or the event seems to lie before it.
+    Most vendors' event times have no smaller part. So a time that is compared with the time of an event must be
+    rounded, or the event seems to lie before it.
     """
     return at // SECOND * SECOND

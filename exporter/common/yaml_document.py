@@ -1,8 +1,8 @@
-"""Reads one YAML 1.2 document (JSON is YAML) into plain values that remember the line each key stands on.
+"""YAML 1.2 documents (JSON is YAML) as values that know their lines.
 
 PyYAML parses (its C loader where present); the scalar rules are those of the YAML 1.2 core schema, so ``on``, ``off``,
 ``no``, dates and ``1:30`` stay text. Duplicate keys, aliases to nowhere, tags and a second document are refused. Values
-are built here, event by event: PyYAML's own composer brings the process down where brackets nest deep.
+are built here, event by event, because PyYAML's own composer crashes the process where brackets nest deep.
 """
 
 import re
@@ -27,26 +27,29 @@ _FLOAT = re.compile(
 
 
 class Document(NamedTuple):
-    """A file's values, and for each dotted path the line (from 1) where it stands."""
+    """The values of a file, and the line (from 1) of each dotted path."""
 
     name: str
     data: Any
     lines: dict[Path_, int]
 
     def line(self, path: Path_) -> int:
-        """The line of ``path``, or of the nearest thing that holds it."""
+        """Find the line of a path, or of the nearest path that holds it."""
         while path not in self.lines and path:
             path = path[:-1]
         return self.lines.get(path, 1)
 
     def where(self, path: Path_) -> str:
-        """``file:line: dotted.path`` for a message."""
+        """Write a path as ``file:line: dotted.path`` for a message."""
         dotted = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
         return f"{self.name}:{self.line(path)}: {dotted}" if dotted else f"{self.name}:{self.line(path)}"
 
 
 def read_document(path: Path) -> Document:
-    """Reads a file. Raises ConfigError: where, what, and what to do."""
+    """Read a file.
+
+    Raises ConfigError: where, what, and what to do.
+    """
     try:
         return parse_document(path.read_text("utf-8"), str(path))
     except OSError as error:
@@ -56,7 +59,10 @@ def read_document(path: Path) -> Document:
 
 
 def parse_document(text: str, name: str) -> Document:
-    """Reads a text; ``name`` stands for the file in messages. Raises ConfigError."""
+    """Parse a text; ``name`` stands for the file in messages.
+
+    Raises ConfigError: where, what, and what to do.
+    """
     try:
         reader = _Reader(_Loader(text).get_event, name)
         data = reader.document()
@@ -75,7 +81,10 @@ def parse_document(text: str, name: str) -> Document:
 
 
 class _Reader:
-    """One pass over a parser's events. ``lines`` and ``problems`` grow on the way."""
+    """One pass over a parser's events.
+
+    ``lines`` and ``problems`` grow on the way.
+    """
 
     def __init__(self, take: Callable[[], Any], name: str) -> None:
         self._take, self._name = take, name
@@ -84,7 +93,7 @@ class _Reader:
         self.problems: list[str] = []
 
     def document(self) -> Any:
-        """The value of the only document; None where there is none."""
+        """Read the value of the only document; ``None`` where there is none."""
         self._take()  # the stream starts
         if isinstance(self._take(), yaml.StreamEndEvent):
             return None
@@ -146,7 +155,7 @@ class _Reader:
         return self._copy(anchor[1], anchor[0], path)
 
     def _copy(self, value: Any, there: Path_, here: Path_) -> Any:
-        """A value once more, each part with the line where it was written."""
+        """Copy a value; each part keeps the line where it was written."""
         self._mark(here, self.lines[there])
         if isinstance(value, dict):
             return {key: self._copy(item, (*there, key), (*here, key)) for key, item in value.items()}

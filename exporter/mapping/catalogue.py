@@ -1,4 +1,7 @@
-"""Every metric that mappings can lead to, and every series to show at 0 before its first event. Pure."""
+"""The catalogue: all metrics of the packs, and the series to show at 0. Pure.
+
+It is known before the first event.
+"""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import product
@@ -18,17 +21,15 @@ from exporter.model.builtin_metrics import (
 )
 from exporter.model.metrics import OTHER, RUN, SEVERITIES, Catalogue, Series
 
-# Which (severity, reason) a pack can give, found by walking its rules for every word the vendor may send. Pure.
-
 
 def severities(pack: MappingPack) -> tuple[str, ...]:
-    """Every severity that a pack can give, in the usual order."""
+    """List every severity that a pack can give, in the usual order."""
     given = {*pack.severities, *(rule.severity for rule in pack.rules)}
     return tuple(severity for severity in SEVERITIES if severity in given)
 
 
 def pairs(pack: MappingPack) -> set[tuple[str, str]]:
-    """Every (severity, reason) that a pack can give for severities of its own table."""
+    """List each (severity, reason) that a pack can give for severities of its table."""
     found = {(severity, OTHER) for severity in pack.severities}
     for reason, rules in _rules_by_reason(pack).items():
         for severity in pack.severities:
@@ -37,11 +38,11 @@ def pairs(pack: MappingPack) -> set[tuple[str, str]]:
 
 
 def _rules_by_reason(pack: MappingPack) -> dict[str | None, list[Rule]]:
-    """List the rules that may take an event of each reason that the vendor sends, and (``None``) of any other.
+    """List the rules that may take an event, by the vendor's reason.
 
-    Rules that ask for no reason stand in every list, but only if they give a pair that the list would lack without them:
-    a pair with a reason of the rule's own is found in the list of other reasons already. Without that, a pack in which
-    every rule has a reason of its own took quadratic time and more.
+    ``None`` stands for a reason that no rule names. Rules that ask for no reason may take events of all reasons; they
+    stand in a list only where it would lack a pair without them: a pair with a reason of the rule's own is found under
+    ``None``. Otherwise a pack in which every rule has a reason of its own would take quadratic time and more.
     """
     by_reason: dict[str, list[int]] = {reason: [] for reason in sorted(pack.told)}
     anywhere, needed, known = list[int](), list[int](), set[object]()
@@ -64,12 +65,15 @@ def _rules_by_reason(pack: MappingPack) -> dict[str | None, list[Rule]]:
 
 
 def _takes_all(rule: Rule) -> bool:
-    """Whether a rule takes every event of the severities and reasons that it asks for."""
+    """Decide whether a rule takes every event of its severities and reasons."""
     return not rule.textual and all(field in ("severity", *REASON_FIELDS) for field, _ in rule.when)
 
 
 def _walk(rules: list[Rule], severity: str, reason: str) -> Iterator[tuple[str, str]]:
-    """What rules make of events with this severity and reason: each may take one, until one takes all."""
+    """List what rules make of events with a severity and a reason.
+
+    Each rule may take such an event, up to the first that takes all of them.
+    """
     for rule in rules:
         wanted = dict(rule.when)
         if severity in wanted.pop("severity", (severity,)):
@@ -82,13 +86,16 @@ def _walk(rules: list[Rule], severity: str, reason: str) -> Iterator[tuple[str, 
 OUTCOMES = ("success", "failure", "cancelled", "unknown")
 CAUSES = ("no_rule", "no_shape", "bad_capture")
 OPEN = frozenset({POOL_NODES, RESOURCE_STATUS, POOL_STATUS_CHANGES_TOTAL})
-"""The built-in metrics that a rule may name; the exporter keeps the others itself."""
+"""The built-in metrics that a rule may write; the others are the exporter's own."""
 
 
 def catalogue(
     packs: Collection[MappingPack], targets: Mapping[str, Collection[str]], statuses: Mapping[str, tuple[str, ...]]
 ) -> Catalogue:
-    """All metrics and zeros. ``targets``: the sources of each; ``statuses``: the vendor's states of each source."""
+    """List all metrics, and all series to show at 0.
+
+    ``targets`` gives the sources of each target, ``statuses`` the vendor's states of each source.
+    """
     metrics = BUILTIN | {metric.name: metric for pack in packs for metric in pack.metrics.values()}
     by_source = {pack.source: pack for pack in packs}
     zeros = [
@@ -118,7 +125,7 @@ def _zeros(target: str, source: str, pack: MappingPack | None) -> Iterator[Serie
 
 
 def _process_zeros(target: str, source: str, pack: MappingPack) -> Iterator[Series]:
-    """Runs and phases in every outcome, where rules or the process tell of them."""
+    """List runs and phases in every outcome, where rules or the process tell of them."""
     alone = pack.process.run is None and not pack.process.operations
     for outcome in OUTCOMES:
         if not alone or any(step.name == RUN for rule in pack.rules for step in rule.steps):
@@ -129,7 +136,10 @@ def _process_zeros(target: str, source: str, pack: MappingPack) -> Iterator[Seri
 
 
 def _products(target: str, source: str, action: Action) -> Iterator[Series]:
-    """Every label set of a counter or histogram; none if a label is a resource or learns its values."""
+    """List every label set of a counter or histogram.
+
+    None if a label is a resource, or takes values that are only known from events.
+    """
     if action.metric.kind not in ("counter", "histogram") or "resource" in action.metric.labels:
         return
     known: dict[str, Iterable[str]] = {"target": (target,), "source": (source,)}
@@ -146,7 +156,7 @@ def _actions(pack: MappingPack) -> Iterator[Action]:
 
 
 def _used(pack: MappingPack | None) -> Iterator[str]:
-    """The states that a pack's rules can set."""
+    """List the states that the rules of a pack can set."""
     for action in _actions(pack) if pack else ():
         for label in action.labels:
             if action.metric.name == RESOURCE_STATUS and isinstance(label.domain, tuple):

@@ -1,4 +1,7 @@
-"""Loads mapping files into one pack a source, runs their tests, and finds every fault before anything starts."""
+"""Loading of mapping files: one pack a source, checked and tested.
+
+Every fault is found before anything starts: of form, of meaning, between files, and by the tests in the files.
+"""
 
 import hashlib
 import json
@@ -25,11 +28,14 @@ from exporter.model.metrics import SEVERITIES, UNCLASSIFIED, Metric, Severity
 BASE_SEVERITY: dict[str, Severity] = {
     "info": "info", "normal": "info", "warning": "warning", "abnormal": "warning", "error": "error",
 }  # fmt: skip
-"""The vendors' own words, case folded, in ours; a word that is not here is ``unclassified``."""
+"""The vendors' own words, case folded, in ours.
+
+Any other word is ``unclassified``.
+"""
 
 
 class CheckedFile(NamedTuple):
-    """One file after its checks."""
+    """One mapping file after its checks."""
 
     document: Document
     file: MappingFile
@@ -42,7 +48,7 @@ class CheckedFile(NamedTuple):
 
 
 class TestReport(NamedTuple):
-    """A file after its tests: how many there are, and what did not hold."""
+    """The result of the tests in one file: how many there are, and which failed."""
 
     name: str
     tests: int
@@ -50,7 +56,10 @@ class TestReport(NamedTuple):
 
 
 def built_in() -> list[Path]:
-    """The packs that come with the exporter: inside an installed package, or beside the code in a checkout."""
+    """List the built-in packs.
+
+    They lie inside an installed package, and beside the code in a checkout.
+    """
     here = Path(__file__).resolve().parent.parent
     place = here / "packs"
     return sorted((place if place.is_dir() else here.parent / "mappings").glob("*.yaml"))
@@ -62,12 +71,12 @@ def load(
     record: Mapping[str, Record],
     statuses: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> tuple[MappingPack, ...]:
-    """One pack a source. Files stand in order of precedence: the user's before the built-in ones.
+    """Load mapping files into one pack a source.
 
-    ``fields`` lists what each source offers to ``when``; ``record`` reads its raw records, for the tests in the files;
-    ``statuses`` are the vendor's states of its resources.
-    A rule replaces one with the same id in a later file, at its place; other rules of an earlier file come first.
-    Raises ConfigError with every problem found, also of the tests.
+    Files stand in order of precedence: the user's before the built-in ones. A rule replaces one with the same id in a
+    later file, at its place; other rules of an earlier file come first. ``fields`` lists what each source offers to
+    ``when``; ``record`` reads its raw records, for the tests in the files; ``statuses`` are the vendor's states of its
+    resources. Raises ConfigError with every problem found, also of the tests.
     """
     packs, tried = examine(files, fields, record, statuses)
     failed = [failure.line for one in tried for failure in one.failures]
@@ -82,7 +91,10 @@ def examine(
     record: Mapping[str, Record],
     statuses: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> tuple[tuple[MappingPack, ...], list[TestReport]]:
-    """As ``load``, but failing tests are no error: gives back how those of each file went."""
+    """Load mapping files and report how the tests of each went.
+
+    As ``load``, but a failing test is no error.
+    """
     faults: list[str] = []
     sheets = [sheet for document in files if (sheet := _sheet(document, fields, statuses, faults))]
     check_metrics([(sheet.context, sheet.metrics) for sheet in sheets], faults)
@@ -101,6 +113,8 @@ def _sheet(
     statuses: Mapping[str, tuple[str, ...]],
     faults: list[str],
 ) -> CheckedFile | None:
+    """Check one file; ``None`` if its form or its source is wrong."""
+
     context = FileContext(document, faults, "", frozenset(), {}, {})
     file = read_mapping(document, context.say)
     if file is None:
@@ -120,7 +134,7 @@ def _sheet(
 
 
 def _checked(sheets: Sequence[CheckedFile], faults: list[str]) -> MappingPack:
-    """The pack of one source, and what is wrong with its files taken together."""
+    """Build the pack of one source and check its files against each other."""
     for number, sheet in enumerate(sheets):
         _check_disabled(sheet, sheets[number + 1 :])
     check_processes([sheet.process for sheet in sheets if sheet.process])
@@ -140,7 +154,7 @@ def _check_disabled(sheet: CheckedFile, later: Sequence[CheckedFile]) -> None:
 
 
 def _pack(sheets: Sequence[CheckedFile]) -> MappingPack:
-    """The pack of files of one source, in order of precedence."""
+    """Merge the files of one source, which stand in order of precedence."""
     rules: list[Rule] = []
     for sheet in reversed(sheets):
         own = {rule.id: rule for rule in sheet.rules}
@@ -167,7 +181,7 @@ def _pack(sheets: Sequence[CheckedFile]) -> MappingPack:
 
 
 def _told(rules: Sequence[Rule]) -> frozenset[str]:
-    """The vendor's reasons that rules ask for."""
+    """List the vendor's reasons that rules ask for."""
     return frozenset().union(*(values for rule in rules for field, values in rule.when if field in REASON_FIELDS))
 
 
@@ -177,8 +191,10 @@ def _hash(sheets: Sequence[CheckedFile]) -> str:
 
 
 def _tried(sheets: Sequence[CheckedFile], record: Record) -> Iterator[TestReport]:
-    """What the tests of each file find. They run against their file and those after it: a file's tests are kept by its
-    author, who cannot know what stands before it."""
+    """Run the tests of each file.
+
+    They run against their file and those after it: the author of a file cannot know what stands before it.
+    """
     for number, sheet in enumerate(sheets):
         pack = _pack(sheets[number:])
         yield TestReport(sheet.document.name, len(sheet.examples), tuple(run_examples(pack, sheet.examples, record)))

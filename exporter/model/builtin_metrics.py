@@ -1,4 +1,4 @@
-"""Built-in metrics: a constant for every name that code has to write, and the definition of each.
+"""Built-in metrics: a constant for every name, and their definitions.
 
 A constant has the name of its metric in capitals, without ``platform_``. These names are a contract with users: they
 stand in dashboards, alerts and mapping files. Metrics of the exporter itself are in ``observability/self_metrics.py``.

@@ -1,4 +1,7 @@
-"""Every seam of the house in one place: what a source, a store, an output, a signer and a clock must be able to do."""
+"""Protocols between the packages: source, store, outbox, output, budget, clock.
+
+Protocols that one package alone needs stand there.
+"""
 
 from collections.abc import AsyncIterator, Callable, Collection, Generator, Sequence
 from typing import Protocol
@@ -25,95 +28,124 @@ from exporter.model.telemetry import SelfEvent
 Tell = Callable[[SelfEvent], None]
 Map = Callable[[Event], Mapped]
 Fold = Callable[[str, Runs, Sequence[RunNote], ResourceSnapshot], Folded]
-"""What notes, in any order, and a listing make of the runs of a resource (by its id). The runs given are used up."""
+"""The reducer of runs of one resource (by its id).
+
+Notes, in any order, and a snapshot of the resource become its new runs. The runs given are used up.
+"""
 
 Encode = Callable[[str, Sequence[Span], Sequence[PlacedEvent]], Sequence[OtlpRecord]]
 """What is to be sent of the spans and events of a resource (by its id)."""
 
 Locate = Callable[[str, str, Millis, str], tuple[str, str]]
-"""The trace and span ids, in hexadecimal, of a resource's run (its name and key) and of a role in it."""
+"""The trace and span ids, in hexadecimal, of a run and of a role in it.
+
+The arguments are the resource, the name and key of the run, and the role.
+"""
 
 Reading = Generator[Request | EventPage | ResourcePage, Response | int | None, None]
 """A conversation with a vendor, stated without waiting.
 
-It yields an ``Request`` and is sent the ``Response``; it yields a ``EventPage`` and is sent how many of its events were new (an
-``int``); it yields ``ResourcePage`` and is sent ``None``. It ends when everything asked for has been seen.
+It yields a ``Request`` and is sent the ``Response``; it yields an ``EventPage`` and is sent how many of its events were
+new (an ``int``); it yields a ``ResourcePage`` and is sent ``None``. It ends when everything asked for has been seen.
 """
 
 Stages = Generator[Request, Response | int | None, tuple[tuple[Stage, ...], ...]]
-"""A conversation that ends with a vendor's own record of the runs of a resource: their stages, by attempt."""
+"""A conversation that ends with a vendor's own record of the runs of a resource.
+
+The record is the stages of each attempt.
+"""
 
 
 class Source(Protocol):
-    """One vendor API: says what to ask and reads what came back; never waits, never connects. One object a target."""
+    """One vendor API: states the requests and reads the answers.
+
+    It never waits and never connects. There is one object for each target.
+    """
 
     def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
-        """Lists resources page by page; ``known`` are ids to ask for by name, should the listing leave them out.
+        """List resources page by page.
 
-        A listing that is newest first may end at a page that holds only ids of ``until``, and says so.
+        ``known`` are ids to ask for by name, should the listing leave them out. A listing that is newest first may end
+        at a page that holds only ids of ``until``, and says so.
         """
         ...
 
     def read(self, resource: Resource, window: Window) -> Reading:
-        """Reads the events of one resource; of the whole target where the API is project-wide (resource ``""``)."""
+        """Read the events of one resource.
+
+        Of the whole target where the API is project-wide (resource ``""``).
+        """
         ...
-
-
-"""The watch of commits that concern no source."""
 
 
 class Outbox(Protocol):
-    """Keeps the parcels of commits until they are delivered, in their order. Every method raises StoreError."""
+    """Records of commits that wait for delivery, in their order.
+
+    Every method raises StoreError.
+    """
 
     async def oldest(self, signal: str, rows: int, size: int) -> list[QueuedRecord]:
-        """The parcels that have waited longest: at most ``rows``, and ``size`` bytes unless the first is larger."""
+        """List the records that have waited longest.
+
+        At most ``rows``, and at most ``size`` bytes unless the first is larger.
+        """
         ...
 
     async def delivered(self, signal: str, kept: Sequence[QueuedRecord]) -> None:
-        """They are forgotten."""
+        """Delete delivered records."""
         ...
 
     async def refused(self, signal: str, kept: QueuedRecord, reason: str) -> None:
-        """It is set aside with the reason, and waits no more."""
+        """Set a record aside with the reason; it is not sent again."""
         ...
 
     async def trim(self, signal: str, before: Millis, rows: int, size: int) -> int:
-        """Drops the oldest parcels: those put there ``before``, and as many as are too many or too large together.
+        """Drop the oldest records, and count the spans or log records they held.
 
-        Gives back how many spans or log records they held. Parcels that were set aside leave as well, uncounted.
+        They are those put there ``before``, and as many as are too many or too large together. Records that were set
+        aside are dropped as well, uncounted.
         """
         ...
 
     async def level(self, signal: str) -> QueueLevel:
-        """How much waits."""
+        """Measure how much waits."""
         ...
 
 
 class Store(Protocol):
-    """Remembers what was counted. One commit is one transaction."""
+    """The memory of what was counted. One commit is one transaction."""
 
     @property
     def outbox(self) -> Outbox: ...
     async def restore(self) -> Restored: ...
     async def grown(self, watch: Watch, events: Sequence[Event]) -> list[int]:
-        """For each event how often it happened beyond what is remembered: ``max(0, count - remembered)``."""
+        """Tell how often each event happened beyond what is remembered.
+
+        That is ``max(0, count - remembered)``.
+        """
         ...
 
     async def commit(self, commits: Sequence[Commit]) -> None:
-        """Makes all of ``commits`` true in one transaction. Raises StoreError; then nothing has changed."""
+        """Make all of ``commits`` true in one transaction.
+
+        Raises StoreError; then nothing has changed.
+        """
         ...
 
     async def close(self) -> None: ...
 
 
 class Output(Protocol):
-    """Hears of changes after they were committed."""
+    """A receiver of changes after they were committed."""
 
     def write(self, changes: Changes) -> None: ...
 
 
 class Budget(Protocol):
-    """How often one account may ask one API host; shared by all that use it."""
+    """The rate at which one account may ask one API host.
+
+    It is shared by all that use the account and the host.
+    """
 
     @property
     def remaining(self) -> float:
@@ -121,16 +153,22 @@ class Budget(Protocol):
         ...
 
     async def take(self) -> None:
-        """Waits for the turn of one request. Raises SourceBusy while the vendor wants none for long."""
+        """Wait for the turn of one request.
+
+        Raises SourceBusy while the vendor wants no request for long.
+        """
         ...
 
     def throttled(self, wait: float | None) -> None:
-        """The vendor refused; ``wait`` seconds is its own wish, if it stated one."""
+        """Slow down after a refusal.
+
+        ``wait`` seconds is the vendor's own wish, if it stated one.
+        """
         ...
 
 
 class Credentials(Protocol):
-    """An ``httpx.Auth`` that also tells whose account it signs for and when its keys end."""
+    """An ``httpx.Auth`` with the account that it signs for and the end of its keys."""
 
     @property
     def account(self) -> str: ...
@@ -143,11 +181,11 @@ class Clock(Protocol):
     """Time as a parameter, so that no test has to wait."""
 
     def now(self) -> float:
-        """Unix seconds, UTC."""
+        """Read Unix seconds, UTC."""
         ...
 
     def steady(self) -> float:
-        """Seconds that only go forward."""
+        """Read seconds that only go forward."""
         ...
 
     async def sleep(self, seconds: float) -> None: ...

@@ -1,4 +1,4 @@
-"""Explanations for people: rule by rule, why an event was taken or not; and what one event becomes.
+"""Explanations for people: why each rule took an event or not.
 
 The rules are tried in order, without the index that the exporter uses, and nothing is kept. Time grows with the number
 of rules times the length of the text.
@@ -15,10 +15,11 @@ from exporter.model.metrics import UNCLASSIFIED, Mapped
 
 
 class RuleTrial(NamedTuple):
-    """The trial of one rule on an event: it matched, or a field had another value, or no shape fitted.
+    """The trial of one rule on an event.
 
-    ``took`` says that it matched; ``field`` names the field of ``when`` that had another value. ``stops`` are the shapes
-    in order, as written, with the place where each stopped fitting; of a pattern only the fact that it did not fit.
+    ``took`` says that it matched; ``field`` names the field of ``when`` that had another value. ``stops`` are the
+    shapes in order, as written, with the place where each stopped fitting; of a pattern only the fact that it did not
+    fit.
     """
 
     rule: str
@@ -29,15 +30,19 @@ class RuleTrial(NamedTuple):
 
 
 def explain(pack: MappingPack, event: Event) -> Iterator[RuleTrial]:
-    """Try every rule up to the one that takes the event; the last trial says whether any did."""
+    """Try every rule up to the one that takes the event.
+
+    The last trial says whether any did.
+    """
     for _, trial in _trials(pack, event):
         yield trial
 
 
 def map_once(pack: MappingPack, event: Event, target: str) -> Mapped:
-    """Map one event as ``mapper(pack, target)`` does, without compiling the rules that have no part in it.
+    """Map one event as ``mapper(pack, target)`` does.
 
-    Compiling a pack of 1,500 rules takes half a second; a page that explains a text must not wait for it.
+    Only the rule that decides is compiled. Compiling all 1,500 rules of a large pack takes half a second, and a page
+    that explains a text must not wait for that.
     """
     tried = list(_trials(pack, event))
     matched = [rule for rule, trial in tried if trial.took]

@@ -1,8 +1,8 @@
-"""Runs the tests that mapping files carry, as the exporter would run the events; changes nothing and keeps nothing.
+"""Runs of the tests in mapping files, as the exporter would count the events.
 
-Every test is its own world: target ``test``, resource ``resource`` (where the record names none), nothing seen before.
-A record that repeats an event with a higher count grows it by the difference. All events of a test are one read, at the
-time of the newest of them.
+Every test starts from nothing: target ``test``, resource ``resource`` where the record names none. A record that
+repeats an event with a higher count grows it by the difference. All events of a test are one read, at the time of the
+newest of them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,7 +26,10 @@ Sample = tuple[tuple[str, ...], float]
 
 
 class TestFailure(NamedTuple):
-    """A test that did not hold, as one line: where, what, what to do; and what was ``expected`` and ``found``, if anything."""
+    """A test that failed.
+
+    ``line`` says in one line where, what and the cure; ``expected`` and ``found`` are "" where nothing was compared.
+    """
 
     test: str
     line: str
@@ -35,7 +38,10 @@ class TestFailure(NamedTuple):
 
 
 def run_examples(pack: MappingPack, examples: Iterable[Example], record: Record) -> list[TestFailure]:
-    """The failures of some tests against a pack; empty if all hold. ``record`` reads a raw record of the source."""
+    """Run tests against a pack and give the failures.
+
+    ``record`` reads a raw record of the source.
+    """
     examples = tuple(examples)
     shared = mapper(pack, TARGET) if examples and not _learns(pack) else None
     return [
@@ -44,7 +50,7 @@ def run_examples(pack: MappingPack, examples: Iterable[Example], record: Record)
 
 
 def _learns(pack: MappingPack) -> bool:
-    """Whether what a mapper makes of an event can depend on those before."""
+    """Decide whether what a mapper makes of an event can depend on earlier ones."""
     labels = (label for rule in pack.rules for action in rule.actions for label in action.labels)
     return any(isinstance(label.domain, int) for label in labels)
 
@@ -97,7 +103,10 @@ def _folded(pack: MappingPack, rows: Iterable[Row]) -> list[Folded]:
 
 
 def _totals(source: str, metrics: Mapping[str, Metric], rows: Sequence[Row], folded: Sequence[Folded]) -> Totals:
-    """Count the events and then their runs, as one read of the exporter does when the newest event has happened."""
+    """Count the events and then their runs.
+
+    One read of the exporter does the same.
+    """
     seen = max((event.at for event, _, _ in rows if event.at is not None), default=0)
     signals = [signal for one in folded for signal in one.signals]
     ended = [series for one in folded for series in one.ended]
@@ -142,7 +151,7 @@ def _shown(found: float | None) -> str:
 
 
 def _found(totals: Totals, metrics: Mapping[str, Metric], expectation: Expectation) -> float | None:
-    """The sum of all growth that a line names, or the one value; ``None`` if there is no such series."""
+    """Find the growth that a line names, or the one value; ``None`` without a series."""
     name, wanted = expectation.series, dict(expectation.labels)
     metric = metrics.get(name) or metrics[name.rpartition("_")[0]]
     if metric.kind in ("counter", "histogram"):

@@ -1,4 +1,7 @@
-"""Remembers which texts no rule took, folded to templates, with samples; bounded, and quiet about everything else."""
+"""The texts that no rule took, as templates with samples.
+
+Bounded: the template that was seen longest ago leaves first.
+"""
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -14,9 +17,9 @@ Key = tuple[str, str, str, tuple[str, ...]]
 
 
 class Folded(msgspec.Struct, frozen=True):
-    """Texts that differ only in what ``template`` has holes for, of one source of one target.
+    """Texts of one source of one target that have one template.
 
-    ``severity`` and ``reason`` are the vendor's words in the newest of them. ``first`` and ``last`` say when they were
+    ``severity`` and ``reason`` are the vendor's words in the newest of them. ``first`` and ``last`` are when they were
     seen (Unix seconds). ``samples`` are the oldest texts that differ, cut to ``KEPT`` characters.
     """
 
@@ -33,7 +36,10 @@ class Folded(msgspec.Struct, frozen=True):
 
 
 class Templates:
-    """Hears of unmapped texts. What is full forgets the template that was seen longest ago, and counts it in ``beyond``."""
+    """All templates of unmapped texts.
+
+    When it is full, the template that was seen longest ago is dropped, and its texts are counted in ``beyond``.
+    """
 
     def __init__(self, now: Callable[[], float], most: int = MOST) -> None:
         self._now, self._most = now, most
@@ -42,7 +48,10 @@ class Templates:
         self.beyond = 0
 
     def hear(self, fact: SelfEvent) -> None:
-        """Takes in an unmapped text; after a source got another mapping, forgets what the old one could not read."""
+        """Record an unmapped text.
+
+        When the mapping of a source has changed, all texts that the old one could not read are dropped.
+        """
         if isinstance(fact, UnmappedTexts):
             self._take(fact)
         elif isinstance(fact, Loaded) and not fact.problems:
@@ -51,7 +60,7 @@ class Templates:
             self._hashes = fact.hashes
 
     def listed(self) -> Sequence[Folded]:
-        """All that is remembered, the most frequent first."""
+        """List all templates, the most frequent first."""
         return sorted(self._known.values(), key=lambda one: (-one.times, one.source, one.template.shape))
 
     def _take(self, fact: UnmappedTexts) -> None:

@@ -1,6 +1,6 @@
-"""Compiles what a rule does into a function from an event and its captures to what the mapping makes of it.
+"""Outcomes of rules: functions from an event and its captures to a ``Mapped``.
 
-Pure, but for one bounded memory: where a domain is a number, the first so many values of a label keep their names.
+Pure, except that the first values of a label whose domain is a number are remembered.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -23,21 +23,24 @@ Read = Callable[[Event, tuple[Any, ...], Base], str]
 
 
 class _Split(NamedTuple):
-    """Which capture or field is cut, and how."""
+    """A capture or field to cut into further captures."""
 
     read: Read
     cut: Fit
 
 
 class _Steps(NamedTuple):
-    """What an event says of runs, with what is read for it."""
+    """Functions that read what an event says of runs, and its name on a span."""
 
     phases: Callable[[Event, tuple[Any, ...], Base], tuple[Phase, ...]]
     mark: Callable[[Event, tuple[Any, ...], Base], SpanEventSpec] | None
 
 
 def compile_outcome(rule: Rule, names: Sequence[str], place: LabelContext) -> Outcome:
-    """The outcome of a rule whose captures have ``names``; what does not vary is always the same object."""
+    """Compile the outcome of a rule whose captures have ``names``.
+
+    An outcome that does not vary with the event is made once for each severity and reason.
+    """
     cut, names = [], [*names]
     for name, shape in rule.splits:
         cut.append(_Split(_reader(name, names), splitter(shape)))
@@ -48,13 +51,13 @@ def compile_outcome(rule: Rule, names: Sequence[str], place: LabelContext) -> Ou
 
 
 def constant(rule: Rule) -> bool:
-    """Whether its outcome depends on neither captures nor resource."""
+    """Decide whether the outcome of a rule depends on neither captures nor resource."""
     told = any(step.of for step in rule.steps) or bool(rule.called and rule.called.attributes)
     return not rule.splits and not told and all(_constant(action) for action in rule.actions)
 
 
 def settle(rule: Rule, base: Base) -> Base:
-    """Severity and reason as a rule has them: its own word wins."""
+    """Apply the severity and reason of a rule; they win over those of the event."""
     return Base(rule.severity or base.severity, rule.reason or base.reason, () if rule.reason else base.overflow)
 
 
@@ -64,6 +67,8 @@ def _constant(action: Action) -> bool:
 
 
 def _settled(rule: Rule, acts: tuple[Act, ...], steps: _Steps) -> Outcome:
+    """Make an outcome that is cached: it depends on severity and reason alone."""
+
     made: dict[Base, Mapped] = {}
 
     def outcome(event: Event, values: tuple[Any, ...], base: Base) -> Mapped:
@@ -81,6 +86,11 @@ def _settled(rule: Rule, acts: tuple[Act, ...], steps: _Steps) -> Outcome:
 
 
 def _varying(rule: Rule, acts: tuple[Act, ...], splits: tuple[_Split, ...], steps: _Steps) -> Outcome:
+    """Make an outcome that depends on captures or on the resource.
+
+    It runs for every such event, so ``Mapped`` is built by position: by name it takes 30 % (130 ns) longer.
+    """
+
     bases: dict[Base, Base] = {}
     id_, dropped, (phases, mark) = rule.id, rule.drop, steps
 
@@ -110,7 +120,7 @@ def _varying(rule: Rule, acts: tuple[Act, ...], splits: tuple[_Split, ...], step
 
 
 def _reader(name: str, names: Sequence[str]) -> Read:
-    """Reads a capture as text, or a field."""
+    """Make the reader of a capture as text, or of a field."""
     if name in names:
         at = names.index(name)
         return lambda event, values, base: str(values[at])
@@ -121,6 +131,8 @@ def _reader(name: str, names: Sequence[str]) -> Read:
 
 
 def _phases(rule: Rule, names: Sequence[str]) -> Callable[[Event, tuple[Any, ...], Base], tuple[Phase, ...]]:
+    """Make the function that reads which phases an event begins, ends or fails."""
+
     fixed = tuple(Phase(step.step, step.name, "", step.outcome) for step in rule.steps)
     if not any(step.of for step in rule.steps):
         return lambda event, values, base: fixed
@@ -136,6 +148,8 @@ def _phases(rule: Rule, names: Sequence[str]) -> Callable[[Event, tuple[Any, ...
 
 
 def _mark(rule: Rule, names: Sequence[str]) -> Callable[[Event, tuple[Any, ...], Base], SpanEventSpec] | None:
+    """Make the function that reads the name and attributes of an event on a span."""
+
     called = rule.called
     if called is None:
         return None
@@ -147,11 +161,16 @@ def _mark(rule: Rule, names: Sequence[str]) -> Callable[[Event, tuple[Any, ...],
 
 
 def _bad(rule: Rule, own: Base) -> Mapped:
+    """Make the outcome of an event that a rule takes and whose captures it cannot use."""
+
     return Mapped(own.severity, own.reason, rule.id, (), "bad_capture", own.overflow, rule.drop)
 
 
 def _act(action: Action, names: Sequence[str], place: LabelContext) -> Act:
-    """Compile an action into a function that makes its signals, or ``None`` for a bad capture."""
+    """Compile an action into a function that makes its signals.
+
+    The function gives ``None`` for a bad capture.
+    """
     name, fill = action.metric.name, filler(action, names, place)
     listed = any(label.listed for label in action.labels)
 

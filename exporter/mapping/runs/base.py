@@ -1,4 +1,4 @@
-"""The runs of one resource while notes are folded into them: what every kind of process shares. Pure."""
+"""The runs of one resource while events are reduced into them. Pure."""
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple
@@ -32,7 +32,7 @@ _LOST = ("lost", "nothing was heard of its end")
 
 
 class Where(NamedTuple):
-    """Whose runs they are."""
+    """The resource that runs belong to."""
 
     target: str
     source: str
@@ -40,7 +40,7 @@ class Where(NamedTuple):
 
 
 class End(NamedTuple):
-    """How something ends; ``news``: after first contact."""
+    """How a run or phase ends; ``news`` says that it ended after first contact."""
 
     at: Millis
     outcome: Outcome
@@ -48,7 +48,11 @@ class End(NamedTuple):
 
 
 class RunProcess(ABC):
-    """Opens and closes runs and phases, and keeps what comes of it. Which of them, a kind of process says."""
+    """The state machine of one resource's runs: what all kinds of process share.
+
+    It opens and closes runs and phases, and collects the signals, spans and placed events that follow. A subclass
+    decides which run or phase an event begins, ends or stands on.
+    """
 
     def __init__(self, process: Process, where: Where, runs: Runs, view: ResourceSnapshot) -> None:
         self.process, self.where, self.runs, self.view = process, where, runs, view
@@ -58,34 +62,43 @@ class RunProcess(ABC):
 
     @abstractmethod
     def begin(self, note: RunNote, step: Phase) -> None:
-        """Something begins."""
+        """Begin a run or phase."""
 
     @abstractmethod
     def prepare(self, note: RunNote, step: Phase) -> None:
-        """Something is about to end: if its begin was not told, it is opened now, so that the event stands on it."""
+        """Prepare the end of a run or phase.
+
+        If its begin is unknown, it is opened now, so that the event that ends it stands on it.
+        """
 
     @abstractmethod
     def end(self, note: RunNote, step: Phase, end: End) -> None:
-        """Something ends."""
+        """End a run or phase."""
 
     @abstractmethod
     def run_of(self, note: RunNote) -> OpenRun | None:
-        """The run that an event stands on."""
+        """Find the run that an event stands on."""
 
     @abstractmethod
     def phase_of(self, run: OpenRun, note: RunNote) -> OpenSpan | None:
-        """The phase of that run that it stands on."""
+        """Find the phase of a run that an event stands on."""
 
     @abstractmethod
     def heed_listing(self) -> None:
-        """Takes in what the listing says of the resource."""
+        """Apply the state of the resource in the vendor's listing."""
 
     def recorded(self) -> list[RunNote]:
-        """What the vendor's own record says, as notes; what texts say of the same is then passed over."""
+        """Turn the vendor's own record of stages into notes.
+
+        Texts that say the same are then ignored.
+        """
         return []
 
     def take(self, note: RunNote) -> None:
-        """One event: what begins comes before it is placed on a span, what ends comes after."""
+        """Apply one note.
+
+        What the event begins is begun before the event is placed on a span; what it ends is ended afterwards.
+        """
         for step in note.phases:
             (self.begin if step.step == "begin" else self.prepare)(note, step)
         if note.event is not None:
@@ -96,7 +109,11 @@ class RunProcess(ABC):
                 self.end(note, step, End(note.at, outcome, note.news))  # type: ignore[arg-type]
 
     def abandon(self) -> None:
-        """Ends what nobody will tell of any more; what stays open has been seen so by a complete read."""
+        """Close the runs of which no end is to be expected any more.
+
+        They are those of a resource that is gone, and those without an event for the ``patience`` of the process. All
+        others are marked as seen open by a complete read.
+        """
         for name, run in [*self.runs.open.items()]:
             if self.view.gone or self.view.now - run.last > self.process.patience * 1000:
                 run.error = run.error or _LOST
@@ -105,7 +122,7 @@ class RunProcess(ABC):
                 run.settled = True
 
     def since(self) -> dict[str, Millis]:
-        """Since when each phase is open."""
+        """Map the name of each open phase to the time since when it is open."""
         since: dict[str, Millis] = {}
         for run in self.runs.open.values():
             for phase in run.phases:
@@ -113,7 +130,7 @@ class RunProcess(ABC):
         return since
 
     def folded(self, before: dict[str, Millis]) -> Folded:
-        """All that came of it; ``before`` is since when phases were open at the start."""
+        """Build the result; ``before`` is what ``since()`` gave at the start."""
         after = self.since()
         changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
         self._signals += [Set(self._since_series(name), after[name] / 1000) for name in changed if name in after]
@@ -121,7 +138,7 @@ class RunProcess(ABC):
         return Folded(self.runs, tuple(self._signals), ended, tuple(self._spans), tuple(self._told))
 
     def open(self, name: str, at: Millis, *, news: bool, inferred: bool) -> OpenRun:
-        """A run begins."""
+        """Open a run."""
         closed = self.runs.closed.get(name)
         called, _, of = name.partition("\0")
         span = OpenSpan(self.process.run or called or RUN, of, at, inferred=inferred)
@@ -130,7 +147,7 @@ class RunProcess(ABC):
         return run
 
     def close(self, name: str, end: End) -> None:
-        """A run is over, and with it all its phases."""
+        """Close a run, and with it all its phases."""
         run = self.runs.open.pop(name)
         for phase in [*run.phases]:
             self.close_phase(run, phase, end)
@@ -148,7 +165,7 @@ class RunProcess(ABC):
             self._spans += [*run.before, self._span(run, run.span, end, RUN)]
 
     def close_phase(self, run: OpenRun, phase: OpenSpan, end: End) -> None:
-        """A phase is over."""
+        """Close a phase."""
         at = max(end.at, phase.start)
         span = self._span(run, phase, end, RUN if self.is_alone(run) else role(phase))
         if end.news:
@@ -159,11 +176,11 @@ class RunProcess(ABC):
             run.before.append(span)
 
     def is_alone(self, run: OpenRun) -> bool:
-        """Whether a run is only the frame of a phase that stands alone."""
+        """Decide whether a run is only the frame of a phase that stands alone."""
         return self.process.run is None and run.span.name in self.process.phases
 
     def place(self, note: RunNote, event: SpanEvent) -> None:
-        """An event finds the run and the phase that it stands on."""
+        """Place an event on the run and the phase that it belongs to."""
         run = self.run_of(note)
         if run is None:
             self._tell(note, event)
@@ -183,7 +200,7 @@ class RunProcess(ABC):
             self._told.append(PlacedEvent(event, (_full_name(run), run.key, where), news=note.news))
 
     def _tell(self, note: RunNote, event: SpanEvent) -> None:
-        """An event that stands on no run that is open: late, or of none."""
+        """Place an event that stands on no open run: it is late, or belongs to none."""
         if self.view.wanted:
             closed = self.runs.closed.get("")
             late = closed is not None and note.at <= closed.end
@@ -214,12 +231,12 @@ class RunProcess(ABC):
 
 
 def _full_name(run: OpenRun) -> str:
-    """What tells a run from others of its resource that began at the same time."""
+    """Name a run apart from others of its resource that began at the same time."""
     return f"{run.span.name}\0{run.span.of}" if run.span.of else run.span.name
 
 
 def role(phase: OpenSpan) -> str:
-    """What tells a phase from all others of its run."""
+    """Name a phase apart from all others of its run."""
     return f"{phase.name}\0{phase.of}\0{phase.start}"
 
 

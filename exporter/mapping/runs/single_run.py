@@ -1,4 +1,4 @@
-"""A process that has one run at a time: a job, or the deployment of a service. Pure."""
+"""One run at a time: a job, or the deployment of a service. Pure."""
 
 from collections.abc import Collection
 
@@ -17,10 +17,11 @@ _SUPERSEDED = ("superseded", "a new attempt began")
 
 
 class SingleRun(RunProcess):
-    """The run is kept under the name "".
+    """A process of one run at a time, which is kept under the name "".
 
-    ``_named``: of what the vendor's own record tells. ``_idle``: what changes nothing, however often it is told, as long
-    as the run stands as it does; most of what many workers tell is that. ``_moved``: something began or ended.
+    ``_named`` are the steps that the vendor's own record tells of. ``_idle`` are steps that change nothing, however
+    often they come, as long as the run stands as it does: of a job with many workers, that is most of what its events
+    say. ``_moved`` says that a run or phase has begun or ended since it was last set to False.
     """
 
     def __init__(self, process: Process, where: Where, runs: Runs, view: ResourceSnapshot) -> None:
@@ -33,7 +34,10 @@ class SingleRun(RunProcess):
         self._found: Phases | None = None
 
     def recorded(self) -> list[RunNote]:
-        """The attempts of the vendor's record that are not over yet: the begin of each but the open one, and its stages."""
+        """Turn the attempts of the vendor's record that are not over yet into notes.
+
+        Each attempt but the open one gives a begin, and each gives its stages.
+        """
         attempts = [stages for stages in self.view.attempts if stages]
         self._named = {RUN, *(stage.name for stages in attempts for stage in stages)} if attempts else ()
         run, closed = self.runs.open.get(""), self.runs.closed.get("")
@@ -54,8 +58,11 @@ class SingleRun(RunProcess):
         return told
 
     def take(self, note: RunNote) -> None:
-        """As every event; what the record tells better is not taken from a text, nor is a phase that the process does not
-        have: the mapping may have been exchanged since the event was read."""
+        """Apply one note, without the steps that must not count.
+
+        These are the steps that the vendor's record tells better, and those of phases that the process does not have:
+        the mapping may have been replaced since the event was read.
+        """
         steps = note.phases
         if self._named or not self._known.issuperset([step.name for step in steps]):
             steps = tuple([step for step in steps if self._heeds(note, step)])
@@ -75,14 +82,14 @@ class SingleRun(RunProcess):
                 self._idle.update([step for step in steps if step.name in self.process.phases])
 
     def begin(self, note: RunNote, step: Phase) -> None:
-        """A new run, or a phase of the open one."""
+        """Begin a new run, or a phase of the open one."""
         if step.name == RUN:
             self._begin_run(note)
         elif (run := self._current(note)) is not None and not self._goes_on(run, step) and len(run.phases) < MOST_OPEN:
             self._add(run, OpenSpan(step.name, step.of, note.at))
 
     def prepare(self, note: RunNote, step: Phase) -> None:
-        """Infers a run and a phase whose begin was not told."""
+        """Infer a run and a phase whose begin is unknown."""
         if note.event is None:
             return
         whole = step.name in (RUN, OPEN_PHASES)
@@ -99,7 +106,7 @@ class SingleRun(RunProcess):
             self._add(run, OpenSpan(step.name, step.of, begun, inferred=True))
 
     def end(self, note: RunNote, step: Phase, end: End) -> None:
-        """The run, the phase, or every open phase."""
+        """End the run, a phase, or every open phase."""
         run = self.runs.open.get("")
         if run is None or note.at < run.key:
             return
@@ -113,29 +120,29 @@ class SingleRun(RunProcess):
                 self.close_phase(run, phase, end._replace(outcome="failure") if failed else end)
 
     def open(self, name: str, at: Millis, *, news: bool, inferred: bool) -> OpenRun:
-        """The run begins."""
+        """Open the run."""
         run = super().open(name, at, news=news, inferred=inferred)
         self._found, self._moved = None, True
         return run
 
     def close(self, name: str, end: End) -> None:
-        """The run is over."""
+        """Close the run."""
         super().close(name, end)
         self._found, self._moved = None, True
 
     def close_phase(self, run: OpenRun, phase: OpenSpan, end: End) -> None:
-        """A phase is over."""
+        """Close a phase."""
         if run is self.runs.open.get(""):
             self._phases(run).remove(phase, max(end.at, phase.start))
             self._moved = True
         super().close_phase(run, phase, end)
 
     def run_of(self, note: RunNote) -> OpenRun | None:
-        """The open run."""
+        """Find the open run."""
         return self.runs.open.get("")
 
     def phase_of(self, run: OpenRun, note: RunNote) -> OpenSpan | None:
-        """The phase that the event speaks of, else the one that began last."""
+        """Find the phase that the event names, else the one that began last."""
         phases = self._phases(run)
         for step in note.phases:
             if (phase := phases.find(step)) is not None:
@@ -143,7 +150,11 @@ class SingleRun(RunProcess):
         return phases.newest()
 
     def heed_listing(self) -> None:
-        """Opens the run of a job that told nothing yet; ends a run whose resource is in a state that ends runs."""
+        """Apply the listing: open the run of a job without events, close an ended run.
+
+        A listing closes a run at the vendor's own time of the end. Without that time it must be newer, by ``LAG``, than
+        all events of the run, because states lag behind events.
+        """
         resource, view = self.view.listed, self.view
         if resource is None:
             return
@@ -159,9 +170,10 @@ class SingleRun(RunProcess):
             self.close("", End(view.seen, outcome, not run.history or run.settled))
 
     def _stage(self, stage: Stage, run: OpenRun | None, met: set[str]) -> list[RunNote]:
-        """The begin and end of a stage, as far as they are new; an open phase begins when the record says.
+        """Make notes of the begin and the end of a stage, as far as they are new.
 
-        Of stages with one name an open phase is the first that is not over; ``met`` are those that have found theirs.
+        An open phase takes the begin that the record states. Of stages with one name, an open phase is the first that
+        is not over; ``met`` are the names for which it was found.
         """
         over = run.ends.get(f"{stage.name}\0", 0) if run else 0
         known = self._phases(run).find(Phase("end", stage.name)) if run and stage.name not in met else None
@@ -189,11 +201,18 @@ class SingleRun(RunProcess):
             self.open("", note.at, news=note.news, inferred=False)
 
     def _under_way(self, run: OpenRun) -> bool:
-        """Whether more was told of a run than that it began; two sentences may tell of one begin."""
+        """Decide whether a run has done more than begin.
+
+        Two sentences may tell of one begin.
+        """
         return bool(run.phases or run.ends or run.error)
 
     def _goes_on(self, run: OpenRun, step: Phase) -> bool:
-        """Whether a phase is open, or over while a later one is open: workers follow each other, a run goes forward."""
+        """Decide whether the begin of a phase means nothing new.
+
+        It does not if the phase is open, or if it is over and a later one is open: workers follow each other, and a run
+        goes forward.
+        """
         phases, rank = self._phases(run), self._rank
         if phases.find(step) is not None:
             return True
@@ -204,7 +223,7 @@ class SingleRun(RunProcess):
         return bool(told) and step.name in self._known
 
     def _phases(self, run: OpenRun) -> Phases:
-        """Those of the open run."""
+        """Index the phases of the open run."""
         if self._found is None:
             self._found = Phases(run)
         return self._found
@@ -214,7 +233,10 @@ class SingleRun(RunProcess):
         self._moved = True
 
     def _current(self, note: RunNote, *, ending: bool = False) -> OpenRun | None:
-        """The open run; opened if there is none, ``None`` if the event is late or ends what is over."""
+        """Find the open run, or open one.
+
+        ``None`` if the event is late, or ends what is over.
+        """
         run = self.runs.open.get("")
         ending = ending or note.event is None
         if run is not None or self._is_late(note.at) or (ending and "" in self.runs.closed):

@@ -1,4 +1,7 @@
-"""Checks what a rule does: verb, metric, labels and domains must agree. Notes every fault; pure."""
+"""Checks of the actions of a rule. Pure.
+
+Verb, metric, labels and domains must agree. Every fault is added to the faults of the file.
+"""
 
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -21,7 +24,7 @@ _MOST_VALUES = 1000
 
 
 class ActionCheck(NamedTuple):
-    """An action under check, where it stands, and the names that it may use."""
+    """An action under check, its place, and the names that it may use."""
 
     part: ActionPart
     path: Path_
@@ -29,12 +32,15 @@ class ActionCheck(NamedTuple):
     context: FileContext
 
     def say(self, what: str, *path: str) -> None:
-        """Notes a fault of the action, or of what stands at ``path`` inside it."""
+        """Add a fault of the action, or of what stands at ``path`` inside it."""
         self.context.say((*self.path, *path), what)
 
 
 def build_action(draft: ActionCheck) -> Action | Step | Called | None:
-    """One checked action; ``None`` for ``drop`` and where the verb or the metric is at fault."""
+    """Check one action.
+
+    ``None`` for ``drop``, and where the verb or the metric is wrong.
+    """
     verbs = [verb for verb in _ALL if getattr(draft.part, verb) is not None]
     if len(verbs) != 1:
         found = f"has the verbs {' and '.join(verbs)}" if verbs else "has no verb"
@@ -132,7 +138,7 @@ def _check_value(draft: ActionCheck, verb: Verb, value: str) -> None:
 
 
 def _labels(draft: ActionCheck, verb: Verb, metric: Metric) -> Iterator[Label]:
-    """The labels of an action that the exporter does not fill, with what they come from."""
+    """List the labels that an action must fill, with what they are filled from."""
     part, wanted = draft.part, [label for label in metric.labels if label not in _FILLED]
     if VERBS[verb].value == "word":
         *wanted, state = wanted
@@ -152,12 +158,15 @@ def _labels(draft: ActionCheck, verb: Verb, metric: Metric) -> Iterator[Label]:
 
 
 def _is_literal(draft: ActionCheck, origin: str, domain: tuple[str, ...] | int) -> bool:
-    """Whether a value stands for itself: nothing is called so, and its vocab has it."""
+    """Decide whether a value stands for itself.
+
+    It does if no capture or field has that name and the label's vocab lists it.
+    """
     return draft.names.kind(origin) is None and not isinstance(domain, int) and origin in domain
 
 
 def _check_labels(draft: ActionCheck, metric: Metric, wanted: list[str]) -> None:
-    """Labels that are too many or too few."""
+    """Report labels that are missing or that the metric does not have."""
     part = draft.part
     for key, label in [("labels", label) for label in part.labels] + [("each", label) for label in part.each]:
         if label in _FILLED:

@@ -1,4 +1,7 @@
-"""Turns the rules of a mapping file into checked ones; notes every fault with its place and its cure. Pure."""
+"""Rules of a mapping file, checked and ready to be applied. Pure.
+
+Every fault is added to the faults of the file, with its place and its cure.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -16,7 +19,7 @@ from exporter.model.metrics import SEVERITIES
 
 
 class Text(NamedTuple):
-    """How a rule looks at the text, and the kind of each capture this yields."""
+    """How a rule reads the text, and the kind of each capture."""
 
     shapes: tuple[DissectPattern, ...]
     pattern: Pattern | None
@@ -25,7 +28,7 @@ class Text(NamedTuple):
 
 
 def build_rules(parts: list[RulePart], context: FileContext) -> Iterator[Rule]:
-    """The rules that are without fault, in order."""
+    """Check the rules of a file; give those without fault, in order."""
     first: dict[str, Path_] = {}
     for number, part in enumerate(parts):
         path: Path_ = ("rules", number)
@@ -122,7 +125,7 @@ def _parse(source: str) -> DissectPattern | str:
 
 
 def _item(path: Path_, number: int, document: Document) -> Path_:
-    """The path of an item; of the whole where a single text stands for a list of one."""
+    """Name the path of an item, or of the whole where one text stands for a list."""
     return (*path, number) if (*path, number) in document.lines else path
 
 
@@ -137,7 +140,10 @@ def _pattern(part: RulePart, path: Path_, context: FileContext) -> Pattern | Non
 
 
 def _captures(shapes: tuple[DissectPattern, ...], path: Path_, context: FileContext) -> dict[str, Kind]:
-    """What every shape captures; a name must have the same type wherever it stands."""
+    """List what every shape captures.
+
+    A name must have the same type wherever it stands.
+    """
     types: dict[str, str] = {}
     for number, shape in enumerate(shapes):
         for hole in shape.holes:

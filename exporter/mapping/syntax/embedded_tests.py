@@ -1,4 +1,7 @@
-"""Reads the tests of a mapping file: their records, the rule they name, and the lines of what must come out."""
+"""Reading of the tests in a mapping file.
+
+That is their records, the rule they name, and the lines of what must come out.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -18,7 +21,7 @@ _ENDINGS = ("_count", "_sum")
 
 
 def build_examples(parts: list[ExamplePart], context: FileContext) -> Iterator[Example]:
-    """The tests of a file; notes every fault."""
+    """Read the tests of a file and report every fault."""
     for number, part in enumerate(parts):
         path: Path_ = ("tests", number)
         single = "event" in part.model_fields_set
@@ -93,7 +96,7 @@ def _labels(text: str) -> tuple[tuple[str, str], ...] | None:
 
 
 def _metric(name: str, metrics: Mapping[str, Metric]) -> Metric | None:
-    """The metric of that name; a histogram is seen through its count and sum."""
+    """Find a metric by name; a histogram goes by its count and its sum."""
     ending = next((ending for ending in _ENDINGS if name.endswith(ending)), None)
     metric = metrics.get(name.removesuffix(ending) if ending else name)
     return metric if metric and (metric.kind == "histogram") == bool(ending) else None

@@ -1,4 +1,7 @@
-"""The process of a mapping file: which phases its runs have and what ends them; noted faults, and a value. Pure."""
+"""The process of a mapping file: the phases of its runs, and what ends them. Pure.
+
+Every fault is added to the faults of the file.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -19,7 +22,7 @@ _SINGLE = ("run", "runs", "starts", "give_up_after")
 
 
 class Declared(NamedTuple):
-    """What one file says of the process of its source, and the operations that it names."""
+    """What one file declares of the process of its source."""
 
     part: ProcessPart
     operations: tuple[str, ...]
@@ -27,7 +30,10 @@ class Declared(NamedTuple):
 
 
 def read_process(part: ProcessPart | None, statuses: Sequence[str], context: FileContext) -> Declared | None:
-    """What a file says of a process, if it does. ``statuses`` are the states the source's listing can tell."""
+    """Check what a file declares of a process; ``None`` if it declares none.
+
+    ``statuses`` are the states that the source's listing can give.
+    """
     if part is None:
         return None
     if part.run is not None and part.runs is not None:
@@ -46,7 +52,10 @@ def read_process(part: ProcessPart | None, statuses: Sequence[str], context: Fil
 
 
 def check_processes(declared: Sequence[Declared]) -> None:
-    """Notes what does not fit together in the files of a source, in order of precedence: each stands on those after it."""
+    """Check the process declared by several files of one source.
+
+    They stand in order of precedence: each file adds to those after it.
+    """
     for number, one in enumerate(declared):
         below = _merged([other.part for other in declared[number + 1 :]])
         whole = _merged([one.part, below])
@@ -59,7 +68,10 @@ def check_processes(declared: Sequence[Declared]) -> None:
 
 
 def merge_processes(declared: Sequence[Declared]) -> Process:
-    """The process of files of one source that are without fault, in order of precedence: each adds to those after it."""
+    """Merge what files of one source declare, in order of precedence.
+
+    They must be without fault.
+    """
     if not declared:
         return UNNAMED
     part = _merged([one.part for one in declared])
@@ -125,7 +137,10 @@ def _check_seconds(text: str, path: Path_, context: FileContext) -> None:
 
 
 def check_steps(rules: Sequence[Rule], process: Process, faults: list[str]) -> None:
-    """Rules and process must agree: no phase without a name in the process, none that nothing begins."""
+    """Check that rules and process agree.
+
+    Every phase that a rule names is declared, and every phase that ends has a begin.
+    """
     names = [*process.phases, *process.operations]
     begun, ended = set[str](), dict[str, str]()
     for rule in rules:
@@ -145,7 +160,7 @@ def check_steps(rules: Sequence[Rule], process: Process, faults: list[str]) -> N
 
 
 def timeouts(processes: Mapping[str, Process]) -> Iterator[tuple[str, str, float]]:
-    """(source, phase, seconds) of every phase that has a timeout."""
+    """List (source, phase, seconds) of every phase that has a timeout."""
     for source, process in processes.items():
         for name, form in process.phases.items():
             if form.timeout is not None:

@@ -1,11 +1,11 @@
-"""Unreachable rules and shapes: those before which another one takes all that they would. Pure.
+"""Unreachable rules and shapes: an earlier one takes all that they would. Pure.
 
 Whether one shape covers another is tried with texts made for it: every field of the later shape is filled with pieces
 that a narrower type refuses, so a shape that fits them all fits whatever the later one fits.
 
 Comparing all pairs takes quadratic time: 5,000 rules would load for minutes. So each shape is entered in an index under
-a *gram*: a piece of one of its literals, chosen as rare as possible. A text that the shape fits holds its literals and so
-its gram. Looking up the grams of one text finds the few shapes that can fit it, among however many.
+a *gram*: a piece of one of its literals, chosen as rare as possible. A text that the shape fits holds its literals and
+so its gram. Looking up the grams of one text finds the few shapes that can fit it, among however many.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ Condition = tuple[str, str] | None
 
 
 def find_unreachable(rules: Sequence[Rule]) -> Iterator[tuple[Rule, Rule]]:
-    """Find pairs of an earlier rule and a later one that the earlier one makes unreachable.
+    """Find pairs of an earlier rule and a later one that it makes unreachable.
 
     Each later rule is given once, with the first earlier rule that takes all its events.
     """
@@ -91,7 +91,7 @@ def _grams_of(text: str, widths: Iterable[int]) -> set[str]:
 
 
 class _RuleIndex:
-    """Rules by one value of one field that they ask for, and by the grams of their shapes.
+    """Rules by one field's values and by the grams of their shapes.
 
     An earlier rule takes all events of a later one only if its ``when`` lists every value that the later one lists for
     the same field; so each value of one field leads to it. A rule that asks for no text has the gram "".
@@ -120,7 +120,10 @@ class _RuleIndex:
         return sorted({number for one in asked for gram in grams for number in self._numbers.get((one, gram), ())})
 
     def takes(self, number: int, later: Rule, texts: Sequence[Texts]) -> bool:
-        """Decide whether an earlier rule takes all events of a later one, which fits ``texts`` by shape."""
+        """Decide whether an earlier rule takes all events of a later one.
+
+        ``texts`` are sample texts for each shape of the later one.
+        """
         earlier, asked = self._rules[number], dict(later.when)
         if not all(field in asked and asked[field] <= values for field, values in earlier.when):
             return False
@@ -134,12 +137,12 @@ class _RuleIndex:
 
 
 def _mark(rule: Rule) -> str:
-    """The gram of a rule without shapes: its pattern, else "" because any text will do."""
+    """Give the gram of a rule without shapes: its pattern, else "" for any text."""
     return f"\0re2 {rule.pattern.source}" if rule.pattern else ""
 
 
 def _conditions(rule: Rule) -> list[Condition]:
-    """Every value of the field of which a rule lists the fewest."""
+    """List every value of the field of which a rule lists the fewest."""
     if not rule.when:
         return [None]
     field, values = min(rule.when, key=lambda one: len(one[1]))
