@@ -17,10 +17,10 @@ from exporter.common.yaml_document import Document, read_document
 from exporter.config import Config, Filter, SourceOptions, Target
 from exporter.exposition.registry import Registry
 from exporter.mapping.catalogue import catalogue
-from exporter.mapping.engine.mapper import mapper
+from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.loader import TestReport, built_in, examine
 from exporter.mapping.rules import MappingPack
-from exporter.mapping.runs.reducer import folder
+from exporter.mapping.runs.reducer import make_fold
 from exporter.model.errors import ConfigError
 from exporter.model.events import Request, Response
 from exporter.model.metrics import Catalogue
@@ -277,9 +277,9 @@ def make_pipeline(account: Account, name: str, core: Runtime) -> SourcePipeline:
     origin = OtlpResource(target.platform, target.region, target.project_id or "", target.name, name, core.sent.stated)
     encode = encoder(origin, traces=core.sent.traces, logs=core.sent.logs)
     locate = Traces(origin).locate if core.sent.traces else None
-    journal = RunTracker(target.name, name, folder(pack, target.name), encode, locate)
+    journal = RunTracker(target.name, name, make_fold(pack, target.name), encode, locate)
     journal.restore(core.restored.runs, core.restored.notes)
-    map_, metrics = mapper(pack, target.name), core.known.catalogue.metrics
+    map_, metrics = make_mapper(pack, target.name), core.known.catalogue.metrics
     collector = Collector(desk, habits, roster, listing, journal, core.store, metrics, map_)
     rhythm = PollInterval(options.poll_interval, options.max_poll_interval, options.grace)
     return SourcePipeline(desk, roster, listing, collector, Pace(rhythm, options.discovery_interval))

@@ -6,7 +6,7 @@ from typing import Any
 
 from exporter.mapping.authoring.explain import RuleTrial, explain, map_once
 from exporter.mapping.authoring.rule_stub import UnmatchedText, write_stub
-from exporter.mapping.authoring.unmapped import Folded
+from exporter.mapping.authoring.unmapped import UnmappedTemplate
 from exporter.mapping.rules import MappingPack, Rule
 from exporter.model.errors import UNREADABLE
 from exporter.model.events import Event
@@ -52,7 +52,7 @@ def record_of(source: str, event: Event) -> str:
     return json.dumps({**raw, **{name: text for name, text in event.fields.items() if text}}, ensure_ascii=False)
 
 
-def unmapped(packs: Packs, known: Iterable[Folded]) -> Iterator[views.UnmappedView]:
+def unmapped(packs: Packs, known: Iterable[UnmappedTemplate]) -> Iterator[views.UnmappedView]:
     """Folded texts, each with a mapping file to begin with."""
     for one in known:
         yield views.UnmappedView(
@@ -69,11 +69,11 @@ def unmapped(packs: Packs, known: Iterable[Folded]) -> Iterator[views.UnmappedVi
         )
 
 
-def _unread(one: Folded, text: str) -> Event:
+def _unread(one: UnmappedTemplate, text: str) -> Event:
     return Event(b"", RESOURCE, None, text, one.severity, one.reason)
 
 
-def _stub(pack: MappingPack, one: Folded) -> str:
+def _stub(pack: MappingPack, one: UnmappedTemplate) -> str:
     kind, text = SOURCES[one.source], one.samples[0]
     raw = kind.sample_record(text, one.severity, one.reason)
     try:

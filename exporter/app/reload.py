@@ -13,10 +13,10 @@ import msgspec
 from exporter.app.assembly import Mappings, Runtime, SourcePipeline, read_known
 from exporter.config import Config, masked
 from exporter.config.check import matches
-from exporter.mapping.engine.mapper import mapper
+from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.rules import MappingPack
-from exporter.mapping.runs.reducer import folder
-from exporter.mapping.syntax.process import timeouts as process_timeouts
+from exporter.mapping.runs.reducer import make_fold
+from exporter.mapping.syntax.process import list_timeouts as process_timeouts
 from exporter.model.builtin_metrics import PHASE_TIMEOUT_SECONDS
 from exporter.model.errors import ConfigError
 from exporter.model.metrics import Changes, Moment, Series
@@ -122,7 +122,7 @@ class Reload:
 
 def _meaning(known: Mappings, station: SourcePipeline) -> tuple[Map, Fold]:
     pack = known.packs[station.desk.source]
-    return mapper(pack, station.desk.target), folder(pack, station.desk.target)
+    return make_mapper(pack, station.desk.target), make_fold(pack, station.desk.target)
 
 
 def timeouts(core: Runtime, known: Mappings) -> dict[Series, Moment]:

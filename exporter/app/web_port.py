@@ -11,7 +11,7 @@ from exporter.app.mapping_views import Packs, explained, record_of, rules, unmap
 from exporter.config import Config, masked
 from exporter.config.problems import dotted
 from exporter.config.show import leaves
-from exporter.mapping.authoring.unmapped import Templates
+from exporter.mapping.authoring.unmapped import UnmappedTemplates
 from exporter.model.events import Resource
 from exporter.model.telemetry import SelfEvent
 from exporter.observability.self_metrics import SelfMetrics
@@ -42,7 +42,7 @@ class WebPort:
         hosts = [(target.name, api) for target in config.targets for api in target.budget]
         standings = SourceStatusBoard({place: SOURCES[place[1]].api for place in places}, hosts, core.clock.now())
         self._board = ActivityLog(standings, lambda *place: _name(places, *place))
-        self._templates = Templates(core.clock.now)
+        self._templates = UnmappedTemplates(core.clock.now)
         prometheus, sources = core.prometheus, {source for _, source in places}
 
         def used() -> Packs:

@@ -6,7 +6,7 @@ from glob import glob
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from exporter.common.yaml_document import Path_
+from exporter.common.yaml_document import KeyPath
 from exporter.config.problems import Problem, ValueOrigin, nearest
 from exporter.sources import SOURCES
 
@@ -38,7 +38,7 @@ def check_targets(data: Mapping[str, Any]) -> Iterator[Problem]:
             )
 
 
-def spoken_password(data: Mapping[str, Any], origins: Mapping[Path_, ValueOrigin]) -> Iterator[Problem]:
+def spoken_password(data: Mapping[str, Any], origins: Mapping[KeyPath, ValueOrigin]) -> Iterator[Problem]:
     """A database URL with a password must not come from the command line."""
     store, origin = data.get("store"), origins.get(("store",))
     if isinstance(store, str) and "://" in store and "@" in store and origin and origin.kind == "--set":
@@ -85,7 +85,7 @@ def matches(path: Path) -> list[Path]:
     return sorted(file for file in found if file.is_file())
 
 
-def unheard_statuses(path: Path_, source: str, statuses: tuple[str, ...]) -> Iterator[Problem]:
+def unheard_statuses(path: KeyPath, source: str, statuses: tuple[str, ...]) -> Iterator[Problem]:
     """A warning for each status that the source is not known to have; vendors have more words than they document."""
     known = SOURCES[source].statuses
     for index, status in enumerate(statuses):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Literal, NamedTuple
 
-from exporter.common.yaml_document import Path_
+from exporter.common.yaml_document import KeyPath
 
 
 class ValueOrigin(NamedTuple):
@@ -13,13 +13,13 @@ class ValueOrigin(NamedTuple):
     kind: Literal["file", "environment", "--set", "default"]
     name: str = ""
     line: int = 0
-    path: Path_ = ()
+    path: KeyPath = ()
 
     def short(self) -> str:
         """For the list of origins: ``file:line``, ``environment NAME`` or ``--set``."""
         return {"file": f"{self.name}:{self.line}", "environment": f"environment {self.name}"}.get(self.kind, self.kind)
 
-    def head(self, path: Path_) -> str:
+    def head(self, path: KeyPath) -> str:
         """How a message about ``path`` begins."""
         start = {"--set": f"--set {self.name}", "default": "configuration"}.get(self.kind) or self.short()
         return f"{start}: {dotted(path)}" if path and (self.kind == "file" or path != self.path) else start
@@ -28,24 +28,24 @@ class ValueOrigin(NamedTuple):
 class Problem(NamedTuple):
     """What is wrong at a path; ``origin`` where it is not that of the path."""
 
-    path: Path_
+    path: KeyPath
     text: str
     origin: ValueOrigin | None = None
 
 
-def dotted(path: Path_) -> str:
+def dotted(path: KeyPath) -> str:
     """``targets[0].region``."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
 
 
-def origin_of(path: Path_, origins: Mapping[Path_, ValueOrigin]) -> ValueOrigin:
+def origin_of(path: KeyPath, origins: Mapping[KeyPath, ValueOrigin]) -> ValueOrigin:
     """Where a path, or the nearest thing that holds it, was given."""
     while path not in origins and path:
         path = path[:-1]
     return origins.get(path, ValueOrigin("default"))
 
 
-def lines(problems: Iterable[Problem], origins: Mapping[Path_, ValueOrigin]) -> list[str]:
+def lines(problems: Iterable[Problem], origins: Mapping[KeyPath, ValueOrigin]) -> list[str]:
     """Each problem as one line: the file from top to bottom, then the environment, then the command line."""
     order = {"default": 0, "file": 1, "environment": 2, "--set": 3}
     found = [(problem.origin or origin_of(problem.path, origins), problem) for problem in problems]

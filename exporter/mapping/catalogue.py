@@ -22,13 +22,13 @@ from exporter.model.builtin_metrics import (
 from exporter.model.metrics import OTHER, RUN, SEVERITIES, Catalogue, Series
 
 
-def severities(pack: MappingPack) -> tuple[str, ...]:
+def list_severities(pack: MappingPack) -> tuple[str, ...]:
     """List every severity that a pack can give, in the usual order."""
     given = {*pack.severities, *(rule.severity for rule in pack.rules)}
     return tuple(severity for severity in SEVERITIES if severity in given)
 
 
-def pairs(pack: MappingPack) -> set[tuple[str, str]]:
+def list_pairs(pack: MappingPack) -> set[tuple[str, str]]:
     """List each (severity, reason) that a pack can give for severities of its table."""
     found = {(severity, OTHER) for severity in pack.severities}
     for reason, rules in _rules_by_reason(pack).items():
@@ -85,7 +85,7 @@ def _walk(rules: list[Rule], severity: str, reason: str) -> Iterator[tuple[str, 
 
 OUTCOMES = ("success", "failure", "cancelled", "unknown")
 CAUSES = ("no_rule", "no_shape", "bad_capture")
-OPEN = frozenset({POOL_NODES, RESOURCE_STATUS, POOL_STATUS_CHANGES_TOTAL})
+WRITABLE = frozenset({POOL_NODES, RESOURCE_STATUS, POOL_STATUS_CHANGES_TOTAL})
 """The built-in metrics that a rule may write; the others are the exporter's own."""
 
 
@@ -108,7 +108,7 @@ def catalogue(
         (RESOURCE_STATUS, source): tuple(dict.fromkeys((*known, *_used(by_source.get(source)), OTHER)))
         for source, known in statuses.items()
     }
-    given = {pack.source: severities(pack) for pack in packs}
+    given = {pack.source: list_severities(pack) for pack in packs}
     return Catalogue(metrics, tuple(dict.fromkeys(zeros)), states, given)
 
 
@@ -117,7 +117,7 @@ def _zeros(target: str, source: str, pack: MappingPack | None) -> Iterator[Serie
     for cause in CAUSES:
         yield EVENTS_UNMAPPED_TOTAL, (target, source, cause)
     if pack is not None:
-        for severity, reason in sorted(pairs(pack)):
+        for severity, reason in sorted(list_pairs(pack)):
             yield EVENTS_TOTAL, (target, source, severity, reason)
         for action in _actions(pack):
             yield from _products(target, source, action)

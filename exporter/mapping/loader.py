@@ -96,18 +96,18 @@ def examine(
     As ``load``, but a failing test is no error.
     """
     faults: list[str] = []
-    sheets = [sheet for document in files if (sheet := _sheet(document, fields, statuses, faults))]
-    check_metrics([(sheet.context, sheet.metrics) for sheet in sheets], faults)
+    checked = [one for document in files if (one := _check_file(document, fields, statuses, faults))]
+    check_metrics([(one.context, one.metrics) for one in checked], faults)
     by_source: dict[str, list[CheckedFile]] = {}
-    for sheet in sheets:
-        by_source.setdefault(sheet.file.source, []).append(sheet)
-    packs = tuple(_checked(own, faults) for own in by_source.values())
+    for one in checked:
+        by_source.setdefault(one.file.source, []).append(one)
+    packs = tuple(_build_checked_pack(own, faults) for own in by_source.values())
     if faults:
         raise ConfigError(faults)
-    return packs, [one for source, own in by_source.items() for one in _tried(own, record[source])]
+    return packs, [one for source, own in by_source.items() for one in _run_tests(own, record[source])]
 
 
-def _sheet(
+def _check_file(
     document: Document,
     fields: Mapping[str, frozenset[str]],
     statuses: Mapping[str, tuple[str, ...]],
@@ -116,11 +116,11 @@ def _sheet(
     """Check one file; ``None`` if its form or its source is wrong."""
 
     context = FileContext(document, faults, "", frozenset(), {}, {})
-    file = read_mapping(document, context.say)
+    file = read_mapping(document, context.add_fault)
     if file is None:
         return None
     if file.source not in fields:
-        context.say(("source",), f"no source '{file.source}'; use one of {', '.join(fields)}")
+        context.add_fault(("source",), f"no source '{file.source}'; use one of {', '.join(fields)}")
         return None
     metrics = own_metrics(file, context)
     context = FileContext(
@@ -133,68 +133,68 @@ def _sheet(
     return CheckedFile(document, file, context, severity, metrics, rules, process, examples)
 
 
-def _checked(sheets: Sequence[CheckedFile], faults: list[str]) -> MappingPack:
+def _build_checked_pack(checked: Sequence[CheckedFile], faults: list[str]) -> MappingPack:
     """Build the pack of one source and check its files against each other."""
-    for number, sheet in enumerate(sheets):
-        _check_disabled(sheet, sheets[number + 1 :])
-    check_processes([sheet.process for sheet in sheets if sheet.process])
-    pack = _pack(sheets)
+    for number, one in enumerate(checked):
+        _check_disabled(one, checked[number + 1 :])
+    check_processes([one.process for one in checked if one.process])
+    pack = _merge(checked)
     check_reach(pack.rules, faults)
     check_domains(pack.rules, faults)
     check_steps(pack.rules, pack.process, faults)
     return pack
 
 
-def _check_disabled(sheet: CheckedFile, later: Sequence[CheckedFile]) -> None:
+def _check_disabled(one: CheckedFile, later: Sequence[CheckedFile]) -> None:
     known = dict.fromkeys(rule.id for other in later for rule in other.rules)
-    for number, id_ in enumerate(sheet.file.disable):
+    for number, id_ in enumerate(one.file.disable):
         if id_ not in known:
             cure = f"use one of {', '.join(known)}" if known else "remove it"
-            sheet.context.say(("disable", number), f"no rule '{id_}' stands in a file after this one; {cure}")
+            one.context.add_fault(("disable", number), f"no rule '{id_}' stands in a file after this one; {cure}")
 
 
-def _pack(sheets: Sequence[CheckedFile]) -> MappingPack:
+def _merge(checked: Sequence[CheckedFile]) -> MappingPack:
     """Merge the files of one source, which stand in order of precedence."""
     rules: list[Rule] = []
-    for sheet in reversed(sheets):
-        own = {rule.id: rule for rule in sheet.rules}
-        disabled = frozenset(sheet.file.disable)
+    for one in reversed(checked):
+        own = {rule.id: rule for rule in one.rules}
+        disabled = frozenset(one.file.disable)
         kept = [own.get(rule.id, rule) for rule in rules if rule.id not in disabled]
         ids = {rule.id for rule in kept}
-        rules = [rule for rule in sheet.rules if rule.id not in ids] + kept
-    said = dict(chain.from_iterable(sheet.severity.items() for sheet in reversed(sheets)))
+        rules = [rule for rule in one.rules if rule.id not in ids] + kept
+    said = dict(chain.from_iterable(one.severity.items() for one in reversed(checked)))
     given = set((said or BASE_SEVERITY).values()) | (set() if said else {UNCLASSIFIED})
-    told = _told(rules).union(*(sheet.file.vocab.get("reason", ()) for sheet in sheets))
+    told = _vendor_reasons(rules).union(*(one.file.vocab.get("reason", ()) for one in checked))
     return MappingPack(
-        source=sheets[0].file.source,
+        source=checked[0].file.source,
         rules=tuple(rules),
         severity=BASE_SEVERITY | said,
         severities=tuple(severity for severity in SEVERITIES if severity in given),
         reasons=told.union(rule.reason for rule in rules if rule.reason),
         told=told,
-        metrics={name: metric for sheet in reversed(sheets) for name, metric in sheet.metrics.items()},
-        hints=tuple(dict.fromkeys(word for sheet in sheets for word in sheet.file.unmapped.hint_words)),
-        examples=tuple(example for sheet in sheets for example in sheet.examples),
-        hash=_hash(sheets),
-        process=merge_processes([sheet.process for sheet in sheets if sheet.process]),
+        metrics={name: metric for one in reversed(checked) for name, metric in one.metrics.items()},
+        hints=tuple(dict.fromkeys(word for one in checked for word in one.file.unmapped.hint_words)),
+        examples=tuple(example for one in checked for example in one.examples),
+        hash=_hash(checked),
+        process=merge_processes([one.process for one in checked if one.process]),
     )
 
 
-def _told(rules: Sequence[Rule]) -> frozenset[str]:
+def _vendor_reasons(rules: Sequence[Rule]) -> frozenset[str]:
     """List the vendor's reasons that rules ask for."""
     return frozenset().union(*(values for rule in rules for field, values in rule.when if field in REASON_FIELDS))
 
 
-def _hash(sheets: Sequence[CheckedFile]) -> str:
-    text = json.dumps([sheet.document.data for sheet in sheets], sort_keys=False)
+def _hash(checked: Sequence[CheckedFile]) -> str:
+    text = json.dumps([one.document.data for one in checked], sort_keys=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _tried(sheets: Sequence[CheckedFile], record: Record) -> Iterator[TestReport]:
+def _run_tests(checked: Sequence[CheckedFile], record: Record) -> Iterator[TestReport]:
     """Run the tests of each file.
 
     They run against their file and those after it: the author of a file cannot know what stands before it.
     """
-    for number, sheet in enumerate(sheets):
-        pack = _pack(sheets[number:])
-        yield TestReport(sheet.document.name, len(sheet.examples), tuple(run_examples(pack, sheet.examples, record)))
+    for number, one in enumerate(checked):
+        pack = _merge(checked[number:])
+        yield TestReport(one.document.name, len(one.examples), tuple(run_examples(pack, one.examples, record)))

@@ -110,7 +110,7 @@ class Step(NamedTuple):
     place: str
 
 
-class Called(NamedTuple):
+class SpanEventForm(NamedTuple):
     """The name of a span event, and the captures or fields that become its attributes."""
 
     name: str
@@ -166,7 +166,7 @@ class Rule(NamedTuple):
     drop: bool
     place: str
     steps: tuple[Step, ...] = ()
-    called: Called | None = None
+    called: SpanEventForm | None = None
 
     @property
     def textual(self) -> bool:

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from exporter.common.yaml_document import parse_document
 from exporter.mapping.authoring.explain import explain, map_once
-from exporter.mapping.engine.mapper import mapper
+from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.loader import load
-from exporter.mapping.patterns.dissect import Stop, stopped
+from exporter.mapping.patterns.dissect import Stop, find_stop
 from exporter.mapping.rules import MappingPack
 from exporter.model.errors import ConfigError
 from exporter.model.events import Event
@@ -36,7 +36,7 @@ def naive(pack: MappingPack, seen: Event) -> tuple[str | None, str | None]:
     looked = False
     for rule in pack.rules:
         if all(known.get(field, "") in values for field, values in rule.when):
-            fits = any(stopped(shape, seen.text) is None for shape in rule.shapes)
+            fits = any(find_stop(shape, seen.text) is None for shape in rule.shapes)
             if fits or not rule.shapes:
                 return rule.id, None
             looked = looked or bool(rule.when)
@@ -99,7 +99,7 @@ def test_the_fast_way_gives_what_trying_the_rules_in_order_gives(
     drawn: list[dict[str, list[str]]], events: list[Event]
 ) -> None:
     pack = reachable(drawn)
-    map_ = mapper(pack, "t")
+    map_ = make_mapper(pack, "t")
     for seen in events:
         mapped, looks = map_(seen), list(explain(pack, seen))
         assert (mapped.rule, mapped.unmapped) == naive(pack, seen)
@@ -132,7 +132,7 @@ def test_of_many_rules_alike_each_takes_its_own_text(shape: str, text: str) -> N
     beside = ["[All] rests", "[{x:word}] rests", "{x:text} rests {y:rest}", "rests", "Pod {x:rest}"]
     shapes = [shape.replace("does it", f"{verb} now") for verb in verbs] + beside
     pack = pack_of("rules:\n" + "\n".join(f"  - {{id: r{n}, shape: '{its}'}}" for n, its in enumerate(shapes)))
-    map_ = mapper(pack, "t")
+    map_ = make_mapper(pack, "t")
     for number, verb in enumerate(verbs):
         assert map_(event(text.replace("does it", f"{verb} now"))).rule == f"r{number}"
     taken = [map_(event(text)).rule for text in ("[All] rests", "[x] rests", "it rests now", "rests", "Pod rests")]
@@ -142,7 +142,7 @@ def test_of_many_rules_alike_each_takes_its_own_text(shape: str, text: str) -> N
 def test_strange_fields_cost_no_memory() -> None:
     """What vendors send in fields is not bounded; what is kept of it is."""
     pack = pack_of("rules:\n  - {id: a, when: {kind: k, reason: R}, shape: a}\n  - {id: b, shape: b}")
-    map_ = mapper(pack, "t")
+    map_ = make_mapper(pack, "t")
     for text in ("b", "nothing"):
         first = map_(event(text, "word-1", "reason-1", kind="kind-1"))
         for number in range(6000):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.mapping.patterns.capture_types import STOPS, TYPES
-from exporter.mapping.patterns.dissect import DissectPattern, fitted, parse_shape, splitter, stopped
+from exporter.mapping.patterns.dissect import DissectPattern, compile_shape, find_stop, make_splitter, parse_shape
 from exporter.mapping.syntax.reachability import covers
 
 WORD = st.text(st.characters(exclude_characters=STOPS, exclude_categories=["Z", "C"]), min_size=1, max_size=12)
@@ -136,11 +136,11 @@ def test_double_braces_are_braces() -> None:
 def test_where_a_shape_stopped_is_told_if_and_only_if_it_does_not_fit(shape: DissectPattern, text: str) -> None:
     tried = shape.literals[0] + text + shape.literals[-1]
     for candidate in (text, tried):
-        stop = stopped(shape, candidate)
+        stop = find_stop(shape, candidate)
         values = shape.fit(candidate)
         assert (stop is None) == (values is not None)
         for keep in (True, False):
-            told = fitted(shape, lambda first, found, last: (first, found, last), keep=keep)(1, candidate, 2)
+            told = compile_shape(shape, lambda first, found, last: (first, found, last), keep=keep)(1, candidate, 2)
             assert told == (None if values is None else (1, values if keep else (), 2))
         assert stop is None or 0 <= stop.at <= len(candidate)
 
@@ -156,7 +156,7 @@ def test_where_a_shape_stopped_is_told_if_and_only_if_it_does_not_fit(shape: Dis
 )
 def test_a_person_is_told_what_was_expected_where(text: str, at: int, expected: str) -> None:
     shape = parse_shape("Pool status changed, from {was:word} to {now:word}.")
-    assert stopped(shape, text) == (at, expected)
+    assert find_stop(shape, text) == (at, expected)
 
 
 @pytest.mark.parametrize(
@@ -172,14 +172,14 @@ def test_a_person_is_told_what_was_expected_where(text: str, at: int, expected: 
     ],
 )
 def test_a_split_cuts_from_the_right(pattern: str, text: str, values: tuple[object, ...] | None) -> None:
-    assert splitter(parse_shape(pattern))(text) == values
+    assert make_splitter(parse_shape(pattern))(text) == values
 
 
 @settings(deadline=None)
 @given(parts=st.lists(st.text(string.ascii_lowercase, min_size=1, max_size=4), min_size=3, max_size=6))
 def test_a_split_leaves_all_it_does_not_need_to_the_first_hole(parts: list[str]) -> None:
     *run, role, index = parts
-    split = splitter(parse_shape("{run:text}-{role:word}-{index:word}"))
+    split = make_splitter(parse_shape("{run:text}-{role:word}-{index:word}"))
     assert split("-".join(parts)) == ("-".join(run), role, index)
 
 
@@ -212,7 +212,7 @@ def test_no_text_makes_a_shape_slow(kind: str) -> None:
         parse_shape(f"[{{a:{kind}}}][{{b:{kind}}}] {{c:{kind}}}: {{d:{kind}}}.").fit,
         parse_shape(f"from {{a:{kind}}} to {{b:{kind}}}.").fit,
         parse_shape(f"{{a:{kind}}}").fit,
-        splitter(parse_shape(f"{{a:{kind}}}-{{b:{kind}}}-{{c:{kind}}}")),
+        make_splitter(parse_shape(f"{{a:{kind}}}-{{b:{kind}}}-{{c:{kind}}}")),
     ]
     for text in hostile(400_000):
         for fit in tries:

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from exporter.common.yaml_document import Document, parse_document, read_document
-from exporter.mapping.engine.mapper import mapper
+from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.loader import built_in, load
 from exporter.mapping.rules import MappingPack, PhaseForm, Process
 from exporter.mapping.syntax.schema import MappingFile, mapping_schema
@@ -82,7 +82,7 @@ def test_rules_of_an_earlier_file_come_first() -> None:
         document('rules:\n  - {id: mine, shape: "from {was:word} to Abnormal"}'), document(SHIPPED, "shipped.yaml")
     )
     assert [rule.id for rule in pack.rules] == ["mine", "first", "moved", "all"]
-    assert mapper(pack, "t")(seen("from Running to Abnormal")).rule == "mine"
+    assert make_mapper(pack, "t")(seen("from Running to Abnormal")).rule == "mine"
 
 
 def test_the_same_id_replaces_a_rule_where_it_stands() -> None:
@@ -90,20 +90,20 @@ def test_the_same_id_replaces_a_rule_where_it_stands() -> None:
     mine = document("rules:\n  - {id: all, when: {type: [Warning, Normal]}, as: {reason: Mine}}")
     (pack,) = loaded(mine, document(SHIPPED, "shipped.yaml"))
     assert [rule.id for rule in pack.rules] == ["first", "moved", "all"]
-    assert mapper(pack, "t")(seen("what else")).reason == "Mine"
-    assert mapper(pack, "t")(seen("from Running to Abnormal")).rule == "moved"
+    assert make_mapper(pack, "t")(seen("what else")).reason == "Mine"
+    assert make_mapper(pack, "t")(seen("from Running to Abnormal")).rule == "moved"
 
 
 def test_a_disabled_rule_is_gone_and_takes_no_test_with_it() -> None:
     (pack,) = loaded(document("disable: [moved, all]"), document(SHIPPED, "shipped.yaml"))
     assert [rule.id for rule in pack.rules] == ["first"]
-    assert mapper(pack, "t")(seen("from Running to Abnormal")).unmapped == "no_rule"
+    assert make_mapper(pack, "t")(seen("from Running to Abnormal")).unmapped == "no_rule"
 
 
 def test_severities_and_hints_of_files_add_up_and_the_earlier_file_wins() -> None:
     mine = document("severity: {warning: error}\nunmapped: {hint_words: [odd]}")
     (pack,) = loaded(mine, document(SHIPPED, "shipped.yaml"))
-    assert mapper(pack, "t")(seen("first", "Warning")).severity == "error"
+    assert make_mapper(pack, "t")(seen("first", "Warning")).severity == "error"
     assert pack.severities == ("info", "error")
     assert pack.hints == ("odd", "lost")
 

@@ -10,7 +10,7 @@ from exporter.common.yaml_document import read_document
 from exporter.mapping.authoring.explain import explain
 from exporter.mapping.authoring.run_tests import RESOURCE, TARGET, run_examples
 from exporter.mapping.catalogue import catalogue
-from exporter.mapping.engine.mapper import mapper
+from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.loader import built_in, load
 from exporter.mapping.rules import Example, Expectation, MappingPack
 from exporter.model.builtin_metrics import BUILTIN
@@ -34,7 +34,7 @@ def events(pack: MappingPack) -> Iterator[Event]:
 
 
 def outcomes(pack: MappingPack) -> list[Mapped]:
-    map_ = mapper(pack, "t")
+    map_ = make_mapper(pack, "t")
     return [map_(event) for event in events(pack)]
 
 
@@ -54,7 +54,7 @@ def test_a_test_finds_every_series_that_the_exporter_counts(source: str) -> None
     for event, at in [(each, at) for each in events(pack) for at in (each.at, None)]:
         read = msgspec.structs.replace(event, count=5, at=at)
         context = CountContext(TARGET, source, BUILTIN | dict(pack.metrics), History(0, counts=True), at or 0)
-        changes = count_events([read], [5], mapper(pack, TARGET), context).changes
+        changes = count_events([read], [5], make_mapper(pack, TARGET), context).changes
         example = Example("each series", (read,), False, None, tuple(expectations(changes, context.metrics)), "here")
         assert example.expect
         assert run_examples(pack, [example], lambda given, _: given) == []
@@ -83,7 +83,7 @@ def test_the_texts_of_all_packs_are_taken_as_by_trying_the_rules_in_order(source
     """Also cut short, run together and put in brackets, so that they come close to shapes that they do not fit."""
     pack, texts = PACKS[source], {event.text for other in PACKS.values() for event in events(other)}
     near = {text[:-1] for text in texts} | {f"{text} again" for text in texts} | {f"[{text}]" for text in texts}
-    map_ = mapper(pack, "t")
+    map_ = make_mapper(pack, "t")
     for event in {(event.severity, event.reason): event for event in events(pack)}.values():
         for text in texts | near:
             seen = msgspec.structs.replace(event, text=text)
@@ -147,7 +147,7 @@ def test_the_vendor_lists_about_ninety_names() -> None:
 
 @pytest.mark.parametrize("name", DWS_NAMES)
 def test_a_name_of_dws_says_how_bad_it_is(name: str) -> None:
-    mapped = mapper(PACKS["dws"], "t")(dws_event(name, "warning"))
+    mapped = make_mapper(PACKS["dws"], "t")(dws_event(name, "warning"))
     failed = name.endswith(("Fail", "Failed"))
     assert mapped.reason == name
     assert (mapped.severity == "error") == failed
@@ -157,7 +157,7 @@ def test_a_name_of_dws_says_how_bad_it_is(name: str) -> None:
 @pytest.mark.parametrize("name", DWS_NAMES)
 def test_a_run_of_dws_has_both_ends(name: str) -> None:
     """A name counts as a run if and only if the vendor also tells the other end of the same operation."""
-    phases = mapper(PACKS["dws"], "t")(dws_event(name, "")).phases
+    phases = make_mapper(PACKS["dws"], "t")(dws_event(name, "")).phases
     counted = [{"end": "success", "fail": "failure"}[phase.step] for phase in phases if phase.step != "begin"]
     verb = name.removesuffix("Success").removesuffix("Failed").removesuffix("Fail").replace("deletedMRS", "deleteMRS")
     ends = {f"{verb}Success", f"{verb.replace('deleteMRS', 'deletedMRS')}Success"}, {f"{verb}Fail", f"{verb}Failed"}

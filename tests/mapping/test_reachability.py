@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.mapping.catalogue import pairs
+from exporter.mapping.catalogue import list_pairs
 from exporter.mapping.loader import BASE_SEVERITY
 from exporter.mapping.patterns.dissect import DissectPattern, parse_shape
 from exporter.mapping.patterns.regex import parse_pattern
@@ -129,7 +129,7 @@ def walk_all(one: MappingPack) -> set[tuple[str, str]]:
 
 @given(RULES)
 def test_the_pairs_of_a_pack_are_those_that_walking_all_its_rules_finds(rules: list[Rule]) -> None:
-    assert pairs(pack(rules)) == walk_all(pack(rules))
+    assert list_pairs(pack(rules)) == walk_all(pack(rules))
 
 
 def counting(shape: DissectPattern, calls: Counter[str]) -> DissectPattern:

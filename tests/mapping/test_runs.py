@@ -10,7 +10,7 @@ from msgspec import structs
 
 from exporter.common.yaml_document import parse_document
 from exporter.mapping.loader import load
-from exporter.mapping.runs.reducer import folder
+from exporter.mapping.runs.reducer import make_fold
 from exporter.model.events import Resource
 from exporter.model.metrics import Count, Observe, Phase, Set
 from exporter.model.runs import Folded, ResourceSnapshot, RunNote, Runs, SpanEvent, Stage
@@ -85,7 +85,7 @@ class Resourceful:
         pack = load(
             [parse_document(mapping, "m.yaml")], {"demo": FIELDS}, {"demo": refuse}, {"demo": ("Done", "Broken")}
         )[0]
-        self.fold, self.runs, self.now = folder(pack, "t"), Runs({}, {}), START
+        self.fold, self.runs, self.now = make_fold(pack, "t"), Runs({}, {}), START
         self.created = None if created is None else START + int(created * 1000)
         self.severities = {"breaks": "error", "failed": "error"}
         self.folds: list[Folded] = []

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from exporter.common.yaml_document import parse_document, read_document
 from exporter.mapping.authoring.rule_stub import UnmatchedText, write_stub
 from exporter.mapping.authoring.templates import fold, join
-from exporter.mapping.authoring.unmapped import KEPT, SAMPLES, Templates
-from exporter.mapping.engine.mapper import mapper
+from exporter.mapping.authoring.unmapped import KEPT, SAMPLES, UnmappedTemplates
+from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.loader import built_in, load
 from exporter.mapping.patterns.dissect import parse_shape
 from exporter.model.telemetry import Loaded, UnmappedTexts
@@ -97,7 +97,7 @@ def an_unmapped(text: str, times: int = 1, source: str = "dws", reason: str = ""
 
 def test_texts_are_kept_by_template_with_a_few_samples() -> None:
     clock = iter((10.0, 20.0, 30.0, 40.0, 50.0))
-    heard = Templates(lambda: next(clock))
+    heard = UnmappedTemplates(lambda: next(clock))
     for number in ("1", "2", "2.5", "3", "4"):
         heard.hear(an_unmapped(f"disk {number} is full", times=2))
     (one,) = heard.listed()
@@ -107,7 +107,7 @@ def test_texts_are_kept_by_template_with_a_few_samples() -> None:
 
 
 def test_what_is_beyond_the_limit_is_counted_and_the_oldest_leaves() -> None:
-    heard = Templates(lambda: 0.0, most=2)
+    heard = UnmappedTemplates(lambda: 0.0, most=2)
     for text in ("a", "b", "a", "c"):
         heard.hear(an_unmapped(text))
     assert [(one.template.shape, one.times) for one in heard.listed()] == [("a", 2), ("c", 1)]
@@ -115,7 +115,7 @@ def test_what_is_beyond_the_limit_is_counted_and_the_oldest_leaves() -> None:
 
 
 def test_a_sample_is_short() -> None:
-    heard = Templates(lambda: 0.0)
+    heard = UnmappedTemplates(lambda: 0.0)
     heard.hear(an_unmapped("long " * 80_000))
     (one,) = heard.listed()
     assert len(one.samples[0]) == KEPT
@@ -123,7 +123,7 @@ def test_a_sample_is_short() -> None:
 
 
 def test_a_source_with_another_mapping_starts_anew() -> None:
-    heard = Templates(lambda: 0.0)
+    heard = UnmappedTemplates(lambda: 0.0)
     heard.hear(Loaded(0.0, {"dws": "a", "pai_dlc": "b"}))
     heard.hear(an_unmapped("x"))
     heard.hear(an_unmapped("y", source="pai_dlc"))
@@ -172,7 +172,7 @@ def test_a_stub_loads_as_it_is_and_takes_its_text(source: str, text: str, reason
         return
     packs = load([parse_document(stub, "stub.yaml"), *DOCUMENTS], FIELDS, RECORDS, STATUSES)
     pack = next(pack for pack in packs if pack.source == source)
-    assert mapper(pack, "t")(one.event).rule == pack.rules[0].id
+    assert make_mapper(pack, "t")(one.event).rule == pack.rules[0].id
 
 
 @pytest.mark.parametrize("source", sorted(SOURCES))

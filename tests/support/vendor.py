@@ -10,7 +10,7 @@ import msgspec
 from exporter.exposition.registry import Registry
 from exporter.mapping.catalogue import catalogue
 from exporter.mapping.rules import MappingPack
-from exporter.mapping.runs.reducer import folder
+from exporter.mapping.runs.reducer import make_fold
 from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.errors import SourceError, SourceGarbled
 from exporter.model.events import Event, EventPage, Millis, Request, Resource, ResourcePage, Response, Window
@@ -194,7 +194,7 @@ class Watched:
         self.roster = Inventory(ResourceFilter(), exclude, self.habits.grace)
         self.listing = Discovery(self.desk, self.roster, ("info",), self.prometheus, ttl, self.habits.remember)
         pack = MappingPack("s", (), {}, (), frozenset(), frozenset(), {}, (), (), "")
-        self.journal = RunTracker(*PLACE, folder(pack, "t"), None)
+        self.journal = RunTracker(*PLACE, make_fold(pack, "t"), None)
         self.collector = Collector(
             self.desk, self.habits, self.roster, self.listing, self.journal, store, BUILTIN, _mapped
         )

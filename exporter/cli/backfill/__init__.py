@@ -20,9 +20,9 @@ from exporter.common.clock import SystemClock
 from exporter.common.millis import SECOND
 from exporter.common.text import exact
 from exporter.config import Config
-from exporter.mapping.engine.mapper import mapper
-from exporter.mapping.runs.reducer import folder
-from exporter.mapping.syntax.process import timeouts
+from exporter.mapping.engine.mapper import make_mapper
+from exporter.mapping.runs.reducer import make_fold
+from exporter.mapping.syntax.process import list_timeouts
 from exporter.model.builtin_metrics import PHASE_TIMEOUT_SECONDS, RESOURCE_INFO, RESOURCE_STATUS, TARGET_INFO
 from exporter.model.errors import SourceBusy, SourceDown
 from exporter.model.events import Request, Resource, Response
@@ -128,7 +128,7 @@ def _show_target(courses: Courses, account: Account) -> None:
 
 
 def _show_timeouts(courses: Courses, known: Mappings) -> None:
-    said = timeouts({source: pack.process for source, pack in known.packs.items()})
+    said = list_timeouts({source: pack.process for source, pack in known.packs.items()})
     courses.add(
         0, Changes(gauges={(PHASE_TIMEOUT_SECONDS, (source, phase)): Moment(value, 0) for source, phase, value in said})
     )
@@ -148,7 +148,7 @@ def _show(courses: Courses, one: SourceReport, known: Mappings, ttl: float, span
         one.asking.trouble(f"{untimed} events have no time and so no place in the past")
     pack, kind = known.packs[source], one.asking.kind
     meaning = Meaning(
-        target, source, known.catalogue.metrics, mapper(pack, target), folder(pack, target), bool(kind.resource)
+        target, source, known.catalogue.metrics, make_mapper(pack, target), make_fold(pack, target), bool(kind.resource)
     )
     for number, changes in course(past, span, meaning):
         courses.add(number, changes)

@@ -7,8 +7,8 @@ of rules times the length of the text.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from exporter.mapping.engine.mapper import mapper
-from exporter.mapping.patterns.dissect import Stop, stopped
+from exporter.mapping.engine.mapper import make_mapper
+from exporter.mapping.patterns.dissect import Stop, find_stop
 from exporter.mapping.rules import MappingPack, Rule, field_of
 from exporter.model.events import Event
 from exporter.model.metrics import UNCLASSIFIED, Mapped
@@ -39,7 +39,7 @@ def explain(pack: MappingPack, event: Event) -> Iterator[RuleTrial]:
 
 
 def map_once(pack: MappingPack, event: Event, target: str) -> Mapped:
-    """Map one event as ``mapper(pack, target)`` does.
+    """Map one event as ``make_mapper(pack, target)`` does.
 
     Only the rule that decides is compiled. Compiling all 1,500 rules of a large pack takes half a second, and a page
     that explains a text must not wait for that.
@@ -47,7 +47,7 @@ def map_once(pack: MappingPack, event: Event, target: str) -> Mapped:
     tried = list(_trials(pack, event))
     matched = [rule for rule, trial in tried if trial.took]
     near = [rule for rule, trial in tried if rule.when and trial.stops]  # why the event counts as ``no_shape``
-    return mapper(pack._replace(rules=tuple(matched or near[:1])), target)(event)
+    return make_mapper(pack._replace(rules=tuple(matched or near[:1])), target)(event)
 
 
 def _trials(pack: MappingPack, event: Event) -> Iterator[tuple[Rule, RuleTrial]]:
@@ -68,6 +68,6 @@ def _try(rule: Rule, event: Event, severity: str) -> RuleTrial:
     if rule.pattern and rule.pattern.fit(event.text) is None:
         stop = Stop(0, "a text that fits the pattern")
         return RuleTrial(rule.id, rule.place, took=False, stops=((rule.pattern.source, stop),))
-    stops = tuple((shape.source, stopped(shape, event.text)) for shape in rule.shapes)
+    stops = tuple((shape.source, find_stop(shape, event.text)) for shape in rule.shapes)
     missed = tuple((source, stop) for source, stop in stops if stop)
     return RuleTrial(rule.id, rule.place, took=len(missed) < len(stops) or not stops, stops=missed)

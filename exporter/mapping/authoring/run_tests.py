@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from exporter.common.changes import Row, Totals, add_changes, changes_from_events, changes_from_signals
-from exporter.mapping.engine.mapper import mapper
+from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.rules import Example, Expectation, MappingPack
-from exporter.mapping.runs.reducer import folder, noted
+from exporter.mapping.runs.reducer import make_fold, make_note
 from exporter.mapping.syntax.embedded_tests import OPEN
 from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.errors import UNREADABLE
@@ -43,9 +43,11 @@ def run_examples(pack: MappingPack, examples: Iterable[Example], record: Record)
     ``record`` reads a raw record of the source.
     """
     examples = tuple(examples)
-    shared = mapper(pack, TARGET) if examples and not _learns(pack) else None
+    shared = make_mapper(pack, TARGET) if examples and not _learns(pack) else None
     return [
-        failure for example in examples for failure in _failures(pack, shared or mapper(pack, TARGET), example, record)
+        failure
+        for example in examples
+        for failure in _failures(pack, shared or make_mapper(pack, TARGET), example, record)
     ]
 
 
@@ -94,8 +96,8 @@ def _folded(pack: MappingPack, rows: Iterable[Row]) -> list[Folded]:
     notes: dict[str, list[RunNote]] = {}
     for event, mapped, _ in rows:
         if mapped.phases:
-            notes.setdefault(event.resource, []).append(noted(event, mapped))
-    fold = folder(pack, TARGET)
+            notes.setdefault(event.resource, []).append(make_note(event, mapped))
+    fold = make_fold(pack, TARGET)
     return [
         fold(resource, Runs({}, {}), told, ResourceSnapshot(max(note.at for note in told), 0))
         for resource, told in notes.items()

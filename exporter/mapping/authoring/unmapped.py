@@ -16,7 +16,7 @@ KEPT = 2 * LOOKED_AT  # characters of a sample; a template looks at fewer, so th
 Key = tuple[str, str, str, tuple[str, ...]]
 
 
-class Folded(msgspec.Struct, frozen=True):
+class UnmappedTemplate(msgspec.Struct, frozen=True):
     """Texts of one source of one target that have one template.
 
     ``severity`` and ``reason`` are the vendor's words in the newest of them. ``first`` and ``last`` are when they were
@@ -35,7 +35,7 @@ class Folded(msgspec.Struct, frozen=True):
     samples: tuple[str, ...]
 
 
-class Templates:
+class UnmappedTemplates:
     """All templates of unmapped texts.
 
     When it is full, the template that was seen longest ago is dropped, and its texts are counted in ``beyond``.
@@ -43,7 +43,7 @@ class Templates:
 
     def __init__(self, now: Callable[[], float], most: int = MOST) -> None:
         self._now, self._most = now, most
-        self._known: OrderedDict[Key, Folded] = OrderedDict()
+        self._known: OrderedDict[Key, UnmappedTemplate] = OrderedDict()
         self._hashes: Mapping[str, str] = {}
         self.beyond = 0
 
@@ -59,7 +59,7 @@ class Templates:
             self._known = OrderedDict((key, one) for key, one in self._known.items() if one.source in stay)
             self._hashes = fact.hashes
 
-    def listed(self) -> Sequence[Folded]:
+    def listed(self) -> Sequence[UnmappedTemplate]:
         """List all templates, the most frequent first."""
         return sorted(self._known.values(), key=lambda one: (-one.times, one.source, one.template.shape))
 
@@ -68,7 +68,7 @@ class Templates:
         key = (fact.target, fact.source, fact.reason, template.literals)
         known = self._known.pop(key, None)
         if known is None:
-            known = Folded(fact.target, fact.source, "", "", fact.reason, template, 0, now, now, ())
+            known = UnmappedTemplate(fact.target, fact.source, "", "", fact.reason, template, 0, now, now, ())
         more = sample not in known.samples and len(known.samples) < SAMPLES
         self._known[key] = msgspec.structs.replace(
             known,

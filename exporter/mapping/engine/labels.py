@@ -44,7 +44,7 @@ Bound = Callable[[Any, Overflow], str]
 Numbers = Callable[[Event, tuple[Any, ...], int], Sequence[float] | None]
 
 
-def filler(action: Action, names: Sequence[str], place: LabelContext) -> Fill:
+def make_filler(action: Action, names: Sequence[str], place: LabelContext) -> Fill:
     """Make a function that gives the label values of an action's metric, in order.
 
     Labels that take lists are left empty.
@@ -72,7 +72,7 @@ def filler(action: Action, names: Sequence[str], place: LabelContext) -> Fill:
 
 def _cell(label: Label, metric: str, names: Sequence[str], place: LabelContext) -> Cell:
     """Make the reader of a label: a capture, severity or reason as mapped, or a field."""
-    bound, origin = bounded(label, metric, place), label.origin
+    bound, origin = make_bound(label, metric, place), label.origin
     if origin in names:
         return _captured(label, names.index(origin), bound)
     if origin == "severity":
@@ -93,7 +93,7 @@ def _captured(label: Label, index: int, bound: Bound) -> Cell:
     return cell
 
 
-def bounded(label: Label, metric: str, place: LabelContext) -> Bound:
+def make_bound(label: Label, metric: str, place: LabelContext) -> Bound:
     """Make a function that keeps a value within a label's domain.
 
     A value that is outside, or for which there is no room left, becomes ``other`` and is noted in the overflow.
@@ -114,7 +114,7 @@ def bounded(label: Label, metric: str, place: LabelContext) -> Bound:
     return bound
 
 
-def numbers_of(value: str | float, names: Sequence[str]) -> Numbers:
+def make_number_reader(value: str | float, names: Sequence[str]) -> Numbers:
     """Make a function that reads so many numbers.
 
     They are the items of a list, or one number for all. It gives ``None`` for what is not a number, and for a list of

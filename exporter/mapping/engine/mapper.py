@@ -8,9 +8,9 @@ and outcomes that do not vary are made once.
 from collections.abc import Callable, Mapping, Sequence
 
 from exporter.mapping.engine.labels import Base, LabelContext
-from exporter.mapping.engine.outcome import Outcome, compile_outcome, constant
-from exporter.mapping.patterns.decision_tree import Row, Try, narrow
-from exporter.mapping.patterns.dissect import Fit, fitted
+from exporter.mapping.engine.outcome import Outcome, compile_outcome, is_constant
+from exporter.mapping.patterns.decision_tree import Row, Try, build_tree
+from exporter.mapping.patterns.dissect import Fit, compile_shape
 from exporter.mapping.rules import REASON_FIELDS, MappingPack, Rule, field_of
 from exporter.model.builtin_metrics import EVENTS_TOTAL
 from exporter.model.events import Event
@@ -30,7 +30,7 @@ Severity and reason, the rules to try with the text (``None``: none), and the ou
 """
 
 
-def mapper(pack: MappingPack, target: str) -> Map:
+def make_mapper(pack: MappingPack, target: str) -> Map:
     """Make the function that maps the events of a source of ``target``.
 
     It keeps no event; it keeps the first values of labels whose domain is a number.
@@ -123,7 +123,7 @@ def _plan(
     """
 
     last = rules[fitting[-1]] if fitting else None
-    if last and not last.textual and constant(last):
+    if last and not last.textual and is_constant(last):
         fitting, missed = fitting[:-1], rows[fitting[-1]][0].take(_NOTHING, "", base)
     else:
         cause = "no_shape" if any(rules[number].when for number in fitting) else "no_rule"
@@ -131,7 +131,7 @@ def _plan(
     if not fitting:
         return base, None, missed
     if fitting not in trees:
-        trees[fitting] = narrow([row for number in fitting for row in rows[number]])
+        trees[fitting] = build_tree([row for number in fitting for row in rows[number]])
     return base, trees[fitting], missed
 
 
@@ -144,10 +144,10 @@ def _rows(rule: Rule, place: LabelContext) -> list[Row]:
     return [
         Row(
             shape,
-            fitted(
+            compile_shape(
                 shape,
                 compile_outcome(rule, [hole.name for hole in shape.holes], place),
-                keep=not constant(rule),
+                keep=not is_constant(rule),
             ),
         )
         for shape in rule.shapes

@@ -6,8 +6,8 @@ Pure, except that the first values of a label whose domain is a number are remem
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, assert_never
 
-from exporter.mapping.engine.labels import Base, LabelContext, Overflow, bounded, filler, numbers_of
-from exporter.mapping.patterns.dissect import Fit, splitter
+from exporter.mapping.engine.labels import Base, LabelContext, Overflow, make_bound, make_filler, make_number_reader
+from exporter.mapping.patterns.dissect import Fit, make_splitter
 from exporter.mapping.rules import Action, Rule, field_of
 from exporter.model.events import Event
 from exporter.model.metrics import Count, Mapped, Observe, Phase, Series, Set, Signal, SpanEventSpec, State
@@ -43,14 +43,14 @@ def compile_outcome(rule: Rule, names: Sequence[str], place: LabelContext) -> Ou
     """
     cut, names = [], [*names]
     for name, shape in rule.splits:
-        cut.append(_Split(_reader(name, names), splitter(shape)))
+        cut.append(_Split(_reader(name, names), make_splitter(shape)))
         names += [hole.name for hole in shape.holes]
     acts = tuple(_act(action, names, place) for action in rule.actions)
     steps = _Steps(_phases(rule, names), _mark(rule, names))
-    return _settled(rule, acts, steps) if constant(rule) else _varying(rule, acts, tuple(cut), steps)
+    return _settled(rule, acts, steps) if is_constant(rule) else _varying(rule, acts, tuple(cut), steps)
 
 
-def constant(rule: Rule) -> bool:
+def is_constant(rule: Rule) -> bool:
     """Decide whether the outcome of a rule depends on neither captures nor resource."""
     told = any(step.of for step in rule.steps) or bool(rule.called and rule.called.attributes)
     return not rule.splits and not told and all(_constant(action) for action in rule.actions)
@@ -171,7 +171,7 @@ def _act(action: Action, names: Sequence[str], place: LabelContext) -> Act:
 
     The function gives ``None`` for a bad capture.
     """
-    name, fill = action.metric.name, filler(action, names, place)
+    name, fill = action.metric.name, make_filler(action, names, place)
     listed = any(label.listed for label in action.labels)
 
     def count(event: Event, values: tuple[Any, ...], base: Base, overflow: Overflow) -> Iterable[Signal]:
@@ -196,7 +196,7 @@ def _act(action: Action, names: Sequence[str], place: LabelContext) -> Act:
 
 def _one(action: Action, names: Sequence[str], place: LabelContext, make: Make) -> Act:
     """Compile an action that gives one sample with a number."""
-    name, fill, numbers = action.metric.name, filler(action, names, place), numbers_of(action.value, names)
+    name, fill, numbers = action.metric.name, make_filler(action, names, place), make_number_reader(action.value, names)
 
     def one(event: Event, values: tuple[Any, ...], base: Base, overflow: Overflow) -> Iterable[Signal] | None:
         found = numbers(event, values, 1)
@@ -210,10 +210,10 @@ def _each(action: Action, names: Sequence[str], place: LabelContext, make: Make)
 
     Lists of unequal length are a bad capture.
     """
-    name, labels, fill = action.metric.name, action.metric.labels, filler(action, names, place)
-    numbers = numbers_of(action.value, names)
+    name, labels, fill = action.metric.name, action.metric.labels, make_filler(action, names, place)
+    numbers = make_number_reader(action.value, names)
     columns = tuple(
-        (labels.index(label.name), names.index(label.origin), bounded(label, name, place))
+        (labels.index(label.name), names.index(label.origin), make_bound(label, name, place))
         for label in action.labels
         if label.listed
     )

@@ -52,7 +52,7 @@ class _Edges(NamedTuple):
     after_whole: bool = False
 
 
-def narrow(rows: Sequence[Row]) -> Try:
+def build_tree(rows: Sequence[Row]) -> Try:
     """Build a function that tries, in order, the rows that can fit until one does.
 
     It is a tree of small functions: each looks at one slice and calls the next.

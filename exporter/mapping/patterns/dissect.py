@@ -67,7 +67,7 @@ def parse_shape(source: str) -> DissectPattern:
     return DissectPattern(source, tuple(literals), tuple(holes), types, lambda text: fit(None, text, None))
 
 
-def fitted(shape: DissectPattern, then: Then, *, keep: bool) -> Callable[[Any, str, Any], Any]:
+def compile_shape(shape: DissectPattern, then: Then, *, keep: bool) -> Callable[[Any, str, Any], Any]:
     """Compile a shape into a function of a text.
 
     The arguments before and after the text are handed on to ``then``. The function gives what ``then`` makes of the
@@ -189,7 +189,7 @@ def _values(types: Sequence[Type], *, keep: bool) -> Iterator[str]:
             yield f"value{n} = text[start{n}:end{n}]"
 
 
-def splitter(shape: DissectPattern) -> Fit:
+def make_splitter(shape: DissectPattern) -> Fit:
     """Make a function like ``fit`` that works from the right.
 
     A field begins at the last place where the literal before it stands.
@@ -214,7 +214,7 @@ def splitter(shape: DissectPattern) -> Fit:
     return split
 
 
-def stopped(shape: DissectPattern, text: str) -> Stop | None:
+def find_stop(shape: DissectPattern, text: str) -> Stop | None:
     """Find where and why a text does not fit; ``None`` if it does.
 
     For people: it agrees with ``fit`` and is slower.

@@ -34,7 +34,7 @@ from exporter.model.protocols import Fold
 from exporter.model.runs import Folded, ResourceSnapshot, RunNote, Runs, SpanEvent
 
 
-def noted(event: Event, mapped: Mapped) -> RunNote:
+def make_note(event: Event, mapped: Mapped) -> RunNote:
     """Make the note of an event that is looked at by itself."""
     told = SpanEvent(event.at or 0, event.key.hex(), "", event.text, mapped.severity, mapped.reason)
     return RunNote(event.at or 0, mapped.rule or "", True, mapped.phases, told, event.began)
@@ -50,7 +50,7 @@ def _firsts(notes: Iterable[RunNote], contact: Millis) -> Iterator[RunNote]:
             yield RunNote(note.began, note.rule, note.news and note.began >= contact, note.phases, None)
 
 
-def folder(pack: MappingPack, target: str) -> Fold:
+def make_fold(pack: MappingPack, target: str) -> Fold:
     """Make the reducer of a pack's process for one target.
 
     It uses up the runs that it is given.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from exporter.common.yaml_document import Document, Path_
+from exporter.common.yaml_document import Document, KeyPath
 from exporter.mapping.patterns.capture_types import Kind
 from exporter.mapping.rules import REASON_FIELDS
 from exporter.model.metrics import Metric
@@ -23,7 +23,7 @@ class FileContext(NamedTuple):
     vocab: Mapping[str, tuple[str, ...]]
     metrics: Mapping[str, Metric]
 
-    def say(self, path: Path_, what: str) -> None:
+    def add_fault(self, path: KeyPath, what: str) -> None:
         """Add a fault: what is wrong; what to write instead."""
         self.faults.append(f"{self.document.where(path)}: {what}")
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from exporter.common.yaml_document import Path_
+from exporter.common.yaml_document import KeyPath
 from exporter.mapping.syntax.context import FileContext
 from exporter.mapping.syntax.schema import MappingFile, MetricPart
 from exporter.model.builtin_metrics import BUILTIN
@@ -67,11 +67,11 @@ def read_vocab(file: MappingFile, context: FileContext) -> dict[str, tuple[str, 
     """Read the vocabularies; each value counts once."""
     for name, values in file.vocab.items():
         if not values:
-            context.say(("vocab", name), "is empty; list its values")
+            context.add_fault(("vocab", name), "is empty; list its values")
         known = set[str]()
         for number, value in enumerate(values):
             if value in known:
-                context.say(("vocab", name, number), f"the value '{value}' stands here twice; keep one")
+                context.add_fault(("vocab", name, number), f"the value '{value}' stands here twice; keep one")
             known.add(value)
     return {name: tuple(dict.fromkeys(values)) for name, values in file.vocab.items()}
 
@@ -81,7 +81,7 @@ def read_severity(file: MappingFile, context: FileContext) -> dict[str, str]:
     folded: dict[str, str] = {}
     for word, severity in file.severity.items():
         if word.casefold() in folded:
-            context.say(("severity", word), "this word stands here twice, written in another case; keep one")
+            context.add_fault(("severity", word), "this word stands here twice, written in another case; keep one")
         folded[word.casefold()] = severity
     return folded
 
@@ -93,15 +93,15 @@ def own_metrics(file: MappingFile, context: FileContext) -> dict[str, Metric]:
     """
     metrics: dict[str, Metric] = {}
     for name, part in file.metrics.items():
-        path: Path_ = ("metrics", name)
+        path: KeyPath = ("metrics", name)
         if name in BUILTIN:
-            context.say(path, "is built in; choose another name, or use it without declaring it")
+            context.add_fault(path, "is built in; choose another name, or use it without declaring it")
         for fault in name_faults(name, part.type):
-            context.say(path, fault)
+            context.add_fault(path, fault)
         if not part.help.strip():
-            context.say((*path, "help"), "is empty; say where the value comes from")
+            context.add_fault((*path, "help"), "is empty; say where the value comes from")
         for fault in bucket_faults(part.type, part.buckets):
-            context.say((*path, "buckets"), fault)
+            context.add_fault((*path, "buckets"), fault)
         _check_labels(part, path, context)
         metrics[name] = Metric(
             name, part.type, part.help, ("target", "source", *part.labels), tuple(map(float, part.buckets))
@@ -109,10 +109,10 @@ def own_metrics(file: MappingFile, context: FileContext) -> dict[str, Metric]:
     return metrics
 
 
-def _check_labels(part: MetricPart, path: Path_, context: FileContext) -> None:
+def _check_labels(part: MetricPart, path: KeyPath, context: FileContext) -> None:
     for number, label in enumerate(part.labels):
         place = (*path, "labels", number)
         for fault in label_faults(label):
-            context.say(place, fault)
+            context.add_fault(place, fault)
         if label in part.labels[:number]:
-            context.say(place, f"the label '{label}' stands here twice; keep one")
+            context.add_fault(place, f"the label '{label}' stands here twice; keep one")

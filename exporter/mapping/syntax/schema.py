@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from exporter.common.yaml_document import Document, Path_
+from exporter.common.yaml_document import Document, KeyPath
 from exporter.model.metrics import Severity
 
 Outcome = Literal["success", "failure", "cancelled", "unknown"]
-Say = Callable[[Path_, str], None]
+AddFault = Callable[[KeyPath, str], None]
 """Adds a fault: where it stands, what is wrong and what to write instead."""
 
 
@@ -181,20 +181,20 @@ _NOUNS = {
 }
 
 
-def read_mapping(document: Document, say: Say) -> MappingFile | None:
+def read_mapping(document: Document, add_fault: AddFault) -> MappingFile | None:
     """Read a document into the models; report every fault and then give ``None``."""
     if document.data is None:
-        say((), "the file is empty; begin with 'mapping: 1' and 'source: …'")
+        add_fault((), "the file is empty; begin with 'mapping: 1' and 'source: …'")
         return None
     try:
         return MappingFile.model_validate(document.data)
     except ValidationError as error:
         for fault in error.errors():
-            say(_place(fault["loc"], document), _sentence(fault))
+            add_fault(_place(fault["loc"], document), _sentence(fault))
         return None
 
 
-def _place(loc: Sequence[str | int], document: Document) -> Path_:
+def _place(loc: Sequence[str | int], document: Document) -> KeyPath:
     """Cut the location of a fault to a part that the file has.
 
     A single text stands for a list of one, and a missing key stands nowhere.
