@@ -106,7 +106,7 @@ def _raw(source: str, text: str) -> Any:
 
 def _trial(look: RuleTrial) -> views.Trial:
     missed = tuple(views.Missed(shape=shape, at=stop.at, expected=stop.expected) for shape, stop in look.stops)
-    return views.Trial(rule=look.rule, place=_short(look.place), took=look.took, field=look.field, missed=missed)
+    return views.Trial(rule=look.rule, place=_short(look.place), took=look.matched, field=look.field, missed=missed)
 
 
 def _rule(source: str, rule: Rule) -> views.RuleView:

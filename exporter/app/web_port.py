@@ -55,7 +55,7 @@ class WebPort:
             rules=lambda: rules(used()),
             explain=lambda source, text: explained(used(), source, text),
             record=record_of,
-            unmapped=lambda: list(unmapped(used(), self._templates.listed())),
+            unmapped=lambda: list(unmapped(used(), self._templates.most_frequent())),
             settings=lambda: list(settings(config)),
             healthy=health.unhealthy,
             ready=health.unready,
@@ -79,7 +79,7 @@ class WebPort:
         """Takes in a fact."""
         self._health.hear(fact)
         self._board.tell(fact)
-        self._templates.hear(fact)
+        self._templates.record(fact)
 
 
 def settings(config: Config) -> Iterator[Setting]:

@@ -84,8 +84,8 @@ def _outcome(given: InputEvent, mapped: Mapped, pack: MappingPack) -> Iterator[s
         yield describe_signal(signal, format_series(name, metrics[name].labels[: len(values)], values), count)
     for phase in mapped.phases:
         yield _phase(phase)
-    if mapped.mark:
-        yield f"span event {mapped.mark.name} {dict(mapped.mark.attributes)}"
+    if mapped.span_event:
+        yield f"span event {mapped.span_event.name} {dict(mapped.span_event.attributes)}"
     if mapped.dropped:
         yield "left out of spans and logs"
 
@@ -111,7 +111,7 @@ def _plain(one: Explained) -> dict[str, Any]:
 
 def _look(look: RuleTrial) -> dict[str, Any]:
     stops = [{"shape": shape, "at": stop.at, "expected": stop.expected} for shape, stop in look.stops]
-    return {"rule": look.rule, "place": look.place, "took": look.took, "field": look.field, "stops": stops}
+    return {"rule": look.rule, "place": look.place, "took": look.matched, "field": look.field, "stops": stops}
 
 
 def _print(paper: Paper, one: Explained) -> None:
@@ -137,7 +137,7 @@ def _print_runs(paper: Paper, runs: Sequence[RunPart]) -> None:
 
 
 def _print_look(paper: Paper, look: RuleTrial, text: str) -> None:
-    if look.took:
+    if look.matched:
         paper.line((f"  {look.rule} ({look.place.partition(': ')[0]}) took it", "green"))
         return
     if look.field:

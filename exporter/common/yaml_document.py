@@ -87,7 +87,8 @@ class _Reader:
     """
 
     def __init__(self, take: Callable[[], Any], name: str) -> None:
-        self._take, self._name = take, name
+        self._take = take
+        self._name = name
         self._anchors: dict[str, tuple[KeyPath, Any] | None] = {}  # None: still being read
         self.lines: dict[KeyPath, int] = {(): 1}
         self.problems: list[str] = []

@@ -44,7 +44,7 @@ def _rules_by_reason(pack: MappingPack) -> dict[str | None, list[Rule]]:
     stand in a list only where it would lack a pair without them: a pair with a reason of the rule's own is found under
     ``None``. Otherwise a pack in which every rule has a reason of its own would take quadratic time and more.
     """
-    by_reason: dict[str, list[int]] = {reason: [] for reason in sorted(pack.told)}
+    by_reason: dict[str, list[int]] = {reason: [] for reason in sorted(pack.vendor_reasons)}
     anywhere, needed, known = list[int](), list[int](), set[object]()
     for number, rule in enumerate(pack.rules):
         asked = [values for field, values in rule.when if field in REASON_FIELDS]

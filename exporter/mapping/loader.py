@@ -162,16 +162,16 @@ def _merge(checked: Sequence[CheckedFile]) -> MappingPack:
         kept = [own.get(rule.id, rule) for rule in rules if rule.id not in disabled]
         ids = {rule.id for rule in kept}
         rules = [rule for rule in one.rules if rule.id not in ids] + kept
-    said = dict(chain.from_iterable(one.severity.items() for one in reversed(checked)))
-    given = set((said or BASE_SEVERITY).values()) | (set() if said else {UNCLASSIFIED})
-    told = _vendor_reasons(rules).union(*(one.file.vocab.get("reason", ()) for one in checked))
+    own_severity = dict(chain.from_iterable(one.severity.items() for one in reversed(checked)))
+    given = set((own_severity or BASE_SEVERITY).values()) | (set() if own_severity else {UNCLASSIFIED})
+    sent = _vendor_reasons(rules).union(*(one.file.vocab.get("reason", ()) for one in checked))
     return MappingPack(
         source=checked[0].file.source,
         rules=tuple(rules),
-        severity=BASE_SEVERITY | said,
+        severity=BASE_SEVERITY | own_severity,
         severities=tuple(severity for severity in SEVERITIES if severity in given),
-        reasons=told.union(rule.reason for rule in rules if rule.reason),
-        told=told,
+        reasons=sent.union(rule.reason for rule in rules if rule.reason),
+        vendor_reasons=sent,
         metrics={name: metric for one in reversed(checked) for name, metric in one.metrics.items()},
         hints=tuple(dict.fromkeys(word for one in checked for word in one.file.unmapped.hint_words)),
         examples=tuple(example for one in checked for example in one.examples),

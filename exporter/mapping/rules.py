@@ -166,7 +166,7 @@ class Rule(NamedTuple):
     drop: bool
     place: str
     steps: tuple[Step, ...] = ()
-    called: SpanEventForm | None = None
+    span_event: SpanEventForm | None = None
 
     @property
     def textual(self) -> bool:
@@ -208,7 +208,7 @@ class MappingPack(NamedTuple):
     """All rules of one source, in order, and what its files declare.
 
     ``severity`` maps the vendor's words (case folded) to ours; ``severities`` are those that this table can give.
-    ``reasons`` is the closed vocabulary of the label ``reason``; ``told`` is the part of it that the vendor sends.
+    ``reasons`` is the closed vocabulary of the label ``reason``; ``vendor_reasons`` is the part of it that the vendor sends.
     ``metrics`` are the pack's own. ``hints`` are starts of words that make an unmapped text worth reading first.
     ``hash`` changes with the content of the files.
     """
@@ -218,7 +218,7 @@ class MappingPack(NamedTuple):
     severity: Mapping[str, str]
     severities: tuple[str, ...]
     reasons: frozenset[str]
-    told: frozenset[str]
+    vendor_reasons: frozenset[str]
     metrics: Mapping[str, Metric]
     hints: tuple[str, ...]
     examples: tuple[Example, ...]

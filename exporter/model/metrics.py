@@ -137,7 +137,7 @@ class Mapped(msgspec.Struct, frozen=True, gc=False):
     overflow: tuple[tuple[str, str], ...] = ()
     dropped: bool = False
     phases: tuple[Phase, ...] = ()
-    mark: SpanEventSpec | None = None
+    span_event: SpanEventSpec | None = None
 
 
 class Moment(msgspec.Struct, frozen=True, gc=False):

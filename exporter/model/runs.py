@@ -171,14 +171,14 @@ class Folded(msgspec.Struct, frozen=True):
     """What notes and a listing make of the runs of a resource.
 
     ``runs`` are the runs after them; ``signals`` is what they mean for metrics; ``ended`` are gauges of phases that are
-    over; ``spans`` are finished and news; ``told`` are all events with their places.
+    over; ``spans`` are finished and news; ``placed`` are all events with their places.
     """
 
     runs: Runs
     signals: tuple[Signal, ...] = ()
     ended: tuple[Series, ...] = ()
     spans: tuple[Span, ...] = ()
-    told: tuple[PlacedEvent, ...] = ()
+    placed: tuple[PlacedEvent, ...] = ()
 
 
 class OtlpRecord(msgspec.Struct, frozen=True):

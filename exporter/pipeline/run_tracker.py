@@ -42,7 +42,7 @@ def exemplars(
 def _events(
     target: str, source: str, resource: str, folded: Folded, locate: Locate
 ) -> Iterator[tuple[Series, Exemplar]]:
-    for told in folded.told:
+    for told in folded.placed:
         event = told.event
         if told.news and told.span is not None and event.severity in TROUBLE:
             exemplar = Exemplar(*locate(resource, *told.span), 1.0, event.at)
@@ -106,7 +106,7 @@ class RunTracker:
         fresh: dict[str, list[RunNote]] = {}
         for event, mapped, news in rows:
             if mapped.phases or (self._encode is not None and not mapped.dropped):
-                mark, at = mapped.mark, seen if event.at is None else event.at
+                mark, at = mapped.span_event, seen if event.at is None else event.at
                 name, attributes = (mark.name, mark.attributes) if mark else ("", ())
                 told = SpanEvent(
                     at, event.key.hex(), name, event.text, mapped.severity, mapped.reason, tuple(attributes)
@@ -142,10 +142,10 @@ class RunTracker:
             signals += folded.signals
             ended += folded.ended
             if self._encode is not None:
-                parcels += self._encode(resource, folded.spans, folded.told)
+                parcels += self._encode(resource, folded.spans, folded.placed)
             if self._locate is not None:
                 examples |= exemplars(self._target, self._source, resource, folded, self._locate)
-            late = sum(told.late and told.news for told in folded.told)
+            late = sum(told.late and told.news for told in folded.placed)
             if folded.spans or folded.ended or folded.signals or late:
                 open_ = tuple(_open(folded.runs))
                 moved.append(

@@ -21,9 +21,9 @@ from exporter.model.state import Restored
 from exporter.pipeline.committer import Committer
 from tests.exposition.test_zero_hold import Clock, scrape
 from tests.laws.test_end_to_end import event
-from tests.mapping.test_packs import PACKS
 from tests.pipeline.test_committer import A, B, Page, SlowStore, a_commit
 from tests.support.clocks import ManualClock
+from tests.support.mapping_packs import PACKS
 from tests.support.processes import Clouds, Exporter, closing, configured, total, until
 from tests.support.vendor import Vendor, watching
 

@@ -44,7 +44,7 @@ def sets() -> list[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("names", sets(), ids="+".join)
-def test_a_fault_is_told_in_one_line_with_place_and_cure(names: tuple[str, ...]) -> None:
+def test_a_fault_is_one_line_with_place_and_cure(names: tuple[str, ...]) -> None:
     """Every bad file says in comments at its end what must be said of it, and nothing else may be."""
     with pytest.raises(ConfigError) as caught:
         loaded(*(parse_document((BAD / name).read_text("utf-8"), name) for name in names))
@@ -155,7 +155,7 @@ def test_each_source_has_its_own_pack() -> None:
     assert [(pack.source, len(pack.rules)) for pack in packs] == [("modelarts_pool", 3), ("dws", 1)]
 
 
-def test_the_hash_tells_meanings_apart_and_leaves_comments_alone() -> None:
+def test_the_hash_changes_with_the_content_and_not_with_comments() -> None:
     hashes = [
         loaded(document(text))[0].hash
         for text in (SHIPPED, f"# hello\n{SHIPPED}", SHIPPED.replace("id: first", "id: 1st"))
@@ -164,13 +164,13 @@ def test_the_hash_tells_meanings_apart_and_leaves_comments_alone() -> None:
     assert len(hashes[0]) == 12
 
 
-def test_all_files_are_judged_before_anything_is_said() -> None:
+def test_the_faults_of_all_files_are_reported_together() -> None:
     with pytest.raises(ConfigError) as caught:
         loaded(document("rules: 7", "a.yaml"), document(SHIPPED, "b.yaml"), document("vocab: {v: []}", "c.yaml", "dws"))
     assert [problem.split(":")[0] for problem in caught.value.problems] == ["a.yaml", "c.yaml"]
 
 
-def test_the_packs_that_come_along_are_found_and_fit_the_form() -> None:
+def test_the_built_in_packs_are_found_and_fit_the_form() -> None:
     names = [path.name for path in built_in()]
     assert names == [
         "dws.yaml",
@@ -183,7 +183,7 @@ def test_the_packs_that_come_along_are_found_and_fit_the_form() -> None:
         MappingFile.model_validate(read_document(path).data)
 
 
-def test_the_json_schema_of_the_form_stands_beside_the_packs_and_they_name_it() -> None:
+def test_the_json_schema_stands_beside_the_packs_which_name_it() -> None:
     """Editors find it there; ``make schema`` writes it."""
     schema = mapping_schema()
     assert schema["additionalProperties"] is False
@@ -196,7 +196,7 @@ def test_the_json_schema_of_the_form_stands_beside_the_packs_and_they_name_it() 
 
 
 @pytest.mark.parametrize("path", built_in(), ids=lambda path: path.name)
-def test_an_editor_finds_no_fault_in_a_pack_and_does_in_one_with_a_wrong_key(path: Path) -> None:
+def test_the_json_schema_accepts_a_pack_and_refuses_a_wrong_key(path: Path) -> None:
     check = jsonschema.Draft202012Validator(mapping_schema())
     data: Any = read_document(path).data
     assert list(check.iter_errors(data)) == []

@@ -114,7 +114,7 @@ def walk_all(one: MappingPack) -> set[tuple[str, str]]:
     """The pairs that a pack can give, by walking all its rules for every reason; ``None`` is one that no rule names."""
     found = {(severity, OTHER) for severity in one.severities}
     for severity in one.severities:
-        for sent in (*one.told, None):
+        for sent in (*one.vendor_reasons, None):
             for rule_ in one.rules:
                 asked = dict(rule_.when)
                 reasons = [asked.pop(field) for field in REASON_FIELDS if field in asked]

@@ -1,4 +1,4 @@
-"""Explanations for people: why each rule took an event or not.
+"""Explanations for people: why each rule matched an event or not.
 
 The rules are tried in order, without the index that the exporter uses, and nothing is kept. Time grows with the number
 of rules times the length of the text.
@@ -17,14 +17,14 @@ from exporter.model.metrics import UNCLASSIFIED, Mapped
 class RuleTrial(NamedTuple):
     """The trial of one rule on an event.
 
-    ``took`` says that it matched; ``field`` names the field of ``when`` that had another value. ``stops`` are the
+    ``matched`` says that it matched; ``field`` names the field of ``when`` that had another value. ``stops`` are the
     shapes in order, as written, with the place where each stopped fitting; of a pattern only the fact that it did not
     fit.
     """
 
     rule: str
     place: str
-    took: bool
+    matched: bool
     field: str = ""
     stops: tuple[tuple[str, Stop], ...] = ()
 
@@ -45,7 +45,7 @@ def map_once(pack: MappingPack, event: Event, target: str) -> Mapped:
     that explains a text must not wait for that.
     """
     tried = list(_trials(pack, event))
-    matched = [rule for rule, trial in tried if trial.took]
+    matched = [rule for rule, trial in tried if trial.matched]
     near = [rule for rule, trial in tried if rule.when and trial.stops]  # why the event counts as ``no_shape``
     return make_mapper(pack._replace(rules=tuple(matched or near[:1])), target)(event)
 
@@ -55,19 +55,19 @@ def _trials(pack: MappingPack, event: Event) -> Iterator[tuple[Rule, RuleTrial]]
     for rule in pack.rules:
         trial = _try(rule, event, severity)
         yield rule, trial
-        if trial.took:
+        if trial.matched:
             return
 
 
 def _try(rule: Rule, event: Event, severity: str) -> RuleTrial:
     for field, values in rule.when:
         if (severity if field == "severity" else field_of(field)(event)) not in values:
-            return RuleTrial(rule.id, rule.place, took=False, field=field)
+            return RuleTrial(rule.id, rule.place, matched=False, field=field)
     if not rule.textual:
-        return RuleTrial(rule.id, rule.place, took=True)
+        return RuleTrial(rule.id, rule.place, matched=True)
     if rule.pattern and rule.pattern.fit(event.text) is None:
         stop = Stop(0, "a text that fits the pattern")
-        return RuleTrial(rule.id, rule.place, took=False, stops=((rule.pattern.source, stop),))
+        return RuleTrial(rule.id, rule.place, matched=False, stops=((rule.pattern.source, stop),))
     stops = tuple((shape.source, find_stop(shape, event.text)) for shape in rule.shapes)
     missed = tuple((source, stop) for source, stop in stops if stop)
-    return RuleTrial(rule.id, rule.place, took=len(missed) < len(stops) or not stops, stops=missed)
+    return RuleTrial(rule.id, rule.place, matched=len(missed) < len(stops) or not stops, stops=missed)

@@ -51,8 +51,8 @@ def write_stub(pack: MappingPack, fields: frozenset[str], unread: Iterable[Unmat
     field = "name" if "name" in fields else "reason"
     drafts: list[tuple[_Draft, UnmatchedText]] = []
     for one in unread:
-        told = one.event.reason in pack.told if one.event.reason else True
-        if (one.event.text or not told) and not any(_takes(draft, earlier, one) for draft, earlier in drafts):
+        known = one.event.reason in pack.vendor_reasons if one.event.reason else True
+        if (one.event.text or not known) and not any(_takes(draft, earlier, one) for draft, earlier in drafts):
             drafts.append((_draft(pack, one, {draft.id for draft, _ in drafts}), one))
     if not drafts:
         return ""
@@ -92,22 +92,22 @@ def _takes(draft: _Draft, earlier: UnmatchedText, later: UnmatchedText) -> bool:
 
 
 def _draft(pack: MappingPack, unread: UnmatchedText, drafted: set[str]) -> _Draft:
-    event, said = unread.event, [word.capitalize() for word in words(unread.template)[:_MOST_WORDS]]
+    event, capitalized = unread.event, [word.capitalize() for word in words(unread.template)[:_MOST_WORDS]]
     base = pack.severity.get(event.severity.casefold(), UNCLASSIFIED)
     severity = "info" if base == UNCLASSIFIED else base
     if base not in TROUBLE and hinted(pack, event.text):
         severity = "warning"
-    reason = event.reason or "".join(said) or "Unnamed"
+    reason = event.reason or "".join(capitalized) or "Unnamed"
     says = {"severity": severity} if severity != base else {}
     if not event.reason:
         says["reason"] = reason
-    shape = _shape(pack, unread) if event.text and (not event.reason or event.reason in pack.told) else ""
-    id_ = _id(said if shape else [reason], drafted.union(rule.id for rule in pack.rules))
+    shape = _shape(pack, unread) if event.text and (not event.reason or event.reason in pack.vendor_reasons) else ""
+    id_ = _id(capitalized if shape else [reason], drafted.union(rule.id for rule in pack.rules))
     return _Draft(id_, severity, reason, says, shape)
 
 
-def _id(said: Iterable[str], taken: set[str]) -> str:
-    name = "-".join(said).lower() or "unnamed"
+def _id(capitalized: Iterable[str], taken: set[str]) -> str:
+    name = "-".join(capitalized).lower() or "unnamed"
     numbered = (f"{name}-{number}" for number in range(2, len(taken) + 3))
     return next(id_ for id_ in (name, *numbered) if id_ not in taken)
 

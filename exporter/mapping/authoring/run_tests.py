@@ -67,8 +67,8 @@ def _failures(pack: MappingPack, map_: Map, example: Example, record: Record) ->
     mapped = rows[-1][1] if rows else None
     if example.single and mapped and mapped.rule != example.rule:
         what = f"expected {_named(example.rule)} to take the event, but {_named(mapped.rule)} did"
-        line = f"{example.place}: {what}{_because(mapped)}; correct the rules or the test"
-        yield TestFailure(example.name, line, _named(example.rule), _named(mapped.rule) + _because(mapped))
+        line = f"{example.place}: {what}{_cause_text(mapped)}; correct the rules or the test"
+        yield TestFailure(example.name, line, _named(example.rule), _named(mapped.rule) + _cause_text(mapped))
     rows = [row for row in rows if row[2]]
     folded = _folded(pack, rows)
     yield from _wrong_phases(pack, example, folded)
@@ -92,15 +92,15 @@ def _growths(events: Iterable[Event]) -> Iterator[tuple[Event, int]]:
 
 
 def _folded(pack: MappingPack, rows: Iterable[Row]) -> list[Folded]:
-    """Fold what one read would have told of runs, resource by resource."""
+    """Reduce the runs that one read would have given, resource by resource."""
     notes: dict[str, list[RunNote]] = {}
     for event, mapped, _ in rows:
         if mapped.phases:
             notes.setdefault(event.resource, []).append(make_note(event, mapped))
     fold = make_fold(pack, TARGET)
     return [
-        fold(resource, Runs({}, {}), told, ResourceSnapshot(max(note.at for note in told), 0))
-        for resource, told in notes.items()
+        fold(resource, Runs({}, {}), some, ResourceSnapshot(max(note.at for note in some), 0))
+        for resource, some in notes.items()
     ]
 
 
@@ -140,7 +140,7 @@ def _listed(phases: Mapping[str, float | str]) -> str:
     return "{" + ", ".join(f"{name}: {length}" for name, length in phases.items()) + "}"
 
 
-def _because(mapped: Mapped) -> str:
+def _cause_text(mapped: Mapped) -> str:
     return f" ({mapped.unmapped})" if mapped.unmapped else ""
 
 

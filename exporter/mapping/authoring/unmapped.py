@@ -42,40 +42,41 @@ class UnmappedTemplates:
     """
 
     def __init__(self, now: Callable[[], float], most: int = MOST) -> None:
-        self._now, self._most = now, most
+        self._now = now
+        self._most = most
         self._known: OrderedDict[Key, UnmappedTemplate] = OrderedDict()
         self._hashes: Mapping[str, str] = {}
         self.beyond = 0
 
-    def hear(self, fact: SelfEvent) -> None:
+    def record(self, event: SelfEvent) -> None:
         """Record an unmapped text.
 
         When the mapping of a source has changed, all texts that the old one could not read are dropped.
         """
-        if isinstance(fact, UnmappedTexts):
-            self._take(fact)
-        elif isinstance(fact, Loaded) and not fact.problems:
-            stay = {source for source, digest in fact.hashes.items() if self._hashes.get(source) == digest}
+        if isinstance(event, UnmappedTexts):
+            self._take(event)
+        elif isinstance(event, Loaded) and not event.problems:
+            stay = {source for source, digest in event.hashes.items() if self._hashes.get(source) == digest}
             self._known = OrderedDict((key, one) for key, one in self._known.items() if one.source in stay)
-            self._hashes = fact.hashes
+            self._hashes = event.hashes
 
-    def listed(self) -> Sequence[UnmappedTemplate]:
+    def most_frequent(self) -> Sequence[UnmappedTemplate]:
         """List all templates, the most frequent first."""
         return sorted(self._known.values(), key=lambda one: (-one.times, one.source, one.template.shape))
 
-    def _take(self, fact: UnmappedTexts) -> None:
-        template, now, sample = fold(fact.text), self._now(), fact.text[:KEPT]
-        key = (fact.target, fact.source, fact.reason, template.literals)
+    def _take(self, event: UnmappedTexts) -> None:
+        template, now, sample = fold(event.text), self._now(), event.text[:KEPT]
+        key = (event.target, event.source, event.reason, template.literals)
         known = self._known.pop(key, None)
         if known is None:
-            known = UnmappedTemplate(fact.target, fact.source, "", "", fact.reason, template, 0, now, now, ())
+            known = UnmappedTemplate(event.target, event.source, "", "", event.reason, template, 0, now, now, ())
         more = sample not in known.samples and len(known.samples) < SAMPLES
         self._known[key] = msgspec.structs.replace(
             known,
-            cause=fact.cause,
-            severity=fact.severity,
+            cause=event.cause,
+            severity=event.severity,
             template=join(known.template, template),
-            times=known.times + fact.times,
+            times=known.times + event.times,
             last=now,
             samples=(*known.samples, sample) if more else known.samples,
         )

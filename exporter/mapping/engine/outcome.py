@@ -33,7 +33,7 @@ class _Steps(NamedTuple):
     """Functions that read what an event says of runs, and its name on a span."""
 
     phases: Callable[[Event, tuple[Any, ...], Base], tuple[Phase, ...]]
-    mark: Callable[[Event, tuple[Any, ...], Base], SpanEventSpec] | None
+    span_event: Callable[[Event, tuple[Any, ...], Base], SpanEventSpec] | None
 
 
 def compile_outcome(rule: Rule, names: Sequence[str], place: LabelContext) -> Outcome:
@@ -46,14 +46,14 @@ def compile_outcome(rule: Rule, names: Sequence[str], place: LabelContext) -> Ou
         cut.append(_Split(_reader(name, names), make_splitter(shape)))
         names += [hole.name for hole in shape.holes]
     acts = tuple(_act(action, names, place) for action in rule.actions)
-    steps = _Steps(_phases(rule, names), _mark(rule, names))
+    steps = _Steps(_phases(rule, names), _span_event(rule, names))
     return _settled(rule, acts, steps) if is_constant(rule) else _varying(rule, acts, tuple(cut), steps)
 
 
 def is_constant(rule: Rule) -> bool:
     """Decide whether the outcome of a rule depends on neither captures nor resource."""
-    told = any(step.of for step in rule.steps) or bool(rule.called and rule.called.attributes)
-    return not rule.splits and not told and all(_constant(action) for action in rule.actions)
+    reads_of = any(step.of for step in rule.steps) or bool(rule.span_event and rule.span_event.attributes)
+    return not rule.splits and not reads_of and all(_constant(action) for action in rule.actions)
 
 
 def settle(rule: Rule, base: Base) -> Base:
@@ -76,9 +76,9 @@ def _settled(rule: Rule, acts: tuple[Act, ...], steps: _Steps) -> Outcome:
         if known is None:
             own = settle(rule, base)
             signals = tuple(signal for act in acts for signal in act(event, values, own, []) or ())
-            told = steps.phases(event, values, own), steps.mark and steps.mark(event, values, own)
+            of_runs = steps.phases(event, values, own), steps.span_event and steps.span_event(event, values, own)
             known = made[base] = Mapped(
-                own.severity, own.reason, rule.id, signals, None, own.overflow, rule.drop, *told
+                own.severity, own.reason, rule.id, signals, None, own.overflow, rule.drop, *of_runs
             )
         return known
 
@@ -92,7 +92,7 @@ def _varying(rule: Rule, acts: tuple[Act, ...], splits: tuple[_Split, ...], step
     """
 
     bases: dict[Base, Base] = {}
-    id_, dropped, (phases, mark) = rule.id, rule.drop, steps
+    id_, dropped, (phases, span_event) = rule.id, rule.drop, steps
 
     def outcome(event: Event, values: tuple[Any, ...], base: Base) -> Mapped:
         own = bases.get(base)
@@ -113,8 +113,8 @@ def _varying(rule: Rule, acts: tuple[Act, ...], splits: tuple[_Split, ...], step
                     return _bad(rule, own)
                 made.extend(signs)
             overflow, signals = tuple(noted), tuple(made)
-        told = phases(event, values, own), mark and mark(event, values, own)
-        return Mapped(own.severity, own.reason, id_, signals, None, overflow, dropped, *told)
+        of_runs = phases(event, values, own), span_event and span_event(event, values, own)
+        return Mapped(own.severity, own.reason, id_, signals, None, overflow, dropped, *of_runs)
 
     return outcome
 
@@ -147,14 +147,14 @@ def _phases(rule: Rule, names: Sequence[str]) -> Callable[[Event, tuple[Any, ...
     )
 
 
-def _mark(rule: Rule, names: Sequence[str]) -> Callable[[Event, tuple[Any, ...], Base], SpanEventSpec] | None:
+def _span_event(rule: Rule, names: Sequence[str]) -> Callable[[Event, tuple[Any, ...], Base], SpanEventSpec] | None:
     """Make the function that reads the name and attributes of an event on a span."""
 
-    called = rule.called
-    if called is None:
+    form = rule.span_event
+    if form is None:
         return None
-    pairs = tuple((name, _reader(origin, names)) for name, origin in called.attributes)
-    name = called.name
+    pairs = tuple((name, _reader(origin, names)) for name, origin in form.attributes)
+    name = form.name
     return lambda event, values, base: SpanEventSpec(
         name, tuple([(key, read(event, values, base)[:_LONGEST]) for key, read in pairs])
     )

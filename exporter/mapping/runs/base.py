@@ -55,10 +55,13 @@ class RunProcess(ABC):
     """
 
     def __init__(self, process: Process, where: Where, runs: Runs, view: ResourceSnapshot) -> None:
-        self.process, self.where, self.runs, self.view = process, where, runs, view
+        self.process = process
+        self.where = where
+        self.runs = runs
+        self.view = view
         self._signals: list[Signal] = []
         self._spans: list[Span] = []
-        self._told: list[PlacedEvent] = []
+        self._placed: list[PlacedEvent] = []
 
     @abstractmethod
     def begin(self, note: RunNote, step: Phase) -> None:
@@ -84,17 +87,17 @@ class RunProcess(ABC):
         """Find the phase of a run that an event stands on."""
 
     @abstractmethod
-    def heed_listing(self) -> None:
+    def apply_listing(self) -> None:
         """Apply the state of the resource in the vendor's listing."""
 
-    def recorded(self) -> list[RunNote]:
+    def notes_of_record(self) -> list[RunNote]:
         """Turn the vendor's own record of stages into notes.
 
         Texts that say the same are then ignored.
         """
         return []
 
-    def take(self, note: RunNote) -> None:
+    def apply(self, note: RunNote) -> None:
         """Apply one note.
 
         What the event begins is begun before the event is placed on a span; what it ends is ended afterwards.
@@ -108,7 +111,7 @@ class RunProcess(ABC):
                 outcome = step.outcome or ("failure" if step.step == "fail" else "success")
                 self.end(note, step, End(note.at, outcome, note.news))  # type: ignore[arg-type]
 
-    def abandon(self) -> None:
+    def close_lost(self) -> None:
         """Close the runs of which no end is to be expected any more.
 
         They are those of a resource that is gone, and those without an event for the ``patience`` of the process. All
@@ -121,7 +124,7 @@ class RunProcess(ABC):
             else:
                 run.settled = True
 
-    def since(self) -> dict[str, Millis]:
+    def open_since(self) -> dict[str, Millis]:
         """Map the name of each open phase to the time since when it is open."""
         since: dict[str, Millis] = {}
         for run in self.runs.open.values():
@@ -129,13 +132,13 @@ class RunProcess(ABC):
                 since[phase.name] = min(phase.start, since.get(phase.name, phase.start))
         return since
 
-    def folded(self, before: dict[str, Millis]) -> Folded:
-        """Build the result; ``before`` is what ``since()`` gave at the start."""
-        after = self.since()
+    def result(self, before: dict[str, Millis]) -> Folded:
+        """Build the result; ``before`` is what ``open_since()`` gave at the start."""
+        after = self.open_since()
         changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
         self._signals += [Set(self._since_series(name), after[name] / 1000) for name in changed if name in after]
         ended = tuple(self._since_series(name) for name in changed if name in before)
-        return Folded(self.runs, tuple(self._signals), ended, tuple(self._spans), tuple(self._told))
+        return Folded(self.runs, tuple(self._signals), ended, tuple(self._spans), tuple(self._placed))
 
     def open(self, name: str, at: Millis, *, news: bool, inferred: bool) -> OpenRun:
         """Open a run."""
@@ -167,7 +170,7 @@ class RunProcess(ABC):
     def close_phase(self, run: OpenRun, phase: OpenSpan, end: End) -> None:
         """Close a phase."""
         at = max(end.at, phase.start)
-        span = self._span(run, phase, end, RUN if self.is_alone(run) else role(phase))
+        span = self._span(run, phase, end, RUN if self.is_alone(run) else phase_role(phase))
         if end.news:
             series = PHASE_DURATION_SECONDS, (self.where.target, self.where.source, phase.name, end.outcome)
             self._signals.append(Observe(series, (at - phase.start) / 1000))
@@ -183,7 +186,7 @@ class RunProcess(ABC):
         """Place an event on the run and the phase that it belongs to."""
         run = self.run_of(note)
         if run is None:
-            self._tell(note, event)
+            self._place_outside(note, event)
             return
         run.last = max(run.last, note.at)
         bad, wanted = event.severity in FAILURES, self.view.wanted
@@ -196,16 +199,16 @@ class RunProcess(ABC):
             phase.failing = True
         if wanted:
             _keep(phase or run.span, event)
-            where = role(phase) if phase and not self.is_alone(run) else RUN
-            self._told.append(PlacedEvent(event, (_full_name(run), run.key, where), news=note.news))
+            where = phase_role(phase) if phase and not self.is_alone(run) else RUN
+            self._placed.append(PlacedEvent(event, (_full_name(run), run.key, where), news=note.news))
 
-    def _tell(self, note: RunNote, event: SpanEvent) -> None:
+    def _place_outside(self, note: RunNote, event: SpanEvent) -> None:
         """Place an event that stands on no open run: it is late, or belongs to none."""
         if self.view.wanted:
             closed = self.runs.closed.get("")
             late = closed is not None and note.at <= closed.end
             place = (self.process.run or "", closed.key, RUN) if closed and late else None
-            self._told.append(PlacedEvent(event, place, late, note.news))
+            self._placed.append(PlacedEvent(event, place, late, note.news))
 
     def _since_series(self, phase: str) -> Series:
         return PHASE_STARTED_TIMESTAMP_SECONDS, (*self.where, phase)
@@ -235,7 +238,7 @@ def _full_name(run: OpenRun) -> str:
     return f"{run.span.name}\0{run.span.of}" if run.span.of else run.span.name
 
 
-def role(phase: OpenSpan) -> str:
+def phase_role(phase: OpenSpan) -> str:
     """Name a phase apart from all others of its run."""
     return f"{phase.name}\0{phase.of}\0{phase.start}"
 

@@ -57,8 +57,8 @@ class ParallelRuns(RunProcess):
         """Find the only phase, where the run is one."""
         return run.phases[0] if run.phases else None
 
-    def heed_listing(self) -> None:
-        """Operations and incidents are told by events alone."""
+    def apply_listing(self) -> None:
+        """Ignore the listing: operations and incidents come from events alone."""
 
     def _name(self, step: Phase) -> str:
         """Name the run of a step.

@@ -36,11 +36,11 @@ from exporter.model.runs import Folded, ResourceSnapshot, RunNote, Runs, SpanEve
 
 def make_note(event: Event, mapped: Mapped) -> RunNote:
     """Make the note of an event that is looked at by itself."""
-    told = SpanEvent(event.at or 0, event.key.hex(), "", event.text, mapped.severity, mapped.reason)
-    return RunNote(event.at or 0, mapped.rule or "", True, mapped.phases, told, event.began)
+    span_event = SpanEvent(event.at or 0, event.key.hex(), "", event.text, mapped.severity, mapped.reason)
+    return RunNote(event.at or 0, mapped.rule or "", True, mapped.phases, span_event, event.began)
 
 
-def _firsts(notes: Iterable[RunNote], contact: Millis) -> Iterator[RunNote]:
+def _first_occurrences(notes: Iterable[RunNote], contact: Millis) -> Iterator[RunNote]:
     """Make the notes of aggregated events at the time of their first occurrence.
 
     The event may not have been read then.
@@ -59,15 +59,15 @@ def make_fold(pack: MappingPack, target: str) -> Fold:
     kind: type[RunProcess] = ParallelRuns if process.run is None else SingleRun
 
     def fold(resource: str, runs: Runs, notes: Sequence[RunNote], view: ResourceSnapshot) -> Folded:
-        book = kind(process, Where(target, pack.source, resource), runs, view)
-        before = book.since()
+        state = kind(process, Where(target, pack.source, resource), runs, view)
+        before = state.open_since()
         for note in sorted(
-            [*book.recorded(), *_firsts(notes, floor_to_second(view.contact)), *notes],
+            [*state.notes_of_record(), *_first_occurrences(notes, floor_to_second(view.contact)), *notes],
             key=lambda note: (note.at, order.get(note.rule, len(order)), note.event.id if note.event else ""),
         ):
-            book.take(note)
-        book.heed_listing()
-        book.abandon()
-        return book.folded(before)
+            state.apply(note)
+        state.apply_listing()
+        state.close_lost()
+        return state.result(before)
 
     return fold

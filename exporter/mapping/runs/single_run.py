@@ -33,7 +33,7 @@ class SingleRun(RunProcess):
         self._moved = False
         self._found: Phases | None = None
 
-    def recorded(self) -> list[RunNote]:
+    def notes_of_record(self) -> list[RunNote]:
         """Turn the attempts of the vendor's record that are not over yet into notes.
 
         Each attempt but the open one gives a begin, and each gives its stages.
@@ -41,7 +41,7 @@ class SingleRun(RunProcess):
         attempts = [stages for stages in self.view.attempts if stages]
         self._named = {RUN, *(stage.name for stages in attempts for stage in stages)} if attempts else ()
         run, closed = self.runs.open.get(""), self.runs.closed.get("")
-        told = list[RunNote]()
+        notes = list[RunNote]()
         for number, stages in enumerate(attempts):
             following = attempts[number + 1][0].start if number + 1 < len(attempts) else None
             if run is not None and following is not None and following <= run.key:
@@ -50,14 +50,14 @@ class SingleRun(RunProcess):
                 continue
             is_open = run is not None and (number == 0 or stages[0].start <= run.key)
             if number and not is_open:
-                told.append(self._noted(stages[0].start, Phase("begin", RUN)))
+                notes.append(self._note(stages[0].start, Phase("begin", RUN)))
             known = set[str]()
             for stage in stages:
                 if stage.name in self.process.phases:
-                    told += self._stage(stage, run if is_open else None, known)
-        return told
+                    notes += self._stage(stage, run if is_open else None, known)
+        return notes
 
-    def take(self, note: RunNote) -> None:
+    def apply(self, note: RunNote) -> None:
         """Apply one note, without the steps that must not count.
 
         These are the steps that the vendor's record tells better, and those of phases that the process does not have:
@@ -65,17 +65,17 @@ class SingleRun(RunProcess):
         """
         steps = note.phases
         if self._named or not self._known.issuperset([step.name for step in steps]):
-            steps = tuple([step for step in steps if self._heeds(note, step)])
+            steps = tuple([step for step in steps if self._counts(note, step)])
             note = msgspec.structs.replace(note, phases=steps)
         run, event = self.runs.open.get(""), note.event
         if run is None or event is None or note.at < run.key:
-            super().take(note)
+            super().apply(note)
             self._idle.clear()
         elif self._idle.issuperset(steps):
             self.place(note, event)
         else:
             self._moved = False
-            super().take(note)
+            super().apply(note)
             if self._moved:
                 self._idle.clear()
             else:
@@ -122,13 +122,15 @@ class SingleRun(RunProcess):
     def open(self, name: str, at: Millis, *, news: bool, inferred: bool) -> OpenRun:
         """Open the run."""
         run = super().open(name, at, news=news, inferred=inferred)
-        self._found, self._moved = None, True
+        self._found = None
+        self._moved = True
         return run
 
     def close(self, name: str, end: End) -> None:
         """Close the run."""
         super().close(name, end)
-        self._found, self._moved = None, True
+        self._found = None
+        self._moved = True
 
     def close_phase(self, run: OpenRun, phase: OpenSpan, end: End) -> None:
         """Close a phase."""
@@ -149,7 +151,7 @@ class SingleRun(RunProcess):
                 return phase
         return phases.newest()
 
-    def heed_listing(self) -> None:
+    def apply_listing(self) -> None:
         """Apply the listing: open the run of a job without events, close an ended run.
 
         A listing closes a run at the vendor's own time of the end. Without that time it must be newer, by ``LAG``, than
@@ -164,7 +166,7 @@ class SingleRun(RunProcess):
         if run is None or outcome is None:
             return
         at = resource.finished
-        if at is not None and at >= floor_to_second(run.span.start):  # else it speaks of an earlier run
+        if at is not None and at >= floor_to_second(run.span.start):  # else it is the end of an earlier run
             self.close("", End(at, outcome, at >= floor_to_second(view.contact)))
         elif view.seen >= run.last + LAG:
             self.close("", End(view.seen, outcome, not run.history or run.settled))
@@ -180,12 +182,12 @@ class SingleRun(RunProcess):
         if known is not None and over <= stage.start:
             known.start, known.inferred = stage.start, False
             met.add(stage.name)
-        told = [self._noted(stage.start, Phase("begin", stage.name))] if known is None and over <= stage.start else []
+        notes = [self._note(stage.start, Phase("begin", stage.name))] if known is None and over <= stage.start else []
         if stage.end is not None and over < stage.end:
-            told.append(self._noted(stage.end, Phase("end", stage.name)))
-        return told
+            notes.append(self._note(stage.end, Phase("end", stage.name)))
+        return notes
 
-    def _noted(self, at: Millis, step: Phase) -> RunNote:
+    def _note(self, at: Millis, step: Phase) -> RunNote:
         return RunNote(at, "", at >= floor_to_second(self.view.contact), (step,), None)
 
     def _begin_run(self, note: RunNote) -> None:
@@ -218,9 +220,9 @@ class SingleRun(RunProcess):
             return True
         return phases.is_over(step) and max(map(rank.__getitem__, phases.names()), default=-1) > rank[step.name]
 
-    def _heeds(self, note: RunNote, step: Phase) -> bool:
-        told = note.event is None or step.step == "fail" or step.outcome or step.name not in self._named
-        return bool(told) and step.name in self._known
+    def _counts(self, note: RunNote, step: Phase) -> bool:
+        counts = note.event is None or step.step == "fail" or step.outcome or step.name not in self._named
+        return bool(counts) and step.name in self._known
 
     def _phases(self, run: OpenRun) -> Phases:
         """Index the phases of the open run."""
