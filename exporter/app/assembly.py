@@ -8,11 +8,12 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from exporter.auth import credentials, project_lookup, read_project, refuses_keys
+from exporter.auth import make_signer, project_lookup, read_project, refuses_keys
 from exporter.client.budget import TokenBucket
 from exporter.client.fetcher import CONNECT, Fetcher, Route
 from exporter.client.recorder import Recorder
 from exporter.client.transport import AiohttpTransport, Sender
+from exporter.common.tls import make_tls_context
 from exporter.common.yaml_document import Document, read_document
 from exporter.config import Config, Filter, SourceOptions, Target
 from exporter.exposition.registry import Registry
@@ -29,11 +30,11 @@ from exporter.model.state import Restored
 from exporter.model.telemetry import LogMessage
 from exporter.otlp.delivery import OtlpDelivery
 from exporter.otlp.endpoint import OtlpEndpoint
-from exporter.otlp.log_records import encoder
-from exporter.otlp.metrics import Pusher
+from exporter.otlp.log_records import make_encoder
+from exporter.otlp.metrics import MetricsPush
 from exporter.otlp.resource import OtlpResource
 from exporter.otlp.sender import OtlpSender
-from exporter.otlp.spans import Traces
+from exporter.otlp.spans import SpanEncoder
 from exporter.pipeline.collector import Collector, ReadOptions
 from exporter.pipeline.committer import Committer
 from exporter.pipeline.context import SourceContext
@@ -51,6 +52,10 @@ NO_STATE = {
     "lost": "the state file was here and is gone: history begins again, all counters start at 0, and what happened before "
     "now is not counted; keep the store on a disk that outlives the process",
 }
+
+
+Buckets = dict[tuple[str, str, str], TokenBucket]
+"""Budgets by account, API and address: APIs behind one gateway keep their own rates."""
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -94,7 +99,7 @@ class Runtime(msgspec.Struct, frozen=True):
 
 def read_packs(config: Config) -> tuple[MappingPack, ...]:
     """The user's mapping files and the built-in packs, checked; their own tests have passed. Raises ConfigError."""
-    packs, tried = examine_packs(config.mappings)
+    packs, tried = examine_packs(config.mapping_files)
     failed = [failure.line for one in tried for failure in one.failures]
     if failed:
         raise ConfigError(failed)
@@ -134,7 +139,7 @@ def read_known(config: Config) -> Mappings:
 @contextlib.asynccontextmanager
 async def open_core(known: Mappings, config: Config, clock: Clock, tell: Tell) -> AsyncIterator[Runtime]:
     """The store and what stands on it; on leaving in peace, what is under way is committed first."""
-    store = await open_store(config.store.reveal())
+    store = await open_store(config.store)
     try:
         core = await make_core(store, known, config, clock, tell)
         yield core
@@ -153,16 +158,16 @@ async def make_core(store: Store, known: Mappings, config: Config, clock: Clock,
         tell(LogMessage(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))
     ledger = Committer(store, (prometheus,), prometheus, tell)
     recorder = Recorder(config.record.directory, config.record.limit, tell) if config.record else None
-    sent = OtlpSignals("traces" in config.lanes, "logs" in config.lanes, config.stated)
+    sent = OtlpSignals("traces" in config.otlp_endpoints, "logs" in config.otlp_endpoints, config.otlp_attributes)
     return Runtime(clock, tell, store, ledger, prometheus, known, restored, config.series_ttl, sent, recorder)
 
 
 @contextlib.asynccontextmanager
-async def open_couriers(config: Config, core: Runtime) -> AsyncIterator[list[OtlpDelivery | Pusher]]:
+async def open_couriers(config: Config, core: Runtime) -> AsyncIterator[list[OtlpDelivery | MetricsPush]]:
     """One courier for each signal that is sent; on leaving in peace, what is on record goes out first. Raises ConfigError for certificates or headers that went bad."""
     async with contextlib.AsyncExitStack() as closing:
         couriers = []
-        for lane in config.lanes.values():
+        for lane in config.otlp_endpoints.values():
             wire = OtlpSender(lane)
             closing.push_async_callback(wire.aclose)
             couriers.append(_courier(lane, wire, config, core))
@@ -171,22 +176,37 @@ async def open_couriers(config: Config, core: Runtime) -> AsyncIterator[list[Otl
         await asyncio.gather(*(courier.drain() for courier in couriers))
 
 
-def _courier(lane: OtlpEndpoint, wire: OtlpSender, config: Config, core: Runtime) -> OtlpDelivery | Pusher:
+def _courier(lane: OtlpEndpoint, wire: OtlpSender, config: Config, core: Runtime) -> OtlpDelivery | MetricsPush:
     assert config.otlp is not None, "there are no lanes without the section"
     if lane.signal == "metrics":
         contacts, interval, totals = core.restored.contacts, config.otlp.metrics_interval, core.prometheus.totals
-        return Pusher(lane.url, wire.post, totals, contacts, config.stated, interval, core.clock, core.tell)
+        return MetricsPush(
+            lane.url, wire.post, totals, contacts, config.otlp_attributes, interval, core.clock, core.tell
+        )
     age = config.otlp.max_age
     return OtlpDelivery(lane.signal, lane.url, wire.post, core.store.outbox, age, core.clock, core.tell)
 
 
+def open_transport(target: Target) -> AiohttpTransport:
+    """Make the transport of a target, which trusts its ``ca_file``. Raises ConfigError for a file that went bad."""
+    if target.ca_file is None:
+        return AiohttpTransport()
+    try:
+        return AiohttpTransport(tls=make_tls_context(target.ca_file))
+    except OSError as error:
+        raise ConfigError(f"{target.name}: ca_file: {target.ca_file}: cannot be used ({error.strerror})") from None
+
+
 @contextlib.asynccontextmanager
 async def open_accounts(
-    config: Config, clock: Clock, tell: Tell, transport: Callable[[], httpx.AsyncBaseTransport] = AiohttpTransport
+    config: Config,
+    clock: Clock,
+    tell: Tell,
+    transport: Callable[[Target], httpx.AsyncBaseTransport] = open_transport,
 ) -> AsyncIterator[list[Account]]:
-    """One client a target; a budget is shared by all that ask the same host for the same account."""
-    buckets: dict[tuple[str, str], TokenBucket] = {}
-    accounts = [make_account(target, buckets, clock, tell, transport()) for target in config.targets]
+    """Open one client a target; targets of one account share the budget of an API at a host."""
+    buckets: Buckets = {}
+    accounts = [make_account(target, buckets, clock, tell, transport(target)) for target in config.targets]
     try:
         yield accounts
     finally:
@@ -196,44 +216,43 @@ async def open_accounts(
 
 def make_account(
     target: Target,
-    buckets: dict[tuple[str, str], TokenBucket],
+    buckets: Buckets,
     clock: Clock,
     tell: Tell,
     transport: httpx.AsyncBaseTransport,
 ) -> Account:
     """One target's way to its platform; ``buckets`` are shared. Raises SourceDenied where its secrets cannot be read."""
-    keys = credentials(
+    signer = make_signer(
         target.platform,
         target.login,
         region=target.region,
         project_id=target.project_id,
         endpoints=target.endpoints,
         clock=clock,
+        tell=tell,
     )
-    sender = Sender(transport, keys, httpx.Timeout(target.timeout, connect=min(CONNECT, target.timeout)))
+    timeout = httpx.Timeout(target.timeout, connect=min(CONNECT, target.timeout))
+    sender = Sender(transport, signer, timeout, limit=target.max_answer)
     huawei = target.platform == "huaweicloud"
     route = Route(
         target.name,
         target.endpoints,
         {
-            api: _bucket(buckets, keys.account, target.endpoints[api], rate, clock)
+            api: _bucket(buckets, (signer.account, api, target.endpoints[api]), rate, clock)
             for api, rate in target.budget.items()
         },
         project_header="X-Project-Id" if huawei else "",
         largest=target.max_answer,
         refuses_keys=refuses_keys,
-        stamp=keys.stamp,
+        stamp=signer.stamp,
+        secrets=signer.secrets,
     )
-    fetcher = Fetcher(route, sender, clock, tell, target.project_id)
-    if huawei:
-        fetcher.lookup = (project_lookup(target.region), lambda answer: read_project(answer, target.region))
-    return Account(target, keys, sender, fetcher)
+    lookup = (project_lookup(target.region), lambda response: read_project(response, target.region)) if huawei else None
+    return Account(target, signer, sender, Fetcher(route, sender, clock, tell, target.project_id, lookup))
 
 
-def _bucket(
-    buckets: dict[tuple[str, str], TokenBucket], account: str, host: str, rate: float, clock: Clock
-) -> TokenBucket:
-    bucket = buckets.setdefault((account, host), TokenBucket(rate, clock))
+def _bucket(buckets: Buckets, key: tuple[str, str, str], rate: float, clock: Clock) -> TokenBucket:
+    bucket = buckets.setdefault(key, TokenBucket(rate, clock))
     bucket.lower(rate)
     return bucket
 
@@ -259,7 +278,7 @@ def make_pipeline(account: Account, name: str, core: Runtime) -> SourcePipeline:
         target=target.name,
         source=name,
         vendor=kind.make(SourceScope(target.region, options.workspaces, options.event_timezone)),
-        ask=account.fetcher.ask,
+        ask=account.fetcher.fetch,
         now=lambda: int((core.clock.now() + account.fetcher.skew) * 1000),
         clock=core.clock,
         tell=core.tell,
@@ -275,8 +294,8 @@ def make_pipeline(account: Account, name: str, core: Runtime) -> SourcePipeline:
     habits = ReadOptions(options.overlap, options.reconcile, options.grace, counts, options.remember)
     pack = core.known.packs[name]
     origin = OtlpResource(target.platform, target.region, target.project_id or "", target.name, name, core.sent.stated)
-    encode = encoder(origin, traces=core.sent.traces, logs=core.sent.logs)
-    locate = Traces(origin).locate if core.sent.traces else None
+    encode = make_encoder(origin, traces=core.sent.traces, logs=core.sent.logs)
+    locate = SpanEncoder(origin).locate if core.sent.traces else None
     journal = RunTracker(target.name, name, make_fold(pack, target.name), encode, locate)
     journal.restore(core.restored.runs, core.restored.notes)
     map_, metrics = make_mapper(pack, target.name), core.known.catalogue.metrics
@@ -289,7 +308,7 @@ def _recording(core: Runtime, place: tuple[str, str]) -> Callable[[str, Request,
     recorder, clock = core.recorder, core.clock
     if recorder is None:
         return None
-    return lambda resource, ask, answer: recorder.hear(place, resource, ask, answer, int(clock.now() * 1000))
+    return lambda resource, ask, answer: recorder.record(place, resource, ask, answer, int(clock.now() * 1000))
 
 
 def _roster(target: str, source: str, options: SourceOptions, restored: Restored) -> Inventory:

@@ -24,7 +24,7 @@ from exporter.observability.event_log import EventLines
 from exporter.observability.log import Log, make_handler
 from exporter.observability.self_metrics import SelfMetrics
 from exporter.otlp.delivery import OtlpDelivery
-from exporter.otlp.metrics import Pusher
+from exporter.otlp.metrics import MetricsPush
 from exporter.pipeline.poller import Poller
 from exporter.web.routes import ServerOptions, make_site
 from exporter.web.security.live_config import LiveWebConfig
@@ -126,7 +126,7 @@ async def _until(
 
 
 def _work(
-    core: Runtime, pollers: Sequence[Poller], couriers: Sequence[OtlpDelivery | Pusher]
+    core: Runtime, pollers: Sequence[Poller], couriers: Sequence[OtlpDelivery | MetricsPush]
 ) -> list[Coroutine[None, None, None]]:
     """What reads, sends and records, each until it is cancelled."""
     work = [*(poller.run() for poller in pollers), *(courier.run() for courier in couriers)]
@@ -162,11 +162,11 @@ def _log(config: Config) -> Log:
 
 
 def _listeners(
-    config: Config, couriers: Sequence[OtlpDelivery | Pusher], tell: Callable[[SelfEvent], None]
+    config: Config, couriers: Sequence[OtlpDelivery | MetricsPush], tell: Callable[[SelfEvent], None]
 ) -> list[Callable[[SelfEvent], None]]:
     """Who hears of events and first contacts, where the configuration wants them."""
     listed = [EventLines(sys.stdout, tell).tell] if config.log.events else []
-    return [*listed, *(courier.hear for courier in couriers if isinstance(courier, Pusher))]
+    return [*listed, *(courier.hear for courier in couriers if isinstance(courier, MetricsPush))]
 
 
 def _show_target(prometheus: Registry, target: Target, project: str, clock: Clock) -> None:

@@ -29,3 +29,8 @@ def lasting(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"
     return f"{max(0.0, seconds):.0f} s"
+
+
+def one_line(text: str, limit: int) -> str:
+    """Make one printable line of at most ``limit`` characters of a foreign text: no line breaks, no terminal codes."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * limit]).split())[:limit]

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import httpx
 
-from exporter.model.events import Event, EventPage, Millis, Request, Resource, ResourcePage, Response, Window
+from exporter.model.events import Event, EventPage, Millis, Pause, Request, Resource, ResourcePage, Response, Window
 from exporter.model.metrics import Changes, Mapped
 from exporter.model.runs import (
     Folded,
@@ -42,39 +42,29 @@ Locate = Callable[[str, str, Millis, str], tuple[str, str]]
 The arguments are the resource, the name and key of the run, and the role.
 """
 
-Reading = Generator[Request | EventPage | ResourcePage, Response | int | None, None]
-"""A conversation with a vendor, stated without waiting.
+Reading = Generator[Request | EventPage | ResourcePage | Pause, Response | int | None, None]
+"""The steps of a read or a listing; it waits for nothing itself.
 
 It yields a ``Request`` and is sent the ``Response``; it yields an ``EventPage`` and is sent how many of its events were
-new (an ``int``); it yields a ``ResourcePage`` and is sent ``None``. It ends when everything asked for has been seen.
+new (an ``int``); it yields a ``ResourcePage`` or a ``Pause`` and is sent ``None``. It ends when all was asked for.
 """
 
-Stages = Generator[Request, Response | int | None, tuple[tuple[Stage, ...], ...]]
-"""A conversation that ends with a vendor's own record of the runs of a resource.
-
-The record is the stages of each attempt.
-"""
+Stages = Generator[Request | Pause, Response | int | None, tuple[tuple[Stage, ...], ...]]
+"""The steps that end with a vendor's own record of the runs of a resource: their stages, by attempt."""
 
 
 class Source(Protocol):
-    """One vendor API: states the requests and reads the answers.
-
-    It never waits and never connects. There is one object for each target.
-    """
+    """One vendor API: states requests and reads responses; it never waits or connects. One object per target."""
 
     def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
-        """List resources page by page.
+        """List resources page by page; ask by name for those of ``known`` that the listing left out.
 
-        ``known`` are ids to ask for by name, should the listing leave them out. A listing that is newest first may end
-        at a page that holds only ids of ``until``, and says so.
+        A listing that is newest first may end at a page that holds only ids of ``until``; that page is ``partial``.
         """
         ...
 
     def read(self, resource: Resource, window: Window) -> Reading:
-        """Read the events of one resource.
-
-        Of the whole target where the API is project-wide (resource ``""``).
-        """
+        """Read the events of one resource, or of the whole target if the API is project-wide (resource id "")."""
         ...
 
 
@@ -159,11 +149,8 @@ class Budget(Protocol):
         """
         ...
 
-    def throttled(self, wait: float | None) -> None:
-        """Slow down after a refusal.
-
-        ``wait`` seconds is the vendor's own wish, if it stated one.
-        """
+    def slow_down(self, wait: float | None) -> None:
+        """Lower the rate after a refusal; ``wait`` seconds is the vendor's own wish, if it stated one."""
         ...
 
 

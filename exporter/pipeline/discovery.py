@@ -73,8 +73,11 @@ class Discovery:
             if isinstance(step, ResourcePage):
                 found.extend(step.resources)
                 whole = whole and not step.partial
-                if new := self._roster.first_met(None, step.unreadable):
-                    self._desk.tell(ReadAnomalies(self._desk.target, self._desk.source, "", unreadable=new))
+                new = self._roster.first_met(None, step.unreadable)
+                truncated = self._roster.first_met(None, step.truncated) > 0
+                if new or truncated:
+                    place = (self._desk.target, self._desk.source, "")
+                    self._desk.tell(ReadAnomalies(*place, unreadable=new, truncated=truncated))
 
         await run_reading(self._desk.vendor.discover(self._roster.living(), asked, until), ask, take)
         changed = self._roster.merge(found, self._desk.now(), whole)

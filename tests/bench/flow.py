@@ -58,7 +58,7 @@ class Prepared:
     def __init__(self, stage: Stage, clock: Standing) -> None:
         self._stage, self._clock, self.skew, self.project = stage, clock, 0.0, "project"
 
-    async def ask(self, ask: Request) -> Response:
+    async def fetch(self, ask: Request) -> Response:
         return Response(200, self._stage.turn[watched(ask.path, dict(ask.query))], int(self._clock.now() * 1000))
 
 
@@ -68,9 +68,9 @@ class Sent:
     def __init__(self, stage: Stage, fetcher: Fetcher) -> None:
         self._stage, self._fetcher, self.skew, self.project = stage, fetcher, 0.0, "project"
 
-    async def ask(self, ask: Request) -> Response:
+    async def fetch(self, ask: Request) -> Response:
         query = (*ask.query, ("turn", str(self._stage.number)))
-        return await self._fetcher.ask(msgspec.structs.replace(ask, query=query))
+        return await self._fetcher.fetch(msgspec.structs.replace(ask, query=query))
 
 
 class Flow:

@@ -116,7 +116,7 @@ _read: dict[tuple[str, ...], assembly.Mappings] = {}
 
 def known(config: Config) -> assembly.Mappings:
     """The packs, read once: they are the same for every configuration with these targets and mapping files."""
-    key = tuple(target.name for target in config.targets) + tuple(path.read_text() for path in config.mappings)
+    key = tuple(target.name for target in config.targets) + tuple(path.read_text() for path in config.mapping_files)
     if key not in _read:
         _read[key] = assembly.read_known(config)
     return _read[key]
@@ -136,12 +136,12 @@ async def flow(
     While a ``prompt`` store works the clock stands still.
     """
     tell = (facts if facts is not None else []).append
-    store = await open_store(config.store.reveal())
+    store = await open_store(config.store)
     try:
         core = await assembly.make_core(
             FusedStore(Prompt(store, clock) if prompt else store, fuse), known(config), config, clock, tell
         )
-        async with assembly.open_accounts(config, clock, tell, transport) as accounts:
+        async with assembly.open_accounts(config, clock, tell, lambda target: transport()) as accounts:
             fused = [msgspec.structs.replace(one, fetcher=FusedFetcher(one.fetcher, fuse)) for one in accounts]
             yield Flow(
                 config, core, [assembly.make_pipeline(one, name, core) for one in fused for name in one.target.sources]
@@ -170,9 +170,9 @@ class FusedFetcher:
     def __init__(self, fetcher: Fetcher, fuse: Fuse) -> None:
         self._fetcher, self._fuse, self.skew, self.project = fetcher, fuse, 0.0, None
 
-    async def ask(self, ask: Request) -> Response:
+    async def fetch(self, request: Request) -> Response:
         self._fuse.burn()
-        return await self._fetcher.ask(ask)
+        return await self._fetcher.fetch(request)
 
 
 class FusedStore:

@@ -133,7 +133,7 @@ class Vendor:
                     rows[given : given + self.rows],
                     _named(resource, rows),
                     self.unreadable,
-                    self.truncated and not given,
+                    (b"gap",) if self.truncated and not given else (),
                     self.remarks,
                 )
             )
