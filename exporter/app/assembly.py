@@ -25,10 +25,10 @@ from exporter.exposition.admission import SeriesAdmission
 from exporter.exposition.page import Exposition
 from exporter.exposition.registry import Registry
 from exporter.mapping.catalogue import catalogue
-from exporter.mapping.engine.mapper import mapper
+from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.loader import TestReport, built_in, examine
 from exporter.mapping.rules import MappingPack
-from exporter.mapping.runs.reducer import folder
+from exporter.mapping.runs.reducer import make_fold
 from exporter.model.errors import ConfigError
 from exporter.model.events import Request, Response
 from exporter.model.metrics import Catalogue
@@ -86,8 +86,8 @@ class Mappings(msgspec.Struct, frozen=True):
         """Return what the events of one source of one target mean."""
         pack = self.packs[source]
         return MappingInUse(
-            map=mapper(pack, target),
-            fold=folder(pack, target),
+            map=make_mapper(pack, target),
+            fold=make_fold(pack, target),
             metrics=self.catalogue.metrics,
             severities=self.catalogue.severities.get(source, ()),
         )

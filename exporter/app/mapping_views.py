@@ -4,10 +4,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from exporter.mapping.authoring.explain import RuleTrial, explain
+from exporter.mapping.authoring.explain import RuleTrial, explain, map_once
 from exporter.mapping.authoring.rule_stub import UnmatchedText, write_stub
-from exporter.mapping.authoring.unmapped import Folded
-from exporter.mapping.engine.mapper import mapper
+from exporter.mapping.authoring.unmapped import UnmappedTemplate
 from exporter.mapping.rules import MappingPack, Rule
 from exporter.model.errors import UNREADABLE
 from exporter.model.events import Event
@@ -35,7 +34,7 @@ def explain_text(packs: Packs, source: str, text: str) -> views.Explanation:
     if not text.strip() or len(text) > views.LONGEST:
         raise ValueError(f"paste a text or a raw record of at most {views.LONGEST} characters")
     event, pack = _event(source, text.strip()), packs[source]
-    mapped = mapper(pack, TARGET)(event)
+    mapped = map_once(pack, event, TARGET)
     return views.Explanation(
         source=source,
         text=event.text,
@@ -56,7 +55,7 @@ def sample_record(source: str, event: Event) -> str:
     return json.dumps({**raw, **{name: text for name, text in event.fields.items() if text}}, ensure_ascii=False)
 
 
-def unmapped(packs: Packs, known: Iterable[Folded]) -> Iterator[views.UnmappedView]:
+def unmapped(packs: Packs, known: Iterable[UnmappedTemplate]) -> Iterator[views.UnmappedView]:
     """Yield texts that no rule took, by template, each with a mapping file to begin with."""
     for one in known:
         yield views.UnmappedView(
@@ -73,11 +72,11 @@ def unmapped(packs: Packs, known: Iterable[Folded]) -> Iterator[views.UnmappedVi
         )
 
 
-def _sample_event(one: Folded, text: str) -> Event:
+def _sample_event(one: UnmappedTemplate, text: str) -> Event:
     return Event(b"", RESOURCE, None, text, one.severity, one.reason)
 
 
-def _stub(pack: MappingPack, one: Folded) -> str:
+def _stub(pack: MappingPack, one: UnmappedTemplate) -> str:
     kind, text = SOURCES[one.source], one.samples[0]
     raw = kind.sample_record(text, one.severity, one.reason)
     try:
@@ -110,7 +109,7 @@ def _raw(source: str, text: str) -> Any:
 
 def _trial(trial: RuleTrial) -> views.Trial:
     missed = tuple(views.Missed(shape=shape, at=stop.at, expected=stop.expected) for shape, stop in trial.stops)
-    return views.Trial(rule=trial.rule, place=_short(trial.place), took=trial.took, field=trial.field, missed=missed)
+    return views.Trial(rule=trial.rule, place=_short(trial.place), took=trial.matched, field=trial.field, missed=missed)
 
 
 def _rule(source: str, rule: Rule) -> views.RuleView:

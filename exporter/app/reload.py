@@ -13,7 +13,7 @@ from exporter.common.guard import guard
 from exporter.config import Config, masked
 from exporter.config.check import matches
 from exporter.mapping.rules import MappingPack
-from exporter.mapping.syntax.process import timeouts as process_timeouts
+from exporter.mapping.syntax.process import list_timeouts as process_timeouts
 from exporter.model.errors import ConfigError, UnexpectedFailure
 from exporter.model.metrics import Changes, Moment, Series
 from exporter.model.state import Restored

@@ -11,7 +11,7 @@ from exporter.app.mapping_views import Packs, explain_text, rules, sample_record
 from exporter.config import Config, masked
 from exporter.config.problems import dotted
 from exporter.config.show import leaves
-from exporter.mapping.authoring.unmapped import Templates
+from exporter.mapping.authoring.unmapped import UnmappedTemplates
 from exporter.model.events import Resource
 from exporter.model.telemetry import SelfEvent
 from exporter.observability.self_metrics import SelfMetrics
@@ -43,7 +43,7 @@ class WebPort:
         apis = [(target.name, api) for target in config.targets for api in target.budget]
         status = SourceStatusBoard({place: SOURCES[place[1]].api for place in places}, apis, runtime.clock.now())
         self._activity = ActivityLog(status, lambda *place: _name(places, *place))
-        self._templates = Templates(runtime.clock.now)
+        self._templates = UnmappedTemplates(runtime.clock.now)
         backends = _backends(config, runtime, places, health, packs, self._templates)
         self.queries = Queries(__version__, self._activity, backends)
 
@@ -63,7 +63,7 @@ class WebPort:
         """Take over what the exporter reports of itself."""
         self._health.hear(event)
         self._activity.tell(event)
-        self._templates.hear(event)
+        self._templates.record(event)
 
 
 def _backends(
@@ -72,7 +72,7 @@ def _backends(
     places: Pipelines,
     health: Health,
     packs: Callable[[], Packs],
-    templates: Templates,
+    templates: UnmappedTemplates,
 ) -> Backends:
     """Return the functions that answer the queries of the pages, each from the part that knows."""
     registry, sources = runtime.registry, {source for _, source in places}
@@ -87,7 +87,7 @@ def _backends(
         rules=lambda: rules(used()),
         explain=lambda source, text: explain_text(used(), source, text),
         record=sample_record,
-        unmapped=lambda: list(unmapped(used(), templates.listed())),
+        unmapped=lambda: list(unmapped(used(), templates.most_frequent())),
         settings=lambda: list(settings(config)),
         healthy=health.unhealthy,
         ready=health.unready,

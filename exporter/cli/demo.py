@@ -22,13 +22,14 @@ from rich.live import Live
 from rich.table import Table
 
 from exporter.app import run as app
+from exporter.cli.console import SEVERITY_STYLES
 from exporter.config import load
 from exporter.model.errors import ConfigError
+from exporter.model.metrics import SEVERITIES, TROUBLE
 from exporter.simulator.otlp_receiver import Received, Receiver
 from exporter.simulator.span_trees import PendingTraces
 from exporter.web.server import listen, serve
 
-SEVERITIES = ("info", "warning", "error", "unclassified")
 PLAIN_EVERY = 5.0  # seconds between lines where no terminal looks on
 Counts = dict[tuple[str, str], dict[str, float]]
 Trees = deque[list[str]]
@@ -116,12 +117,12 @@ def _say_where(url: str, base: str, path: Path) -> None:
         f"pages          {url}/\n"
         f"configuration  {path}\n"
         f"the clouds     {base}/simulator/state\n"
-        f"make trouble   curl -X POST {base}/simulator/faults -d '{json.dumps(TROUBLE)}'\n",
+        f"make trouble   curl -X POST {base}/simulator/faults -d '{json.dumps(THROTTLING)}'\n",
         flush=True,
     )
 
 
-TROUBLE = {"faults": [{"kind": "throttled", "where": "modelarts", "times": 5}]}
+THROTTLING = {"faults": [{"kind": "throttled", "where": "modelarts", "times": 5}]}
 
 
 async def _watch(url: str, seconds: float, trees: Trees) -> None:
@@ -169,7 +170,7 @@ def table(counts: Counts, passed: float) -> Table:
         title_justify="left",
     )
     for (target, source), row in sorted(counts.items()):
-        style = "red" if row["error"] else "yellow" if row["warning"] else ""
+        style = next((SEVERITY_STYLES[severity] for severity in reversed(TROUBLE) if row[severity]), "")
         shown.add_row(target, source, *(f"{row[severity]:.0f}" for severity in SEVERITIES), style=style)
     return shown
 

@@ -8,14 +8,12 @@ from exporter.app.assembly import examine_packs
 from exporter.cli.console import Paper
 from exporter.cli.explain_input import InputEvent, read_given
 from exporter.cli.run_summary import RunPart, course, lines
-from exporter.common.changes import EVENTS, UNMAPPED
 from exporter.common.series_text import describe_signal, format_series
-from exporter.mapping.authoring.explain import RuleTrial, explain
+from exporter.mapping.authoring.explain import RuleTrial, explain, map_once
 from exporter.mapping.authoring.rule_stub import UnmatchedText, write_stub
 from exporter.mapping.authoring.templates import fold
-from exporter.mapping.catalogue import BUILTIN
-from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.rules import MappingPack
+from exporter.model.builtin_metrics import BUILTIN, EVENTS_TOTAL, EVENTS_UNMAPPED_TOTAL
 from exporter.model.errors import ConfigError
 from exporter.model.metrics import Count, Mapped, Phase, Signal
 from exporter.sources import SOURCES
@@ -55,7 +53,7 @@ def run(text: str, source: str | None, mappings: Sequence[Path], form: Literal["
 
 
 def _explained(given: InputEvent, pack: MappingPack) -> Explained:
-    mapped = mapper(pack, TARGET)(given.event)
+    mapped = map_once(pack, given.event, TARGET)
     return Explained(given, mapped, tuple(explain(pack, given.event)), tuple(_outcome(given, mapped, pack)))
 
 
@@ -78,16 +76,16 @@ def _outcome(given: InputEvent, mapped: Mapped, pack: MappingPack) -> Iterator[s
     """What an event leads to, each as a series and its change."""
     metrics, count = BUILTIN | dict(pack.metrics), given.event.count
     base = (TARGET, given.source)
-    signals: list[Signal] = [Count((EVENTS, (*base, mapped.severity, mapped.reason)))]
+    signals: list[Signal] = [Count((EVENTS_TOTAL, (*base, mapped.severity, mapped.reason)))]
     if mapped.unmapped:
-        signals.append(Count((UNMAPPED, (*base, mapped.unmapped))))
+        signals.append(Count((EVENTS_UNMAPPED_TOTAL, (*base, mapped.unmapped))))
     for signal in (*signals, *mapped.signals):
         name, values = signal.series
         yield describe_signal(signal, format_series(name, metrics[name].labels[: len(values)], values), count)
     for phase in mapped.phases:
         yield _phase(phase)
-    if mapped.mark:
-        yield f"span event {mapped.mark.name} {dict(mapped.mark.attributes)}"
+    if mapped.span_event:
+        yield f"span event {mapped.span_event.name} {dict(mapped.span_event.attributes)}"
     if mapped.dropped:
         yield "left out of spans and logs"
 
@@ -113,7 +111,7 @@ def _plain(one: Explained) -> dict[str, Any]:
 
 def _look(look: RuleTrial) -> dict[str, Any]:
     stops = [{"shape": shape, "at": stop.at, "expected": stop.expected} for shape, stop in look.stops]
-    return {"rule": look.rule, "place": look.place, "took": look.took, "field": look.field, "stops": stops}
+    return {"rule": look.rule, "place": look.place, "took": look.matched, "field": look.field, "stops": stops}
 
 
 def _print(paper: Paper, one: Explained) -> None:
@@ -139,7 +137,7 @@ def _print_runs(paper: Paper, runs: Sequence[RunPart]) -> None:
 
 
 def _print_look(paper: Paper, look: RuleTrial, text: str) -> None:
-    if look.took:
+    if look.matched:
         paper.line((f"  {look.rule} ({look.place.partition(': ')[0]}) took it", "green"))
         return
     if look.field:

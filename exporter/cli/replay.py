@@ -11,10 +11,10 @@ from exporter.cli.console import Paper
 from exporter.client.recorder import RecordedAnswer, recorded_files
 from exporter.common.changes import Totals, add_changes, changes_from_signals
 from exporter.common.series_text import format_series
-from exporter.mapping.catalogue import BUILTIN
-from exporter.mapping.engine.mapper import mapper
+from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.rules import MappingPack
-from exporter.mapping.runs.reducer import folder
+from exporter.mapping.runs.reducer import make_fold
+from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.errors import ConfigError, SourceError
 from exporter.model.events import Event, EventPage, Pause, Resource, Response, Window
 from exporter.model.metrics import Metric, Series
@@ -56,8 +56,8 @@ class Side:
         place = (read.recorded.target, read.recorded.source)
         if place not in self._maps:
             pack = self._packs[place[1]]
-            self._maps[place] = mapper(pack, place[0])
-            self._folds[place] = folder(pack, place[0])
+            self._maps[place] = make_mapper(pack, place[0])
+            self._folds[place] = make_fold(pack, place[0])
             self._journals[place] = RunTracker(*place, None)
         map_, journal = self._maps[place], self._journals[place]
         context = CountContext(*place, self._metrics, _ALL, read.recorded.at)

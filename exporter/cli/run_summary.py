@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from exporter.mapping.rules import MappingPack
-from exporter.mapping.runs.reducer import folder, noted
+from exporter.mapping.runs.reducer import make_fold, make_note
 from exporter.model.events import Event, Millis
 from exporter.model.metrics import Mapped
 from exporter.model.runs import OpenSpan, ResourceSnapshot, Runs, Span
@@ -32,8 +32,10 @@ def course(pack: MappingPack, events: Iterable[tuple[Event, Mapped]]) -> list[Ru
 
 
 def _parts(pack: MappingPack, resource: str, told: list[tuple[Event, Mapped]]) -> list[RunPart]:
-    notes = [noted(event, mapped) for event, mapped in told]
-    folded = folder(pack, "target")(resource, Runs({}, {}), notes, ResourceSnapshot(max(note.at for note in notes), 0))
+    notes = [make_note(event, mapped) for event, mapped in told]
+    folded = make_fold(pack, "target")(
+        resource, Runs({}, {}), notes, ResourceSnapshot(max(note.at for note in notes), 0)
+    )
     found = [((span.attempt, span.role != "run", span.start), _over(span)) for span in folded.spans]
     for run in folded.runs.open.values():
         standing = run.span.name in pack.process.phases

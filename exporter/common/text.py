@@ -6,25 +6,25 @@ UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
 def exact(at: float) -> str:
-    """ISO 8601 in UTC."""
+    """Write a time in ISO 8601, UTC."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def clock(at: float, now: float) -> str:
-    """The time of day, and the day where it is not today; UTC."""
+    """Write the time of day in UTC, with the day where it is not today."""
     moment = datetime.fromtimestamp(at, UTC)
     today = moment.date() == datetime.fromtimestamp(now, UTC).date()
     return f"{moment:%H:%M:%S}" if today else f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 def ago(at: float, now: float) -> str:
-    """How long ago, or in how long."""
+    """Write how long ago a time was, or in how long it will be."""
     seconds = now - at
     return f"{lasting(seconds)} ago" if seconds >= 0 else f"in {lasting(-seconds)}"
 
 
 def lasting(seconds: float) -> str:
-    """A duration in its largest unit."""
+    """Write a duration in its largest unit."""
     for size, unit in UNITS:
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"

@@ -6,10 +6,11 @@ from types import MappingProxyType
 from exporter.common.series_text import format_series
 from exporter.exposition import tables
 from exporter.exposition.families import Family
-from exporter.exposition.states import RESOURCES, STATUS, States
+from exporter.exposition.states import States
 from exporter.exposition.tables import Table
 from exporter.exposition.text_format import Labels
 from exporter.exposition.zero_hold import Growth
+from exporter.model.builtin_metrics import RESOURCE_STATUS, RESOURCES
 from exporter.model.metrics import Catalogue, Changes, Metric, Observed, Series
 
 GROWING = ("counter", "histogram")
@@ -32,7 +33,7 @@ class Registry:
         """Return the metrics that ``catalogue`` adds or declares differently: their totals must be restored."""
         families = _families(catalogue).items()
         stale = {n for n, family in families if n not in self.families or not family.alike(self.families[n])}
-        pair = {STATUS, RESOURCES}  # one is counted from the other
+        pair = {RESOURCE_STATUS, RESOURCES}  # one is counted from the other
         return frozenset(stale | pair if stale & pair else stale)
 
     def adopt(self, catalogue: Catalogue) -> frozenset[str]:

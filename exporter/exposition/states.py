@@ -6,6 +6,7 @@ from exporter.exposition import tables
 from exporter.exposition.families import Family
 from exporter.exposition.tables import Table
 from exporter.exposition.text_format import Labels
+from exporter.model.builtin_metrics import RESOURCE_STATUS, RESOURCES
 from exporter.model.metrics import OTHER, Catalogue, Moment, Series
 
 Statuses = Callable[[str], tuple[str, ...]]
@@ -38,9 +39,6 @@ class StatusCounts:
             self._table.grow((target, source, new), 1)
 
 
-STATUS, RESOURCES = "platform_resource_status", "platform_resources"
-
-
 class States:
     """Writes the rows of state sets and infos among ``families``, and from them ``platform_resources``."""
 
@@ -56,8 +54,8 @@ class States:
 
     def recount(self, catalogue: Catalogue) -> None:
         """Begin ``platform_resources`` at 0 for each source of ``catalogue``; both tables must be new and empty."""
-        if STATUS in self._families and RESOURCES in self._families:
-            self._counts = StatusCounts(self._families[RESOURCES].table(()), self._families[STATUS].states)
+        if RESOURCE_STATUS in self._families and RESOURCES in self._families:
+            self._counts = StatusCounts(self._families[RESOURCES].table(()), self._families[RESOURCE_STATUS].states)
             for target, source in _sources(catalogue):
                 self._counts.declare(target, source)
 
@@ -99,7 +97,7 @@ class States:
         self._move(family, labels, old, tables.standing(table, labels))
 
     def _move(self, family: Family, labels: Labels, old: int | None, new: int | None) -> None:
-        if self._counts is None or family.metric.name != STATUS or old == new:
+        if self._counts is None or family.metric.name != RESOURCE_STATUS or old == new:
             return
         source = family.source(labels)
         states = family.states(source)

@@ -1,4 +1,6 @@
-"""One tree of errors; the class says who acts. A message says where, what and the cure, in one line.
+"""The tree of errors; the class says who acts on one.
+
+A message says where, what and the cure, in one line.
 
 ExporterError
 ├── ConfigError        a person, before start: carries every problem found, one line each
@@ -20,11 +22,14 @@ from msgspec import MsgspecError
 
 
 class ExporterError(Exception):
-    """Any expected trouble of this program."""
+    """An expected error of this program."""
 
 
 class ConfigError(ExporterError):
-    """Something a person must change before the exporter can start; ``problems`` are whole lines."""
+    """A problem that a person must solve before the exporter can start.
+
+    ``problems`` are whole lines.
+    """
 
     def __init__(self, problems: str | Sequence[str]) -> None:
         self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
@@ -32,7 +37,10 @@ class ConfigError(ExporterError):
 
 
 class SourceError(ExporterError):
-    """A vendor did not give what was asked. ``cause`` is the label of ``poll_failures_total``."""
+    """A vendor did not give what was asked.
+
+    ``cause`` is the label of ``poll_failures_total``.
+    """
 
     cause = "error"
 
@@ -44,7 +52,10 @@ class SourceDown(SourceError):
 
 
 class SourceBusy(SourceError):
-    """The vendor refused for now; ``wait`` is its own wish in seconds, if it stated one."""
+    """The vendor refused for now.
+
+    ``wait`` is its own wish in seconds, if it stated one.
+    """
 
     cause = "throttled"
 
@@ -64,7 +75,7 @@ class KeysRefused(SourceDenied):
 
 
 class SourceGone(SourceError):
-    """What was asked for does not exist."""
+    """The resource that was asked for does not exist."""
 
     cause = "gone"
 
@@ -76,7 +87,10 @@ class SourceGarbled(SourceError):
 
 
 class UnexpectedFailure(SourceError):
-    """An error that nobody foresaw; ``exporter.common.guard`` has counted it and logged its traceback."""
+    """An error that nobody foresaw.
+
+    ``exporter.common.guard`` has counted it and logged its traceback.
+    """
 
 
 class StoreError(ExporterError):

@@ -1,4 +1,7 @@
-"""Every seam of the house in one place: what a source, a store, an output, a signer and a clock must be able to do."""
+"""Protocols between the packages: source, store, outbox, output, budget, clock.
+
+Protocols that one package alone needs stand there.
+"""
 
 from collections.abc import AsyncIterator, Callable, Collection, Generator, Iterable, Sequence
 from typing import Protocol
@@ -25,13 +28,19 @@ from exporter.model.telemetry import SelfEvent, SeriesLimitReached
 Tell = Callable[[SelfEvent], None]
 Map = Callable[[Event], Mapped]
 Fold = Callable[[str, Runs, Sequence[RunNote], ResourceSnapshot], Folded]
-"""What notes, in any order, and a listing make of the runs of a resource (by its id). The runs given are used up."""
+"""The reducer of runs of one resource (by its id).
+
+Notes, in any order, and a snapshot of the resource become its new runs. The runs given are used up.
+"""
 
 Encode = Callable[[str, Sequence[Span], Sequence[PlacedEvent]], Sequence[OtlpRecord]]
 """What is to be sent of the spans and events of a resource (by its id)."""
 
 Locate = Callable[[str, str, Millis, str], tuple[str, str]]
-"""The trace and span ids, in hexadecimal, of a resource's run (its name and key) and of a role in it."""
+"""The trace and span ids, in hexadecimal, of a run and of a role in it.
+
+The arguments are the resource, the name and key of the run, and the role.
+"""
 
 Reading = Generator[Request | EventPage | ResourcePage | Pause, Response | int | None, None]
 """The steps of a read or a listing; it waits for nothing itself.
@@ -60,51 +69,64 @@ class Source(Protocol):
 
 
 class Outbox(Protocol):
-    """Keeps the parcels of commits until they are delivered, in their order. Every method raises StoreError."""
+    """Records of commits that wait for delivery, in their order.
+
+    Every method raises StoreError.
+    """
 
     async def oldest(self, signal: str, rows: int, size: int) -> list[QueuedRecord]:
-        """The parcels that have waited longest: at most ``rows``, and ``size`` bytes unless the first is larger."""
+        """List the records that have waited longest.
+
+        At most ``rows``, and at most ``size`` bytes unless the first is larger.
+        """
         ...
 
     async def delivered(self, signal: str, kept: Sequence[QueuedRecord]) -> None:
-        """They are forgotten."""
+        """Delete delivered records."""
         ...
 
     async def refused(self, signal: str, kept: QueuedRecord, reason: str) -> None:
-        """It is set aside with the reason, and waits no more."""
+        """Set a record aside with the reason; it is not sent again."""
         ...
 
     async def trim(self, signal: str, before: Millis, rows: int, size: int) -> int:
-        """Drops the oldest parcels: those put there ``before``, and as many as are too many or too large together.
+        """Drop the oldest records, and count the spans or log records they held.
 
-        Gives back how many spans or log records they held. Parcels that were set aside leave as well, uncounted.
+        They are those put there ``before``, and as many as are too many or too large together. Records that were set
+        aside are dropped as well, uncounted.
         """
         ...
 
     async def level(self, signal: str) -> QueueLevel:
-        """How much waits."""
+        """Measure how much waits."""
         ...
 
 
 class Store(Protocol):
-    """Remembers what was counted. One commit is one transaction."""
+    """The memory of what was counted. One commit is one transaction."""
 
     @property
     def outbox(self) -> Outbox: ...
     async def restore(self) -> Restored: ...
     async def grown(self, watch: Watch, events: Sequence[Event]) -> list[int]:
-        """For each event how often it happened beyond what is remembered: ``max(0, count - remembered)``."""
+        """Tell how often each event happened beyond what is remembered.
+
+        That is ``max(0, count - remembered)``.
+        """
         ...
 
     async def commit(self, commits: Sequence[Commit]) -> None:
-        """Makes all of ``commits`` true in one transaction. Raises StoreError; then nothing has changed."""
+        """Make all of ``commits`` true in one transaction.
+
+        Raises StoreError; then nothing has changed.
+        """
         ...
 
     async def close(self) -> None: ...
 
 
 class Output(Protocol):
-    """Hears of changes after they were committed."""
+    """A receiver of changes after they were committed."""
 
     def write(self, changes: Changes) -> None: ...
 
@@ -146,7 +168,10 @@ class SeriesView(Protocol):
 
 
 class Budget(Protocol):
-    """How often one account may ask one API host; shared by all that use it."""
+    """The rate at which one account may ask one API host.
+
+    It is shared by all that use the account and the host.
+    """
 
     @property
     def remaining(self) -> float:
@@ -154,7 +179,10 @@ class Budget(Protocol):
         ...
 
     async def take(self) -> None:
-        """Waits for the turn of one request. Raises SourceBusy while the vendor wants none for long."""
+        """Wait for the turn of one request.
+
+        Raises SourceBusy while the vendor wants no request for long.
+        """
         ...
 
     def slow_down(self, wait: float | None) -> None:
@@ -163,7 +191,7 @@ class Budget(Protocol):
 
 
 class Credentials(Protocol):
-    """An ``httpx.Auth`` that also tells whose account it signs for and when its keys end."""
+    """An ``httpx.Auth`` with the account that it signs for and the end of its keys."""
 
     @property
     def account(self) -> str: ...
@@ -176,11 +204,11 @@ class Clock(Protocol):
     """Time as a parameter, so that no test has to wait."""
 
     def now(self) -> float:
-        """Unix seconds, UTC."""
+        """Read Unix seconds, UTC."""
         ...
 
     def steady(self) -> float:
-        """Seconds that only go forward."""
+        """Read seconds that only go forward."""
         ...
 
     async def sleep(self, seconds: float) -> None: ...

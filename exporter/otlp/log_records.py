@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
-from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs, SeverityNumber
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 
+from exporter.model.metrics import SEVERITY_NUMBERS
 from exporter.model.protocols import Encode
 from exporter.model.runs import OtlpRecord, PlacedEvent, Span
 from exporter.otlp.resource import (
@@ -23,11 +24,6 @@ from exporter.otlp.resource import (
 )
 from exporter.otlp.spans import SpanEncoder, identity_of
 
-_NUMBERS = {
-    "info": SeverityNumber.SEVERITY_NUMBER_INFO,
-    "warning": SeverityNumber.SEVERITY_NUMBER_WARN,
-    "error": SeverityNumber.SEVERITY_NUMBER_ERROR,
-}
 SAMPLED = 1  # the spans are sent, all of them
 
 
@@ -63,7 +59,7 @@ class LogRecordEncoder:
         ]
         message = LogRecord(
             time_unix_nano=nanoseconds(event.at),
-            severity_number=_NUMBERS.get(event.severity, SeverityNumber.SEVERITY_NUMBER_UNSPECIFIED),
+            severity_number=SEVERITY_NUMBERS.get(event.severity, 0),  # type: ignore[arg-type]
             severity_text=utf8(event.severity),
             body=AnyValue(string_value=utf8(event.text)),
             event_name=utf8(self._origin.event_name(event)),

@@ -10,14 +10,24 @@ from contextlib import AbstractContextManager
 
 import msgspec
 
-from exporter.common.changes import BY_RESOURCE, EVENTS, Row
+from exporter.common.changes import Row
 from exporter.common.guard import set_aside
 from exporter.common.plausible_time import MAX_AHEAD_MS
+from exporter.model.builtin_metrics import EVENTS_TOTAL, RESOURCE_EVENTS_TOTAL
 from exporter.model.errors import SourceError
 from exporter.model.events import Millis, Resource
 from exporter.model.metrics import Exemplar, Observe, Series, Signal
 from exporter.model.protocols import Encode, Fold, Locate, Tell
-from exporter.model.runs import Folded, OpenSpan, OtlpRecord, ResourceSnapshot, RunNote, Runs, SpanEvent, Stage
+from exporter.model.runs import (
+    Folded,
+    OpenSpan,
+    OtlpRecord,
+    ResourceSnapshot,
+    RunNote,
+    Runs,
+    SpanEvent,
+    Stage,
+)
 from exporter.model.state import Watch
 from exporter.model.telemetry import ImplausibleTimes, LogMessage, RunsUpdated
 from exporter.pipeline.context import SourceContext
@@ -89,15 +99,15 @@ class RunTracker:
         fresh: dict[str, list[RunNote]] = {}
         for event, mapped, news in rows:
             if mapped.phases or (self._encode is not None and not mapped.dropped):
-                mark, at = mapped.mark, seen if event.at is None else event.at
+                spec, at = mapped.span_event, seen if event.at is None else event.at
                 span_event = SpanEvent(
                     at=at,
                     id=event.key.hex(),
-                    name=mark.name if mark else "",
+                    name=spec.name if spec else "",
                     text=event.text,
                     severity=mapped.severity,
                     reason=mapped.reason,
-                    attributes=tuple(mark.attributes) if mark else (),
+                    attributes=tuple(spec.attributes) if spec else (),
                 )
                 note = RunNote(at, mapped.rule or "", news > 0, mapped.phases, span_event, event.began)
                 fresh.setdefault(event.resource, []).append(note)
@@ -168,19 +178,19 @@ class RunTracker:
         if self._encode is None:
             return ()
         try:
-            return self._encode(resource, folded.spans, folded.told)
+            return self._encode(resource, folded.spans, folded.placed)
         except Exception:  # noqa: BLE001 (each is tried again, behind the guard)
             records = list[OtlpRecord]()
             for span in folded.spans:
                 with self._set_aside(resource, f"span {span.name}"):
                     records += self._encode(resource, [span], [])
-            for placed in folded.told:
+            for placed in folded.placed:
                 with self._set_aside(resource, f"event {placed.event.id}"):
                     records += self._encode(resource, [], [placed])
             return records
 
     def _updates(self, resource: str, snapshot: ResourceSnapshot, folded: Folded) -> Iterator[RunsUpdated]:
-        late = sum(placed.late and placed.news for placed in folded.told)
+        late = sum(placed.late and placed.news for placed in folded.placed)
         if folded.spans or folded.ended or folded.signals or late:
             yield RunsUpdated(
                 target=self._target,
@@ -244,12 +254,12 @@ def exemplars(
 def _event_exemplars(
     target: str, source: str, resource: str, folded: Folded, locate: Locate
 ) -> Iterator[tuple[Series, Exemplar]]:
-    for placed in folded.told:
+    for placed in folded.placed:
         event = placed.event
         if placed.news and placed.span is not None and event.severity in EXEMPLAR_SEVERITIES:
             exemplar = Exemplar(*locate(resource, *placed.span), 1.0, event.at)
-            yield (EVENTS, (target, source, event.severity, event.reason)), exemplar
-            yield (BY_RESOURCE, (target, source, resource, event.severity)), exemplar
+            yield (EVENTS_TOTAL, (target, source, event.severity, event.reason)), exemplar
+            yield (RESOURCE_EVENTS_TOTAL, (target, source, resource, event.severity)), exemplar
 
 
 def _duration_exemplars(folded: Folded, locate: Locate) -> Iterator[tuple[Series, Exemplar]]:

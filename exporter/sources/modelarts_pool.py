@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from exporter.common.millis import DAY
 from exporter.model.events import Event, EventPage, Millis, Pause, Request, Resource, ResourcePage, Response, Window
 from exporter.model.protocols import Reading
 from exporter.sources.decoding import (
@@ -29,7 +30,7 @@ from exporter.sources.limits import MAX_TEXT, MAX_TOKEN, check_read_size, clip, 
 from exporter.sources.normalize import fingerprint, joined, newest_of_each, oldest_first, page
 from exporter.sources.reading import give
 from exporter.sources.scope import SourceScope
-from exporter.sources.times import DAY, IsoTimes, Number, floor, moment, number
+from exporter.sources.times import IsoTimes, Number, floor, moment, number
 
 FIELDS = frozenset({"type"})
 STATUSES = ("Creating", "Running", "Abnormal", "Deleting", "Error")

@@ -7,13 +7,11 @@ decided where the vendor's clock is known.
 
 from datetime import UTC, datetime
 
+from exporter.common.millis import DAY, SECOND
 from exporter.model.events import Millis
 
 Number = int | float | str | None  # vendors send numbers as text and the reverse
 
-SECOND = 1000
-HOUR = 3600 * SECOND
-DAY = 24 * HOUR
 BEFORE_ALL = 1_514_764_800_000  # 2018-01-01: before the first event that any of these platforms still keeps
 SECONDS = {f":{second:02}": second * SECOND for second in range(60)}  # as a time is written, in milliseconds
 EARLIEST = -62_135_596_800_000  # 0001-01-01, the first time that a datetime can hold
@@ -27,7 +25,7 @@ def elapsed(moment: datetime) -> Millis:
     """Return a datetime as Unix milliseconds; one without zone counts as UTC."""
     # Twice as fast as dividing by a timedelta, and exact, which float seconds are not.
     passed = moment - (_EPOCH if moment.tzinfo is None else _AWARE_EPOCH)
-    return _within((passed.days * 86_400 + passed.seconds) * SECOND + passed.microseconds // 1000)
+    return _within(passed.days * DAY + passed.seconds * SECOND + passed.microseconds // 1000)
 
 
 def _within(at: int) -> Millis:

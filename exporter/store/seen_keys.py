@@ -11,10 +11,10 @@ from itertools import groupby
 from operator import itemgetter
 from struct import Struct
 
+from exporter.common.millis import DAY
 from exporter.model.events import Event
 from exporter.model.state import Watch
 
-DAY = 86_400_000  # ms
 KEY, RECORD = 16, 20  # bytes: a key; a key and its count
 ONCE, MOST = (1).to_bytes(RECORD - KEY, "big"), 2**32 - 1  # the smallest count as it is in a record, and the largest
 _LOAD = 12  # records a shard; Python's allocator has no small blocks for shards of more than twice as many

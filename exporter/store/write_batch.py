@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from exporter.common.millis import DAY
 from exporter.model.events import Event
 from exporter.model.state import Commit, Progress, Watch
 from exporter.store.bulk import BulkStatement, Statement, Value
-from exporter.store.seen_keys import DAY, KEY, MOST, ONCE, RECORD, Day, DayNumber, KeyRow, Memory, by_day
+from exporter.store.seen_keys import KEY, MOST, ONCE, RECORD, Day, DayNumber, KeyRow, Memory, by_day
 
 TAIL = 4_000  # bytes: records go to the last row of their day until it fills a page of the file, so rows stay few
 SPARE = 512  # superseded records a day may have in the file, besides as many as it has keys, before it is written anew

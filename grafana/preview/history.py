@@ -16,7 +16,7 @@ import msgspec
 from exporter import __version__
 from exporter.app import assembly
 from exporter.config import Config, load
-from exporter.mapping.syntax.process import timeouts
+from exporter.mapping.syntax.process import list_timeouts
 from exporter.model.errors import SourceError
 from exporter.model.metrics import Changes, Moment
 from exporter.model.telemetry import Loaded, PollFailed, SelfEvent
@@ -140,7 +140,7 @@ def _configured_facts(core: assembly.Runtime, accounts: list[assembly.Account]) 
     """What comes from configuration and mappings, as the exporter itself shows it."""
     at = int(core.clock.now() * 1000)
     targets = [(one.target, one.fetcher.project or "") for one in accounts]
-    limits = timeouts({source: pack.process for source, pack in core.mappings.packs.items()})
+    limits = list_timeouts({source: pack.process for source, pack in core.mappings.packs.items()})
     return Changes(
         gauges={
             ("platform_phase_timeout_seconds", (source, phase)): Moment(value, at) for source, phase, value in limits

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from exporter.app.reload import stamps
 from exporter.mapping.catalogue import catalogue as catalogued
-from exporter.mapping.runs.reducer import folder
+from exporter.mapping.runs.reducer import make_fold
 from exporter.model.metrics import Catalogue, Changes, Count, Mapped, Metric, Moment, Observed, Phase, Series
 from exporter.model.runs import Folded, ResourceSnapshot, RunNote, Runs, SpanEvent
 from exporter.model.state import Restored
@@ -21,10 +21,10 @@ from exporter.pipeline.committer import Committer
 from exporter.pipeline.context import MappingInUse
 from tests.exposition.test_zero_hold import Clock, scrape
 from tests.laws.test_end_to_end import event
-from tests.mapping.test_packs import PACKS
 from tests.pipeline.test_committer import A, B, Page, SlowStore, a_commit
 from tests.support.clocks import ManualClock
 from tests.support.exposition import ExposedSeries
+from tests.support.mapping_packs import PACKS
 from tests.support.processes import Clouds, Exporter, closing, configured, total, until
 from tests.support.vendor import Vendor, watching
 
@@ -188,7 +188,7 @@ def test_what_was_noted_under_another_mapping_can_still_be_folded(
     """A note is on record until its read is complete; by then its phase may be one that no mapping knows."""
     told = SpanEvent(1_000, "id", "", "text", "info", "Reason")
     note = RunNote(1_000, "a rule that left", True, (Phase(step, "a phase that left"),), told)
-    fold = folder(PACKS[source], "t")
+    fold = make_fold(PACKS[source], "t")
     folded = fold("r", Runs({}, {}), [note], ResourceSnapshot(2_000, 0))
     fold("r", folded.runs, [], ResourceSnapshot(3_000, 0, gone=True))
 
@@ -232,16 +232,16 @@ CHANGED = MINE.replace("labels: [cluster]", "labels: [cluster, kind]").replace(
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Clouds, Exporter, Path]]:
-    folder = tmp_path_factory.mktemp("reload")
-    with closing(Clouds(folder)) as clouds:
-        (folder / "v1").mkdir()
-        (folder / "live").symlink_to("v1")
-        config = {**configured(clouds, folder), "mappings": ["live/*.yaml"]}
+    make_fold = tmp_path_factory.mktemp("reload")
+    with closing(Clouds(make_fold)) as clouds:
+        (make_fold / "v1").mkdir()
+        (make_fold / "live").symlink_to("v1")
+        config = {**configured(clouds, make_fold), "mappings": ["live/*.yaml"]}
         config["targets"] = [target for target in config["targets"] if target["name"] == "research"]
         config["targets"][0]["sources"] = {"dws": config["targets"][0]["sources"]["dws"]}
-        with closing(Exporter(folder, config)) as exporter:
+        with closing(Exporter(make_fold, config)) as exporter:
             exporter.contacted("dws")
-            yield clouds, exporter, folder
+            yield clouds, exporter, make_fold
 
 
 def polish(clouds: Clouds) -> None:
@@ -254,13 +254,13 @@ def loaded(exporter: Exporter, times: int) -> None:
 
 
 def test_a_rule_comes_changes_leaves_and_returns_and_no_count_is_lost(pair: tuple[Clouds, Exporter, Path]) -> None:
-    clouds, exporter, folder = pair
+    clouds, exporter, make_fold = pair
     before = exporter.metrics()
     assert total(before, "platform_exporter_config_last_reload_successful") == 1
     polish(clouds)
     exporter.until_value(1, "platform_events_total", reason="other")
 
-    (folder / "v1" / "mine.yaml").write_text(MINE)
+    (make_fold / "v1" / "mine.yaml").write_text(MINE)
     loaded(exporter, 2)
     samples = exporter.metrics()
     assert total(samples, "demo_polished_total", cluster="dwh") == 0
@@ -279,28 +279,28 @@ def test_a_rule_comes_changes_leaves_and_returns_and_no_count_is_lost(pair: tupl
     exporter.until_value(1, "demo_polished_total", cluster="dwh")
     assert total(exporter.metrics(), "platform_events_total", source="dws") == 2
 
-    (folder / "v2").mkdir()
-    (folder / "v2" / "mine.yaml").write_text(CHANGED)
-    (folder / "next").symlink_to("v2")
-    (folder / "next").rename(folder / "live")
+    (make_fold / "v2").mkdir()
+    (make_fold / "v2" / "mine.yaml").write_text(CHANGED)
+    (make_fold / "next").symlink_to("v2")
+    (make_fold / "next").rename(make_fold / "live")
     loaded(exporter, 3)
     assert total(exporter.metrics(), "demo_polished_total") == 0
     polish(clouds)
     until(lambda: total(exporter.metrics(), "demo_polished_total") == 1, "the new labels count")
     assert total(exporter.metrics(), "platform_events_total", source="dws") == 3
 
-    (folder / "back").symlink_to("v1")
-    (folder / "back").rename(folder / "live")
+    (make_fold / "back").symlink_to("v1")
+    (make_fold / "back").rename(make_fold / "live")
     exporter.process.send_signal(signal.SIGHUP)
     loaded(exporter, 4)
     until(lambda: total(exporter.metrics(), "demo_polished_total", cluster="dwh") == 1, "its total is back")
 
 
 def test_a_bad_file_keeps_what_is_there_and_says_so_in_one_line(pair: tuple[Clouds, Exporter, Path]) -> None:
-    _, exporter, folder = pair
+    _, exporter, make_fold = pair
     before = exporter.metrics()
     since = total(before, "platform_exporter_config_last_reload_success_timestamp_seconds")
-    (folder / "live" / "bad.yaml").write_text("mapping: 1\nsource: dws\nrules: [{id: x}]\n")
+    (make_fold / "live" / "bad.yaml").write_text("mapping: 1\nsource: dws\nrules: [{id: x}]\n")
     until(lambda: "bad.yaml:3: rules[0]: the rule is empty" in exporter.said(), "the fault is told")
     samples = exporter.metrics()
     assert total(samples, "platform_exporter_config_last_reload_successful") == 0
@@ -308,7 +308,7 @@ def test_a_bad_file_keeps_what_is_there_and_says_so_in_one_line(pair: tuple[Clou
     hashes = [{key for key in one if key[0] == "platform_exporter_mapping_info"} for one in (before, samples)]
     assert hashes[0] == hashes[1]
     assert exporter.said().count("the rule is empty") == 1
-    (folder / "live" / "bad.yaml").unlink()
+    (make_fold / "live" / "bad.yaml").unlink()
     until(
         lambda: total(exporter.metrics(), "platform_exporter_config_last_reload_successful") == 1, "all is well again"
     )
@@ -316,8 +316,8 @@ def test_a_bad_file_keeps_what_is_there_and_says_so_in_one_line(pair: tuple[Clou
 
 
 def test_what_needs_a_new_start_is_said(pair: tuple[Clouds, Exporter, Path]) -> None:
-    _, exporter, folder = pair
-    path = folder / "run.json"
+    _, exporter, make_fold = pair
+    path = make_fold / "run.json"
     path.write_text(path.read_text().replace('"zero_hold": "0s"', '"zero_hold": "9s"'))
     exporter.process.send_signal(signal.SIGHUP)
     until(lambda: "web: changed in the configuration; restart the exporter to use it" in exporter.said(), "it is said")

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from exporter.app.restored_state import clean_state
 from exporter.common.plausible_time import MAX_AHEAD_MS
-from exporter.mapping.catalogue import BUILTIN, catalogue
+from exporter.mapping.catalogue import catalogue
+from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.events import Resource
 from exporter.model.metrics import Changes, Moment, Observed, Series
 from exporter.model.state import RECORD, Commit, Restored, Watch

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from exporter.app.health import Health
 from exporter.config import Config, load, masked
-from exporter.mapping.catalogue import BUILTIN
+from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.events import Event
 from exporter.model.metrics import OTHER, Changes
 from exporter.model.state import Commit, Watch

@@ -268,8 +268,7 @@ def added(folds: list[CountedBatch]) -> dict[str, object]:
             counts[series] = counts.get(series, 0.0) + by
         for series, more in fold.changes.observed.items():
             known = buckets.get(series, Observed((0, 0, 0), 0.0))
-            both = tuple(a + b for a, b in zip(known.buckets, more.buckets, strict=True))
-            buckets[series] = Observed(both, known.sum + more.sum)
+            buckets[series] = known + more
         for found, moments in ((gauges, fold.changes.gauges), (states, fold.changes.states)):
             for series, moment in moments.items():
                 keep_newer(found, series, moment)

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.common.millis import DAY
 from exporter.model.state import Progress, Watch
 from exporter.pipeline.inventory import MISSING_LISTINGS
-from exporter.pipeline.read_window import DAY, ReadWindow
+from exporter.pipeline.read_window import ReadWindow
 from tests.support.clocks import ManualClock
 from tests.support.vendor import HOUR, Vendor, watching
 

@@ -16,7 +16,7 @@ from exporter.config.build import DEFAULT_BUDGET
 from exporter.config.models import LogOptions, Record, Web, WrittenConfig, WrittenTarget
 from exporter.config.values import read_duration, read_rate, read_size
 from exporter.mapping import loader
-from exporter.mapping.catalogue import BUILTIN
+from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.events import Request, Resource, Window
 from exporter.observability.self_metrics import CAUSES, declared
 from exporter.sources import SOURCES

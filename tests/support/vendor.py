@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from exporter.mapping.catalogue import BUILTIN, catalogue
+from exporter.mapping.catalogue import catalogue
 from exporter.mapping.rules import MappingPack
-from exporter.mapping.runs.reducer import folder
+from exporter.mapping.runs.reducer import make_fold
+from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.errors import SourceError, SourceGarbled
 from exporter.model.events import Event, EventPage, Millis, Request, Resource, ResourcePage, Response, Window
 from exporter.model.metrics import Mapped, Series
@@ -189,7 +190,7 @@ class Watched:
         self.prometheus = ExposedSeries(known, 0.0, vendor.clock, most)
         self.committer = Committer(store, (self.prometheus,), self.prometheus, self.facts.append)
         pack = MappingPack("s", (), {}, (), frozenset(), frozenset(), {}, (), (), "")
-        self.mapping = MappingCell(MappingInUse(_mapped, folder(pack, "t"), BUILTIN, ("info",)))
+        self.mapping = MappingCell(MappingInUse(_mapped, make_fold(pack, "t"), BUILTIN, ("info",)))
         self.context = SourceContext(
             *PLACE,
             vendor=vendor,

@@ -12,16 +12,18 @@ from exporter.cli.backfill.openmetrics import write
 from exporter.cli.backfill.output_file import OutputOptions, opened, written
 from exporter.cli.backfill.reader import Asking, Past, gathered, listed
 from exporter.cli.backfill.replay import Meaning, course
-from exporter.cli.backfill.time_range import SECOND, TimeRange
+from exporter.cli.backfill.time_range import TimeRange
 from exporter.cli.backfill.timeline import Courses
 from exporter.cli.console import bar, looked_on
 from exporter.common.backoff import backoff
 from exporter.common.clock import SystemClock
+from exporter.common.millis import SECOND
 from exporter.common.text import exact
 from exporter.config import Config
-from exporter.mapping.engine.mapper import mapper
-from exporter.mapping.runs.reducer import folder
-from exporter.mapping.syntax.process import timeouts
+from exporter.mapping.engine.mapper import make_mapper
+from exporter.mapping.runs.reducer import make_fold
+from exporter.mapping.syntax.process import list_timeouts
+from exporter.model.builtin_metrics import PHASE_TIMEOUT_SECONDS, RESOURCE_INFO, RESOURCE_STATUS, TARGET_INFO
 from exporter.model.errors import SourceBusy, SourceDown
 from exporter.model.events import Request, Resource, Response
 from exporter.model.metrics import Changes, Moment
@@ -31,8 +33,6 @@ from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
 
 ROUNDS, LONGEST_WAIT = 4, 300.0  # times that a vendor is asked again after trouble that passes, seconds until then
-INFO, STATUS = "platform_resource_info", "platform_resource_status"
-TARGET_INFO, TIMEOUT = "platform_target_info", "platform_phase_timeout_seconds"
 
 
 class SourceReport(NamedTuple):
@@ -128,8 +128,10 @@ def _show_target(courses: Courses, account: Account) -> None:
 
 
 def _show_timeouts(courses: Courses, known: Mappings) -> None:
-    said = timeouts({source: pack.process for source, pack in known.packs.items()})
-    courses.add(0, Changes(gauges={(TIMEOUT, (source, phase)): Moment(value, 0) for source, phase, value in said}))
+    said = list_timeouts({source: pack.process for source, pack in known.packs.items()})
+    courses.add(
+        0, Changes(gauges={(PHASE_TIMEOUT_SECONDS, (source, phase)): Moment(value, 0) for source, phase, value in said})
+    )
 
 
 def _show(courses: Courses, one: SourceReport, known: Mappings, ttl: float, span: TimeRange) -> None:
@@ -141,15 +143,15 @@ def _show(courses: Courses, one: SourceReport, known: Mappings, ttl: float, span
         courses.lives[place] = life
         if resource is not None:
             facts = Moment((resource.name, resource.workspace, resource.kind, resource.spec), 0)
-            courses.add(life.first, Changes(states={(INFO, place): facts}))
+            courses.add(life.first, Changes(states={(RESOURCE_INFO, place): facts}))
     if untimed := sum(event.at is None for event in past.events):
         one.asking.trouble(f"{untimed} events have no time and so no place in the past")
     pack, kind = known.packs[source], one.asking.kind
     meaning = Meaning(
-        target, source, known.catalogue.metrics, mapper(pack, target), folder(pack, target), bool(kind.resource)
+        target, source, known.catalogue.metrics, make_mapper(pack, target), make_fold(pack, target), bool(kind.resource)
     )
     for number, changes in course(past, span, meaning):
         courses.add(number, changes)
     for number, resource in last_states(past, span):
         known_as = Moment((resource.status,), span.times[number])
-        courses.add(number, Changes(states={(STATUS, (target, source, resource.id)): known_as}))
+        courses.add(number, Changes(states={(RESOURCE_STATUS, (target, source, resource.id)): known_as}))

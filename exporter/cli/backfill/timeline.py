@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from exporter.cli.backfill.time_range import TimeRange
+from exporter.model.builtin_metrics import EVENT_LAG_SECONDS
 from exporter.model.metrics import Changes, Metric, Moment, Observed, Series
 
-LAG = "platform_event_lag_seconds"  # tells of the exporter's own eyes, and it was not there
 RESOURCE = "resource"
 
 
@@ -48,9 +48,9 @@ class Courses:
             course = self._grown.setdefault(series, {})
             course[number] = course.get(number, 0.0) + by
         for series, more in changes.observed.items():
-            if series[0] != LAG:
+            if series[0] != EVENT_LAG_SECONDS:  # how late the exporter saw an event means nothing here
                 course_ = self._observed.setdefault(series, {})
-                course_[number] = _both(course_.get(number), more)
+                course_[number] = course_[number] + more if number in course_ else more
         for series in changes.ended:
             self._moments.setdefault(series, {})[number] = None
         for series, moment in [*changes.gauges.items(), *changes.states.items()]:
@@ -77,7 +77,7 @@ class Courses:
         zero = Observed((0,) * (len(self._metrics[series[0]].buckets) + 1), 0.0)
         total = zero
         for number in sorted(course):
-            total = _both(total, course[number])
+            total += course[number]
             points[number] = _lines(total)
         yield series[1], self._runs(series, points, _lines(zero))
 
@@ -117,12 +117,6 @@ class Courses:
             return self.lives.get((at["target"], at["source"], at[RESOURCE]), whole)
         own = [life for key, life in self.lives.items() if (key[0], key[2]) == (at["target"], at[RESOURCE])]
         return own[0] if own else whole
-
-
-def _both(one: Observed | None, other: Observed) -> Observed:
-    if one is None:
-        return other
-    return Observed(tuple(a + b for a, b in zip(one.buckets, other.buckets, strict=True)), one.sum + other.sum)
 
 
 def _lines(total: Observed) -> tuple[float, ...]:

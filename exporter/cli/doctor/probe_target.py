@@ -17,7 +17,7 @@ from exporter.cli.doctor.probe_source import SourceProbe, look
 from exporter.cli.doctor.target_findings import KeysStatus, clock, connection, credentials, project
 from exporter.client.transport import AiohttpTransport
 from exporter.config import Target
-from exporter.mapping.engine.mapper import mapper
+from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.rules import MappingPack
 from exporter.model.errors import SourceError
 from exporter.model.protocols import Clock
@@ -124,6 +124,6 @@ async def _looked(means: Means, door: GuardedClient, name: str, deaf: set[str]) 
             target.sources[name],
             door.ask,
             lambda: int((means.clock.now() + means.account.fetcher.skew) * 1000),
-            mapper(means.packs[name], target.name),
+            make_mapper(means.packs[name], target.name),
         )
     )

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from exporter.common.millis import SECOND
 from exporter.model.errors import SourceGarbled
 from exporter.model.events import Event, EventPage, Millis, Pause, Request, Resource, Response, Window
 from exporter.model.protocols import Reading
@@ -30,7 +31,7 @@ from exporter.sources.modelarts_service.services import list_services
 from exporter.sources.normalize import count_equal, fingerprint, joined, oldest_first, page
 from exporter.sources.reading import give
 from exporter.sources.scope import SourceScope
-from exporter.sources.times import LATEST, SECOND, Number, number, unix_millis
+from exporter.sources.times import LATEST, Number, number, unix_millis
 
 FIELDS = frozenset({"event_type"})
 _LIMIT = 1000

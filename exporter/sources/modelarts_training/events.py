@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from exporter.common.millis import DAY, SECOND
 from exporter.model.errors import SourceGarbled
 from exporter.model.events import Event, EventPage, Millis, Pause, Request, Resource, Response, Window
 from exporter.model.protocols import Reading
@@ -31,7 +32,7 @@ from exporter.sources.modelarts_training.jobs import list_jobs
 from exporter.sources.normalize import count_equal, fingerprint, joined, oldest_first, page
 from exporter.sources.reading import give
 from exporter.sources.scope import SourceScope
-from exporter.sources.times import BEFORE_ALL, DAY, SECOND, IsoTimes, Number, ceiling, floor, number
+from exporter.sources.times import BEFORE_ALL, IsoTimes, Number, ceiling, floor, number
 
 FIELDS = frozenset({"level", "source"})
 _LIMIT = 100

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from exporter.common.millis import DAY, HOUR, SECOND
 from exporter.model.errors import SourceGarbled
 from exporter.model.events import (
     Event,
@@ -52,7 +53,7 @@ from exporter.sources.normalize import count_equal, fingerprint, joined, oldest_
 from exporter.sources.pai_dlc.text import parse_zone, text_reader
 from exporter.sources.reading import give
 from exporter.sources.scope import SourceScope
-from exporter.sources.times import BEFORE_ALL, DAY, HOUR, SECOND, Number, ceiling, floor, iso_text, moment, number
+from exporter.sources.times import BEFORE_ALL, Number, ceiling, floor, iso_text, moment, number
 
 FIELDS: frozenset[str] = frozenset()
 STATUSES = (

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
+from exporter.common.millis import SECOND
 from exporter.model.errors import ConfigError
 from exporter.model.events import Millis
-from exporter.sources.times import SECOND, SECONDS, elapsed
+from exporter.sources.times import SECONDS, elapsed
 
 _PLAIN = 19  # characters of a date and a time without fraction and zone
 _AFTER = _PLAIN + 1
