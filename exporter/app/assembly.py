@@ -1,4 +1,8 @@
-"""Puts the parts together as the configuration says: accounts, the core that all share, and a station a source; starts nothing."""
+"""Puts the parts together as the configuration says; starts nothing.
+
+An account is one target's way to its platform, the runtime is what all sources share, and a pipeline is one source of
+one target.
+"""
 
 import asyncio
 import contextlib
@@ -8,49 +12,59 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from exporter.auth import credentials, project_lookup, read_project, refuses_keys
+from exporter.app.restored_state import CleanState, clean_state
+from exporter.auth import make_signer, project_lookup, read_project, refuses_keys
 from exporter.client.budget import TokenBucket
 from exporter.client.fetcher import CONNECT, Fetcher, Route
 from exporter.client.recorder import Recorder
 from exporter.client.transport import AiohttpTransport, Sender
+from exporter.common.tls import make_tls_context
 from exporter.common.yaml_document import Document, read_document
 from exporter.config import Config, Filter, SourceOptions, Target
+from exporter.exposition.admission import SeriesAdmission
+from exporter.exposition.page import Exposition
 from exporter.exposition.registry import Registry
 from exporter.mapping.catalogue import catalogue
-from exporter.mapping.engine.mapper import mapper
+from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.loader import TestReport, built_in, examine
 from exporter.mapping.rules import MappingPack
-from exporter.mapping.runs.reducer import folder
+from exporter.mapping.runs.reducer import make_fold
 from exporter.model.errors import ConfigError
 from exporter.model.events import Request, Response
 from exporter.model.metrics import Catalogue
 from exporter.model.protocols import Clock, Credentials, Store, Tell
 from exporter.model.state import Restored
-from exporter.model.telemetry import LogMessage
+from exporter.model.telemetry import LogMessage, RowsSetAside
 from exporter.otlp.delivery import OtlpDelivery
 from exporter.otlp.endpoint import OtlpEndpoint
-from exporter.otlp.log_records import encoder
-from exporter.otlp.metrics import Pusher
+from exporter.otlp.log_records import make_encoder
+from exporter.otlp.metrics import MetricsPush
 from exporter.otlp.resource import OtlpResource
 from exporter.otlp.sender import OtlpSender
-from exporter.otlp.spans import Traces
-from exporter.pipeline.collector import Collector, ReadOptions
+from exporter.otlp.spans import SpanEncoder
+from exporter.pipeline.collector import Collector
 from exporter.pipeline.committer import Committer
-from exporter.pipeline.context import SourceContext
+from exporter.pipeline.context import MappingCell, MappingInUse, SourceContext
 from exporter.pipeline.discovery import Discovery
 from exporter.pipeline.inventory import Inventory, ResourceFilter
 from exporter.pipeline.poller import Pace, Poller
+from exporter.pipeline.read_session import ReadOptions
 from exporter.pipeline.run_tracker import RunTracker
 from exporter.pipeline.scheduler import PollInterval
 from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
 from exporter.store import open_store
+from exporter.store.retrying import RetryingStore
 
 NO_STATE = {
     "new": "no state was kept yet: history begins; what happened before the first contact is not counted",
     "lost": "the state file was here and is gone: history begins again, all counters start at 0, and what happened before "
     "now is not counted; keep the store on a disk that outlives the process",
 }
+
+
+Buckets = dict[tuple[str, str, str], TokenBucket]
+"""Budgets by account, API and address: APIs behind one gateway keep their own rates."""
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -63,14 +77,24 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class Mappings(msgspec.Struct, frozen=True):
-    """What events mean, by source, and all that they can lead to."""
+    """The mapping of each source, and everything that the mappings can expose."""
 
     packs: Mapping[str, MappingPack]
     catalogue: Catalogue
 
+    def in_use(self, target: str, source: str) -> MappingInUse:
+        """Return what the events of one source of one target mean."""
+        pack = self.packs[source]
+        return MappingInUse(
+            map=make_mapper(pack, target),
+            fold=make_fold(pack, target),
+            metrics=self.catalogue.metrics,
+            severities=self.catalogue.severities.get(source, ()),
+        )
+
 
 class OtlpSignals(msgspec.Struct, frozen=True):
-    """What goes out by OTLP; ``stated`` are attributes of the environment for it."""
+    """The signals that are sent by OTLP; ``stated`` are resource attributes of the environment."""
 
     traces: bool = False
     logs: bool = False
@@ -78,32 +102,36 @@ class OtlpSignals(msgspec.Struct, frozen=True):
 
 
 class Runtime(msgspec.Struct, frozen=True):
-    """What every source of every target works with."""
+    """The parts that every source of every target works with."""
 
     clock: Clock
     tell: Tell
     store: Store
-    ledger: Committer
-    prometheus: Registry
-    known: Mappings
+    committer: Committer
+    registry: Registry
+    admission: SeriesAdmission
+    exposition: Exposition
+    mappings: Mappings
     restored: Restored
     series_ttl: float
-    sent: OtlpSignals = OtlpSignals()
+    otlp: OtlpSignals = OtlpSignals()
     recorder: Recorder | None = None
 
 
 def read_packs(config: Config) -> tuple[MappingPack, ...]:
-    """The user's mapping files and the built-in packs, checked; their own tests have passed. Raises ConfigError."""
-    packs, tried = examine_packs(config.mapping_files)
-    failed = [failure.line for one in tried for failure in one.failures]
+    """Read the user's mapping files and the built-in packs, and run their tests. Raises ConfigError."""
+    packs, reports = examine_packs(config.mapping_files)
+    failed = [failure.line for report in reports for failure in report.failures]
     if failed:
         raise ConfigError(failed)
     return packs
 
 
 def examine_packs(paths: Iterable[Path]) -> tuple[tuple[MappingPack, ...], list[TestReport]]:
-    """The packs of mapping files, with the built-in ones after them, and how the tests of each file went. Raises
-    ConfigError with every problem found, but not for a test."""
+    """Read mapping files, and the built-in packs after them; return also how the tests of each file went.
+
+    Raises ConfigError with every problem found. A test that fails is not one of them.
+    """
     fields = {name: kind.fields for name, kind in SOURCES.items()}
     records = {name: kind.record for name, kind in SOURCES.items()}
     statuses = {name: kind.statuses for name, kind in SOURCES.items()}
@@ -123,8 +151,8 @@ def _documents(paths: Iterable[Path]) -> list[Document]:
     return documents
 
 
-def read_known(config: Config) -> Mappings:
-    """The packs, and everything that can be exposed with this configuration. Raises ConfigError."""
+def read_mappings(config: Config) -> Mappings:
+    """Read the packs, and everything that can be exposed with this configuration. Raises ConfigError."""
     packs = read_packs(config)
     targets = {target.name: tuple(target.sources) for target in config.targets}
     statuses = {name: kind.statuses for name, kind in SOURCES.items()}
@@ -132,61 +160,116 @@ def read_known(config: Config) -> Mappings:
 
 
 @contextlib.asynccontextmanager
-async def open_core(known: Mappings, config: Config, clock: Clock, tell: Tell) -> AsyncIterator[Runtime]:
-    """The store and what stands on it; on leaving in peace, what is under way is committed first."""
-    store = await open_store(config.store)
+async def open_state(config: Config, clock: Clock, tell: Tell) -> AsyncIterator[RetryingStore]:
+    """Open the configured store; its calls wait while the file is away. Raises StoreError if it cannot be read."""
+    store = RetryingStore(await open_store(config.store), clock, tell)
     try:
-        core = await make_core(store, known, config, clock, tell)
-        yield core
-        await core.ledger.drain()
+        yield store
     finally:
         await store.close()
 
 
-async def make_core(store: Store, known: Mappings, config: Config, clock: Clock, tell: Tell) -> Runtime:
-    """What stands on an open store, with the totals it remembers."""
+@contextlib.asynccontextmanager
+async def open_runtime(
+    store: Store, mappings: Mappings, config: Config, clock: Clock, tell: Tell
+) -> AsyncIterator[Runtime]:
+    """Put together what stands on the store; after a clean stop, commit what is under way first. Raises StoreError."""
+    runtime = await make_runtime(store, mappings, config, clock, tell)
+    yield runtime
+    await runtime.committer.drain()
+
+
+async def make_runtime(store: Store, mappings: Mappings, config: Config, clock: Clock, tell: Tell) -> Runtime:
+    """Make what stands on an open store, with the totals that the store remembers. Raises StoreError."""
+    clean = await _restore(store, mappings, config, clock, tell)
+    registry = Registry(mappings.catalogue)
+    admission = SeriesAdmission(registry, config.web.zero_hold, clock, config.max_series)
+    for name in admission.restore(clean.restored):
+        tell(LogMessage(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))
+    committer = Committer(store, (admission,), admission, tell)
+    for commit in clean.commits:
+        committer.put(commit)  # not awaited: a store that cannot be written must not hold up the page
+    recorder = Recorder(config.record.directory, config.record.limit, tell) if config.record else None
+    return Runtime(
+        clock=clock,
+        tell=tell,
+        store=store,
+        committer=committer,
+        registry=registry,
+        admission=admission,
+        exposition=Exposition(registry, admission.hold),
+        mappings=mappings,
+        restored=clean.restored,
+        series_ttl=config.series_ttl,
+        otlp=OtlpSignals("traces" in config.otlp_endpoints, "logs" in config.otlp_endpoints, config.otlp_attributes),
+        recorder=recorder,
+    )
+
+
+async def _restore(store: Store, mappings: Mappings, config: Config, clock: Clock, tell: Tell) -> CleanState:
+    """Read the stored state; take out what is configured no more, and moments from the future."""
     restored = await store.restore()
     if restored.age != "kept":
         tell(LogMessage(NO_STATE[restored.age], warning=restored.age == "lost"))
-    prometheus = Registry(known.catalogue, config.web.zero_hold, clock, config.max_series)
-    for name in prometheus.restore(restored):
-        tell(LogMessage(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))
-    ledger = Committer(store, (prometheus,), prometheus, tell)
-    recorder = Recorder(config.record.directory, config.record.limit, tell) if config.record else None
-    sent = OtlpSignals("traces" in config.otlp_endpoints, "logs" in config.otlp_endpoints, config.otlp_attributes)
-    return Runtime(clock, tell, store, ledger, prometheus, known, restored, config.series_ttl, sent, recorder)
+    configured = {(target.name, source) for target in config.targets for source in target.sources}
+    for table, rows in restored.set_aside.items():
+        tell(RowsSetAside(table, rows))
+    clean = clean_state(restored, mappings.catalogue.metrics, configured, int(clock.now() * 1000))
+    for line in clean.lines:
+        tell(LogMessage(line, warning=True))
+    return clean
 
 
 @contextlib.asynccontextmanager
-async def open_couriers(config: Config, core: Runtime) -> AsyncIterator[list[OtlpDelivery | Pusher]]:
-    """One courier for each signal that is sent; on leaving in peace, what is on record goes out first. Raises ConfigError for certificates or headers that went bad."""
+async def open_deliveries(config: Config, runtime: Runtime) -> AsyncIterator[list[OtlpDelivery | MetricsPush]]:
+    """Open one delivery for each signal that is sent; after a clean stop, send what is stored first.
+
+    Raises ConfigError for certificates or headers that went bad.
+    """
     async with contextlib.AsyncExitStack() as closing:
-        couriers = []
-        for lane in config.otlp_endpoints.values():
-            wire = OtlpSender(lane)
-            closing.push_async_callback(wire.aclose)
-            couriers.append(_courier(lane, wire, config, core))
-        yield couriers
-        await core.ledger.drain()
-        await asyncio.gather(*(courier.drain() for courier in couriers))
+        deliveries = []
+        for endpoint in config.otlp_endpoints.values():
+            sender = OtlpSender(endpoint)
+            closing.push_async_callback(sender.aclose)
+            deliveries.append(_delivery(endpoint, sender, config, runtime))
+        yield deliveries
+        await runtime.committer.drain()
+        await asyncio.gather(*(delivery.drain() for delivery in deliveries))
 
 
-def _courier(lane: OtlpEndpoint, wire: OtlpSender, config: Config, core: Runtime) -> OtlpDelivery | Pusher:
-    assert config.otlp is not None, "there are no lanes without the section"
-    if lane.signal == "metrics":
-        contacts, interval, totals = core.restored.contacts, config.otlp.metrics_interval, core.prometheus.totals
-        return Pusher(lane.url, wire.post, totals, contacts, config.otlp_attributes, interval, core.clock, core.tell)
-    age = config.otlp.max_age
-    return OtlpDelivery(lane.signal, lane.url, wire.post, core.store.outbox, age, core.clock, core.tell)
+def _delivery(
+    endpoint: OtlpEndpoint, sender: OtlpSender, config: Config, runtime: Runtime
+) -> OtlpDelivery | MetricsPush:
+    assert config.otlp is not None, "there are no endpoints without the section"
+    if endpoint.signal == "metrics":
+        contacts, interval, totals = runtime.restored.contacts, config.otlp.metrics_interval, runtime.registry.totals
+        return MetricsPush(
+            endpoint.url, sender.post, totals, contacts, config.otlp_attributes, interval, runtime.clock, runtime.tell
+        )
+    age, outbox = config.otlp.max_age, runtime.store.outbox
+    return OtlpDelivery(endpoint.signal, endpoint.url, sender.post, outbox, age, runtime.clock, runtime.tell)
+
+
+def open_transport(target: Target) -> AiohttpTransport:
+    """Make the transport of a target, which trusts its ``ca_file``. Raises ConfigError for a file that went bad."""
+    if target.ca_file is None:
+        return AiohttpTransport()
+    try:
+        return AiohttpTransport(tls=make_tls_context(target.ca_file))
+    except OSError as error:
+        raise ConfigError(f"{target.name}: ca_file: {target.ca_file}: cannot be used ({error.strerror})") from None
 
 
 @contextlib.asynccontextmanager
 async def open_accounts(
-    config: Config, clock: Clock, tell: Tell, transport: Callable[[], httpx.AsyncBaseTransport] = AiohttpTransport
+    config: Config,
+    clock: Clock,
+    tell: Tell,
+    transport: Callable[[Target], httpx.AsyncBaseTransport] = open_transport,
 ) -> AsyncIterator[list[Account]]:
-    """One client a target; a budget is shared by all that ask the same host for the same account."""
-    buckets: dict[tuple[str, str], TokenBucket] = {}
-    accounts = [make_account(target, buckets, clock, tell, transport()) for target in config.targets]
+    """Open one client a target; targets of one account share the budget of an API at a host."""
+    buckets: Buckets = {}
+    accounts = [make_account(target, buckets, clock, tell, transport(target)) for target in config.targets]
     try:
         yield accounts
     finally:
@@ -196,44 +279,43 @@ async def open_accounts(
 
 def make_account(
     target: Target,
-    buckets: dict[tuple[str, str], TokenBucket],
+    buckets: Buckets,
     clock: Clock,
     tell: Tell,
     transport: httpx.AsyncBaseTransport,
 ) -> Account:
     """One target's way to its platform; ``buckets`` are shared. Raises SourceDenied where its secrets cannot be read."""
-    keys = credentials(
+    signer = make_signer(
         target.platform,
         target.login,
         region=target.region,
         project_id=target.project_id,
         endpoints=target.endpoints,
         clock=clock,
+        tell=tell,
     )
-    sender = Sender(transport, keys, httpx.Timeout(target.timeout, connect=min(CONNECT, target.timeout)))
+    timeout = httpx.Timeout(target.timeout, connect=min(CONNECT, target.timeout))
+    sender = Sender(transport, signer, timeout, limit=target.max_answer)
     huawei = target.platform == "huaweicloud"
     route = Route(
         target.name,
         target.endpoints,
         {
-            api: _bucket(buckets, keys.account, target.endpoints[api], rate, clock)
+            api: _bucket(buckets, (signer.account, api, target.endpoints[api]), rate, clock)
             for api, rate in target.budget.items()
         },
         project_header="X-Project-Id" if huawei else "",
         largest=target.max_answer,
         refuses_keys=refuses_keys,
-        stamp=keys.stamp,
+        stamp=signer.stamp,
+        secrets=signer.secrets,
     )
-    fetcher = Fetcher(route, sender, clock, tell, target.project_id)
-    if huawei:
-        fetcher.lookup = (project_lookup(target.region), lambda answer: read_project(answer, target.region))
-    return Account(target, keys, sender, fetcher)
+    lookup = (project_lookup(target.region), lambda response: read_project(response, target.region)) if huawei else None
+    return Account(target, signer, sender, Fetcher(route, sender, clock, tell, target.project_id, lookup))
 
 
-def _bucket(
-    buckets: dict[tuple[str, str], TokenBucket], account: str, host: str, rate: float, clock: Clock
-) -> TokenBucket:
-    bucket = buckets.setdefault((account, host), TokenBucket(rate, clock))
+def _bucket(buckets: Buckets, key: tuple[str, str, str], rate: float, clock: Clock) -> TokenBucket:
+    bucket = buckets.setdefault(key, TokenBucket(rate, clock))
     bucket.lower(rate)
     return bucket
 
@@ -241,65 +323,98 @@ def _bucket(
 class SourcePipeline(msgspec.Struct, frozen=True):
     """One source of one target, put together but not running."""
 
-    desk: SourceContext
-    roster: Inventory
-    listing: Discovery
+    context: SourceContext
+    inventory: Inventory
+    discovery: Discovery
     collector: Collector
     pace: Pace
 
     def poller(self) -> Poller:
-        """Its tasks."""
-        return Poller(self.desk, self.listing, self.collector, self.roster, self.pace)
+        """Make the tasks of the source."""
+        return Poller(
+            context=self.context,
+            discovery=self.discovery,
+            collector=self.collector,
+            inventory=self.inventory,
+            pace=self.pace,
+        )
 
 
-def make_pipeline(account: Account, name: str, core: Runtime) -> SourcePipeline:
-    """A source of a target, from its options and from what the store remembers."""
-    target, options, kind = account.target, account.target.sources[name], SOURCES[name]
-    desk = SourceContext(
+def make_pipeline(account: Account, name: str, runtime: Runtime) -> SourcePipeline:
+    """Put a source of a target together, from its options and from what the store remembers."""
+    target, options = account.target, account.target.sources[name]
+    context = _context(account, name, runtime)
+    inventory = _inventory(target.name, name, options, runtime.restored)
+    discovery = Discovery(
+        context=context,
+        inventory=inventory,
+        series=runtime.admission,
+        series_ttl=runtime.series_ttl,
+        remember=options.remember,
+    )
+    collector = Collector(
+        context=context,
+        options=ReadOptions(
+            overlap=options.overlap,
+            reconcile=options.reconcile,
+            grace=options.grace,
+            history_counts=options.history == "count",
+            remember=options.remember,
+        ),
+        inventory=inventory,
+        discovery=discovery,
+        run_tracker=_run_tracker(target, name, runtime),
+        store=runtime.store,
+    )
+    rhythm = PollInterval(options.poll_interval, options.max_poll_interval, options.grace)
+    pace = Pace(rhythm, options.discovery_interval)
+    return SourcePipeline(context=context, inventory=inventory, discovery=discovery, collector=collector, pace=pace)
+
+
+def _context(account: Account, name: str, runtime: Runtime) -> SourceContext:
+    target, kind = account.target, SOURCES[name]
+    options, fetcher, clock = target.sources[name], account.fetcher, runtime.clock
+    return SourceContext(
         target=target.name,
         source=name,
         vendor=kind.make(SourceScope(target.region, options.workspaces, options.event_timezone)),
-        ask=account.fetcher.ask,
-        now=lambda: int((core.clock.now() + account.fetcher.skew) * 1000),
-        clock=core.clock,
-        tell=core.tell,
-        ledger=core.ledger,
+        ask=fetcher.fetch,
+        now=lambda: int((clock.now() + fetcher.skew) * 1000),
+        clock=clock,
+        tell=runtime.tell,
+        committer=runtime.committer,
+        mapping=MappingCell(runtime.mappings.in_use(target.name, name)),
         per_resource=bool(kind.resource),
         stages=kind.stages,
-        record=_recording(core, (target.name, name)),
+        record=_recording(runtime, (target.name, name)),
     )
-    roster = _roster(target.name, name, options, core.restored)
-    severities = core.known.catalogue.severities.get(name, ())
-    listing = Discovery(desk, roster, severities, core.prometheus, core.series_ttl, options.remember)
-    counts = options.history == "count"
-    habits = ReadOptions(options.overlap, options.reconcile, options.grace, counts, options.remember)
-    pack = core.known.packs[name]
-    origin = OtlpResource(target.platform, target.region, target.project_id or "", target.name, name, core.sent.stated)
-    encode = encoder(origin, traces=core.sent.traces, logs=core.sent.logs)
-    locate = Traces(origin).locate if core.sent.traces else None
-    journal = RunTracker(target.name, name, folder(pack, target.name), encode, locate)
-    journal.restore(core.restored.runs, core.restored.notes)
-    map_, metrics = mapper(pack, target.name), core.known.catalogue.metrics
-    collector = Collector(desk, habits, roster, listing, journal, core.store, metrics, map_)
-    rhythm = PollInterval(options.poll_interval, options.max_poll_interval, options.grace)
-    return SourcePipeline(desk, roster, listing, collector, Pace(rhythm, options.discovery_interval))
 
 
-def _recording(core: Runtime, place: tuple[str, str]) -> Callable[[str, Request, Response], None] | None:
-    recorder, clock = core.recorder, core.clock
+def _run_tracker(target: Target, name: str, runtime: Runtime) -> RunTracker:
+    sent = runtime.otlp
+    origin = OtlpResource(target.platform, target.region, target.project_id or "", target.name, name, sent.stated)
+    encode = make_encoder(origin, traces=sent.traces, logs=sent.logs)
+    locate = SpanEncoder(origin).locate if sent.traces else None
+    run_tracker = RunTracker(target.name, name, encode, locate, runtime.tell)
+    run_tracker.restore(runtime.restored.runs, runtime.restored.notes)
+    return run_tracker
+
+
+def _recording(runtime: Runtime, place: tuple[str, str]) -> Callable[[str, Request, Response], None] | None:
+    recorder, clock = runtime.recorder, runtime.clock
     if recorder is None:
         return None
-    return lambda resource, ask, answer: recorder.hear(place, resource, ask, answer, int(clock.now() * 1000))
+    return lambda resource, ask, answer: recorder.record(place, resource, ask, answer, int(clock.now() * 1000))
 
 
-def _roster(target: str, source: str, options: SourceOptions, restored: Restored) -> Inventory:
-    roster = Inventory(pick(options.include), pick(options.exclude), options.grace)
+def _inventory(target: str, source: str, options: SourceOptions, restored: Restored) -> Inventory:
+    inventory = Inventory(resource_filter(options.include), resource_filter(options.exclude), options.grace)
     place = (target, source)
-    progress = {watch.resource: reached for watch, reached in restored.progress.items() if watch[:2] == place}
-    roster.restore(restored.resources.get(place, {}), progress, restored.contacts.get(place))
-    return roster
+    progress = {watch.resource: one for watch, one in restored.progress.items() if watch[:2] == place}
+    inventory.restore(restored.resources.get(place, {}), progress, restored.contacts.get(place))
+    return inventory
 
 
-def pick(chosen: Filter) -> ResourceFilter:
-    """Which resources a filter of the configuration takes."""
+def resource_filter(chosen: Filter) -> ResourceFilter:
+    """Return which resources a filter of the configuration takes."""
     return ResourceFilter(chosen.name, chosen.status, chosen.workspace)

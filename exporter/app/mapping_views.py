@@ -1,13 +1,12 @@
-"""Tells the web port of mappings: rules in words, what a text becomes, texts without a rule and how to begin one."""
+"""Mappings as the web port shows them: rules in words, what a text becomes, and texts without a rule."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from exporter.mapping.authoring.explain import RuleTrial, explain
+from exporter.mapping.authoring.explain import RuleTrial, explain, map_once
 from exporter.mapping.authoring.rule_stub import UnmatchedText, write_stub
-from exporter.mapping.authoring.unmapped import Folded
-from exporter.mapping.engine.mapper import mapper
+from exporter.mapping.authoring.unmapped import UnmappedTemplate
 from exporter.mapping.rules import MappingPack, Rule
 from exporter.model.errors import UNREADABLE
 from exporter.model.events import Event
@@ -20,19 +19,22 @@ Packs = Mapping[str, MappingPack]
 
 
 def rules(packs: Packs) -> list[views.RuleView]:
-    """Every rule, by source, in the order in which they are tried."""
+    """Return every rule, by source, in the order in which the rules are tried."""
     return [_rule(source, rule) for source, pack in sorted(packs.items()) for rule in pack.rules]
 
 
-def explained(packs: Packs, source: str, text: str) -> views.Explanation:
-    """What a text, or a raw record in JSON, becomes. Raises LookupError for a source that is not there, ValueError for what
-    cannot be read; both say so in one line."""
+def explain_text(packs: Packs, source: str, text: str) -> views.Explanation:
+    """Explain what a text, or a raw record in JSON, becomes.
+
+    Raises LookupError for an unknown source and ValueError for a record that cannot be read; both messages are one
+    line.
+    """
     if source not in packs:
         raise LookupError(f"no such source; choose one of {', '.join(sorted(packs))}")
     if not text.strip() or len(text) > views.LONGEST:
         raise ValueError(f"paste a text or a raw record of at most {views.LONGEST} characters")
     event, pack = _event(source, text.strip()), packs[source]
-    mapped = mapper(pack, TARGET)(event)
+    mapped = map_once(pack, event, TARGET)
     return views.Explanation(
         source=source,
         text=event.text,
@@ -45,16 +47,16 @@ def explained(packs: Packs, source: str, text: str) -> views.Explanation:
     )
 
 
-def record_of(source: str, event: Event) -> str:
-    """A raw record, or a text where a source has no other, that says what an event said: to be explained, or changed."""
+def sample_record(source: str, event: Event) -> str:
+    """Return a raw record that states what an event states; a text where the records of a source are texts."""
     raw = SOURCES[source].sample_record(event.text, event.severity, event.reason)
     if isinstance(raw, str):
         return raw
     return json.dumps({**raw, **{name: text for name, text in event.fields.items() if text}}, ensure_ascii=False)
 
 
-def unmapped(packs: Packs, known: Iterable[Folded]) -> Iterator[views.UnmappedView]:
-    """Folded texts, each with a mapping file to begin with."""
+def unmapped(packs: Packs, known: Iterable[UnmappedTemplate]) -> Iterator[views.UnmappedView]:
+    """Yield texts that no rule took, by template, each with a mapping file to begin with."""
     for one in known:
         yield views.UnmappedView(
             source=one.source,
@@ -65,16 +67,16 @@ def unmapped(packs: Packs, known: Iterable[Folded]) -> Iterator[views.UnmappedVi
             last=one.last,
             target=one.target,
             samples=one.samples,
-            records=tuple(record_of(one.source, _unread(one, text)) for text in one.samples),
+            records=tuple(sample_record(one.source, _sample_event(one, text)) for text in one.samples),
             stub=_stub(packs[one.source], one) if one.source in packs else "",
         )
 
 
-def _unread(one: Folded, text: str) -> Event:
+def _sample_event(one: UnmappedTemplate, text: str) -> Event:
     return Event(b"", RESOURCE, None, text, one.severity, one.reason)
 
 
-def _stub(pack: MappingPack, one: Folded) -> str:
+def _stub(pack: MappingPack, one: UnmappedTemplate) -> str:
     kind, text = SOURCES[one.source], one.samples[0]
     raw = kind.sample_record(text, one.severity, one.reason)
     try:
@@ -93,7 +95,7 @@ def _event(source: str, text: str) -> Event:
 
 
 def _raw(source: str, text: str) -> Any:
-    """A record where one was pasted, else one made of the text alone; a source whose records are texts reads it itself."""
+    """Return the record where one was pasted, else a record that is made of the text alone."""
     if text[:1] in "{[":
         try:
             read = json.loads(text)
@@ -105,9 +107,9 @@ def _raw(source: str, text: str) -> Any:
     return text if isinstance(made, str) else made
 
 
-def _trial(look: RuleTrial) -> views.Trial:
-    missed = tuple(views.Missed(shape=shape, at=stop.at, expected=stop.expected) for shape, stop in look.stops)
-    return views.Trial(rule=look.rule, place=_short(look.place), took=look.took, field=look.field, missed=missed)
+def _trial(trial: RuleTrial) -> views.Trial:
+    missed = tuple(views.Missed(shape=shape, at=stop.at, expected=stop.expected) for shape, stop in trial.stops)
+    return views.Trial(rule=trial.rule, place=_short(trial.place), took=trial.matched, field=trial.field, missed=missed)
 
 
 def _rule(source: str, rule: Rule) -> views.RuleView:
@@ -134,5 +136,5 @@ def _does(rule: Rule) -> Iterator[str]:
 
 
 def _short(place: str) -> str:
-    """File and line, without the folders: where the built-in packs lie is nobody's business."""
+    """Return file and line without the folders: the paths of this machine are not shown."""
     return place.partition(": ")[0].rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""The only wiring: gives every part its listeners, starts all in one task group, stops them with nothing lost."""
+"""Wires all parts together, runs them in one task group, and stops them with nothing lost."""
 
 import asyncio
 import gc
@@ -7,31 +7,45 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import NamedTuple
 
 from exporter import __version__
-from exporter.app.assembly import Account, Runtime, make_pipeline, open_accounts, open_core, open_couriers, read_known
+from exporter.app.assembly import (
+    Account,
+    Runtime,
+    make_pipeline,
+    open_accounts,
+    open_deliveries,
+    open_runtime,
+    open_state,
+    read_mappings,
+)
 from exporter.app.health import Health
 from exporter.app.reload import Reload, hashes, timeouts
+from exporter.app.supervise import supervise
 from exporter.app.web_port import WebPort
 from exporter.common.clock import SystemClock
+from exporter.common.guard import set_aside
 from exporter.config import Config, Target
-from exporter.exposition.registry import Registry
+from exporter.exposition.admission import SeriesAdmission
 from exporter.model.metrics import Changes, Moment
-from exporter.model.protocols import Clock
+from exporter.model.protocols import Clock, Tell
 from exporter.model.telemetry import KeysExpire, Loaded, LogMessage, SelfEvent
 from exporter.observability.event_log import EventLines
 from exporter.observability.log import Log, make_handler
 from exporter.observability.self_metrics import SelfMetrics
 from exporter.otlp.delivery import OtlpDelivery
-from exporter.otlp.metrics import Pusher
+from exporter.otlp.metrics import MetricsPush
 from exporter.pipeline.poller import Poller
+from exporter.store.retrying import RetryingStore
 from exporter.web.routes import ServerOptions, make_site
 from exporter.web.security.live_config import LiveWebConfig
 from exporter.web.server import listen, serve
 
-PULSE = 1.0  # seconds between looks at what waits for nobody's poll
-HOUSEKEEPING = 30  # pulses between looks at what is due to leave
-Ears = list[Callable[[SelfEvent], None]]
+PULSE = 1.0  # seconds between two looks for values whose zero hold is over
+HOUSEKEEPING = 30  # pulses between two looks for series that are due to leave
+Listeners = list[Callable[[SelfEvent], None]]
+Job = Coroutine[None, None, None]
 
 
 async def run(
@@ -40,56 +54,83 @@ async def run(
     bound: Callable[[int], None] | None = None,
     reread: Callable[[], Config] | None = None,
 ) -> None:
-    """Until SIGTERM, SIGINT or ``stop``. ``bound`` hears the web port; ``reread`` gives the configuration as it is written
-    at a reload, else it stays. Raises ConfigError before anything has started."""
+    """Run until SIGTERM, SIGINT or ``stop``. Raises ConfigError before anything has started.
+
+    ``bound`` is called with the web port. ``reread`` reads the configuration again at a reload; without it the
+    configuration stays.
+    """
     clock, stop = SystemClock(), stop or asyncio.Event()
-    ears: Ears = [_log(config).tell]
+    listeners: Listeners = [_log(config).tell]
 
-    def tell(fact: SelfEvent) -> None:
-        for ear in ears:
-            ear(fact)
+    def tell(event: SelfEvent) -> None:
+        for listener in listeners:
+            listener(event)
 
-    guard = LiveWebConfig(config.web.config_file, lambda line: tell(LogMessage(line, warning=True)))
-    known, listening = read_known(config), listen(config.web.listen)
+    web_config = LiveWebConfig(config.web.config_file, lambda line: tell(LogMessage(line, warning=True)))
+    mappings, listening = read_mappings(config), listen(config.web.listen)
     for warning in config.warnings:
         tell(LogMessage(warning, warning=True))
     with listening:  # also where the store cannot be opened
         async with (
-            open_core(known, config, clock, tell) as core,
+            open_state(config, clock, tell) as store,
+            open_runtime(store, mappings, config, clock, tell) as runtime,
             open_accounts(config, clock, tell) as accounts,
-            open_couriers(config, core) as couriers,
+            open_deliveries(config, runtime) as deliveries,
         ):
-            stations = [make_pipeline(account, name, core) for account in accounts for name in account.target.sources]
-            pollers = [station.poller() for station in stations]
-            own = _own(config, core)
-            core.prometheus.write(Changes(gauges=timeouts(core, known)))
-            reload = Reload(config, core, stations, own, reread or (lambda: config))
-            front = WebPort(config, core, stations, Health(pollers, clock), lambda: reload.known.packs)
-            ears.extend((own.tell, front.hear, *_listeners(config, couriers, tell)))
-            _settle(Loaded(clock.now(), hashes(known.packs)), tell)
-            tell(_greeting(listening, pollers))
-            if bound is not None:
-                bound(listening.getsockname()[1])
-            work = [*_work(core, pollers, couriers), _housekeeping(core, pollers, accounts), reload.watch()]
-            site = make_site(front.shown(own, reload.reload), ServerOptions(guard, config.web.route_prefix, stop))
-            await _until(stop, serve(site, listening, stop, guard), work, reload)
-            tell(LogMessage("stopped: everything that was read is on record"))
+            parts = _Parts(config, store, runtime, accounts, deliveries, web_config, listening)
+            await _run_parts(parts, listeners, stop, bound, reread or (lambda: config))
+            tell(_farewell(store.problem))
 
 
-def _settle(loaded: Loaded, tell: Callable[[SelfEvent], None]) -> None:
-    """What is here now stays: it is not looked through for garbage again."""
+class _Parts(NamedTuple):
+    """What is open while the program runs."""
+
+    config: Config
+    store: RetryingStore
+    runtime: Runtime
+    accounts: Sequence[Account]
+    deliveries: Sequence[OtlpDelivery | MetricsPush]
+    web_config: LiveWebConfig
+    listening: socket.socket
+
+
+async def _run_parts(
+    parts: _Parts,
+    listeners: Listeners,
+    stop: asyncio.Event,
+    bound: Callable[[int], None] | None,
+    reread: Callable[[], Config],
+) -> None:
+    """Make the pipelines and the web port, give every part its listeners, and run all until ``stop``."""
+    config, runtime, tell = parts.config, parts.runtime, parts.runtime.tell
+    own = _self_metrics(config, runtime)
+    listeners.append(own.tell)  # before anything stored is read: what cannot be read is counted
+    pipelines = [make_pipeline(account, name, runtime) for account in parts.accounts for name in account.target.sources]
+    pollers = [pipeline.poller() for pipeline in pipelines]
+    runtime.admission.write(Changes(gauges=timeouts(runtime, runtime.mappings)))
+    reload = Reload(config, runtime, pipelines, own, reread)
+    web_port = WebPort(config, runtime, pipelines, Health(pollers, runtime.clock), lambda: reload.mappings.packs)
+    listeners.extend((web_port.hear, *_event_listeners(config, parts.deliveries, tell)))
+    _freeze(Loaded(runtime.clock.now(), hashes(runtime.mappings.packs)), tell)
+    tell(_greeting(parts.listening, pollers))
+    if bound is not None:
+        bound(parts.listening.getsockname()[1])
+    jobs = [parts.store.run(), *_jobs(runtime, pollers, parts.deliveries, parts.accounts), reload.watch()]
+    site = make_site(web_port.shown(own, reload.reload), ServerOptions(parts.web_config, config.web.route_prefix, stop))
+    await _run_until(stop, serve(site, parts.listening, stop, parts.web_config), jobs, reload)
+
+
+def _freeze(loaded: Loaded, tell: Tell) -> None:
+    """Report the start, and keep what exists by now out of every later garbage collection."""
     tell(loaded)
     gc.collect()
     gc.freeze()
 
 
-def _own(config: Config, core: Runtime) -> SelfMetrics:
-    hosts = [(target.name, api) for target in config.targets for api in target.budget]
-    return SelfMetrics(__version__, _sources(config), hosts, core.known.catalogue, core.prometheus.series_counts)
-
-
-def _sources(config: Config) -> list[tuple[str, str]]:
-    return [(target.name, name) for target in config.targets for name in target.sources]
+def _self_metrics(config: Config, runtime: Runtime) -> SelfMetrics:
+    sources = [(target.name, name) for target in config.targets for name in target.sources]
+    apis = [(target.name, api) for target in config.targets for api in target.budget]
+    return SelfMetrics(__version__, sources, apis, runtime.mappings.catalogue, runtime.registry.series_counts)
 
 
 def _greeting(listening: socket.socket, pollers: Sequence[Poller]) -> LogMessage:
@@ -98,23 +139,29 @@ def _greeting(listening: socket.socket, pollers: Sequence[Poller]) -> LogMessage
     )
 
 
+def _farewell(problem: str) -> LogMessage:
+    if problem:
+        return LogMessage(
+            f"stopped while the store is away; what is not on record is read again: {problem}", warning=True
+        )
+    return LogMessage("stopped: everything that was read is on record")
+
+
 def _address(listening: socket.socket) -> str:
     host, port = listening.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-async def _until(
-    stop: asyncio.Event, server: Awaitable[None], work: Sequence[Coroutine[None, None, None]], reload: Reload
-) -> None:
-    """Runs everything in one group; on ``stop`` the work is cancelled first, then the server leaves. SIGHUP reloads."""
-    loop, asked = asyncio.get_running_loop(), asyncio.Event()
-    signals = {signal.SIGTERM: stop.set, signal.SIGINT: stop.set, signal.SIGHUP: asked.set}
+async def _run_until(stop: asyncio.Event, server: Awaitable[None], jobs: Sequence[Job], reload: Reload) -> None:
+    """Run everything in one group; on ``stop`` cancel the jobs first, then wait for the server. SIGHUP reloads."""
+    loop, reload_requested = asyncio.get_running_loop(), asyncio.Event()
+    signals = {signal.SIGTERM: stop.set, signal.SIGINT: stop.set, signal.SIGHUP: reload_requested.set}
     for number, act in signals.items():
         loop.add_signal_handler(number, act)
     try:
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(job) for job in (*work, reload.on(asked))]
-            tasks.create_task(_leave(server))
+            running = [tasks.create_task(job) for job in (*jobs, reload.reload_whenever(reload_requested))]
+            tasks.create_task(_await(server))
             await stop.wait()
             for task in running:
                 task.cancel()
@@ -124,32 +171,41 @@ async def _until(
             loop.remove_signal_handler(number)
 
 
-def _work(
-    core: Runtime, pollers: Sequence[Poller], couriers: Sequence[OtlpDelivery | Pusher]
-) -> list[Coroutine[None, None, None]]:
-    """What reads, sends and records, each until it is cancelled."""
-    work = [*(poller.run() for poller in pollers), *(courier.run() for courier in couriers)]
-    return [*work, core.recorder.run()] if core.recorder else work
+def _jobs(
+    runtime: Runtime,
+    pollers: Sequence[Poller],
+    deliveries: Sequence[OtlpDelivery | MetricsPush],
+    accounts: Sequence[Account],
+) -> list[Job]:
+    """Return what reads, sends, records and tidies up; each runs until it is cancelled, whatever befalls another."""
+    clock, tell = runtime.clock, runtime.tell
+    jobs = [supervise("read", poller.name, poller.run, clock, tell) for poller in pollers]
+    jobs += [supervise("delivery", "otlp", delivery.run, clock, tell) for delivery in deliveries]
+    jobs.append(supervise("read", "housekeeping", lambda: _housekeeping(runtime, pollers, accounts), clock, tell))
+    if runtime.recorder is not None:
+        jobs.append(supervise("read", "record", runtime.recorder.run, clock, tell))
+    return jobs
 
 
-async def _leave(server: Awaitable[None]) -> None:
+async def _await(server: Awaitable[None]) -> None:
     await server
 
 
-async def _housekeeping(core: Runtime, pollers: Sequence[Poller], accounts: Sequence[Account]) -> None:
-    """What is due without a poll: values whose hold is over, series whose resource is gone, keys that end."""
+async def _housekeeping(runtime: Runtime, pollers: Sequence[Poller], accounts: Sequence[Account]) -> None:
+    """Do what is due without a poll: zero holds that are over, series that leave, the ends of credentials."""
     pulses = 0
     while True:
-        await core.ledger.release_held()
+        await runtime.committer.release_held()
         if pulses % HOUSEKEEPING == 0:
             for poller in pollers:
-                await poller.expire()
+                with set_aside("read", poller.name, runtime.tell):
+                    await poller.expire()
             for account in accounts:
-                _show_target(core.prometheus, account.target, account.fetcher.project or "", core.clock)
+                _show_target(runtime.admission, account.target, account.fetcher.project or "", runtime.clock)
                 expires = account.credentials.expires
-                core.tell(KeysExpire(account.target.name, None if expires is None else expires / 1000))
+                runtime.tell(KeysExpire(account.target.name, None if expires is None else expires / 1000))
         pulses += 1
-        await core.clock.sleep(PULSE)
+        await runtime.clock.sleep(PULSE)
 
 
 def _log(config: Config) -> Log:
@@ -160,15 +216,15 @@ def _log(config: Config) -> Log:
     return Log(logger)
 
 
-def _listeners(
-    config: Config, couriers: Sequence[OtlpDelivery | Pusher], tell: Callable[[SelfEvent], None]
+def _event_listeners(
+    config: Config, deliveries: Sequence[OtlpDelivery | MetricsPush], tell: Tell
 ) -> list[Callable[[SelfEvent], None]]:
-    """Who hears of events and first contacts, where the configuration wants them."""
+    """Return the listeners to events and first contacts that the configuration asks for."""
     listed = [EventLines(sys.stdout, tell).tell] if config.log.events else []
-    return [*listed, *(courier.hear for courier in couriers if isinstance(courier, Pusher))]
+    return [*listed, *(delivery.hear for delivery in deliveries if isinstance(delivery, MetricsPush))]
 
 
-def _show_target(prometheus: Registry, target: Target, project: str, clock: Clock) -> None:
-    """What is known of a target; it comes from the configuration, so it is not kept."""
+def _show_target(admission: SeriesAdmission, target: Target, project: str, clock: Clock) -> None:
+    """Show what is known of a target. It comes from the configuration, so it is not stored."""
     facts = Moment((target.platform, target.region, project), int(clock.now() * 1000))
-    prometheus.write(Changes(states={("platform_target_info", (target.name,)): facts}))
+    admission.write(Changes(states={("platform_target_info", (target.name,)): facts}))

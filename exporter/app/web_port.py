@@ -1,4 +1,4 @@
-"""Puts together what the web port shows: the board that hears facts, and what others know when somebody looks."""
+"""Puts together what the web port shows: recent activity, and the state of the parts at the time of a request."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -7,11 +7,11 @@ from typing import Any
 from exporter import __version__
 from exporter.app.assembly import Runtime, SourcePipeline
 from exporter.app.health import Health
-from exporter.app.mapping_views import Packs, explained, record_of, rules, unmapped
+from exporter.app.mapping_views import Packs, explain_text, rules, sample_record, unmapped
 from exporter.config import Config, masked
 from exporter.config.problems import dotted
 from exporter.config.show import leaves
-from exporter.mapping.authoring.unmapped import Templates
+from exporter.mapping.authoring.unmapped import UnmappedTemplates
 from exporter.model.events import Resource
 from exporter.model.telemetry import SelfEvent
 from exporter.observability.self_metrics import SelfMetrics
@@ -20,70 +20,83 @@ from exporter.web.activity import ActivityLog
 from exporter.web.queries import Backends, Queries
 from exporter.web.routes import Reload, Shown
 from exporter.web.source_status import SourceStatusBoard
-from exporter.web.views import ResourceView as Listed
-from exporter.web.views import Sample, Setting
+from exporter.web.views import ResourceView, Sample, Setting
 
-Stations = Mapping[tuple[str, str], SourcePipeline]
+Pipelines = Mapping[tuple[str, str], SourcePipeline]
 
 
 class WebPort:
-    """What people see. ``packs`` gives the mappings in use."""
+    """The content of the web port. ``packs`` returns the mappings in use."""
 
     def __init__(
         self,
         config: Config,
-        core: Runtime,
-        stations: Sequence[SourcePipeline],
+        runtime: Runtime,
+        pipelines: Sequence[SourcePipeline],
         health: Health,
         packs: Callable[[], Packs],
     ) -> None:
-        self._config, self._prometheus, self._health = config, core.prometheus, health
-        places: Stations = {(one.desk.target, one.desk.source): one for one in stations}
-        hosts = [(target.name, api) for target in config.targets for api in target.budget]
-        standings = SourceStatusBoard({place: SOURCES[place[1]].api for place in places}, hosts, core.clock.now())
-        self._board = ActivityLog(standings, lambda *place: _name(places, *place))
-        self._templates = Templates(core.clock.now)
-        prometheus, sources = core.prometheus, {source for _, source in places}
-
-        def used() -> Packs:
-            return {source: pack for source, pack in packs().items() if source in sources}
-
-        behind = Backends(
-            resources=lambda target, source: list(_resources(places, target, source)),
-            resource=lambda target, source, id_: _resource(places, target, source, id_),
-            series=lambda *place: [Sample(series=text, value=value) for text, value in prometheus.of(*place)],
-            rules=lambda: rules(used()),
-            explain=lambda source, text: explained(used(), source, text),
-            record=record_of,
-            unmapped=lambda: list(unmapped(used(), self._templates.listed())),
-            settings=lambda: list(settings(config)),
-            healthy=health.unhealthy,
-            ready=health.unready,
-            now=core.clock.now,
-        )
-        self.look = Queries(__version__, self._board, behind)
+        self._config = config
+        self._exposition = runtime.exposition
+        self._health = health
+        places: Pipelines = {pipeline.context.place: pipeline for pipeline in pipelines}
+        apis = [(target.name, api) for target in config.targets for api in target.budget]
+        status = SourceStatusBoard({place: SOURCES[place[1]].api for place in places}, apis, runtime.clock.now())
+        self._activity = ActivityLog(status, lambda *place: _name(places, *place))
+        self._templates = UnmappedTemplates(runtime.clock.now)
+        backends = _backends(config, runtime, places, health, packs, self._templates)
+        self.queries = Queries(__version__, self._activity, backends)
 
     def shown(self, own: SelfMetrics, reload: Reload) -> Shown:
-        """What the web port answers with."""
-        prometheus = self._prometheus
+        """Return what the web port answers with."""
+        exposition = self._exposition
         return Shown(
-            metrics=lambda form, gzip: prometheus.render(form, gzip, own.render(form)),
-            scraped=prometheus.scraped,
+            metrics=lambda form, gzip: exposition.render(form, gzip, own.render(form)),
+            scraped=exposition.scraped,
             unhealthy=self._health.unhealthy,
             unready=self._health.unready,
-            look=self.look,
+            look=self.queries,
             reload=reload if self._config.web.enable_reload else None,
         )
 
-    def hear(self, fact: SelfEvent) -> None:
-        """Takes in a fact."""
-        self._health.hear(fact)
-        self._board.tell(fact)
-        self._templates.hear(fact)
+    def hear(self, event: SelfEvent) -> None:
+        """Take over what the exporter reports of itself."""
+        self._health.hear(event)
+        self._activity.tell(event)
+        self._templates.record(event)
+
+
+def _backends(
+    config: Config,
+    runtime: Runtime,
+    places: Pipelines,
+    health: Health,
+    packs: Callable[[], Packs],
+    templates: UnmappedTemplates,
+) -> Backends:
+    """Return the functions that answer the queries of the pages, each from the part that knows."""
+    registry, sources = runtime.registry, {source for _, source in places}
+
+    def used() -> Packs:
+        return {source: pack for source, pack in packs().items() if source in sources}
+
+    return Backends(
+        resources=lambda target, source: list(_resources(places, target, source)),
+        resource=lambda target, source, id_: _resource(places, target, source, id_),
+        series=lambda *place: [Sample(series=text, value=value) for text, value in registry.of(*place)],
+        rules=lambda: rules(used()),
+        explain=lambda source, text: explain_text(used(), source, text),
+        record=sample_record,
+        unmapped=lambda: list(unmapped(used(), templates.most_frequent())),
+        settings=lambda: list(settings(config)),
+        healthy=health.unhealthy,
+        ready=health.unready,
+        now=runtime.clock.now,
+    )
 
 
 def settings(config: Config) -> Iterator[Setting]:
-    """Every value of a configuration, masked, and where it comes from."""
+    """Yield every value of a configuration, masked, and where it comes from."""
     tree = masked(config)
     for path in leaves(tree):
         value: Any = tree
@@ -93,31 +106,32 @@ def settings(config: Config) -> Iterator[Setting]:
         yield Setting(key=dotted(path), value=text, origin=config.origins.get(dotted(path), "default"))
 
 
-def _name(places: Stations, target: str, source: str, id_: str) -> str:
-    station = places.get((target, source))
-    known = station.roster.resources.get(id_) if station else None
+def _name(places: Pipelines, target: str, source: str, id_: str) -> str:
+    """Return the name of a resource, or its id where no name is known."""
+    pipeline = places.get((target, source))
+    known = pipeline.inventory.resources.get(id_) if pipeline else None
     return known.name or id_ if known else id_
 
 
-def _resources(places: Stations, target: str, source: str) -> Iterator[Listed]:
-    """Those that may still tell something first, then the newest."""
-    station = places.get((target, source))
-    known = [*station.roster.resources.values()] if station else []
+def _resources(places: Pipelines, target: str, source: str) -> Iterator[ResourceView]:
+    """Yield resources that have not ended first, then the newest."""
+    pipeline = places.get((target, source))
+    known = [*pipeline.inventory.resources.values()] if pipeline else []
     for one in sorted(known, key=lambda one: (one.life == "ended", -(one.created or 0), one.name)):
-        yield _listed(places[target, source], one)
+        yield _resource_view(places[target, source], one)
 
 
-def _resource(places: Stations, target: str, source: str, id_: str) -> Listed | None:
-    station = places.get((target, source))
-    known = station.roster.resources.get(id_) if station else None
-    return _listed(station, known) if station and known else None
+def _resource(places: Pipelines, target: str, source: str, id_: str) -> ResourceView | None:
+    pipeline = places.get((target, source))
+    known = pipeline.inventory.resources.get(id_) if pipeline else None
+    return _resource_view(pipeline, known) if pipeline and known else None
 
 
-def _listed(station: SourcePipeline, one: Resource) -> Listed:
-    reached, desk = station.roster.reached(one.id), station.desk
-    return Listed(
-        target=desk.target,
-        source=desk.source,
+def _resource_view(pipeline: SourcePipeline, one: Resource) -> ResourceView:
+    progress, context = pipeline.inventory.progress_of(one.id), pipeline.context
+    return ResourceView(
+        target=context.target,
+        source=context.source,
         id=one.id,
         name=one.name or one.id,
         workspace=one.workspace,
@@ -127,8 +141,8 @@ def _listed(station: SourcePipeline, one: Resource) -> Listed:
         life=one.life,
         created=_seconds(one.created),
         finished=_seconds(one.finished),
-        complete=_seconds(reached.complete),
-        closed=reached.closed,
+        complete=_seconds(progress.complete),
+        closed=progress.closed,
     )
 
 

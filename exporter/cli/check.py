@@ -10,12 +10,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from exporter.common.millis import DAY, SECOND
 from exporter.config import Config, SourceOptions
 from exporter.mapping.rules import MappingPack
+from exporter.model.builtin_metrics import RESOURCE_STATUS
 from exporter.model.metrics import Catalogue
 from exporter.sources import SOURCES
 
-DAY = 86_400.0
+SECONDS_A_DAY = DAY / SECOND
 
 
 def report(config: Config, packs: Mapping[str, MappingPack], catalogue: Catalogue) -> dict[str, Any]:
@@ -36,15 +38,15 @@ def report(config: Config, packs: Mapping[str, MappingPack], catalogue: Catalogu
 
 def _row(target: str, name: str, options: SourceOptions, packs: Mapping[str, MappingPack]) -> dict[str, Any]:
     pack = packs[name]
-    listings = DAY / options.discovery_interval * max(1, len(options.workspaces))
-    quiet = listings + (0 if SOURCES[name].resource else DAY / options.max_poll_interval)
+    listings = SECONDS_A_DAY / options.discovery_interval * max(1, len(options.workspaces))
+    quiet = listings + (0 if SOURCES[name].resource else SECONDS_A_DAY / options.max_poll_interval)
     return {
         "target": target,
         "source": name,
         "mapping": pack.hash,
         "rules": len(pack.rules),
         "calls_quiet": round(quiet),
-        "calls_active": round(DAY / options.poll_interval),
+        "calls_active": round(SECONDS_A_DAY / options.poll_interval),
     }
 
 
@@ -63,7 +65,7 @@ def _per_resource(catalogue: Catalogue, rows: Sequence[Mapping[str, Any]]) -> in
     """
     return max(
         (
-            len(catalogue.states.get(("platform_resource_status", row["source"]), ()))
+            len(catalogue.states.get((RESOURCE_STATUS, row["source"]), ()))
             + len(catalogue.severities.get(row["source"], ()))
             + 1
             for row in rows

@@ -10,6 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+SEVERITY_STYLES = {"warning": "yellow", "error": "bold red"}
+"""How severities that ask for attention look on a terminal."""
+
 
 class Printer:
     """Standard output. Styles appear on a terminal only."""

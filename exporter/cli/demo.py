@@ -22,13 +22,14 @@ from rich.live import Live
 from rich.table import Table
 
 from exporter.app import run as app
+from exporter.cli.console import SEVERITY_STYLES
 from exporter.config import load
 from exporter.model.errors import ConfigError
+from exporter.model.metrics import SEVERITIES, TROUBLE
 from exporter.simulator.otlp_receiver import Received, Receiver
-from exporter.simulator.span_trees import Forest
+from exporter.simulator.span_trees import PendingTraces
 from exporter.web.server import listen, serve
 
-SEVERITIES = ("info", "warning", "error", "unclassified")
 PLAIN_EVERY = 5.0  # seconds between lines if the output is not a terminal
 Counts = dict[tuple[str, str], dict[str, float]]
 Trees = deque[list[str]]
@@ -73,7 +74,7 @@ async def _receiver() -> AsyncIterator[tuple[str, Trees]]:
 
     The oldest tree comes first.
     """
-    trees, forest, stop = Trees(), Forest(), asyncio.Event()
+    trees, forest, stop = Trees(), PendingTraces(), asyncio.Event()
 
     def add_traces(received: Received) -> None:
         if received.signal == "traces":
@@ -175,7 +176,7 @@ def render_table(counts: Counts, passed: float) -> Table:
         title_justify="left",
     )
     for (target, source), row in sorted(counts.items()):
-        style = "red" if row["error"] else "yellow" if row["warning"] else ""
+        style = next((SEVERITY_STYLES[severity] for severity in reversed(TROUBLE) if row[severity]), "")
         shown.add_row(target, source, *(f"{row[severity]:.0f}" for severity in SEVERITIES), style=style)
     return shown
 

@@ -11,14 +11,12 @@ from exporter.app.assembly import examine_packs
 from exporter.cli.console import Printer
 from exporter.cli.explain_input import InputEvent, read_input
 from exporter.cli.run_summary import RunPart, format_parts, summarize_runs
-from exporter.common.changes import EVENTS, UNMAPPED
 from exporter.common.series_text import describe_signal, format_series
-from exporter.mapping.authoring.explain import RuleTrial, explain
+from exporter.mapping.authoring.explain import RuleTrial, explain, map_once
 from exporter.mapping.authoring.rule_stub import UnmatchedText, write_stub
 from exporter.mapping.authoring.templates import fold
-from exporter.mapping.catalogue import BUILTIN
-from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.rules import MappingPack
+from exporter.model.builtin_metrics import BUILTIN, EVENTS_TOTAL, EVENTS_UNMAPPED_TOTAL
 from exporter.model.errors import ConfigError
 from exporter.model.metrics import Count, Mapped, Phase, Signal
 from exporter.sources import SOURCES
@@ -66,7 +64,7 @@ def run(text: str, source: str | None, mappings: Sequence[Path], form: Literal["
 
 
 def _explain_event(source_event: InputEvent, pack: MappingPack) -> Explanation:
-    mapped = mapper(pack, TARGET)(source_event.event)
+    mapped = map_once(pack, source_event.event, TARGET)
     return Explanation(
         source_event, mapped, tuple(explain(pack, source_event.event)), tuple(_outcome(source_event, mapped, pack))
     )
@@ -91,16 +89,16 @@ def _outcome(source_event: InputEvent, mapped: Mapped, pack: MappingPack) -> Ite
     """Describe each effect of an event; a signal is shown as a series and its change."""
     metrics, count = BUILTIN | dict(pack.metrics), source_event.event.count
     base = (TARGET, source_event.source)
-    signals: list[Signal] = [Count((EVENTS, (*base, mapped.severity, mapped.reason)))]
+    signals: list[Signal] = [Count((EVENTS_TOTAL, (*base, mapped.severity, mapped.reason)))]
     if mapped.unmapped:
-        signals.append(Count((UNMAPPED, (*base, mapped.unmapped))))
+        signals.append(Count((EVENTS_UNMAPPED_TOTAL, (*base, mapped.unmapped))))
     for signal in (*signals, *mapped.signals):
         name, values = signal.series
         yield describe_signal(signal, format_series(name, metrics[name].labels[: len(values)], values), count)
     for phase in mapped.phases:
         yield _phase(phase)
-    if mapped.mark:
-        yield f"span event {mapped.mark.name} {dict(mapped.mark.attributes)}"
+    if mapped.span_event:
+        yield f"span event {mapped.span_event.name} {dict(mapped.span_event.attributes)}"
     if mapped.dropped:
         yield "left out of spans and logs"
 
@@ -126,7 +124,7 @@ def _to_json(one: Explanation) -> dict[str, Any]:
 
 def _trial_to_json(trial: RuleTrial) -> dict[str, Any]:
     stops = [{"shape": shape, "at": stop.at, "expected": stop.expected} for shape, stop in trial.stops]
-    return {"rule": trial.rule, "place": trial.place, "took": trial.took, "field": trial.field, "stops": stops}
+    return {"rule": trial.rule, "place": trial.place, "took": trial.matched, "field": trial.field, "stops": stops}
 
 
 def _print(printer: Printer, one: Explanation) -> None:
@@ -152,7 +150,7 @@ def _print_runs(printer: Printer, runs: Sequence[RunPart]) -> None:
 
 
 def _print_trial(printer: Printer, trial: RuleTrial, text: str) -> None:
-    if trial.took:
+    if trial.matched:
         printer.line((f"  {trial.rule} ({trial.place.partition(': ')[0]}) took it", "green"))
         return
     if trial.field:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from exporter.mapping.engine.mapper import mapper
+from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.rules import MappingPack
 from exporter.model.errors import UNREADABLE, ConfigError
 from exporter.model.events import Event
@@ -95,6 +95,6 @@ def _sources_that_match(text: str, packs: Mapping[str, MappingPack]) -> list[str
     found = []
     for name, kind in SOURCES.items():
         event = kind.record(kind.sample_record(text, "", ""), RESOURCE)
-        if mapper(packs[name], "test")(event).rule is not None:
+        if make_mapper(packs[name], "test")(event).rule is not None:
             found.append(name)
     return found

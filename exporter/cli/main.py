@@ -28,7 +28,7 @@ from exporter.cli.options import (
     read_text,
 )
 from exporter.common.secret import Secret
-from exporter.model.errors import ConfigError, ExporterError, StoreError
+from exporter.model.errors import ConfigError, ExporterError, StoreUnusable
 
 cli = typer.Typer(
     name="platform-events-exporter",
@@ -68,7 +68,7 @@ def main() -> None:
         runner.fail([f"{what.rstrip('.')} (see --help)"] if what else [], error.exit_code)
     except ConfigError as error:
         runner.fail(error.problems, 2)
-    except StoreError as error:  # raised before any task ran; later errors come in a group
+    except StoreUnusable as error:  # a restart cures any other error of the store
         runner.fail([str(error)], 2)
     except ExporterError as error:
         runner.fail([str(error)], 1)

@@ -44,12 +44,12 @@ def read_config(config: Path | None, sets: list[str] | None, output: OutputForma
 
     With ``--output json``, problems are printed as JSON before the exit code 2. Raises ConfigError, typer.Exit.
     """
-    from exporter.app.assembly import read_known
+    from exporter.app.assembly import read_mappings
     from exporter.config import load
 
     with _problems_as_json(output):
         loaded = load(config, environ=os.environ, sets=sets or ())
-        return loaded, read_known(loaded)
+        return loaded, read_mappings(loaded)
 
 
 def check_state_folder(store: str, output: OutputFormat) -> None:

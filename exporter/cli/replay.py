@@ -8,17 +8,17 @@ import msgspec
 
 from exporter.app.assembly import examine_packs
 from exporter.cli.console import Printer
-from exporter.client.recorder import Recorded, recorded_files
+from exporter.client.recorder import RecordedAnswer, recorded_files
 from exporter.common.changes import Totals, add_changes, changes_from_signals
 from exporter.common.series_text import format_series
-from exporter.mapping.catalogue import BUILTIN
-from exporter.mapping.engine.mapper import mapper
+from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.rules import MappingPack
-from exporter.mapping.runs.reducer import folder
+from exporter.mapping.runs.reducer import make_fold
+from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.errors import ConfigError, SourceError
-from exporter.model.events import Event, EventPage, Resource, Response, Window
+from exporter.model.events import Event, EventPage, Pause, Resource, Response, Window
 from exporter.model.metrics import Metric, Series
-from exporter.model.protocols import Map
+from exporter.model.protocols import Fold, Map
 from exporter.model.runs import ResourceSnapshot
 from exporter.pipeline.counting import CountContext, History, count_events
 from exporter.pipeline.run_tracker import RunTracker
@@ -26,7 +26,7 @@ from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
 
 Values = dict[str, float]
-_decode = msgspec.json.Decoder(Recorded).decode
+_decode = msgspec.json.Decoder(RecordedAnswer).decode
 _ALL = History(0, counts=True)
 
 
@@ -36,7 +36,7 @@ class AnswerEvents(NamedTuple):
     ``growths`` says for each event by how much its count has grown since the answers before.
     """
 
-    recorded: Recorded
+    recorded: RecordedAnswer
     events: list[Event]
     growths: list[int]
 
@@ -49,6 +49,7 @@ class MappingTotals:
         own: dict[str, Metric] = {name: one for pack in self._packs.values() for name, one in pack.metrics.items()}
         self._metrics = BUILTIN | own
         self._maps: dict[tuple[str, str], Map] = {}
+        self._folds: dict[tuple[str, str], Fold] = {}
         self._run_trackers: dict[tuple[str, str], RunTracker] = {}
         self._totals = Totals({}, {})
         self._latest = 0
@@ -58,8 +59,9 @@ class MappingTotals:
         place = (read.recorded.target, read.recorded.source)
         if place not in self._maps:
             pack = self._packs[place[1]]
-            self._maps[place] = mapper(pack, place[0])
-            self._run_trackers[place] = RunTracker(*place, folder(pack, place[0]), None)
+            self._maps[place] = make_mapper(pack, place[0])
+            self._folds[place] = make_fold(pack, place[0])
+            self._run_trackers[place] = RunTracker(*place, None)
         map_, tracker = self._maps[place], self._run_trackers[place]
         context = CountContext(*place, self._metrics, _ALL, read.recorded.at)
         batch = count_events(read.events, read.growths, map_, context)
@@ -69,8 +71,9 @@ class MappingTotals:
 
     def values(self) -> Values:
         """Return the value of every series, as text in the form of ``/metrics``."""
-        for tracker in self._run_trackers.values():
-            update = tracker.settle((resource, ResourceSnapshot(self._latest, 0)) for resource in tracker.waiting())
+        for place, tracker in self._run_trackers.items():
+            snapshots = [(resource, ResourceSnapshot(self._latest, 0)) for resource in tracker.noted()]
+            update = tracker.settle(self._folds[place], snapshots)
             changes = changes_from_signals(update.signals, update.ended, self._metrics, self._latest)
             add_changes(self._totals, changes)
         found = {self._series_text(series): value for series, value in self._totals.grown.items()}
@@ -134,7 +137,7 @@ def _read_answers(place: Path) -> Iterator[AnswerEvents]:
         yield AnswerEvents(recorded, events, growths)
 
 
-def _read_recording(place: Path) -> Iterator[Recorded]:
+def _read_recording(place: Path) -> Iterator[RecordedAnswer]:
     files = recorded_files(place)
     if not files:
         raise ConfigError(
@@ -151,7 +154,7 @@ def _read_recording(place: Path) -> Iterator[Recorded]:
             yield recorded
 
 
-def _events(recorded: Recorded) -> list[Event]:
+def _events(recorded: RecordedAnswer) -> list[Event]:
     """Return the events of an answer, read without the answers around it.
 
     The list is empty if the answer only made its source send another request.
@@ -161,6 +164,8 @@ def _events(recorded: Recorded) -> list[Event]:
     try:
         next(reading)
         step = reading.send(Response(200, recorded.body.encode(), recorded.date))
+        while isinstance(step, Pause):
+            step = next(reading)
         return step.events if isinstance(step, EventPage) else []
     except (StopIteration, SourceError, LookupError, ValueError, TypeError, ArithmeticError, AttributeError):
         return []

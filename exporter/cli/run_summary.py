@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from exporter.mapping.rules import MappingPack
-from exporter.mapping.runs.reducer import folder, noted
+from exporter.mapping.runs.reducer import make_fold, make_note
 from exporter.model.events import Event, Millis
 from exporter.model.metrics import Mapped
 from exporter.model.runs import OpenSpan, ResourceSnapshot, Runs, Span
@@ -42,8 +42,10 @@ def summarize_runs(pack: MappingPack, events: Iterable[tuple[Event, Mapped]]) ->
 
 
 def _parts(pack: MappingPack, resource: str, events: list[tuple[Event, Mapped]]) -> list[RunPart]:
-    notes = [noted(event, mapped) for event, mapped in events]
-    folded = folder(pack, "target")(resource, Runs({}, {}), notes, ResourceSnapshot(max(note.at for note in notes), 0))
+    notes = [make_note(event, mapped) for event, mapped in events]
+    folded = make_fold(pack, "target")(
+        resource, Runs({}, {}), notes, ResourceSnapshot(max(note.at for note in notes), 0)
+    )
     found = [((span.attempt, span.role != "run", span.start), _finished_part(span)) for span in folded.spans]
     for run in folded.runs.open.values():
         standing = run.span.name in pack.process.phases

@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from exporter.cli.console import SEVERITY_STYLES
 from exporter.common.text import ago, clock, lasting
 from exporter.model.errors import ExporterError
 from exporter.web.formatting import hour
@@ -20,7 +21,6 @@ from exporter.web.views import Overview, SourceView, Trouble
 PAUSE, PATIENCE = 2.0, 5.0  # seconds between two looks, and until an answer is given up
 STATES = {"ok": "green", "waiting": "dim", "partly": "yellow", "failing": "bold red"}
 WORDS = {"partly": "partly blind", "failing": "blind"}
-SEVERITIES = {"warning": "yellow", "error": "bold red"}
 
 
 class Unanswered(ExporterError):
@@ -132,7 +132,7 @@ def _cells(one: SourceView, now: float) -> list[str]:
 def _troubles(overview: Overview) -> Table:
     table = Table("newest warnings and errors", "", "resource", "times", "what happened", box=None)
     for one in overview.troubles:
-        table.add_row(*_trouble(one, overview.now), style=SEVERITIES.get(one.newest.severity, ""))
+        table.add_row(*_trouble(one, overview.now), style=SEVERITY_STYLES.get(one.newest.severity, ""))
     return table
 
 

@@ -1,6 +1,7 @@
-"""The changes of series that events and signals lead to: the one place where anything is counted. Pure.
+"""Counting: the changes of series that events and signals lead to. Pure.
 
-Sums are kept in small local tables and named as series once a page.
+This is the one place where anything is counted; the exporter and the tests in mapping files both use it. Sums are kept
+in small local tables and named as series once a page.
 """
 
 from bisect import bisect_right
@@ -10,22 +11,22 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import NamedTuple, assert_never
 
+from exporter.model.builtin_metrics import (
+    EVENT_LAG_SECONDS,
+    EVENTS_TOTAL,
+    EVENTS_UNMAPPED_TOTAL,
+    LAST_EVENT_TIMESTAMP_SECONDS,
+    RESOURCE_EVENTS_TOTAL,
+)
 from exporter.model.events import Event, Millis
 from exporter.model.metrics import Changes, Count, Mapped, Metric, Moment, Observe, Observed, Series, Set, Signal, State
-
-EVENTS, BY_RESOURCE = "platform_events_total", "platform_resource_events_total"
-NEWEST, LAG, UNMAPPED = (
-    "platform_last_event_timestamp_seconds",
-    "platform_event_lag_seconds",
-    "platform_events_unmapped_total",
-)
 
 Row = tuple[Event, Mapped, int]
 """An event that grew, what the mapping made of it, and how much of its growth is news."""
 
 
 class Totals(NamedTuple):
-    """What changes add up to.
+    """Changes added up.
 
     ``grown`` holds counters by their series, and histograms as the two series ``<name>_count`` and ``<name>_sum``.
     ``moments`` holds gauges and states.
@@ -38,21 +39,22 @@ class Totals(NamedTuple):
 def changes_from_events(
     rows: Sequence[Row], place: tuple[str, str], metrics: Mapping[str, Metric], seen: Millis
 ) -> Changes:
-    """Count events of one ``place`` (target and source) that were seen at the vendor time ``seen``.
+    """Count events of one ``place`` (target and source).
 
-    What runs for every event are expressions over all of them: ``make bench`` says what they take.
+    ``seen`` is the vendor time at which they were read. What runs for every event is an expression over all of them:
+    ``make bench`` measures it.
     """
     changes = Changes({}, {}, {}, {})
     for (severity, reason, resource), number in _occurrences(rows).items():
-        _grow(changes.counts, (EVENTS, (*place, severity, reason)), number)
-        _grow(changes.counts, (BY_RESOURCE, (*place, resource, severity)), number)
+        _grow(changes.counts, (EVENTS_TOTAL, (*place, severity, reason)), number)
+        _grow(changes.counts, (RESOURCE_EVENTS_TOTAL, (*place, resource, severity)), number)
     for severity, at in _newest(rows).items():
-        changes.gauges[NEWEST, (*place, severity)] = Moment(at / 1000, at)
+        changes.gauges[LAST_EVENT_TIMESTAMP_SECONDS, (*place, severity)] = Moment(at / 1000, at)
     for cause, number in [(mapped.unmapped, news) for _, mapped, news in rows if mapped.unmapped is not None]:
-        _grow(changes.counts, (UNMAPPED, (*place, cause)), number)
+        _grow(changes.counts, (EVENTS_UNMAPPED_TOTAL, (*place, cause)), number)
     lags = [(seen - event.at) / 1000 for event, _, news in rows if news and event.at is not None]
     if lags:
-        changes.observed[LAG, place] = histogram_growth(lags, metrics[LAG].buckets)
+        changes.observed[EVENT_LAG_SECONDS, place] = histogram_growth(lags, metrics[EVENT_LAG_SECONDS].buckets)
     signals = [
         (signal, news, seen if event.at is None else event.at)
         for event, mapped, news in rows
@@ -73,7 +75,10 @@ def changes_from_signals(
 
 
 def add_changes(totals: Totals, changes: Changes) -> None:
-    """Add changes to totals as a commit does: gauges that end leave before new values come."""
+    """Add changes to totals as a commit does.
+
+    Gauges that end leave before new values come.
+    """
     for series, by in changes.counts.items():
         _grow(totals.grown, series, by)
     for (name, labels), more in changes.observed.items():

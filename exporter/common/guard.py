@@ -1,7 +1,7 @@
 """The guard around everything that meets the outside: an unforeseen error costs one turn, never the process.
 
-Expected errors pass through: their callers know what to do. Everything else is counted by its part, logged once with its
-traceback, and raised as ``UnexpectedFailure``, which callers treat as one more failure: wait, then try again.
+Expected errors pass through: their callers know what to do. Every other error is counted by its part, logged once with
+its traceback, and raised as ``UnexpectedFailure``, which callers treat as one more failure: wait, then try again.
 """
 
 import contextlib
@@ -21,12 +21,30 @@ def guard(part: Part, where: str, tell: Tell) -> Iterator[None]:
     """Turn an unforeseen error inside the block into ``UnexpectedFailure``.
 
     ``where`` names what was being worked on (target, source, resource; never a secret). Cancellation and the program's
-    own errors pass unchanged. Raises UnexpectedFailure.
+    own errors pass unchanged, also in the group of a task group. Raises UnexpectedFailure.
     """
     try:
         yield
     except ExporterError:
         raise
+    except ExceptionGroup as group:
+        if group.subgroup(ExporterError) is not None:
+            raise
+        raise _failure(part, where, group, tell) from group
     except Exception as error:
-        tell(UnexpectedError(part, where, error))
-        raise UnexpectedFailure(f"{where}: an unexpected {type(error).__name__}; the log has its traceback") from error
+        raise _failure(part, where, error, tell) from error
+
+
+@contextlib.contextmanager
+def set_aside(part: Part, where: str, tell: Tell) -> Iterator[None]:
+    """Leave the block after an unforeseen error, and go on behind it; the error is counted and logged as by ``guard``.
+
+    Use it where one bad thing among many must not stop the others, and where a failed block leaves nothing half done.
+    """
+    with contextlib.suppress(UnexpectedFailure), guard(part, where, tell):
+        yield
+
+
+def _failure(part: Part, where: str, error: Exception, tell: Tell) -> UnexpectedFailure:
+    tell(UnexpectedError(part, where, error))
+    return UnexpectedFailure(f"{where}: an unexpected {type(error).__name__}; the log has its traceback")

@@ -12,7 +12,7 @@ MAX_CLOCK_DIFFERENCE_MS = 900_000  # 15 minutes: beyond that both vendors refuse
 
 
 def is_plausible(at: Millis, now: Millis) -> bool:
-    """Tell whether a foreign time can be true; ``now`` is the vendor's clock. Both are Unix milliseconds."""
+    """Whether a foreign time can be true at the vendor time ``now``. Both are Unix milliseconds."""
     return EARLIEST <= at <= now + MAX_AHEAD_MS
 
 

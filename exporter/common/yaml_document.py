@@ -1,8 +1,8 @@
-"""Reads one YAML 1.2 document (JSON is YAML) into plain values that remember the line each key stands on.
+"""YAML 1.2 documents (JSON is YAML) as values that know their lines.
 
 PyYAML parses (its C loader where present); the scalar rules are those of the YAML 1.2 core schema, so ``on``, ``off``,
 ``no``, dates and ``1:30`` stay text. Duplicate keys, aliases to nowhere, tags and a second document are refused. Values
-are built here, event by event: PyYAML's own composer brings the process down where brackets nest deep.
+are built here, event by event, because PyYAML's own composer crashes the process where brackets nest deep.
 """
 
 import re
@@ -16,7 +16,7 @@ from exporter.model.errors import ConfigError
 
 DEEPEST = 100  # levels of nesting
 MOST = 100_000  # values; aliases of aliases multiply without end
-Path_ = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULL = re.compile(r"(?:null|Null|NULL|~|)\Z")
 _BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z")
@@ -27,26 +27,29 @@ _FLOAT = re.compile(
 
 
 class Document(NamedTuple):
-    """A file's values, and for each dotted path the line (from 1) where it stands."""
+    """The values of a file, and the line (from 1) of each dotted path."""
 
     name: str
     data: Any
-    lines: dict[Path_, int]
+    lines: dict[KeyPath, int]
 
-    def line(self, path: Path_) -> int:
-        """The line of ``path``, or of the nearest thing that holds it."""
+    def line(self, path: KeyPath) -> int:
+        """Find the line of a path, or of the nearest path that holds it."""
         while path not in self.lines and path:
             path = path[:-1]
         return self.lines.get(path, 1)
 
-    def where(self, path: Path_) -> str:
-        """``file:line: dotted.path`` for a message."""
+    def where(self, path: KeyPath) -> str:
+        """Write a path as ``file:line: dotted.path`` for a message."""
         dotted = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
         return f"{self.name}:{self.line(path)}: {dotted}" if dotted else f"{self.name}:{self.line(path)}"
 
 
 def read_document(path: Path) -> Document:
-    """Reads a file. Raises ConfigError: where, what, and what to do."""
+    """Read a file.
+
+    Raises ConfigError: where, what, and what to do.
+    """
     try:
         return parse_document(path.read_text("utf-8"), str(path))
     except OSError as error:
@@ -56,7 +59,10 @@ def read_document(path: Path) -> Document:
 
 
 def parse_document(text: str, name: str) -> Document:
-    """Reads a text; ``name`` stands for the file in messages. Raises ConfigError."""
+    """Parse a text; ``name`` stands for the file in messages.
+
+    Raises ConfigError: where, what, and what to do.
+    """
     try:
         reader = _Reader(_Loader(text).get_event, name)
         data = reader.document()
@@ -75,16 +81,20 @@ def parse_document(text: str, name: str) -> Document:
 
 
 class _Reader:
-    """One pass over a parser's events. ``lines`` and ``problems`` grow on the way."""
+    """One pass over a parser's events.
+
+    ``lines`` and ``problems`` grow on the way.
+    """
 
     def __init__(self, take: Callable[[], Any], name: str) -> None:
-        self._take, self._name = take, name
-        self._anchors: dict[str, tuple[Path_, Any] | None] = {}  # None: still being read
-        self.lines: dict[Path_, int] = {(): 1}
+        self._take = take
+        self._name = name
+        self._anchors: dict[str, tuple[KeyPath, Any] | None] = {}  # None: still being read
+        self.lines: dict[KeyPath, int] = {(): 1}
         self.problems: list[str] = []
 
     def document(self) -> Any:
-        """The value of the only document; None where there is none."""
+        """Read the value of the only document; ``None`` where there is none."""
         self._take()  # the stream starts
         if isinstance(self._take(), yaml.StreamEndEvent):
             return None
@@ -94,7 +104,7 @@ class _Reader:
             self._refuse(after, "a second document starts here; keep one")
         return value
 
-    def _value(self, event: Any, path: Path_) -> Any:
+    def _value(self, event: Any, path: KeyPath) -> Any:
         self._mark(path, _line(event))
         if len(path) > DEEPEST:
             self._stop(event, f"nests deeper than {DEEPEST} levels; make it flatter")
@@ -108,18 +118,18 @@ class _Reader:
             self._anchors[event.anchor] = (path, value)
         return value
 
-    def _content(self, event: Any, path: Path_) -> Any:
+    def _content(self, event: Any, path: KeyPath) -> Any:
         if isinstance(event, yaml.ScalarEvent):
             return _scalar(event)
         return self._mapping(path) if isinstance(event, yaml.MappingStartEvent) else self._sequence(path)
 
-    def _sequence(self, path: Path_) -> list[Any]:
+    def _sequence(self, path: KeyPath) -> list[Any]:
         found: list[Any] = []
         while not isinstance(event := self._take(), yaml.SequenceEndEvent):
             found.append(self._value(event, (*path, len(found))))
         return found
 
-    def _mapping(self, path: Path_) -> dict[str, Any]:
+    def _mapping(self, path: KeyPath) -> dict[str, Any]:
         found: dict[str, Any] = {}
         while not isinstance(key := self._take(), yaml.MappingEndEvent):
             if not isinstance(key, yaml.ScalarEvent):
@@ -137,7 +147,7 @@ class _Reader:
             found[str(key.value)] = self._value(self._take(), inner)
         return found
 
-    def _alias(self, event: Any, path: Path_) -> Any:
+    def _alias(self, event: Any, path: KeyPath) -> Any:
         if event.anchor not in self._anchors:
             self._stop(event, "not valid YAML: found undefined alias; quote a text that begins with '*'")
         anchor = self._anchors[event.anchor]
@@ -145,8 +155,8 @@ class _Reader:
             self._stop(event, "a value contains itself; write it out")
         return self._copy(anchor[1], anchor[0], path)
 
-    def _copy(self, value: Any, there: Path_, here: Path_) -> Any:
-        """A value once more, each part with the line where it was written."""
+    def _copy(self, value: Any, there: KeyPath, here: KeyPath) -> Any:
+        """Copy a value; each part keeps the line where it was written."""
         self._mark(here, self.lines[there])
         if isinstance(value, dict):
             return {key: self._copy(item, (*there, key), (*here, key)) for key, item in value.items()}
@@ -154,7 +164,7 @@ class _Reader:
             return [self._copy(item, (*there, n), (*here, n)) for n, item in enumerate(value)]
         return value
 
-    def _mark(self, path: Path_, line: int) -> None:
+    def _mark(self, path: KeyPath, line: int) -> None:
         self.lines.setdefault(path, line)
         if len(self.lines) > MOST:
             raise ConfigError(f"{self._name}:{line}: more than {MOST} values; write fewer, or fewer aliases of aliases")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from exporter.auth import default_endpoints
-from exporter.common.yaml_document import Path_
+from exporter.common.yaml_document import KeyPath
 from exporter.config.check import MappingFiles, unknown_statuses
 from exporter.config.credentials import FoundCredentials
 from exporter.config.merge import Tree
@@ -54,7 +54,7 @@ def _origins(config: Config, files: MappingFiles, tree: Tree) -> dict[str, str]:
     return {dotted(path): _origin(path, list(files.files.values()), tree) for path in leaves(masked(config))}
 
 
-def _origin(path: Path_, entries: list[int], tree: Tree) -> str:
+def _origin(path: KeyPath, entries: list[int], tree: Tree) -> str:
     if path[0] == "mappings" and entries:
         path = ("mappings", entries[int(path[1])])  # one entry may have named many files
     if path in tree.origins:

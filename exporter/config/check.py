@@ -6,7 +6,7 @@ from glob import glob
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from exporter.common.yaml_document import Path_
+from exporter.common.yaml_document import KeyPath
 from exporter.config.problems import Problem, ValueOrigin, nearest
 from exporter.sources import SOURCES
 
@@ -38,7 +38,7 @@ def check_targets(data: Mapping[str, Any]) -> Iterator[Problem]:
             )
 
 
-def password_on_command_line(data: Mapping[str, Any], origins: Mapping[Path_, ValueOrigin]) -> Iterator[Problem]:
+def password_on_command_line(data: Mapping[str, Any], origins: Mapping[KeyPath, ValueOrigin]) -> Iterator[Problem]:
     """Refuse a database URL with a password on the command line, where every process can read it."""
     store, origin = data.get("store"), origins.get(("store",))
     if isinstance(store, str) and "://" in store and "@" in store and origin and origin.kind == "--set":
@@ -88,7 +88,7 @@ def matches(path: Path) -> list[Path]:
     return sorted(file for file in found if file.is_file())
 
 
-def unknown_statuses(path: Path_, source: str, statuses: tuple[str, ...]) -> Iterator[Problem]:
+def unknown_statuses(path: KeyPath, source: str, statuses: tuple[str, ...]) -> Iterator[Problem]:
     """Warn of each status that the source is not known to have.
 
     It is no error: vendors have more states than they document.

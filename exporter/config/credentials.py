@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from exporter.auth import FORMS, OIDC, Form, Login, login_from_environment
 from exporter.common.secret import Secret
-from exporter.common.yaml_document import Path_
+from exporter.common.yaml_document import KeyPath
 from exporter.config.problems import Problem, ValueOrigin, origin_of
 from exporter.model.errors import SourceDenied
 
@@ -20,8 +20,8 @@ VARIABLES = {
 class CredentialsPlace(NamedTuple):
     """The path of the credentials, the origin of each value, and the folder of relative file names."""
 
-    path: Path_
-    origins: Mapping[Path_, ValueOrigin]
+    path: KeyPath
+    origins: Mapping[KeyPath, ValueOrigin]
     folder: Path
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from exporter.common.yaml_document import Document, Path_, read_document
+from exporter.common.yaml_document import Document, KeyPath, read_document
 from exporter.config.overrides import Override
 from exporter.config.problems import Problem, ValueOrigin, dotted
 from exporter.model.errors import ConfigError
@@ -22,7 +22,7 @@ class Tree(NamedTuple):
     """The merged values, the origin of each path, and what could not be merged."""
 
     data: dict[str, Any]
-    origins: dict[Path_, ValueOrigin]
+    origins: dict[KeyPath, ValueOrigin]
     problems: list[Problem]
 
 
@@ -70,7 +70,7 @@ def lay(tree: Tree, given: Override) -> Problem | None:
     return None
 
 
-def _misfit(node: Any, path: Path_, step: str | int) -> str | None:
+def _misfit(node: Any, path: KeyPath, step: str | int) -> str | None:
     if isinstance(node, dict):
         return None if isinstance(step, str) else f"{dotted(path) or 'the top'} is not a list; write a key for {step}"
     if not isinstance(node, list):
@@ -80,7 +80,7 @@ def _misfit(node: Any, path: Path_, step: str | int) -> str | None:
     return f"the next index of {dotted(path)} is {len(node)}" if step > len(node) else None
 
 
-def _inner(tree: Tree, node: Any, path: Path_, origin: ValueOrigin) -> Any:
+def _inner(tree: Tree, node: Any, path: KeyPath, origin: ValueOrigin) -> Any:
     """Return the value at all but the last step of ``path``; create it if it is missing."""
     *outer, step, after = path
     if _at(node, step) is None:
@@ -89,7 +89,7 @@ def _inner(tree: Tree, node: Any, path: Path_, origin: ValueOrigin) -> Any:
     return node[step]
 
 
-def _put(tree: Tree, node: Any, path: Path_, value: Any, origin: ValueOrigin) -> None:
+def _put(tree: Tree, node: Any, path: KeyPath, value: Any, origin: ValueOrigin) -> None:
     under = _at(node, path[-1])
     if isinstance(under, dict) and isinstance(value, dict):
         for key, item in value.items():
@@ -105,7 +105,7 @@ def _at(node: Any, step: str | int) -> Any:
     return node.get(step) if isinstance(node, dict) else node[step]
 
 
-def _mark(tree: Tree, path: Path_, value: Any, origin: ValueOrigin) -> None:
+def _mark(tree: Tree, path: KeyPath, value: Any, origin: ValueOrigin) -> None:
     tree.origins[path] = origin
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from exporter.common.yaml_document import Path_, parse_document
+from exporter.common.yaml_document import KeyPath, parse_document
 from exporter.config.problems import Problem, ValueOrigin, dotted, nearest
 from exporter.model.errors import ConfigError
 
@@ -20,12 +20,12 @@ _STEP = re.compile(r"\[(\d+)\]|(?:\A|\.)([^.\[\]]+)")
 class Override(NamedTuple):
     """One value that the environment or the command line sets."""
 
-    path: Path_
+    path: KeyPath
     value: Any
     origin: ValueOrigin
 
 
-def from_environment(environ: Mapping[str, str], known: Iterable[Path_]) -> Iterator[Override | Problem]:
+def from_environment(environ: Mapping[str, str], known: Iterable[KeyPath]) -> Iterator[Override | Problem]:
     """Read variables such as ``PLATFORM_EXPORTER__WEB__LISTEN``.
 
     A section comes before the values inside it, and index 2 of a list before index 10. A name that only resembles the
@@ -42,7 +42,7 @@ def from_environment(environ: Mapping[str, str], known: Iterable[Path_]) -> Iter
     yield from sorted(found, key=lambda given: [(isinstance(step, str), step) for step in given.path])
 
 
-def _meant(name: str, known: Iterable[Path_]) -> str:
+def _meant(name: str, known: Iterable[KeyPath]) -> str:
     index = re.search(r"_(\d+)_", name)
     names = [
         "__".join(step.upper() if isinstance(step, str) else index[1] if index else "0" for step in path)
@@ -69,7 +69,7 @@ def _step(word: str) -> str | int:
     return int(word) if word.isascii() and word.isdigit() else word
 
 
-def _value(path: Path_, text: str) -> Any:
+def _value(path: KeyPath, text: str) -> Any:
     """Read a text as a YAML list or mapping, true, false or null; else keep the text itself, digits included.
 
     Credentials are never read as YAML: a password may look like anything.

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Literal, NamedTuple
 
-from exporter.common.yaml_document import Path_
+from exporter.common.yaml_document import KeyPath
 
 
 class ValueOrigin(NamedTuple):
@@ -13,13 +13,13 @@ class ValueOrigin(NamedTuple):
     kind: Literal["file", "environment", "--set", "default"]
     name: str = ""
     line: int = 0
-    path: Path_ = ()
+    path: KeyPath = ()
 
     def short(self) -> str:
         """Return ``file:line``, ``environment NAME``, ``--set`` or ``default``, as the list of origins shows it."""
         return {"file": f"{self.name}:{self.line}", "environment": f"environment {self.name}"}.get(self.kind, self.kind)
 
-    def head(self, path: Path_) -> str:
+    def head(self, path: KeyPath) -> str:
         """Return the beginning of a message about ``path``."""
         start = {"--set": f"--set {self.name}", "default": "configuration"}.get(self.kind) or self.short()
         return f"{start}: {dotted(path)}" if path and (self.kind == "file" or path != self.path) else start
@@ -28,24 +28,24 @@ class ValueOrigin(NamedTuple):
 class Problem(NamedTuple):
     """What is wrong at a path; ``origin`` only where it differs from that of the path."""
 
-    path: Path_
+    path: KeyPath
     text: str
     origin: ValueOrigin | None = None
 
 
-def dotted(path: Path_) -> str:
+def dotted(path: KeyPath) -> str:
     """Write a path as ``targets[0].region``."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
 
 
-def origin_of(path: Path_, origins: Mapping[Path_, ValueOrigin]) -> ValueOrigin:
+def origin_of(path: KeyPath, origins: Mapping[KeyPath, ValueOrigin]) -> ValueOrigin:
     """Find where a path, or the nearest section around it, was written."""
     while path not in origins and path:
         path = path[:-1]
     return origins.get(path, ValueOrigin("default"))
 
 
-def lines(problems: Iterable[Problem], origins: Mapping[Path_, ValueOrigin]) -> list[str]:
+def lines(problems: Iterable[Problem], origins: Mapping[KeyPath, ValueOrigin]) -> list[str]:
     """Write each problem as one line: first the file from top to bottom, then environment, then command line."""
     order = {"default": 0, "file": 1, "environment": 2, "--set": 3}
     found = [(problem.origin or origin_of(problem.path, origins), problem) for problem in problems]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from exporter.common.yaml_document import Path_
+from exporter.common.yaml_document import KeyPath
 from exporter.config.models import Config, SourceOptions, Target, WrittenConfig, WrittenTarget
 from exporter.config.schema import SPECIAL
 from exporter.sources import SOURCES
@@ -43,7 +43,7 @@ def mask_store(url: str) -> str:
     return f"{scheme}://***" if found and scheme != "sqlite" else url
 
 
-def leaves(value: Any, path: Path_ = ()) -> Iterator[Path_]:
+def leaves(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
     """Yield the path of every single value, empty list and empty mapping."""
     items = list(value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ())
     if not items:

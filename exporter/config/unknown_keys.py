@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from exporter.common.yaml_document import Path_
+from exporter.common.yaml_document import KeyPath
 from exporter.config.problems import Problem, dotted, nearest
 
 Schema = dict[str, Any]
@@ -14,7 +14,7 @@ _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}\Z")
 class Unknown(NamedTuple):
     """A key that its section does not know; the keys it knows, and the platform that would know this one."""
 
-    path: Path_
+    path: KeyPath
     known: tuple[str, ...]
     platform: str | None
 
@@ -27,7 +27,7 @@ def find_unknown_keys(data: Any, schema: Schema) -> list[Problem]:
     return [_worded(unknown, places) for unknown in unknown_keys(data, schema, (), {})]
 
 
-def known_paths(schema: Schema, path: Path_ = ()) -> Iterator[Path_]:
+def known_paths(schema: Schema, path: KeyPath = ()) -> Iterator[KeyPath]:
     """Yield every path that the schema knows, with index 0 for lists."""
     for branch in (*schema.get("oneOf", ()), *schema.get("anyOf", ())):
         yield from known_paths(branch, path)
@@ -38,7 +38,7 @@ def known_paths(schema: Schema, path: Path_ = ()) -> Iterator[Path_]:
         yield from known_paths(section, (*path, key))
 
 
-def unknown_keys(value: Any, schema: Schema, path: Path_, others: Mapping[str, Schema]) -> Iterator[Unknown]:
+def unknown_keys(value: Any, schema: Schema, path: KeyPath, others: Mapping[str, Schema]) -> Iterator[Unknown]:
     """Yield the unknown keys of a value; ``others`` is the same section as other platforms have it."""
     schema, others = _chosen(value, schema, others)
     if isinstance(value, list):
@@ -92,6 +92,6 @@ def _without_files(keys: Collection[str]) -> list[str]:
     return [key for key in keys if not (key.endswith("_file") and key.removesuffix("_file") in keys)]
 
 
-def _general(path: Path_) -> str:
+def _general(path: KeyPath) -> str:
     steps = ["<source>" if before == "sources" else step for before, step in zip(("", *path), path, strict=False)]
     return dotted(tuple(steps)).replace("[0]", "[]") or "the top"

@@ -1,4 +1,4 @@
-"""Which remembered totals still fit the catalogue; changes nothing."""
+"""The part of restored totals that fits the catalogue."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
@@ -10,9 +10,9 @@ Fits = Callable[[Metric, tuple[str, ...], T], bool]
 
 
 def fitting(changes: Changes, metrics: Mapping[str, Metric]) -> tuple[Changes, tuple[str, ...]]:
-    """The part of ``changes`` that can be shown, and the names of metrics of which something cannot.
+    """Return the part of ``changes`` that can be exposed, and the metrics of which something cannot.
 
-    A mapping may have changed since: a metric is gone, has other labels, other buckets, or is of another kind.
+    A mapping may have changed meanwhile: a metric is gone, has other labels, other buckets, or is of another kind.
     """
     strange: set[str] = set()
     kept = Changes(
@@ -25,7 +25,7 @@ def fitting(changes: Changes, metrics: Mapping[str, Metric]) -> tuple[Changes, t
 
 
 def part(changes: Changes, metrics: Collection[str]) -> Changes:
-    """What ``changes`` says of some metrics."""
+    """Return the part of ``changes`` that concerns some metrics."""
     return Changes(
         counts={series: by for series, by in changes.counts.items() if series[0] in metrics},
         observed={series: by for series, by in changes.observed.items() if series[0] in metrics},

@@ -1,4 +1,22 @@
-"""A mapping after its checks: frozen rules, ready to be applied. Plain values; whatever is here cannot fail later."""
+"""Checked mappings: frozen rules that are ready to be applied to events.
+
+Plain values. Every check has been made before a rule is built, so that applying it cannot fail.
+
+A new action begins here, with its verb in ``VERBS``. It touches these files, and no others:
+
+1. ``mapping/rules.py``: the verb, the kind of metric it writes and the value it takes;
+2. ``mapping/syntax/schema.py``: its key in ``ActionPart`` (``mappings/mapping.schema.json`` is generated from it);
+3. ``mapping/engine/outcome.py``: the signals that it makes of an event;
+4. ``docs/mapping.md``: its row in the table of actions.
+
+An action that changes a metric in a way of its own needs a new kind of signal as well:
+
+5. ``model/metrics.py``: the signal, as a member of ``Signal``;
+6. ``common/changes.py``: how the signal is counted, by the exporter and by the tests in mapping files alike;
+7. ``common/series_text.py``: the signal in words, for pages and for ``explain``.
+
+``mypy`` reports a missing branch in 3, 6 and 7.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
@@ -6,15 +24,21 @@ from typing import Any, Literal, NamedTuple
 from exporter.mapping.patterns.dissect import DissectPattern
 from exporter.mapping.patterns.regex import Pattern
 from exporter.model.events import Event
-from exporter.model.metrics import Metric
+from exporter.model.metrics import Kind, Metric
 from exporter.model.runs import Outcome
 
 REASON_FIELDS = ("reason", "name")
-"""Under these names a source offers ``Event.reason`` to ``when``."""
+"""The fields of ``when`` that hold ``Event.reason``.
+
+A source offers the one that is its vendor's word.
+"""
 
 
 def field_of(name: str) -> Callable[[Event], str]:
-    """Reads a field that a mapping may name; not severity, for rules look at ours, not at the vendor's."""
+    """Make the reader of a field that a mapping may name.
+
+    Not of ``severity``: rules look at ours, which the mapper has worked out from the vendor's word.
+    """
     if name in REASON_FIELDS:
         return lambda event: event.reason
     if name == "resource":
@@ -23,9 +47,10 @@ def field_of(name: str) -> Callable[[Event], str]:
 
 
 class Label(NamedTuple):
-    """A label that an action fills: from a capture or field (``origin``), or with ``origin`` itself if ``fixed``.
+    """A label that an action fills.
 
-    ``domain`` lists the values it can have, or says how many different ones it may see. ``listed`` ones hold a list, of
+    ``origin`` names the capture or field that holds its value; if ``fixed``, it is the value itself. ``domain`` lists
+    the values that the label can have, or says how many different ones it may take. A ``listed`` label takes a list, of
     which each item gives a sample.
     """
 
@@ -36,10 +61,35 @@ class Label(NamedTuple):
     listed: bool = False
 
 
-class Action(NamedTuple):
-    """What a rule does to a metric. ``value`` is a number, or the name of what holds one. ``place`` is for messages."""
+Verb = Literal["count", "set", "state", "observe"]
 
-    verb: Literal["count", "set", "state", "observe"]
+
+class VerbForm(NamedTuple):
+    """What a verb writes and takes.
+
+    ``kind`` is the kind of metric that it writes; ``value`` is none, one or more numbers, or a word.
+    """
+
+    kind: Kind
+    value: Literal["none", "numbers", "word"]
+
+
+VERBS: Mapping[Verb, VerbForm] = {
+    "count": VerbForm("counter", "none"),
+    "set": VerbForm("gauge", "numbers"),
+    "state": VerbForm("stateset", "word"),
+    "observe": VerbForm("histogram", "numbers"),
+}
+"""The verbs that write a metric."""
+
+
+class Action(NamedTuple):
+    """What a rule does to a metric.
+
+    ``value`` is a number, or the name of the capture or field that holds one. ``place`` is for error messages.
+    """
+
+    verb: Verb
     metric: Metric
     labels: tuple[Label, ...]
     value: str | float
@@ -47,7 +97,11 @@ class Action(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A phase that begins, ends or fails; ``of`` names the capture or field that tells what it is of. ``place`` is for messages."""
+    """A phase that a rule begins, ends or fails.
+
+    ``of`` names the capture or field that says which of several parallel things the phase belongs to. ``outcome`` is
+    the outcome of a run. ``place`` is for error messages.
+    """
 
     step: Literal["begin", "end", "fail"]
     name: str
@@ -56,26 +110,30 @@ class Step(NamedTuple):
     place: str
 
 
-class Called(NamedTuple):
-    """What an event is called on a span, and the captures or fields that become its attributes."""
+class SpanEventForm(NamedTuple):
+    """The name of a span event, and the captures or fields that become its attributes."""
 
     name: str
     attributes: tuple[tuple[str, str], ...]
 
 
 class PhaseForm(NamedTuple):
-    """A phase of a process: how many seconds it may take, and the phase whose end begins it where no text does."""
+    """A declared phase of a process.
+
+    ``timeout`` is in seconds. ``begun_by`` is the phase whose end begins this one, where no text tells of its begin.
+    """
 
     timeout: float | None
     begun_by: str | None
 
 
 class Process(NamedTuple):
-    """What runs of a source's resources are. ``run`` is what one is called where a resource has one at a time;
-    ``operations`` are those that go on side by side; with neither, phases stand for themselves.
+    """What the runs of a source's resources are.
 
-    ``closes_on`` maps the states of a listing (case folded) that end a run to its outcome. ``from_creation``: a run
-    begins when its resource was created. ``patience`` is how many seconds nothing may be heard of it.
+    ``run`` is the name of a run where a resource has one at a time; ``operations`` are the names of those that go on in
+    parallel. With neither, each phase stands alone. ``closes_on`` maps states of a listing (case folded) that end a run
+    to its outcome. ``from_creation`` says that a run begins when its resource was created. ``patience`` is the number
+    of seconds without an event after which a run counts as lost.
     """
 
     run: str | None
@@ -87,12 +145,15 @@ class Process(NamedTuple):
 
 
 UNNAMED = Process(None, (), {}, {}, from_creation=False, patience=14 * 86400.0)
-"""The process of a file that declares none: a run that a rule ends is over with that, and nothing is known of its begin."""
+"""The process of a file that declares none: runs have an end and no known begin."""
 
 
 class Rule(NamedTuple):
-    """One rule. It takes an event if every field of ``when`` has one of its values and the text fits a shape (or the
-    pattern), or if there is neither."""
+    """One checked rule.
+
+    It takes an event if every field of ``when`` has one of its values, and if the text fits one of the shapes or the
+    pattern; a rule with neither takes any text. ``place`` is for error messages.
+    """
 
     id: str
     when: tuple[tuple[str, frozenset[str]], ...]
@@ -105,18 +166,19 @@ class Rule(NamedTuple):
     drop: bool
     place: str
     steps: tuple[Step, ...] = ()
-    called: Called | None = None
+    span_event: SpanEventForm | None = None
 
     @property
     def textual(self) -> bool:
-        """Whether the text decides."""
+        """Tell whether the text decides if the rule takes an event."""
         return bool(self.shapes) or self.pattern is not None
 
 
 class Expectation(NamedTuple):
-    """A line of a test: a counter or histogram grows by ``value``, a gauge or state has it.
+    """One expected line of a test in a mapping file.
 
-    Labels that are not named may have any value. ``text`` is the line as written.
+    A counter or histogram must grow by ``value``; a gauge or state must have it. A label that is not named may have any
+    value. ``text`` is the line as written.
     """
 
     series: str
@@ -127,9 +189,10 @@ class Expectation(NamedTuple):
 
 
 class Example(NamedTuple):
-    """A test of a mapping: raw records in, what must come out; a ``single`` one also names the rule that takes it.
+    """A test in a mapping file: raw records, and what must come out.
 
-    ``phases`` are all that are told of, with their seconds, or ``open``.
+    A ``single`` test has one record and names the rule that takes it. ``phases`` are all phases that the records tell
+    of, each with its seconds or ``open``.
     """
 
     name: str
@@ -142,11 +205,12 @@ class Example(NamedTuple):
 
 
 class MappingPack(NamedTuple):
-    """All rules of one source, in order.
+    """All rules of one source, in order, and what its files declare.
 
-    ``severity`` maps the vendor's words (case folded) to ours; ``severities`` are those that it can give. ``reasons``
-    is the closed vocabulary, ``told`` the part of it that the vendor sends. ``metrics`` are the pack's own. ``hints``
-    are starts of words that make an unmapped text worth reading first.
+    ``severity`` maps the vendor's words (case folded) to ours; ``severities`` are those that this table can give.
+    ``reasons`` is the closed vocabulary of the label ``reason``; ``vendor_reasons`` is the part of it that the vendor sends.
+    ``metrics`` are the pack's own. ``hints`` are starts of words that make an unmapped text worth reading first.
+    ``hash`` changes with the content of the files.
     """
 
     source: str
@@ -154,7 +218,7 @@ class MappingPack(NamedTuple):
     severity: Mapping[str, str]
     severities: tuple[str, ...]
     reasons: frozenset[str]
-    told: frozenset[str]
+    vendor_reasons: frozenset[str]
     metrics: Mapping[str, Metric]
     hints: tuple[str, ...]
     examples: tuple[Example, ...]

@@ -1,4 +1,6 @@
-"""One tree of errors; the class says who acts. A message says where, what and the cure, in one line.
+"""The tree of errors; the class says who acts on one.
+
+A message says where, what and the cure, in one line.
 
 ExporterError
 ├── ConfigError        a person, before start: carries every problem found, one line each
@@ -10,7 +12,8 @@ ExporterError
 │   ├── SourceGone         404: the resource does not exist (any more)
 │   ├── SourceGarbled      an answer that cannot be read, or a page that does not move
 │   └── UnexpectedFailure  an error that nobody foresaw, counted and logged by the guard
-└── StoreError         the process: going on would lose or repeat events
+└── StoreError         the store is away: reading waits, the page stays, the store is tried again
+    └── StoreUnusable      a person: the file is damaged, in use, of another program or of a newer version
 """
 
 from collections.abc import Sequence
@@ -19,11 +22,14 @@ from msgspec import MsgspecError
 
 
 class ExporterError(Exception):
-    """Any expected trouble of this program."""
+    """An expected error of this program."""
 
 
 class ConfigError(ExporterError):
-    """Something a person must change before the exporter can start; ``problems`` are whole lines."""
+    """A problem that a person must solve before the exporter can start.
+
+    ``problems`` are whole lines.
+    """
 
     def __init__(self, problems: str | Sequence[str]) -> None:
         self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
@@ -31,7 +37,10 @@ class ConfigError(ExporterError):
 
 
 class SourceError(ExporterError):
-    """A vendor did not give what was asked. ``cause`` is the label of ``poll_failures_total``."""
+    """A vendor did not give what was asked.
+
+    ``cause`` is the label of ``poll_failures_total``.
+    """
 
     cause = "error"
 
@@ -43,7 +52,10 @@ class SourceDown(SourceError):
 
 
 class SourceBusy(SourceError):
-    """The vendor refused for now; ``wait`` is its own wish in seconds, if it stated one."""
+    """The vendor refused for now.
+
+    ``wait`` is its own wish in seconds, if it stated one.
+    """
 
     cause = "throttled"
 
@@ -63,7 +75,7 @@ class KeysRefused(SourceDenied):
 
 
 class SourceGone(SourceError):
-    """What was asked for does not exist."""
+    """The resource that was asked for does not exist."""
 
     cause = "gone"
 
@@ -75,11 +87,18 @@ class SourceGarbled(SourceError):
 
 
 class UnexpectedFailure(SourceError):
-    """An error that nobody foresaw; ``exporter.common.guard`` has counted it and logged its traceback."""
+    """An error that nobody foresaw.
+
+    ``exporter.common.guard`` has counted it and logged its traceback.
+    """
 
 
 class StoreError(ExporterError):
-    """The state could not be read or written."""
+    """The state could not be read or written; waiting or a restart may cure it."""
+
+
+class StoreUnusable(StoreError):
+    """The state cannot be used before a person has acted; a start ends with exit code 2."""
 
 
 UNREADABLE = (ExporterError, MsgspecError, ValueError, TypeError, KeyError)

@@ -1,7 +1,7 @@
-"""Runs of resources as they are remembered and as they are told: notes, open runs, finished spans. Values, no behaviour.
+"""Runs of resources: notes, open runs, finished spans. Frozen or plain values.
 
-A run is a job, a deployment or an operation; its phases are parts of it. A phase of a process without runs stands alone.
-All times are Unix milliseconds by the vendor's clock.
+A run is a job, a deployment or an operation; its phases are parts of it. A phase of a process without runs stands
+alone. All times are Unix milliseconds by the vendor's clock.
 """
 
 from typing import Literal, NamedTuple
@@ -15,7 +15,10 @@ Outcome = Literal["success", "failure", "cancelled", "unknown"]
 
 
 class SpanEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A vendor's event as part of a span or as a log record. ``id`` is its key in hexadecimal."""
+    """A vendor's event as part of a span, or as a log record.
+
+    ``id`` is the key of the event in hexadecimal.
+    """
 
     at: Millis
     id: str
@@ -27,10 +30,11 @@ class SpanEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class RunNote(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What one event says of the runs of its resource; it waits until the read that brought it is complete.
+    """What one event says of the runs of its resource.
 
-    ``rule`` took the event; events of the same time go in the order of the rules. ``news``: it happened after first contact.
-    Without an ``event`` it comes from the vendor's own record. ``began``: when an aggregated event happened first.
+    It waits until the read that brought it is complete. ``rule`` is the rule that took the event; events of the same
+    time are applied in the order of the rules. ``news`` says that it happened after first contact. A note without an
+    ``event`` comes from the vendor's own record. ``began`` is the first occurrence of an aggregated event.
     """
 
     at: Millis
@@ -42,8 +46,11 @@ class RunNote(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class OpenSpan(msgspec.Struct):
-    """A run or phase that is going on. ``inferred``: its begin was not told. ``dropped``: events beyond those kept.
-    ``failing``: an error was told on it."""
+    """A run or phase that is going on.
+
+    ``inferred`` says that no event told of its begin. ``dropped`` counts the events beyond those kept. ``failing`` says
+    that an error stands on it.
+    """
 
     name: str
     of: str
@@ -55,11 +62,12 @@ class OpenSpan(msgspec.Struct):
 
 
 class OpenRun(msgspec.Struct):
-    """A run that is going on. ``key`` names the attempt for ever: the time of what was first told of it.
+    """A run that is going on.
 
-    ``last`` is when something was last told of it; ``ends`` when its phases ended, by name and what they are of; ``error`` is (type, description) of
-    its first failure. ``history``: it began before first contact. ``settled``: a complete read has seen it open.
-    ``before`` are its phases that ended before first contact. ``after`` is the key of the attempt before it.
+    ``key`` identifies the attempt for ever: it is the time of its first event. ``last`` is the time of its newest
+    event. ``ends`` says when its phases ended, by name and what they are of. ``error`` is (type, description) of its
+    first failure. ``history`` says that it began before first contact, ``settled`` that a complete read has seen it
+    open. ``before`` are its phases that ended before first contact. ``after`` is the key of the attempt before it.
     """
 
     key: Millis
@@ -75,8 +83,10 @@ class OpenRun(msgspec.Struct):
 
 
 class ClosedRun(msgspec.Struct, frozen=True):
-    """What is remembered of the newest run of a name that is over. ``unbegun``: ends of others without a begin, which may
-    still be told."""
+    """The newest closed run of a name.
+
+    ``unbegun`` counts ends without a begin, whose begins may still come.
+    """
 
     key: Millis
     end: Millis
@@ -91,7 +101,10 @@ class Runs(msgspec.Struct):
 
 
 class Stage(msgspec.Struct, frozen=True):
-    """A phase in a vendor's own record of a run; ``end`` is ``None`` while it goes on."""
+    """A phase in a vendor's own record of a run.
+
+    ``end`` is ``None`` while it goes on.
+    """
 
     name: str
     start: Millis
@@ -99,11 +112,11 @@ class Stage(msgspec.Struct, frozen=True):
 
 
 class ResourceSnapshot(msgspec.Struct, frozen=True):
-    """When notes are folded, and what is known of their resource then.
+    """What is known of a resource when its notes are reduced.
 
-    ``now`` and ``contact``, the first contact with the source, are by the vendor's clock; ``listed`` is what the listing
-    of the time ``seen`` said of it. ``gone``: the vendor does not know the resource any more. ``attempts`` is the vendor's
-    own record of its runs, the newest last. ``wanted``: somebody hears of events and of those on spans; else only runs and
+    ``now`` and ``contact`` (the first contact with the source) are by the vendor's clock. ``listed`` is the resource in
+    the listing of the time ``seen``. ``gone`` says that the vendor does not know the resource any more. ``attempts`` is
+    the vendor's own record of its runs, the newest last. Unless ``wanted``, no output takes events, so only runs and
     phases are kept.
     """
 
@@ -117,11 +130,10 @@ class ResourceSnapshot(msgspec.Struct, frozen=True):
 
 
 class Span(msgspec.Struct, frozen=True, gc=False):
-    """A run or phase that is over, as it goes to a trace backend, once and never changed.
+    """A finished run or phase, as it goes to a trace backend: once, and never changed.
 
-    ``run`` and ``attempt`` are the name and key of the run it belongs to, ``role`` is unique within them ("run" for the
-    run itself). ``error`` is (type, description).
-    ``after`` is the key of the attempt before this run.
+    ``run`` and ``attempt`` are the name and key of the run it belongs to; ``role`` is unique within them ("run" for the
+    run itself). ``error`` is (type, description). ``after`` is the key of the attempt before this run.
     """
 
     target: str
@@ -143,10 +155,10 @@ class Span(msgspec.Struct, frozen=True, gc=False):
 
 
 class PlacedEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event and the span it stands on: (run, attempt, role), or ``None`` where it belongs to no run.
+    """An event and the span it stands on.
 
-    ``late``: that span was over, and perhaps sent, when the event came; so the event is not on it. ``news``: it happened
-    after first contact.
+    ``span`` is (run, attempt, role), or ``None`` where the event belongs to no run. A ``late`` event came when that
+    span was over and perhaps sent, so it is not on it. ``news`` says that it happened after first contact.
     """
 
     event: SpanEvent
@@ -156,18 +168,24 @@ class PlacedEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 class Folded(msgspec.Struct, frozen=True):
-    """What notes and a listing make of the runs of a resource: the runs after them, what that means for the metrics, the
-    spans that are over and are news, and every event with its place. ``ended`` are gauges of phases that are over."""
+    """What notes and a listing make of the runs of a resource.
+
+    ``runs`` are the runs after them; ``signals`` is what they mean for metrics; ``ended`` are gauges of phases that are
+    over; ``spans`` are finished and news; ``placed`` are all events with their places.
+    """
 
     runs: Runs
     signals: tuple[Signal, ...] = ()
     ended: tuple[Series, ...] = ()
     spans: tuple[Span, ...] = ()
-    told: tuple[PlacedEvent, ...] = ()
+    placed: tuple[PlacedEvent, ...] = ()
 
 
 class OtlpRecord(msgspec.Struct, frozen=True):
-    """Something encoded that waits to be sent: ``number`` spans or log records in one body that can be joined with others."""
+    """An encoded OTLP request that waits to be sent.
+
+    It holds ``number`` spans or log records; requests of one signal can be joined.
+    """
 
     signal: Literal["traces", "logs"]
     body: bytes
@@ -175,7 +193,7 @@ class OtlpRecord(msgspec.Struct, frozen=True):
 
 
 class QueuedRecord(NamedTuple):
-    """A parcel that waits in the outbox, under its ``id``; later ones have larger ids."""
+    """A record that waits in the outbox; later ones have larger ids."""
 
     id: int
     body: bytes
@@ -183,8 +201,11 @@ class QueuedRecord(NamedTuple):
 
 
 class QueueLevel(NamedTuple):
-    """How full the outbox is of one signal: spans or log records, their rows and bytes, and when the oldest was put
-    there (Unix ms of this machine)."""
+    """How full the outbox is of one signal.
+
+    ``number`` counts spans or log records, ``rows`` and ``size`` (bytes) what holds them; ``oldest`` is when the oldest
+    was put there (Unix ms of this machine).
+    """
 
     number: int = 0
     rows: int = 0

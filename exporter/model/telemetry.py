@@ -1,6 +1,7 @@
-"""What the exporter tells about itself: one frozen value a fact, heard by the log, the self-metrics and the web port.
+"""Telemetry of the exporter itself: one frozen value for each event.
 
-``target`` and ``source`` are the labels TS of the self-metrics. Times are Unix seconds, durations seconds.
+The log, the self-metrics and the web port receive them. ``target`` and ``source`` are the labels TS of the
+self-metrics. Times are Unix seconds, durations seconds.
 """
 
 from collections.abc import Sequence
@@ -14,11 +15,11 @@ from exporter.model.runs import OpenSpan, Span
 
 
 class SelfEvent(msgspec.Struct, frozen=True):
-    """Anything worth telling."""
+    """Something that happened in the exporter."""
 
 
 class RequestDone(SelfEvent, frozen=True):
-    """One request was answered, or failed (``code`` is then ``error``)."""
+    """A request to a vendor was answered, or failed (``code`` is then ``error``)."""
 
     target: str
     api: str
@@ -27,7 +28,10 @@ class RequestDone(SelfEvent, frozen=True):
 
 
 class Throttled(SelfEvent, frozen=True):
-    """A vendor refused a request for now."""
+    """A vendor refused a request for now.
+
+    ``wait`` is the vendor's own wish in seconds, if it stated one.
+    """
 
     target: str
     api: str
@@ -35,7 +39,7 @@ class Throttled(SelfEvent, frozen=True):
 
 
 class BudgetLeft(SelfEvent, frozen=True):
-    """How many requests could be sent at once to this API host."""
+    """How many requests to an API host could be sent at once."""
 
     target: str
     api: str
@@ -43,7 +47,10 @@ class BudgetLeft(SelfEvent, frozen=True):
 
 
 class PollDone(SelfEvent, frozen=True):
-    """A watch was read to its end. ``complete`` is the vendor time up to which its source is known completely."""
+    """A watch was read to its end.
+
+    ``complete`` is the vendor time up to which its source is known completely.
+    """
 
     target: str
     source: str
@@ -57,7 +64,10 @@ class PollDone(SelfEvent, frozen=True):
 
 
 class PollFailed(SelfEvent, frozen=True):
-    """A read or a discovery broke off; ``wait`` is the time until it is tried again."""
+    """A read or a discovery broke off.
+
+    ``wait`` is the time until it is tried again.
+    """
 
     target: str
     source: str
@@ -69,7 +79,10 @@ class PollFailed(SelfEvent, frozen=True):
 
 
 class Discovered(SelfEvent, frozen=True):
-    """A listing was read to its end. ``watches`` counts the watches of the source by state."""
+    """A listing was read to its end.
+
+    ``watches`` counts the watches of the source by state.
+    """
 
     target: str
     source: str
@@ -79,7 +92,10 @@ class Discovered(SelfEvent, frozen=True):
 
 
 class Contacted(SelfEvent, frozen=True):
-    """First contact with a source: what happened before ``at`` (vendor time) is history."""
+    """The first contact with a source was made.
+
+    What happened before ``at`` (vendor time) is history.
+    """
 
     target: str
     source: str
@@ -87,7 +103,10 @@ class Contacted(SelfEvent, frozen=True):
 
 
 class ReadAnomalies(SelfEvent, frozen=True):
-    """What a page held that needs telling: rows of history, late ones, unreadable ones, and whether rows may be missing."""
+    """Rows of a page that need attention: history, late or unreadable ones.
+
+    ``truncated`` says that rows may be missing.
+    """
 
     target: str
     source: str
@@ -107,7 +126,10 @@ class Overflowed(SelfEvent, frozen=True):
 
 
 class SeriesLimitReached(SelfEvent, frozen=True):
-    """A metric has the most series it may have: new ones counted under ``other`` in the place of a resource, or were not made."""
+    """A metric has the most series it may have.
+
+    New series counted under ``other`` in the place of a resource, or were not made.
+    """
 
     metric: str
     most: int
@@ -115,7 +137,10 @@ class SeriesLimitReached(SelfEvent, frozen=True):
 
 
 class UnmappedTexts(SelfEvent, frozen=True):
-    """A text that no rule took; ``severity`` and ``reason`` are the vendor's words, "" where it sent none."""
+    """A text that no rule took.
+
+    ``severity`` and ``reason`` are the vendor's words, "" where it sent none.
+    """
 
     target: str
     source: str
@@ -127,7 +152,10 @@ class UnmappedTexts(SelfEvent, frozen=True):
 
 
 class EventsCommitted(SelfEvent, frozen=True):
-    """Events that were committed, with what the mapping made of each and how many of its occurrences were news."""
+    """Events were committed.
+
+    Each row is the event, what the mapping made of it, and how many of its occurrences were news.
+    """
 
     target: str
     source: str
@@ -136,9 +164,11 @@ class EventsCommitted(SelfEvent, frozen=True):
 
 
 class RunsUpdated(SelfEvent, frozen=True):
-    """The runs of a resource after a read: the spans that are over now, and those still open (runs before their phases).
+    """The runs of a resource were updated after a read.
 
-    ``late`` events came when the span they belong on was over."""
+    ``closed`` are the spans that are over now, ``open`` those still going on (runs before their phases). ``late``
+    counts events that came when the span they belong to was over.
+    """
 
     target: str
     source: str
@@ -150,7 +180,7 @@ class RunsUpdated(SelfEvent, frozen=True):
 
 
 class OtlpDelivered(SelfEvent, frozen=True):
-    """Spans or log records left the outbox: delivered, refused for good, or given up."""
+    """Spans or log records left the outbox: sent, rejected for good, or dropped."""
 
     signal: str
     sent: int = 0
@@ -159,7 +189,10 @@ class OtlpDelivered(SelfEvent, frozen=True):
 
 
 class OutboxLevel(SelfEvent, frozen=True):
-    """How many spans or log records wait in the outbox, and since when the oldest does."""
+    """How many spans or log records wait in the outbox.
+
+    ``oldest`` is since when the oldest does.
+    """
 
     signal: str
     pending: int
@@ -181,16 +214,17 @@ class Skewed(SelfEvent, frozen=True):
 
 
 class KeysExpire(SelfEvent, frozen=True):
-    """When the credentials in use end; ``None`` if they do not."""
+    """When the credentials in use expire; ``None`` if they do not."""
 
     target: str
     at: float | None
 
 
 class Loaded(SelfEvent, frozen=True):
-    """Configuration and mappings were loaded (again), or could not be: ``problems`` are whole lines.
+    """Configuration and mappings were loaded (again), or could not be.
 
-    ``hashes`` maps a source to the hash of its mapping."""
+    ``problems`` are whole lines. ``hashes`` maps a source to the hash of its mapping.
+    """
 
     at: float
     hashes: dict[str, str]
@@ -198,7 +232,10 @@ class Loaded(SelfEvent, frozen=True):
 
 
 class UnexpectedError(SelfEvent, frozen=True):
-    """An error that nobody foresaw, caught by the guard of a part (``read``, ``listing``, ``login``, ...)."""
+    """An error that nobody foresaw.
+
+    The guard of a part (``read``, ``listing``, ``login``, ...) caught it.
+    """
 
     part: str
     where: str
@@ -206,7 +243,10 @@ class UnexpectedError(SelfEvent, frozen=True):
 
 
 class ImplausibleTimes(SelfEvent, frozen=True):
-    """Foreign times that cannot be true and were not used; ``sample`` is one of them as the vendor wrote it."""
+    """Times of a vendor that cannot be true and were not used.
+
+    ``sample`` is one of them as the vendor wrote it.
+    """
 
     target: str
     source: str
@@ -219,6 +259,13 @@ class StoreState(SelfEvent, frozen=True):
 
     up: bool
     problem: str = ""
+
+
+class RowsSetAside(SelfEvent, frozen=True):
+    """Rows of a table of the state file that could not be read at the start, or held a time that cannot be true."""
+
+    table: str
+    rows: int
 
 
 class LogMessage(SelfEvent, frozen=True):

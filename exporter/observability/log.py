@@ -31,6 +31,7 @@ class Log:
         self._unwritten = ""  # why answers were not recorded the last time
         self._full: set[str] = set()  # metrics of which that was said
         self._warned: set[tuple[str, str]] = set()
+        self._store_up = True
         self._troubled: OrderedDict[tuple[Watch, str], bool] = OrderedDict()  # whether it came up in this read
         self._listeners: dict[type[telemetry.SelfEvent], Callable[[Any], None]] = {
             telemetry.PollDone: self._poll_done,
@@ -44,6 +45,8 @@ class Log:
             telemetry.SeriesLimitReached: self._is_full,
             telemetry.Unrecorded: self._unrecorded,
             telemetry.Loaded: self._loaded,
+            telemetry.StoreState: self._store_state,
+            telemetry.RowsSetAside: self._rows_set_aside,
             telemetry.LogMessage: self._noted,
         }
 
@@ -142,6 +145,20 @@ class Log:
             self._say(logging.ERROR, problem, fact)
         if not fact.problems:
             self._say(logging.INFO, "configuration and mappings loaded", fact, mappings=len(fact.hashes))
+
+    def _store_state(self, fact: telemetry.StoreState) -> None:
+        if not fact.up:
+            text = f"reading waits until the store can be used again, the page stands still: {fact.problem}"
+            self._say(logging.WARNING, text, fact)
+        elif not self._store_up:
+            self._say(logging.INFO, "the store can be used again; reading goes on", fact)
+        self._store_up = fact.up
+
+    def _rows_set_aside(self, fact: telemetry.RowsSetAside) -> None:
+        text = (
+            f"the state file held {fact.rows} rows in {fact.table} that cannot be used; they were set aside or mended"
+        )
+        self._say(logging.WARNING, text, fact)
 
     def _noted(self, fact: telemetry.LogMessage) -> None:
         self._say(logging.WARNING if fact.warning else logging.INFO, fact.text, fact)

@@ -44,6 +44,7 @@ COUNTERS: Rows = (
         "Label values outside their domain or beyond max_series, shown as other or not at all.",
     ),
     ("unrecorded_answers_total", (), "Answers of vendors that should have been recorded and were not."),
+    ("store_unreadable_rows_total", ("table",), "Rows of the state file that could not be used at the start."),
     ("outbox_sent_total", SIGNAL, "Records delivered by OTLP."),
     ("outbox_rejected_total", SIGNAL, "Records that the receiver refused for good."),
     ("outbox_dropped_total", SIGNAL, "Records given up because they grew too old or too many."),
@@ -60,6 +61,7 @@ GAUGES: Rows = (
     ("series", ("metric",), "Series exposed at /metrics, by metric."),
     ("outbox_pending", SIGNAL, "Records that wait for delivery."),
     ("outbox_oldest_timestamp_seconds", SIGNAL, "When the oldest waiting record was written; 0 if none waits."),
+    ("store_up", (), "Whether commits reach the store; while they do not, reading waits and the page stands still."),
     ("config_last_reload_successful", (), "Whether configuration and mappings could be loaded the last time."),
     ("config_last_reload_success_timestamp_seconds", (), "When configuration and mappings were last loaded."),
 )
@@ -93,6 +95,21 @@ CAUSES = ("error", *(kind.cause for kind in SourceError.__subclasses__()))
 CODES = ("200", "400", "401", "403", "404", "429", "500", "502", "503", "504", "error")
 STATES = (*get_args(Life), "closed")  # closed: had its last read
 SIGNALS = ("traces", "logs", "metrics")
+TABLES = (
+    "contacts",
+    "counters",
+    "gauges",
+    "held",
+    "histograms",
+    "notes",
+    "outbox",
+    "resources",
+    "runs",
+    "states",
+    "watches",
+)
+"""Tables of the state file of which a row may be set aside."""
+
 CLOSED_LABELS = frozenset({"target", "source", "severity"})  # never outside their domain
 
 
@@ -123,18 +140,16 @@ class SelfMetrics:
             telemetry.PollFailed: self._poll_failed,
             telemetry.Discovered: self._discovered,
             telemetry.ReadAnomalies: self._records,
-            telemetry.Overflowed: lambda fact: self._count(
-                "label_overflow_total", fact.metric, fact.label, by=fact.times
-            ),
-            telemetry.SeriesLimitReached: lambda fact: self._count(
-                "label_overflow_total", fact.metric, "resource", by=fact.times
-            ),
+            telemetry.Overflowed: lambda fact: self._overflow(fact.metric, fact.label, fact.times),
+            telemetry.SeriesLimitReached: lambda fact: self._overflow(fact.metric, "resource", fact.times),
             telemetry.Unrecorded: lambda fact: self._count("unrecorded_answers_total", by=fact.times),
             telemetry.Skewed: lambda fact: self._set("clock_skew_seconds", fact.seconds, fact.target),
             telemetry.KeysExpire: self._keys_expire,
             telemetry.Loaded: self._loaded,
             telemetry.OtlpDelivered: lambda fact: self.delivered(fact.signal, fact.sent, fact.rejected, fact.dropped),
             telemetry.OutboxLevel: lambda fact: self.waiting(fact.signal, fact.pending, fact.oldest),
+            telemetry.StoreState: self._store_state,
+            telemetry.RowsSetAside: self._rows_set_aside,
             telemetry.RunsUpdated: lambda fact: self._count(
                 "trace_late_events_total", fact.target, fact.source, by=fact.late
             ),
@@ -196,6 +211,15 @@ class SelfMetrics:
         self._count("unreadable_records_total", *labels, by=fact.unreadable)
         self._count("truncated_reads_total", *labels, by=int(fact.truncated))
 
+    def _overflow(self, metric: str, label: str, times: int) -> None:
+        self._count("label_overflow_total", metric, label, by=times)
+
+    def _store_state(self, fact: telemetry.StoreState) -> None:
+        self._set("store_up", int(fact.up))
+
+    def _rows_set_aside(self, fact: telemetry.RowsSetAside) -> None:
+        self._count("store_unreadable_rows_total", fact.table, by=fact.rows)
+
     def _keys_expire(self, fact: telemetry.KeysExpire) -> None:
         if fact.at is None:
             self._table("credentials_expiry_timestamp_seconds").drop((fact.target,))
@@ -241,6 +265,9 @@ class SelfMetrics:
         for signal in SIGNALS:
             self.delivered(signal)
             self.waiting(signal, 0, None)
+        for table in TABLES:
+            self._count("store_unreadable_rows_total", table, by=0)
+        self._set("store_up", 1)
         self._set("config_last_reload_successful", 0)
         self._set("config_last_reload_success_timestamp_seconds", 0)
 

@@ -1,310 +1,369 @@
-"""One poll of one watch, from the question to the commit; a page counts when its commit is made.
+"""One poll of one watch, from the requests to the commit. A page counts when its commit is made.
 
-It knows no vendor: it is handed a source that says what to ask, a way to ask, a mapping, and a ledger that commits. A page
-is worked on in slices, so that a scrape never waits for one.
+The way of a page is a straight line: drop what is too old, leave out what is not wanted, judge the times, ask the store
+how much each event grew, count, note what is said of runs, and queue the commit. A page is worked on in slices, so that
+a scrape never waits for a whole page.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
 from exporter.common.changes import changes_from_signals
-from exporter.model.events import Event, EventPage, Millis, Request, Resource, ResourcePage, Response
-from exporter.model.metrics import Metric
-from exporter.model.protocols import Fold, Map, Store
+from exporter.model.events import Event, EventPage, Request, Resource, ResourcePage, Response
+from exporter.model.protocols import Store
 from exporter.model.runs import ResourceSnapshot
 from exporter.model.state import Commit, Progress, Watch
 from exporter.model.telemetry import (
     Contacted,
     EventsCommitted,
+    ImplausibleTimes,
     LogMessage,
     Overflowed,
     PollDone,
     ReadAnomalies,
     UnmappedTexts,
 )
-from exporter.pipeline.committer import Ticket
 from exporter.pipeline.context import SourceContext
-from exporter.pipeline.counting import CountContext, CountedBatch, History, count_events
+from exporter.pipeline.counting import CountContext, History, count_events
 from exporter.pipeline.discovery import Discovery, Watermark
 from exporter.pipeline.driver import run_reading
+from exporter.pipeline.event_times import JudgedEvents, format_times, judge_events, judge_resource
 from exporter.pipeline.inventory import Inventory
-from exporter.pipeline.read_window import ReadWindow, drop_older, forgettable
+from exporter.pipeline.read_session import CountedSlice, ReadOptions, ReadSession, all_new, is_far, only_grown
+from exporter.pipeline.read_window import JITTER, drop_older, forgettable
 from exporter.pipeline.run_tracker import RunTracker, RunUpdate, StageRecords
 
 SLICE = 500  # events between two chances for a scrape
-MIN_PROGRESS_MS = 60_000  # ms of progress that need not be on record: reading it again is harmless
-
-
-class ReadOptions(msgspec.Struct, frozen=True):
-    """The options of a source that shape its reads; seconds."""
-
-    overlap: float
-    reconcile: float
-    grace: float
-    history_counts: bool = False
-    remember: float = 30 * 86_400.0
-
-    def reach(self) -> ReadWindow:
-        """How far reads go."""
-        return ReadWindow(int(self.overlap * 1000), int(self.reconcile * 1000), int(self.remember * 1000))
-
-
-class _Counted(NamedTuple):
-    """A slice that is counted and goes on record with the next transaction, and what is to be told then."""
-
-    ticket: Ticket
-    told: CountedBatch
-
-
-class _Read(msgspec.Struct):
-    """What is learned during one read: the vendor's date of its first answer, and what it brought.
-
-    ``counted`` is on record before anything more is asked; at the end of a read, together with what it means for runs.
-    """
-
-    resource: Resource
-    progress: Progress
-    date: Millis | None = None
-    made_contact: bool = False
-    events: int = 0
-    new: int = 0
-    counted: _Counted | None = None
 
 
 class Collector:
-    """Reads the watches of one source of one target. ``learn`` may be called between two slices."""
+    """Reads the watches of one source of one target."""
 
     def __init__(
         self,
-        desk: SourceContext,
-        habits: ReadOptions,
-        roster: Inventory,
-        listing: Discovery,
-        journal: RunTracker,
+        *,
+        context: SourceContext,
+        options: ReadOptions,
+        inventory: Inventory,
+        discovery: Discovery,
+        run_tracker: RunTracker,
         store: Store,
-        metrics: Mapping[str, Metric],
-        map_: Map,
     ) -> None:
-        self._desk, self._habits, self._roster, self._listing = desk, habits, roster, listing
-        self._reach = habits.reach()
-        self._journal, self._store, self._metrics, self.map = journal, store, metrics, map_
-        self._contact_kept = roster.contact is not None
-        self.completeness = Watermark(desk, roster, listing, history=habits.history_counts)
-        self._attempts = StageRecords(desk)
-
-    def learn(self, map_: Map, metrics: Mapping[str, Metric], fold: Fold) -> None:
-        """From now on events mean what another mapping says."""
-        self.map, self._metrics, self._journal.fold = map_, metrics, fold
+        self._context = context
+        self._options = options
+        self._window = options.window
+        self._inventory = inventory
+        self._discovery = discovery
+        self._run_tracker = run_tracker
+        self._store = store
+        self._stored_contact = inventory.contact
+        self._stage_records = StageRecords(context)
+        self.watermark = Watermark(
+            context=context, inventory=inventory, discovery=discovery, history=options.history_counts
+        )
 
     async def poll(self, resource: str, interval: float) -> int:
-        """Reads one watch to its end; gives back how many events were new. Raises SourceError and StoreError."""
-        clock, asked = self._desk.clock, self._desk.now()
+        """Read one watch to its end; return how many events were new. Raises SourceError and StoreError.
+
+        ``interval`` is the current poll interval in seconds, for the report.
+        """
+        clock = self._context.clock
         began = clock.steady()
-        known = self._roster.resources.get(resource, Resource(id=resource))
-        read = _Read(known, self._roster.reached(resource))
-        full, window = self._reach.window(read.progress, asked)
+        session = self._open_session(resource)
+        try:
+            await self._read(session)
+            await self._finish(session)
+        finally:
+            await self._wait_committed(session)
+        self._inventory.mark_found(resource)
+        self._context.tell(
+            PollDone(
+                target=self._context.target,
+                source=self._context.source,
+                resource=resource,
+                at=clock.now(),
+                seconds=clock.steady() - began,
+                events=session.events,
+                new=session.new,
+                interval=interval,
+                complete=self.watermark.cached(),
+            )
+        )
+        return session.new
+
+    async def mark_first_contact(self) -> None:
+        """Make first contact by a listing with nothing to read: whatever happens from now on is news."""
+        if self._inventory.contact is None and self._discovery.complete is not None:
+            self._inventory.contact = self._discovery.complete
+            await self._commit(Commit(self._watch("")))
+            self._context.tell(Contacted(*self._context.place, self._discovery.complete / 1000))
+
+    async def close_runs(self, resource: str) -> None:
+        """Close the open runs of a resource that no longer exists. Raises StoreError."""
+        update = self._settle_runs([resource], gone=True)
+        if update:
+            await self._commit(self._with_runs(Commit(self._watch(resource)), update))
+        self._report_runs(update)
+
+    def forget(self) -> None:
+        """Drop what is kept of resources that are no longer known."""
+        for resource in self._run_tracker.known() - self._inventory.resources.keys():
+            self._run_tracker.forget(resource)
+            self._stage_records.forget(resource)
+
+    # --- one read
+
+    def _open_session(self, resource: str) -> ReadSession:
+        requested, progress = self._context.now(), self._inventory.progress_of(resource)
+        full, window = self._window.window(progress, requested)
+        return ReadSession(
+            resource=self._inventory.resources.get(resource, Resource(id=resource)),
+            progress=progress,
+            full=full,
+            window=window,
+            requested=requested,
+        )
+
+    async def _read(self, session: ReadSession) -> None:
+        """Send the requests of a read, and count its pages as they come."""
 
         async def ask(request: Request) -> Response:
-            await self._keep(read)
-            answer = await self._desk.ask(request)
-            read.date = read.date or answer.date or self._desk.now()
-            if self._desk.record is not None:
-                self._desk.record(resource, request, answer)
+            await self._wait_committed(session)
+            answer = await self._context.ask(request)
+            if session.date is None:
+                session.dated = answer.date is not None
+                session.date = answer.date or self._context.now()
+            if self._context.record is not None:
+                self._context.record(session.id, request, answer)
             return answer
 
         async def take(step: EventPage | ResourcePage) -> int | None:
-            return await self._take(step, read) if isinstance(step, EventPage) else None
+            return await self._count_page(step, session) if isinstance(step, EventPage) else None
 
-        try:
-            await run_reading(self._desk.vendor.read(known, window), ask, take)
-            await self._finish(read, min(asked, read.date or asked), full)
-        finally:
-            await self._keep(read)
-        seconds, complete = clock.steady() - began, self.completeness.glance()
-        place = (self._desk.target, self._desk.source, resource)
-        self._desk.tell(PollDone(*place, clock.now(), seconds, read.events, read.new, interval, complete))
-        return read.new
+        reading = self._context.vendor.read(session.resource, session.window)
+        await run_reading(reading, ask, take)
 
-    async def mark_first_contact(self) -> None:
-        """A listing with nothing to read is a first contact too: whatever happens from now on is news."""
-        if self._roster.contact is None and self._listing.complete is not None:
-            self._roster.contact = self._listing.complete
-            await self._commit(Commit(Watch(self._desk.target, self._desk.source, "")))
-            self._desk.tell(Contacted(self._desk.target, self._desk.source, self._listing.complete / 1000))
+    def _settle_contact(self, session: ReadSession) -> None:
+        """Make first contact by the first answer of a source's first read; all that this read finds is history.
 
-    async def close_runs(self, resource: str) -> None:
-        """Nothing will be heard of a resource any more, so its runs are over. Raises StoreError."""
-        settled = self._settled([resource], gone=True)
-        nothing = Commit(Watch(self._desk.target, self._desk.source, resource))
-        if (commit := self._said(nothing, settled)) is not nothing:
-            await self._commit(commit)
-        self._moved(settled)
+        A contact that lies in the vendor's future was made by a wrong clock, and is lowered.
+        """
+        if session.date is None:
+            return
+        contact = self._inventory.contact
+        if contact is None:
+            session.made_contact = True
+        elif contact <= session.date + JITTER:
+            return
+        self._inventory.contact = session.date
+        self._context.tell(Contacted(*self._context.place, session.date / 1000))
 
-    def forget(self) -> None:
-        """Drops what is kept of resources that are no longer known."""
-        for resource in self._journal.known() - self._roster.resources.keys():
-            self._journal.forget(resource)
-            self._attempts.forget(resource)
+    # --- one page
 
-    async def _take(self, page: EventPage, read: _Read) -> int:
-        """One page: what grew and what it means."""
-        self._contact(read)
+    async def _count_page(self, page: EventPage, session: ReadSession) -> int:
+        """Count a page; return how many of its events were new."""
+        self._settle_contact(session)
+        events, old = drop_older(self._wanted(page), session.floor)
+        judged = judge_events(events, self._context.now())
         new = 0
-        events = drop_older(self._wanted(page), read.progress.floor)
-        named = {resource.id: resource for resource in page.resources}
         for start in range(0, len(events), SLICE):
-            await self._keep(read)
-            async with self._desk.ledger.turn:
-                new += await self._count(events[start : start + SLICE], named, read)
+            await self._wait_committed(session)
+            async with self._context.committer.turn:
+                new += await self._count_slice(judged.part(start, start + SLICE), page.resources, session)
                 await asyncio.sleep(0)
-        read.events += len(page.events)
-        read.new += new
-        unreadable = self._roster.first_met(read.resource.id, page.unreadable)
-        if unreadable or page.truncated:
-            self._records(read.resource.id, unreadable=unreadable, truncated=page.truncated)
-        for remark in page.remarks:
-            self._desk.tell(LogMessage(f"{self._desk.target}: {self._desk.source}: {remark}", warning=True))
+        session.events += len(page.events)
+        session.new += new
+        self._report_page(page, old, session)
         return new
 
     def _wanted(self, page: EventPage) -> list[Event]:
-        """A project-wide API also tells of resources that the configuration leaves out."""
-        unwanted = {resource.id for resource in page.resources if not self._roster.wanted(resource)}
+        """Return the events of resources that the configuration does not leave out."""
+        unwanted = {resource.id for resource in page.resources if not self._inventory.is_wanted(resource)}
         return [event for event in page.events if event.resource not in unwanted] if unwanted else page.events
 
-    async def _count(self, events: list[Event], named: Mapping[str, Resource], read: _Read) -> int:
-        """Counts a slice; gives back how many events were new in it."""
-        watch = Watch(self._desk.target, self._desk.source, read.resource.id)
-        growths = await self._store.grown(watch, events)
+    async def _count_slice(self, events: JudgedEvents, named: Iterable[Resource], session: ReadSession) -> int:
+        """Count a slice of a page and queue its commit; return how many events were new."""
+        watch = self._watch(session.id)
+        growths = await self._store.grown(watch, events.remembered)
         if not any(growths):
             return 0
-        fresh = events if all(growths) else [event for event, growth in zip(events, growths, strict=True) if growth]
-        await self._name(fresh, named)
-        told = count_events(events, growths, self.map, self._context(read))
-        notes = self._journal.note(told.rows, self._desk.now())
-        commit = Commit(watch, fresh, told.changes, notes=notes, fresh=_once(fresh))
-        read.counted = _Counted(self._desk.ledger.put(self._marked(commit)), told)
+        fresh = only_grown(events.remembered, growths)
+        await self._record_named(only_grown(events.counted, growths), named)
+        batch = count_events(events.counted, growths, self._context.mapping.current.map, self._count_context(session))
+        notes = self._run_tracker.note(batch.rows, self._context.now())
+        commit = Commit(watch, fresh, batch.changes, notes=notes, fresh=all_new(fresh))
+        ticket = self._context.committer.put(self._with_contact(commit))
+        session.queued = CountedSlice(ticket, batch, events.refused_of(fresh))
         return len(fresh)
 
-    async def _keep(self, read: _Read, more: Commit | None = None) -> None:
-        """Sees to it that what was counted is on record, with ``more``; then tells of it."""
-        counted, read.counted = read.counted, None
-        if more is not None:
-            await self._commit(more)
-        if counted is not None:
-            await self._desk.ledger.kept(counted.ticket)
-            self._tell(counted.told, read.resource.id)
-            self._desk.tell(
-                EventsCommitted(self._desk.target, self._desk.source, self._desk.clock.now(), counted.told.rows)
-            )
-
-    async def _name(self, fresh: Iterable[Event], named: Mapping[str, Resource]) -> None:
-        """Records the resources that only events name, before the events count: once they do, nobody tells of it again."""
-        if not named:
+    async def _record_named(self, fresh: Iterable[Event], named: Iterable[Resource]) -> None:
+        """Record the resources that only events name, before the events count: later answers do not repeat the name."""
+        by_id = {resource.id: judge_resource(resource, self._context.now())[0] for resource in named}
+        if not by_id:
             return
-        latest = {event.resource: event.at or self._desk.now() for event in fresh}
-        await self._listing.record(self._roster.name((named[id_] for id_ in latest if id_ in named), latest))
+        now = self._context.now()
+        latest = {event.resource: now if event.at is None else event.at for event in fresh}
+        changed = self._inventory.name((by_id[id_] for id_ in latest if id_ in by_id), latest)
+        await self._discovery.record(changed)
 
-    def _context(self, read: _Read) -> CountContext:
-        created, first = read.resource.created, read.progress.complete is None
-        contact = (self._roster.contact or 0) // 1000 * 1000
-        if first and (covered := self._roster.covered(read.resource.id)) is not None:
-            contact = max(contact, covered - self._reach.remember)
+    def _count_context(self, session: ReadSession) -> CountContext:
+        """Say what of a read is history, and from when on an event is late."""
+        now, created = self._context.now(), session.resource.created
+        first = session.progress.complete is None
+        contact = (self._inventory.contact or 0) // 1000 * 1000
+        if first and (unlisted := self._inventory.unlisted_until(session.id)) is not None:
+            contact = max(contact, min(unlisted, now) - self._window.remember)
         history = History(
-            contact,
-            everything=read.made_contact,
-            timeless=first and created is not None and created < contact,
-            counts=self._habits.history_counts,
-            forgotten=read.progress.floor or 0,
+            contact=contact,
+            first_read=session.made_contact,
+            no_time_is_history=first and created is not None and created < contact,
+            counts=self._options.history_counts,
+            forgotten=session.floor or 0,
         )
-        complete = read.progress.complete
-        whole = None if complete is None else complete // 1000 * 1000  # most vendors' times have no smaller part
-        return CountContext(self._desk.target, self._desk.source, self._metrics, history, self._desk.now(), whole)
-
-    def _contact(self, read: _Read) -> None:
-        """The first readable answer of a source's first read makes contact; all that this read brings is history."""
-        if self._roster.contact is None and read.date is not None:
-            self._roster.contact, read.made_contact = read.date, True
-            self._desk.tell(Contacted(self._desk.target, self._desk.source, read.date / 1000))
-
-    async def _finish(self, read: _Read, complete: Millis, full: bool) -> None:
-        """The read came to its end: everything before ``complete`` has been seen."""
-        self._contact(read)
-        id_, before = read.resource.id, self._roster.reached(read.resource.id)
-        own_now = int(self._desk.clock.now() * 1000)  # no key is forgotten because a vendor's clock says it is old
-        closed = before.ended is not None and complete >= before.ended + self._habits.grace * 1000
-        after = Progress(
-            complete=complete,
-            reconciled=complete if full else before.reconciled,
-            ended=before.ended,
-            closed=closed,
-            floor=self._reach.floor(before, min(complete, own_now)) if full else before.floor,
+        complete = session.progress.complete
+        return CountContext(
+            target=self._context.target,
+            source=self._context.source,
+            metrics=self._context.mapping.current.metrics,
+            history=history,
+            seen=now,
+            complete=None if complete is None else complete // 1000 * 1000,  # most vendors state whole seconds
         )
-        self._roster.progress[id_] = after
-        due = full or closed or not self._contact_kept or complete - (before.complete or 0) > MIN_PROGRESS_MS
-        commit = Commit(Watch(self._desk.target, self._desk.source, id_), progress=after)
+
+    # --- the end of a read
+
+    async def _finish(self, session: ReadSession) -> None:
+        """Commit how far a complete read came, and what it means for runs."""
+        self._settle_contact(session)
+        before, after = self._advance(session)
+        commit = Commit(self._watch(session.id), progress=after)
         if after.floor is not None and after.floor != before.floor:
             commit = msgspec.structs.replace(commit, forget=forgettable(after.floor))
-        known = self._roster.resources.get(id_, read.resource)
-        if self._attempts.due(known, turns=self._journal.turns(id_)):
-            await self._keep(read)
-            await self._attempts.ask(known)
-        read_now = [id_] if self._desk.per_resource else {*self._journal.waiting(), *self._journal.open()}
-        settled = self._settled(read_now, gone=closed)
-        runs = self._said(commit, settled)
-        await self._keep(read, runs if runs is not commit or due else None)
-        self._moved(settled)
+        known = self._inventory.resources.get(session.id, session.resource)
+        if self._stage_records.is_due(known, moved=self._run_tracker.has_phase_notes(session.id)):
+            await self._wait_committed(session)
+            await self._stage_records.request(known)
+        update = self._settle_runs(self._resources_of(session.id), gone=after.closed)
+        contact_is_stored = self._stored_contact == self._inventory.contact
+        if update or session.full or after.closed or not contact_is_stored or is_far(before, after):
+            await self._wait_committed(session, self._with_runs(commit, update))
+        else:
+            await self._wait_committed(session)
+        self._report_runs(update)
 
-    def _settled(self, resources: Iterable[str], *, gone: bool) -> RunUpdate:
-        """What complete reads mean for the runs of some resources."""
-        return self._journal.settle((id_, self._view(id_, gone=gone)) for id_ in resources)
+    def _advance(self, session: ReadSession) -> tuple[Progress, Progress]:
+        """Move the progress of a watch to the end of a read; return the progress before and after.
 
-    def _said(self, commit: Commit, settled: RunUpdate) -> Commit:
-        """A commit that says so; the same one if there is nothing to say."""
-        if not (settled.runs or settled.signals or settled.ended or settled.parcels):
-            return commit
-        changes = changes_from_signals(settled.signals, settled.ended, self._metrics, self._desk.now())
-        changes = msgspec.structs.replace(changes, exemplars=settled.exemplars)
-        return msgspec.structs.replace(commit, changes=changes, runs=settled.runs, parcels=settled.parcels)
+        The floor moves by the vendor's own clock alone: keys that a wrong clock forgets are lost for good.
+        """
+        before = self._inventory.progress_of(session.id)  # a listing may have ended or reopened it meanwhile
+        complete, own_now = session.complete, int(self._context.clock.now() * 1000)
+        floor = before.floor
+        if session.full and session.dated:
+            floor = self._window.next_floor(before, min(complete, own_now))
+        after = Progress(
+            complete=complete,
+            reconciled=complete if session.full else before.reconciled,
+            ended=before.ended,
+            closed=before.ended is not None and complete >= before.ended + self._options.grace * 1000,
+            floor=floor,
+        )
+        self._inventory.progress[session.id] = after
+        return before, after
 
-    def _moved(self, settled: RunUpdate) -> None:
-        for fact in settled.moved:
-            self._desk.tell(fact)
+    def _resources_of(self, id_: str) -> Collection[str]:
+        """Return the resources whose runs a complete read of a watch settles."""
+        if self._context.per_resource:
+            return [id_]
+        return {*self._run_tracker.noted(), *self._run_tracker.open()}
 
-    def _view(self, id_: str, *, gone: bool) -> ResourceSnapshot:
-        listed = self._roster.resources.get(id_) if self._desk.per_resource else None
-        contact = 0 if self._habits.history_counts else self._roster.contact or 0
-        attempts = self._attempts.take(id_)
-        return ResourceSnapshot(self._desk.now(), contact, listed, self._roster.seen.get(id_, 0), gone, attempts)
+    def _settle_runs(self, resources: Iterable[str], *, gone: bool) -> RunUpdate:
+        fold = self._context.mapping.current.fold
+        return self._run_tracker.settle(fold, ((id_, self._snapshot(id_, gone=gone)) for id_ in resources))
+
+    def _snapshot(self, id_: str, *, gone: bool) -> ResourceSnapshot:
+        return ResourceSnapshot(
+            now=self._context.now(),
+            contact=0 if self._options.history_counts else self._inventory.contact or 0,
+            listed=self._inventory.resources.get(id_) if self._context.per_resource else None,
+            seen=self._inventory.seen.get(id_, 0),
+            gone=gone,
+            attempts=self._stage_records.take(id_),
+        )
+
+    # --- commits
+
+    async def _wait_committed(self, session: ReadSession, more: Commit | None = None) -> None:
+        """Wait until the queued slice of a session is committed, together with ``more``; then report it."""
+        queued, session.queued = session.queued, None
+        if more is not None:
+            await self._commit(more)
+        if queued is not None:
+            await self._context.committer.kept(queued.ticket)
+            self._report_slice(queued, session.id)
 
     async def _commit(self, commit: Commit) -> None:
-        await self._desk.ledger.commit(self._marked(commit))
+        await self._context.committer.commit(self._with_contact(commit))
 
-    def _marked(self, commit: Commit) -> Commit:
-        """The first commit of all says when contact was made."""
-        if self._contact_kept:
+    def _with_contact(self, commit: Commit) -> Commit:
+        """Add the first contact to a commit if it is not stored yet."""
+        if self._stored_contact == self._inventory.contact:
             return commit
-        self._contact_kept = self._roster.contact is not None
-        return msgspec.structs.replace(commit, contact=self._roster.contact)
+        self._stored_contact = self._inventory.contact
+        return msgspec.structs.replace(commit, contact=self._inventory.contact)
 
-    def _tell(self, told: CountedBatch, resource: str) -> None:
-        if told.history or told.late:
-            self._records(resource, history=told.history, late=told.late)
-        for (metric, label), times in told.overflow.items():
-            self._desk.tell(Overflowed(metric, label, times))
-        for unread, times in told.unmapped.items():
-            place = (self._desk.target, self._desk.source)
-            self._desk.tell(UnmappedTexts(*place, unread.cause, unread.text, times, unread.severity, unread.reason))
+    def _with_runs(self, commit: Commit, update: RunUpdate) -> Commit:
+        """Add to a commit what a read means for runs."""
+        if not update:
+            return commit
+        metrics = self._context.mapping.current.metrics
+        changes = changes_from_signals(update.signals, update.ended, metrics, self._context.now())
+        changes = msgspec.structs.replace(changes, exemplars=update.exemplars)
+        return msgspec.structs.replace(commit, changes=changes, runs=update.runs, parcels=update.records)
 
-    def _records(
+    def _watch(self, id_: str) -> Watch:
+        return Watch(*self._context.place, id_)
+
+    # --- reports
+
+    def _report_page(self, page: EventPage, old: Sequence[Event], session: ReadSession) -> None:
+        """Report records that could not be read, events that were dropped, and what the source remarks.
+
+        Of dropped events only those are reported that are younger than keys are remembered: older ones are repeated
+        history.
+        """
+        limit = self._context.now() - self._window.remember
+        dropped = [event.key for event in old if event.at is not None and event.at >= limit]
+        history = self._inventory.count_unreported(session.id, dropped)
+        unreadable = self._inventory.count_unreported(session.id, page.unreadable)
+        truncated = self._inventory.count_unreported(session.id, page.truncated) > 0
+        if history or unreadable or truncated:
+            self._report_anomalies(session.id, history=history, unreadable=unreadable, truncated=truncated)
+        for remark in page.remarks:
+            text = f"{self._context.target}: {self._context.source}: {remark}"
+            self._context.tell(LogMessage(text, warning=True))
+
+    def _report_slice(self, counted: CountedSlice, resource: str) -> None:
+        context, batch = self._context, counted.batch
+        if batch.history or batch.late:
+            self._report_anomalies(resource, history=batch.history, late=batch.late)
+        if counted.implausible:
+            sample = format_times(counted.implausible)
+            context.tell(ImplausibleTimes(*context.place, len(counted.implausible), sample))
+        for (metric, label), times in batch.overflow.items():
+            context.tell(Overflowed(metric, label, times))
+        for unmapped, times in batch.unmapped.items():
+            cause, text, severity, reason = unmapped
+            context.tell(UnmappedTexts(*context.place, cause, text, times, severity, reason))
+        context.tell(EventsCommitted(*context.place, context.clock.now(), batch.rows))
+
+    def _report_anomalies(
         self, resource: str, history: int = 0, late: int = 0, unreadable: int = 0, truncated: bool = False
     ) -> None:
-        place = (self._desk.target, self._desk.source, resource)
-        self._desk.tell(ReadAnomalies(*place, history, late, unreadable, truncated))
+        self._context.tell(ReadAnomalies(*self._context.place, resource, history, late, unreadable, truncated))
 
-
-def _once(fresh: Sequence[Event]) -> bool:
-    """Whether events that grew are unknown and happened once each."""
-    return not [1 for event in fresh if event.count != 1 or (event.began is not None and event.began != event.at)]
+    def _report_runs(self, update: RunUpdate) -> None:
+        for runs_updated in update.updates:
+            self._context.tell(runs_updated)

@@ -1,18 +1,52 @@
-"""What all parts of one source of one target share."""
+"""Values that all parts of one source of one target share."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 
 from exporter.model.events import Millis, Request, Resource, Response
-from exporter.model.protocols import Clock, Source, Stages, Tell
+from exporter.model.metrics import Metric
+from exporter.model.protocols import Clock, Fold, Map, Source, Stages, Tell
 from exporter.pipeline.committer import Committer
 
 
-class SourceContext(msgspec.Struct, frozen=True):
-    """What listing and reading a source work with. ``now`` is the vendor's clock (Unix ms).
+class MappingInUse(msgspec.Struct, frozen=True):
+    """What the events of one source mean, by one version of its mapping.
 
-    ``record`` hears of every answer that may hold events, and of the resource that was read.
+    ``map`` turns an event into signals, ``fold`` turns notes into runs, ``metrics`` are all metrics by name, and
+    ``severities`` are the severities that the mapping can give.
+    """
+
+    map: Map
+    fold: Fold
+    metrics: Mapping[str, Metric]
+    severities: Sequence[str] = ()
+
+
+class MappingCell:
+    """The only place that says which mapping of a source is in use.
+
+    Read ``current`` again for every slice of events; a reload replaces it with ``swap``.
+    """
+
+    def __init__(self, mapping: MappingInUse) -> None:
+        self._current = mapping
+
+    @property
+    def current(self) -> MappingInUse:
+        """The mapping in use."""
+        return self._current
+
+    def swap(self, mapping: MappingInUse) -> None:
+        """Use another mapping from the next slice of events on."""
+        self._current = mapping
+
+
+class SourceContext(msgspec.Struct, frozen=True):
+    """The names, seams and mapping that discovery and reads of one source work with.
+
+    ``now`` is the vendor's clock (Unix ms). ``record`` is called with every answer that may hold events and the id of
+    the resource that was read. ``stages`` asks for the vendor's own record of a run, where the vendor keeps one.
     """
 
     target: str
@@ -22,7 +56,18 @@ class SourceContext(msgspec.Struct, frozen=True):
     now: Callable[[], Millis]
     clock: Clock
     tell: Tell
-    ledger: Committer
+    committer: Committer
+    mapping: MappingCell
     per_resource: bool = True
     stages: Callable[[Resource], Stages] | None = None
     record: Callable[[str, Request, Response], None] | None = None
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The target and the source: the labels TS of the metrics."""
+        return self.target, self.source
+
+    @property
+    def name(self) -> str:
+        """The target and the source in one word, for messages."""
+        return f"{self.target}/{self.source}"

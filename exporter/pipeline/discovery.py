@@ -1,216 +1,247 @@
-"""Keeps what is exposed of a source's resources in step with what the vendor lists: their names, states and departure."""
+"""Lists the resources of one source, and keeps their exposed series in step with the listing."""
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+
+import msgspec
 
 from exporter.model.events import EventPage, Millis, Request, Resource, ResourcePage, Response
 from exporter.model.metrics import Changes, Moment, Series
-from exporter.model.state import Commit, Watch
-from exporter.model.telemetry import Discovered, ReadAnomalies
+from exporter.model.protocols import SeriesView
+from exporter.model.state import Commit, Progress, Watch
+from exporter.model.telemetry import Discovered, ImplausibleTimes, ReadAnomalies
 from exporter.pipeline.context import SourceContext
 from exporter.pipeline.driver import run_reading
+from exporter.pipeline.event_times import format_times, judge_resource
 from exporter.pipeline.inventory import Inventory
 from exporter.pipeline.read_window import FOR_EVER, final_progress
 
-WHOLE = 6 * 3600.0  # seconds between listings from one end to the other, where they can be shorter
-INFO, STATUS, BY_RESOURCE = "platform_resource_info", "platform_resource_status", "platform_resource_events_total"
+WHOLE_LISTING_INTERVAL = 6 * 3600.0  # seconds between whole listings, where shorter ones are possible
+INFO = "platform_resource_info"
+STATUS = "platform_resource_status"
+BY_RESOURCE = "platform_resource_events_total"
 
 
-class Shelf(Protocol):
-    """What is exposed."""
+class _Listing(msgspec.Struct):
+    """What one listing has found so far. ``refused`` are times by resource that cannot be true."""
 
-    def declare(self, series: Iterable[Series]) -> None:
-        """Shows label sets at 0."""
-        ...
-
-    def has(self, series: Series) -> bool:
-        """Whether a series is there."""
-        ...
-
-    def room(self, metric: str) -> int:
-        """How many series more a metric may have."""
-        ...
+    date: Millis | None = None
+    whole: bool = True
+    resources: list[Resource] = []
+    refused: dict[str, tuple[Millis, ...]] = {}
 
 
 class Discovery:
-    """Lists the resources of one source. Series leave ``ttl`` seconds after their resource, and how far it was read is
-    forgotten ``remember`` seconds after its last read.
+    """The listings of one source.
 
-    ``complete`` is the vendor time of the last complete listing.
+    Series leave ``series_ttl`` seconds after their resource. The progress of a resource is forgotten ``remember``
+    seconds after its last read. ``complete`` is the vendor time (Unix ms) of the last complete listing.
     """
 
     def __init__(
         self,
-        desk: SourceContext,
-        roster: Inventory,
-        severities: Sequence[str],
-        shelf: Shelf,
-        ttl: float,
+        *,
+        context: SourceContext,
+        inventory: Inventory,
+        series: SeriesView,
+        series_ttl: float,
         remember: float = 30 * 86_400.0,
     ) -> None:
-        self._desk, self._roster, self.severities, self._shelf = desk, roster, severities, shelf
-        self._ttl, self._remembered = int(ttl * 1000), int(remember * 1000)
+        self._context = context
+        self._inventory = inventory
+        self._series = series
+        self._series_ttl = int(series_ttl * 1000)
+        self._remember = int(remember * 1000)
         self.complete: Millis | None = None
-        self._outside: dict[str, None] = {}  # resources whose name or state found no room
-        self._whole_until = 0.0  # steady seconds; before it a listing may leave out what it held before
+        self._without_room: dict[str, None] = {}  # resources whose info or status is not exposed
+        self._whole_until = 0.0  # steady seconds; a listing before it may leave out older resources
 
     async def refresh(self) -> list[Resource]:
-        """Lists everything; gives back the new and changed resources, committed. Raises SourceError and StoreError."""
-        asked, whole = self._desk.now(), True
-        date: Millis | None = None
-        found: list[Resource] = []
-        steady = self._desk.clock.steady()
-        until = self._roster.heard if steady < self._whole_until and not self._roster.by_status else None
-
-        async def ask(request: Request) -> Response:
-            nonlocal date
-            answer = await self._desk.ask(request)
-            date = date or answer.date
-            return answer
-
-        async def take(step: EventPage | ResourcePage) -> None:
-            nonlocal whole
-            if isinstance(step, ResourcePage):
-                found.extend(step.resources)
-                whole = whole and not step.partial
-                if new := self._roster.first_met(None, step.unreadable):
-                    self._desk.tell(ReadAnomalies(self._desk.target, self._desk.source, "", unreadable=new))
-
-        await run_reading(self._desk.vendor.discover(self._roster.living(), asked, until), ask, take)
-        changed = self._roster.merge(found, self._desk.now(), whole)
-        if whole:
-            self._whole_until = steady + WHOLE
-        await self.record([*changed, *self._let_in(len(changed))])
-        self.complete = min(asked, date or asked)
-        self._tell()
+        """List everything, commit it, and return the new and changed resources. Raises SourceError and StoreError."""
+        requested = self._context.now()
+        steady = self._context.clock.steady()
+        partial = steady < self._whole_until and not self._inventory.by_status
+        listing = await self._list(requested, self._inventory.listed_ids if partial else None)
+        changed = self._inventory.merge(listing.resources, self._context.now(), listing.whole)
+        if listing.whole:
+            self._whole_until = steady + WHOLE_LISTING_INTERVAL
+        self._report_refused(listing, changed)
+        await self.record([*changed, *self._take_admitted(len(changed))])
+        self.complete = min(requested, listing.date or requested)
+        self._report_watches()
         return changed
 
-    async def lose(self, resource: str) -> bool:
-        """The vendor does not know a resource (any more); True once it counts as gone."""
-        gone = self._roster.lost(resource, self._desk.now())
+    async def mark_not_found(self, resource: str) -> bool:
+        """Count a 404 of a resource; return whether the resource is gone for good. Raises StoreError."""
+        gone = self._inventory.mark_not_found(resource, self._context.now())
         await self.record([gone] if gone else [])
         return gone is not None
 
     async def expire(self) -> None:
-        """Takes the series of resources away that ended or vanished longer ago than they are kept.
+        """Remove the series of resources that ended or left the listing more than ``series_ttl`` ago.
 
-        How far one was read stays known for as long as keys are, for it may come back; then it is forgotten as well.
+        Progress outlives the series, for the resource may come back; it is forgotten when its keys are. Raises
+        StoreError.
         """
-        now, roster = self._desk.now(), self._roster
-        left = roster.left_before(self._limit())
-        gone = tuple((self._desk.target, self._desk.source, id_) for id_ in left)
-        roster.expired.update(left)
-        parting = roster.parting()
-        faded, spent = roster.faded(now - self._remembered), roster.spent(now - self._remembered)
+        now, inventory = self._context.now(), self._inventory
+        left = inventory.left_before(self._series_limit())
+        inventory.expired.update(left)
+        removable = inventory.removable()
+        outdated = inventory.outdated(now - self._remember)
+        spare = inventory.with_spare_keys(now - self._remember)
+        gone = tuple((*self._context.place, id_) for id_ in left)
         commits = [Commit(self._watch(""), changes=Changes(gone=gone))] if gone else []
-        commits += [Commit(self._watch(id_), forgotten=True) for id_ in (*parting, *faded)]
-        for id_ in (*parting, *spent):
-            if (reached := roster.progress.get(id_)) is not None:
-                roster.progress[id_] = final_progress(reached)
-                commits.append(Commit(self._watch(id_), progress=roster.progress[id_], forget=FOR_EVER))
+        commits += [Commit(self._watch(id_), forgotten=True) for id_ in (*removable, *outdated)]
+        for id_ in (*removable, *spare):
+            if (progress := inventory.progress.get(id_)) is not None:
+                inventory.progress[id_] = final_progress(progress)
+                commits.append(Commit(self._watch(id_), progress=inventory.progress[id_], forget=FOR_EVER))
         if commits:
-            await self._desk.ledger.commit(*commits)
-        roster.drop(parting, faded)
-
-    def _watch(self, id_: str) -> Watch:
-        return Watch(self._desk.target, self._desk.source, id_)
+            await self._context.committer.commit(*commits)
+        inventory.drop(removable, outdated)
 
     def expose(self) -> None:
-        """Declares the series of every resource that the store remembers, at start."""
-        shown = self._shown(self._roster.resources.values())
-        self._expose(shown)
-        self._look(shown)
+        """Expose the series of all known resources: at start, and after the mapping was replaced."""
+        current = self._with_series(self._inventory.resources.values())
+        self._declare(current)
+        self._remember_room(current)
 
     async def record(self, changed: Sequence[Resource]) -> None:
-        """Commits what was told of resources, and exposes their series."""
+        """Commit new and changed resources, and expose their series. Raises StoreError."""
         if not changed:
             return
-        target, source, now = self._desk.target, self._desk.source, self._desk.now()
-        shown = self._shown(changed)
-        self._expose(shown)
+        now = self._context.now()
+        current = self._with_series(changed)
+        self._declare(current)
         states: dict[Series, Moment] = {}
-        for resource in shown:
-            place = (target, source, resource.id)
-            states[INFO, place] = Moment((resource.name, resource.workspace, resource.kind, resource.spec), now)
+        for resource in current:
+            labels = (*self._context.place, resource.id)
+            states[INFO, labels] = Moment((resource.name, resource.workspace, resource.kind, resource.spec), now)
             if resource.status:
-                states[STATUS, place] = Moment((resource.status,), now)
-        commits = [Commit(Watch(target, source, ""), changes=Changes(states=states), resources=changed)]
-        if self._desk.per_resource:
-            known = ((r.id, self._roster.progress.get(r.id)) for r in changed)
-            commits.extend(Commit(Watch(target, source, id_), progress=reached) for id_, reached in known if reached)
-        await self._desk.ledger.commit(*commits)
-        self._look(shown)
+                states[STATUS, labels] = Moment((resource.status,), now)
+        commits = [Commit(self._watch(""), changes=Changes(states=states), resources=changed)]
+        if self._context.per_resource:
+            commits.extend(Commit(self._watch(id_), progress=progress) for id_, progress in self._progress_of(changed))
+        await self._context.committer.commit(*commits)
+        self._remember_room(current)
 
-    def _look(self, resources: Iterable[Resource]) -> None:
-        """Remembers which of them are not exposed, for want of room."""
+    async def _list(self, requested: Millis, until: set[str] | None) -> _Listing:
+        listing = _Listing()
+
+        async def ask(request: Request) -> Response:
+            answer = await self._context.ask(request)
+            listing.date = listing.date or answer.date
+            return answer
+
+        async def take(step: EventPage | ResourcePage) -> None:
+            if isinstance(step, ResourcePage):
+                self._take_page(step, listing)
+
+        reading = self._context.vendor.discover(self._inventory.living(), requested, until)
+        await run_reading(reading, ask, take)
+        return listing
+
+    def _take_page(self, page: ResourcePage, listing: _Listing) -> None:
+        for stated in page.resources:
+            resource, refused = judge_resource(stated, self._context.now())
+            listing.resources.append(resource)
+            if refused:
+                listing.refused[resource.id] = refused
+        listing.whole = listing.whole and not page.partial
+        new = self._inventory.count_unreported(None, page.unreadable)
+        truncated = self._inventory.count_unreported(None, page.truncated) > 0
+        if new or truncated:
+            self._context.tell(ReadAnomalies(*self._context.place, "", unreadable=new, truncated=truncated))
+
+    def _report_refused(self, listing: _Listing, changed: Iterable[Resource]) -> None:
+        """Report times that cannot be true, of new and changed resources: the others were reported before."""
+        times = [at for resource in changed for at in listing.refused.get(resource.id, ())]
+        if times:
+            self._context.tell(ImplausibleTimes(*self._context.place, len(times), format_times(times)))
+
+    def _watch(self, id_: str) -> Watch:
+        return Watch(*self._context.place, id_)
+
+    def _progress_of(self, resources: Iterable[Resource]) -> list[tuple[str, Progress]]:
+        known = self._inventory.progress
+        return [(resource.id, known[resource.id]) for resource in resources if resource.id in known]
+
+    def _remember_room(self, resources: Iterable[Resource]) -> None:
+        """Remember which of some resources are not exposed, for want of room."""
         for resource in resources:
-            place = (self._desk.target, self._desk.source, resource.id)
+            labels = (*self._context.place, resource.id)
             wanted = (INFO, STATUS) if resource.status else (INFO,)
-            if all(self._shelf.has((metric, place)) for metric in wanted):
-                self._outside.pop(resource.id, None)
+            if all(self._series.has((metric, labels)) for metric in wanted):
+                self._without_room.pop(resource.id, None)
             else:
-                self._outside[resource.id] = None
+                self._without_room[resource.id] = None
 
-    def _let_in(self, coming: int) -> list[Resource]:
-        """Resources that found no room before, as many as there is room for beside those ``coming``."""
-        if not self._outside:
+    def _take_admitted(self, coming: int) -> list[Resource]:
+        """Return resources that had no room before, as many as have room beside those ``coming``."""
+        if not self._without_room:
             return []
-        room = min(self._shelf.room(INFO), self._shelf.room(STATUS)) - coming
-        known = [self._roster.resources[id_] for id_ in self._outside if id_ in self._roster.resources]
-        waiting = self._shown(known)
-        self._outside = {resource.id: None for resource in waiting}
+        room = min(self._series.room(INFO), self._series.room(STATUS)) - coming
+        known = self._inventory.resources
+        waiting = self._with_series([known[id_] for id_ in self._without_room if id_ in known])
+        self._without_room = {resource.id: None for resource in waiting}
         return waiting[: max(0, room)]
 
-    def _expose(self, resources: Iterable[Resource]) -> None:
-        place = (self._desk.target, self._desk.source)
-        self._shelf.declare((BY_RESOURCE, (*place, r.id, severity)) for r in resources for severity in self.severities)
+    def _declare(self, resources: Iterable[Resource]) -> None:
+        place, severities = self._context.place, self._context.mapping.current.severities
+        self._series.declare((BY_RESOURCE, (*place, r.id, severity)) for r in resources for severity in severities)
 
-    def _shown(self, resources: Iterable[Resource]) -> list[Resource]:
-        limit = self._limit()
-        return [resource for resource in resources if not self._roster.has_left(resource.id, limit)]
+    def _with_series(self, resources: Iterable[Resource]) -> list[Resource]:
+        """Return the resources whose series have not left."""
+        limit = self._series_limit()
+        return [resource for resource in resources if not self._inventory.has_left(resource.id, limit)]
 
-    def _limit(self) -> Millis:
-        return self._desk.now() - self._ttl
+    def _series_limit(self) -> Millis:
+        return self._context.now() - self._series_ttl
 
-    def _tell(self) -> None:
+    def _report_watches(self) -> None:
         watches = {"active": 0, "settled": 0, "ended": 0, "closed": 0}
-        for resource in self._roster.resources.values():
-            watches["closed" if self._roster.reached(resource.id).closed else resource.life] += 1
-        now = self._desk.clock.now()
-        self._desk.tell(Discovered(self._desk.target, self._desk.source, now, len(self._roster.resources), watches))
+        for resource in self._inventory.resources.values():
+            watches["closed" if self._inventory.progress_of(resource.id).closed else resource.life] += 1
+        now, number = self._context.clock.now(), len(self._inventory.resources)
+        self._context.tell(Discovered(*self._context.place, now, number, watches))
 
 
-# Up to when a source is known completely: every event that happened before has been seen.
-
-
-MANY = 200  # watches; to look at all of them takes 0.2 us each
+MANY_WATCHES = 200  # to look at all watches takes 0.2 us each
 
 
 class Watermark:
-    """Of one source. ``history`` says that events from before first contact are wanted too."""
+    """The vendor time up to which a source is known completely.
 
-    def __init__(self, desk: SourceContext, roster: Inventory, listing: Discovery, *, history: bool) -> None:
-        self._desk, self._roster, self._listing, self._history = desk, roster, listing, history
-        self._last: float | None = None
-        self._look_again = 0.0
+    ``history`` says that events from before first contact are wanted too.
+    """
+
+    def __init__(
+        self, *, context: SourceContext, inventory: Inventory, discovery: Discovery, history: bool = False
+    ) -> None:
+        self._context = context
+        self._inventory = inventory
+        self._discovery = discovery
+        self._history = history
+        self._cached: float | None = None
+        self._cached_until = 0.0
 
     def until(self) -> float | None:
-        """Vendor time (Unix s) before which every event has been seen; None before the first reads are over.
+        """Return the Unix seconds before which every event was seen; None before the first reads are over.
 
-        Not later than the last listing: a resource made since then may have told something already. Nobody waits for
-        the first read of a resource that had ended before first contact: all it tells is history.
+        The time is not later than the last listing: a resource that was made since then may have events already. A
+        resource that ended before first contact is not waited for: all its events are history.
         """
-        if not self._desk.per_resource:
-            at = self._roster.reached("").complete
-            return None if at is None else at / 1000
-        awaited = self._roster.awaited(history=self._history)
-        reached = [self._listing.complete, *(one.complete for one in awaited)]
-        known = [at for at in reached if at is not None]
-        return min(known) / 1000 if len(known) == len(reached) else None
+        if not self._context.per_resource:
+            complete = self._inventory.progress_of("").complete
+            return None if complete is None else complete / 1000
+        awaited = self._inventory.awaited(history=self._history)
+        times = [self._discovery.complete, *(progress.complete for progress in awaited)]
+        known = [at for at in times if at is not None]
+        return min(known) / 1000 if len(known) == len(times) else None
 
-    def glance(self) -> float | None:
-        """``until``, looked up at most once a second where watches are many, and so are their polls."""
-        now = self._desk.clock.steady()
-        if len(self._roster.resources) <= MANY or now >= self._look_again:
-            self._last, self._look_again = self.until(), now + 1.0
-        return self._last
+    def cached(self) -> float | None:
+        """Return ``until``, computed at most once a second where watches are many, for so are their polls."""
+        now = self._context.clock.steady()
+        if len(self._inventory.resources) <= MANY_WATCHES or now >= self._cached_until:
+            self._cached = self.until()
+            self._cached_until = now + 1.0
+        return self._cached

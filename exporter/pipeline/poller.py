@@ -1,6 +1,7 @@
-"""Keeps one collector busy for as long as the process runs: lists, reads what is due, waits out failures. Never gives up.
+"""Keeps one collector busy for as long as the process runs: lists, reads what is due, and waits after failures.
 
-One bad watch costs its own reader a turn, one bad source its own tasks: nobody else waits for either.
+A bad watch costs its own reader a turn, a bad source its own tasks; the others do not wait for either. An unforeseen
+error is one more failure, behind the guard.
 """
 
 import asyncio
@@ -8,9 +9,10 @@ import random
 
 import msgspec
 
+from exporter.common.guard import guard
 from exporter.model.errors import SourceError, SourceGone
 from exporter.model.events import Resource
-from exporter.model.telemetry import PollDone, PollFailed
+from exporter.model.telemetry import LogMessage, PollDone, PollFailed
 from exporter.pipeline.collector import Collector
 from exporter.pipeline.context import SourceContext
 from exporter.pipeline.discovery import Discovery
@@ -28,139 +30,175 @@ class Pace(msgspec.Struct, frozen=True):
 
 
 class Poller:
-    """Runs one collector. ``settled`` is set once its first round is over, in success or failure.
+    """The tasks of one source.
 
-    ``expected`` is when (steady seconds) it means to list again: long after that, it has stopped trying.
+    ``settled`` is set once the first round is over, in success or failure. ``expected`` is when (steady seconds) the
+    next listing is due: long after that, the poller has stopped trying.
     """
 
     def __init__(
-        self, desk: SourceContext, listing: Discovery, collector: Collector, roster: Inventory, pace: Pace
+        self, *, context: SourceContext, discovery: Discovery, collector: Collector, inventory: Inventory, pace: Pace
     ) -> None:
-        self._desk, self._listing, self._collector, self._roster, self._pace = desk, listing, collector, roster, pace
-        self._clock = desk.clock
-        self._agenda = PollQueue()
-        self._failed: dict[str, int] = {}
-        self._reading: dict[str, bool] = {}  # True: something changed meanwhile, read it again at once
+        self._context = context
+        self._discovery = discovery
+        self._collector = collector
+        self._inventory = inventory
+        self._pace = pace
+        self._clock = context.clock
+        self._queue = PollQueue()
+        self._failures: dict[str, int] = {}  # in a row, by resource, counted from 0
+        self._reading: dict[str, bool] = {}  # True: the resource changed meanwhile, read it again at once
         self._draw = random.Random()  # noqa: S311
         self.settled = asyncio.Event()
-        self.expected = desk.clock.steady()
+        self.expected = context.clock.steady()
 
     @property
     def name(self) -> str:
-        """The target and source it polls."""
-        return f"{self._desk.target}/{self._desk.source}"
+        """The target and the source."""
+        return self._context.name
 
     async def expire(self) -> None:
-        """Lets the series of resources go that left long ago. Raises StoreError."""
-        await self._listing.expire()
+        """Remove the series of resources that left long ago. Raises StoreError."""
+        await self._discovery.expire()
         self._collector.forget()
 
     async def run(self) -> None:
-        """Until cancelled."""
-        self._listing.expose()
+        """List and read until cancelled. Raises StoreError."""
+        self._discovery.expose()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._list())
-            if self._desk.per_resource:
-                self._plan([*self._roster.resources.values()])
+            tasks.create_task(self._list_forever())
+            if self._context.per_resource:
+                self._schedule([*self._inventory.resources.values()])
             else:
-                self._agenda.put("", self._clock.steady(), self._pace.rhythm.interval)
-            for _ in range(READERS if self._desk.per_resource else 1):
-                tasks.create_task(self._read())
+                self._queue.put("", self._clock.steady(), self._pace.rhythm.interval)
+            for _ in range(READERS if self._context.per_resource else 1):
+                tasks.create_task(self._read_forever())
 
-    async def _list(self) -> None:
+    async def _list_forever(self) -> None:
         attempt = 0
         while True:
             try:
-                self._plan(await self._listing.refresh())
+                with guard("listing", self.name, self._context.tell):
+                    await self._list_once()
                 attempt, wait = 0, self._pace.discovery_interval
-                await self._idle()
-                if self._desk.per_resource:
-                    self._settle()
             except SourceError as error:
-                wait = self._wait(error, attempt, "")
+                wait = self._report_failure(error, attempt, "")
                 attempt += 1
                 self.settled.set()
             self.expected = self._clock.steady() + wait
             await self._clock.sleep(wait)
 
-    async def _read(self) -> None:
+    async def _list_once(self) -> None:
+        self._schedule(await self._discovery.refresh())
+        if self._context.per_resource:
+            await self._report_idle()
+            self._check_settled()
+
+    async def _read_forever(self) -> None:
         while True:
-            entry = await self._agenda.take(self._clock)
+            entry = await self._queue.take(self._clock)
             self._reading[entry.resource] = False
-            wait, interval = await self._once(entry)
+            wait, interval = await self._read_once(entry)
             again = self._reading.pop(entry.resource)
             if wait is not None:
                 due = self._clock.steady() + (0.0 if again else wait)
-                self._agenda.put(entry.resource, due, interval, -entry.newest)
-            self._settle()
+                self._queue.put(entry.resource, due, interval, -entry.newest)
+            self._check_settled()
 
-    async def _once(self, entry: Entry) -> tuple[float | None, float]:
-        """Reads one watch; (seconds until its next turn or None for never, its interval)."""
+    async def _read_once(self, entry: Entry) -> tuple[float | None, float]:
+        """Read one watch; return the seconds until its next turn, or None for never, and its interval."""
         id_ = entry.resource
-        if self._unknown(id_):
+        if self._is_forgotten(id_):
             return None, 0.0
+        where = f"{self.name}: {id_}" if id_ else self.name
+        try:
+            with guard("read", where, self._context.tell):
+                return await self._read_guarded(entry)
+        except SourceError as error:
+            wait = self._report_failure(error, self._count_failure(id_), id_)
+            if self._inventory.give_up(id_, self._context.now()):
+                text = f"{where}: its last read failed for a day after its end; it is read no more: {error}"
+                self._context.tell(LogMessage(text, warning=True))
+                return None, 0.0
+            return wait, entry.interval
+
+    async def _read_guarded(self, entry: Entry) -> tuple[float | None, float]:
+        id_ = entry.resource
         try:
             new = await self._collector.poll(id_, entry.interval)
         except SourceGone as error:
-            wait = self._wait(error, self._failed.setdefault(id_, 0), id_)
-            if await self._listing.lose(id_):
-                await self._collector.close_runs(id_)
-                del self._failed[id_]
-                return None, 0.0
-            return wait, entry.interval
-        except SourceError as error:
-            attempt = self._failed[id_] = self._failed.get(id_, -1) + 1
-            return self._wait(error, attempt, id_), entry.interval
-        self._failed.pop(id_, None)
-        return self._next(id_, entry, new > 0)
-
-    def _next(self, id_: str, entry: Entry, news: bool) -> tuple[float | None, float]:
-        progress = self._roster.reached(id_)
-        if progress.closed or self._unknown(id_):
+            wait = self._report_failure(error, self._count_failure(id_), id_)
+            if not await self._discovery.mark_not_found(id_):
+                return wait, entry.interval
+            await self._collector.close_runs(id_)
+            self._failures.pop(id_, None)
             return None, 0.0
-        interval = self._pace.rhythm.next(entry.interval, news, self._roster.resources.get(id_))
+        self._failures.pop(id_, None)
+        return self._next_turn(entry, news=new > 0)
+
+    def _next_turn(self, entry: Entry, *, news: bool) -> tuple[float | None, float]:
+        id_ = entry.resource
+        progress = self._inventory.progress_of(id_)
+        if progress.closed or self._is_forgotten(id_):
+            return None, 0.0
+        interval = self._pace.rhythm.next(entry.interval, news, self._inventory.resources.get(id_))
         if progress.ended is None:
             return interval, interval
-        last = (progress.ended - self._desk.now()) / 1000 + self._pace.rhythm.grace
+        last = (progress.ended - self._context.now()) / 1000 + self._pace.rhythm.grace
         return min(interval, max(last, 1.0)), interval
 
-    def _unknown(self, id_: str) -> bool:
-        """Whether a resource was forgotten: its keys went with it, so its events would count anew."""
-        return self._desk.per_resource and id_ not in self._roster.resources
+    def _is_forgotten(self, id_: str) -> bool:
+        """Whether a resource was forgotten: without its keys, its events would count again."""
+        return self._context.per_resource and id_ not in self._inventory.resources
 
-    def _plan(self, changed: list[Resource]) -> None:
-        """New watches are read at once, changed ones soon; long ended ones let the living go first."""
-        if not self._desk.per_resource:
+    def _schedule(self, changed: list[Resource]) -> None:
+        """Read new watches at once and changed ones soon; delay those that ended long ago."""
+        if not self._context.per_resource:
             return
         now, interval = self._clock.steady(), self._pace.rhythm.interval
         for resource in changed:
             if resource.id in self._reading:
                 self._reading[resource.id] = True
-            elif not self._roster.reached(resource.id).closed:
-                late = resource.life == "ended" and resource.id not in self._agenda
-                handicap = STALE_HANDICAP if late else 0.0
-                self._agenda.put(resource.id, now + handicap, interval, resource.created or 0)
+            elif not self._inventory.progress_of(resource.id).closed:
+                stale = resource.life == "ended" and resource.id not in self._queue
+                handicap = STALE_HANDICAP if stale else 0.0
+                self._queue.put(resource.id, now + handicap, interval, resource.created or 0)
 
-    def _wait(self, error: SourceError, attempt: int, resource: str) -> float:
+    def _count_failure(self, id_: str) -> int:
+        attempt = self._failures[id_] = self._failures.get(id_, -1) + 1
+        return attempt
+
+    def _report_failure(self, error: SourceError, attempt: int, resource: str) -> float:
+        """Report a failure; return the seconds to wait."""
         wait = retry_delay(error, attempt, self._pace.rhythm, self._draw)
-        target, source = self._desk.target, self._desk.source
-        self._desk.tell(PollFailed(target, source, resource, self._clock.now(), error, error.cause, wait))
+        self._context.tell(
+            PollFailed(*self._context.place, resource, self._clock.now(), error, cause=error.cause, wait=wait)
+        )
         return wait
 
-    def _settle(self) -> None:
-        """The first round is over when every living watch has been read or has failed once."""
+    def _check_settled(self) -> None:
+        """End the first round once every living watch was read or has failed once."""
         if self.settled.is_set():
             return
-        living = self._roster.living() if self._desk.per_resource else []
-        if all(id_ in self._failed or self._roster.reached(id_).complete for id_ in living):
+        living = self._inventory.living() if self._context.per_resource else []
+        if all(id_ in self._failures or self._inventory.progress_of(id_).complete for id_ in living):
             self.settled.set()
 
-    async def _idle(self) -> None:
-        """A listing without a watch to read is a success too: nothing is overdue."""
-        if self._desk.per_resource and not self._roster.open():
-            await self._collector.mark_first_contact()
-            now, interval = self._clock.now(), self._pace.discovery_interval
-            target, source = self._desk.target, self._desk.source
-            self._desk.tell(
-                PollDone(target, source, "", now, 0.0, 0, 0, interval, self._collector.completeness.until())
+    async def _report_idle(self) -> None:
+        """Report a listing without a watch to read as a success: nothing is overdue."""
+        if self._inventory.open():
+            return
+        await self._collector.mark_first_contact()
+        self._context.tell(
+            PollDone(
+                target=self._context.target,
+                source=self._context.source,
+                resource="",
+                at=self._clock.now(),
+                seconds=0.0,
+                events=0,
+                new=0,
+                interval=self._pace.discovery_interval,
+                complete=self._collector.watermark.until(),
             )
+        )

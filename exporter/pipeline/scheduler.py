@@ -1,4 +1,4 @@
-"""Which watch is polled when, and how often an account may ask: an agenda by due time, intervals, patience, token buckets."""
+"""Which watch is polled when: a queue by due time, poll intervals, and delays after failures."""
 
 import asyncio
 import heapq
@@ -12,20 +12,20 @@ from exporter.model.errors import SourceDenied, SourceError, SourceGone
 from exporter.model.events import Resource
 from exporter.model.protocols import Clock
 
-DENIED_WAIT = 300.0  # only a person can help: ask seldom, but notice within minutes that it was mended
+DENIED_WAIT = 300.0  # seconds: only a person can help, but what was mended is to be noticed within minutes
 QUIET_GROWTH = 1.5  # an uneventful poll makes the next interval this much longer
-STALE_HANDICAP = 60.0  # seconds that a long ended resource lets living ones go first
+STALE_HANDICAP = 60.0  # seconds by which the first read of a resource that ended long ago is delayed
 
 
 class PollInterval(msgspec.Struct, frozen=True):
-    """How often a source's watches are read, in seconds."""
+    """How often a source's watches are read; seconds."""
 
     interval: float
     longest: float
     grace: float
 
     def next(self, last: float, news: bool, resource: Resource | None) -> float:
-        """The interval until the next read, after one that brought ``news`` or none."""
+        """Return the interval until the next read, after one that found ``news`` or none."""
         if news:
             return self.interval
         if resource is not None and resource.life == "settled":
@@ -34,19 +34,20 @@ class PollInterval(msgspec.Struct, frozen=True):
 
 
 def retry_delay(error: SourceError, attempt: int, rhythm: PollInterval, draw: random.Random) -> float:
-    """Seconds to leave a watch alone after its ``attempt``-th failure in a row: exponential, full jitter.
+    """Return the seconds to leave a watch alone after its ``attempt``-th failure in a row, counted from 0.
 
-    A vendor's own wish is kept; a denial waits as long as a quiet watch, for only a person can help.
+    A resource that is gone is asked for at its interval, then twice as seldom with each 404. A denial waits as long as
+    a quiet watch, for only a person can help. Everything else backs off exponentially with full jitter.
     """
     if isinstance(error, SourceDenied):
         return min(DENIED_WAIT, rhythm.longest) * (0.9 + 0.2 * draw.random())
     if isinstance(error, SourceGone):
-        return rhythm.interval
+        return min(max(rhythm.interval, rhythm.longest), rhythm.interval * 2.0 ** min(attempt, 20))
     return backoff(error, attempt, draw)
 
 
 class Entry(NamedTuple):
-    """A watch on the agenda. Equal times: the newest resource goes first."""
+    """A watch in the queue. Of equal times the newest resource goes first."""
 
     due: float
     newest: int
@@ -55,8 +56,10 @@ class Entry(NamedTuple):
 
 
 class PollQueue:
-    """The watches of one source. Where more are due than can be read, the one goes first that will be late by a whole
-    interval first: active before quiet ones, the newest before others, and none starves, for its time only comes nearer.
+    """The watches of one source by due time.
+
+    Where more watches are due than can be read, the one goes first that will be late by a whole interval first: active
+    before quiet ones, the newest before others. None starves, for its time only comes nearer.
     """
 
     def __init__(self) -> None:
@@ -69,37 +72,38 @@ class PollQueue:
         return resource in self._current
 
     def put(self, resource: str, due: float, interval: float, created: int = 0) -> None:
-        """Plans the next read of a resource; an earlier plan for it is void."""
+        """Schedule the next read of a resource; it replaces an earlier entry."""
         entry = Entry(due, -created, resource, interval)
         self._current[resource] = entry
         heapq.heappush(self._heap, entry)
         self._changed.set()
 
     def drop(self, resource: str) -> None:
-        """Never read this one again."""
+        """Remove the entry of a resource."""
         self._current.pop(resource, None)
 
     async def take(self, clock: Clock) -> Entry:
-        """Waits for the next due watch and takes it off the agenda; whoever takes it puts it back."""
+        """Wait for the next due watch and take it out of the queue; the caller puts it back."""
         while True:
-            wait = self._next(clock.steady())
+            wait = self._pop_due(clock.steady())
             if isinstance(wait, Entry):
                 return wait
             self._changed.clear()
-            await self._news(clock, wait)
+            await self._wait_changed(clock, wait)
 
-    async def _news(self, clock: Clock, wait: float | None) -> None:
-        """Returns when the agenda has changed, or ``wait`` seconds have passed."""
+    async def _wait_changed(self, clock: Clock, wait: float | None) -> None:
+        """Return when the queue has changed, or ``wait`` seconds have passed."""
         either: list[asyncio.Task[Any]] = [asyncio.create_task(self._changed.wait())]
         if wait is not None:
             either.append(asyncio.create_task(clock.sleep(wait)))
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for one in either:
-                one.cancel()
+            for task in either:
+                task.cancel()
 
-    def _next(self, now: float) -> Entry | float | None:
+    def _pop_due(self, now: float) -> Entry | float | None:
+        """Return the next due entry, else the seconds until one is due; None if the queue is empty."""
         while self._heap and (self._is_void(self._heap[0]) or self._heap[0].due <= now):
             entry = heapq.heappop(self._heap)
             if not self._is_void(entry):
@@ -112,5 +116,5 @@ class PollQueue:
         return self._heap[0].due - now if self._heap else None
 
     def _is_void(self, entry: Entry) -> bool:
-        """Whether it was planned anew, or dropped."""
+        """Whether an entry was replaced or removed."""
         return self._current.get(entry.resource) is not entry

@@ -8,12 +8,15 @@ import msgspec
 
 from exporter.model import telemetry
 from exporter.model.events import Event as Happened
+from exporter.model.metrics import SEVERITIES, TROUBLE
 from exporter.web.formatting import changes
-from exporter.web.recent_events import MOST, NOTED, Recent, RecentEvent, newest
+from exporter.web.recent_events import MOST, Recent, RecentEvent, newest
 from exporter.web.recent_runs import RecentRuns
 from exporter.web.source_status import SourceStatusBoard
 from exporter.web.views import Events, EventView, FailedRun, NodeLoss, SourceView, StageView, Trouble
 
+SEVERITY_FILTERS = (*SEVERITIES, "trouble")
+"""What events can be filtered by: one severity, or ``trouble``, which is warnings and whatever is worse."""
 REASONS = 3  # texts that say why a run failed
 SECOND = 1.0  # the times of most vendors have no smaller part
 Name = Callable[[str, str, str], str]
@@ -145,7 +148,7 @@ class ActivityLog:
 
     def _noted(self) -> list[tuple[int, RecentEvent]]:
         """Warnings and errors in memory, the oldest first."""
-        return [(number, kept) for number, kept in self.recent.after(0) if kept.mapped.severity in NOTED]
+        return [(number, kept) for number, kept in self.recent.after(0) if kept.mapped.severity in TROUBLE]
 
     def _wanted(self, number: int, wanted: Wanted) -> Iterator[tuple[int, RecentEvent]]:
         after = self.recent.after(number)
@@ -157,7 +160,7 @@ class ActivityLog:
             wanted.target in ("", kept.target)
             and wanted.source in ("", kept.source)
             and wanted.resource in ("", event.resource)
-            and (mapped.severity in NOTED if severity == "trouble" else severity in ("", mapped.severity))
+            and (mapped.severity in TROUBLE if severity == "trouble" else severity in ("", mapped.severity))
             and wanted.reason in ("", mapped.reason)
             and wanted.rule in ("", mapped.rule)
             and (not wanted.unmapped or mapped.unmapped is not None)

@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from exporter.web.activity import SEVERITY_FILTERS
+
 REFERENCE = "#/components/schemas/{name}"
 JSON = "application/json"
-SEVERITIES = ("info", "warning", "error", "unclassified", "trouble")
 KINDS: dict[str, dict[str, Any]] = {
-    "severity": {"type": "string", "enum": ["", *SEVERITIES]},
+    "severity": {"type": "string", "enum": ["", *SEVERITY_FILTERS]},
     "unmapped": {"type": "string", "enum": ["", "true", "false"]},
     "offset": {"type": "integer", "minimum": 0, "maximum": 10**9, "default": 0},
     "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},

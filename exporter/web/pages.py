@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from exporter.common.text import ago, clock, exact, lasting
+from exporter.model.metrics import SEVERITIES
 from exporter.web.formatting import TOP, WIDTH, bars, hour, query, segment, timeline
 from exporter.web.middleware import RenderQueue
 from exporter.web.params import found, read_form, read_number, read_query, read_turn
@@ -36,6 +37,7 @@ class Pages:
         self._templates.globals.update(
             {function.__name__: function for function in (exact, clock, ago, lasting, bars, hour, query)},
             version=look.version,
+            severities=SEVERITIES,
             called=look.board.name,
             width=WIDTH,
             top=TOP,

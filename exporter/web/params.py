@@ -6,10 +6,9 @@ from urllib.parse import parse_qs
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from exporter.web.activity import Wanted
+from exporter.web.activity import SEVERITY_FILTERS, Wanted
 from exporter.web.middleware import read_body
 
-SEVERITIES = ("info", "warning", "error", "unclassified", "trouble")
 SWITCHES = {"": False, "false": False, "true": True}
 PAGE, MOST = 100, 1_000  # events
 LONGEST = 1_000  # characters of a filter
@@ -28,8 +27,8 @@ def read_turn(request: Request) -> Turn:
     """The filters and the place of a request for events."""
     given = read_query(request, (*FILTERS, "offset", "limit"))
     texts = {name: given.get(name, "") for name in FILTERS[:-1]}
-    if texts["severity"] not in ("", *SEVERITIES):
-        raise HTTPException(400, f"severity: write one of {', '.join(SEVERITIES)}")
+    if texts["severity"] not in ("", *SEVERITY_FILTERS):
+        raise HTTPException(400, f"severity: write one of {', '.join(SEVERITY_FILTERS)}")
     if given.get("unmapped", "") not in SWITCHES:
         raise HTTPException(400, "unmapped: write true or false")
     wanted = Wanted(**texts, unmapped=SWITCHES[given.get("unmapped", "")])

@@ -12,14 +12,13 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.model.events import Event
-from exporter.model.metrics import Mapped
+from exporter.model.metrics import FAILURES, TROUBLE, Mapped
 from exporter.model.telemetry import EventsCommitted
 from exporter.web.views import MINUTES, Minute
 
 MOST = 10_000  # events
 LONGEST = 2_000  # characters of a text that are kept
 MINUTE = 60_000  # ms
-NOTED = ("warning", "error")
 
 
 class RecentEvent(NamedTuple):
@@ -130,8 +129,8 @@ class Recent:
             if minute >= begin:
                 cell = minutes.setdefault(minute, [0, 0, 0])
                 cell[0] += number
-                if severity in NOTED:
-                    cell[1 + NOTED.index(severity)] += number
+                if severity in TROUBLE:
+                    cell[2 if severity in FAILURES else 1] += number
         if len(minutes) > 2 * MINUTES:
             for minute in [minute for minute in minutes if minute < begin]:
                 del minutes[minute]

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
+from exporter.model.builtin_metrics import POOL_NODES
 from exporter.model.events import Event
 from exporter.model.metrics import Set, Signal
 from exporter.model.runs import OpenSpan, Span
@@ -13,7 +14,7 @@ from exporter.model.telemetry import EventsCommitted, RunsUpdated
 from exporter.web.views import FailedRun, NodeLoss, StageView
 
 RESOURCES, STAGES, FAILED = 2_000, 100, 20
-NODES, ABNORMAL = "platform_pool_nodes", "abnormal"
+ABNORMAL = "abnormal"
 WHOLE = "run"  # the role of a span that is not a phase of another
 Place = tuple[str, str, str]
 K = TypeVar("K")
@@ -76,7 +77,7 @@ class RecentRuns:
 
 
 def _nodes(signals: Iterable[Signal]) -> dict[str, float]:
-    return {one.series[1][-1]: one.value for one in signals if isinstance(one, Set) and one.series[0] == NODES}
+    return {one.series[1][-1]: one.value for one in signals if isinstance(one, Set) and one.series[0] == POOL_NODES}
 
 
 def _keep(known: OrderedDict[K, V], key: K, value: V) -> None:

@@ -31,7 +31,20 @@ FILES = {
     "/style.css": ("style.css", "text/css; charset=utf-8"),
     "/script.js": ("script.js", "text/javascript; charset=utf-8"),
 }
-Reload = Callable[[], Awaitable[tuple[str, ...]]]
+
+
+class ReloadResult(NamedTuple):
+    """The outcome of a reload.
+
+    ``problems`` are whole lines; with one, nothing has changed. ``restart`` are the keys of the configuration whose
+    new values are used after a restart only.
+    """
+
+    problems: tuple[str, ...]
+    restart: tuple[str, ...] = ()
+
+
+Reload = Callable[[], Awaitable[ReloadResult]]
 
 
 class Shown(NamedTuple):
@@ -92,8 +105,9 @@ def _operations(shown: Shown) -> list[Route]:
     async def reload(request: Request) -> Response:
         if shown.reload is None:
             return line("not enabled; set web.enable_reload: true", 403)
-        problems = await shown.reload()
-        return line("\n".join(problems) or "ok", 500 if problems else 200)
+        problems, restart = await shown.reload()
+        used = f"ok; {', '.join(restart)}: restart the exporter to use it" if restart else "ok"
+        return line("\n".join(problems) or used, 500 if problems else 200)
 
     return [
         Route("/metrics", metrics),

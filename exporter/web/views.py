@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-Severity = Literal["info", "warning", "error", "unclassified"]
+from exporter.model.metrics import Severity
+
 State = Literal["waiting", "ok", "partly", "failing"]
 Time = Annotated[float, Meta(description="Unix seconds")]
 Count = Annotated[int, Meta(ge=0)]

@@ -7,9 +7,10 @@ from itertools import chain
 import msgspec
 
 from exporter.common.yaml_document import read_document
-from exporter.mapping.catalogue import BUILTIN, CAUSES, OUTCOMES, catalogue
+from exporter.mapping.catalogue import CAUSES, OUTCOMES, catalogue
 from exporter.mapping.loader import built_in, load
 from exporter.mapping.rules import MappingPack
+from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.metrics import OTHER, SEVERITIES, Metric
 from exporter.observability import self_metrics
 from exporter.observability.self_metrics import declared

@@ -16,7 +16,7 @@ import msgspec
 from exporter import __version__
 from exporter.app import assembly
 from exporter.config import Config, load
-from exporter.mapping.syntax.process import timeouts
+from exporter.mapping.syntax.process import list_timeouts
 from exporter.model.errors import SourceError
 from exporter.model.metrics import Changes, Moment
 from exporter.model.telemetry import Loaded, PollFailed, SelfEvent
@@ -107,29 +107,30 @@ async def _exporter(
     config: Config, clock: WoundClock
 ) -> AsyncIterator[tuple[Callable[[], Awaitable[None]], Callable[[], str]]]:
     """The exporter without its web port: one round of all sources, and the page as it is."""
-    known, told = assembly.read_known(config), list[SelfEvent]()
+    known, told = assembly.read_mappings(config), list[SelfEvent]()
     async with (
-        assembly.open_core(known, config, clock, told.append) as core,
+        assembly.open_state(config, clock, told.append) as store,
+        assembly.open_runtime(store, known, config, clock, told.append) as core,
         assembly.open_accounts(config, clock, told.append) as accounts,
     ):
-        stations = [assembly.make_pipeline(one, name, core) for one in accounts for name in one.target.sources]
+        pipelines = [assembly.make_pipeline(one, name, core) for one in accounts for name in one.target.sources]
         sources = [(one.target.name, name) for one in accounts for name in one.target.sources]
         hosts = [(one.target.name, api) for one in accounts for api in one.target.budget]
-        own = SelfMetrics(__version__, sources, hosts, known.catalogue, core.prometheus.series_counts)
+        own = SelfMetrics(__version__, sources, hosts, known.catalogue, core.registry.series_counts)
         told.append(Loaded(clock.now(), {source: pack.hash for source, pack in known.packs.items()}))
 
         async def round_() -> None:
-            for station in stations:
-                await _read(station)
-            core.prometheus.write(_configured_facts(core, accounts))
-            await core.ledger.release_held()
+            for pipeline in pipelines:
+                await _read(pipeline)
+            core.admission.write(_configured_facts(core, accounts))
+            await core.committer.release_held()
 
         def page() -> str:
             for fact in told:
                 own.tell(fact)
             told.clear()
-            answer = core.prometheus.render("openmetrics", False, own.render("openmetrics"))
-            core.prometheus.scraped(answer.number)
+            answer = core.exposition.render("openmetrics", False, own.render("openmetrics"))
+            core.exposition.scraped(answer.number)
             return answer.body.decode()
 
         yield round_, page
@@ -139,7 +140,7 @@ def _configured_facts(core: assembly.Runtime, accounts: list[assembly.Account]) 
     """What comes from configuration and mappings, as the exporter itself shows it."""
     at = int(core.clock.now() * 1000)
     targets = [(one.target, one.fetcher.project or "") for one in accounts]
-    limits = timeouts({source: pack.process for source, pack in core.known.packs.items()})
+    limits = list_timeouts({source: pack.process for source, pack in core.mappings.packs.items()})
     return Changes(
         gauges={
             ("platform_phase_timeout_seconds", (source, phase)): Moment(value, at) for source, phase, value in limits
@@ -151,16 +152,16 @@ def _configured_facts(core: assembly.Runtime, accounts: list[assembly.Account]) 
     )
 
 
-async def _read(station: assembly.SourcePipeline) -> None:
+async def _read(pipeline: assembly.SourcePipeline) -> None:
     """Lists and reads everything of a source; what breaks off is told of, and left to the next round."""
-    await _tried(station, "", station.listing.refresh)
-    await station.listing.expire()
-    for watch in [*station.roster.open()] if station.desk.per_resource else [""]:
-        await _tried(station, watch, partial(station.collector.poll, watch, INTERVAL))
+    await _tried(pipeline, "", pipeline.discovery.refresh)
+    await pipeline.discovery.expire()
+    for watch in [*pipeline.inventory.open()] if pipeline.context.per_resource else [""]:
+        await _tried(pipeline, watch, partial(pipeline.collector.poll, watch, INTERVAL))
 
 
-async def _tried(station: assembly.SourcePipeline, watch: str, step: Callable[[], Awaitable[object]]) -> None:
-    desk = station.desk
+async def _tried(pipeline: assembly.SourcePipeline, watch: str, step: Callable[[], Awaitable[object]]) -> None:
+    desk = pipeline.context
     try:
         await step()
     except SourceError as error:

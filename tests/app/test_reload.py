@@ -11,19 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.app.reload import prints
-from exporter.exposition.registry import Registry
+from exporter.app.reload import stamps
 from exporter.mapping.catalogue import catalogue as catalogued
-from exporter.mapping.runs.reducer import folder
+from exporter.mapping.runs.reducer import make_fold
 from exporter.model.metrics import Catalogue, Changes, Count, Mapped, Metric, Moment, Observed, Phase, Series
 from exporter.model.runs import Folded, ResourceSnapshot, RunNote, Runs, SpanEvent
 from exporter.model.state import Restored
 from exporter.pipeline.committer import Committer
+from exporter.pipeline.context import MappingInUse
 from tests.exposition.test_zero_hold import Clock, scrape
 from tests.laws.test_end_to_end import event
-from tests.mapping.test_packs import PACKS
 from tests.pipeline.test_committer import A, B, Page, SlowStore, a_commit
 from tests.support.clocks import ManualClock
+from tests.support.exposition import ExposedSeries
+from tests.support.mapping_packs import PACKS
 from tests.support.processes import Clouds, Exporter, closing, configured, total, until
 from tests.support.vendor import Vendor, watching
 
@@ -72,7 +73,7 @@ def totals(catalogue: Catalogue) -> Changes:
     return Changes(counts, observed, gauges, states)
 
 
-def lines(prometheus: Registry) -> list[str]:
+def lines(prometheus: ExposedSeries) -> list[str]:
     return sorted(prometheus.render("text", gzip=False).body.decode().splitlines())
 
 
@@ -80,19 +81,19 @@ def lines(prometheus: Registry) -> list[str]:
 def test_after_an_exchange_the_page_is_that_of_a_new_start(several: list[Catalogue]) -> None:
     first, *others = several
     kept = totals(first)
-    prometheus = Registry(first, 0.0, Clock())
+    prometheus = ExposedSeries(first, 0.0, Clock())
     prometheus.restore(Restored(kept, frozenset(), {}, {}, {}))
     for catalogue in others:
         restored = Restored(kept, frozenset(), {}, {}, {})
         prometheus.adopt(catalogue, restored)
-        fresh = Registry(catalogue, 0.0, Clock())
+        fresh = ExposedSeries(catalogue, 0.0, Clock())
         fresh.restore(restored)
         assert lines(prometheus) == lines(fresh)
 
 
 def test_a_metric_that_left_comes_back_with_its_total_and_what_is_new_begins_at_zero() -> None:
     one, other = (a_catalogue(own, STATES[0], ("x",)) for own in (VARIANTS[1], None))
-    prometheus = Registry(one, 45.0, clock := Clock())
+    prometheus = ExposedSeries(one, 45.0, clock := Clock())
     prometheus.write(Changes(counts={("own", ("x",)): 3.0}))
     stored = Restored(Changes(counts={("own", ("x",)): 3.0}), frozenset(), {}, {}, {})
     prometheus.adopt(other, stored)
@@ -107,7 +108,7 @@ def test_a_metric_that_left_comes_back_with_its_total_and_what_is_new_begins_at_
     assert prometheus.value(("own", ("z",))) == 1.0
 
 
-def test_what_was_mapped_the_old_way_is_shown_before_the_exchange_and_the_rest_after_it() -> None:
+def test_events_mapped_the_old_way_are_shown_before_the_exchange() -> None:
     async def scene() -> list[str]:
         store, page, order = SlowStore(), Page(), list[str]()
         ledger = Committer(store, (page,), page, lambda fact: None)
@@ -131,7 +132,7 @@ def test_what_was_mapped_the_old_way_is_shown_before_the_exchange_and_the_rest_a
     assert order[-1].endswith("['b']]"), "what came later was committed later"
 
 
-def test_a_mapping_is_exchanged_at_any_moment_of_a_read_and_what_was_counted_before_stays() -> None:
+def test_a_mapping_may_be_replaced_at_any_moment_of_a_read_and_counts_stay() -> None:
     """``moment`` counts turns of the loop: some are while a slice is counted and not on record yet."""
     own, base = VARIANTS[1], catalogued((), {"t": ("s",)}, {"s": ("Running",)})
     assert own is not None
@@ -144,8 +145,10 @@ def test_a_mapping_is_exchanged_at_any_moment_of_a_read_and_what_was_counted_bef
             await watched.poll("a")
             nothing = await watched.store.restore()
             watched.prometheus.adopt(old, nothing)
-            watched.collector.learn(
-                lambda event: Mapped("info", "R", "r", (Count(("own", ("x",))),)), old.metrics, _no_runs
+            watched.mapping.swap(
+                MappingInUse(
+                    lambda event: Mapped("info", "R", "r", (Count(("own", ("x",))),)), _no_runs, old.metrics, ("info",)
+                )
             )
             vendor.clock.advance(60)
             for ago in range(5):
@@ -155,13 +158,14 @@ def test_a_mapping_is_exchanged_at_any_moment_of_a_read_and_what_was_counted_bef
                 watched.prometheus.adopt(base, await watched.store.restore())
 
             def turn() -> None:
-                watched.collector.learn(lambda event: Mapped("info", "R", "r"), base.metrics, _no_runs)
+                mapping = MappingInUse(lambda event: Mapped("info", "R", "r"), _no_runs, base.metrics, ("info",))
+                watched.mapping.swap(mapping)
 
             reading = asyncio.ensure_future(watched.collector.poll("a", 30.0))
             for _ in range(moment):
                 await asyncio.sleep(0)
             over = reading.done()
-            await watched.ledger.exchange(turn, adopt)
+            await watched.committer.exchange(turn, adopt)
             await reading
             assert await watched.counted() == {"a": 5.0}
             return over
@@ -184,7 +188,7 @@ def test_what_was_noted_under_another_mapping_can_still_be_folded(
     """A note is on record until its read is complete; by then its phase may be one that no mapping knows."""
     told = SpanEvent(1_000, "id", "", "text", "info", "Reason")
     note = RunNote(1_000, "a rule that left", True, (Phase(step, "a phase that left"),), told)
-    fold = folder(PACKS[source], "t")
+    fold = make_fold(PACKS[source], "t")
     folded = fold("r", Runs({}, {}), [note], ResourceSnapshot(2_000, 0))
     fold("r", folded.runs, [], ResourceSnapshot(3_000, 0, gone=True))
 
@@ -195,17 +199,17 @@ def test_links_are_followed_and_what_came_or_went_is_seen(tmp_path: Path) -> Non
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.yaml").write_text(name)
     (tmp_path / "live").symlink_to("v1")
-    looks = [prints([entry])]
+    looks = [stamps([entry])]
     (tmp_path / "next").symlink_to("v2")
     (tmp_path / "next").rename(tmp_path / "live")
-    looks.append(prints([entry]))
+    looks.append(stamps([entry]))
     (tmp_path / "live" / "b.yaml").write_text("more")
-    looks.append(prints([entry]))
+    looks.append(stamps([entry]))
     (tmp_path / "live" / "a.yaml").unlink()
-    looks.append(prints([entry]))
+    looks.append(stamps([entry]))
     assert [looks.index(look) for look in looks] == [0, 1, 2, 3]
-    assert prints([entry]) == looks[-1]
-    assert prints([tmp_path / "nothing"]) == {}
+    assert stamps([entry]) == looks[-1]
+    assert stamps([tmp_path / "nothing"]) == {}
 
 
 MINE = """
@@ -228,16 +232,16 @@ CHANGED = MINE.replace("labels: [cluster]", "labels: [cluster, kind]").replace(
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Clouds, Exporter, Path]]:
-    folder = tmp_path_factory.mktemp("reload")
-    with closing(Clouds(folder)) as clouds:
-        (folder / "v1").mkdir()
-        (folder / "live").symlink_to("v1")
-        config = {**configured(clouds, folder), "mappings": ["live/*.yaml"]}
+    make_fold = tmp_path_factory.mktemp("reload")
+    with closing(Clouds(make_fold)) as clouds:
+        (make_fold / "v1").mkdir()
+        (make_fold / "live").symlink_to("v1")
+        config = {**configured(clouds, make_fold), "mappings": ["live/*.yaml"]}
         config["targets"] = [target for target in config["targets"] if target["name"] == "research"]
         config["targets"][0]["sources"] = {"dws": config["targets"][0]["sources"]["dws"]}
-        with closing(Exporter(folder, config)) as exporter:
+        with closing(Exporter(make_fold, config)) as exporter:
             exporter.contacted("dws")
-            yield clouds, exporter, folder
+            yield clouds, exporter, make_fold
 
 
 def polish(clouds: Clouds) -> None:
@@ -250,13 +254,13 @@ def loaded(exporter: Exporter, times: int) -> None:
 
 
 def test_a_rule_comes_changes_leaves_and_returns_and_no_count_is_lost(pair: tuple[Clouds, Exporter, Path]) -> None:
-    clouds, exporter, folder = pair
+    clouds, exporter, make_fold = pair
     before = exporter.metrics()
     assert total(before, "platform_exporter_config_last_reload_successful") == 1
     polish(clouds)
     exporter.until_value(1, "platform_events_total", reason="other")
 
-    (folder / "v1" / "mine.yaml").write_text(MINE)
+    (make_fold / "v1" / "mine.yaml").write_text(MINE)
     loaded(exporter, 2)
     samples = exporter.metrics()
     assert total(samples, "demo_polished_total", cluster="dwh") == 0
@@ -275,28 +279,28 @@ def test_a_rule_comes_changes_leaves_and_returns_and_no_count_is_lost(pair: tupl
     exporter.until_value(1, "demo_polished_total", cluster="dwh")
     assert total(exporter.metrics(), "platform_events_total", source="dws") == 2
 
-    (folder / "v2").mkdir()
-    (folder / "v2" / "mine.yaml").write_text(CHANGED)
-    (folder / "next").symlink_to("v2")
-    (folder / "next").rename(folder / "live")
+    (make_fold / "v2").mkdir()
+    (make_fold / "v2" / "mine.yaml").write_text(CHANGED)
+    (make_fold / "next").symlink_to("v2")
+    (make_fold / "next").rename(make_fold / "live")
     loaded(exporter, 3)
     assert total(exporter.metrics(), "demo_polished_total") == 0
     polish(clouds)
     until(lambda: total(exporter.metrics(), "demo_polished_total") == 1, "the new labels count")
     assert total(exporter.metrics(), "platform_events_total", source="dws") == 3
 
-    (folder / "back").symlink_to("v1")
-    (folder / "back").rename(folder / "live")
+    (make_fold / "back").symlink_to("v1")
+    (make_fold / "back").rename(make_fold / "live")
     exporter.process.send_signal(signal.SIGHUP)
     loaded(exporter, 4)
     until(lambda: total(exporter.metrics(), "demo_polished_total", cluster="dwh") == 1, "its total is back")
 
 
 def test_a_bad_file_keeps_what_is_there_and_says_so_in_one_line(pair: tuple[Clouds, Exporter, Path]) -> None:
-    _, exporter, folder = pair
+    _, exporter, make_fold = pair
     before = exporter.metrics()
     since = total(before, "platform_exporter_config_last_reload_success_timestamp_seconds")
-    (folder / "live" / "bad.yaml").write_text("mapping: 1\nsource: dws\nrules: [{id: x}]\n")
+    (make_fold / "live" / "bad.yaml").write_text("mapping: 1\nsource: dws\nrules: [{id: x}]\n")
     until(lambda: "bad.yaml:3: rules[0]: the rule is empty" in exporter.said(), "the fault is told")
     samples = exporter.metrics()
     assert total(samples, "platform_exporter_config_last_reload_successful") == 0
@@ -304,7 +308,7 @@ def test_a_bad_file_keeps_what_is_there_and_says_so_in_one_line(pair: tuple[Clou
     hashes = [{key for key in one if key[0] == "platform_exporter_mapping_info"} for one in (before, samples)]
     assert hashes[0] == hashes[1]
     assert exporter.said().count("the rule is empty") == 1
-    (folder / "live" / "bad.yaml").unlink()
+    (make_fold / "live" / "bad.yaml").unlink()
     until(
         lambda: total(exporter.metrics(), "platform_exporter_config_last_reload_successful") == 1, "all is well again"
     )
@@ -312,8 +316,8 @@ def test_a_bad_file_keeps_what_is_there_and_says_so_in_one_line(pair: tuple[Clou
 
 
 def test_what_needs_a_new_start_is_said(pair: tuple[Clouds, Exporter, Path]) -> None:
-    _, exporter, folder = pair
-    path = folder / "run.json"
+    _, exporter, make_fold = pair
+    path = make_fold / "run.json"
     path.write_text(path.read_text().replace('"zero_hold": "0s"', '"zero_hold": "9s"'))
     exporter.process.send_signal(signal.SIGHUP)
     until(lambda: "web: changed in the configuration; restart the exporter to use it" in exporter.said(), "it is said")

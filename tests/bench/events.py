@@ -56,7 +56,7 @@ class Bench:
     def __init__(self, turns: Sequence[Turn], base: str) -> None:
         self._turns, self._base = turns, base
         with tempfile.TemporaryDirectory() as folder:
-            self._known = assembly.read_known(configured(Path(folder)))
+            self._known = assembly.read_mappings(configured(Path(folder)))
 
     def ours(self, together: bool = False, again: bool = False, sent: bool = False) -> float:
         """Our flow; ``again``: a second time, when all is known."""

@@ -58,7 +58,7 @@ class Prepared:
     def __init__(self, stage: Stage, clock: Standing) -> None:
         self._stage, self._clock, self.skew, self.project = stage, clock, 0.0, "project"
 
-    async def ask(self, ask: Request) -> Response:
+    async def fetch(self, ask: Request) -> Response:
         return Response(200, self._stage.turn[watched(ask.path, dict(ask.query))], int(self._clock.now() * 1000))
 
 
@@ -68,25 +68,25 @@ class Sent:
     def __init__(self, stage: Stage, fetcher: Fetcher) -> None:
         self._stage, self._fetcher, self.skew, self.project = stage, fetcher, 0.0, "project"
 
-    async def ask(self, ask: Request) -> Response:
+    async def fetch(self, ask: Request) -> Response:
         query = (*ask.query, ("turn", str(self._stage.number)))
-        return await self._fetcher.ask(msgspec.structs.replace(ask, query=query))
+        return await self._fetcher.fetch(msgspec.structs.replace(ask, query=query))
 
 
 class Flow:
     """Every source, polled by hand."""
 
     def __init__(
-        self, core: assembly.Runtime, clock: Standing, stations: Mapping[str, assembly.SourcePipeline], stage: Stage
+        self, core: assembly.Runtime, clock: Standing, pipelines: Mapping[str, assembly.SourcePipeline], stage: Stage
     ) -> None:
-        self._core, self._clock, self._stations, self._stage = core, clock, stations, stage
+        self._core, self._clock, self._stations, self._stage = core, clock, pipelines, stage
 
     async def mark_first_contact(self, watches: Sequence[Watched]) -> None:
         """First contact, with empty answers: whatever comes later is news."""
         self._stage.turn = {watch: answers.empty(*watch) for watch in watches}
-        for source, station in self._stations.items():
+        for source, pipeline in self._stations.items():
             found = [Resource(watch.resource) for watch in watches if watch.source == source and watch.resource]
-            await station.listing.record(station.roster.merge(found, BEGIN * 1000))
+            await pipeline.discovery.record(pipeline.inventory.merge(found, BEGIN * 1000))
         for watch in watches:
             await self._stations[watch.source].collector.poll(watch.resource, 1.0)
 
@@ -96,14 +96,14 @@ class Flow:
             self._next(turn, pause)
             for source, resource in turn:
                 await self._stations[source].collector.poll(resource, 1.0)
-            await self._core.ledger.release_held()
+            await self._core.committer.release_held()
 
     async def together(self, turns: Sequence[Turn], pause: float = PAUSE) -> None:
         """Polls the watches of a turn at the same time, as the readers of a source do."""
         for turn in turns:
             self._next(turn, pause)
             await asyncio.gather(*(self._stations[source].collector.poll(id_, 1.0) for source, id_ in turn))
-            await self._core.ledger.release_held()
+            await self._core.committer.release_held()
 
     def again(self) -> None:
         """The next turn has the number of this one: the server says the same once more."""
@@ -111,7 +111,7 @@ class Flow:
 
     def page(self) -> bytes:
         """A scrape."""
-        return self._core.prometheus.render("text", gzip=True).body
+        return self._core.exposition.render("text", gzip=True).body
 
     def _next(self, turn: Turn, pause: float) -> None:
         self._clock.passed += pause
@@ -148,22 +148,25 @@ async def flow(
         for ear in ears:
             ear(fact)
 
-    opened = assembly.open_core(known, config, clock, tell), assembly.open_accounts(config, clock, tell)
-    async with opened[0] as core, opened[1] as accounts:
+    async with (
+        assembly.open_state(config, clock, tell) as store,
+        assembly.open_runtime(store, known, config, clock, tell) as core,
+        assembly.open_accounts(config, clock, tell) as accounts,
+    ):
         places = [(target.name, name) for target in config.targets for name in target.sources]
-        own = SelfMetrics("bench", places, (), known.catalogue, core.prometheus.series_counts)
+        own = SelfMetrics("bench", places, (), known.catalogue, core.registry.series_counts)
         ears += [
             own.tell,
             ActivityLog(
                 SourceStatusBoard(dict.fromkeys(places, ""), (), clock.now()), lambda target, source, id_: id_
             ).tell,
         ]
-        stations: dict[str, assembly.SourcePipeline] = {}
+        pipelines: dict[str, assembly.SourcePipeline] = {}
         for account in accounts:
             feed = Sent(stage, account.fetcher) if sent else Prepared(stage, clock)
             fed = msgspec.structs.replace(account, fetcher=feed)
-            stations |= {name: assembly.make_pipeline(fed, name, core) for name in account.target.sources}
-        whole = Flow(core, clock, stations, stage)
+            pipelines |= {name: assembly.make_pipeline(fed, name, core) for name in account.target.sources}
+        whole = Flow(core, clock, pipelines, stage)
         await whole.mark_first_contact(watches)
         gc.collect()
         gc.freeze()  # as the app does once it has started

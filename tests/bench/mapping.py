@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from exporter.app import assembly
-from exporter.mapping.engine.mapper import mapper
+from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.loader import built_in
 from exporter.model.events import Event, EventPage, Resource, Response, Window
 from exporter.sources import SOURCES
@@ -29,7 +29,7 @@ def measure(quick: bool) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         config = configured(Path(folder))
         packs = {pack.source: pack for pack in assembly.read_packs(config)}
-        ours = [(mapper(packs[watch.source], "research"), _events(turns, watch)) for watch in MIX]
+        ours = [(make_mapper(packs[watch.source], "research"), _events(turns, watch)) for watch in MIX]
         theirs = [(naive.matcher(packs[watch.source]), _said(turns, watch)) for watch in MIX]
         sides: dict[str, Callable[[], float]] = {
             "ours": lambda: _rate(ours),

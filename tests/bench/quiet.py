@@ -48,7 +48,7 @@ def _poll(base: str, times: int) -> float:
 
     async def story(folder: Path) -> float:
         config = configured(folder, base)
-        async with flow(config, assembly.read_known(config), MIX, sent=True) as whole:
+        async with flow(config, assembly.read_mappings(config), MIX, sent=True) as whole:
             (turn, _) = make_turns(MIX, 2, ROWS)
             await whole.one_by_one([turn])
             began = time.process_time()

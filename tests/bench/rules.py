@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 
 from exporter.common.yaml_document import parse_document
-from exporter.mapping.engine.mapper import mapper
+from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.loader import load
 from exporter.mapping.rules import MappingPack
 from exporter.model.events import Event
@@ -34,7 +34,7 @@ def measure(quick: bool) -> list[Row]:
     number, rows = 2_000 if quick else 10_000, list[Row]()
     for size in SIZES:
         texts = _texts(size, number)
-        map_, events = mapper(_pack(size), "research"), _events(texts)
+        map_, events = make_mapper(_pack(size), "research"), _events(texts)
         with tempfile.TemporaryDirectory() as folder:
             sides: dict[str, Callable[[], float]] = {"ours": lambda map_=map_, events=events: _rate(map_, events)}  # type: ignore[misc]
             if shutil.which("mtail"):

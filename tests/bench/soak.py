@@ -60,7 +60,7 @@ async def _month(config: Config, turns: int) -> list[tuple[float, float]]:
     looks: list[tuple[float, float]] = []
     pause = DAYS * 86_400 // turns
     place = Path(config.store.removeprefix("sqlite://"))
-    async with flow(config, assembly.read_known(config), MIX) as whole:
+    async with flow(config, assembly.read_mappings(config), MIX) as whole:
         began = time.perf_counter()
         for number, turn in enumerate(_turns(turns, pause), 1):
             await whole.one_by_one([turn], pause)
@@ -82,7 +82,7 @@ def _turns(number: int, pause: int) -> Iterator[Turn]:
 
 async def _caught_up(config: Config, events: int) -> tuple[float, float, list[float]]:
     """(seconds, MB more than before, ms of each scrape)."""
-    async with flow(config, assembly.read_known(config), MIX) as whole:
+    async with flow(config, assembly.read_mappings(config), MIX) as whole:
         turns = make_turns(MIX, events // (SIZE * len(MIX)), SIZE)
         before = memory(os.getpid())
         scrapes: list[float] = []

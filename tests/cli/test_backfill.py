@@ -16,10 +16,9 @@ from typer.main import get_command
 from exporter.cli import backfill
 from exporter.cli.backfill.output_file import OutputOptions, read_labels
 from exporter.cli.backfill.time_range import read_time_range
-from exporter.cli.backfill.timeline import LAG
 from exporter.cli.main import cli
 from exporter.config import Config, load
-from exporter.mapping.catalogue import BUILTIN
+from exporter.model.builtin_metrics import BUILTIN, EVENT_LAG_SECONDS
 from exporter.model.errors import ConfigError
 from exporter.simulator import Cloud, Scenario, configuration, running
 from exporter.simulator.state.behaviour import Behaviour
@@ -164,7 +163,9 @@ def test_each_sample_is_what_an_exporter_would_have_shown_then(tmp_path: Path) -
                 await read.round()
                 changes = (await read.core.store.restore()).changes
                 shown[at] = {series: value for series, value in changes.counts.items() if value} | {
-                    series: float(sum(value.buckets)) for series, value in changes.observed.items() if series[0] != LAG
+                    series: float(sum(value.buckets))
+                    for series, value in changes.observed.items()
+                    if series[0] != EVENT_LAG_SECONDS
                 }
 
     with running(cloud) as base:

@@ -30,7 +30,7 @@ def test_a_series_is_read_back_as_it_was(labels: list[str]) -> None:
         (State(("m", ("t", 'a"b')), ("Running\n", "x")), "is Running\\n, x"),
     ],
 )
-def test_a_signal_is_told_in_the_same_words_everywhere(signal: Signal, words: str) -> None:
+def test_a_signal_has_the_same_words_everywhere(signal: Signal, words: str) -> None:
     assert describe_signal(signal, "m") == f"m {words}"
     assert changes(Mapped("info", "R", "rule", (signal,)), "t") == (f'm{{a\\"b}} {words}',)
 

@@ -69,7 +69,7 @@ def test_scalars_are_those_of_yaml_1_2(text: str, value: object) -> None:
     assert (found, type(found)) == (value, type(value))
 
 
-def test_not_a_number_is_one() -> None:
+def test_nan_is_a_number() -> None:
     assert math.isnan(parse_document(".NaN", "f.yaml").data)
 
 
@@ -208,14 +208,14 @@ def test_an_anchor_may_be_set_anew() -> None:
         ("[" * 200, [f"f.yaml:1: nests deeper than {DEEPEST} levels; make it flatter"]),
     ],
 )  # fmt: skip
-def test_a_mistake_says_where_what_and_how_to_mend_it(text: str, problems: list[str]) -> None:
+def test_a_mistake_is_reported_with_place_and_cure(text: str, problems: list[str]) -> None:
     if problems:
         assert list(refused(text)) == problems
     else:
         parse_document(text, "f.yaml")
 
 
-def test_nesting_may_be_deep_but_not_without_end() -> None:
+def test_nesting_is_limited() -> None:
     """A hundred thousand brackets would bring PyYAML's own composer, and the process with it, down."""
     allowed = DEEPEST + 1  # brackets: the outermost is no level
     assert parse_document("[" * allowed + "]" * allowed, "f.yaml").line(()) == 1
@@ -224,7 +224,7 @@ def test_nesting_may_be_deep_but_not_without_end() -> None:
     assert refused("\n".join(" " * n + "a:" for n in range(DEEPEST + 2)))[0].startswith(f"f.yaml:{DEEPEST + 2}: nests")
 
 
-def test_aliases_cannot_multiply_without_end() -> None:
+def test_copies_by_aliases_are_limited() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines.extend(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 30))
     message = f"more than {MOST} values; write fewer, or fewer aliases of aliases"

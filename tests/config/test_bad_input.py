@@ -131,12 +131,12 @@ async def vendor() -> AsyncIterator[tuple[Vendor, str]]:
         yield both, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-async def said(station: SourcePipeline, read: bool) -> str:
+async def said(pipeline: SourcePipeline, read: bool) -> str:
     """The one line that a listing, or a read of what it found, has to say; "" where all is well."""
     try:
-        await station.listing.refresh()
-        for watch in (station.roster.open() if station.desk.per_resource else [""]) if read else []:
-            await station.collector.poll(watch, 1.0)
+        await pipeline.discovery.refresh()
+        for watch in (pipeline.inventory.open() if pipeline.context.per_resource else [""]) if read else []:
+            await pipeline.collector.poll(watch, 1.0)
     except SourceError as error:
         return str(error)
     return ""
@@ -147,7 +147,12 @@ REFUSED = "the credentials were refused: check that they exist, are enabled and 
 NUMBERS = dict.fromkeys(("events", "items", "services", "clusters", "Events", "Jobs"), 5)
 WORDS = {"error_code": "X.1", "error_msg": "no\nway \x1b[31m" + "o" * 400}
 BAD: dict[str, tuple[Answer, str]] = {
-    "no JSON": (Answer(200, b"<html>hello</html>"), NO_JSON),
+    "no JSON": (Answer(200, b"hello"), NO_JSON),
+    "a portal": (
+        Answer(200, b"<html><title>Sign in</title></html>"),
+        ("{asked}: 200, a page of HTML 'Sign in' came instead of JSON: a proxy, firewall or portal answers, not the vendor; "
+        "check endpoints and proxy"),
+    ),
     "nothing": (Answer(200, b""), NO_JSON),
     "half a JSON": (
         Answer(200, b'{"total": 1, "ev'),
@@ -191,7 +196,7 @@ BAD: dict[str, tuple[Answer, str]] = {
     ),
     "too busy": (bad(429, "Throttling.User", "slow down"), "{asked}: 429 Throttling.User: slow down"),
     "a server error": (Answer(500, b"oops"), "{asked}: 500: oops"),
-    "a gateway's page": (Answer(502, b"<html><body>Bad Gateway</body></html>"), "{asked}: 502"),
+    "a gateway's page": (Answer(502, b"<html><body>Bad Gateway</body></html>"), "{asked}: 502, a page of HTML"),
     "an answer that breaks off": (
         Answer(200, b"{", length=10), "{asked}: the connection broke (the answer was cut short)",
     ),
@@ -213,21 +218,21 @@ def test_a_bad_answer_is_one_line_and_the_next_good_one_is_read(kind: str, tmp_p
         answer, says = BAD[kind]
         clock = ManualClock()
         async with vendor() as (both, base), flow(configured(base, tmp_path), clock, Fuse()) as running:
-            for station in running.stations:
-                site = SITES[station.desk.source]
+            for pipeline in running.pipelines:
+                site = SITES[pipeline.context.source]
                 for path, usual, may in (
                     (site.listing, site.listed, site.may_list),
                     (site.events, site.told, site.may_read),
                 ):
                     both.answer(path, answer)
                     method = site.method if path == site.listing else "GET"
-                    asked = f"{station.desk.target}: {site.api} {method} {path}"
-                    line = await said(station, read=path == site.events)
+                    asked = f"{pipeline.context.target}: {site.api} {method} {path}"
+                    line = await said(pipeline, read=path == site.events)
                     assert line == says.format(seen=f"{site.api} {path}", asked=asked, may=may)
                     both.answer(path, good(usual))
                     clock.advance(90)  # refused keys are left alone for a while
-                assert station.roster.contact is None
-                assert await said(station, read=True) == ""
+                assert pipeline.inventory.contact is None
+                assert await said(pipeline, read=True) == ""
 
     asyncio.run(story())
 
@@ -272,11 +277,11 @@ def test_records_that_cannot_be_read_are_counted_and_the_rest_goes_on(name: str,
             vendor() as (both, base),
             flow(configured(base, tmp_path, history="count"), ManualClock(), Fuse(), facts) as running,
         ):
-            (station,) = (one for one in running.stations if one.desk.source == name)
+            (pipeline,) = (one for one in running.pipelines if one.context.source == name)
             site, (listed, told) = SITES[name], ROWS[name].split()
             both.answer(site.listing, spoiled(site.listed, listed, [None, 42, "text", [], {}]))
             both.answer(site.events, spoiled(site.told, told, UNREADABLE[name]))
-            assert await said(station, read=True) == ""
+            assert await said(pipeline, read=True) == ""
             records = [fact for fact in facts if isinstance(fact, ReadAnomalies) and fact.unreadable]
             assert [(fact.resource, fact.unreadable) for fact in records] == [
                 ("", 5),
@@ -342,10 +347,10 @@ def test_a_page_that_promises_more_and_does_not_move_is_an_error_and_no_loop(kin
         name, read, stuck, says = STUCK[kind]
         site = SITES[name]
         async with vendor() as (both, base), flow(configured(base, tmp_path), ManualClock(), Fuse()) as running:
-            (station,) = (one for one in running.stations if one.desk.source == name)
+            (pipeline,) = (one for one in running.pipelines if one.context.source == name)
             both.answer(site.events if read else site.listing, good(stuck))
             moves = f"the page at offset 2 does not move on; {says}" if name == "dws" else f"{PROMISES}; {says}"
-            assert await said(station, read) == f"{site.api} {site.events if read else site.listing}: {moves}"
+            assert await said(pipeline, read) == f"{site.api} {site.events if read else site.listing}: {moves}"
 
     asyncio.run(story())
 
@@ -366,7 +371,7 @@ LOGINS: dict[str, tuple[int, dict[str, Any], str]] = {
     ),
     "an unknown access key": (
         0, {"access_key": "NOBODY", "secret_key": "wrong"},
-        f"{SEARCH}: 401 APIGW.0301: Incorrect IAM authentication information: ak NOBODY not exist; {REFUSED}",
+        f"{SEARCH}: 401 APIGW.0301: Incorrect IAM authentication information: ak *** not exist; {REFUSED}",
     ),
     "a wrong password": (
         0, {"user": USER, "password": "wrong", "domain": DOMAIN},
@@ -423,7 +428,7 @@ def test_a_login_that_is_refused_is_the_same_one_line_for_every_source(kind: str
         (tmp_path / "gone").unlink()
         (tmp_path / "empty").write_text("")
         async with flow(config, ManualClock(cloud.clock() / 1000), Fuse()) as running:
-            lines = {await said(station, read=False) for station in running.stations}
+            lines = {await said(pipeline, read=False) for pipeline in running.pipelines}
         assert lines == {says.replace("BASE", base).replace("FOLDER", str(tmp_path))}
 
     cloud = Cloud()
@@ -482,12 +487,12 @@ def test_whatever_stands_in_an_answer_the_exporter_lives_on(name: str, data: st.
         config = configured("http://127.0.0.1:1", tmp_path, history="count")
         config = config.model_copy(update={"store": ":memory:"})
         async with flow(config, ManualClock(), Fuse()) as running:
-            (station,) = (one for one in running.stations if one.desk.source == name)
+            (pipeline,) = (one for one in running.pipelines if one.context.source == name)
 
-            station.desk.ask.__self__._fetcher._sender = Memory(site, *answers.values())  # type: ignore[attr-defined]
+            pipeline.context.ask.__self__._fetcher._sender = Memory(site, *answers.values())  # type: ignore[attr-defined]
             for _ in range(2):
-                await said(station, read=True)
-                await running.core.ledger.release_held()
-            running.core.prometheus.render("openmetrics", gzip=False)
+                await said(pipeline, read=True)
+                await running.core.committer.release_held()
+            running.core.exposition.render("openmetrics", gzip=False)
 
     asyncio.run(story())

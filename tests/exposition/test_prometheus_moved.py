@@ -57,15 +57,12 @@ def scraping(folder: Path, relabelings: Relabelings) -> tuple[str, Child]:
     return f"http://127.0.0.1:{port}", Child(folder, "prometheus", (program, *options, *listen))
 
 
-def placed(folder: Path, config: dict[str, Any], pod: str) -> Exporter:
-    """The exporter at an address of its own, where Prometheus finds it as this pod."""
-    address = f"127.0.0.1:{free_port()}"
-    config["web"]["listen"] = address
+def found_as(folder: Path, pod: str, exporter: Exporter) -> None:
+    """Prometheus finds the exporter as this pod; in Kubernetes that is once every source was read."""
     labels = {"pod": pod, "namespace": "monitoring", "service": SERVICE}
     written = folder / "targets.new"
-    written.write_text(json.dumps([{"targets": [address], "labels": labels}]))
+    written.write_text(json.dumps([{"targets": [exporter.url.removeprefix("http://")], "labels": labels}]))
     written.rename(folder / "targets.json")
-    return Exporter(folder, config)
 
 
 def happen(clouds: Clouds, names: list[str]) -> None:
@@ -80,11 +77,12 @@ def moved(folder: Path, relabelings: Relabelings) -> Iterator[tuple[Server, Expo
         clouds = started.enter_context(closing(Clouds(folder)))
         config = configured(clouds, folder)
         config["web"] |= {"zero_hold": "3s"}
-        first = started.enter_context(closing(placed(folder, config, "exporter-a")))
+        first = started.enter_context(closing(Exporter(folder, config)))
+        first.contacted("dws")
+        found_as(folder, "exporter-a", first)
         url, child = scraping(folder, relabelings)
         server = Server(url, "", clouds, started.enter_context(closing(child)))
         until(server.ready, "Prometheus is ready")
-        first.contacted("dws")
         until(lambda: server.query(SCRAPED), "zeros were scraped")
         names = reasons(first)[: BEFORE + MEANWHILE]
         happen(clouds, names[:BEFORE])
@@ -92,7 +90,9 @@ def moved(folder: Path, relabelings: Relabelings) -> Iterator[tuple[Server, Expo
         first.process.kill()
         first.process.wait()
         happen(clouds, names[BEFORE:])
-        second = started.enter_context(closing(placed(folder, config, "exporter-b")))
+        second = started.enter_context(closing(Exporter(folder, config)))
+        second.until_value(BEFORE + MEANWHILE, "platform_events_total", source="dws")
+        found_as(folder, "exporter-b", second)
         until(lambda: one(server, RAISED) == BEFORE + MEANWHILE, "the second pod was scraped with every event")
         until(lambda: server.query('count_over_time(up{pod="exporter-b"}[5m]) >= 5'), "and a few times more")
         yield server, second

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.exposition.registry import Registry
 from exporter.model.errors import StoreError
 from exporter.model.metrics import OTHER, Catalogue, Changes, Metric, Moment, Observed, Series
 from exporter.model.protocols import Store
@@ -24,6 +23,7 @@ from exporter.pipeline.committer import Committer
 from exporter.store import open_store
 from tests.exposition.test_zero_hold import Clock
 from tests.support.clocks import ManualClock
+from tests.support.exposition import ExposedSeries
 from tests.support.vendor import Vendor, Watched, watching
 
 METRICS = (
@@ -62,9 +62,9 @@ class Life:
         self.store, self.facts = Frail(store), list[SelfEvent]()
 
     async def begin(self, most: int) -> None:
-        self.page = Registry(CATALOGUE, 0.0, Clock(), most)
+        self.page = ExposedSeries(CATALOGUE, 0.0, Clock(), most)
         assert self.page.restore(await self.store.restore()) == ()
-        self.ledger = Committer(self.store, (self.page,), self.page, self.facts.append)
+        self.committer = Committer(self.store, (self.page,), self.page, self.facts.append)
 
     def declare(self, resources: Iterable[str]) -> None:
         self.page.declare([("events", ("t", id_, "error")) for id_ in resources])
@@ -73,10 +73,10 @@ class Life:
         """All in one batch, while resources are declared; then whatever was held is let out."""
         watch = Watch("t", "s", "r")
         self.store.meanwhile = lambda: self.declare(meanwhile)
-        await self.ledger.commit(*(Commit(watch, changes=one) for one in changes))
+        await self.committer.commit(*(Commit(watch, changes=one) for one in changes))
         self.store.meanwhile = lambda: None
         self.page.scraped(self.page.render("text", gzip=False).number)
-        await self.ledger.release_held()
+        await self.committer.release_held()
 
     async def kept(self) -> Changes:
         return (await self.store.restore()).changes
@@ -357,7 +357,7 @@ def test_a_name_and_a_state_that_found_no_room_are_shown_when_there_is_some(tmp_
     async def story() -> None:
         async with watching(vendor, file, ttl=3600.0, most=2) as watched:
             for _ in range(3):
-                await watched.listing.refresh()
+                await watched.discovery.refresh()
             first = shown(watched)
             assert len(first) == 2
             asked = [fact.times for fact in watched.told(SeriesLimitReached) if fact.metric == "platform_resource_info"]
@@ -365,17 +365,17 @@ def test_a_name_and_a_state_that_found_no_room_are_shown_when_there_is_some(tmp_
             vendor.listed.pop(first[0])
             for _ in range(5):
                 vendor.clock.advance(3600.0)
-                await watched.listing.refresh()
-                await watched.listing.expire()
+                await watched.discovery.refresh()
+                await watched.discovery.expire()
             second = shown(watched)
             assert len(second) == 2
             assert first[1] in second
         async with watching(vendor, file, ttl=3600.0, most=10) as watched:
-            watched.listing.expose()
-            await watched.listing.refresh()
+            watched.discovery.expose()
+            await watched.discovery.refresh()
             assert shown(watched) == sorted(vendor.listed)
             told = len(watched.facts)
-            await watched.listing.refresh()
+            await watched.discovery.refresh()
             assert not [fact for fact in watched.facts[told:] if isinstance(fact, SeriesLimitReached)]
 
     asyncio.run(story())
@@ -478,7 +478,7 @@ def goes_on(before: Changes, came: Sequence[Changes], left: Changes, after: Chan
             assert series[1][1] == OTHER or after.counts[series] == had + grown
 
 
-def stays_bounded(page: Registry, kept: Changes, bounds: dict[str, int]) -> None:
+def stays_bounded(page: ExposedSeries, kept: Changes, bounds: dict[str, int]) -> None:
     """In the store and on the page, which never disagree about a value."""
     rows = [(metric.name, labels) for metric, labels, _ in page.totals()]
     shown = {(name, labels[:2] if name in ("status", "names") else labels) for name, labels in rows}

@@ -72,7 +72,7 @@ def without_web_file(path: Path) -> Path:
 def accepted(name: str, root: Path) -> Config:
     """The configuration of a values file, read by the exporter with all its mappings."""
     config = load(without_web_file(laid_out(name, root)), environ=INJECTED.get(name, {}), sets=())
-    assembly.read_known(config)
+    assembly.read_mappings(config)
     return config
 
 

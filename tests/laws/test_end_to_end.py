@@ -311,9 +311,7 @@ def test_an_expired_token_is_renewed_and_nothing_is_lost(clouds: Clouds, tmp_pat
         assert total(exporter.metrics(), "platform_exporter_poll_failures_total") == 0
 
 
-def test_keys_that_are_refused_are_left_alone_and_once_they_are_good_nothing_was_lost(
-    clouds: Clouds, tmp_path: Path
-) -> None:
+def test_refused_keys_are_left_alone_and_once_they_are_good_nothing_was_lost(clouds: Clouds, tmp_path: Path) -> None:
     config = configured(clouds, tmp_path)
     with closing(Exporter(tmp_path, config)) as exporter:
         exporter.contacted()

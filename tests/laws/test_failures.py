@@ -27,7 +27,7 @@ def table(clouds: str, garbage: str) -> dict[str, Failure]:
     return {
         "no-name": Failure("dws", "http://nowhere.invalid", "down", "check the endpoint, DNS and proxy"),
         "nobody-listens": Failure("dws", closed, "down", "check the endpoint, DNS and proxy"),
-        "no-tls": Failure("dws", tls, "down", "check the endpoint's certificate and SSL_CERT_FILE"),
+        "no-tls": Failure("dws", tls, "down", "check the endpoint's certificate, and ca_file or SSL_CERT_FILE"),
         "garbage": Failure("dws", garbage, "garbled", "the answer is not JSON"),
         "denied": Failure("modelarts_pool", None, "denied", "grant modelarts:pool:list"),
         "expired": Failure(
@@ -91,7 +91,7 @@ def targets(config: dict[str, Any], failures: dict[str, Failure]) -> list[dict[s
     return made
 
 
-def test_each_failure_has_a_cause_and_a_line_with_its_cure_and_passes_without_a_restart(tmp_path: Path) -> None:
+def test_each_failure_has_a_cause_and_a_cure_and_passes_without_a_restart(tmp_path: Path) -> None:
     with answering(GARBAGE) as garbage, closing(Clouds(tmp_path)) as clouds:
         clouds.trouble(*FAULTS)
         failures = table(clouds.url, garbage)

@@ -35,7 +35,7 @@ Found = dict[tuple[str, str], tuple[int, float]]
 
 async def histogram(running_: Flow, metric: str, first: str, second: str) -> Found:
     """Number and sum of what a histogram has seen, by two labels; what saw nothing is left out."""
-    names = running_.core.known.catalogue.metrics[metric].labels
+    names = running_.core.mappings.catalogue.metrics[metric].labels
     keep = names.index(first), names.index(second)
     observed = (await running_.core.store.restore()).changes.observed
     return {

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from exporter.app.health import Health
 from exporter.config import Config, load, masked
-from exporter.mapping.catalogue import BUILTIN
+from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.events import Event
 from exporter.model.metrics import OTHER, Changes
 from exporter.model.state import Commit, Watch
@@ -76,8 +76,8 @@ class World:
 
     def own(self, running: Flow) -> Samples:
         """The exporter's own metrics, as they follow from what it said."""
-        places = [(station.desk.target, station.desk.source) for station in running.stations]
-        own = SelfMetrics("0", places, [], running.core.known.catalogue, running.core.prometheus.series_counts)
+        places = [(pipeline.context.target, pipeline.context.source) for pipeline in running.pipelines]
+        own = SelfMetrics("0", places, [], running.core.mappings.catalogue, running.core.registry.series_counts)
         for fact in self.facts:
             own.tell(fact)
         return read_metrics(own.render("text").decode())
@@ -85,8 +85,8 @@ class World:
 
 def page(running: Flow) -> Samples:
     """A scrape."""
-    snapshot = running.core.prometheus.render("text", gzip=False)
-    running.core.prometheus.scraped(snapshot.number)
+    snapshot = running.core.exposition.render("text", gzip=False)
+    running.core.exposition.scraped(snapshot.number)
     return read_metrics(snapshot.body.decode())
 
 
@@ -226,7 +226,7 @@ def test_law_six_no_text_makes_a_series_and_the_state_file_does_not_grow_with_ti
                 world.cloud.service_event("modelarts_service-0", at, f"{day}/{number} never again")
             world.clock.advance(86_400)
             await running.round()
-            sizes.append((sum(running.core.prometheus.series_counts().values()), file_size(tmp_path)))
+            sizes.append((sum(running.core.registry.series_counts().values()), file_size(tmp_path)))
 
     world.tell(story)
     series, size = zip(*sizes, strict=True)
@@ -234,7 +234,7 @@ def test_law_six_no_text_makes_a_series_and_the_state_file_does_not_grow_with_ti
     assert size[-1] <= 1.2 * size[5], size
 
 
-def test_law_six_resources_without_end_make_no_more_series_than_allowed_and_every_event_counts(tmp_path: Path) -> None:
+def test_law_six_endless_resources_stay_within_the_series_limit_and_all_count(tmp_path: Path) -> None:
     world, happened = World(tmp_path), Counter[str]()
     world.config = world.config.model_copy(update={"max_series": 7})
 
@@ -336,10 +336,10 @@ def test_law_eight_no_secret_leaves_by_any_way(tmp_path: Path) -> None:
         left = [
             repr(world.facts),
             "".join(str(getattr(fact, "error", "")) for fact in world.facts),
-            running.core.prometheus.render("openmetrics", gzip=False).body.decode(),
+            running.core.exposition.render("openmetrics", gzip=False).body.decode(),
             json.dumps(masked(world.config)),
             repr(world.config),
-            repr(running.stations),
+            repr(running.pipelines),
             *(path.read_bytes().decode("latin-1") for path in tmp_path.glob("state.db*")),
         ]
         for secret in (SECRET_KEY, OTHER_SECRET):

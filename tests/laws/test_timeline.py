@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from exporter.common.plausible_time import is_plausible
 from exporter.model.metrics import Changes, Series
 from exporter.simulator import Cloud
 from tests.laws.test_law_one import SOURCES, Burst, put, resources
@@ -84,7 +85,8 @@ class Timeline(RuleBasedStateMachine):
         self.nodes: dict[str, tuple[int, int]] = {}
 
     def now(self) -> int:
-        return int(self.clock.now() * 1000)
+        """The vendors' clocks, which never jump."""
+        return int((self.clock.now() - self.clock.jumped) * 1000)
 
     def mapping(self, variant: str) -> None:
         path = self.folder / "own" / "own.yaml"
@@ -143,6 +145,21 @@ class Timeline(RuleBasedStateMachine):
             where = "/v1/services/modelarts_service-0/events"  # those that are deployed tell of nothing else
         seconds = 900.0 if kind == "late" else 5.0
         self.cloud.faults.add(kind, where, times=times, seconds=seconds, size=20_000_000 if kind == "oversize" else 2)
+
+    @rule(pool=st.integers(0, 1), at=st.sampled_from((253_402_300_799_000, 4_000_000_000_000)))
+    def an_event_is_dated_absurdly(self, pool: int, at: int) -> None:
+        """It counts, and moves nothing: not the newest event, not the nodes."""
+        name = f"modelarts_pool-{pool}"
+        if ("modelarts_pool", name) in self.gone:
+            return
+        self.clock.advance(2)
+        with self.in_peace():
+            self.cloud.pool_event(name, "Normal", "Odd", f"odd {self.now()} of {at}", at)
+
+    @rule(jump=st.sampled_from((-30_000.0, -700.0, 0.0, 700.0, 30_000.0)))
+    def our_own_clock_jumps(self, jump: float) -> None:
+        """The vendors' clocks go on; the exporter reads theirs."""
+        self.clock.jumped = jump
 
     @rule(source=st.sampled_from(sorted(VANISHING)), number=st.integers(0, 1))
     def a_resource_vanishes_or_comes_back(self, source: str, number: int) -> None:
@@ -218,7 +235,7 @@ class Timeline(RuleBasedStateMachine):
         now = (await running.core.store.restore()).changes.counts
         assert {one for one in self.counted if now.get(one, 0.0) < self.counted[one]} == set()
         self.counted = now
-        page = running.core.prometheus
+        page = running.core.registry
         shown = {one: page.value(one) or 0.0 for one in now if one[0] in page.series_counts()}
         assert {one for one in shown if shown[one] < self.shown.get(one, 0.0)} == set()
         assert {one for one in shown if shown[one] > now[one]} == set()
@@ -227,6 +244,7 @@ class Timeline(RuleBasedStateMachine):
     def _heal(self) -> None:
         """All is well again, and all is read: then everything is as it happened."""
         self.cloud.faults.clear()
+        self.clock.jumped = 0.0
         for (source, name), kept in self.gone.items():
             getattr(self.cloud, VANISHING[source])[name] = kept
         self.still_deploying()
@@ -261,7 +279,8 @@ class Timeline(RuleBasedStateMachine):
             assert seen == {"available": good, "abnormal": bad, "creating": 0, "deleting": 0}
         for source in SOURCES:
             newest = [v for (name, labels), v in gauges.items() if name == LAST and labels[1] == source]
-            times = [row.at / 1000 for log in self.cloud.logs(source).values() for row in log.rows]
+            rows = [row for log in self.cloud.logs(source).values() for row in log.rows]
+            times = [row.at / 1000 for row in rows if is_plausible(row.at, self.now())]
             assert max(newest, default=None) == max(times, default=None)
 
     def _phases(self) -> None:
@@ -284,7 +303,7 @@ class Timeline(RuleBasedStateMachine):
     def _observed(self, metric: str, label: str) -> Lasted:
         """What a histogram has seen of services, by a label and the outcome."""
         assert self.running is not None
-        names = self.running.core.known.catalogue.metrics[metric].labels
+        names = self.running.core.mappings.catalogue.metrics[metric].labels
         found: Lasted = {}
         for (name, labels), seen in self._kept().observed.items():
             has = dict(zip(names, labels, strict=True)) if name == metric and any(seen.buckets) else {}

@@ -4,29 +4,17 @@ import subprocess
 
 import pytest
 
-from exporter.common.yaml_document import parse_document
-from exporter.mapping.catalogue import BUILTIN, catalogue
-from exporter.mapping.loader import load
-from exporter.mapping.rules import MappingPack
-from exporter.model.events import Event
+from exporter.mapping.catalogue import catalogue
+from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.metrics import OTHER, SEVERITIES
 from tests.support.heavy import needs
+from tests.support.mapping_packs import demo_pack
 
-FIELDS = frozenset({"severity", "reason", "text", "resource", "kind"})
 EVENTS = "platform_events_total"
 
 
-def no_record(raw: object, resource: str) -> Event:
-    raise ValueError("these files carry no tests")
-
-
-def pack_of(text: str, source: str = "demo") -> MappingPack:
-    document = parse_document(f"mapping: 1\nsource: {source}\n{text}", "demo.yaml")
-    return load([document], {source: FIELDS}, {source: no_record})[0]
-
-
 def zeros_of(text: str, metric: str) -> set[tuple[str, ...]]:
-    known = catalogue([pack_of(text)], {"t": ["demo"]}, {"demo": ()})
+    known = catalogue([demo_pack(text)], {"t": ["demo"]}, {"demo": ()})
     return {labels for name, labels in known.zeros if name == metric}
 
 
@@ -59,13 +47,13 @@ def test_users_can_rely_on_names_and_labels(name: str, labels: str) -> None:
     assert " ".join(BUILTIN[name].labels) == labels
 
 
-def test_nothing_else_is_built_in() -> None:
+def test_no_other_metric_is_built_in() -> None:
     assert len(BUILTIN) == 16
     assert all(name == metric.name for name, metric in BUILTIN.items())
 
 
 @pytest.mark.prometheus
-def test_promtool_finds_nothing_to_say() -> None:
+def test_promtool_accepts_the_built_in_metrics() -> None:
     kinds = {"stateset": "gauge", "info": "gauge"}
     page = ""
     for metric in BUILTIN.values():
@@ -82,7 +70,7 @@ def test_promtool_finds_nothing_to_say() -> None:
     assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
 
 
-def test_a_pair_is_known_for_every_outcome_of_a_rule() -> None:
+def test_every_outcome_of_a_rule_is_a_known_pair() -> None:
     found = pairs_of("""
 severity: {Normal: info, Warning: warning}
 rules:
@@ -148,7 +136,7 @@ def test_built_in_counters_begin_at_zero_where_rules_use_them() -> None:
 
 
 def test_causes_and_lags_begin_at_zero_for_every_source_of_every_target() -> None:
-    packs = [pack_of("rules: []"), pack_of("rules: []", "more")]
+    packs = [demo_pack("rules: []"), demo_pack("rules: []", "more")]
     known = catalogue(packs, {"a": ["demo", "more"], "b": ["more"]}, {})
     lags = [labels for name, labels in known.zeros if name == "platform_event_lag_seconds"]
     assert lags == [("a", "demo"), ("a", "more"), ("b", "more")]
@@ -157,7 +145,7 @@ def test_causes_and_lags_begin_at_zero_for_every_source_of_every_target() -> Non
 
 
 def test_states_are_the_vendors_and_those_of_rules_and_other() -> None:
-    known = catalogue([pack_of(OWN)], {"t": ["demo"]}, {"demo": ("Creating", "Running"), "dws": ("AVAILABLE",)})
+    known = catalogue([demo_pack(OWN)], {"t": ["demo"]}, {"demo": ("Creating", "Running"), "dws": ("AVAILABLE",)})
     assert known.states == {
         ("platform_resource_status", "demo"): ("Creating", "Running", OTHER),
         ("platform_resource_status", "dws"): ("AVAILABLE", OTHER),
@@ -165,12 +153,12 @@ def test_states_are_the_vendors_and_those_of_rules_and_other() -> None:
 
 
 def test_severities_are_those_of_the_table_and_of_rules() -> None:
-    pack = pack_of("severity: {Normal: info}\nrules: [{id: a, shape: a, as: {severity: error}}]")
+    pack = demo_pack("severity: {Normal: info}\nrules: [{id: a, shape: a, as: {severity: error}}]")
     assert catalogue([pack], {}, {}).severities == {"demo": ("info", "error")}
 
 
 def test_the_metrics_are_the_built_in_ones_and_those_of_the_packs() -> None:
-    metrics = catalogue([pack_of(OWN)], {}, {}).metrics
+    metrics = catalogue([demo_pack(OWN)], {}, {}).metrics
     assert metrics.keys() - BUILTIN.keys() == {
         "demo_pods_total",
         "demo_zones_total",

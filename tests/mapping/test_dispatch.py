@@ -4,29 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.common.yaml_document import parse_document
-from exporter.mapping.authoring.explain import explain
-from exporter.mapping.engine.mapper import mapper
-from exporter.mapping.loader import load
-from exporter.mapping.patterns.dissect import Stop, stopped
+from exporter.mapping.authoring.explain import explain, map_once
+from exporter.mapping.engine.mapper import make_mapper
+from exporter.mapping.patterns.dissect import Stop, find_stop
 from exporter.mapping.rules import MappingPack
 from exporter.model.errors import ConfigError
 from exporter.model.events import Event
-
-FIELDS = frozenset({"severity", "reason", "text", "resource", "kind", "zone"})
-
-
-def no_record(raw: object, resource: str) -> Event:
-    raise ValueError("these files carry no tests")
-
-
-def pack_of(text: str) -> MappingPack:
-    document = parse_document(f"mapping: 1\nsource: demo\n{text}", "demo.yaml")
-    return load([document], {"demo": FIELDS}, {"demo": no_record})[0]
-
-
-def event(text: str = "", severity: str = "", reason: str = "", resource: str = "r-1", **fields: str) -> Event:
-    return Event(b"", resource, 1_700_000_000_000, text, severity, reason, fields=fields)
+from tests.support.mapping_packs import demo_event, demo_pack
 
 
 def naive(pack: MappingPack, seen: Event) -> tuple[str | None, str | None]:
@@ -36,7 +20,7 @@ def naive(pack: MappingPack, seen: Event) -> tuple[str | None, str | None]:
     looked = False
     for rule in pack.rules:
         if all(known.get(field, "") in values for field, values in rule.when):
-            fits = any(stopped(shape, seen.text) is None for shape in rule.shapes)
+            fits = any(find_stop(shape, seen.text) is None for shape in rule.shapes)
             if fits or not rule.shapes:
                 return rule.id, None
             looked = looked or bool(rule.when)
@@ -69,7 +53,7 @@ RULES = st.fixed_dictionaries(
     },
 )
 EVENTS = st.builds(
-    event,
+    demo_event,
     text=TEXTS,
     severity=st.sampled_from(["Info", "WARNING", "Error", "", "strange"]),
     reason=st.sampled_from(["R1", "R2", "R3", ""]),
@@ -80,13 +64,13 @@ EVENTS = st.builds(
 def reachable(drawn: list[dict[str, list[str]]]) -> MappingPack:
     """A pack of those drawn rules that a file may hold: not empty, and none out of reach."""
     kept: list[str] = []
-    pack = pack_of("rules: []")
+    pack = demo_pack("rules: []")
     for number, rule in enumerate(drawn):
         when = ", ".join(f"{field}: {rule[field]}" for field in ("reason", "severity", "kind") if field in rule)
         shape = f", shape: {rule['shapes']}" if "shapes" in rule else ""
         line = f"  - {{id: r{number}, when: {{{when}}}{shape}}}"
         try:
-            pack = pack_of("rules:\n" + "\n".join([*kept, line]))
+            pack = demo_pack("rules:\n" + "\n".join([*kept, line]))
         except ConfigError:
             continue
         kept.append(line)
@@ -95,15 +79,16 @@ def reachable(drawn: list[dict[str, list[str]]]) -> MappingPack:
 
 @settings(deadline=None)
 @given(drawn=st.lists(RULES, max_size=14), events=st.lists(EVENTS, min_size=1, max_size=12))
-def test_the_fast_way_gives_what_trying_the_rules_in_order_gives(
+def test_the_mapper_gives_what_trying_the_rules_in_order_gives(
     drawn: list[dict[str, list[str]]], events: list[Event]
 ) -> None:
     pack = reachable(drawn)
-    map_ = mapper(pack, "t")
+    map_ = make_mapper(pack, "t")
     for seen in events:
         mapped, looks = map_(seen), list(explain(pack, seen))
         assert (mapped.rule, mapped.unmapped) == naive(pack, seen)
-        assert [look.rule for look in looks if look.took] == ([mapped.rule] if mapped.rule else [])
+        assert [look.rule for look in looks if look.matched] == ([mapped.rule] if mapped.rule else [])
+        assert map_once(pack, seen, "t") == mapped
 
 
 @pytest.mark.parametrize(
@@ -125,31 +110,31 @@ def test_the_fast_way_gives_what_trying_the_rules_in_order_gives(
         ("{a:text}does it{b:rest}", "x 1 does it to y"),
     ],
 )
-def test_of_many_rules_alike_each_takes_its_own_text(shape: str, text: str) -> None:
+def test_each_of_many_similar_rules_takes_its_own_text(shape: str, text: str) -> None:
     """Whatever part of a text tells the rules apart, and whatever stands beside them."""
     verbs = [f"{verb}{number}" for verb in ("starts", "ends", "a", "falls") for number in range(5, 12)]
     beside = ["[All] rests", "[{x:word}] rests", "{x:text} rests {y:rest}", "rests", "Pod {x:rest}"]
     shapes = [shape.replace("does it", f"{verb} now") for verb in verbs] + beside
-    pack = pack_of("rules:\n" + "\n".join(f"  - {{id: r{n}, shape: '{its}'}}" for n, its in enumerate(shapes)))
-    map_ = mapper(pack, "t")
+    pack = demo_pack("rules:\n" + "\n".join(f"  - {{id: r{n}, shape: '{its}'}}" for n, its in enumerate(shapes)))
+    map_ = make_mapper(pack, "t")
     for number, verb in enumerate(verbs):
-        assert map_(event(text.replace("does it", f"{verb} now"))).rule == f"r{number}"
-    taken = [map_(event(text)).rule for text in ("[All] rests", "[x] rests", "it rests now", "rests", "Pod rests")]
+        assert map_(demo_event(text.replace("does it", f"{verb} now"))).rule == f"r{number}"
+    taken = [map_(demo_event(text)).rule for text in ("[All] rests", "[x] rests", "it rests now", "rests", "Pod rests")]
     assert taken == [f"r{len(verbs) + number}" for number in range(5)]
 
 
-def test_strange_fields_cost_no_memory() -> None:
+def test_unknown_field_values_take_no_memory() -> None:
     """What vendors send in fields is not bounded; what is kept of it is."""
-    pack = pack_of("rules:\n  - {id: a, when: {kind: k, reason: R}, shape: a}\n  - {id: b, shape: b}")
-    map_ = mapper(pack, "t")
+    pack = demo_pack("rules:\n  - {id: a, when: {kind: k, reason: R}, shape: a}\n  - {id: b, shape: b}")
+    map_ = make_mapper(pack, "t")
     for text in ("b", "nothing"):
-        first = map_(event(text, "word-1", "reason-1", kind="kind-1"))
+        first = map_(demo_event(text, "word-1", "reason-1", kind="kind-1"))
         for number in range(6000):
-            assert map_(event(text, f"word-{number}", f"reason-{number}", kind=f"kind-{number}")) is first
+            assert map_(demo_event(text, f"word-{number}", f"reason-{number}", kind=f"kind-{number}")) is first
 
 
-def test_a_person_is_told_rule_by_rule_why_an_event_was_not_taken() -> None:
-    pack = pack_of(r"""
+def test_an_explanation_says_of_each_rule_why_it_did_not_take_the_event() -> None:
+    pack = demo_pack(r"""
 rules:
   - {id: moved, when: {reason: Moved}, shape: "from {was:word} to {now:word}."}
   - {id: late, when: {severity: error}}
@@ -157,8 +142,8 @@ rules:
   - {id: patterned, re2: 'lost (\d+) pods'}
   - {id: rest, when: {resource: r-1}, shape: "lost {what:rest}"}
 """)
-    looks = list(explain(pack, event("lost many nodes", "Info", "Lost")))
-    assert [(look.rule, look.took, look.field) for look in looks] == [
+    looks = list(explain(pack, demo_event("lost many nodes", "Info", "Lost")))
+    assert [(look.rule, look.matched, look.field) for look in looks] == [
         ("moved", False, "reason"), ("late", False, "severity"), ("shaped", False, ""), ("patterned", False, ""), ("rest", True, ""),
     ]  # fmt: skip
     assert looks[0].place == "demo.yaml:5: rules[0].id"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.mapping.patterns.capture_types import STOPS, TYPES
-from exporter.mapping.patterns.dissect import DissectPattern, fitted, parse_shape, splitter, stopped
+from exporter.mapping.patterns.dissect import DissectPattern, compile_shape, find_stop, make_splitter, parse_shape
 from exporter.mapping.syntax.reachability import covers
 
 WORD = st.text(st.characters(exclude_characters=STOPS, exclude_categories=["Z", "C"]), min_size=1, max_size=12)
@@ -49,13 +49,13 @@ def shapes(draw: st.DrawFn) -> DissectPattern:
     return parse_shape(source + draw(st.sampled_from(["", "{last:rest}"])))
 
 
-def test_every_type_of_hole_is_tried_here() -> None:
+def test_every_type_of_field_is_tested_here() -> None:
     assert VALUES.keys() == TYPES.keys()
 
 
 @settings(deadline=None)
 @given(data=st.data(), kind=st.sampled_from(sorted(TYPES)))
-def test_what_was_written_into_a_hole_comes_out_again(data: st.DataObject, kind: str) -> None:
+def test_a_value_written_into_a_field_is_read_back(data: st.DataObject, kind: str) -> None:
     text, value = data.draw(VALUES[kind])
     end = "" if kind == "rest" else "\n¶end"
     shape = parse_shape(f"begin {{hole:{kind}}}{end}")
@@ -65,7 +65,7 @@ def test_what_was_written_into_a_hole_comes_out_again(data: st.DataObject, kind:
 
 @settings(deadline=None)
 @given(data=st.data())
-def test_lists_of_one_line_come_out_together(data: st.DataObject) -> None:
+def test_two_lists_in_one_text_are_read_back(data: st.DataObject) -> None:
     """The line of the pool events, with any names and numbers."""
     states = data.draw(st.lists(SLASHLESS, min_size=1, max_size=5))
     now = data.draw(st.lists(WHOLE, min_size=1, max_size=5))
@@ -86,7 +86,7 @@ def test_lists_of_one_line_come_out_together(data: st.DataObject) -> None:
         ("ints", ["", "1//2", "1/a", "1/2/", "1/" * 1001 + "1", "1/１"]),
     ],
 )
-def test_a_type_refuses_what_is_not_of_it(kind: str, refused: list[str]) -> None:
+def test_a_type_refuses_text_of_another_type(kind: str, refused: list[str]) -> None:
     shape = parse_shape(f"{{hole:{kind}}}")
     assert [text for text in refused if shape.fit(text) is not None] == []
 
@@ -107,7 +107,7 @@ def test_durations_are_seconds(text: str, seconds: float) -> None:
     assert found == pytest.approx((seconds,))
 
 
-def test_a_hole_ends_at_the_first_place_where_the_text_after_it_stands() -> None:
+def test_a_field_ends_at_the_first_place_where_the_next_literal_stands() -> None:
     shape = parse_shape("from {was:text} to {now:text}.")
     assert shape.fit("from a to b to c.") == ("a", "b to c")
     assert shape.fit("from a. to b.") == ("a.", "b")
@@ -123,7 +123,7 @@ def test_the_whole_text_must_fit() -> None:
     assert parse_shape("plain").fit("plain ") is None
 
 
-def test_a_word_holds_no_bracket_so_that_nested_brackets_are_not_taken_by_mistake() -> None:
+def test_a_word_holds_no_bracket() -> None:
     assert parse_shape("[{task:word}] {rest:rest}").fit("[a][b: c] done") is None
 
 
@@ -133,14 +133,14 @@ def test_double_braces_are_braces() -> None:
 
 @settings(deadline=None)
 @given(shape=shapes(), text=PIECES)
-def test_where_a_shape_stopped_is_told_if_and_only_if_it_does_not_fit(shape: DissectPattern, text: str) -> None:
+def test_a_stop_is_found_if_and_only_if_the_text_does_not_fit(shape: DissectPattern, text: str) -> None:
     tried = shape.literals[0] + text + shape.literals[-1]
     for candidate in (text, tried):
-        stop = stopped(shape, candidate)
+        stop = find_stop(shape, candidate)
         values = shape.fit(candidate)
         assert (stop is None) == (values is not None)
         for keep in (True, False):
-            told = fitted(shape, lambda first, found, last: (first, found, last), keep=keep)(1, candidate, 2)
+            told = compile_shape(shape, lambda first, found, last: (first, found, last), keep=keep)(1, candidate, 2)
             assert told == (None if values is None else (1, values if keep else (), 2))
         assert stop is None or 0 <= stop.at <= len(candidate)
 
@@ -154,9 +154,9 @@ def test_where_a_shape_stopped_is_told_if_and_only_if_it_does_not_fit(shape: Dis
         ("Pool status changed, from Running to Abnormal. Then more.", 46, "the end of the text"),
     ],
 )
-def test_a_person_is_told_what_was_expected_where(text: str, at: int, expected: str) -> None:
+def test_a_stop_says_what_was_expected_at_which_place(text: str, at: int, expected: str) -> None:
     shape = parse_shape("Pool status changed, from {was:word} to {now:word}.")
-    assert stopped(shape, text) == (at, expected)
+    assert find_stop(shape, text) == (at, expected)
 
 
 @pytest.mark.parametrize(
@@ -172,14 +172,14 @@ def test_a_person_is_told_what_was_expected_where(text: str, at: int, expected: 
     ],
 )
 def test_a_split_cuts_from_the_right(pattern: str, text: str, values: tuple[object, ...] | None) -> None:
-    assert splitter(parse_shape(pattern))(text) == values
+    assert make_splitter(parse_shape(pattern))(text) == values
 
 
 @settings(deadline=None)
 @given(parts=st.lists(st.text(string.ascii_lowercase, min_size=1, max_size=4), min_size=3, max_size=6))
-def test_a_split_leaves_all_it_does_not_need_to_the_first_hole(parts: list[str]) -> None:
+def test_a_split_leaves_the_rest_to_the_first_field(parts: list[str]) -> None:
     *run, role, index = parts
-    split = splitter(parse_shape("{run:text}-{role:word}-{index:word}"))
+    split = make_splitter(parse_shape("{run:text}-{role:word}-{index:word}"))
     assert split("-".join(parts)) == ("-".join(run), role, index)
 
 
@@ -212,7 +212,7 @@ def test_no_text_makes_a_shape_slow(kind: str) -> None:
         parse_shape(f"[{{a:{kind}}}][{{b:{kind}}}] {{c:{kind}}}: {{d:{kind}}}.").fit,
         parse_shape(f"from {{a:{kind}}} to {{b:{kind}}}.").fit,
         parse_shape(f"{{a:{kind}}}").fit,
-        splitter(parse_shape(f"{{a:{kind}}}-{{b:{kind}}}-{{c:{kind}}}")),
+        make_splitter(parse_shape(f"{{a:{kind}}}-{{b:{kind}}}-{{c:{kind}}}")),
     ]
     for text in hostile(400_000):
         for fit in tries:
@@ -237,7 +237,9 @@ def test_no_text_makes_a_shape_slow(kind: str) -> None:
         ("a {x:word}", "a b", True),
     ],
 )
-def test_one_shape_covers_another_if_it_fits_all_that_the_other_fits(earlier: str, later: str, verdict: bool) -> None:
+def test_a_shape_covers_another_if_it_fits_every_text_that_the_other_fits(
+    earlier: str, later: str, verdict: bool
+) -> None:
     assert covers(parse_shape(earlier), parse_shape(later)) is verdict
 
 

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from exporter.common.yaml_document import Document, parse_document, read_document
-from exporter.mapping.engine.mapper import mapper
+from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.loader import built_in, load
 from exporter.mapping.rules import MappingPack, PhaseForm, Process
 from exporter.mapping.syntax.schema import MappingFile, mapping_schema
@@ -44,7 +44,7 @@ def sets() -> list[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("names", sets(), ids="+".join)
-def test_a_fault_is_told_in_one_line_with_place_and_cure(names: tuple[str, ...]) -> None:
+def test_a_fault_is_one_line_with_place_and_cure(names: tuple[str, ...]) -> None:
     """Every bad file says in comments at its end what must be said of it, and nothing else may be."""
     with pytest.raises(ConfigError) as caught:
         loaded(*(parse_document((BAD / name).read_text("utf-8"), name) for name in names))
@@ -82,7 +82,7 @@ def test_rules_of_an_earlier_file_come_first() -> None:
         document('rules:\n  - {id: mine, shape: "from {was:word} to Abnormal"}'), document(SHIPPED, "shipped.yaml")
     )
     assert [rule.id for rule in pack.rules] == ["mine", "first", "moved", "all"]
-    assert mapper(pack, "t")(seen("from Running to Abnormal")).rule == "mine"
+    assert make_mapper(pack, "t")(seen("from Running to Abnormal")).rule == "mine"
 
 
 def test_the_same_id_replaces_a_rule_where_it_stands() -> None:
@@ -90,20 +90,20 @@ def test_the_same_id_replaces_a_rule_where_it_stands() -> None:
     mine = document("rules:\n  - {id: all, when: {type: [Warning, Normal]}, as: {reason: Mine}}")
     (pack,) = loaded(mine, document(SHIPPED, "shipped.yaml"))
     assert [rule.id for rule in pack.rules] == ["first", "moved", "all"]
-    assert mapper(pack, "t")(seen("what else")).reason == "Mine"
-    assert mapper(pack, "t")(seen("from Running to Abnormal")).rule == "moved"
+    assert make_mapper(pack, "t")(seen("what else")).reason == "Mine"
+    assert make_mapper(pack, "t")(seen("from Running to Abnormal")).rule == "moved"
 
 
 def test_a_disabled_rule_is_gone_and_takes_no_test_with_it() -> None:
     (pack,) = loaded(document("disable: [moved, all]"), document(SHIPPED, "shipped.yaml"))
     assert [rule.id for rule in pack.rules] == ["first"]
-    assert mapper(pack, "t")(seen("from Running to Abnormal")).unmapped == "no_rule"
+    assert make_mapper(pack, "t")(seen("from Running to Abnormal")).unmapped == "no_rule"
 
 
 def test_severities_and_hints_of_files_add_up_and_the_earlier_file_wins() -> None:
     mine = document("severity: {warning: error}\nunmapped: {hint_words: [odd]}")
     (pack,) = loaded(mine, document(SHIPPED, "shipped.yaml"))
-    assert mapper(pack, "t")(seen("first", "Warning")).severity == "error"
+    assert make_mapper(pack, "t")(seen("first", "Warning")).severity == "error"
     assert pack.severities == ("info", "error")
     assert pack.hints == ("odd", "lost")
 
@@ -155,7 +155,7 @@ def test_each_source_has_its_own_pack() -> None:
     assert [(pack.source, len(pack.rules)) for pack in packs] == [("modelarts_pool", 3), ("dws", 1)]
 
 
-def test_the_hash_tells_meanings_apart_and_leaves_comments_alone() -> None:
+def test_the_hash_changes_with_the_content_and_not_with_comments() -> None:
     hashes = [
         loaded(document(text))[0].hash
         for text in (SHIPPED, f"# hello\n{SHIPPED}", SHIPPED.replace("id: first", "id: 1st"))
@@ -164,13 +164,13 @@ def test_the_hash_tells_meanings_apart_and_leaves_comments_alone() -> None:
     assert len(hashes[0]) == 12
 
 
-def test_all_files_are_judged_before_anything_is_said() -> None:
+def test_the_faults_of_all_files_are_reported_together() -> None:
     with pytest.raises(ConfigError) as caught:
         loaded(document("rules: 7", "a.yaml"), document(SHIPPED, "b.yaml"), document("vocab: {v: []}", "c.yaml", "dws"))
     assert [problem.split(":")[0] for problem in caught.value.problems] == ["a.yaml", "c.yaml"]
 
 
-def test_the_packs_that_come_along_are_found_and_fit_the_form() -> None:
+def test_the_built_in_packs_are_found_and_fit_the_form() -> None:
     names = [path.name for path in built_in()]
     assert names == [
         "dws.yaml",
@@ -183,7 +183,7 @@ def test_the_packs_that_come_along_are_found_and_fit_the_form() -> None:
         MappingFile.model_validate(read_document(path).data)
 
 
-def test_the_json_schema_of_the_form_stands_beside_the_packs_and_they_name_it() -> None:
+def test_the_json_schema_stands_beside_the_packs_which_name_it() -> None:
     """Editors find it there; ``make schema`` writes it."""
     schema = mapping_schema()
     assert schema["additionalProperties"] is False
@@ -196,7 +196,7 @@ def test_the_json_schema_of_the_form_stands_beside_the_packs_and_they_name_it() 
 
 
 @pytest.mark.parametrize("path", built_in(), ids=lambda path: path.name)
-def test_an_editor_finds_no_fault_in_a_pack_and_does_in_one_with_a_wrong_key(path: Path) -> None:
+def test_the_json_schema_accepts_a_pack_and_refuses_a_wrong_key(path: Path) -> None:
     check = jsonschema.Draft202012Validator(mapping_schema())
     data: Any = read_document(path).data
     assert list(check.iter_errors(data)) == []

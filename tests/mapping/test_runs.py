@@ -10,7 +10,7 @@ from msgspec import structs
 
 from exporter.common.yaml_document import parse_document
 from exporter.mapping.loader import load
-from exporter.mapping.runs.reducer import folder
+from exporter.mapping.runs.reducer import make_fold
 from exporter.model.events import Resource
 from exporter.model.metrics import Count, Observe, Phase, Set
 from exporter.model.runs import Folded, ResourceSnapshot, RunNote, Runs, SpanEvent, Stage
@@ -79,13 +79,13 @@ STEPS = {
 
 
 class Resourceful:
-    """One resource and its runs, told of read by read. Times are seconds after START."""
+    """One resource and its runs, read by read. Times are seconds after START."""
 
     def __init__(self, mapping: str, created: float | None = None) -> None:
         pack = load(
             [parse_document(mapping, "m.yaml")], {"demo": FIELDS}, {"demo": refuse}, {"demo": ("Done", "Broken")}
         )[0]
-        self.fold, self.runs, self.now = folder(pack, "t"), Runs({}, {}), START
+        self.fold, self.runs, self.now = make_fold(pack, "t"), Runs({}, {}), START
         self.created = None if created is None else START + int(created * 1000)
         self.severities = {"breaks": "error", "failed": "error"}
         self.folds: list[Folded] = []
@@ -163,22 +163,22 @@ RECORD = st.sampled_from([(), ((("working", 1.0, 6.0),),), ((("waiting", 0.0, 3.
 
 
 @given(reads=st.lists(st.tuples(TOLD, RECORD), max_size=4))
-def test_runs_and_phases_are_the_same_where_nobody_wants_to_hear_of_events(reads: list[tuple[Any, Any]]) -> None:
+def test_runs_and_phases_are_the_same_without_an_output_for_events(reads: list[tuple[Any, Any]]) -> None:
     """Then events are kept nowhere; what they say of an end still counts."""
-    heard, alone = Resourceful(JOBS, created=-5), Resourceful(JOBS, created=-5)
-    alone.wanted = False
-    for job in (heard, alone):
+    watched, unwatched = Resourceful(JOBS, created=-5), Resourceful(JOBS, created=-5)
+    unwatched.wanted = False
+    for job in (watched, unwatched):
         job.severities["chat"] = "error"
         for told, record in reads:
             job.read(*told, attempts=record)
-    for one, other in zip(heard.folds, alone.folds, strict=True):
+    for one, other in zip(watched.folds, unwatched.folds, strict=True):
         assert (one.signals, one.ended) == (other.signals, other.ended)
         spans = [structs.replace(span, events=(), dropped=0) for span in one.spans]
-        assert (spans, other.told) == ([*other.spans], ())
+        assert (spans, other.placed) == ([*other.spans], ())
 
 
 @given(cuts=st.sets(st.integers(1, 4)))
-def test_reads_that_follow_each_other_tell_the_same_as_one(cuts: set[int]) -> None:
+def test_several_reads_give_the_same_runs_as_one_read(cuts: set[int]) -> None:
     straight, cut = Resourceful(JOBS, created=-5), Resourceful(JOBS, created=-5)
     straight.read(*LIFE)
     bounds = [0, *sorted(cuts), len(LIFE)]
@@ -188,7 +188,7 @@ def test_reads_that_follow_each_other_tell_the_same_as_one(cuts: set[int]) -> No
     assert spans[0] == spans[1]
 
 
-def test_what_is_told_within_the_second_of_the_creation_is_of_that_run_however_it_is_read() -> None:
+def test_an_event_in_the_second_of_the_creation_belongs_to_that_run() -> None:
     """Creations have milliseconds, events have not; a restart ends the run that was created."""
     told = ((0.0, "waits"), (10.0, "starts"), (12.0, "works"), (20.0, "restart"), (21.0, "waits"), (30.0, "over"))
     straight, cut = Resourceful(JOBS, created=0.245), Resourceful(JOBS, created=0.245)
@@ -207,14 +207,14 @@ def test_an_open_phase_is_a_gauge_until_it_ends() -> None:
     assert job.read((2, "starts")).ended == (series,)
 
 
-def test_a_phase_of_which_only_the_end_is_told_begins_where_the_one_before_it_ended() -> None:
+def test_a_phase_with_only_an_end_begins_where_the_phase_before_ended() -> None:
     job = Resourceful(JOBS, created=-5)
     job.read((0, "waits"), (10, "starts"), (14, "loaded a"), (15, "loaded a"))
     assert job.phases() == [("waiting", 10.0, "success"), ("loading", 4.0, "success")]
     assert job.folds[0].spans[1].inferred
 
 
-def test_a_phase_without_any_begin_is_not_told_of_but_its_failure_is() -> None:
+def test_a_phase_without_a_begin_is_left_out_unless_it_fails() -> None:
     job = Resourceful(JOBS, created=-5)
     job.read((14, "loaded a"))
     job.read((15, "cannot load"))
@@ -244,7 +244,7 @@ def test_a_phase_that_is_over_does_not_begin_again_while_a_later_one_is_open() -
     assert job.phases() == [("waiting", 1.0, "success"), ("working", 2.0, "success")]
 
 
-def test_an_end_that_is_told_twice_counts_once() -> None:
+def test_an_end_that_comes_twice_counts_once() -> None:
     job = Resourceful(JOBS, created=0)
     assert outcomes(job.read((1, "works"), (2, "failed"), (3, "failed"))) == ["failure"]
     assert outcomes(job.read((4, "over"), status="Broken", finished=4)) == []
@@ -265,13 +265,13 @@ def test_a_state_without_a_time_ends_a_run_once_it_is_newer_than_all_events(late
     assert job.ended() == ends
 
 
-def test_a_job_that_told_nothing_is_a_run_all_the_same() -> None:
+def test_a_job_without_events_is_a_run() -> None:
     job = Resourceful(JOBS, created=0)
     assert outcomes(job.read(status="Broken", finished=40, now=50)) == ["failure"]
     assert job.ended() == [(40.0, "failure")]
 
 
-def test_what_ended_before_first_contact_is_no_news_and_what_was_open_then_is() -> None:
+def test_a_run_that_ended_before_first_contact_is_not_news_and_an_open_one_is() -> None:
     old, open_ = Resourceful(JOBS, created=0), Resourceful(JOBS, created=0)
     first = old.read((1, "works"), (5, "over"), history=True, contact=10, now=20)
     assert (outcomes(first), first.spans) == ([], ())
@@ -281,7 +281,7 @@ def test_what_ended_before_first_contact_is_no_news_and_what_was_open_then_is() 
     assert open_.phases() == [("working", 29.0, "success")]
 
 
-def test_the_phases_from_before_contact_are_told_with_a_run_that_was_open_then_but_not_counted() -> None:
+def test_phases_from_before_contact_are_sent_with_an_open_run_and_not_counted() -> None:
     job = Resourceful(JOBS, created=0)
     assert job.read(*LIFE[:2], history=True, contact=15, now=20).spans == ()
     last = job.read(*LIFE[2:], contact=15)
@@ -298,7 +298,7 @@ def test_a_state_seen_with_the_history_of_a_run_ends_it_as_history() -> None:
 
 
 @pytest.mark.parametrize("gone", [True, False])
-def test_a_run_of_which_nothing_is_heard_ends_as_unknown_where_it_was_last_heard_of(gone: bool) -> None:
+def test_a_run_without_events_ends_as_unknown_at_its_last_event(gone: bool) -> None:
     job = Resourceful(JOBS)
     job.read((0, "works"), (3, "chat"))
     folded = job.read(gone=gone, now=4 if gone else 3604)
@@ -310,11 +310,11 @@ def test_a_run_of_which_nothing_is_heard_ends_as_unknown_where_it_was_last_heard
     )
 
 
-def test_what_happened_before_the_end_of_the_last_run_is_late() -> None:
+def test_an_event_from_before_the_end_of_the_last_run_is_late() -> None:
     job = Resourceful(JOBS, created=0)
     job.read((1, "works"), (5, "over"))
     late = job.read((3, "breaks"), (4, "chat"))
-    assert [told.late for told in late.told] == [True, True]
+    assert [event.late for event in late.placed] == [True, True]
     assert (late.spans, late.signals, late.runs.open) == ((), (), {})
 
 
@@ -335,7 +335,7 @@ def test_the_vendors_record_gives_the_boundaries_and_texts_the_rest() -> None:
     assert texts == [["waits"], ["starts", "chat", "works", "over"], []]
 
 
-def test_a_record_that_is_read_again_tells_nothing_twice() -> None:
+def test_a_record_that_is_read_again_changes_nothing() -> None:
     job = Resourceful(JOBS, created=0)
     record = ((("waiting", 1, 3), ("working", 3, 9)),)
     for _ in range(3):
@@ -358,7 +358,7 @@ def test_a_stage_that_comes_twice_in_a_record_is_two_phases_however_it_is_read()
         assert job.phases() == [("working", 4.0, "success"), ("waiting", 2.0, "success"), ("working", 2.0, "success")]
 
 
-def test_an_attempt_of_the_record_is_a_run_and_the_text_that_tells_of_it_is_not_another() -> None:
+def test_an_attempt_in_the_record_and_the_text_about_it_are_one_run() -> None:
     job = Resourceful(JOBS, created=0)
     job.read((2, "works"), attempts=((("working", 1, None),),))
     again = ((("working", 1, 5),), (("waiting", 6, 7), ("working", 7, None)))
@@ -368,7 +368,7 @@ def test_an_attempt_of_the_record_is_a_run_and_the_text_that_tells_of_it_is_not_
     assert job.phases() == [("working", 4.0, "failure"), ("waiting", 1.0, "success"), ("working", 2.0, "success")]
 
 
-def test_a_stage_on_which_an_error_was_told_has_failed() -> None:
+def test_a_stage_with_an_error_has_failed() -> None:
     job = Resourceful(JOBS, created=0)
     job.read((4, "failed"), attempts=((("working", 1, 6),),))
     job.read((2, "chat"), attempts=((("working", 1, 6),),))
@@ -397,7 +397,7 @@ ENDS = (
 
 
 @given(order=st.permutations(ENDS))
-def test_every_end_of_an_operation_counts_once_in_whatever_order_reads_bring_them(
+def test_every_end_of_an_operation_counts_once_in_any_order_of_reads(
     order: list[tuple[float, str]],
 ) -> None:
     cluster = Resourceful(OPERATIONS)
@@ -412,7 +412,7 @@ def test_an_end_without_a_begin_has_no_duration() -> None:
     assert folded.spans[0].inferred
 
 
-def test_an_incident_stands_for_itself() -> None:
+def test_an_incident_is_a_run_of_its_own() -> None:
     pool = Resourceful(INCIDENTS)
     pool.read((0, "falls"), (1, "falls"))
     folded = pool.read((60, "chat"), (90, "rises"), (91, "rises"))
@@ -428,9 +428,7 @@ def test_the_late_begin_of_an_incident_that_is_over_opens_none() -> None:
 
 
 @pytest.mark.parametrize(("contact", "counted"), [(-100.0, 2), (400.0, 1)])
-def test_an_aggregated_event_that_is_read_late_is_two_incidents_as_if_it_had_been_read_each_time(
-    contact: float, counted: int
-) -> None:
+def test_an_aggregated_event_that_is_read_late_is_two_incidents(contact: float, counted: int) -> None:
     """It fell and rose twice. What had ended before first contact is not counted."""
 
     def told(*, late: bool) -> list[RunNote]:
@@ -454,16 +452,16 @@ def test_an_aggregated_event_that_is_read_late_is_two_incidents_as_if_it_had_bee
         assert (again.spans, again.runs.open) == ((), {})
 
 
-def test_a_span_keeps_so_many_events_and_counts_the_others() -> None:
+def test_a_span_keeps_a_limited_number_of_events_and_counts_the_others() -> None:
     job = Resourceful(JOBS, created=0)
     job.read((1, "works"), *((2 + n / 1000, "chat") for n in range(1200)), (9, "over"))
     working = job.folds[0].spans[0]
     assert (len(working.events), working.dropped) == (1000, 201 + 1)
 
 
-def test_of_the_phases_that_are_over_a_run_remembers_the_last_so_many() -> None:
+def test_a_run_remembers_a_limited_number_of_closed_phases() -> None:
     job = Resourceful(JOBS, created=0)
     job.read((0, "waits"), (1, "starts"), *((2 + n, f"loaded {n}") for n in range(1200)))
     assert len(job.runs.open[""].ends) == 1000
     assert job.phases() == [("waiting", 1.0, "success"), *(("loading", 1.0 + n, "success") for n in range(1200))]
-    assert job.read((1300, "loaded 1199")).spans == (), "an end that is told again is no news"
+    assert job.read((1300, "loaded 1199")).spans == (), "an end that comes again is not news"

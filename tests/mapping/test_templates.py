@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from exporter.common.yaml_document import parse_document, read_document
 from exporter.mapping.authoring.rule_stub import UnmatchedText, write_stub
 from exporter.mapping.authoring.templates import fold, join
-from exporter.mapping.authoring.unmapped import KEPT, SAMPLES, Templates
-from exporter.mapping.engine.mapper import mapper
+from exporter.mapping.authoring.unmapped import KEPT, SAMPLES, UnmappedTemplates
+from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.loader import built_in, load
 from exporter.mapping.patterns.dissect import parse_shape
 from exporter.model.telemetry import Loaded, UnmappedTexts
 from exporter.sources import SOURCES
-from tests.mapping.test_packs import FIELDS, PACKS, RECORDS, STATUSES
+from tests.support.mapping_packs import FIELDS, PACKS, RECORDS, STATUSES
 
 DOCUMENTS = [read_document(path) for path in built_in()]
 PARTS = [
@@ -53,7 +53,7 @@ texts = st.lists(st.sampled_from(PARTS), max_size=30).map("".join) | st.text(max
         ("", ""),
     ],
 )
-def test_what_varies_becomes_a_typed_and_named_hole(text: str, shape: str) -> None:
+def test_variable_parts_become_typed_and_named_fields(text: str, shape: str) -> None:
     assert fold(text).shape == shape
 
 
@@ -97,40 +97,40 @@ def an_unmapped(text: str, times: int = 1, source: str = "dws", reason: str = ""
 
 def test_texts_are_kept_by_template_with_a_few_samples() -> None:
     clock = iter((10.0, 20.0, 30.0, 40.0, 50.0))
-    heard = Templates(lambda: next(clock))
+    templates = UnmappedTemplates(lambda: next(clock))
     for number in ("1", "2", "2.5", "3", "4"):
-        heard.hear(an_unmapped(f"disk {number} is full", times=2))
-    (one,) = heard.listed()
+        templates.record(an_unmapped(f"disk {number} is full", times=2))
+    (one,) = templates.most_frequent()
     assert (one.times, one.first, one.last, one.template.shape) == (10, 10.0, 50.0, "disk {disk:num} is full")
     assert one.samples == ("disk 1 is full", "disk 2 is full", "disk 2.5 is full")
     assert len(one.samples) == SAMPLES
 
 
-def test_what_is_beyond_the_limit_is_counted_and_the_oldest_leaves() -> None:
-    heard = Templates(lambda: 0.0, most=2)
+def test_templates_beyond_the_limit_are_counted_and_the_oldest_leaves() -> None:
+    templates = UnmappedTemplates(lambda: 0.0, most=2)
     for text in ("a", "b", "a", "c"):
-        heard.hear(an_unmapped(text))
-    assert [(one.template.shape, one.times) for one in heard.listed()] == [("a", 2), ("c", 1)]
-    assert heard.beyond == 1
+        templates.record(an_unmapped(text))
+    assert [(one.template.shape, one.times) for one in templates.most_frequent()] == [("a", 2), ("c", 1)]
+    assert templates.beyond == 1
 
 
 def test_a_sample_is_short() -> None:
-    heard = Templates(lambda: 0.0)
-    heard.hear(an_unmapped("long " * 80_000))
-    (one,) = heard.listed()
+    templates = UnmappedTemplates(lambda: 0.0)
+    templates.record(an_unmapped("long " * 80_000))
+    (one,) = templates.most_frequent()
     assert len(one.samples[0]) == KEPT
     assert parse_shape(one.template.shape).fit(one.samples[0]) is not None
 
 
 def test_a_source_with_another_mapping_starts_anew() -> None:
-    heard = Templates(lambda: 0.0)
-    heard.hear(Loaded(0.0, {"dws": "a", "pai_dlc": "b"}))
-    heard.hear(an_unmapped("x"))
-    heard.hear(an_unmapped("y", source="pai_dlc"))
-    heard.hear(Loaded(1.0, {}, ("mine.yaml:1: wrong",)))
-    assert len(heard.listed()) == 2, "nothing was loaded"
-    heard.hear(Loaded(1.0, {"dws": "a", "pai_dlc": "c"}))
-    assert [one.source for one in heard.listed()] == ["dws"]
+    templates = UnmappedTemplates(lambda: 0.0)
+    templates.record(Loaded(0.0, {"dws": "a", "pai_dlc": "b"}))
+    templates.record(an_unmapped("x"))
+    templates.record(an_unmapped("y", source="pai_dlc"))
+    templates.record(Loaded(1.0, {}, ("mine.yaml:1: wrong",)))
+    assert len(templates.most_frequent()) == 2, "nothing was loaded"
+    templates.record(Loaded(1.0, {"dws": "a", "pai_dlc": "c"}))
+    assert [one.source for one in templates.most_frequent()] == ["dws"]
 
 
 @pytest.mark.parametrize("source", sorted(SOURCES))
@@ -167,12 +167,12 @@ def unread(source: str, text: str, reason: str = "") -> UnmatchedText:
 def test_a_stub_loads_as_it_is_and_takes_its_text(source: str, text: str, reason: str) -> None:
     one = unread(source, text, reason)
     stub = write_stub(PACKS[source], FIELDS[source], [one])
-    if not one.event.text and one.event.reason in ("", *PACKS[source].told):
+    if not one.event.text and one.event.reason in ("", *PACKS[source].vendor_reasons):
         assert stub == "", "there is nothing that a rule could ask for"
         return
     packs = load([parse_document(stub, "stub.yaml"), *DOCUMENTS], FIELDS, RECORDS, STATUSES)
     pack = next(pack for pack in packs if pack.source == source)
-    assert mapper(pack, "t")(one.event).rule == pack.rules[0].id
+    assert make_mapper(pack, "t")(one.event).rule == pack.rules[0].id
 
 
 @pytest.mark.parametrize("source", sorted(SOURCES))
@@ -187,7 +187,7 @@ def test_a_stub_of_many_texts_has_a_rule_for_each_template(source: str) -> None:
     assert len(pack.rules) - len(PACKS[source].rules) == (1 if by_reason else len(STRANGE) - 2)
 
 
-def test_a_stub_that_would_take_what_a_rule_is_there_for_has_the_very_text() -> None:
+def test_a_stub_that_would_take_the_texts_of_a_rule_has_the_very_text() -> None:
     one = unread("modelarts_training", "[a b] training started.")
     stub = write_stub(PACKS["modelarts_training"], FIELDS["modelarts_training"], [one])
     assert 'shape: "[a b] training started."' in stub

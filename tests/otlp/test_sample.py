@@ -11,16 +11,16 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from exporter.app.assembly import examine_packs
-from exporter.mapping.catalogue import BUILTIN
-from exporter.mapping.engine.mapper import mapper
+from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.rules import MappingPack
-from exporter.mapping.runs.reducer import folder
+from exporter.mapping.runs.reducer import make_fold
+from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.events import Event, EventPage, Request, Resource, Response, Window
 from exporter.model.metrics import Exemplar, Series
 from exporter.model.runs import ResourceSnapshot
-from exporter.otlp.log_records import encoder
+from exporter.otlp.log_records import make_encoder
 from exporter.otlp.resource import OtlpResource
-from exporter.otlp.spans import Traces
+from exporter.otlp.spans import SpanEncoder
 from exporter.pipeline.counting import CountContext, History, count_events
 from exporter.pipeline.run_tracker import RunTracker
 from exporter.simulator.span_trees import tree
@@ -70,8 +70,9 @@ class Life:
         self.bodies: list[bytes] = []
         self.exemplars: dict[Series, tuple[Exemplar, ...]] = {}
         origin = OtlpResource("huaweicloud", "cn-north-4", "p1", "research", "modelarts_service")
-        encode, locate = encoder(origin, traces=True, logs=False), Traces(origin).locate
-        self._journal = RunTracker("research", "modelarts_service", folder(pack(), "research"), encode, locate)
+        encode, locate = make_encoder(origin, traces=True, logs=False), SpanEncoder(origin).locate
+        self._journal = RunTracker("research", "modelarts_service", encode, locate)
+        self._fold = make_fold(pack(), "research")
         self._known: set[bytes] = set()
 
     def poll(self, rows: list[dict[str, Any]], now: int, status: str = "deploying") -> "Life":
@@ -81,10 +82,10 @@ class Life:
         context = CountContext(
             "research", "modelarts_service", BUILTIN, History(BEGIN - 1, False, False, False), now, None
         )
-        self._journal.note(count_events(events, growths, mapper(pack(), "research"), context).rows, now)
+        self._journal.note(count_events(events, growths, make_mapper(pack(), "research"), context).rows, now)
         view = ResourceSnapshot(now, BEGIN - 1, Resource(SERVICE, status=status), now)
-        settled = self._journal.settle([(SERVICE, view)])
-        self.bodies += [parcel.body for parcel in settled.parcels]
+        settled = self._journal.settle(self._fold, [(SERVICE, view)])
+        self.bodies += [parcel.body for parcel in settled.records]
         self.exemplars |= settled.exemplars
         return self
 

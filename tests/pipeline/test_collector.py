@@ -5,9 +5,9 @@ from collections.abc import Callable, Coroutine
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from exporter.mapping.catalogue import BUILTIN
 from exporter.model.errors import SourceDown, SourceGarbled, SourceGone
 from exporter.model.events import Event, Window
 from exporter.model.metrics import Mapped
@@ -28,7 +28,7 @@ def told(story: Callable[[Vendor], Coroutine[None, None, None]], rows: int = 100
 # --- first contact
 
 
-def test_the_first_readable_answer_makes_contact_and_all_that_its_read_brings_is_history() -> None:
+def test_the_first_answer_makes_contact_and_all_that_its_read_finds_is_history() -> None:
     """Also what happened after the vendor's date, while the read went on."""
 
     async def story(vendor: Vendor) -> None:
@@ -36,11 +36,11 @@ def test_the_first_readable_answer_makes_contact_and_all_that_its_read_brings_is
         for ago in (500, 400, 300, -1):
             vendor.tells("a", ago)
         async with watching(vendor) as watched:
-            await watched.listing.refresh()
+            await watched.discovery.refresh()
             began, vendor.slow = vendor.now(), 1.0
             assert await watched.collector.poll("a", 30.0) == 4
             assert await watched.total() == 0
-            assert watched.roster.contact == began + 1000
+            assert watched.inventory.contact == began + 1000
             assert watched.told(Contacted) == [Contacted(*PLACE, began / 1000 + 1)]
             assert sum(fact.history for fact in watched.told(ReadAnomalies)) == 4
 
@@ -70,7 +70,7 @@ def test_a_failed_first_read_makes_no_contact() -> None:
         async with watching(vendor) as watched:
             with pytest.raises(SourceDown):
                 await watched.poll("a")
-            assert (watched.roster.contact, watched.told(Contacted)) == (None, [])
+            assert (watched.inventory.contact, watched.told(Contacted)) == (None, [])
             vendor.clock.advance(60)
             vendor.tells("a", 30)
             vendor.recovers()
@@ -146,7 +146,7 @@ def test_between_the_events_of_two_watches_the_loop_goes_round() -> None:
                     heard.append("")
                     await asyncio.sleep(0)
 
-            watched.collector.learn(map_, BUILTIN, watched.journal.fold)
+            watched.mapping.swap(msgspec.structs.replace(watched.mapping.current, map=map_))
             beside = asyncio.ensure_future(others())
             await asyncio.gather(*(watched.collector.poll(name, 30.0) for name in names))
             beside.cancel()
@@ -168,12 +168,12 @@ def test_contact_is_on_record_with_the_first_page(tmp_path: Path) -> None:
         async with watching(vendor, store) as watched:
             with pytest.raises(SourceDown):
                 await watched.poll("a")
-            contact = watched.roster.contact
+            contact = watched.inventory.contact
         vendor.recovers()
         vendor.clock.advance(60)
         vendor.tells("a", 5)
         async with watching(vendor, store) as watched:
-            assert watched.roster.contact == contact
+            assert watched.inventory.contact == contact
             await watched.poll("a")
             assert await watched.counted() == {"a": 1.0}
             assert watched.told(Contacted) == []
@@ -201,7 +201,7 @@ def test_a_listing_with_nothing_to_read_is_contact_too(tmp_path: Path) -> None:
         store = str(tmp_path / "state.db")
         vendor.ahead = -7200.0
         async with watching(vendor, store) as watched:
-            await watched.listing.refresh()
+            await watched.discovery.refresh()
             await watched.collector.mark_first_contact()
             await watched.collector.mark_first_contact()
             assert watched.told(Contacted) == [Contacted(*PLACE, vendor.now() / 1000)]
@@ -249,14 +249,14 @@ def test_history_counts_if_the_user_wants_it() -> None:
 # --- what is complete
 
 
-def test_complete_until_is_absent_before_the_first_reads_are_over_and_never_later_than_the_last_listing() -> None:
+def test_complete_until_comes_with_the_first_reads_and_never_passes_the_last_listing() -> None:
     async def story(vendor: Vendor) -> None:
         vendor.has("a")
         vendor.has("b")
         async with watching(vendor) as watched:
-            complete = watched.collector.completeness.until
+            complete = watched.collector.watermark.until
             assert complete() is None, "nothing was listed"
-            await watched.listing.refresh()
+            await watched.discovery.refresh()
             listed = vendor.now() / 1000
             assert complete() is None
             vendor.clock.advance(10)
@@ -265,32 +265,32 @@ def test_complete_until_is_absent_before_the_first_reads_are_over_and_never_late
             await watched.collector.poll("b", 30.0)
             assert complete() == listed, "a resource made since then may have told something"
             vendor.clock.advance(10)
-            await watched.listing.refresh()
+            await watched.discovery.refresh()
             assert complete() == listed + 10, "both were read then"
             vendor.has("c")
-            await watched.listing.refresh()
+            await watched.discovery.refresh()
             assert complete() is None, "c was never read"
 
     told(story)
 
 
 @pytest.mark.parametrize("counts", [False, True])
-def test_complete_until_waits_for_what_had_ended_before_first_contact_only_where_history_counts(counts: bool) -> None:
+def test_complete_until_waits_for_jobs_ended_before_contact_where_history_counts(counts: bool) -> None:
     async def story(vendor: Vendor) -> None:
         vendor.has("a")
         vendor.has("old", status="Completed", life="ended", finished=vendor.now() - 1_800_000)
         async with watching(vendor, history_counts=counts) as watched:
-            await watched.listing.refresh()
+            await watched.discovery.refresh()
             listed = vendor.now() / 1000
             vendor.clock.advance(10)
             await watched.collector.poll("a", 30.0)
-            assert watched.collector.completeness.until() == (None if counts else listed)
+            assert watched.collector.watermark.until() == (None if counts else listed)
             vendor.has("new", status="Completed", life="ended", finished=vendor.now() + 5_000)
             vendor.clock.advance(10)
-            await watched.listing.refresh()
-            assert watched.collector.completeness.until() is None, "what ended since then is news"
+            await watched.discovery.refresh()
+            assert watched.collector.watermark.until() is None, "what ended since then is news"
             await watched.collector.poll("new", 30.0)
-            assert (watched.collector.completeness.until() is None) == counts
+            assert (watched.collector.watermark.until() is None) == counts
 
     told(story)
 
@@ -301,13 +301,13 @@ def test_complete_until_stands_still_with_the_watch_that_fails() -> None:
         vendor.has("b")
         async with watching(vendor) as watched:
             await watched.poll()
-            before = watched.collector.completeness.until()
+            before = watched.collector.watermark.until()
             vendor.fails("b", DOWN)
             vendor.clock.advance(60)
             await watched.poll("a")
             with pytest.raises(SourceDown):
                 await watched.poll("b")
-            assert watched.collector.completeness.until() == before
+            assert watched.collector.watermark.until() == before
             assert [fact.complete for fact in watched.told(PollDone)] == [None, before, before]
 
     told(story)
@@ -320,7 +320,7 @@ def test_what_is_complete_goes_by_the_vendors_date_where_our_clock_is_ahead() ->
         async with watching(vendor) as watched:
             watched.skew = 0.0
             await watched.poll("a")
-            assert watched.listing.complete == watched.progress("a").complete == vendor.now()
+            assert watched.discovery.complete == watched.progress("a").complete == vendor.now()
 
     told(story)
 
@@ -444,7 +444,7 @@ def test_a_large_page_is_counted_in_slices_and_a_scrape_can_come_between() -> No
             await watched.poll("a")
             watched.prometheus.render("text", gzip=False)
             watched.prometheus.scraped()
-            await watched.ledger.release_held()
+            await watched.committer.release_held()
             for _ in range(3 * SLICE):
                 vendor.tells("a")
             reading = asyncio.create_task(watched.collector.poll("a", 30.0))
@@ -464,6 +464,18 @@ def test_what_a_page_holds_beside_events_is_told() -> None:
         async with watching(vendor) as watched:
             await watched.poll("a")
             assert watched.told(ReadAnomalies) == [ReadAnomalies(*PLACE, "a", unreadable=3, truncated=True)]
+
+    told(story)
+
+
+def test_a_gap_counts_once_however_many_reads_meet_it() -> None:
+    async def story(vendor: Vendor) -> None:
+        vendor.has("a")
+        vendor.truncated = True
+        async with watching(vendor) as watched:
+            for _ in range(3):
+                await watched.poll("a")
+            assert [anomaly.truncated for anomaly in watched.told(ReadAnomalies)] == [True]
 
     told(story)
 
@@ -524,16 +536,16 @@ def test_an_ended_resource_is_closed_by_the_first_read_after_its_grace() -> None
         async with watching(vendor) as watched:
             await watched.poll("a")
             vendor.has("a", status="Completed", life="ended")
-            await watched.listing.refresh()
+            await watched.discovery.refresh()
             for seconds, closed in ((0, False), (GRACE - 1, False), (1, True)):
                 vendor.clock.advance(seconds)
                 vendor.tells("a")
                 await watched.collector.poll("a", 30.0)
                 assert watched.progress("a").closed is closed
-            assert watched.roster.open() == []
+            assert watched.inventory.open() == []
             assert await watched.counted() == {"a": 3.0}, "what it told within its grace counts"
             assert watched.told(Discovered)[-1].watches["ended"] == 1
-            await watched.listing.refresh()
+            await watched.discovery.refresh()
             assert watched.told(Discovered)[-1].watches["closed"] == 1
 
     told(story)
@@ -545,10 +557,10 @@ def test_one_that_ended_long_before_it_was_first_seen_is_read_once(tmp_path: Pat
         vendor.has("a", status="Completed", life="ended", finished=vendor.now() - int(GRACE * 1000) - 1)
         async with watching(vendor, store) as watched:
             await watched.poll("a")
-            assert watched.roster.open() == []
+            assert watched.inventory.open() == []
         async with watching(vendor, store) as watched:
-            await watched.listing.refresh()
-            assert watched.roster.open() == [], "it is known after a restart too"
+            await watched.discovery.refresh()
+            assert watched.inventory.open() == [], "it is known after a restart too"
 
     told(story)
 
@@ -560,16 +572,16 @@ def test_a_resource_that_comes_back_is_read_on_where_it_was_left() -> None:
             await watched.poll("a")
             vendor.tells("a")
             vendor.has("a", status="Completed", life="ended")
-            await watched.listing.refresh()
+            await watched.discovery.refresh()
             vendor.clock.advance(GRACE)
             await watched.poll("a")
             left = watched.progress("a").complete
             vendor.clock.advance(HOUR)
             vendor.tells("a", 1800)
             vendor.has("a", status="Running", life="active")
-            await watched.listing.refresh()
-            assert watched.roster.open() == ["a"]
-            assert watched.collector.completeness.until() == left / 1000  # type: ignore[operator]
+            await watched.discovery.refresh()
+            assert watched.inventory.open() == ["a"]
+            assert watched.collector.watermark.until() == left / 1000  # type: ignore[operator]
             await watched.poll("a")
             assert await watched.counted() == {"a": 2.0}
 
@@ -583,9 +595,9 @@ def test_a_resource_that_three_listings_miss_has_ended_and_keeps_its_grace() -> 
             await watched.poll("a")
             del vendor.listed["a"]
             for _ in range(MISSING_LISTINGS):
-                assert watched.roster.resources["a"].life == "active"
-                await watched.listing.refresh()
-            assert watched.roster.resources["a"].life == "ended"
+                assert watched.inventory.resources["a"].life == "active"
+                await watched.discovery.refresh()
+            assert watched.inventory.resources["a"].life == "ended"
             vendor.tells("a")
             vendor.clock.advance(GRACE)
             await watched.collector.poll("a", 30.0)
@@ -595,7 +607,7 @@ def test_a_resource_that_three_listings_miss_has_ended_and_keeps_its_grace() -> 
     told(story)
 
 
-def test_a_vendor_that_denies_a_resource_three_times_is_believed_and_that_is_on_record(tmp_path: Path) -> None:
+def test_three_404s_of_a_resource_are_believed_and_stored(tmp_path: Path) -> None:
     async def story(vendor: Vendor) -> None:
         store = str(tmp_path / "state.db")
         vendor.has("a")
@@ -605,11 +617,11 @@ def test_a_vendor_that_denies_a_resource_three_times_is_believed_and_that_is_on_
             for gone in (False, False, True):
                 with pytest.raises(SourceGone):
                     await watched.collector.poll("a", 30.0)
-                assert await watched.listing.lose("a") is gone
-            assert watched.roster.open() == []
+                assert await watched.discovery.mark_not_found("a") is gone
+            assert watched.inventory.open() == []
         async with watching(vendor, store) as watched:
-            assert watched.roster.open() == []
-            assert watched.collector.completeness.until() is None, "nothing was listed"
+            assert watched.inventory.open() == []
+            assert watched.collector.watermark.until() is None, "nothing was listed"
 
     told(story)
 
@@ -627,15 +639,15 @@ def test_series_leave_after_their_time_and_what_is_not_listed_any_more_is_forgot
             await watched.poll("a")
             del vendor.listed["a"]
             for _ in range(MISSING_LISTINGS):
-                await watched.listing.refresh()
+                await watched.discovery.refresh()
             vendor.clock.advance(HOUR)
             await watched.collector.poll("a", 30.0)
-            await watched.listing.expire()
+            await watched.discovery.expire()
             assert watched.prometheus.value(watched.series("a")) is not None
             vendor.clock.advance(0.001)
-            await watched.listing.expire()
+            await watched.discovery.expire()
             assert watched.prometheus.value(watched.series("a")) is None
-            assert (watched.roster.resources, await watched.counted()) == ({}, {})
+            assert (watched.inventory.resources, await watched.counted()) == ({}, {})
             assert await watched.total() == 1, "the base counter never goes back"
         async with watching(vendor, store, ttl=HOUR) as watched:
             kept = await watched.store.restore()
@@ -659,16 +671,16 @@ def test_what_is_still_listed_when_its_series_leave_counts_nothing_twice(tmp_pat
             vendor.has("a", status="Completed", life="ended")
             await watched.poll("a")
             vendor.clock.advance(HOUR + 1)
-            await watched.listing.refresh()
-            await watched.listing.expire()
+            await watched.discovery.refresh()
+            await watched.discovery.expire()
             assert watched.prometheus.value(watched.series("a")) is None
             await watched.poll("a")
             assert (await watched.counted(), await watched.total()) == ({}, 1)
             assert watched.progress("a").closed
         async with watching(vendor, store, ttl=HOUR) as watched:
-            watched.listing.expose()
-            await watched.listing.refresh()
-            await watched.listing.expire()
+            watched.discovery.expose()
+            await watched.discovery.refresh()
+            await watched.discovery.expire()
             assert watched.prometheus.value(watched.series("a")) is None, "nor do they come back with a restart"
             vendor.has("a", status="Running", life="active")
             await watched.poll("a")
@@ -684,18 +696,18 @@ def test_what_is_still_listed_when_its_series_leave_counts_nothing_twice(tmp_pat
 # --- project-wide
 
 
-def test_a_project_wide_source_is_complete_by_its_one_watch_and_exposes_what_events_name() -> None:
+def test_a_project_wide_source_is_complete_by_its_watch_and_exposes_named_ones() -> None:
     async def story(vendor: Vendor) -> None:
         vendor.has("cluster")
         async with watching(vendor, per_resource=False) as watched:
-            assert watched.collector.completeness.until() is None
+            assert watched.collector.watermark.until() is None
             await watched.poll("")
-            assert watched.collector.completeness.until() == vendor.now() / 1000
+            assert watched.collector.watermark.until() == vendor.now() / 1000
             vendor.clock.advance(10)
             vendor.tells("", resource="backup")
             await watched.poll("")
             assert await watched.counted() == {"backup": 1.0}
-            assert watched.roster.resources.keys() == {"cluster", "backup"}
+            assert watched.inventory.resources.keys() == {"cluster", "backup"}
             kept = (await watched.store.restore()).changes.states
             assert ("platform_resource_info", (*PLACE, "backup")) in kept
 

@@ -51,14 +51,14 @@ def folded(
         ({"at": AFTER, "count": 3}, 3, {}, 3),
         ({"at": BEFORE}, 1, {}, 0),
         # everything that the first complete read brings is history
-        ({"at": AFTER}, 1, {"everything": True}, 0),
-        ({"at": None}, 1, {"everything": True}, 0),
-        ({"began": AFTER, "count": 5}, 5, {"everything": True}, 0),
-        ({"began": BEFORE, "count": 5}, 2, {"everything": True}, 0),
+        ({"at": AFTER}, 1, {"first_read": True}, 0),
+        ({"at": None}, 1, {"first_read": True}, 0),
+        ({"began": AFTER, "count": 5}, 5, {"first_read": True}, 0),
+        ({"began": BEFORE, "count": 5}, 2, {"first_read": True}, 0),
         # a row without a time counts, unless it may be as old as its resource
         ({"at": None}, 1, {}, 1),
-        ({"at": None, "count": 2}, 2, {"timeless": True}, 0),
-        ({"at": AFTER}, 1, {"timeless": True}, 1),
+        ({"at": None, "count": 2}, 2, {"no_time_is_history": True}, 0),
+        ({"at": AFTER}, 1, {"no_time_is_history": True}, 1),
         # an aggregated event that was known counts what it grew by
         ({"began": BEFORE, "count": 9}, 4, {}, 4),
         ({"began": AFTER, "count": 9}, 4, {}, 4),
@@ -67,12 +67,12 @@ def folded(
         ({"began": BEFORE, "count": 9}, 9, {}, 1),
         ({"began": BEFORE, "count": 9, "at": BEFORE}, 9, {}, 0),
         ({"began": BEFORE, "count": 9, "at": None}, 9, {}, 1),
-        ({"began": BEFORE, "count": 9, "at": None}, 9, {"timeless": True}, 0),
+        ({"began": BEFORE, "count": 9, "at": None}, 9, {"no_time_is_history": True}, 0),
         ({"began": BEFORE, "count": 1, "at": AFTER}, 1, {}, 1),
         # the user may want history to count
         ({"at": BEFORE}, 1, {"counts": True}, 1),
-        ({"at": None}, 1, {"counts": True, "everything": True, "timeless": True}, 1),
-        ({"began": BEFORE, "count": 9}, 9, {"counts": True, "everything": True}, 9),
+        ({"at": None}, 1, {"counts": True, "first_read": True, "no_time_is_history": True}, 1),
+        ({"began": BEFORE, "count": 9}, 9, {"counts": True, "first_read": True}, 9),
         # what did not grow never counts
         ({"at": AFTER}, 0, {}, 0),
         ({"at": AFTER}, 0, {"counts": True}, 0),
@@ -268,8 +268,7 @@ def added(folds: list[CountedBatch]) -> dict[str, object]:
             counts[series] = counts.get(series, 0.0) + by
         for series, more in fold.changes.observed.items():
             known = buckets.get(series, Observed((0, 0, 0), 0.0))
-            both = tuple(a + b for a, b in zip(known.buckets, more.buckets, strict=True))
-            buckets[series] = Observed(both, known.sum + more.sum)
+            buckets[series] = known + more
         for found, moments in ((gauges, fold.changes.gauges), (states, fold.changes.states)):
             for series, moment in moments.items():
                 keep_newer(found, series, moment)

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from exporter.model.events import Request
-from exporter.pipeline.discovery import WHOLE
+from exporter.pipeline.discovery import WHOLE_LISTING_INTERVAL
 from exporter.pipeline.inventory import ResourceFilter
 from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
-from tests.sources.test_sources import NOW, Heard, drive
 from tests.support.clocks import ManualClock
+from tests.support.readings import NOW, ReadingResult, drive
 from tests.support.vendor import Vendor, watching
 
 JOBS = 10_000
@@ -65,7 +65,7 @@ class Jobs:
         return {"TotalCount": total, "Jobs": rows}
 
 
-def listed(source: str, jobs: Jobs, until: set[str] | None) -> Heard:
+def listed(source: str, jobs: Jobs, until: set[str] | None) -> ReadingResult:
     return drive(SOURCES[source].make(SourceScope()).discover(jobs.living, NOW, until), jobs.answer(source))
 
 
@@ -104,27 +104,27 @@ def test_where_most_jobs_live_the_whole_list_is_the_cheaper_one(source: str) -> 
     assert len(listed(source, jobs, set(jobs.made)).asks) <= 10
 
 
-def test_a_listing_is_whole_at_the_start_and_every_six_hours_and_misses_are_counted_all_the_same() -> None:
+def test_a_listing_is_whole_at_the_start_and_every_six_hours() -> None:
     async def story(vendor: Vendor) -> None:
         vendor.newest_first = True
         vendor.has("old", life="ended", status="Completed")
         vendor.has("a")
         async with watching(vendor) as watched:
             for _ in range(3):
-                await watched.listing.refresh()
+                await watched.discovery.refresh()
             assert vendor.untils == [None, {"old", "a"}, {"old", "a"}]
-            assert watched.roster.listed == {"old", "a"}
-            vendor.clock.advance(WHOLE)
-            await watched.listing.refresh()
+            assert watched.inventory.listed == {"old", "a"}
+            vendor.clock.advance(WHOLE_LISTING_INTERVAL)
+            await watched.discovery.refresh()
             assert vendor.untils[-1] is None
             del vendor.listed["a"]
             for _ in range(3):
-                await watched.listing.refresh()
-            assert watched.roster.resources["a"].life == "ended"
+                await watched.discovery.refresh()
+            assert watched.inventory.resources["a"].life == "ended"
             del vendor.listed["old"]
-            vendor.clock.advance(WHOLE)
-            await watched.listing.refresh()
-            assert watched.roster.listed == set()
+            vendor.clock.advance(WHOLE_LISTING_INTERVAL)
+            await watched.discovery.refresh()
+            assert watched.inventory.listed == set()
 
     asyncio.run(story(Vendor(ManualClock())))
 
@@ -136,7 +136,7 @@ def test_where_a_status_says_what_is_watched_every_listing_is_whole() -> None:
         vendor.has("a")
         async with watching(vendor, exclude=ResourceFilter(statuses=("Failed",))) as watched:
             for _ in range(3):
-                await watched.listing.refresh()
+                await watched.discovery.refresh()
             assert vendor.untils == [None, None, None]
 
     asyncio.run(story(Vendor(ManualClock())))

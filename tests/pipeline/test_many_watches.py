@@ -79,7 +79,7 @@ def test_of_those_that_are_due_the_newest_active_one_goes_first() -> None:
     assert asyncio.run(order()) == ["newer", "older", "quiet"]
 
 
-def test_ten_thousand_watches_are_all_polled_and_the_slowest_says_up_to_when_all_is_known() -> None:
+def test_ten_thousand_watches_are_all_polled_and_the_slowest_sets_the_watermark() -> None:
     async def story(vendor: Vendor) -> None:
         for number in range(WATCHES):
             vendor.has(f"r{number}")

@@ -50,7 +50,7 @@ async def after(vendor: Vendor, seconds: float) -> None:
 # --- who is read when
 
 
-def test_what_is_listed_is_read_at_once_and_then_ever_more_seldom_while_nothing_happens() -> None:
+def test_a_listed_resource_is_read_at_once_then_less_often_while_it_is_quiet() -> None:
     async def story(vendor: Vendor) -> None:
         vendor.has("a")
         async with watching(vendor) as watched, polling(watched, interval=30.0, longest=100.0):
@@ -137,7 +137,7 @@ def test_jobs_that_had_ended_before_the_start_let_the_living_go_first() -> None:
     told(story)
 
 
-def test_one_watch_is_never_read_twice_at_the_same_time_and_a_change_meanwhile_is_read_right_after() -> None:
+def test_one_watch_is_never_read_twice_at_once_and_a_change_is_read_right_after() -> None:
     async def story(vendor: Vendor) -> None:
         vendor.has("a")
         vendor.slow = 25.0
@@ -158,7 +158,7 @@ def test_no_more_watches_are_read_at_the_same_time_than_there_are_readers() -> N
         for number in range(3 * READERS):
             vendor.has(f"{number}")
         async with watching(vendor) as watched:
-            await watched.listing.refresh()
+            await watched.discovery.refresh()
             vendor.slow = 10.0
             async with polling(watched, interval=1000.0, longest=1000.0, discovery=1000.0):
                 await after(vendor, 100)
@@ -228,7 +228,7 @@ def test_a_watch_that_the_vendor_denies_to_have_is_read_three_times_and_no_more(
             vendor.fails("a", SourceGone("404"))
             await after(vendor, HOUR)
             assert len(times(vendor, "a")) == 1 + 3
-            assert watched.roster.open() == []
+            assert watched.inventory.open() == []
             assert {fact.cause for fact in watched.told(PollFailed)} == {"gone"}
 
     told(story)
@@ -267,8 +267,8 @@ def test_a_listing_that_fails_stops_no_reads_and_is_tried_again() -> None:
             listed = len(vendor.listings)
             await after(vendor, 301)
             assert len(vendor.listings) > listed
-            assert watched.listing.complete is not None
-            assert vendor.now() - watched.listing.complete <= 301_000
+            assert watched.discovery.complete is not None
+            assert vendor.now() - watched.discovery.complete <= 301_000
 
     told(story)
 
@@ -289,7 +289,7 @@ def test_what_cannot_be_put_on_record_ends_the_poller() -> None:
     async def story(vendor: Vendor) -> None:
         vendor.has("a")
         async with watching(vendor) as watched:
-            watched.ledger._store = FullDisk(watched.store)  # type: ignore[assignment]
+            watched.committer._store = FullDisk(watched.store)  # type: ignore[assignment]
             with pytest.raises(BaseExceptionGroup) as caught:
                 await watched.poller().run()
             assert caught.group_contains(StoreError, match="the disk is full")
@@ -306,7 +306,7 @@ def test_the_first_round_is_over_when_every_living_watch_was_read_or_has_failed(
             vendor.has(f"{number}")
         vendor.has("over", life="ended", finished=1)
         async with watching(vendor) as watched:
-            await watched.listing.refresh()
+            await watched.discovery.refresh()
             vendor.fails("0", DOWN)
             vendor.fails("1", SourceGone("404"))
             vendor.slow = 10.0

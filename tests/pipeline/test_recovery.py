@@ -116,7 +116,7 @@ def counted(exporter: Exporter) -> dict[str, float]:
     return {name: total(page, "platform_events_total", target=name) for name in TROUBLES}
 
 
-def test_a_target_that_fails_says_why_and_how_to_mend_it_and_once_mended_has_missed_nothing(tmp_path: Path) -> None:
+def test_a_failing_target_says_how_to_mend_it_and_once_mended_missed_nothing(tmp_path: Path) -> None:
     with closing(Clouds(tmp_path)) as clouds:
         clouds.past(*EVENTS)
         login = Login(clouds, tmp_path)

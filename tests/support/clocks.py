@@ -16,9 +16,10 @@ class ManualClock:
         self._began, self._passed, self._moves = now, 0.0, 0
         self._ends: list[float] = []
         self.slept: list[float] = []
+        self.jumped = 0.0  # seconds that ``now`` stands before a clock that never jumped
 
     def now(self) -> float:
-        return self._began + self._passed
+        return self._began + self._passed + self.jumped
 
     def steady(self) -> float:
         return self._passed
@@ -35,8 +36,8 @@ class ManualClock:
         self.slept.append(seconds)
         self._ends.append(end)
         self._moves += 1
-        await asyncio.sleep(0)
         try:
+            await asyncio.sleep(0)
             while self._passed < end:
                 await self._rest(end)
         finally:

@@ -52,31 +52,31 @@ class Fuse:
 class Flow:
     """Every source of every target, polled by hand."""
 
-    def __init__(self, config: Config, core: assembly.Runtime, stations: Iterable[assembly.SourcePipeline]) -> None:
-        self.core, self.stations = core, list(stations)
-        own = SelfMetrics("0", [], [], core.known.catalogue, core.prometheus.series_counts)
-        self._reload = Reload(config, core, self.stations, own, lambda: config)
+    def __init__(self, config: Config, core: assembly.Runtime, pipelines: Iterable[assembly.SourcePipeline]) -> None:
+        self.core, self.pipelines = core, list(pipelines)
+        own = SelfMetrics("0", [], [], core.mappings.catalogue, core.registry.series_counts)
+        self._reload = Reload(config, core, self.pipelines, own, lambda: config)
 
     async def round(self) -> None:
         """Tidies up, then lists and reads everything once. What a vendor refuses is left to the next round."""
-        for station in self.stations:
-            await station.poller().expire()
+        for pipeline in self.pipelines:
+            await pipeline.poller().expire()
             with contextlib.suppress(SourceError):
-                await station.listing.refresh()
-            watches = [*station.roster.open()] if station.desk.per_resource else [""]
+                await pipeline.discovery.refresh()
+            watches = [*pipeline.inventory.open()] if pipeline.context.per_resource else [""]
             for watch in watches:
                 with contextlib.suppress(SourceError):
-                    await station.collector.poll(watch, 1.0)
-        await self.core.ledger.release_held()
+                    await pipeline.collector.poll(watch, 1.0)
+        await self.core.committer.release_held()
 
     async def live(self, clock: ManualClock, seconds: float, pulse: float = 1.0) -> list[Poller]:
         """Lists and reads by itself, at its own rhythm, for so long; gives back what did."""
-        pollers = [station.poller() for station in self.stations]
+        pollers = [pipeline.poller() for pipeline in self.pipelines]
         tasks = [asyncio.ensure_future(poller.run()) for poller in pollers]
         end = clock.steady() + seconds
         while clock.steady() < end:
             await clock.sleep(pulse)
-            await self.core.ledger.release_held()
+            await self.core.committer.release_held()
         for task in tasks:
             task.cancel()
         for outcome in await asyncio.gather(*tasks, return_exceptions=True):
@@ -85,12 +85,11 @@ class Flow:
 
     async def exchange(self, config: Config) -> None:
         """Puts the mappings of a configuration in the place of those in use, as a reload does."""
-        await self._reload._exchange(known(config))
-        self._reload.known = known(config)
+        await self._reload.replace(known(config))
 
     async def totals(self, metric: str, *labels: str) -> dict[tuple[str, ...], float]:
         """A counter as the store has it, summed over all labels but these; zeros left out."""
-        names = self.core.known.catalogue.metrics[metric].labels
+        names = self.core.mappings.catalogue.metrics[metric].labels
         keep = [names.index(label) for label in labels]
         sums: dict[tuple[str, ...], float] = {}
         for (name, values), value in (await self.core.store.restore()).changes.counts.items():
@@ -118,7 +117,7 @@ def known(config: Config) -> assembly.Mappings:
     """The packs, read once: they are the same for every configuration with these targets and mapping files."""
     key = tuple(target.name for target in config.targets) + tuple(path.read_text() for path in config.mapping_files)
     if key not in _read:
-        _read[key] = assembly.read_known(config)
+        _read[key] = assembly.read_mappings(config)
     return _read[key]
 
 
@@ -138,10 +137,10 @@ async def flow(
     tell = (facts if facts is not None else []).append
     store = await open_store(config.store)
     try:
-        core = await assembly.make_core(
+        core = await assembly.make_runtime(
             FusedStore(Prompt(store, clock) if prompt else store, fuse), known(config), config, clock, tell
         )
-        async with assembly.open_accounts(config, clock, tell, transport) as accounts:
+        async with assembly.open_accounts(config, clock, tell, lambda target: transport()) as accounts:
             fused = [msgspec.structs.replace(one, fetcher=FusedFetcher(one.fetcher, fuse)) for one in accounts]
             yield Flow(
                 config, core, [assembly.make_pipeline(one, name, core) for one in fused for name in one.target.sources]
@@ -168,11 +167,15 @@ class FusedFetcher:
     """Dies before a request."""
 
     def __init__(self, fetcher: Fetcher, fuse: Fuse) -> None:
-        self._fetcher, self._fuse, self.skew, self.project = fetcher, fuse, 0.0, None
+        self._fetcher, self._fuse, self.project = fetcher, fuse, None
 
-    async def ask(self, ask: Request) -> Response:
+    @property
+    def skew(self) -> float:
+        return self._fetcher.skew
+
+    async def fetch(self, request: Request) -> Response:
         self._fuse.burn()
-        return await self._fetcher.ask(ask)
+        return await self._fetcher.fetch(request)
 
 
 class FusedStore:

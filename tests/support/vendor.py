@@ -7,28 +7,30 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from exporter.exposition.registry import Registry
-from exporter.mapping.catalogue import BUILTIN, catalogue
+from exporter.mapping.catalogue import catalogue
 from exporter.mapping.rules import MappingPack
-from exporter.mapping.runs.reducer import folder
+from exporter.mapping.runs.reducer import make_fold
+from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.errors import SourceError, SourceGarbled
 from exporter.model.events import Event, EventPage, Millis, Request, Resource, ResourcePage, Response, Window
 from exporter.model.metrics import Mapped, Series
 from exporter.model.protocols import Reading, Store
 from exporter.model.state import Commit, Progress
 from exporter.model.telemetry import SelfEvent
-from exporter.pipeline.collector import Collector, ReadOptions
+from exporter.pipeline.collector import Collector
 from exporter.pipeline.committer import Committer
-from exporter.pipeline.context import SourceContext
+from exporter.pipeline.context import MappingCell, MappingInUse, SourceContext
 from exporter.pipeline.discovery import Discovery
 from exporter.pipeline.inventory import Inventory, ResourceFilter
 from exporter.pipeline.poller import Pace, Poller
+from exporter.pipeline.read_session import ReadOptions
 from exporter.pipeline.run_tracker import RunTracker
 from exporter.pipeline.scheduler import PollInterval
 from exporter.sources.normalize import fingerprint
 from exporter.sources.reading import ask, give
 from exporter.store import open_store
 from tests.support.clocks import ManualClock
+from tests.support.exposition import ExposedSeries
 
 F = TypeVar("F", bound=SelfEvent)
 PLACE = ("t", "s")
@@ -57,6 +59,7 @@ class Vendor:
         self.newest_first = False
         self.asked: list[str] = []
         self.truncated = False
+        self.undated = False  # its answers have no Date
         self.heedless = False  # whatever is asked for, it gives all that ever happened
         self.garbles = False  # its last answer turns out to be wrong once its rows were read
         self.unreadable: tuple[bytes, ...] = ()
@@ -109,7 +112,7 @@ class Vendor:
                 if self._good[place] == 0:
                     raise self._troubles[place]
                 self._good[place] -= 1
-            return Response(200, b"", self.now() // 1000 * 1000)
+            return Response(200, b"", None if self.undated else self.now() // 1000 * 1000)
         finally:
             self._busy.remove(place)
 
@@ -132,7 +135,7 @@ class Vendor:
                     rows[given : given + self.rows],
                     _named(resource, rows),
                     self.unreadable,
-                    self.truncated and not given,
+                    (b"gap",) if self.truncated and not given else (),
                     self.remarks,
                 )
             )
@@ -184,18 +187,38 @@ class Watched:
         self.facts: list[SelfEvent] = []
         self.skew = vendor.ahead  # what it takes the vendor's clock for
         known = catalogue((), {"t": ("s",)}, {"s": ("Running", "Completed")})
-        self.prometheus = Registry(known, 0.0, vendor.clock, most)
-        self.ledger = Committer(store, (self.prometheus,), self.prometheus, self.facts.append)
-        self.desk = SourceContext(
-            *PLACE, vendor, vendor.ask, self._now, vendor.clock, self.facts.append, self.ledger, per_resource
-        )
-        self.habits = ReadOptions(**{"overlap": 600.0, "reconcile": 6 * HOUR, "grace": GRACE, **habits})
-        self.roster = Inventory(ResourceFilter(), exclude, self.habits.grace)
-        self.listing = Discovery(self.desk, self.roster, ("info",), self.prometheus, ttl, self.habits.remember)
+        self.prometheus = ExposedSeries(known, 0.0, vendor.clock, most)
+        self.committer = Committer(store, (self.prometheus,), self.prometheus, self.facts.append)
         pack = MappingPack("s", (), {}, (), frozenset(), frozenset(), {}, (), (), "")
-        self.journal = RunTracker(*PLACE, folder(pack, "t"), None)
+        self.mapping = MappingCell(MappingInUse(_mapped, make_fold(pack, "t"), BUILTIN, ("info",)))
+        self.context = SourceContext(
+            *PLACE,
+            vendor=vendor,
+            ask=vendor.ask,
+            now=self._now,
+            clock=vendor.clock,
+            tell=self.facts.append,
+            committer=self.committer,
+            mapping=self.mapping,
+            per_resource=per_resource,
+        )
+        self.options = ReadOptions(**{"overlap": 600.0, "reconcile": 6 * HOUR, "grace": GRACE, **habits})
+        self.inventory = Inventory(ResourceFilter(), exclude, self.options.grace)
+        self.discovery = Discovery(
+            context=self.context,
+            inventory=self.inventory,
+            series=self.prometheus,
+            series_ttl=ttl,
+            remember=self.options.remember,
+        )
+        self.run_tracker = RunTracker(*PLACE, None)
         self.collector = Collector(
-            self.desk, self.habits, self.roster, self.listing, self.journal, store, BUILTIN, _mapped
+            context=self.context,
+            options=self.options,
+            inventory=self.inventory,
+            discovery=self.discovery,
+            run_tracker=self.run_tracker,
+            store=store,
         )
 
     def _now(self) -> Millis:
@@ -206,16 +229,22 @@ class Watched:
         kept = await self.store.restore()
         self.prometheus.restore(kept)
         progress = {watch.resource: reached for watch, reached in kept.progress.items()}
-        self.roster.restore(kept.resources.get(PLACE, {}), progress, kept.contacts.get(PLACE))
+        self.inventory.restore(kept.resources.get(PLACE, {}), progress, kept.contacts.get(PLACE))
 
     def poller(self, interval: float = 30.0, longest: float = 300.0, discovery: float = 60.0) -> Poller:
-        pace = Pace(PollInterval(interval, longest, self.habits.grace), discovery)
-        return Poller(self.desk, self.listing, self.collector, self.roster, pace)
+        pace = Pace(PollInterval(interval, longest, self.options.grace), discovery)
+        return Poller(
+            context=self.context,
+            discovery=self.discovery,
+            collector=self.collector,
+            inventory=self.inventory,
+            pace=pace,
+        )
 
     async def poll(self, *ids: str) -> int:
         """Lists, and reads these (or all open ones) once; how many events were new."""
-        await self.listing.refresh()
-        return sum([await self.collector.poll(id_, 30.0) for id_ in ids or self.roster.open()])
+        await self.discovery.refresh()
+        return sum([await self.collector.poll(id_, 30.0) for id_ in ids or self.inventory.open()])
 
     async def counted(self) -> dict[str, float]:
         """The events on record by resource."""
@@ -229,7 +258,7 @@ class Watched:
 
     def progress(self, id_: str) -> Progress:
         """How far a watch has come."""
-        return self.roster.reached(id_)
+        return self.inventory.progress_of(id_)
 
     def told(self, kind: type[F]) -> list[F]:
         """The facts of a kind, in order."""

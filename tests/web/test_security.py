@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from exporter.model.errors import ConfigError
 from exporter.web.middleware import BODY
-from exporter.web.routes import Reload, ServerOptions, Shown, make_site
+from exporter.web.routes import Reload, ReloadResult, ServerOptions, Shown, make_site
 from exporter.web.security.basic_auth import WAITING, read_basic
 from exporter.web.security.live_config import LiveWebConfig
 from exporter.web.server import listen, serve
@@ -297,15 +297,20 @@ def test_what_is_asked_wrongly_is_refused_in_one_line(tmp_path: Path) -> None:
 
 def test_a_reload_tells_its_problems_and_nothing_else(tmp_path: Path) -> None:
     house = House(tmp_path, "http_server_config: {http2: false}")
-    problems: list[tuple[str, ...]] = [(), ("rules.yaml:3: rules[0]: no; yes", "rules.yaml:4: x: no; yes")]
+    results = [
+        ReloadResult(()),
+        ReloadResult((), ("targets", "web")),
+        ReloadResult(("rules.yaml:3: rules[0]: no; yes", "rules.yaml:4: x: no; yes")),
+    ]
 
-    async def reload() -> tuple[str, ...]:
-        return problems.pop(0)
+    async def reload() -> ReloadResult:
+        return results.pop(0)
 
     async def whole() -> None:
         async with served(house, reload=reload) as base, httpx.AsyncClient(trust_env=False) as client:
-            good, bad = [await client.post(f"{base}/-/reload") for _ in range(2)]
+            good, partly, bad = [await client.post(f"{base}/-/reload") for _ in range(3)]
             assert (good.status_code, good.text) == (200, "ok\n")
+            assert (partly.status_code, partly.text) == (200, "ok; targets, web: restart the exporter to use it\n")
             assert bad.status_code == 500
             assert bad.text == "rules.yaml:3: rules[0]: no; yes\nrules.yaml:4: x: no; yes\n"
 

@@ -9,23 +9,25 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from exporter.app.assembly import Account, Mappings, open_accounts, pick
+from exporter.app.assembly import Account, Mappings, open_accounts, resource_filter
 from exporter.cli.backfill.lifetimes import last_states, lifetimes
 from exporter.cli.backfill.openmetrics import write
 from exporter.cli.backfill.output_file import OutputOptions, open_output, write_parts
 from exporter.cli.backfill.reader import Past, SourceAccess, list_resources, read_past
 from exporter.cli.backfill.replay import SourceMapping, replay_past
-from exporter.cli.backfill.time_range import SECOND, TimeRange
+from exporter.cli.backfill.time_range import TimeRange
 from exporter.cli.backfill.timeline import Timeline
 from exporter.cli.console import progress_bar, stderr_is_terminal
 from exporter.cli.failures import describe, guarded
 from exporter.common.backoff import backoff
 from exporter.common.clock import SystemClock
+from exporter.common.millis import SECOND
 from exporter.common.text import exact
 from exporter.config import Config
-from exporter.mapping.engine.mapper import mapper
-from exporter.mapping.runs.reducer import folder
-from exporter.mapping.syntax.process import timeouts
+from exporter.mapping.engine.mapper import make_mapper
+from exporter.mapping.runs.reducer import make_fold
+from exporter.mapping.syntax.process import list_timeouts
+from exporter.model.builtin_metrics import PHASE_TIMEOUT_SECONDS, RESOURCE_INFO, RESOURCE_STATUS, TARGET_INFO
 from exporter.model.errors import SourceBusy, SourceDown, UnexpectedFailure
 from exporter.model.events import Request, Resource, Response
 from exporter.model.metrics import Changes, Moment
@@ -36,10 +38,6 @@ from exporter.sources.scope import SourceScope
 
 MAX_ATTEMPTS = 4  # requests for one answer, while the errors may pass
 LONGEST_WAIT = 300.0  # seconds between two attempts
-INFO = "platform_resource_info"
-STATUS = "platform_resource_status"
-TARGET_INFO = "platform_target_info"
-TIMEOUT = "platform_phase_timeout_seconds"
 
 
 class SourceReport(NamedTuple):
@@ -107,8 +105,8 @@ def _open_source(account: Account, name: str, clock: Clock, missing: dict[str, N
         source=name,
         kind=kind,
         vendor=kind.make(SourceScope(target.region, options.workspaces, options.event_timezone)),
-        inventory=Inventory(pick(options.include), pick(options.exclude), options.grace),
-        ask=_with_retries(fetcher.ask, clock),
+        inventory=Inventory(resource_filter(options.include), resource_filter(options.exclude), options.grace),
+        ask=_with_retries(fetcher.fetch, clock),
         now=lambda: int((clock.now() + fetcher.skew) * SECOND),
         report_missing=report_missing,
     )
@@ -142,9 +140,14 @@ def _add_target_info(timeline: Timeline, account: Account) -> None:
 
 
 def _add_timeouts(timeline: Timeline, mappings: Mappings) -> None:
-    phase_timeouts = timeouts({source: pack.process for source, pack in mappings.packs.items()})
+    phase_timeouts = list_timeouts({source: pack.process for source, pack in mappings.packs.items()})
     timeline.add(
-        0, Changes(gauges={(TIMEOUT, (source, phase)): Moment(value, 0) for source, phase, value in phase_timeouts})
+        0,
+        Changes(
+            gauges={
+                (PHASE_TIMEOUT_SECONDS, (source, phase)): Moment(value, 0) for source, phase, value in phase_timeouts
+            }
+        ),
     )
 
 
@@ -172,7 +175,7 @@ def _add_source(
         timeline.lifetimes[place] = lifetime
         if resource is not None:
             labels = Moment((resource.name, resource.workspace, resource.kind, resource.spec), 0)
-            timeline.add(lifetime.first, Changes(states={(INFO, place): labels}))
+            timeline.add(lifetime.first, Changes(states={(RESOURCE_INFO, place): labels}))
     if untimed := sum(event.at is None for event in past.events):
         report.access.report_missing(f"{untimed} events have no time and so no place in the past")
     pack, kind = mappings.packs[source], report.access.kind
@@ -180,12 +183,12 @@ def _add_source(
         target=target,
         source=source,
         metrics=mappings.catalogue.metrics,
-        map_=mapper(pack, target),
-        fold=folder(pack, target),
+        map_=make_mapper(pack, target),
+        fold=make_fold(pack, target),
         per_resource=bool(kind.resource),
     )
     for number, changes in replay_past(past, time_range, mapping):
         timeline.add(number, changes)
     for number, resource in last_states(past, time_range):
         state = Moment((resource.status,), time_range.times[number])
-        timeline.add(number, Changes(states={(STATUS, (target, source, resource.id)): state}))
+        timeline.add(number, Changes(states={(RESOURCE_STATUS, (target, source, resource.id)): state}))

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from exporter.cli.backfill.reader import Past
-from exporter.cli.backfill.time_range import SECOND, TimeRange
+from exporter.cli.backfill.time_range import TimeRange
 from exporter.cli.backfill.timeline import Lifetime
+from exporter.common.millis import SECOND
 from exporter.model.events import Millis, Resource
 
 

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from prometheus_client.utils import floatToGoString
 
-from exporter.cli.backfill.time_range import SECOND, TimeRange
+from exporter.cli.backfill.time_range import TimeRange
 from exporter.cli.backfill.timeline import SampleRun, Timeline
+from exporter.common.millis import SECOND
 from exporter.exposition.text_format import HOLE, histogram_samples, metadata, sample
 from exporter.model.metrics import Metric
 

@@ -72,7 +72,7 @@ async def list_resources(at: SourceAccess, time_range: TimeRange) -> list[Resour
             await run_reading(at.vendor.discover((), at.now()), at.ask, take)
     except SourceError as error:
         at.report_missing(f"what is listed after this is missing: {describe(error)}")
-    wanted = [one for one in found.values() if at.inventory.wanted(one)]
+    wanted = [one for one in found.values() if at.inventory.is_wanted(one)]
     return [one for one in wanted if one.finished is None or one.finished >= time_range.begin]
 
 
@@ -142,7 +142,7 @@ class _Reading:
 
     async def _take(self, step: EventPage | ResourcePage) -> int:
         assert isinstance(step, EventPage), "a read brings pages"
-        unwanted = {one.id for one in step.resources if not self._at.inventory.wanted(one)}
+        unwanted = {one.id for one in step.resources if not self._at.inventory.is_wanted(one)}
         self.named.update((one.id, one) for one in step.resources if one.id not in unwanted)
         new = 0
         for event in step.events:

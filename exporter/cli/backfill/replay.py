@@ -35,7 +35,7 @@ def replay_past(past: Past, time_range: TimeRange, mapping: SourceMapping) -> It
     """Yield the changes, in the order of their steps."""
     rows = _by_step(past.events, time_range)
     run_steps = _run_steps(past, time_range, rows)
-    tracker = RunTracker(mapping.target, mapping.source, mapping.fold, None)
+    tracker = RunTracker(mapping.target, mapping.source, None)
     for number in sorted({*rows, *run_steps}):
         at = time_range.times[number]
         if occurrences := rows.get(number):
@@ -45,8 +45,10 @@ def replay_past(past: Past, time_range: TimeRange, mapping: SourceMapping) -> It
             )
             tracker.note(batch.rows, at)
             yield number, batch.changes
-        touched = sorted(run_steps.get(number, set()) | {*tracker.waiting()})
-        update = tracker.settle((id_, _snapshot(past, time_range, id_, number, mapping)) for id_ in touched)
+        touched = sorted(run_steps.get(number, set()) | {*tracker.noted()})
+        update = tracker.settle(
+            mapping.fold, [(id_, _snapshot(past, time_range, id_, number, mapping)) for id_ in touched]
+        )
         if update.signals or update.ended:
             yield number, changes_from_signals(update.signals, update.ended, mapping.metrics, at)
 

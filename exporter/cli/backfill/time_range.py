@@ -4,11 +4,11 @@ from bisect import bisect_right
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from exporter.common.millis import SECOND
 from exporter.config.values import read_duration
 from exporter.model.errors import ConfigError
 from exporter.model.events import Millis
 
-SECOND = 1000
 LONGEST_STEP = 300.0  # seconds; Prometheus looks back so far for a sample, so longer steps leave gaps
 MOST_STEPS = 1_000_000
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from exporter.cli.backfill.time_range import TimeRange
+from exporter.model.builtin_metrics import EVENT_LAG_SECONDS
 from exporter.model.metrics import Changes, Metric, Moment, Observed, Series
 
-LAG = "platform_event_lag_seconds"  # how late the exporter saw an event; meaningless for backfilled events
 RESOURCE = "resource"
 
 
@@ -55,9 +55,9 @@ class Timeline:
             steps = self._counts.setdefault(series, {})
             steps[number] = steps.get(number, 0.0) + by
         for series, more in changes.observed.items():
-            if series[0] != LAG:
+            if series[0] != EVENT_LAG_SECONDS:  # how late the exporter saw an event means nothing here
                 observed = self._observed.setdefault(series, {})
-                observed[number] = _add_observed(observed.get(number), more)
+                observed[number] = observed[number] + more if number in observed else more
         for series in changes.ended:
             self._moments.setdefault(series, {})[number] = None
         for series, moment in [*changes.gauges.items(), *changes.states.items()]:
@@ -84,7 +84,7 @@ class Timeline:
         zero = Observed((0,) * (len(self._metrics[series[0]].buckets) + 1), 0.0)
         total = zero
         for number in sorted(steps):
-            total = _add_observed(total, steps[number])
+            total += steps[number]
             points[number] = _lines(total)
         yield series[1], self._runs(series, points, _lines(zero))
 
@@ -127,12 +127,6 @@ class Timeline:
             return self.lifetimes.get((at["target"], at["source"], at[RESOURCE]), whole)
         own = [lifetime for key, lifetime in self.lifetimes.items() if (key[0], key[2]) == (at["target"], at[RESOURCE])]
         return own[0] if own else whole
-
-
-def _add_observed(one: Observed | None, other: Observed) -> Observed:
-    if one is None:
-        return other
-    return Observed(tuple(a + b for a, b in zip(one.buckets, other.buckets, strict=True)), one.sum + other.sum)
 
 
 def _lines(total: Observed) -> tuple[float, ...]:

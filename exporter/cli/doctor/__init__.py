@@ -9,18 +9,16 @@ from typing import Any
 
 import msgspec
 
-from exporter.app.assembly import make_account
+from exporter.app.assembly import Buckets, make_account, open_transport
 from exporter.cli.console import Printer, progress_bar, stderr_is_terminal
 from exporter.cli.doctor.findings import Finding, FindingPlace, Outcome, error_finding
 from exporter.cli.doctor.probe_target import TargetProbe, probe_target
 from exporter.cli.failures import guarded
-from exporter.client.budget import TokenBucket
 from exporter.client.fetcher import CONNECT
-from exporter.client.transport import AiohttpTransport
 from exporter.common.clock import SystemClock
 from exporter.config import Config, Target
 from exporter.mapping.rules import MappingPack
-from exporter.model.errors import SourceDenied, UnexpectedFailure
+from exporter.model.errors import ConfigError, SourceDenied, UnexpectedFailure
 from exporter.model.telemetry import SelfEvent, Skewed
 
 MASKED = "***"  # also shown for the values of the vendor's environment variables
@@ -41,7 +39,7 @@ async def run(config: Config, packs: Mapping[str, MappingPack], seconds: float |
     failed.
     """
     found, plain = list[Finding](), not (as_json or stderr_is_terminal())
-    buckets: dict[tuple[str, str], TokenBucket] = {}
+    buckets: Buckets = {}
     with progress_bar("sources", sum(len(target.sources) for target in config.targets)) as done:
         probes = [_guarded_target(config, index, packs, buckets, seconds, done) for index in range(len(config.targets))]
         async with asyncio.TaskGroup() as tasks:
@@ -62,7 +60,7 @@ async def _guarded_target(
     config: Config,
     index: int,
     packs: Mapping[str, MappingPack],
-    buckets: dict[tuple[str, str], TokenBucket],
+    buckets: Buckets,
     seconds: float | None,
     done: Callable[[], None],
 ) -> list[Finding]:
@@ -79,7 +77,7 @@ async def _target(
     config: Config,
     index: int,
     packs: Mapping[str, MappingPack],
-    buckets: dict[tuple[str, str], TokenBucket],
+    buckets: Buckets,
     seconds: float | None,
     done: Callable[[], None],
 ) -> list[Finding]:
@@ -91,11 +89,13 @@ async def _target(
         if isinstance(event, Skewed):
             skews.append(event.seconds)
 
-    transport, clock = AiohttpTransport(), SystemClock()
+    clock = SystemClock()
     try:
+        transport = open_transport(target)
         secrets = _secrets(target)
+        transport = open_transport(target)
         account = make_account(target, buckets, clock, tell, transport)
-    except SourceDenied as error:
+    except (SourceDenied, ConfigError) as error:
         return [FindingPlace(target.name).finding("credentials", "failed", str(error))]
     try:
         origins = dict(_origins(config, index, target.credentials))

@@ -34,7 +34,7 @@ class GuardedClient:
 
     async def _ask(self, request: Request) -> Response:
         try:
-            response = await self._account.fetcher.ask(request)
+            response = await self._account.fetcher.fetch(request)
         except KeysRefused as error:
             self.accepted = False
             self.refused = error

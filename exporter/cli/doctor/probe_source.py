@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from exporter.app.assembly import pick
+from exporter.app.assembly import resource_filter
 from exporter.cli.doctor.findings import Finding, FindingPlace, error_finding
 from exporter.cli.doctor.source_findings import (
     EventSample,
@@ -88,7 +88,7 @@ async def _listings(at: SourceProbe) -> tuple[list[Finding], list[Resource]]:
 
     Returns a finding for each workspace, and the resources that the exporter would watch.
     """
-    inventory = Inventory(pick(at.options.include), pick(at.options.exclude), at.options.grace)
+    inventory = Inventory(resource_filter(at.options.include), resource_filter(at.options.exclude), at.options.grace)
     findings, wanted = list[Finding](), list[Resource]()
     for workspace in at.options.workspaces or ("",):
         try:
@@ -97,7 +97,7 @@ async def _listings(at: SourceProbe) -> tuple[list[Finding], list[Resource]]:
         except SourceError as error:
             findings.append(error_finding(at.place, "listing", error, f"workspace {workspace}: " if workspace else ""))
             continue
-        kept = [resource for resource in listed.resources if inventory.wanted(resource)]
+        kept = [resource for resource in listed.resources if inventory.is_wanted(resource)]
         findings.append(listing_finding(at.place, at.noun, listed._replace(wanted=kept)))
         wanted += kept
     return findings, wanted

@@ -24,7 +24,7 @@ from exporter.cli.doctor.target_findings import (
 from exporter.cli.failures import guarded
 from exporter.client.transport import AiohttpTransport
 from exporter.config import Target
-from exporter.mapping.engine.mapper import mapper
+from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.rules import MappingPack
 from exporter.model.errors import SourceError, UnexpectedFailure
 from exporter.model.protocols import Clock
@@ -87,7 +87,9 @@ async def _connections(probe: TargetProbe) -> dict[str, Reached | Unreached]:
     lookup = ("iam",) if _needs_project(probe.account) else ()
     apis = dict.fromkeys((*_logins(probe.account), *lookup, *(SOURCES[name].api for name in target.sources)))
     urls = [_url(target, api) for api in apis]
-    connections = await asyncio.gather(*(connect(url, probe.transport.way(url), probe.seconds) for url in urls))
+    connections = await asyncio.gather(
+        *(connect(url, probe.transport.proxy(url), probe.seconds, target.ca_file) for url in urls)
+    )
     return dict(zip(apis, connections, strict=True))
 
 
@@ -151,6 +153,6 @@ async def _probe_reachable(
             options=target.sources[name],
             ask=client.ask,
             now=lambda: int((probe.clock.now() + probe.account.fetcher.skew) * 1000),
-            map_=mapper(probe.packs[name], target.name),
+            map_=make_mapper(probe.packs[name], target.name),
         )
     )

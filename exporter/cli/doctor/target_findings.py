@@ -49,12 +49,12 @@ def connection_finding(place: FindingPlace, api: str, url: str, found: Reached |
         values = {"address": found.address, "seconds": found.seconds, "tls": found.tls, "certificate_ends": found.ends}
         return place.finding("connection", "ok", text, api=api, url=url, proxy=found.proxy, **values)
     scheme = url.partition(":")[0].upper()
-    key = f"{scheme}_PROXY" if found.proxy else f"endpoints.{api}"
+    key = found.variable if found.proxy else f"endpoints.{api}"
     step = {
         "name": f"{found.host} has no address ({found.reason}); correct {key} or region, or see this machine's DNS",
         "connection": f"cannot connect to {found.host} ({found.reason}); check {key}, routes and firewalls",
         "time": f"no connection to {found.host} ({found.reason}); check {key}, routes, firewalls and {scheme}_PROXY",
-        "tls": f"TLS with {found.host} failed ({found.reason}); check {key}, its certificate and SSL_CERT_FILE",
+        "tls": f"TLS with {found.host} failed ({found.reason}); check {key}, its certificate, and ca_file or SSL_CERT_FILE",
     }[found.stop]
     return place.finding("connection", "failed", f"{api}: {through}: {step}", api=api, url=url, proxy=found.proxy)
 

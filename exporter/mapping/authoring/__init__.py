@@ -1,1 +1,1 @@
-"""What authors of mapping files use: tests, templates of unmapped texts, explanations."""
+"""Help for authors of mapping files: tests, templates, stubs, explanations."""

@@ -1,45 +1,73 @@
-"""Says rule by rule why an event was taken or not; for people. Tries the rules in order and keeps nothing."""
+"""Explanations for people: why each rule matched an event or not.
+
+The rules are tried in order, without the index that the exporter uses, and nothing is kept. Time grows with the number
+of rules times the length of the text.
+"""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from exporter.mapping.patterns.dissect import Stop, stopped
+from exporter.mapping.engine.mapper import make_mapper
+from exporter.mapping.patterns.dissect import Stop, find_stop
 from exporter.mapping.rules import MappingPack, Rule, field_of
 from exporter.model.events import Event
+from exporter.model.metrics import UNCLASSIFIED, Mapped
 
 
 class RuleTrial(NamedTuple):
-    """What one rule said to an event. It ``took`` it, or ``field`` had another value, or its shapes stopped.
+    """The trial of one rule on an event.
 
-    ``stops`` are the shapes in order, as written, with where each stopped; a pattern only says that it did not fit.
+    ``matched`` says that it matched; ``field`` names the field of ``when`` that had another value. ``stops`` are the
+    shapes in order, as written, with the place where each stopped fitting; of a pattern only the fact that it did not
+    fit.
     """
 
     rule: str
     place: str
-    took: bool
+    matched: bool
     field: str = ""
     stops: tuple[tuple[str, Stop], ...] = ()
 
 
 def explain(pack: MappingPack, event: Event) -> Iterator[RuleTrial]:
-    """Every rule up to the one that takes the event; the last one tells whether any did."""
-    severity = pack.severity.get(event.severity.casefold(), "unclassified")
+    """Try every rule up to the one that takes the event.
+
+    The last trial says whether any did.
+    """
+    for _, trial in _trials(pack, event):
+        yield trial
+
+
+def map_once(pack: MappingPack, event: Event, target: str) -> Mapped:
+    """Map one event as ``make_mapper(pack, target)`` does.
+
+    Only the rule that decides is compiled. Compiling all 1,500 rules of a large pack takes half a second, and a page
+    that explains a text must not wait for that.
+    """
+    tried = list(_trials(pack, event))
+    matched = [rule for rule, trial in tried if trial.matched]
+    near = [rule for rule, trial in tried if rule.when and trial.stops]  # why the event counts as ``no_shape``
+    return make_mapper(pack._replace(rules=tuple(matched or near[:1])), target)(event)
+
+
+def _trials(pack: MappingPack, event: Event) -> Iterator[tuple[Rule, RuleTrial]]:
+    severity = pack.severity.get(event.severity.casefold(), UNCLASSIFIED)
     for rule in pack.rules:
-        look = _look(rule, event, severity)
-        yield look
-        if look.took:
+        trial = _try(rule, event, severity)
+        yield rule, trial
+        if trial.matched:
             return
 
 
-def _look(rule: Rule, event: Event, severity: str) -> RuleTrial:
+def _try(rule: Rule, event: Event, severity: str) -> RuleTrial:
     for field, values in rule.when:
         if (severity if field == "severity" else field_of(field)(event)) not in values:
-            return RuleTrial(rule.id, rule.place, took=False, field=field)
+            return RuleTrial(rule.id, rule.place, matched=False, field=field)
     if not rule.textual:
-        return RuleTrial(rule.id, rule.place, took=True)
+        return RuleTrial(rule.id, rule.place, matched=True)
     if rule.pattern and rule.pattern.fit(event.text) is None:
         stop = Stop(0, "a text that fits the pattern")
-        return RuleTrial(rule.id, rule.place, took=False, stops=((rule.pattern.source, stop),))
-    stops = tuple((shape.source, stopped(shape, event.text)) for shape in rule.shapes)
+        return RuleTrial(rule.id, rule.place, matched=False, stops=((rule.pattern.source, stop),))
+    stops = tuple((shape.source, find_stop(shape, event.text)) for shape in rule.shapes)
     missed = tuple((source, stop) for source, stop in stops if stop)
-    return RuleTrial(rule.id, rule.place, took=len(missed) < len(stops) or not stops, stops=missed)
+    return RuleTrial(rule.id, rule.place, matched=len(missed) < len(stops) or not stops, stops=missed)

@@ -1,6 +1,7 @@
-"""Writes rules for texts that no rule took: a mapping file with a test a text, ready to be saved and then improved. Pure.
+"""Rule stubs: mapping files for texts that no rule took. Pure.
 
-What stands under ``as`` is a placeholder: a severity from the pack's hint words, a reason from the words of the text.
+A stub has a rule and a test for each text, and loads as it is. What stands under ``as`` is a placeholder: a severity
+from the pack's hint words, a reason from the words of the text.
 """
 
 import json
@@ -8,17 +9,19 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from exporter.mapping.authoring.templates import Template, words
-from exporter.mapping.patterns.dissect import parse_shape
+from exporter.mapping.patterns.dissect import DissectPattern, parse_shape
 from exporter.mapping.rules import MappingPack
 from exporter.mapping.syntax.reachability import covers
 from exporter.model.events import Event
+from exporter.model.metrics import TROUBLE, UNCLASSIFIED
 
+_ANY = parse_shape("{text:rest}")
 _MOST_WORDS, _SHOWN = 4, 60
 _SEARCHED = 4000  # characters of a text in which hint words are looked for
 
 
 class UnmatchedText(NamedTuple):
-    """An event that no rule took, the raw record that it came from, and the template of its text."""
+    """An event that no rule took, its raw record, and the template of its text."""
 
     event: Event
     raw: Any
@@ -26,7 +29,11 @@ class UnmatchedText(NamedTuple):
 
 
 class _Draft(NamedTuple):
-    """A rule to be: severity and reason as they come out, what of both it says itself, and its shape, "" for none."""
+    """A rule to be written.
+
+    ``severity`` and ``reason`` are what the rule gives; ``says`` is the part of both that it sets itself; ``shape`` is
+    "" if it has none.
+    """
 
     id: str
     severity: str
@@ -36,13 +43,16 @@ class _Draft(NamedTuple):
 
 
 def write_stub(pack: MappingPack, fields: frozenset[str], unread: Iterable[UnmatchedText]) -> str:
-    """A whole mapping file, "" if no rule can be written: without a text, one that took an event of a reason that other
-    rules ask for would take theirs. ``fields`` are what the source offers to ``when``."""
+    """Write a whole mapping file; "" if no rule can be written.
+
+    That is so for an event without a text whose reason other rules ask for: a rule for it would take their events.
+    ``fields`` are what the source offers to ``when``.
+    """
     field = "name" if "name" in fields else "reason"
     drafts: list[tuple[_Draft, UnmatchedText]] = []
     for one in unread:
-        told = one.event.reason in pack.told if one.event.reason else True
-        if (one.event.text or not told) and not any(_takes(draft, earlier, one) for draft, earlier in drafts):
+        known = one.event.reason in pack.vendor_reasons if one.event.reason else True
+        if (one.event.text or not known) and not any(_takes(draft, earlier, one) for draft, earlier in drafts):
             drafts.append((_draft(pack, one, {draft.id for draft, _ in drafts}), one))
     if not drafts:
         return ""
@@ -52,13 +62,13 @@ def write_stub(pack: MappingPack, fields: frozenset[str], unread: Iterable[Unmat
 
 
 def hinted(pack: MappingPack, text: str) -> bool:
-    """Whether one of the pack's hint words begins a word of the text."""
+    """Decide whether a word of the text begins with one of the pack's hint words."""
     text = text[:_SEARCHED].casefold()
     return any(_begins(text, hint.casefold()) for hint in pack.hints)
 
 
 def yaml_text(text: str) -> str:
-    """A text in double quotes, as YAML reads them."""
+    """Write a text in double quotes, as YAML reads them."""
     plain = text.encode("utf-8", "replace").decode()
     return "".join(char if char.isprintable() else _escaped(char) for char in json.dumps(plain, ensure_ascii=False))
 
@@ -75,39 +85,52 @@ def _begins(text: str, word: str) -> bool:
 
 
 def _takes(draft: _Draft, earlier: UnmatchedText, later: UnmatchedText) -> bool:
-    """Whether a rule that is already written takes the event too."""
+    """Decide whether a rule that is written already takes the event too."""
     if draft.shape and (not later.event.text or parse_shape(draft.shape).fit(later.event.text) is None):
         return False
     return earlier.event.reason in ("", later.event.reason)
 
 
 def _draft(pack: MappingPack, unread: UnmatchedText, drafted: set[str]) -> _Draft:
-    event, said = unread.event, [word.capitalize() for word in words(unread.template)[:_MOST_WORDS]]
-    base = pack.severity.get(event.severity.casefold(), "unclassified")
-    worse = base in ("info", "unclassified") and hinted(pack, event.text)
-    severity = "warning" if worse else "info" if base == "unclassified" else base
-    reason = event.reason or "".join(said) or "Unnamed"
+    event, capitalized = unread.event, [word.capitalize() for word in words(unread.template)[:_MOST_WORDS]]
+    base = pack.severity.get(event.severity.casefold(), UNCLASSIFIED)
+    severity = "info" if base == UNCLASSIFIED else base
+    if base not in TROUBLE and hinted(pack, event.text):
+        severity = "warning"
+    reason = event.reason or "".join(capitalized) or "Unnamed"
     says = {"severity": severity} if severity != base else {}
     if not event.reason:
         says["reason"] = reason
-    shape = _shape(pack, unread) if event.text and (not event.reason or event.reason in pack.told) else ""
-    id_ = _id(said if shape else [reason], drafted.union(rule.id for rule in pack.rules))
+    shape = _shape(pack, unread) if event.text and (not event.reason or event.reason in pack.vendor_reasons) else ""
+    id_ = _id(capitalized if shape else [reason], drafted.union(rule.id for rule in pack.rules))
     return _Draft(id_, severity, reason, says, shape)
 
 
-def _id(said: Iterable[str], taken: set[str]) -> str:
-    name = "-".join(said).lower() or "unnamed"
+def _id(capitalized: Iterable[str], taken: set[str]) -> str:
+    name = "-".join(capitalized).lower() or "unnamed"
     numbered = (f"{name}-{number}" for number in range(2, len(taken) + 3))
     return next(id_ for id_ in (name, *numbered) if id_ not in taken)
 
 
 def _shape(pack: MappingPack, unread: UnmatchedText) -> str:
-    """The template, or the very text if the template would take what another rule is there for."""
+    """Write the shape of a rule.
+
+    It is the template, or the very text if the template would take what another rule is there for.
+    """
     shape = parse_shape(unread.template.shape)
-    others = [other for rule in pack.rules for other in rule.shapes or (parse_shape("{text:rest}"),)]
-    if not any(covers(shape, other) for other in others):
+    others = (other for rule in pack.rules for other in rule.shapes or (_ANY,))
+    if not any(_may_cover(shape, other) and covers(shape, other) for other in others):
         return unread.template.shape
     return unread.event.text.replace("{", "{{").replace("}", "}}")
+
+
+def _may_cover(shape: DissectPattern, other: DissectPattern) -> bool:
+    """Decide whether one text can begin as both shapes do.
+
+    A quick look, because pages ask this for every rule.
+    """
+    one, its = shape.literals[0], other.literals[0]
+    return one.startswith(its) or its.startswith(one)
 
 
 def _rule(draft: _Draft, unread: UnmatchedText, field: str) -> Iterator[str]:
@@ -130,12 +153,12 @@ def _test(draft: _Draft, unread: UnmatchedText) -> Iterator[str]:
 
 
 def _line(text: str) -> str:
-    """A line of a test, plain where that is safe."""
+    """Write a line of a test, plain where that is safe."""
     return text if text.isprintable() and not {*text} & {*"#:\\'"} else yaml_text(text)
 
 
 def _plain(text: str) -> str:
-    """A word as it is, where YAML takes it for text."""
+    """Write a word as it is, where YAML takes it for text."""
     simple = text.isascii() and text.replace("-", "").isalnum() and text[0].isalpha()
     return text if simple and text.lower() not in ("null", "true", "false") else yaml_text(text)
 
@@ -145,7 +168,7 @@ def _label(text: str) -> str:
 
 
 def _yaml(value: Any) -> str:
-    """A value of JSON in one line of YAML."""
+    """Write a value of JSON in one line of YAML."""
     if isinstance(value, dict):
         return f"{{{', '.join(f'{_key(key)}: {_yaml(item)}' for key, item in value.items())}}}"
     if isinstance(value, list):

@@ -1,19 +1,19 @@
-"""Runs the tests that mapping files carry, as the exporter would run the events; changes nothing and keeps nothing.
+"""Runs of the tests in mapping files, as the exporter would count the events.
 
-Every test is its own world: target ``test``, resource ``resource`` (where the record names none), nothing seen before.
-A record that repeats an event with a higher count grows it by the difference. All events of a test are one read, at the
-time of the newest of them.
+Every test starts from nothing: target ``test``, resource ``resource`` where the record names none. A record that
+repeats an event with a higher count grows it by the difference. All events of a test are one read, at the time of the
+newest of them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from exporter.common.changes import Row, Totals, add_changes, changes_from_events, changes_from_signals
-from exporter.mapping.catalogue import BUILTIN
-from exporter.mapping.engine.mapper import mapper
+from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.rules import Example, Expectation, MappingPack
-from exporter.mapping.runs.reducer import folder, noted
+from exporter.mapping.runs.reducer import make_fold, make_note
 from exporter.mapping.syntax.embedded_tests import OPEN
+from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.errors import UNREADABLE
 from exporter.model.events import Event
 from exporter.model.metrics import Mapped, Metric
@@ -26,7 +26,10 @@ Sample = tuple[tuple[str, ...], float]
 
 
 class TestFailure(NamedTuple):
-    """A test that did not hold, as one line: where, what, what to do; and what was ``expected`` and ``found``, if anything."""
+    """A test that failed.
+
+    ``line`` says in one line where, what and the cure; ``expected`` and ``found`` are "" where nothing was compared.
+    """
 
     test: str
     line: str
@@ -35,15 +38,21 @@ class TestFailure(NamedTuple):
 
 
 def run_examples(pack: MappingPack, examples: Iterable[Example], record: Record) -> list[TestFailure]:
-    """The failures of some tests against a pack; empty if all hold. ``record`` reads a raw record of the source."""
-    shared = None if _learns(pack) else mapper(pack, TARGET)
+    """Run tests against a pack and give the failures.
+
+    ``record`` reads a raw record of the source.
+    """
+    examples = tuple(examples)
+    shared = make_mapper(pack, TARGET) if examples and not _learns(pack) else None
     return [
-        failure for example in examples for failure in _failures(pack, shared or mapper(pack, TARGET), example, record)
+        failure
+        for example in examples
+        for failure in _failures(pack, shared or make_mapper(pack, TARGET), example, record)
     ]
 
 
 def _learns(pack: MappingPack) -> bool:
-    """Whether what a mapper makes of an event can depend on those before."""
+    """Decide whether what a mapper makes of an event can depend on earlier ones."""
     labels = (label for rule in pack.rules for action in rule.actions for label in action.labels)
     return any(isinstance(label.domain, int) for label in labels)
 
@@ -58,8 +67,8 @@ def _failures(pack: MappingPack, map_: Map, example: Example, record: Record) ->
     mapped = rows[-1][1] if rows else None
     if example.single and mapped and mapped.rule != example.rule:
         what = f"expected {_named(example.rule)} to take the event, but {_named(mapped.rule)} did"
-        line = f"{example.place}: {what}{_because(mapped)}; correct the rules or the test"
-        yield TestFailure(example.name, line, _named(example.rule), _named(mapped.rule) + _because(mapped))
+        line = f"{example.place}: {what}{_cause_text(mapped)}; correct the rules or the test"
+        yield TestFailure(example.name, line, _named(example.rule), _named(mapped.rule) + _cause_text(mapped))
     rows = [row for row in rows if row[2]]
     folded = _folded(pack, rows)
     yield from _wrong_phases(pack, example, folded)
@@ -83,20 +92,23 @@ def _growths(events: Iterable[Event]) -> Iterator[tuple[Event, int]]:
 
 
 def _folded(pack: MappingPack, rows: Iterable[Row]) -> list[Folded]:
-    """Fold what one read would have told of runs, resource by resource."""
+    """Reduce the runs that one read would have given, resource by resource."""
     notes: dict[str, list[RunNote]] = {}
     for event, mapped, _ in rows:
         if mapped.phases:
-            notes.setdefault(event.resource, []).append(noted(event, mapped))
-    fold = folder(pack, TARGET)
+            notes.setdefault(event.resource, []).append(make_note(event, mapped))
+    fold = make_fold(pack, TARGET)
     return [
-        fold(resource, Runs({}, {}), told, ResourceSnapshot(max(note.at for note in told), 0))
-        for resource, told in notes.items()
+        fold(resource, Runs({}, {}), some, ResourceSnapshot(max(note.at for note in some), 0))
+        for resource, some in notes.items()
     ]
 
 
 def _totals(source: str, metrics: Mapping[str, Metric], rows: Sequence[Row], folded: Sequence[Folded]) -> Totals:
-    """Count the events and then their runs, as one read of the exporter does when the newest event has happened."""
+    """Count the events and then their runs.
+
+    One read of the exporter does the same.
+    """
     seen = max((event.at for event, _, _ in rows if event.at is not None), default=0)
     signals = [signal for one in folded for signal in one.signals]
     ended = [series for one in folded for series in one.ended]
@@ -128,7 +140,7 @@ def _listed(phases: Mapping[str, float | str]) -> str:
     return "{" + ", ".join(f"{name}: {length}" for name, length in phases.items()) + "}"
 
 
-def _because(mapped: Mapped) -> str:
+def _cause_text(mapped: Mapped) -> str:
     return f" ({mapped.unmapped})" if mapped.unmapped else ""
 
 
@@ -141,7 +153,7 @@ def _shown(found: float | None) -> str:
 
 
 def _found(totals: Totals, metrics: Mapping[str, Metric], expectation: Expectation) -> float | None:
-    """The sum of all growth that a line names, or the one value; ``None`` if there is no such series."""
+    """Find the growth that a line names, or the one value; ``None`` without a series."""
     name, wanted = expectation.series, dict(expectation.labels)
     metric = metrics.get(name) or metrics[name.rpartition("_")[0]]
     if metric.kind in ("counter", "histogram"):

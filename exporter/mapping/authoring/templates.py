@@ -1,7 +1,8 @@
-"""Folds texts that differ only in numbers, ids, names, quotes, paths and times into one template. Pure, in linear time.
+"""Templates of texts that differ only in what varies. Pure, in linear time.
 
-A template is a shape: what varies has become a typed hole with a name, so it can be pasted into a rule. The text it was
-made from always fits it. Only the beginning of a long text is looked at; a hole takes the rest.
+Numbers, ids, names, quotes, paths and times vary. A template is a shape: what varies has become a typed field with a
+name, so it can be pasted into a rule. It always fits the text that it was made from. Only the beginning of a long text
+is analysed; a last field takes the rest.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,28 +31,28 @@ _LEAST_NAME, _LONGEST_NAME = 3, 20
 
 
 class Template(NamedTuple):
-    """A shape in parts: ``literals[0] hole[0] literals[1] … literals[-1]``."""
+    """A shape in parts: ``literals[0] field[0] literals[1] … literals[-1]``."""
 
     literals: tuple[str, ...]
     holes: tuple[Field, ...]
 
     @property
     def shape(self) -> str:
-        """As it is written in a rule; "" for an empty text."""
+        """Write the template as in a rule; "" for an empty text."""
         texts = [literal.replace("{", "{{").replace("}", "}}") for literal in self.literals]
         holes = [f"{{{hole.name}:{hole.type}}}" for hole in self.holes]
         return "".join(part for pair in zip(texts, [*holes, ""], strict=True) for part in pair)
 
 
 class _Piece(NamedTuple):
-    """A stretch of the text: literal if ``type`` is "", else what a hole of that type takes."""
+    """A stretch of text: a literal if ``type`` is "", else the value of a field."""
 
     text: str
     type: str = ""
 
 
 def fold(text: str) -> Template:
-    """The template of a text."""
+    """Make the template of a text."""
     literals, holes, values = [""], list[Field](), list[str]()
     for piece in _pieces(text):
         if piece.type:
@@ -64,13 +65,16 @@ def fold(text: str) -> Template:
 
 
 def join(one: Template, other: Template) -> Template:
-    """A template that fits what either fits; their literals must be equal. Names are those of the first."""
+    """Make a template that fits what either of two fits.
+
+    Their literals must be equal. The names of the fields are those of the first.
+    """
     pairs = zip(one.holes, other.holes, strict=True)
     return Template(one.literals, tuple(Field(a.name, _wider(a.type, b.type)) for a, b in pairs))
 
 
 def words(template: Template) -> list[str]:
-    """The words of its literals that say something, in order."""
+    """List the significant words of a template's literals, in order."""
     found = [word for literal in template.literals for word in _letters(literal)]
     return [word for word in found if word.casefold() not in _FILLERS and len(word) >= _LEAST_NAME]
 
@@ -86,7 +90,7 @@ def _wider(one: str, other: str) -> str:
 
 
 def _pieces(text: str) -> list[_Piece]:
-    """The pieces of a text; beyond the limits, a last hole takes the rest."""
+    """Cut a text into pieces; beyond the limits a last field takes the rest."""
     pieces = [piece for piece in _scan(text[:LOOKED_AT]) if piece.text]
     holes = [number for number, piece in enumerate(pieces) if piece.type]
     end = holes[MOST_HOLES - 1] if len(holes) > MOST_HOLES else len(pieces)
@@ -98,7 +102,7 @@ def _pieces(text: str) -> list[_Piece]:
 
 
 def _scan(text: str) -> Iterator[_Piece]:
-    """The pieces of a text; between two holes there is always a literal."""
+    """Cut a text into pieces; between two fields there is always a literal."""
     at = 0
     while at < len(text):
         inner = _enclosed(text, at)
@@ -118,12 +122,18 @@ def _scan(text: str) -> Iterator[_Piece]:
 
 
 def _solid(char: str) -> bool:
-    """Whether it is part of a word; other alphabets write numbers and names right into theirs."""
+    """Decide whether a character is part of a word.
+
+    Other alphabets write numbers and names right into their words.
+    """
     return char.isascii() and not char.isspace() and char not in _DELIMITERS
 
 
 def _enclosed(text: str, at: int) -> str:
-    """What stands between quotes or brackets that open at ``at``, if it is to be folded as a whole; else ""."""
+    """Read what stands in the quotes or brackets that open at ``at``.
+
+    "" if it is not to become a field as a whole.
+    """
     opening = text[at]
     end = text.find(_PAIRS[opening], at + 1) if opening in _PAIRS else -1
     inner = text[at + 1 : end] if end > 0 else ""
@@ -134,7 +144,7 @@ def _enclosed(text: str, at: int) -> str:
 
 
 def _inside(inner: str) -> Iterator[_Piece]:
-    """The contents of quotes and brackets, in which ``key: value`` may stand."""
+    """Cut the content of quotes or brackets, which may be ``key: value``."""
     key, colon, value = inner.partition(": ")
     if colon and value and not _varies(key):
         yield _Piece(key + colon)
@@ -159,7 +169,7 @@ def _word(word: str) -> Iterator[_Piece]:
 
 
 def _varies(word: str) -> bool:
-    """Whether a word is a number, a time, an id, a path or an address rather than language."""
+    """Decide whether a word is a number, time, id, path or address, and not language."""
     chars = {*word}
     if chars & _DIGITS or "://" in word or "@" in word[1:]:
         return True
@@ -180,7 +190,10 @@ def _type(piece: str) -> str:
 
 
 def _certain(literals: list[str], holes: list[Field], values: Sequence[str]) -> Template:
-    """Sees that every hole ends where it should: what follows it must not stand within it."""
+    """Make sure that every field ends where it should.
+
+    What follows a field must not stand within its value.
+    """
     for number, (hole, value) in enumerate(zip(holes, values, strict=True), start=1):
         after = literals[number]
         if after and (value + after).find(after) < len(value):
@@ -191,7 +204,7 @@ def _certain(literals: list[str], holes: list[Field], values: Sequence[str]) -> 
 
 
 def _name(before: str, piece: _Piece, taken: Sequence[str]) -> str:
-    """A name for a hole: the word before it, else what it looks like."""
+    """Name a field by the word before it, else by what its value looks like."""
     if piece.type == "rest":
         return "rest"
     said = _letters(before[-_LONGEST_NAME:])
@@ -216,5 +229,5 @@ def _likeness(piece: _Piece) -> str:
 
 
 def _letters(text: str) -> list[str]:
-    """Runs of Latin letters."""
+    """List the runs of Latin letters in a text."""
     return "".join(char if char.isascii() and char.isalpha() else " " for char in text).split()

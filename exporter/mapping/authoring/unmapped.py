@@ -1,4 +1,7 @@
-"""Remembers which texts no rule took, folded to templates, with samples; bounded, and quiet about everything else."""
+"""The texts that no rule took, as templates with samples.
+
+Bounded: the template that was seen longest ago leaves first.
+"""
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -13,10 +16,10 @@ KEPT = 2 * LOOKED_AT  # characters of a sample; a template looks at fewer, so th
 Key = tuple[str, str, str, tuple[str, ...]]
 
 
-class Folded(msgspec.Struct, frozen=True):
-    """Texts that differ only in what ``template`` has holes for, of one source of one target.
+class UnmappedTemplate(msgspec.Struct, frozen=True):
+    """Texts of one source of one target that have one template.
 
-    ``severity`` and ``reason`` are the vendor's words in the newest of them. ``first`` and ``last`` say when they were
+    ``severity`` and ``reason`` are the vendor's words in the newest of them. ``first`` and ``last`` are when they were
     seen (Unix seconds). ``samples`` are the oldest texts that differ, cut to ``KEPT`` characters.
     """
 
@@ -32,41 +35,48 @@ class Folded(msgspec.Struct, frozen=True):
     samples: tuple[str, ...]
 
 
-class Templates:
-    """Hears of unmapped texts. What is full forgets the template that was seen longest ago, and counts it in ``beyond``."""
+class UnmappedTemplates:
+    """All templates of unmapped texts.
+
+    When it is full, the template that was seen longest ago is dropped, and its texts are counted in ``beyond``.
+    """
 
     def __init__(self, now: Callable[[], float], most: int = MOST) -> None:
-        self._now, self._most = now, most
-        self._known: OrderedDict[Key, Folded] = OrderedDict()
+        self._now = now
+        self._most = most
+        self._known: OrderedDict[Key, UnmappedTemplate] = OrderedDict()
         self._hashes: Mapping[str, str] = {}
         self.beyond = 0
 
-    def hear(self, fact: SelfEvent) -> None:
-        """Takes in an unmapped text; after a source got another mapping, forgets what the old one could not read."""
-        if isinstance(fact, UnmappedTexts):
-            self._take(fact)
-        elif isinstance(fact, Loaded) and not fact.problems:
-            stay = {source for source, digest in fact.hashes.items() if self._hashes.get(source) == digest}
-            self._known = OrderedDict((key, one) for key, one in self._known.items() if one.source in stay)
-            self._hashes = fact.hashes
+    def record(self, event: SelfEvent) -> None:
+        """Record an unmapped text.
 
-    def listed(self) -> Sequence[Folded]:
-        """All that is remembered, the most frequent first."""
+        When the mapping of a source has changed, all texts that the old one could not read are dropped.
+        """
+        if isinstance(event, UnmappedTexts):
+            self._take(event)
+        elif isinstance(event, Loaded) and not event.problems:
+            stay = {source for source, digest in event.hashes.items() if self._hashes.get(source) == digest}
+            self._known = OrderedDict((key, one) for key, one in self._known.items() if one.source in stay)
+            self._hashes = event.hashes
+
+    def most_frequent(self) -> Sequence[UnmappedTemplate]:
+        """List all templates, the most frequent first."""
         return sorted(self._known.values(), key=lambda one: (-one.times, one.source, one.template.shape))
 
-    def _take(self, fact: UnmappedTexts) -> None:
-        template, now, sample = fold(fact.text), self._now(), fact.text[:KEPT]
-        key = (fact.target, fact.source, fact.reason, template.literals)
+    def _take(self, event: UnmappedTexts) -> None:
+        template, now, sample = fold(event.text), self._now(), event.text[:KEPT]
+        key = (event.target, event.source, event.reason, template.literals)
         known = self._known.pop(key, None)
         if known is None:
-            known = Folded(fact.target, fact.source, "", "", fact.reason, template, 0, now, now, ())
+            known = UnmappedTemplate(event.target, event.source, "", "", event.reason, template, 0, now, now, ())
         more = sample not in known.samples and len(known.samples) < SAMPLES
         self._known[key] = msgspec.structs.replace(
             known,
-            cause=fact.cause,
-            severity=fact.severity,
+            cause=event.cause,
+            severity=event.severity,
             template=join(known.template, template),
-            times=known.times + fact.times,
+            times=known.times + event.times,
             last=now,
             samples=(*known.samples, sample) if more else known.samples,
         )

@@ -1,4 +1,7 @@
-"""Fills labels and numbers of a signal from an event and its captures; keeps label values within their domain."""
+"""Label values and numbers of signals, read from an event and its captures.
+
+A label value stays within its domain; any other value becomes ``other`` and is counted.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -14,7 +17,10 @@ Overflow = list[tuple[str, str]]
 
 
 class Base(msgspec.Struct, frozen=True, eq=False):
-    """What the fields of an event decide before any rule: severity and reason in our words. Equal only to itself."""
+    """Severity and reason of an event, in our words, as its fields alone decide them.
+
+    Equal only to itself, so that outcomes can be cached by it.
+    """
 
     severity: str
     reason: str
@@ -22,7 +28,10 @@ class Base(msgspec.Struct, frozen=True, eq=False):
 
 
 class LabelContext(NamedTuple):
-    """For whom signals are made. ``seen`` holds the values so far of labels that may have only so many."""
+    """The target and source that signals are made for.
+
+    ``seen`` holds the values so far of labels that may take only so many.
+    """
 
     target: str
     source: str
@@ -35,8 +44,11 @@ Bound = Callable[[Any, Overflow], str]
 Numbers = Callable[[Event, tuple[Any, ...], int], Sequence[float] | None]
 
 
-def filler(action: Action, names: Sequence[str], place: LabelContext) -> Fill:
-    """A function to the label values of an action's metric, in order; those that hold lists are left empty."""
+def make_filler(action: Action, names: Sequence[str], place: LabelContext) -> Fill:
+    """Make a function that gives the label values of an action's metric, in order.
+
+    Labels that take lists are left empty.
+    """
     metric, fixed = action.metric, {"target": place.target, "source": place.source}
     fixed |= {label.name: label.origin for label in action.labels if label.fixed}
     template = [fixed.get(label, "") for label in metric.labels]
@@ -59,8 +71,8 @@ def filler(action: Action, names: Sequence[str], place: LabelContext) -> Fill:
 
 
 def _cell(label: Label, metric: str, names: Sequence[str], place: LabelContext) -> Cell:
-    """Reads a label's value where it comes from: a capture, what the mapping made of the event, or a field."""
-    bound, origin = bounded(label, metric, place), label.origin
+    """Make the reader of a label: a capture, severity or reason as mapped, or a field."""
+    bound, origin = make_bound(label, metric, place), label.origin
     if origin in names:
         return _captured(label, names.index(origin), bound)
     if origin == "severity":
@@ -81,8 +93,11 @@ def _captured(label: Label, index: int, bound: Bound) -> Cell:
     return cell
 
 
-def bounded(label: Label, metric: str, place: LabelContext) -> Bound:
-    """A function that keeps a value if the domain has it, or room for it; else it notes that and says ``other``."""
+def make_bound(label: Label, metric: str, place: LabelContext) -> Bound:
+    """Make a function that keeps a value within a label's domain.
+
+    A value that is outside, or for which there is no room left, becomes ``other`` and is noted in the overflow.
+    """
     lost = (metric, label.name)
     most = label.domain if isinstance(label.domain, int) else 0
     kept = set(label.domain) if isinstance(label.domain, tuple) else place.seen.setdefault(lost, set())
@@ -99,8 +114,12 @@ def bounded(label: Label, metric: str, place: LabelContext) -> Bound:
     return bound
 
 
-def numbers_of(value: str | float, names: Sequence[str]) -> Numbers:
-    """A function to so many numbers: those of a list, or one number for all. ``None``: not a number, or not so many."""
+def make_number_reader(value: str | float, names: Sequence[str]) -> Numbers:
+    """Make a function that reads so many numbers.
+
+    They are the items of a list, or one number for all. It gives ``None`` for what is not a number, and for a list of
+    another length.
+    """
     if not isinstance(value, str):
         return lambda event, values, size: (value,) * size
     at, read = names.index(value) if value in names else -1, field_of(value)

@@ -1,32 +1,40 @@
-"""Applies a pack to events: which rule takes each, and what it makes of it. Pure and linear in the length of a text.
+"""Mapping of events: which rule takes each event, and what comes of it.
 
-The result is that of trying the rules in order. It comes faster: the fields of an event choose a plan, small slices of
-its text the few rules that can fit, and only those are tried. Outcomes that do not vary are made once and for all.
+Pure, and linear in the length of a text. The result is that of trying the rules in order. Three things make it faster:
+the fields of an event choose a plan, a decision tree over small slices of its text leaves the few rules that can fit,
+and outcomes that do not vary are made once.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 
 from exporter.mapping.engine.labels import Base, LabelContext
-from exporter.mapping.engine.outcome import Outcome, compile_outcome, constant
-from exporter.mapping.patterns.decision_tree import Row, Try, narrow
-from exporter.mapping.patterns.dissect import Fit, fitted
+from exporter.mapping.engine.outcome import Outcome, compile_outcome, is_constant
+from exporter.mapping.patterns.decision_tree import Row, Try, build_tree
+from exporter.mapping.patterns.dissect import Fit, compile_shape
 from exporter.mapping.rules import REASON_FIELDS, MappingPack, Rule, field_of
+from exporter.model.builtin_metrics import EVENTS_TOTAL
 from exporter.model.events import Event
-from exporter.model.metrics import OTHER, Mapped
+from exporter.model.metrics import OTHER, UNCLASSIFIED, Mapped
 from exporter.model.protocols import Map
 
-_OVERFLOW = (("platform_events_total", "reason"),)
+_OVERFLOW = ((EVENTS_TOTAL, "reason"),)
 _STRANGE = "\0"  # stands for all values of a field that no rule asks for
 _MOST_PLANS = 4096
 _NOTHING = Event(b"", "", None)
 
 Key = tuple[str, ...]
 Plan = tuple[Base, Try | None, Mapped]
-"""What is left to do once the fields are known: what they say, what to try with the text, and the answer if nothing fits."""
+"""What is left to do once the fields of an event are known.
+
+Severity and reason, the rules to try with the text (``None``: none), and the outcome if none of them fits.
+"""
 
 
-def mapper(pack: MappingPack, target: str) -> Map:
-    """The function that maps the events of a source of ``target``. It remembers no event."""
+def make_mapper(pack: MappingPack, target: str) -> Map:
+    """Make the function that maps the events of a source of ``target``.
+
+    It keeps no event; it keeps the first values of labels whose domain is a number.
+    """
     reads, plan_of = [field_of(field) for field in _fields(pack)], _planner(pack, target)
     plans: dict[Key, Plan] = {}
 
@@ -47,7 +55,10 @@ def mapper(pack: MappingPack, target: str) -> Map:
 
 
 def _fields(pack: MappingPack) -> dict[str, frozenset[str]]:
-    """The fields that rules ask for, beside severity and reason, and the values they ask for."""
+    """List the fields that rules ask for, each with the values asked for.
+
+    Severity and reason are not among them.
+    """
     asked: dict[str, frozenset[str]] = {}
     for rule in pack.rules:
         for field, values in rule.when:
@@ -57,7 +68,7 @@ def _fields(pack: MappingPack) -> dict[str, frozenset[str]]:
 
 
 def _planner(pack: MappingPack, target: str) -> Callable[[Key], Plan]:
-    """Makes plans, one for all keys that no rule tells apart."""
+    """Make the function that plans: one plan for all keys that no rule tells apart."""
     fields, place = _fields(pack), LabelContext(target, pack.source, {})
     rows = [_rows(rule, place) for rule in pack.rules]
     bases: dict[tuple[str, str], Base] = {}
@@ -65,7 +76,7 @@ def _planner(pack: MappingPack, target: str) -> Callable[[Key], Plan]:
     trees: dict[tuple[int, ...], Try] = {}
 
     def plan_of(key: Key) -> Plan:
-        severity = pack.severity.get(key[0].casefold(), "unclassified")
+        severity = pack.severity.get(key[0].casefold(), UNCLASSIFIED)
         reason = key[1] if not key[1] or key[1] in pack.reasons else _STRANGE
         values = [its if its in known else _STRANGE for its, known in zip(key[2:], fields.values(), strict=True)]
         plain = (severity, reason, *values)
@@ -89,7 +100,7 @@ def _base(severity: str, reason: str) -> Base:
 
 
 def _fitting(rules: Sequence[Rule], asked: Mapping[str, str]) -> tuple[int, ...]:
-    """The rules that fields with these values leave possible, up to the first that needs no text."""
+    """List the rules that these values allow, up to the first that needs no text."""
     found = []
     for number, rule in enumerate(rules):
         if all(asked[field] in values for field, values in rule.when):
@@ -106,8 +117,13 @@ def _plan(
     rows: Sequence[Sequence[Row]],
     trees: dict[tuple[int, ...], Try],
 ) -> Plan:
+    """Plan for the rules that fit.
+
+    The last of them may need no text; then every text fits.
+    """
+
     last = rules[fitting[-1]] if fitting else None
-    if last and not last.textual and constant(last):
+    if last and not last.textual and is_constant(last):
         fitting, missed = fitting[:-1], rows[fitting[-1]][0].take(_NOTHING, "", base)
     else:
         cause = "no_shape" if any(rules[number].when for number in fitting) else "no_rule"
@@ -115,12 +131,12 @@ def _plan(
     if not fitting:
         return base, None, missed
     if fitting not in trees:
-        trees[fitting] = narrow([row for number in fitting for row in rows[number]])
+        trees[fitting] = build_tree([row for number in fitting for row in rows[number]])
     return base, trees[fitting], missed
 
 
 def _rows(rule: Rule, place: LabelContext) -> list[Row]:
-    """The ways in which a text can fit a rule."""
+    """List the ways in which a text can fit a rule."""
     if rule.pattern:
         return [Row(None, _judged(rule.pattern.fit, compile_outcome(rule, rule.pattern.names, place)))]
     if not rule.shapes:
@@ -128,10 +144,10 @@ def _rows(rule: Rule, place: LabelContext) -> list[Row]:
     return [
         Row(
             shape,
-            fitted(
+            compile_shape(
                 shape,
                 compile_outcome(rule, [hole.name for hole in shape.holes], place),
-                keep=not constant(rule),
+                keep=not is_constant(rule),
             ),
         )
         for shape in rule.shapes
@@ -139,6 +155,8 @@ def _rows(rule: Rule, place: LabelContext) -> list[Row]:
 
 
 def _judged(fit: Fit, outcome: Outcome) -> Try:
+    """Make the trial of a rule that has no shape."""
+
     def take(event: Event, text: str, base: Base) -> Mapped | None:
         values = fit(text)
         return None if values is None else outcome(event, values, base)

@@ -1,13 +1,13 @@
-"""Compiles what a rule does into a function from an event and its captures to what the mapping makes of it.
+"""Outcomes of rules: functions from an event and its captures to a ``Mapped``.
 
-Pure, but for one bounded memory: where a domain is a number, the first so many values of a label keep their names.
+Pure, except that the first values of a label whose domain is a number are remembered.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, assert_never
 
-from exporter.mapping.engine.labels import Base, LabelContext, Numbers, Overflow, bounded, filler, numbers_of
-from exporter.mapping.patterns.dissect import Fit, splitter
+from exporter.mapping.engine.labels import Base, LabelContext, Overflow, make_bound, make_filler, make_number_reader
+from exporter.mapping.patterns.dissect import Fit, make_splitter
 from exporter.mapping.rules import Action, Rule, field_of
 from exporter.model.events import Event
 from exporter.model.metrics import Count, Mapped, Observe, Phase, Series, Set, Signal, SpanEventSpec, State
@@ -23,38 +23,41 @@ Read = Callable[[Event, tuple[Any, ...], Base], str]
 
 
 class _Split(NamedTuple):
-    """Which capture or field is cut, and how."""
+    """A capture or field to cut into further captures."""
 
     read: Read
     cut: Fit
 
 
 class _Steps(NamedTuple):
-    """What an event says of runs, with what is read for it."""
+    """Functions that read what an event says of runs, and its name on a span."""
 
     phases: Callable[[Event, tuple[Any, ...], Base], tuple[Phase, ...]]
-    mark: Callable[[Event, tuple[Any, ...], Base], SpanEventSpec] | None
+    span_event: Callable[[Event, tuple[Any, ...], Base], SpanEventSpec] | None
 
 
 def compile_outcome(rule: Rule, names: Sequence[str], place: LabelContext) -> Outcome:
-    """The outcome of a rule whose captures have ``names``; what does not vary is always the same object."""
+    """Compile the outcome of a rule whose captures have ``names``.
+
+    An outcome that does not vary with the event is made once for each severity and reason.
+    """
     cut, names = [], [*names]
     for name, shape in rule.splits:
-        cut.append(_Split(_reader(name, names), splitter(shape)))
+        cut.append(_Split(_reader(name, names), make_splitter(shape)))
         names += [hole.name for hole in shape.holes]
     acts = tuple(_act(action, names, place) for action in rule.actions)
-    steps = _Steps(_phases(rule, names), _mark(rule, names))
-    return _settled(rule, acts, steps) if constant(rule) else _varying(rule, acts, tuple(cut), steps)
+    steps = _Steps(_phases(rule, names), _span_event(rule, names))
+    return _settled(rule, acts, steps) if is_constant(rule) else _varying(rule, acts, tuple(cut), steps)
 
 
-def constant(rule: Rule) -> bool:
-    """Whether its outcome depends on neither captures nor resource."""
-    told = any(step.of for step in rule.steps) or bool(rule.called and rule.called.attributes)
-    return not rule.splits and not told and all(_constant(action) for action in rule.actions)
+def is_constant(rule: Rule) -> bool:
+    """Decide whether the outcome of a rule depends on neither captures nor resource."""
+    reads_of = any(step.of for step in rule.steps) or bool(rule.span_event and rule.span_event.attributes)
+    return not rule.splits and not reads_of and all(_constant(action) for action in rule.actions)
 
 
 def settle(rule: Rule, base: Base) -> Base:
-    """Severity and reason as a rule has them: its own word wins."""
+    """Apply the severity and reason of a rule; they win over those of the event."""
     return Base(rule.severity or base.severity, rule.reason or base.reason, () if rule.reason else base.overflow)
 
 
@@ -64,6 +67,8 @@ def _constant(action: Action) -> bool:
 
 
 def _settled(rule: Rule, acts: tuple[Act, ...], steps: _Steps) -> Outcome:
+    """Make an outcome that is cached: it depends on severity and reason alone."""
+
     made: dict[Base, Mapped] = {}
 
     def outcome(event: Event, values: tuple[Any, ...], base: Base) -> Mapped:
@@ -71,9 +76,9 @@ def _settled(rule: Rule, acts: tuple[Act, ...], steps: _Steps) -> Outcome:
         if known is None:
             own = settle(rule, base)
             signals = tuple(signal for act in acts for signal in act(event, values, own, []) or ())
-            told = steps.phases(event, values, own), steps.mark and steps.mark(event, values, own)
+            of_runs = steps.phases(event, values, own), steps.span_event and steps.span_event(event, values, own)
             known = made[base] = Mapped(
-                own.severity, own.reason, rule.id, signals, None, own.overflow, rule.drop, *told
+                own.severity, own.reason, rule.id, signals, None, own.overflow, rule.drop, *of_runs
             )
         return known
 
@@ -81,8 +86,13 @@ def _settled(rule: Rule, acts: tuple[Act, ...], steps: _Steps) -> Outcome:
 
 
 def _varying(rule: Rule, acts: tuple[Act, ...], splits: tuple[_Split, ...], steps: _Steps) -> Outcome:
+    """Make an outcome that depends on captures or on the resource.
+
+    It runs for every such event, so ``Mapped`` is built by position: by name it takes 30 % (130 ns) longer.
+    """
+
     bases: dict[Base, Base] = {}
-    id_, dropped, (phases, mark) = rule.id, rule.drop, steps
+    id_, dropped, (phases, span_event) = rule.id, rule.drop, steps
 
     def outcome(event: Event, values: tuple[Any, ...], base: Base) -> Mapped:
         own = bases.get(base)
@@ -103,14 +113,14 @@ def _varying(rule: Rule, acts: tuple[Act, ...], splits: tuple[_Split, ...], step
                     return _bad(rule, own)
                 made.extend(signs)
             overflow, signals = tuple(noted), tuple(made)
-        told = phases(event, values, own), mark and mark(event, values, own)
-        return Mapped(own.severity, own.reason, id_, signals, None, overflow, dropped, *told)
+        of_runs = phases(event, values, own), span_event and span_event(event, values, own)
+        return Mapped(own.severity, own.reason, id_, signals, None, overflow, dropped, *of_runs)
 
     return outcome
 
 
 def _reader(name: str, names: Sequence[str]) -> Read:
-    """Reads a capture as text, or a field."""
+    """Make the reader of a capture as text, or of a field."""
     if name in names:
         at = names.index(name)
         return lambda event, values, base: str(values[at])
@@ -121,6 +131,8 @@ def _reader(name: str, names: Sequence[str]) -> Read:
 
 
 def _phases(rule: Rule, names: Sequence[str]) -> Callable[[Event, tuple[Any, ...], Base], tuple[Phase, ...]]:
+    """Make the function that reads which phases an event begins, ends or fails."""
+
     fixed = tuple(Phase(step.step, step.name, "", step.outcome) for step in rule.steps)
     if not any(step.of for step in rule.steps):
         return lambda event, values, base: fixed
@@ -135,27 +147,32 @@ def _phases(rule: Rule, names: Sequence[str]) -> Callable[[Event, tuple[Any, ...
     )
 
 
-def _mark(rule: Rule, names: Sequence[str]) -> Callable[[Event, tuple[Any, ...], Base], SpanEventSpec] | None:
-    called = rule.called
-    if called is None:
+def _span_event(rule: Rule, names: Sequence[str]) -> Callable[[Event, tuple[Any, ...], Base], SpanEventSpec] | None:
+    """Make the function that reads the name and attributes of an event on a span."""
+
+    form = rule.span_event
+    if form is None:
         return None
-    pairs = tuple((name, _reader(origin, names)) for name, origin in called.attributes)
-    name = called.name
+    pairs = tuple((name, _reader(origin, names)) for name, origin in form.attributes)
+    name = form.name
     return lambda event, values, base: SpanEventSpec(
         name, tuple([(key, read(event, values, base)[:_LONGEST]) for key, read in pairs])
     )
 
 
 def _bad(rule: Rule, own: Base) -> Mapped:
+    """Make the outcome of an event that a rule takes and whose captures it cannot use."""
+
     return Mapped(own.severity, own.reason, rule.id, (), "bad_capture", own.overflow, rule.drop)
 
 
 def _act(action: Action, names: Sequence[str], place: LabelContext) -> Act:
-    name, fill = action.metric.name, filler(action, names, place)
-    make: Make = {"count": Count, "set": Set}.get(action.verb, Observe)
-    numbers = numbers_of(action.value, names)
-    if any(label.listed for label in action.labels):
-        return _each(action, names, place, numbers, make)
+    """Compile an action into a function that makes its signals.
+
+    The function gives ``None`` for a bad capture.
+    """
+    name, fill = action.metric.name, make_filler(action, names, place)
+    listed = any(label.listed for label in action.labels)
 
     def count(event: Event, values: tuple[Any, ...], base: Base, overflow: Overflow) -> Iterable[Signal]:
         return (Count((name, tuple(fill(event, values, base, overflow)))),)
@@ -164,18 +181,39 @@ def _act(action: Action, names: Sequence[str], place: LabelContext) -> Act:
         *before, now = fill(event, values, base, overflow)
         return (State((name, tuple(before)), (now,)),)
 
-    def measure(event: Event, values: tuple[Any, ...], base: Base, overflow: Overflow) -> Iterable[Signal] | None:
+    match action.verb:
+        case "count":
+            return _each(action, names, place, Count) if listed else count
+        case "state":
+            return state
+        case "set":
+            return (_each if listed else _one)(action, names, place, Set)
+        case "observe":
+            return (_each if listed else _one)(action, names, place, Observe)
+        case _:
+            assert_never(action.verb)
+
+
+def _one(action: Action, names: Sequence[str], place: LabelContext, make: Make) -> Act:
+    """Compile an action that gives one sample with a number."""
+    name, fill, numbers = action.metric.name, make_filler(action, names, place), make_number_reader(action.value, names)
+
+    def one(event: Event, values: tuple[Any, ...], base: Base, overflow: Overflow) -> Iterable[Signal] | None:
         found = numbers(event, values, 1)
         return None if found is None else (make((name, tuple(fill(event, values, base, overflow))), found[0]),)
 
-    return {"count": count, "state": state}.get(action.verb, measure)
+    return one
 
 
-def _each(action: Action, names: Sequence[str], place: LabelContext, numbers: Numbers, make: Make) -> Act:
-    """A sample for each item of zipped lists; lists of unequal length are a bad capture."""
-    name, labels, fill = action.metric.name, action.metric.labels, filler(action, names, place)
+def _each(action: Action, names: Sequence[str], place: LabelContext, make: Make) -> Act:
+    """Compile an action that gives a sample for each item of zipped lists.
+
+    Lists of unequal length are a bad capture.
+    """
+    name, labels, fill = action.metric.name, action.metric.labels, make_filler(action, names, place)
+    numbers = make_number_reader(action.value, names)
     columns = tuple(
-        (labels.index(label.name), names.index(label.origin), bounded(label, name, place))
+        (labels.index(label.name), names.index(label.origin), make_bound(label, name, place))
         for label in action.labels
         if label.listed
     )

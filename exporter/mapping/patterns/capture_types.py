@@ -1,4 +1,7 @@
-"""The types a hole of a shape can have: how each reads its piece of text. Pure; every reader takes linear time."""
+"""Types of the fields in a shape: how each reads its piece of text.
+
+Pure; every reader takes time linear in its piece.
+"""
 
 from collections.abc import Callable
 from typing import Literal, NamedTuple
@@ -6,10 +9,10 @@ from typing import Literal, NamedTuple
 Value = str | int | float | tuple[str, ...] | tuple[int, ...]
 Read = Callable[[str], Value | None]
 Kind = Literal["text", "number", "texts", "numbers", "any"]
-"""What a name holds; ``any`` is text that may turn out to be a number."""
+"""What a captured name holds; ``any`` is text that may turn out to be a number."""
 
 STOPS = " \t\n\r\v\f()[]{}"
-"""Characters that no ``word`` can hold; blanks beyond these are refused too."""
+"""Characters that no ``word`` can hold; other blanks are refused as well."""
 
 _MARKED = bytes(code < 128 and (chr(code) in STOPS or chr(code).isspace()) for code in range(256))  # 1: a stop, 0: none
 _DIGITS, _LETTERS = "0123456789", "abcdefghijklmnopqrstuvwxyzµABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -31,9 +34,11 @@ _SECONDS = {
 
 
 class Type(NamedTuple):
-    """How a hole reads its piece (``None``: it does not fit), what comes out, and what it is called in a message.
+    """A type of field.
 
-    ``samples`` are texts of this type that a narrower type refuses; ``bare`` says that no piece holds one of STOPS.
+    ``read`` gives the value of a piece, or ``None`` if the piece is not of this type; ``kind`` is what comes out;
+    ``says`` names the type in messages. ``samples`` are texts of this type that a narrower type refuses. ``bare`` says
+    that no piece of this type holds one of STOPS.
     """
 
     read: Read
@@ -44,7 +49,7 @@ class Type(NamedTuple):
 
 
 def as_text(piece: str) -> str:
-    """Takes any text, also none."""
+    """Read any text, also the empty one."""
     return piece
 
 
@@ -63,7 +68,7 @@ def _int(piece: str) -> int | None:
 
 
 def as_number(piece: str) -> float | None:
-    """A decimal number, finite, as JSON writes it; also with a leading plus or dot."""
+    """Read a finite decimal number as JSON writes it, or with a leading plus or dot."""
     if len(piece) > _LONGEST_NUMBER or piece.strip("+-.eE0123456789"):
         return None
     try:
@@ -74,7 +79,7 @@ def as_number(piece: str) -> float | None:
 
 
 def _duration(piece: str) -> float | None:
-    """Seconds of ``0.296s``, ``1h2m3s`` or ``12 minutes``."""
+    """Read the seconds of ``0.296s``, ``1h2m3s`` or ``12 minutes``."""
     total, rest = 0.0, piece if len(piece) <= _LONGEST_DURATION else ""
     if not rest:
         return None

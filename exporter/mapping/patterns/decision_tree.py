@@ -1,7 +1,8 @@
-"""Narrows many shapes to the few that can fit a text, by looking at small slices of it; never decides a match itself.
+"""A decision tree that narrows many shapes to the few that can fit a text.
 
-Three kinds of slices are compared: the first characters, the last ones, and those after the first bracket or blank that
-must end a leading ``word``. A shape that says nothing about a slice stays a candidate in every branch.
+It looks at small slices of the text: its first characters, its last ones, and those after the first bracket or blank
+that must end a leading ``word``. A shape that says nothing about a slice stays a candidate in every branch. The tree
+never decides that a text fits; the shapes that are left do.
 """
 
 from collections import Counter
@@ -12,7 +13,10 @@ from exporter.mapping.patterns.capture_types import STOPS
 from exporter.mapping.patterns.dissect import DissectPattern
 
 Try = Callable[[Any, str, Any], Any]
-"""What comes of a text that fits, else ``None``; what stands before and after the text is handed on."""
+"""A trial of a text: what comes of it if it fits, else ``None``.
+
+What stands before and after the text in the arguments is handed on to the outcome.
+"""
 
 _WIDTHS, _DEEPEST = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48), 4
 _WORTH = 2.0  # trials that a look at a slice must spare, on average
@@ -20,20 +24,25 @@ _COPIES = 100_000  # rows that may stand in several branches, in all
 
 
 class Row(NamedTuple):
-    """A shape (``None``: any text may fit) and how to try it."""
+    """A shape and how to try it; without a shape any text may fit."""
 
     shape: DissectPattern | None
     take: Try
 
 
 class _Cut(NamedTuple):
+    """A slice to look at: of the text, or of what follows the first ``mark``."""
+
     mark: str
     part: slice
     width: int
 
 
 class _Edges(NamedTuple):
-    """What every text that fits a shape has at its ends and after its mark; ``whole``: nothing else stands there."""
+    """What every text that a shape fits has at its ends and after its mark.
+
+    ``whole`` and ``after_whole`` say that nothing else stands there.
+    """
 
     first: str
     last: str
@@ -43,9 +52,11 @@ class _Edges(NamedTuple):
     after_whole: bool = False
 
 
-def narrow(rows: Sequence[Row]) -> Try:
-    """Tries rows in their order until one fits, but only those that can. A tree of small functions: each looks at one
-    slice and calls the next."""
+def build_tree(rows: Sequence[Row]) -> Try:
+    """Build a function that tries, in order, the rows that can fit until one does.
+
+    It is a tree of small functions: each looks at one slice and calls the next.
+    """
     return _grow([(_edges(row.shape), row.take) for row in rows], 0)
 
 
@@ -93,14 +104,17 @@ def _look(cut: _Cut, branches: Mapping[str, Try], otherwise: Try) -> Try:
 
 
 def _may(edges: _Edges, said: str | None, cut: _Cut, value: str) -> bool:
-    """Whether a text with ``value`` in the slice can fit: not if an end too short to fill the slice has other characters."""
+    """Decide whether a text with ``value`` in the slice can fit.
+
+    It cannot if an end of the shape is too short to fill the slice and has other characters.
+    """
     if said is not None or cut.mark:
         return said in (None, value)
     return value.endswith(edges.last) if cut.part.stop is None else value.startswith(edges.first)
 
 
 def _best(rows: Sequence[_Edges], copies: int) -> _Cut | None:
-    """The cut that spares most trials; ``None`` if none is worth a look."""
+    """Choose the slice that spares most trials; ``None`` if no slice is worth a look."""
     marks = sorted({edges.mark for edges in rows if edges.mark})
     cuts = [_Cut("", slice(None, width), width) for width in _WIDTHS]
     cuts += [_Cut("", slice(-width, None), width) for width in _WIDTHS]
@@ -111,7 +125,7 @@ def _best(rows: Sequence[_Edges], copies: int) -> _Cut | None:
 
 
 def _spared(rows: Sequence[_Edges], cut: _Cut, copies: int) -> float:
-    """How many trials a cut spares for a text that fits one of the rows, on average."""
+    """Compute how many trials a slice spares, on average, for a text that fits a row."""
     company: Counter[str] = Counter()
     unsaid = everywhere = 0
     for edges in rows:
@@ -140,7 +154,7 @@ def _edges(shape: DissectPattern | None) -> _Edges:
 
 
 def _said(edges: _Edges, cut: _Cut) -> str | None:
-    """What every text that fits has in the slice; ``None`` if that cannot be told."""
+    """Read what every fitting text has in the slice; ``None`` if that is not known."""
     if not cut.mark:
         literal, whole = (edges.last if cut.part.stop is None else edges.first), edges.whole
     elif edges.whole:

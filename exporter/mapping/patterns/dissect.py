@@ -1,11 +1,13 @@
-"""Typed dissect patterns: text with named holes. Compiles them, fits them in linear time, says where one stopped.
+"""Typed dissect patterns: text with named fields, *shapes* in mapping files.
 
-A hole ends at the first place where the literal after it stands (there is no going back), then its type is checked;
-the whole text must fit. Neither the length nor the content of a text can make that slow.
+A field ends at the first place where the literal after it stands (there is no backtracking), then its type is checked.
+The whole text must fit. So the time is linear, whatever the length and content of a text.
 """
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from types import CodeType
 from typing import Any, NamedTuple
 
 from exporter.mapping.patterns.capture_types import TYPES, Type, Value, as_text
@@ -17,16 +19,17 @@ _HOLE = re.compile(r"\{([a-z][a-z0-9_]*):([a-z0-9]+)\}")
 
 
 class Field(NamedTuple):
-    """A named hole and the name of its type."""
+    """A named field of a shape and the name of its type."""
 
     name: str
     type: str
 
 
 class DissectPattern(NamedTuple):
-    """A pattern taken apart: ``literals[0] hole[0] literals[1] hole[1] … literals[-1]``; only the outer can be empty.
+    """A parsed shape: ``literals[0] field[0] literals[1] field[1] … literals[-1]``.
 
-    ``fit`` gives the values of the holes in order, or ``None`` for a text that does not fit.
+    Only the first and the last literal can be empty. ``holes`` are the fields. ``fit`` gives their values in order, or
+    ``None`` for a text that does not fit.
     """
 
     source: str
@@ -37,14 +40,20 @@ class DissectPattern(NamedTuple):
 
 
 class Stop(NamedTuple):
-    """Where a shape stopped fitting: the position in the text (from 0) and what should have stood there."""
+    """The place where a shape stopped fitting.
+
+    ``at`` is the position in the text, from 0; ``expected`` is what should have stood there.
+    """
 
     at: int
     expected: str
 
 
 def parse_shape(source: str) -> DissectPattern:
-    """Takes a pattern apart. Raises ValueError: what is wrong; what to write instead."""
+    """Parse a shape.
+
+    Raises ValueError: what is wrong; what to write instead.
+    """
     literals, holes = [""], list[Field]()
     for number, piece in enumerate(_PIECES.split(source)):
         if number % 2 and piece not in ("{{", "}}"):
@@ -58,9 +67,13 @@ def parse_shape(source: str) -> DissectPattern:
     return DissectPattern(source, tuple(literals), tuple(holes), types, lambda text: fit(None, text, None))
 
 
-def fitted(shape: DissectPattern, then: Then, *, keep: bool) -> Callable[[Any, str, Any], Any]:
-    """What ``then`` makes of the values of the holes, as a function of a text and of what is handed on before and after
-    it; ``None`` for a text that does not fit. Without ``keep`` it is told no values."""
+def compile_shape(shape: DissectPattern, then: Then, *, keep: bool) -> Callable[[Any, str, Any], Any]:
+    """Compile a shape into a function of a text.
+
+    The arguments before and after the text are handed on to ``then``. The function gives what ``then`` makes of the
+    values of the fields, or ``None`` for a text that does not fit. Without ``keep``, ``then`` gets no values, and
+    fields of type ``text`` are not even cut out.
+    """
     return _compiled(shape.literals, shape.types, then, keep=keep)
 
 
@@ -104,22 +117,48 @@ def _check(source: str, literals: Sequence[str], holes: Sequence[Field]) -> None
 def _compiled(
     literals: Sequence[str], types: Sequence[Type], then: Then, *, keep: bool
 ) -> Callable[[Any, str, Any], Any]:
-    """The function that fits a shape. It is written out and compiled, which spares a third of its time.
+    """Compile the function that fits a shape: write its source, then ``exec`` it.
 
-    ``a {x:int} b {y:text}`` becomes: begin with ``a``; find `` b ``; read the piece before it; all the rest is ``y``.
-    Only numbers stand in what is compiled; the pattern's own text and the readers come as names.
+    A loop over literals and types takes half as long again. Only numbers stand in the source; the literals of the shape
+    and the readers of its types are handed in by name, so nothing that a user wrote is ever run. For ``a {x:int} b
+    {y:text}.`` with ``keep`` the source is::
+
+        def fit(first, text, last):
+            if text[:2] != literal0: return None
+            start0 = 2
+            end0 = text.find(literal1, 2)
+            if end0 < 0: return None
+            start1 = end0 + 3
+            end1 = len(text) - 1
+            if end1 < 0 or text.find(literal2, start1) != end1: return None
+            value0 = read0(text[start0:end0])
+            if value0 is None: return None
+            value1 = text[start1:end1]
+            return then(first, (value0, value1, ), last)
     """
     names: dict[str, Any] = {f"literal{n}": literal for n, literal in enumerate(literals)}
     names |= {f"read{n}": type_.read for n, type_ in enumerate(types)} | {"then": then}
     kept = "".join(f"value{n}, " for n in range(len(types))) if keep else ""
     lines = ["def fit(first, text, last):", *_ends(literals, types, keep=keep), *_values(types, keep=keep)]
-    exec("\n    ".join([*lines, f"return then(first, ({kept}), last)"]), names)  # noqa: S102
+    exec(_code("\n    ".join([*lines, f"return then(first, ({kept}), last)"])), names)  # noqa: S102
     fit: Callable[[Any, str, Any], Any] = names["fit"]
     return fit
 
 
+@lru_cache(maxsize=1024)
+def _code(source: str) -> CodeType:
+    """Compile a source; shapes of the same build share one code object.
+
+    Compiling takes most of the time of loading a mapping file.
+    """
+    return compile(source, "<shape>", "exec")
+
+
 def _ends(literals: Sequence[str], types: Sequence[Type], *, keep: bool) -> Iterator[str]:
-    """Lines that find where every hole ends; cheap, and mostly enough to see that a text does not fit."""
+    """Write the lines that find where every field ends.
+
+    They come first: they are cheap, and mostly enough to see that a text does not fit.
+    """
     if not types:
         yield "if text != literal0: return None"
         return
@@ -141,7 +180,7 @@ def _ends(literals: Sequence[str], types: Sequence[Type], *, keep: bool) -> Iter
 
 
 def _values(types: Sequence[Type], *, keep: bool) -> Iterator[str]:
-    """Lines that read what stands in the holes; where nobody keeps it, text needs no look."""
+    """Write the lines that read the fields; text that is not kept needs no check."""
     for n, type_ in enumerate(types):
         if type_.read is not as_text:
             yield f"value{n} = read{n}(text[start{n}:end{n}])"
@@ -150,8 +189,11 @@ def _values(types: Sequence[Type], *, keep: bool) -> Iterator[str]:
             yield f"value{n} = text[start{n}:end{n}]"
 
 
-def splitter(shape: DissectPattern) -> Fit:
-    """Like ``fit``, but from the right: a hole begins at the last place where the literal before it stands."""
+def make_splitter(shape: DissectPattern) -> Fit:
+    """Make a function like ``fit`` that works from the right.
+
+    A field begins at the last place where the literal before it stands.
+    """
     head, tail = shape.literals[0], shape.literals[-1]
     cuts = tuple(zip(reversed(shape.literals[:-1]), reversed(shape.types), strict=True))
 
@@ -172,8 +214,11 @@ def splitter(shape: DissectPattern) -> Fit:
     return split
 
 
-def stopped(shape: DissectPattern, text: str) -> Stop | None:
-    """Where and why a text does not fit; ``None`` if it does. For people: slower than ``fit``, equal in judgement."""
+def find_stop(shape: DissectPattern, text: str) -> Stop | None:
+    """Find where and why a text does not fit; ``None`` if it does.
+
+    For people: it agrees with ``fit`` and is slower.
+    """
     head, *rest = shape.literals
     if not text.startswith(head):
         return Stop(_agree(head, text), f"'{head}'")

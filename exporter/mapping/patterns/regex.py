@@ -1,4 +1,7 @@
-"""The escape hatch from shapes: RE2 patterns, linear in the text by construction; never the standard library's."""
+"""RE2 patterns, for texts that no shape can describe.
+
+RE2 takes time linear in the text by construction, which the standard library's ``re`` does not.
+"""
 
 from typing import NamedTuple
 
@@ -8,7 +11,10 @@ from exporter.mapping.patterns.dissect import Fit
 
 
 class Pattern(NamedTuple):
-    """A compiled pattern that must fit the whole text; its named groups come out as text, in the order of ``names``."""
+    """A compiled pattern that must fit the whole text.
+
+    Its named groups come out as text, in the order of ``names``.
+    """
 
     source: str
     names: tuple[str, ...]
@@ -16,7 +22,10 @@ class Pattern(NamedTuple):
 
 
 def parse_pattern(source: str) -> Pattern:
-    """Compiles a pattern. Raises ValueError: what is wrong; what to write instead."""
+    """Compile a pattern.
+
+    Raises ValueError: what is wrong; what to write instead.
+    """
     options = re2.Options()
     options.log_errors = False
     try:

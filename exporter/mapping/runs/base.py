@@ -1,11 +1,17 @@
-"""The runs of one resource while notes are folded into them: what every kind of process shares. Pure."""
+"""The runs of one resource while events are reduced into them. Pure."""
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 from exporter.mapping.rules import Process
+from exporter.model.builtin_metrics import (
+    PHASE_DURATION_SECONDS,
+    PHASE_STARTED_TIMESTAMP_SECONDS,
+    RUN_DURATION_SECONDS,
+    RUNS_TOTAL,
+)
 from exporter.model.events import Millis
-from exporter.model.metrics import RUN, Count, Observe, Phase, Series, Set, Signal
+from exporter.model.metrics import FAILURES, RUN, Count, Observe, Phase, Series, Set, Signal
 from exporter.model.runs import (
     ClosedRun,
     Folded,
@@ -20,15 +26,13 @@ from exporter.model.runs import (
     SpanEvent,
 )
 
-RUNS, RUN_TOOK = "platform_runs_total", "platform_run_duration_seconds"
-PHASE_TOOK, PHASE_SINCE = "platform_phase_duration_seconds", "platform_phase_started_timestamp_seconds"
 MOST_EVENTS = 1_000  # kept of one span; the others are counted in it
 MOST_OPEN = 100  # phases or operations of one resource at a time
 _LOST = ("lost", "nothing was heard of its end")
 
 
 class Where(NamedTuple):
-    """Whose runs they are."""
+    """The resource that runs belong to."""
 
     target: str
     source: str
@@ -36,7 +40,7 @@ class Where(NamedTuple):
 
 
 class End(NamedTuple):
-    """How something ends; ``news``: after first contact."""
+    """How a run or phase ends; ``news`` says that it ended after first contact."""
 
     at: Millis
     outcome: Outcome
@@ -44,44 +48,60 @@ class End(NamedTuple):
 
 
 class RunProcess(ABC):
-    """Opens and closes runs and phases, and keeps what comes of it. Which of them, a kind of process says."""
+    """The state machine of one resource's runs: what all kinds of process share.
+
+    It opens and closes runs and phases, and collects the signals, spans and placed events that follow. A subclass
+    decides which run or phase an event begins, ends or stands on.
+    """
 
     def __init__(self, process: Process, where: Where, runs: Runs, view: ResourceSnapshot) -> None:
-        self.process, self.where, self.runs, self.view = process, where, runs, view
+        self.process = process
+        self.where = where
+        self.runs = runs
+        self.view = view
         self._signals: list[Signal] = []
         self._spans: list[Span] = []
-        self._told: list[PlacedEvent] = []
+        self._placed: list[PlacedEvent] = []
 
     @abstractmethod
     def begin(self, note: RunNote, step: Phase) -> None:
-        """Something begins."""
+        """Begin a run or phase."""
 
     @abstractmethod
     def prepare(self, note: RunNote, step: Phase) -> None:
-        """Something is about to end: if its begin was not told, it is opened now, so that the event stands on it."""
+        """Prepare the end of a run or phase.
+
+        If its begin is unknown, it is opened now, so that the event that ends it stands on it.
+        """
 
     @abstractmethod
     def end(self, note: RunNote, step: Phase, end: End) -> None:
-        """Something ends."""
+        """End a run or phase."""
 
     @abstractmethod
     def run_of(self, note: RunNote) -> OpenRun | None:
-        """The run that an event stands on."""
+        """Find the run that an event stands on."""
 
     @abstractmethod
     def phase_of(self, run: OpenRun, note: RunNote) -> OpenSpan | None:
-        """The phase of that run that it stands on."""
+        """Find the phase of a run that an event stands on."""
 
     @abstractmethod
-    def heed_listing(self) -> None:
-        """Takes in what the listing says of the resource."""
+    def apply_listing(self) -> None:
+        """Apply the state of the resource in the vendor's listing."""
 
-    def recorded(self) -> list[RunNote]:
-        """What the vendor's own record says, as notes; what texts say of the same is then passed over."""
+    def notes_of_record(self) -> list[RunNote]:
+        """Turn the vendor's own record of stages into notes.
+
+        Texts that say the same are then ignored.
+        """
         return []
 
-    def take(self, note: RunNote) -> None:
-        """One event: what begins comes before it is placed on a span, what ends comes after."""
+    def apply(self, note: RunNote) -> None:
+        """Apply one note.
+
+        What the event begins is begun before the event is placed on a span; what it ends is ended afterwards.
+        """
         for step in note.phases:
             (self.begin if step.step == "begin" else self.prepare)(note, step)
         if note.event is not None:
@@ -91,8 +111,12 @@ class RunProcess(ABC):
                 outcome = step.outcome or ("failure" if step.step == "fail" else "success")
                 self.end(note, step, End(note.at, outcome, note.news))  # type: ignore[arg-type]
 
-    def abandon(self) -> None:
-        """Ends what nobody will tell of any more; what stays open has been seen so by a complete read."""
+    def close_lost(self) -> None:
+        """Close the runs of which no end is to be expected any more.
+
+        They are those of a resource that is gone, and those without an event for the ``patience`` of the process. All
+        others are marked as seen open by a complete read.
+        """
         for name, run in [*self.runs.open.items()]:
             if self.view.gone or self.view.now - run.last > self.process.patience * 1000:
                 run.error = run.error or _LOST
@@ -100,24 +124,24 @@ class RunProcess(ABC):
             else:
                 run.settled = True
 
-    def since(self) -> dict[str, Millis]:
-        """Since when each phase is open."""
+    def open_since(self) -> dict[str, Millis]:
+        """Map the name of each open phase to the time since when it is open."""
         since: dict[str, Millis] = {}
         for run in self.runs.open.values():
             for phase in run.phases:
                 since[phase.name] = min(phase.start, since.get(phase.name, phase.start))
         return since
 
-    def folded(self, before: dict[str, Millis]) -> Folded:
-        """All that came of it; ``before`` is since when phases were open at the start."""
-        after = self.since()
+    def result(self, before: dict[str, Millis]) -> Folded:
+        """Build the result; ``before`` is what ``open_since()`` gave at the start."""
+        after = self.open_since()
         changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
         self._signals += [Set(self._since_series(name), after[name] / 1000) for name in changed if name in after]
         ended = tuple(self._since_series(name) for name in changed if name in before)
-        return Folded(self.runs, tuple(self._signals), ended, tuple(self._spans), tuple(self._told))
+        return Folded(self.runs, tuple(self._signals), ended, tuple(self._spans), tuple(self._placed))
 
     def open(self, name: str, at: Millis, *, news: bool, inferred: bool) -> OpenRun:
-        """A run begins."""
+        """Open a run."""
         closed = self.runs.closed.get(name)
         called, _, of = name.partition("\0")
         span = OpenSpan(self.process.run or called or RUN, of, at, inferred=inferred)
@@ -126,7 +150,7 @@ class RunProcess(ABC):
         return run
 
     def close(self, name: str, end: End) -> None:
-        """A run is over, and with it all its phases."""
+        """Close a run, and with it all its phases."""
         run = self.runs.open.pop(name)
         for phase in [*run.phases]:
             self.close_phase(run, phase, end)
@@ -138,34 +162,34 @@ class RunProcess(ABC):
             del self.runs.closed[next(iter(self.runs.closed))]
         if end.news and not self.is_alone(run):
             place = (self.where.target, self.where.source, end.outcome)
-            self._signals.append(Count((RUNS, place)))
+            self._signals.append(Count((RUNS_TOTAL, place)))
             if not run.span.inferred:
-                self._signals.append(Observe((RUN_TOOK, place), (last - run.span.start) / 1000))
+                self._signals.append(Observe((RUN_DURATION_SECONDS, place), (last - run.span.start) / 1000))
             self._spans += [*run.before, self._span(run, run.span, end, RUN)]
 
     def close_phase(self, run: OpenRun, phase: OpenSpan, end: End) -> None:
-        """A phase is over."""
+        """Close a phase."""
         at = max(end.at, phase.start)
-        span = self._span(run, phase, end, RUN if self.is_alone(run) else role(phase))
+        span = self._span(run, phase, end, RUN if self.is_alone(run) else phase_role(phase))
         if end.news:
-            series = PHASE_TOOK, (self.where.target, self.where.source, phase.name, end.outcome)
+            series = PHASE_DURATION_SECONDS, (self.where.target, self.where.source, phase.name, end.outcome)
             self._signals.append(Observe(series, (at - phase.start) / 1000))
             self._spans.append(span)
         else:
             run.before.append(span)
 
     def is_alone(self, run: OpenRun) -> bool:
-        """Whether a run is only the frame of a phase that stands alone."""
+        """Decide whether a run is only the frame of a phase that stands alone."""
         return self.process.run is None and run.span.name in self.process.phases
 
     def place(self, note: RunNote, event: SpanEvent) -> None:
-        """An event finds the run and the phase that it stands on."""
+        """Place an event on the run and the phase that it belongs to."""
         run = self.run_of(note)
         if run is None:
-            self._tell(note, event)
+            self._place_outside(note, event)
             return
         run.last = max(run.last, note.at)
-        bad, wanted = event.severity == "error", self.view.wanted
+        bad, wanted = event.severity in FAILURES, self.view.wanted
         if run.error is None and (bad or _fails(note)):
             run.error = (event.reason or note.rule, event.text)
         if not (bad or wanted):
@@ -175,19 +199,19 @@ class RunProcess(ABC):
             phase.failing = True
         if wanted:
             _keep(phase or run.span, event)
-            where = role(phase) if phase and not self.is_alone(run) else RUN
-            self._told.append(PlacedEvent(event, (_full_name(run), run.key, where), news=note.news))
+            where = phase_role(phase) if phase and not self.is_alone(run) else RUN
+            self._placed.append(PlacedEvent(event, (_full_name(run), run.key, where), news=note.news))
 
-    def _tell(self, note: RunNote, event: SpanEvent) -> None:
-        """An event that stands on no run that is open: late, or of none."""
+    def _place_outside(self, note: RunNote, event: SpanEvent) -> None:
+        """Place an event that stands on no open run: it is late, or belongs to none."""
         if self.view.wanted:
             closed = self.runs.closed.get("")
             late = closed is not None and note.at <= closed.end
             place = (self.process.run or "", closed.key, RUN) if closed and late else None
-            self._told.append(PlacedEvent(event, place, late, note.news))
+            self._placed.append(PlacedEvent(event, place, late, note.news))
 
     def _since_series(self, phase: str) -> Series:
-        return PHASE_SINCE, (*self.where, phase)
+        return PHASE_STARTED_TIMESTAMP_SECONDS, (*self.where, phase)
 
     def _span(self, run: OpenRun, span: OpenSpan, end: End, its_role: str) -> Span:
         whole, bad = its_role == RUN, end.outcome in ("failure", "unknown")
@@ -210,12 +234,12 @@ class RunProcess(ABC):
 
 
 def _full_name(run: OpenRun) -> str:
-    """What tells a run from others of its resource that began at the same time."""
+    """Name a run apart from others of its resource that began at the same time."""
     return f"{run.span.name}\0{run.span.of}" if run.span.of else run.span.name
 
 
-def role(phase: OpenSpan) -> str:
-    """What tells a phase from all others of its run."""
+def phase_role(phase: OpenSpan) -> str:
+    """Name a phase apart from all others of its run."""
     return f"{phase.name}\0{phase.of}\0{phase.start}"
 
 

@@ -1,4 +1,7 @@
-"""The phases of one run, found by their name and what they are of, however many are open. The run stays a plain value."""
+"""An index of the phases of one run, however many are open.
+
+The run itself stays a plain value that can be stored.
+"""
 
 from collections import Counter
 from collections.abc import Collection
@@ -11,7 +14,7 @@ MOST_ENDS = 1_000  # phases that are over and remembered with a run
 
 
 class Phases:
-    """Those that are open, in the order in which they began, and when the others ended."""
+    """The open phases of a run, in the order of their begin, and the ends of others."""
 
     def __init__(self, run: OpenRun) -> None:
         self._run = run
@@ -23,11 +26,14 @@ class Phases:
             self._note_end(place.partition("\0")[0], at)
 
     def names(self) -> Collection[str]:
-        """Of the open ones."""
+        """Names of the open phases."""
         return self._names.keys()
 
     def find(self, step: Phase) -> OpenSpan | None:
-        """The one that a step speaks of: that of the same thing; what ends may also name none, or end what names none."""
+        """Find the open phase that a step means: same name, same thing.
+
+        An end that says no thing ends any phase of that name; an end that says one may end a phase that says none.
+        """
         found = self._open.get((step.name, step.of))
         if found is not None or step.step == "begin" or step.name not in self._names:
             return found
@@ -36,13 +42,13 @@ class Phases:
         return next(phase for phase in self._open.values() if phase.name == step.name)
 
     def newest(self) -> OpenSpan | None:
-        """The one that began last."""
+        """Find the phase that began last."""
         if self._newest is None:
             self._newest = max(self._run.phases, key=lambda phase: phase.start, default=None)
         return self._newest
 
     def add(self, phase: OpenSpan) -> None:
-        """One begins."""
+        """Add a phase that begins."""
         self._run.phases.append(phase)
         self._open[phase.name, phase.of] = phase
         self._names[phase.name] += 1
@@ -50,7 +56,7 @@ class Phases:
             self._newest = phase
 
     def remove(self, phase: OpenSpan, at: Millis) -> None:
-        """One is over."""
+        """Remove a phase that is over, and remember when it ended."""
         run, place = self._run, f"{phase.name}\0{phase.of}"
         run.phases = [other for other in run.phases if other is not phase]
         del self._open[phase.name, phase.of]
@@ -66,11 +72,11 @@ class Phases:
             del run.ends[next(iter(run.ends))]
 
     def is_over(self, step: Phase) -> bool:
-        """Whether the one that a step speaks of has ended before."""
+        """Decide whether the phase that a step means has ended before."""
         return f"{step.name}\0{step.of}" in self._run.ends
 
     def ended(self, name: str, of: str) -> Millis | None:
-        """When one ended: of this thing, else of any."""
+        """Find when a phase ended: of this thing, else of any."""
         return self._run.ends.get(f"{name}\0{of}", self._ends.get(name))
 
     def _note_end(self, name: str, at: Millis) -> None:

@@ -1,4 +1,4 @@
-"""A process whose parts stand for themselves: operations of a cluster side by side, incidents of a pool. Pure."""
+"""Runs that go on in parallel: operations of a cluster, incidents of a pool. Pure."""
 
 from exporter.mapping.runs.base import MOST_OPEN, End, RunProcess
 from exporter.model.metrics import OPEN_PHASES, OTHER, RUN, Phase
@@ -6,17 +6,23 @@ from exporter.model.runs import ClosedRun, OpenRun, OpenSpan, RunNote
 
 
 class ParallelRuns(RunProcess):
-    """Each operation, and each phase, is a run of its own, kept under its name and what it is of."""
+    """A process of parallel runs.
+
+    Each operation, and each phase, is a run of its own, kept under its name and what it is of.
+    """
 
     def begin(self, note: RunNote, step: Phase) -> None:
-        """What is open goes on; the late begin of something that has ended is no news."""
+        """Open a run, unless it is open already.
+
+        A begin that is older than the end of the same thing is late and opens nothing.
+        """
         name = self._name(step)
         if name in self.runs.open or len(self.runs.open) >= MOST_OPEN or self._is_spent(name, note):
             return
         self._open(name, step, note, inferred=False)
 
     def prepare(self, note: RunNote, step: Phase) -> None:
-        """Every end of an operation counts, so its run is opened if it is not."""
+        """Open the run of an operation that ends without a begin: every end counts."""
         name = self._name(step)
         if step.name != OPEN_PHASES and name not in self.runs.open and step.name not in self.process.phases:
             self._open(name, step, note, inferred=True)
@@ -25,7 +31,7 @@ class ParallelRuns(RunProcess):
             self.runs.closed[name] = ClosedRun(before.key, before.end, before.unbegun + 1)
 
     def end(self, note: RunNote, step: Phase, end: End) -> None:
-        """The named operation or phase, or all that is open."""
+        """End the named operation or phase, or all that are open."""
         for name in [*self.runs.open] if step.name == OPEN_PHASES else [self._name(step)]:
             run = self.runs.open.get(name)
             if run is None:
@@ -36,7 +42,7 @@ class ParallelRuns(RunProcess):
                 self.close(name, end)
 
     def run_of(self, note: RunNote) -> OpenRun | None:
-        """What the event names, else what began last."""
+        """Find the run that the event names, else the one that began last."""
         named = False
         for step in note.phases:
             if step.name != OPEN_PHASES:
@@ -48,14 +54,17 @@ class ParallelRuns(RunProcess):
         return max(self.runs.open.values(), key=lambda run: run.span.start, default=None)
 
     def phase_of(self, run: OpenRun, note: RunNote) -> OpenSpan | None:
-        """The only one, where the run is one."""
+        """Find the only phase, where the run is one."""
         return run.phases[0] if run.phases else None
 
-    def heed_listing(self) -> None:
-        """Operations and incidents are told by events alone."""
+    def apply_listing(self) -> None:
+        """Ignore the listing: operations and incidents come from events alone."""
 
     def _name(self, step: Phase) -> str:
-        """Under which name something is kept: an operation's own, or a phase's and what it is of."""
+        """Name the run of a step.
+
+        It is the operation's own name, or a phase's name and what it is of.
+        """
         if step.name == RUN:
             return step.of if step.of in self.process.operations or not self.process.operations else OTHER
         return f"{step.name}\0{step.of}" if step.of else step.name
@@ -66,7 +75,10 @@ class ParallelRuns(RunProcess):
             run.phases.append(OpenSpan(step.name, step.of, note.at, inferred))
 
     def _end_other(self, name: str, run: OpenRun, note: RunNote, end: End) -> None:
-        """An end from before the begin of what is open belongs to another operation, whose begin was not told."""
+        """Close an operation that ended before the open one began.
+
+        Its begin was not read, so it has no duration.
+        """
         if run.phases:
             return
         self.open(name, note.at, news=note.news, inferred=True)

@@ -1,28 +1,29 @@
-"""Folds what events and listings say into the runs of a resource: open phases, finished ones, their spans. Pure.
+"""The reducer of runs: events and listings become open runs, spans and signals.
 
-Notes may come in any order within one fold: they are taken by time, at the same time by the order of the rules. What holds:
+Pure. Notes may come in any order within one call; they are applied by time, and at the same time in the order of the
+rules. These rules hold:
 
-- What is told of a resource without an open run opens one, unless it happened before the end of its last run: then it
-  is late. Such a run begins when its resource was created, where the process says so; else its begin is inferred.
-- The begin of a run that is open supersedes it: a failure if something had failed in it, else unknown.
+- An event of a resource without an open run opens one, unless it happened before the end of the last run: then it is
+  late. Such a run begins when its resource was created, where the process says so; else its begin is inferred.
+- The begin of a run that is open supersedes it: as a failure if something had failed in it, else as unknown.
 - Phases are declared in their order: one that is over does not begin again while a later one is open.
-- Where the vendor keeps a record of stages, that gives the begin and end of the phases it names, and of the attempts;
-  texts fill what it does not say, and tell of the run's end and of failures: an error on a phase is its outcome.
-- A phase that ends without having begun began where its ``begun_by`` ended; else it is not told of. One that fails
-  without having begun lasted no time.
-- When a run ends so do its phases, with its outcome; further ends of it are no news.
+- Where the vendor keeps a record of stages, it gives the begin and end of the phases it names, and of the attempts.
+  Texts give what the record does not say: the end of the run, and failures. An error on a phase is its outcome.
+- A phase that ends without a begin began where its ``begun_by`` ended; without that it is left out. A phase that fails
+  without a begin lasted no time.
+- When a run ends, so do its phases, with its outcome; further ends of that run are ignored.
 - A run that a listing ends is over at the vendor's own time, else when the listing was made, and then only if the
-  listing is newer by a minute than all that was told: states lag behind events.
-- A run of which nothing is heard for ``give_up_after``, or whose resource is gone, ends as unknown where it was last
-  heard of.
-- Operations side by side: every end counts, also one whose begin was never told; that one has no duration.
-- An aggregated event is told at the time of its first occurrence too, for nobody may have read it then.
-- What ended before first contact is no news: neither counted nor told. The phases of a run that was open then are told
-  with it, once it ends, but not counted.
+  listing is newer by a minute than all events of the run: states lag behind events.
+- A run without an event for ``give_up_after``, or whose resource is gone, ends as unknown at its last event.
+- Of parallel operations every end counts, also one without a begin; that one has no duration.
+- An aggregated event is also applied at the time of its first occurrence, because nothing may have been read then.
+- What ended before first contact is not news: it is neither counted nor sent. The phases of a run that was open then are
+  sent with the run when it ends, but not counted.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from exporter.common.millis import floor_to_second
 from exporter.mapping.rules import MappingPack
 from exporter.mapping.runs.base import RunProcess, Where
 from exporter.mapping.runs.parallel_runs import ParallelRuns
@@ -33,34 +34,40 @@ from exporter.model.protocols import Fold
 from exporter.model.runs import Folded, ResourceSnapshot, RunNote, Runs, SpanEvent
 
 
-def noted(event: Event, mapped: Mapped) -> RunNote:
-    """What an event says of runs, where it is looked at by itself."""
-    told = SpanEvent(event.at or 0, event.key.hex(), "", event.text, mapped.severity, mapped.reason)
-    return RunNote(event.at or 0, mapped.rule or "", True, mapped.phases, told, event.began)
+def make_note(event: Event, mapped: Mapped) -> RunNote:
+    """Make the note of an event that is looked at by itself."""
+    span_event = SpanEvent(event.at or 0, event.key.hex(), "", event.text, mapped.severity, mapped.reason)
+    return RunNote(event.at or 0, mapped.rule or "", True, mapped.phases, span_event, event.began)
 
 
-def _firsts(notes: Iterable[RunNote], contact: Millis) -> Iterator[RunNote]:
-    """What aggregated events said when they happened first; nobody may have read them then."""
+def _first_occurrences(notes: Iterable[RunNote], contact: Millis) -> Iterator[RunNote]:
+    """Make the notes of aggregated events at the time of their first occurrence.
+
+    The event may not have been read then.
+    """
     for note in notes:
         if note.began not in (None, note.at) and note.phases:
             yield RunNote(note.began, note.rule, note.news and note.began >= contact, note.phases, None)
 
 
-def folder(pack: MappingPack, target: str) -> Fold:
-    """The fold of a pack's process for one target."""
+def make_fold(pack: MappingPack, target: str) -> Fold:
+    """Make the reducer of a pack's process for one target.
+
+    It uses up the runs that it is given.
+    """
     process, order = pack.process, {rule.id: number for number, rule in enumerate(pack.rules)}
     kind: type[RunProcess] = ParallelRuns if process.run is None else SingleRun
 
     def fold(resource: str, runs: Runs, notes: Sequence[RunNote], view: ResourceSnapshot) -> Folded:
-        book = kind(process, Where(target, pack.source, resource), runs, view)
-        before = book.since()
+        state = kind(process, Where(target, pack.source, resource), runs, view)
+        before = state.open_since()
         for note in sorted(
-            [*book.recorded(), *_firsts(notes, view.contact // 1000 * 1000), *notes],
+            [*state.notes_of_record(), *_first_occurrences(notes, floor_to_second(view.contact)), *notes],
             key=lambda note: (note.at, order.get(note.rule, len(order)), note.event.id if note.event else ""),
         ):
-            book.take(note)
-        book.heed_listing()
-        book.abandon()
-        return book.folded(before)
+            state.apply(note)
+        state.apply_listing()
+        state.close_lost()
+        return state.result(before)
 
     return fold

@@ -1,17 +1,20 @@
-"""Checks between rules and between files: one meaning a metric, one domain a label, no rule out of reach. Pure."""
+"""Checks between rules and between files. Pure.
+
+A metric has one meaning, a label one domain, and no rule is out of reach.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from exporter.mapping.rules import Rule
 from exporter.mapping.syntax.context import FileContext
-from exporter.mapping.syntax.reachability import shadowed
+from exporter.mapping.syntax.reachability import find_unreachable
 from exporter.model.metrics import Metric
 
 _MEANING = {"kind": "type", "help": "help", "labels": "labels", "buckets": "buckets"}
 
 
 def check_metrics(files: Iterable[tuple[FileContext, Mapping[str, Metric]]], faults: list[str]) -> None:
-    """Two files that declare a metric of the same name must mean the same."""
+    """Check that files which declare a metric of the same name mean the same."""
     first: dict[str, tuple[Metric, str]] = {}
     for context, metrics in files:
         for name, metric in metrics.items():
@@ -24,7 +27,7 @@ def check_metrics(files: Iterable[tuple[FileContext, Mapping[str, Metric]]], fau
 
 
 def check_domains(rules: Sequence[Rule], faults: list[str]) -> None:
-    """Two rules must give a label of a metric the same domain."""
+    """Check that all rules give a label of a metric the same domain."""
     first: dict[tuple[str, str], tuple[tuple[str, ...] | int, str]] = {}
     for rule in rules:
         for action in rule.actions:
@@ -36,8 +39,8 @@ def check_domains(rules: Sequence[Rule], faults: list[str]) -> None:
 
 
 def check_reach(rules: Sequence[Rule], faults: list[str]) -> None:
-    """Every rule must be able to take an event."""
-    for earlier, later in shadowed(rules):
+    """Check that every rule can take an event."""
+    for earlier, later in find_unreachable(rules):
         why = f"because '{earlier.id}' at {_at(earlier.place)} takes all it would"
         own = _file(earlier) == _file(later)
         cure = "put it first, or narrow the other" if own else "narrow the other, or list this one under 'disable'"
@@ -45,7 +48,7 @@ def check_reach(rules: Sequence[Rule], faults: list[str]) -> None:
 
 
 def _at(place: str) -> str:
-    """``file:line`` of a place."""
+    """Cut a place to ``file:line``."""
     return place.partition(": ")[0]
 
 

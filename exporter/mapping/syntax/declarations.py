@@ -1,17 +1,17 @@
-"""Checks the tables of a mapping file that its rules refer to: vocabularies, severities and its own metrics. Pure."""
+"""Checks of what the rules of a mapping file refer to. Pure.
+
+That is vocabularies, severities, and the file's own metrics, whose names must follow the rules of Prometheus.
+"""
 
 import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from exporter.common.yaml_document import Path_
-from exporter.mapping.catalogue import BUILTIN
+from exporter.common.yaml_document import KeyPath
 from exporter.mapping.syntax.context import FileContext
 from exporter.mapping.syntax.schema import MappingFile, MetricPart
+from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.metrics import Metric
-
-# What Prometheus asks of the names of a file's own metrics, as sentences. Pure; looks at mapping files only.
-
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 _FILLED = ("target", "source")
@@ -26,7 +26,7 @@ _BUCKETS = 50
 
 
 def name_faults(name: str, kind: str) -> Iterator[str]:
-    """What is wrong with a metric's name."""
+    """List what is wrong with the name of a metric."""
     if not _NAME.fullmatch(name):
         yield "is no name of a metric; use small letters, digits and single underscores"
     if name.startswith("platform_exporter_"):
@@ -43,7 +43,7 @@ def name_faults(name: str, kind: str) -> Iterator[str]:
 
 
 def label_faults(label: str) -> Iterator[str]:
-    """What is wrong with the name of a label that a file declares."""
+    """List what is wrong with the name of a label that a file declares."""
     if not _NAME.fullmatch(label):
         yield "is no name of a label; use small letters, digits and single underscores"
     if label in _FILLED:
@@ -53,7 +53,7 @@ def label_faults(label: str) -> Iterator[str]:
 
 
 def bucket_faults(kind: str, buckets: list[float]) -> Iterator[str]:
-    """What is wrong with the bounds of a histogram's buckets."""
+    """List what is wrong with the bounds of a histogram's buckets."""
     if kind != "histogram" and buckets:
         yield "only a histogram has buckets; remove them"
     if kind == "histogram" and not buckets:
@@ -64,39 +64,44 @@ def bucket_faults(kind: str, buckets: list[float]) -> Iterator[str]:
 
 
 def read_vocab(file: MappingFile, context: FileContext) -> dict[str, tuple[str, ...]]:
-    """The closed sets of values, each value once."""
+    """Read the vocabularies; each value counts once."""
     for name, values in file.vocab.items():
         if not values:
-            context.say(("vocab", name), "is empty; list its values")
+            context.add_fault(("vocab", name), "is empty; list its values")
+        known = set[str]()
         for number, value in enumerate(values):
-            if value in values[:number]:
-                context.say(("vocab", name, number), f"the value '{value}' stands here twice; keep one")
+            if value in known:
+                context.add_fault(("vocab", name, number), f"the value '{value}' stands here twice; keep one")
+            known.add(value)
     return {name: tuple(dict.fromkeys(values)) for name, values in file.vocab.items()}
 
 
 def read_severity(file: MappingFile, context: FileContext) -> dict[str, str]:
-    """The vendor's words in ours, case folded as they are compared."""
+    """Read the vendor's words, case folded as they are compared, in ours."""
     folded: dict[str, str] = {}
     for word, severity in file.severity.items():
         if word.casefold() in folded:
-            context.say(("severity", word), "this word stands here twice, written in another case; keep one")
+            context.add_fault(("severity", word), "this word stands here twice, written in another case; keep one")
         folded[word.casefold()] = severity
     return folded
 
 
 def own_metrics(file: MappingFile, context: FileContext) -> dict[str, Metric]:
-    """The metrics that a file declares; labels ``target`` and ``source`` come first."""
+    """Read the metrics that a file declares.
+
+    The labels ``target`` and ``source`` come first.
+    """
     metrics: dict[str, Metric] = {}
     for name, part in file.metrics.items():
-        path: Path_ = ("metrics", name)
+        path: KeyPath = ("metrics", name)
         if name in BUILTIN:
-            context.say(path, "is built in; choose another name, or use it without declaring it")
+            context.add_fault(path, "is built in; choose another name, or use it without declaring it")
         for fault in name_faults(name, part.type):
-            context.say(path, fault)
+            context.add_fault(path, fault)
         if not part.help.strip():
-            context.say((*path, "help"), "is empty; say where the value comes from")
+            context.add_fault((*path, "help"), "is empty; say where the value comes from")
         for fault in bucket_faults(part.type, part.buckets):
-            context.say((*path, "buckets"), fault)
+            context.add_fault((*path, "buckets"), fault)
         _check_labels(part, path, context)
         metrics[name] = Metric(
             name, part.type, part.help, ("target", "source", *part.labels), tuple(map(float, part.buckets))
@@ -104,10 +109,10 @@ def own_metrics(file: MappingFile, context: FileContext) -> dict[str, Metric]:
     return metrics
 
 
-def _check_labels(part: MetricPart, path: Path_, context: FileContext) -> None:
+def _check_labels(part: MetricPart, path: KeyPath, context: FileContext) -> None:
     for number, label in enumerate(part.labels):
         place = (*path, "labels", number)
         for fault in label_faults(label):
-            context.say(place, fault)
+            context.add_fault(place, fault)
         if label in part.labels[:number]:
-            context.say(place, f"the label '{label}' stands here twice; keep one")
+            context.add_fault(place, f"the label '{label}' stands here twice; keep one")

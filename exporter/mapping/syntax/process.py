@@ -1,10 +1,13 @@
-"""The process of a mapping file: which phases its runs have and what ends them; noted faults, and a value. Pure."""
+"""The process of a mapping file: the phases of its runs, and what ends them. Pure.
+
+Every fault is added to the faults of the file.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple, get_args
 
-from exporter.common.yaml_document import Path_
+from exporter.common.yaml_document import KeyPath
 from exporter.mapping.patterns.capture_types import TYPES
 from exporter.mapping.rules import UNNAMED, PhaseForm, Process, Rule
 from exporter.mapping.syntax.context import FileContext
@@ -19,7 +22,7 @@ _SINGLE = ("run", "runs", "starts", "give_up_after")
 
 
 class Declared(NamedTuple):
-    """What one file says of the process of its source, and the operations that it names."""
+    """What one file declares of the process of its source."""
 
     part: ProcessPart
     operations: tuple[str, ...]
@@ -27,18 +30,21 @@ class Declared(NamedTuple):
 
 
 def read_process(part: ProcessPart | None, statuses: Sequence[str], context: FileContext) -> Declared | None:
-    """What a file says of a process, if it does. ``statuses`` are the states the source's listing can tell."""
+    """Check what a file declares of a process; ``None`` if it declares none.
+
+    ``statuses`` are the states that the source's listing can give.
+    """
     if part is None:
         return None
     if part.run is not None and part.runs is not None:
-        context.say(("process", "runs"), "there is a 'run' too; keep one of the two")
+        context.add_fault(("process", "runs"), "there is a 'run' too; keep one of the two")
     if part.give_up_after is not None:
         _check_seconds(part.give_up_after, ("process", "give_up_after"), context)
     for name, phase in part.phases.items():
         place = ("process", "phases", name)
         reserved = ["is a word of the language; choose another"] if name in _RESERVED else []
         for fault in [*label_faults(name), *reserved]:
-            context.say(place, fault)
+            context.add_fault(place, fault)
         if phase.timeout is not None:
             _check_seconds(phase.timeout, (*place, "timeout"), context)
     _check_statuses(part, statuses, context)
@@ -46,7 +52,10 @@ def read_process(part: ProcessPart | None, statuses: Sequence[str], context: Fil
 
 
 def check_processes(declared: Sequence[Declared]) -> None:
-    """Notes what does not fit together in the files of a source, in order of precedence: each stands on those after it."""
+    """Check the process declared by several files of one source.
+
+    They stand in order of precedence: each file adds to those after it.
+    """
     for number, one in enumerate(declared):
         below = _merged([other.part for other in declared[number + 1 :]])
         whole = _merged([one.part, below])
@@ -55,11 +64,14 @@ def check_processes(declared: Sequence[Declared]) -> None:
             if phase.begun_by is not None and (phase.begun_by not in whole.phases or phase.begun_by == name):
                 others = ", ".join(other for other in whole.phases if other != name) or "none"
                 place = ("process", "phases", name, "begun_by")
-                one.context.say(place, f"no other phase '{phase.begun_by}'; the others are: {others}")
+                one.context.add_fault(place, f"no other phase '{phase.begun_by}'; the others are: {others}")
 
 
 def merge_processes(declared: Sequence[Declared]) -> Process:
-    """The process of files of one source that are without fault, in order of precedence: each adds to those after it."""
+    """Merge what files of one source declare, in order of precedence.
+
+    They must be without fault.
+    """
     if not declared:
         return UNNAMED
     part = _merged([one.part for one in declared])
@@ -84,16 +96,16 @@ def _merged(parts: Sequence[ProcessPart]) -> ProcessPart:
 
 
 def _check_kind(one: Declared, below: ProcessPart) -> None:
-    part, say = one.part, one.context.say
+    part, add_fault = one.part, one.context.add_fault
     if part.run is not None and below.runs is not None:
-        say(("process", "run"), "a later file names operations with 'runs'; remove it")
+        add_fault(("process", "run"), "a later file names operations with 'runs'; remove it")
     if part.runs is not None and (below.run is not None or below.phases):
-        say(("process", "runs"), "a later file has runs with phases; remove it")
+        add_fault(("process", "runs"), "a later file has runs with phases; remove it")
     if (part.runs or below.runs) is not None and part.phases:
         cure = "remove them, or write 'run'" if part.runs else "remove them"
-        say(("process", "phases"), f"operations that go on side by side have no phases; {cure}")
+        add_fault(("process", "phases"), f"operations that go on side by side have no phases; {cure}")
     if (part.run or part.runs or below.run or below.runs) is None and (part.closes_on or part.starts):
-        say(("process",), "says when runs begin or end, but names none; add 'run: …' with what a run is called")
+        add_fault(("process",), "says when runs begin or end, but names none; add 'run: …' with what a run is called")
 
 
 def _operations(part: ProcessPart, context: FileContext) -> tuple[str, ...]:
@@ -101,7 +113,7 @@ def _operations(part: ProcessPart, context: FileContext) -> tuple[str, ...]:
         return ()
     if part.runs not in context.vocab:
         cure = f"use one of {', '.join(context.vocab)}" if context.vocab else "declare it under 'vocab'"
-        context.say(("process", "runs"), f"no vocab '{part.runs}'; {cure}")
+        context.add_fault(("process", "runs"), f"no vocab '{part.runs}'; {cure}")
     return context.vocab.get(part.runs, ())
 
 
@@ -111,7 +123,7 @@ def _check_statuses(part: ProcessPart, statuses: Sequence[str], context: FileCon
         if status.casefold() not in known:
             near = get_close_matches(status, statuses, n=1)
             cure = f"write '{near[0]}'" if near else f"use one of {', '.join(statuses) or 'none'}"
-            context.say(("process", "closes_on", status), f"no status '{status}' of this source; {cure}")
+            context.add_fault(("process", "closes_on", status), f"no status '{status}' of this source; {cure}")
 
 
 def _seconds(text: str | None) -> float | None:
@@ -119,13 +131,16 @@ def _seconds(text: str | None) -> float | None:
     return seconds if isinstance(seconds, float) and seconds > 0 else None
 
 
-def _check_seconds(text: str, path: Path_, context: FileContext) -> None:
+def _check_seconds(text: str, path: KeyPath, context: FileContext) -> None:
     if _seconds(text) is None:
-        context.say(path, f"'{text}' is no duration; write one such as 30m, 2h or 14d")
+        context.add_fault(path, f"'{text}' is no duration; write one such as 30m, 2h or 14d")
 
 
 def check_steps(rules: Sequence[Rule], process: Process, faults: list[str]) -> None:
-    """Rules and process must agree: no phase without a name in the process, none that nothing begins."""
+    """Check that rules and process agree.
+
+    Every phase that a rule names is declared, and every phase that ends has a begin.
+    """
     names = [*process.phases, *process.operations]
     begun, ended = set[str](), dict[str, str]()
     for rule in rules:
@@ -144,8 +159,8 @@ def check_steps(rules: Sequence[Rule], process: Process, faults: list[str]) -> N
             faults.append(f"{ended[name]}: ends the phase '{name}', which nothing begins; {cure}")
 
 
-def timeouts(processes: Mapping[str, Process]) -> Iterator[tuple[str, str, float]]:
-    """(source, phase, seconds) of every phase that has a timeout."""
+def list_timeouts(processes: Mapping[str, Process]) -> Iterator[tuple[str, str, float]]:
+    """List (source, phase, seconds) of every phase that has a timeout."""
     for source, process in processes.items():
         for name, form in process.phases.items():
             if form.timeout is not None:

@@ -1,4 +1,7 @@
-"""The form of a mapping file: strict models of its keys, and faults as sentences; knows nothing of their meaning."""
+"""The form of a mapping file: strict models of its keys, and faults as sentences.
+
+What the keys mean is checked elsewhere. The docstrings of the models stand in ``mappings/mapping.schema.json``.
+"""
 
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
@@ -7,12 +10,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from exporter.common.yaml_document import Document, Path_
+from exporter.common.yaml_document import Document, KeyPath
+from exporter.model.metrics import Severity
 
-Severity = Literal["info", "warning", "error", "unclassified"]
 Outcome = Literal["success", "failure", "cancelled", "unknown"]
-Say = Callable[[Path_, str], None]
-"""Notes a fault: where it stands, what is wrong and what to write instead."""
+AddFault = Callable[[KeyPath, str], None]
+"""Adds a fault: where it stands, what is wrong and what to write instead."""
 
 
 def _many(value: Any) -> Any:
@@ -45,7 +48,10 @@ class MetricPart(_Part):
 
 
 class AsPart(_Part):
-    """What a rule says of severity and reason, where the vendor says nothing or something wrong."""
+    """The severity and reason that a rule sets.
+
+    It sets them where the vendor sends none, or wrong ones.
+    """
 
     severity: Severity | None = None
     reason: str | None = None
@@ -85,14 +91,21 @@ class RulePart(_Part):
 
 
 class PhasePart(_Part):
-    """A phase: how long it may take, and the phase whose end begins it where no text tells of its begin."""
+    """A phase of a process.
+
+    ``timeout`` is how long it may take; ``begun_by`` names the phase whose end begins it, where no text tells of its
+    begin.
+    """
 
     timeout: str | None = None
     begun_by: str | None = None
 
 
 class ProcessPart(_Part):
-    """What runs of a resource are: one at a time (``run``), operations side by side (``runs``), or lone phases."""
+    """What the runs of a resource are.
+
+    One at a time (``run``), operations in parallel (``runs``), or phases that stand alone.
+    """
 
     run: str | None = None
     runs: str | None = None
@@ -135,7 +148,7 @@ class MappingFile(_Part):
 
 
 def mapping_schema() -> dict[str, Any]:
-    """The JSON Schema of a mapping file."""
+    """Build the JSON Schema of a mapping file."""
     plain = MappingFile.model_json_schema()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -168,21 +181,24 @@ _NOUNS = {
 }
 
 
-def read_mapping(document: Document, say: Say) -> MappingFile | None:
-    """Brings a document into form; notes every fault and then returns ``None``."""
+def read_mapping(document: Document, add_fault: AddFault) -> MappingFile | None:
+    """Read a document into the models; report every fault and then give ``None``."""
     if document.data is None:
-        say((), "the file is empty; begin with 'mapping: 1' and 'source: …'")
+        add_fault((), "the file is empty; begin with 'mapping: 1' and 'source: …'")
         return None
     try:
         return MappingFile.model_validate(document.data)
     except ValidationError as error:
         for fault in error.errors():
-            say(_place(fault["loc"], document), _sentence(fault))
+            add_fault(_place(fault["loc"], document), _sentence(fault))
         return None
 
 
-def _place(loc: Sequence[str | int], document: Document) -> Path_:
-    """The part of a location that the file has: a single text stands for a list of one, a missing key nowhere."""
+def _place(loc: Sequence[str | int], document: Document) -> KeyPath:
+    """Cut the location of a fault to a part that the file has.
+
+    A single text stands for a list of one, and a missing key stands nowhere.
+    """
     path = tuple(loc)
     while path and path not in document.lines:
         path = path[:-1]

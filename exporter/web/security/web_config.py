@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from exporter.common.yaml_document import Document, Path_, read_document
+from exporter.common.yaml_document import Document, KeyPath, read_document
 from exporter.model.errors import ConfigError
 
 TLS, USERS, HTTP = "tls_server_config", "basic_auth_users", "http_server_config"
@@ -48,7 +48,7 @@ class WebConfig(msgspec.Struct, frozen=True):
 
 
 class _Wrong(NamedTuple):
-    path: Path_
+    path: KeyPath
     text: str
 
 
@@ -167,7 +167,7 @@ def _wrong_http(given: Mapping[str, Any]) -> Iterator[_Wrong]:
             yield _Wrong((HTTP, "headers", name), "must be one line of text; put it in quotes")
 
 
-def _unknown(given: Mapping[str, Any], path: Path_, known: tuple[str, ...]) -> Iterator[_Wrong]:
+def _unknown(given: Mapping[str, Any], path: KeyPath, known: tuple[str, ...]) -> Iterator[_Wrong]:
     for key in given:
         if key not in known:
             near = get_close_matches(key, known, 1, 0.6)

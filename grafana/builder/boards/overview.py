@@ -1,6 +1,6 @@
 """What is going wrong now, by target and source, and what is blind."""
 
-from exporter.mapping.catalogue import BUILTIN
+from exporter.model.builtin_metrics import BUILTIN
 from grafana.builder.boards import parts
 from grafana.builder.boards.parts import TR, TS, TSR, counted, grown, most, number, select, zero
 from grafana.builder.model import Board, Panel, Query, Row, Variable
