@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 import msgspec
 
+from exporter.common.text import one_line
 from exporter.model.errors import (
     KeysRefused,
     SourceBusy,
@@ -86,7 +87,7 @@ def _line(text: str, most: int, secrets: Collection[str] = ()) -> str:
     """A text of others: one line, nothing that moves a terminal, no secrets, and not long."""
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, "***")
-    return " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * most]).split())[:most]
+    return one_line(text, most)
 
 
 def retry_after(answer: Response, message: str) -> float | None:

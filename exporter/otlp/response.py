@@ -13,6 +13,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from exporter.common.text import one_line
+
 LONGEST_WISH = 300.0  # seconds that a receiver may ask for
 SHOWN = 200  # signs of a receiver's own words
 BAD = (400, 413, 422)
@@ -150,4 +152,4 @@ def _seconds_until(text: str, now: float) -> float:
 
 def _readable(text: str) -> str:
     """On one line, short."""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())[:SHOWN]
+    return one_line(text, SHOWN)
