@@ -77,7 +77,7 @@ class Poller:
                 if self._desk.per_resource:
                     self._settle()
             except SourceError as error:
-                wait = self._wait(error, attempt, "")
+                wait = self._wait(error, attempt, "", listing=True)
                 attempt += 1
                 self.settled.set()
             self.expected = self._clock.steady() + wait
@@ -141,10 +141,10 @@ class Poller:
                 handicap = STALE_HANDICAP if late else 0.0
                 self._agenda.put(resource.id, now + handicap, interval, resource.created or 0)
 
-    def _wait(self, error: SourceError, attempt: int, resource: str) -> float:
+    def _wait(self, error: SourceError, attempt: int, resource: str, *, listing: bool = False) -> float:
         wait = retry_delay(error, attempt, self._pace.rhythm, self._draw)
         target, source = self._desk.target, self._desk.source
-        self._desk.tell(PollFailed(target, source, resource, self._clock.now(), error, error.cause, wait))
+        self._desk.tell(PollFailed(target, source, resource, self._clock.now(), error, error.cause, wait, listing))
         return wait
 
     def _settle(self) -> None:
