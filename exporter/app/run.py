@@ -20,7 +20,7 @@ from exporter.model.metrics import Changes, Moment
 from exporter.model.protocols import Clock
 from exporter.model.telemetry import KeysExpire, Loaded, LogMessage, SelfEvent
 from exporter.observability.event_log import EventLines
-from exporter.observability.log import Log, make_handler
+from exporter.observability.log import Log, RateLimit, make_handler
 from exporter.observability.self_metrics import SelfMetrics
 from exporter.otlp.delivery import OtlpDelivery
 from exporter.otlp.metrics import Pusher
@@ -43,7 +43,7 @@ async def run(
     """Until SIGTERM, SIGINT or ``stop``. ``bound`` hears the web port; ``reread`` gives the configuration as it is written
     at a reload, else it stays. Raises ConfigError before anything has started."""
     clock, stop = SystemClock(), stop or asyncio.Event()
-    ears: Ears = [_log(config).tell]
+    ears: Ears = [_log(config, clock).tell]
 
     def tell(fact: SelfEvent) -> None:
         for ear in ears:
@@ -65,13 +65,14 @@ async def run(
             core.prometheus.write(Changes(gauges=timeouts(core, known)))
             reload = Reload(config, core, stations, own, reread or (lambda: config))
             front = WebPort(config, core, stations, Health(pollers, clock), lambda: reload.known.packs)
-            ears.extend((own.tell, front.hear, *_listeners(config, couriers, tell)))
+            ears.extend((own.tell, front.tell, *_listeners(config, couriers, tell)))
             _settle(Loaded(clock.now(), hashes(known.packs)), tell)
             tell(_greeting(listening, pollers))
             if bound is not None:
                 bound(listening.getsockname()[1])
             work = [*_work(core, pollers, couriers), _housekeeping(core, pollers, accounts), reload.watch()]
-            site = make_site(front.shown(own, reload.reload), ServerOptions(guard, config.web.route_prefix, stop))
+            options = ServerOptions(guard, config.web.route_prefix, stop, config.web.hosts, tell)
+            site = make_site(front.handlers(own, reload.reload), options)
             await _until(stop, serve(site, listening, stop, guard), work, reload)
             tell(LogMessage("stopped: everything that was read is on record"))
 
@@ -152,12 +153,16 @@ async def _housekeeping(core: Runtime, pollers: Sequence[Poller], accounts: Sequ
         await core.clock.sleep(PULSE)
 
 
-def _log(config: Config) -> Log:
+def _log(config: Config, clock: Clock) -> Log:
+    """Make the log; the web server's warnings go the same way, limited because strangers can repeat them."""
     handler, logger = make_handler(config.log.format), logging.getLogger("platform-events-exporter")
-    for own in (logger, logging.getLogger("uvicorn.error")):  # the web server's warnings go where ours go
-        own.handlers, own.propagate = [handler], False
+    server = logging.getLogger("uvicorn.error")
+    for own in (logger, server):
+        own.handlers = [handler]
+        own.propagate = False
+    server.filters = [RateLimit(server, clock.steady, asyncio.get_running_loop().call_later)]
     logger.setLevel(config.log.level.upper())
-    return Log(logger)
+    return Log(logger, clock.steady)
 
 
 def _listeners(

@@ -1,4 +1,4 @@
-"""Puts together what the web port shows: the board that hears facts, and what others know when somebody looks."""
+"""The wiring of the web port to the rest of the exporter."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 from exporter import __version__
 from exporter.app.assembly import Runtime, SourcePipeline
 from exporter.app.health import Health
-from exporter.app.mapping_views import Packs, explained, record_of, rules, unmapped
+from exporter.app.mapping_views import Packs, explain, list_rules, list_unmapped, record_of
 from exporter.config import Config, masked
 from exporter.config.problems import dotted
 from exporter.config.show import leaves
@@ -18,16 +18,15 @@ from exporter.observability.self_metrics import SelfMetrics
 from exporter.sources import SOURCES
 from exporter.web.activity import ActivityLog
 from exporter.web.queries import Backends, Queries
-from exporter.web.routes import Reload, Shown
+from exporter.web.routes import Handlers, Reload
 from exporter.web.source_status import SourceStatusBoard
-from exporter.web.views import ResourceView as Listed
-from exporter.web.views import Sample, Setting
+from exporter.web.views import ResourceView, Sample, Setting
 
-Stations = Mapping[tuple[str, str], SourcePipeline]
+Pipelines = Mapping[tuple[str, str], SourcePipeline]
 
 
 class WebPort:
-    """What people see. ``packs`` gives the mappings in use."""
+    """The queries and handlers of the web port. ``packs`` returns the mappings in use."""
 
     def __init__(
         self,
@@ -37,87 +36,92 @@ class WebPort:
         health: Health,
         packs: Callable[[], Packs],
     ) -> None:
-        self._config, self._prometheus, self._health = config, core.prometheus, health
-        places: Stations = {(one.desk.target, one.desk.source): one for one in stations}
-        hosts = [(target.name, api) for target in config.targets for api in target.budget]
-        standings = SourceStatusBoard({place: SOURCES[place[1]].api for place in places}, hosts, core.clock.now())
-        self._board = ActivityLog(standings, lambda *place: _name(places, *place))
+        self._config = config
+        self._prometheus = core.prometheus
+        self._health = health
+        pipelines: Pipelines = {(one.desk.target, one.desk.source): one for one in stations}
+        apis = [(target.name, api) for target in config.targets for api in target.budget]
+        status = SourceStatusBoard({key: SOURCES[key[1]].api for key in pipelines}, apis, core.clock.now())
+        self._activity = ActivityLog(status, lambda *key: _resource_name(pipelines, *key))
         self._templates = Templates(core.clock.now)
-        prometheus, sources = core.prometheus, {source for _, source in places}
+        self.queries = Queries(__version__, self._activity, self._backends(config, core, pipelines, packs))
 
-        def used() -> Packs:
+    def _backends(self, config: Config, core: Runtime, pipelines: Pipelines, packs: Callable[[], Packs]) -> Backends:
+        prometheus, sources = core.prometheus, {source for _, source in pipelines}
+
+        def used_packs() -> Packs:
             return {source: pack for source, pack in packs().items() if source in sources}
 
-        behind = Backends(
-            resources=lambda target, source: list(_resources(places, target, source)),
-            resource=lambda target, source, id_: _resource(places, target, source, id_),
-            series=lambda *place: [Sample(series=text, value=value) for text, value in prometheus.of(*place)],
-            rules=lambda: rules(used()),
-            explain=lambda source, text: explained(used(), source, text),
+        return Backends(
+            resources=lambda target, source: list(_list_resources(pipelines, target, source)),
+            resource=lambda target, source, id_: _find_resource(pipelines, target, source, id_),
+            series=lambda *key: [Sample(series=text, value=value) for text, value in prometheus.of(*key)],
+            rules=lambda: list_rules(used_packs()),
+            explain=lambda source, text: explain(used_packs(), source, text),
             record=record_of,
-            unmapped=lambda: list(unmapped(used(), self._templates.listed())),
+            unmapped=lambda: list(list_unmapped(used_packs(), self._templates.listed())),
             settings=lambda: list(settings(config)),
-            healthy=health.unhealthy,
-            ready=health.unready,
+            unhealthy=self._health.unhealthy,
+            unready=self._health.unready,
             now=core.clock.now,
         )
-        self.look = Queries(__version__, self._board, behind)
 
-    def shown(self, own: SelfMetrics, reload: Reload) -> Shown:
-        """What the web port answers with."""
+    def handlers(self, own: SelfMetrics, reload: Reload) -> Handlers:
+        """Return what the web port answers with."""
         prometheus = self._prometheus
-        return Shown(
+        return Handlers(
             metrics=lambda form, gzip: prometheus.render(form, gzip, own.render(form)),
             scraped=prometheus.scraped,
             unhealthy=self._health.unhealthy,
             unready=self._health.unready,
-            look=self.look,
+            queries=self.queries,
             reload=reload if self._config.web.enable_reload else None,
         )
 
-    def hear(self, fact: SelfEvent) -> None:
-        """Takes in a fact."""
-        self._health.hear(fact)
-        self._board.tell(fact)
-        self._templates.hear(fact)
+    def tell(self, event: SelfEvent) -> None:
+        """Collect a telemetry event."""
+        self._health.tell(event)
+        self._activity.tell(event)
+        self._templates.hear(event)
 
 
 def settings(config: Config) -> Iterator[Setting]:
-    """Every value of a configuration, masked, and where it comes from."""
+    """Yield every value of a configuration, secrets masked, with its origin."""
     tree = masked(config)
     for path in leaves(tree):
         value: Any = tree
-        for step in path:
-            value = value[step]
+        for key in path:
+            value = value[key]
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         yield Setting(key=dotted(path), value=text, origin=config.origins.get(dotted(path), "default"))
 
 
-def _name(places: Stations, target: str, source: str, id_: str) -> str:
-    station = places.get((target, source))
-    known = station.roster.resources.get(id_) if station else None
+def _resource_name(pipelines: Pipelines, target: str, source: str, id_: str) -> str:
+    """Return the name of a resource; its id where none is known."""
+    pipeline = pipelines.get((target, source))
+    known = pipeline.roster.resources.get(id_) if pipeline else None
     return known.name or id_ if known else id_
 
 
-def _resources(places: Stations, target: str, source: str) -> Iterator[Listed]:
-    """Those that may still tell something first, then the newest."""
-    station = places.get((target, source))
-    known = [*station.roster.resources.values()] if station else []
+def _list_resources(pipelines: Pipelines, target: str, source: str) -> Iterator[ResourceView]:
+    """Yield the known resources of a source: open ones first, then the newest."""
+    pipeline = pipelines.get((target, source))
+    known = [*pipeline.roster.resources.values()] if pipeline else []
     for one in sorted(known, key=lambda one: (one.life == "ended", -(one.created or 0), one.name)):
-        yield _listed(places[target, source], one)
+        yield _view(pipelines[target, source], one)
 
 
-def _resource(places: Stations, target: str, source: str, id_: str) -> Listed | None:
-    station = places.get((target, source))
-    known = station.roster.resources.get(id_) if station else None
-    return _listed(station, known) if station and known else None
+def _find_resource(pipelines: Pipelines, target: str, source: str, id_: str) -> ResourceView | None:
+    pipeline = pipelines.get((target, source))
+    known = pipeline.roster.resources.get(id_) if pipeline else None
+    return _view(pipeline, known) if pipeline and known else None
 
 
-def _listed(station: SourcePipeline, one: Resource) -> Listed:
-    reached, desk = station.roster.reached(one.id), station.desk
-    return Listed(
-        target=desk.target,
-        source=desk.source,
+def _view(pipeline: SourcePipeline, one: Resource) -> ResourceView:
+    progress, context = pipeline.roster.reached(one.id), pipeline.desk
+    return ResourceView(
+        target=context.target,
+        source=context.source,
         id=one.id,
         name=one.name or one.id,
         workspace=one.workspace,
@@ -127,8 +131,8 @@ def _listed(station: SourcePipeline, one: Resource) -> Listed:
         life=one.life,
         created=_seconds(one.created),
         finished=_seconds(one.finished),
-        complete=_seconds(reached.complete),
-        closed=reached.closed,
+        complete=_seconds(progress.complete),
+        closed=progress.closed,
     )
 
 

@@ -41,6 +41,7 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]+\Z")
 _REGION = re.compile(r"[a-z0-9][a-z0-9-]*\Z")
 _PROJECT = re.compile(r"[A-Za-z0-9_-]+\Z")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9_~][A-Za-z0-9_.~-]*)+\Z")
+_HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_")
 
 
 def quote(value: object) -> str:
@@ -156,6 +157,14 @@ def read_prefix(value: Any) -> str:
     return path
 
 
+def read_host(value: Any) -> str:
+    """Read the name of a host in lower case, without scheme and port."""
+    name = value.lower().removesuffix(".") if isinstance(value, str) else value
+    if not isinstance(name, str) or not name or not name.isascii() or set(name) - _HOST_CHARACTERS:
+        raise ValueError(f"{quote(value)} is not a host name; write exporter.example.com, without scheme and port")
+    return name
+
+
 def read_url(value: Any) -> str:
     """An http or https URL without user, query or fragment; a slash at its end is cut off. Never echoed."""
     try:
@@ -268,6 +277,7 @@ Place = Annotated[Path, BeforeValidator(_place), WithJsonSchema({"type": "string
 Zone = Annotated[str, BeforeValidator(read_zone)]
 Listen = Annotated[str, BeforeValidator(read_listen)]
 Prefix = Annotated[str, BeforeValidator(read_prefix)]
+HostName = Annotated[str, BeforeValidator(read_host)]
 File = Annotated[Path, BeforeValidator(read_file), WithJsonSchema({"type": "string"})]
 Url = Annotated[str, BeforeValidator(read_url)]
 Text = Annotated[str, AfterValidator(_not_blank)]
