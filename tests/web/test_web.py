@@ -491,6 +491,28 @@ def test_a_crowd_of_stuck_peers_does_not_keep_a_scrape_out(data: bytes) -> None:
     talk(exporter, conversation)
 
 
+def test_pipelined_requests_wait_for_those_of_newcomers() -> None:
+    """Each turn of the loop starts one of the pipelined requests, however many peers have some waiting."""
+    exporter, requests = Exporter(), 20
+
+    async def conversation(client: httpx.AsyncClient) -> None:
+        greedy = [await asyncio.open_connection("127.0.0.1", client.base_url.port) for _ in range(100)]
+        for _, writer in greedy:
+            writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * requests)
+        while exporter.rendered < len(greedy) * 2:
+            await asyncio.sleep(0)
+        before = exporter.rendered
+        assert (await client.get("/metrics")).status_code == 200
+        assert exporter.rendered - before < len(greedy) / 2
+        for reader, writer in greedy:
+            for _ in range(requests):
+                assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+                assert await reader.readexactly(len(PAGES["text"])) == PAGES["text"]
+            writer.close()
+
+    talk(exporter, conversation)
+
+
 def test_a_newcomer_is_answered_although_all_others_are_busy() -> None:
     exporter, release = Exporter(), asyncio.Event()
 
