@@ -18,7 +18,7 @@ from exporter.observability.self_metrics import SelfMetrics
 from exporter.sources import SOURCES
 from exporter.web.activity import ActivityLog
 from exporter.web.queries import Backends, Queries
-from exporter.web.routes import Handlers, Reload
+from exporter.web.routes import Reload, SiteContent
 from exporter.web.source_status import SourceStatusBoard
 from exporter.web.views import ResourceView, Sample, Setting
 
@@ -66,10 +66,10 @@ class WebPort:
             now=core.clock.now,
         )
 
-    def handlers(self, own: SelfMetrics, reload: Reload) -> Handlers:
+    def handlers(self, own: SelfMetrics, reload: Reload) -> SiteContent:
         """Return what the web port answers with."""
         prometheus = self._prometheus
-        return Handlers(
+        return SiteContent(
             metrics=lambda form, gzip: prometheus.render(form, gzip, own.render(form)),
             scraped=prometheus.scraped,
             unhealthy=self._health.unhealthy,

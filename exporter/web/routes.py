@@ -42,7 +42,7 @@ Form = Literal["text", "openmetrics"]
 Page = tuple[bytes, str, int]
 
 
-class Handlers(NamedTuple):
+class SiteContent(NamedTuple):
     """What the web port answers with.
 
     ``metrics`` returns a page in a format, with gzip or not: the body, its content type, and a number that ``scraped`` is
@@ -72,7 +72,7 @@ class ServerOptions(NamedTuple):
     tell: Tell = lambda event: None
 
 
-def make_site(handlers: Handlers, options: ServerOptions) -> ASGIApp:
+def make_site(handlers: SiteContent, options: ServerOptions) -> ASGIApp:
     """Make the application.
 
     Turns, headers, checks and passwords come before the routes; a guard stands around each of them.
@@ -95,7 +95,7 @@ def make_site(handlers: Handlers, options: ServerOptions) -> ASGIApp:
     return RequestTurns(SecurityHeaders(checked, lambda: options.web_config.current.headers))
 
 
-def _operations(handlers: Handlers) -> list[Route]:
+def _operations(handlers: SiteContent) -> list[Route]:
     async def metrics(request: Request) -> Response:
         accept, encoding = (",".join(request.headers.getlist(name)) for name in ("accept", "accept-encoding"))
         gzip = accepts_gzip(encoding)

@@ -19,7 +19,7 @@ from exporter.exposition.registry import Registry
 from exporter.model.metrics import SEVERITIES, Catalogue, Changes, Series
 from exporter.model.state import Restored
 from exporter.observability.self_metrics import SelfMetrics
-from exporter.web.routes import Handlers, ServerOptions, make_site
+from exporter.web.routes import ServerOptions, SiteContent, make_site
 from exporter.web.security.live_config import LiveWebConfig
 from exporter.web.server import listen, serve
 
@@ -52,7 +52,7 @@ def ours(number: str, share: str) -> None:
         prometheus.scraped(page)
         prometheus.write(dirty)
 
-    shown = Handlers(
+    shown = SiteContent(
         metrics=lambda form, gzip: prometheus.render(form, gzip, own.render(form)),
         scraped=scraped,
         unhealthy=lambda: None,

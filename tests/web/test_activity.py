@@ -28,7 +28,7 @@ from exporter.web.middleware import RenderQueue
 from exporter.web.queries import Backends, Queries
 from exporter.web.recent_events import MAX_EVENTS, MAX_TEXT
 from exporter.web.recent_runs import MAX_FAILED, MAX_RESOURCES
-from exporter.web.routes import Handlers, ServerOptions, make_site
+from exporter.web.routes import ServerOptions, SiteContent, make_site
 from exporter.web.security.live_config import LiveWebConfig
 from exporter.web.server import listen, serve
 from exporter.web.source_status import MAX_FAILING, MAX_POLLS, SourceStatusBoard
@@ -162,7 +162,9 @@ def test_no_time_of_an_event_or_a_stage_breaks_a_page(times: list[int | None]) -
     activity.tell(runs_updated([span("run", "RUN", "failure", b / 1000 - NOW, e / 1000 - NOW) for b, e in stages]))
     activity.tell(telemetry.Contacted(*PLACE, (times[0] or 0) / 1000))
     errors: list[telemetry.SelfEvent] = []
-    handlers = Handlers(lambda *_: (b"", "", 1), print, lambda: None, lambda: None, Queries("1", activity, NO_BACKENDS))
+    handlers = SiteContent(
+        lambda *_: (b"", "", 1), print, lambda: None, lambda: None, Queries("1", activity, NO_BACKENDS)
+    )
 
     async def statuses() -> list[int]:
         options = ServerOptions(LiveWebConfig(None, print), "", asyncio.Event(), (), errors.append)
@@ -400,7 +402,7 @@ def crowded_queries() -> Queries:
 
 
 def test_a_scrape_overtakes_two_hundred_readers_and_fifty_silent_peers() -> None:
-    handlers = Handlers(
+    handlers = SiteContent(
         lambda form, packed: (b"page\n", "text/plain", 1), lambda n: None, lambda: None, lambda: None, crowded_queries()
     )
 
@@ -458,7 +460,7 @@ def test_nothing_that_a_vendor_writes_reaches_the_terminal_as_a_command() -> Non
 @settings(max_examples=12, deadline=None)
 @given(text=st.text("<>&\"'/=ab {}é", max_size=8).map(lambda text: f"{text}<b>"))
 def test_no_text_of_a_vendor_becomes_markup(text: str) -> None:
-    handlers = Handlers(lambda *_: (b"", "", 1), print, lambda: text, lambda: None, queries_named(text))
+    handlers = SiteContent(lambda *_: (b"", "", 1), print, lambda: text, lambda: None, queries_named(text))
 
     async def pages() -> list[str]:
         site = make_site(handlers, ServerOptions(LiveWebConfig(None, print), "", asyncio.Event()))

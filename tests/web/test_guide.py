@@ -16,7 +16,7 @@ from exporter.web.event_stream import EventStream
 from exporter.web.middleware import RenderQueue
 from exporter.web.pages import Pages
 from exporter.web.queries import Backends, Queries
-from exporter.web.routes import Handlers, ServerOptions, make_site
+from exporter.web.routes import ServerOptions, SiteContent, make_site
 from exporter.web.security import basic_auth
 from exporter.web.security.live_config import LiveWebConfig
 from exporter.web.security.web_config import AUTH_TYPES, HEADERS, TLS_KEYS, VERSIONS, read_web_config
@@ -88,7 +88,7 @@ def test_the_limits_are_those_that_hold() -> None:
 
 @pytest.mark.parametrize(("request_", "answer"), [(row[0].strip("`"), row[1]) for row in rows("Asked wrongly")])
 def test_what_is_asked_wrongly_gets_the_answer_that_is_told(request_: str, answer: str) -> None:
-    shown = Handlers(lambda *_: (b"", "text/plain", 1), lambda _: None, lambda: None, lambda: None, QUERIES)
+    shown = SiteContent(lambda *_: (b"", "text/plain", 1), lambda _: None, lambda: None, lambda: None, QUERIES)
     site = make_site(shown, ServerOptions(LiveWebConfig(None, print), "", asyncio.Event()))
     method, url = request_.split()
 

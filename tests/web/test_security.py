@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 
 from exporter.model.errors import ConfigError
 from exporter.web.middleware import MAX_BODY
-from exporter.web.routes import Handlers, Reload, ServerOptions, make_site
+from exporter.web.routes import Reload, ServerOptions, SiteContent, make_site
 from exporter.web.security.basic_auth import (
     MAX_QUEUE,
     MAX_WAITING,
@@ -69,7 +69,7 @@ class GuardedSite:
         return context
 
     def site(self, web_config: LiveWebConfig, prefix: str, reload: Reload | None) -> ASGIApp:
-        handlers = Handlers(
+        handlers = SiteContent(
             lambda form, packed: (gzip.compress(PAGE) if packed else PAGE, "text/plain", 1),
             lambda n: None,
             lambda: None,

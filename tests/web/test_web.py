@@ -20,7 +20,7 @@ from exporter.model.telemetry import SelfEvent, UnexpectedError
 from exporter.web.activity import ActivityLog
 from exporter.web.negotiation import accepts_gzip, choose_format
 from exporter.web.queries import Backends, Queries
-from exporter.web.routes import Handlers, Reload, ServerOptions, make_site
+from exporter.web.routes import Reload, ServerOptions, SiteContent, make_site
 from exporter.web.security.live_config import LiveWebConfig
 from exporter.web.server import HEAD_TIMEOUT, MAX_CONNECTIONS, MAX_HEAD, SPARE_CONNECTIONS, WRITE_TIMEOUT, listen, serve
 from exporter.web.source_status import SourceStatusBoard
@@ -60,7 +60,7 @@ class Exporter:
         return gzip.compress(body) if packed else body, f"type/{form}", self.rendered
 
     def site(self) -> ASGIApp:
-        handlers = Handlers(
+        handlers = SiteContent(
             self.metrics, self.scrapes.append, lambda: self.unhealthy, lambda: self.unready, self.queries, self.reload
         )
         options = ServerOptions(LiveWebConfig(None, print), "", asyncio.Event(), self.hosts, self.errors.append)
