@@ -66,8 +66,7 @@ async def run(
             reload = Reload(config, core, stations, own, reread or (lambda: config))
             front = WebPort(config, core, stations, Health(pollers, clock), lambda: reload.known.packs)
             ears.extend((own.tell, front.tell, *_listeners(config, couriers, tell)))
-            _settle(Loaded(clock.now(), hashes(known.packs)), tell)
-            tell(_greeting(listening, pollers))
+            _settle(Loaded(clock.now(), hashes(known.packs)), _greeting(listening, pollers), tell)
             if bound is not None:
                 bound(listening.getsockname()[1])
             work = [*_work(core, pollers, couriers), _housekeeping(core, pollers, accounts), reload.watch()]
@@ -77,11 +76,12 @@ async def run(
             tell(LogMessage("stopped: everything that was read is on record"))
 
 
-def _settle(loaded: Loaded, tell: Callable[[SelfEvent], None]) -> None:
+def _settle(loaded: Loaded, greeting: LogMessage, tell: Callable[[SelfEvent], None]) -> None:
     """What is here now stays: it is not looked through for garbage again."""
     tell(loaded)
     gc.collect()
     gc.freeze()
+    tell(greeting)
 
 
 def _own(config: Config, core: Runtime) -> SelfMetrics:
