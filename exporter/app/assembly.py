@@ -2,20 +2,24 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import httpx
 import msgspec
 
-from exporter.auth import credentials, project_lookup, read_project, refuses_keys
+from exporter.auth import make_signer, project_lookup, read_project, refuses_keys
 from exporter.client.budget import TokenBucket
 from exporter.client.fetcher import CONNECT, Fetcher, Route
 from exporter.client.recorder import Recorder
 from exporter.client.transport import AiohttpTransport, Sender
+from exporter.common.tls import make_tls_context
 from exporter.common.yaml_document import Document, read_document
 from exporter.config import Config, Filter, SourceOptions, Target
+from exporter.exposition.admission import SeriesAdmission
+from exporter.exposition.page import Exposition
 from exporter.exposition.registry import Registry
+from exporter.exposition.restore import unconfigured, without
 from exporter.mapping.catalogue import catalogue
 from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.loader import TestReport, built_in, examine
@@ -23,17 +27,17 @@ from exporter.mapping.rules import MappingPack
 from exporter.mapping.runs.reducer import folder
 from exporter.model.errors import ConfigError
 from exporter.model.events import Request, Response
-from exporter.model.metrics import Catalogue
+from exporter.model.metrics import Catalogue, Series
 from exporter.model.protocols import Clock, Credentials, Store, Tell
-from exporter.model.state import Restored
-from exporter.model.telemetry import LogMessage
+from exporter.model.state import RECORD, Commit, Restored
+from exporter.model.telemetry import LogMessage, RowsSetAside
 from exporter.otlp.delivery import OtlpDelivery
 from exporter.otlp.endpoint import OtlpEndpoint
-from exporter.otlp.log_records import encoder
-from exporter.otlp.metrics import Pusher
+from exporter.otlp.log_records import make_encoder
+from exporter.otlp.metrics import MetricsPush
 from exporter.otlp.resource import OtlpResource
 from exporter.otlp.sender import OtlpSender
-from exporter.otlp.spans import Traces
+from exporter.otlp.spans import SpanEncoder
 from exporter.pipeline.collector import Collector, ReadOptions
 from exporter.pipeline.committer import Committer
 from exporter.pipeline.context import SourceContext
@@ -44,13 +48,17 @@ from exporter.pipeline.run_tracker import RunTracker
 from exporter.pipeline.scheduler import PollInterval
 from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
-from exporter.store import open_store
+from exporter.store import RetryingStore, open_store
 
 NO_STATE = {
     "new": "no state was kept yet: history begins; what happened before the first contact is not counted",
     "lost": "the state file was here and is gone: history begins again, all counters start at 0, and what happened before "
     "now is not counted; keep the store on a disk that outlives the process",
 }
+
+
+Buckets = dict[tuple[str, str, str], TokenBucket]
+"""Budgets by account, API and address: APIs behind one gateway keep their own rates."""
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -84,7 +92,9 @@ class Runtime(msgspec.Struct, frozen=True):
     tell: Tell
     store: Store
     ledger: Committer
-    prometheus: Registry
+    registry: Registry
+    admission: SeriesAdmission
+    exposition: Exposition
     known: Mappings
     restored: Restored
     series_ttl: float
@@ -132,33 +142,71 @@ def read_known(config: Config) -> Mappings:
 
 
 @contextlib.asynccontextmanager
-async def open_core(known: Mappings, config: Config, clock: Clock, tell: Tell) -> AsyncIterator[Runtime]:
-    """The store and what stands on it; on leaving in peace, what is under way is committed first."""
-    store = await open_store(config.store)
+async def open_state(config: Config, clock: Clock, tell: Tell) -> AsyncIterator[RetryingStore]:
+    """Open the configured store; its calls wait while the file is away. Raises StoreError if it cannot be read."""
+    store = RetryingStore(await open_store(config.store), clock, tell)
     try:
-        core = await make_core(store, known, config, clock, tell)
-        yield core
-        await core.ledger.drain()
+        yield store
     finally:
         await store.close()
 
 
+@contextlib.asynccontextmanager
+async def open_core(store: Store, known: Mappings, config: Config, clock: Clock, tell: Tell) -> AsyncIterator[Runtime]:
+    """Put together what stands on the store; on leaving without an error, commit what is under way first."""
+    core = await make_core(store, known, config, clock, tell)
+    yield core
+    await core.ledger.drain()
+
+
+def _configured(restored: Restored, known: Mappings, config: Config, tell: Tell) -> tuple[Restored, Sequence[Series]]:
+    """Return what was restored without the series of targets and sources that are configured no more, and those."""
+    places = {(target.name, source) for target in config.targets for source in target.sources}
+    gone = unconfigured(restored.changes, known.catalogue.metrics, places)
+    for target, source in gone.places:
+        place = f"{target}/{source}" if source else target
+        what = "no longer configured; its gauges, states and series of resources leave, its totals stay"
+        tell(LogMessage(f"{place}: {what}"))
+    left = frozenset(gone.series)
+    changes = without(restored.changes, left) if left else restored.changes
+    return msgspec.structs.replace(restored, changes=changes, held=restored.held - left), gone.series
+
+
 async def make_core(store: Store, known: Mappings, config: Config, clock: Clock, tell: Tell) -> Runtime:
     """What stands on an open store, with the totals it remembers."""
-    restored = await store.restore()
+    restored, gone = _configured(await store.restore(), known, config, tell)
     if restored.age != "kept":
         tell(LogMessage(NO_STATE[restored.age], warning=restored.age == "lost"))
-    prometheus = Registry(known.catalogue, config.web.zero_hold, clock, config.max_series)
-    for name in prometheus.restore(restored):
+    for table, rows in restored.set_aside.items():
+        tell(RowsSetAside(table, rows))
+    registry = Registry(known.catalogue)
+    admission = SeriesAdmission(registry, config.web.zero_hold, clock, config.max_series)
+    for name in admission.restore(restored):
         tell(LogMessage(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))
-    ledger = Committer(store, (prometheus,), prometheus, tell)
+    ledger = Committer(store, (admission,), admission, tell)
+    if gone:
+        # not awaited: a store that cannot be written must not hold up the page
+        ledger.put(Commit(RECORD, leaving=gone))
     recorder = Recorder(config.record.directory, config.record.limit, tell) if config.record else None
     sent = OtlpSignals("traces" in config.otlp_endpoints, "logs" in config.otlp_endpoints, config.otlp_attributes)
-    return Runtime(clock, tell, store, ledger, prometheus, known, restored, config.series_ttl, sent, recorder)
+    return Runtime(
+        clock=clock,
+        tell=tell,
+        store=store,
+        ledger=ledger,
+        registry=registry,
+        admission=admission,
+        exposition=Exposition(registry, admission.hold),
+        known=known,
+        restored=restored,
+        series_ttl=config.series_ttl,
+        sent=sent,
+        recorder=recorder,
+    )
 
 
 @contextlib.asynccontextmanager
-async def open_couriers(config: Config, core: Runtime) -> AsyncIterator[list[OtlpDelivery | Pusher]]:
+async def open_couriers(config: Config, core: Runtime) -> AsyncIterator[list[OtlpDelivery | MetricsPush]]:
     """One courier for each signal that is sent; on leaving in peace, what is on record goes out first. Raises ConfigError for certificates or headers that went bad."""
     async with contextlib.AsyncExitStack() as closing:
         couriers = []
@@ -171,22 +219,37 @@ async def open_couriers(config: Config, core: Runtime) -> AsyncIterator[list[Otl
         await asyncio.gather(*(courier.drain() for courier in couriers))
 
 
-def _courier(lane: OtlpEndpoint, wire: OtlpSender, config: Config, core: Runtime) -> OtlpDelivery | Pusher:
+def _courier(lane: OtlpEndpoint, wire: OtlpSender, config: Config, core: Runtime) -> OtlpDelivery | MetricsPush:
     assert config.otlp is not None, "there are no lanes without the section"
     if lane.signal == "metrics":
-        contacts, interval, totals = core.restored.contacts, config.otlp.metrics_interval, core.prometheus.totals
-        return Pusher(lane.url, wire.post, totals, contacts, config.otlp_attributes, interval, core.clock, core.tell)
+        contacts, interval, totals = core.restored.contacts, config.otlp.metrics_interval, core.registry.totals
+        return MetricsPush(
+            lane.url, wire.post, totals, contacts, config.otlp_attributes, interval, core.clock, core.tell
+        )
     age = config.otlp.max_age
     return OtlpDelivery(lane.signal, lane.url, wire.post, core.store.outbox, age, core.clock, core.tell)
 
 
+def open_transport(target: Target) -> AiohttpTransport:
+    """Make the transport of a target, which trusts its ``ca_file``. Raises ConfigError for a file that went bad."""
+    if target.ca_file is None:
+        return AiohttpTransport()
+    try:
+        return AiohttpTransport(tls=make_tls_context(target.ca_file))
+    except OSError as error:
+        raise ConfigError(f"{target.name}: ca_file: {target.ca_file}: cannot be used ({error.strerror})") from None
+
+
 @contextlib.asynccontextmanager
 async def open_accounts(
-    config: Config, clock: Clock, tell: Tell, transport: Callable[[], httpx.AsyncBaseTransport] = AiohttpTransport
+    config: Config,
+    clock: Clock,
+    tell: Tell,
+    transport: Callable[[Target], httpx.AsyncBaseTransport] = open_transport,
 ) -> AsyncIterator[list[Account]]:
-    """One client a target; a budget is shared by all that ask the same host for the same account."""
-    buckets: dict[tuple[str, str], TokenBucket] = {}
-    accounts = [make_account(target, buckets, clock, tell, transport()) for target in config.targets]
+    """Open one client a target; targets of one account share the budget of an API at a host."""
+    buckets: Buckets = {}
+    accounts = [make_account(target, buckets, clock, tell, transport(target)) for target in config.targets]
     try:
         yield accounts
     finally:
@@ -196,44 +259,43 @@ async def open_accounts(
 
 def make_account(
     target: Target,
-    buckets: dict[tuple[str, str], TokenBucket],
+    buckets: Buckets,
     clock: Clock,
     tell: Tell,
     transport: httpx.AsyncBaseTransport,
 ) -> Account:
     """One target's way to its platform; ``buckets`` are shared. Raises SourceDenied where its secrets cannot be read."""
-    keys = credentials(
+    signer = make_signer(
         target.platform,
         target.login,
         region=target.region,
         project_id=target.project_id,
         endpoints=target.endpoints,
         clock=clock,
+        tell=tell,
     )
-    sender = Sender(transport, keys, httpx.Timeout(target.timeout, connect=min(CONNECT, target.timeout)))
+    timeout = httpx.Timeout(target.timeout, connect=min(CONNECT, target.timeout))
+    sender = Sender(transport, signer, timeout, limit=target.max_answer)
     huawei = target.platform == "huaweicloud"
     route = Route(
         target.name,
         target.endpoints,
         {
-            api: _bucket(buckets, keys.account, target.endpoints[api], rate, clock)
+            api: _bucket(buckets, (signer.account, api, target.endpoints[api]), rate, clock)
             for api, rate in target.budget.items()
         },
         project_header="X-Project-Id" if huawei else "",
         largest=target.max_answer,
         refuses_keys=refuses_keys,
-        stamp=keys.stamp,
+        stamp=signer.stamp,
+        secrets=signer.secrets,
     )
-    fetcher = Fetcher(route, sender, clock, tell, target.project_id)
-    if huawei:
-        fetcher.lookup = (project_lookup(target.region), lambda answer: read_project(answer, target.region))
-    return Account(target, keys, sender, fetcher)
+    lookup = (project_lookup(target.region), lambda response: read_project(response, target.region)) if huawei else None
+    return Account(target, signer, sender, Fetcher(route, sender, clock, tell, target.project_id, lookup))
 
 
-def _bucket(
-    buckets: dict[tuple[str, str], TokenBucket], account: str, host: str, rate: float, clock: Clock
-) -> TokenBucket:
-    bucket = buckets.setdefault((account, host), TokenBucket(rate, clock))
+def _bucket(buckets: Buckets, key: tuple[str, str, str], rate: float, clock: Clock) -> TokenBucket:
+    bucket = buckets.setdefault(key, TokenBucket(rate, clock))
     bucket.lower(rate)
     return bucket
 
@@ -259,7 +321,7 @@ def make_pipeline(account: Account, name: str, core: Runtime) -> SourcePipeline:
         target=target.name,
         source=name,
         vendor=kind.make(SourceScope(target.region, options.workspaces, options.event_timezone)),
-        ask=account.fetcher.ask,
+        ask=account.fetcher.fetch,
         now=lambda: int((core.clock.now() + account.fetcher.skew) * 1000),
         clock=core.clock,
         tell=core.tell,
@@ -270,13 +332,13 @@ def make_pipeline(account: Account, name: str, core: Runtime) -> SourcePipeline:
     )
     roster = _roster(target.name, name, options, core.restored)
     severities = core.known.catalogue.severities.get(name, ())
-    listing = Discovery(desk, roster, severities, core.prometheus, core.series_ttl, options.remember)
+    listing = Discovery(desk, roster, severities, core.admission, core.series_ttl, options.remember)
     counts = options.history == "count"
     habits = ReadOptions(options.overlap, options.reconcile, options.grace, counts, options.remember)
     pack = core.known.packs[name]
     origin = OtlpResource(target.platform, target.region, target.project_id or "", target.name, name, core.sent.stated)
-    encode = encoder(origin, traces=core.sent.traces, logs=core.sent.logs)
-    locate = Traces(origin).locate if core.sent.traces else None
+    encode = make_encoder(origin, traces=core.sent.traces, logs=core.sent.logs)
+    locate = SpanEncoder(origin).locate if core.sent.traces else None
     journal = RunTracker(target.name, name, folder(pack, target.name), encode, locate)
     journal.restore(core.restored.runs, core.restored.notes)
     map_, metrics = mapper(pack, target.name), core.known.catalogue.metrics
@@ -289,7 +351,7 @@ def _recording(core: Runtime, place: tuple[str, str]) -> Callable[[str, Request,
     recorder, clock = core.recorder, core.clock
     if recorder is None:
         return None
-    return lambda resource, ask, answer: recorder.hear(place, resource, ask, answer, int(clock.now() * 1000))
+    return lambda resource, ask, answer: recorder.record(place, resource, ask, answer, int(clock.now() * 1000))
 
 
 def _roster(target: str, source: str, options: SourceOptions, restored: Restored) -> Inventory:

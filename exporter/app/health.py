@@ -6,7 +6,7 @@ A failing vendor changes neither.
 from collections.abc import Sequence
 
 from exporter.model.protocols import Clock
-from exporter.model.telemetry import RequestDone, SelfEvent
+from exporter.model.telemetry import RequestDone, SelfEvent, StoreState
 from exporter.pipeline.poller import Poller
 
 SILENCE = 900.0  # seconds that a poll loop may be overdue with its next try; later it has stopped
@@ -21,16 +21,21 @@ class Health:
         self._clock = clock
         self._started = clock.steady()
         self._last_try = self._started
+        self._store_up = True
 
     def tell(self, event: SelfEvent) -> None:
-        """Note a request as a try, whether it was answered or not."""
-        if isinstance(event, RequestDone):
+        """Note a request, answered or not, as a try; while the store is away, reading waits."""
+        if isinstance(event, StoreState):
+            self._store_up = event.up
+        if isinstance(event, RequestDone | StoreState):
             self._last_try = self._clock.steady()
 
     def unhealthy(self) -> str | None:
         """Return why the process should be restarted; None while it tries."""
         expected = max((poller.expected for poller in self._pollers), default=self._last_try)
         silent = self._clock.steady() - max(self._last_try, expected)
+        if not self._store_up:
+            return None
         return None if silent < SILENCE else f"nothing was tried for {silent:.0f} s; the poll loop has stopped"
 
     def unready(self) -> str | None:

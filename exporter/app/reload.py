@@ -91,9 +91,9 @@ class Reload:
                 station.listing.severities = known.catalogue.severities.get(station.desk.source, ())
 
         async def adopt() -> None:
-            stale = core.prometheus.stale(known.catalogue)
+            stale = core.registry.stale(known.catalogue)
             restored = await core.store.restore() if stale else _NOTHING
-            for name in core.prometheus.adopt(known.catalogue, restored):
+            for name in core.admission.adopt(known.catalogue, restored):
                 core.tell(
                     LogMessage(
                         f"{name}: some kept series do not fit the mappings; they wait in the store", warning=True
@@ -101,7 +101,7 @@ class Reload:
                 )
             self._own.adopt(known.catalogue)
             now = timeouts(core, known)
-            core.prometheus.write(Changes(gauges=now, ended=tuple(timeouts(core, self.known))))
+            core.admission.write(Changes(gauges=now, ended=tuple(timeouts(core, self.known))))
             for station in self._stations:
                 station.listing.expose()
 

@@ -9,13 +9,22 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from exporter import __version__
-from exporter.app.assembly import Account, Runtime, make_pipeline, open_accounts, open_core, open_couriers, read_known
+from exporter.app.assembly import (
+    Account,
+    Runtime,
+    make_pipeline,
+    open_accounts,
+    open_core,
+    open_couriers,
+    open_state,
+    read_known,
+)
 from exporter.app.health import Health
 from exporter.app.reload import Reload, hashes, timeouts
 from exporter.app.web_port import WebPort
 from exporter.common.clock import SystemClock
 from exporter.config import Config, Target
-from exporter.exposition.registry import Registry
+from exporter.exposition.admission import SeriesAdmission
 from exporter.model.metrics import Changes, Moment
 from exporter.model.protocols import Clock
 from exporter.model.telemetry import KeysExpire, Loaded, LogMessage, SelfEvent
@@ -23,7 +32,7 @@ from exporter.observability.event_log import EventLines
 from exporter.observability.log import Log, RateLimit, make_handler
 from exporter.observability.self_metrics import SelfMetrics
 from exporter.otlp.delivery import OtlpDelivery
-from exporter.otlp.metrics import Pusher
+from exporter.otlp.metrics import MetricsPush
 from exporter.pipeline.poller import Poller
 from exporter.web.routes import ServerOptions, make_site
 from exporter.web.security.live_config import LiveWebConfig
@@ -55,38 +64,39 @@ async def run(
         tell(LogMessage(warning, warning=True))
     with listening:  # also where the store cannot be opened
         async with (
-            open_core(known, config, clock, tell) as core,
+            open_state(config, clock, tell) as store,
+            open_core(store, known, config, clock, tell) as core,
             open_accounts(config, clock, tell) as accounts,
             open_couriers(config, core) as couriers,
         ):
             stations = [make_pipeline(account, name, core) for account in accounts for name in account.target.sources]
             pollers = [station.poller() for station in stations]
             own = _own(config, core)
-            core.prometheus.write(Changes(gauges=timeouts(core, known)))
+            core.admission.write(Changes(gauges=timeouts(core, known)))
             reload = Reload(config, core, stations, own, reread or (lambda: config))
             front = WebPort(config, core, stations, Health(pollers, clock), lambda: reload.known.packs)
             ears.extend((own.tell, front.tell, *_listeners(config, couriers, tell)))
-            _settle(Loaded(clock.now(), hashes(known.packs)), _greeting(listening, pollers), tell)
+            _settle(tell, Loaded(clock.now(), hashes(known.packs)), _greeting(listening, pollers))
             if bound is not None:
                 bound(listening.getsockname()[1])
-            work = [*_work(core, pollers, couriers), _housekeeping(core, pollers, accounts), reload.watch()]
+            work = [store.run(), reload.watch(), *_work(core, pollers, couriers, accounts)]
             options = ServerOptions(guard, config.web.route_prefix, stop, config.web.hosts, tell)
             site = make_site(front.handlers(own, reload.reload), options)
             await _until(stop, serve(site, listening, stop, guard), work, reload)
-            tell(LogMessage("stopped: everything that was read is on record"))
+            tell(_farewell(store.problem))
 
 
-def _settle(loaded: Loaded, greeting: LogMessage, tell: Callable[[SelfEvent], None]) -> None:
-    """What is here now stays: it is not looked through for garbage again."""
-    tell(loaded)
+def _settle(tell: Callable[[SelfEvent], None], *facts: SelfEvent) -> None:
+    """Report that the start is over; what is in memory now stays, so the garbage collector skips it from now on."""
+    for fact in facts:
+        tell(fact)
     gc.collect()
     gc.freeze()
-    tell(greeting)
 
 
 def _own(config: Config, core: Runtime) -> SelfMetrics:
     hosts = [(target.name, api) for target in config.targets for api in target.budget]
-    return SelfMetrics(__version__, _sources(config), hosts, core.known.catalogue, core.prometheus.series_counts)
+    return SelfMetrics(__version__, _sources(config), hosts, core.known.catalogue, core.registry.series_counts)
 
 
 def _sources(config: Config) -> list[tuple[str, str]]:
@@ -97,6 +107,14 @@ def _greeting(listening: socket.socket, pollers: Sequence[Poller]) -> LogMessage
     return LogMessage(
         f"platform-events-exporter {__version__} listens on {_address(listening)}, {len(pollers)} sources"
     )
+
+
+def _farewell(problem: str) -> LogMessage:
+    if problem:
+        return LogMessage(
+            f"stopped while the store is away; what is not on record is read again: {problem}", warning=True
+        )
+    return LogMessage("stopped: everything that was read is on record")
 
 
 def _address(listening: socket.socket) -> str:
@@ -126,10 +144,14 @@ async def _until(
 
 
 def _work(
-    core: Runtime, pollers: Sequence[Poller], couriers: Sequence[OtlpDelivery | Pusher]
+    core: Runtime,
+    pollers: Sequence[Poller],
+    couriers: Sequence[OtlpDelivery | MetricsPush],
+    accounts: Sequence[Account],
 ) -> list[Coroutine[None, None, None]]:
     """What reads, sends and records, each until it is cancelled."""
     work = [*(poller.run() for poller in pollers), *(courier.run() for courier in couriers)]
+    work.append(_housekeeping(core, pollers, accounts))
     return [*work, core.recorder.run()] if core.recorder else work
 
 
@@ -146,7 +168,7 @@ async def _housekeeping(core: Runtime, pollers: Sequence[Poller], accounts: Sequ
             for poller in pollers:
                 await poller.expire()
             for account in accounts:
-                _show_target(core.prometheus, account.target, account.fetcher.project or "", core.clock)
+                _show_target(core.admission, account.target, account.fetcher.project or "", core.clock)
                 expires = account.credentials.expires
                 core.tell(KeysExpire(account.target.name, None if expires is None else expires / 1000))
         pulses += 1
@@ -166,14 +188,14 @@ def _log(config: Config, clock: Clock) -> Log:
 
 
 def _listeners(
-    config: Config, couriers: Sequence[OtlpDelivery | Pusher], tell: Callable[[SelfEvent], None]
+    config: Config, couriers: Sequence[OtlpDelivery | MetricsPush], tell: Callable[[SelfEvent], None]
 ) -> list[Callable[[SelfEvent], None]]:
     """Who hears of events and first contacts, where the configuration wants them."""
     listed = [EventLines(sys.stdout, tell).tell] if config.log.events else []
-    return [*listed, *(courier.hear for courier in couriers if isinstance(courier, Pusher))]
+    return [*listed, *(courier.hear for courier in couriers if isinstance(courier, MetricsPush))]
 
 
-def _show_target(prometheus: Registry, target: Target, project: str, clock: Clock) -> None:
+def _show_target(admission: SeriesAdmission, target: Target, project: str, clock: Clock) -> None:
     """What is known of a target; it comes from the configuration, so it is not kept."""
     facts = Moment((target.platform, target.region, project), int(clock.now() * 1000))
-    prometheus.write(Changes(states={("platform_target_info", (target.name,)): facts}))
+    admission.write(Changes(states={("platform_target_info", (target.name,)): facts}))

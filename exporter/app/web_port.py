@@ -37,7 +37,7 @@ class WebPort:
         packs: Callable[[], Packs],
     ) -> None:
         self._config = config
-        self._prometheus = core.prometheus
+        self._exposition = core.exposition
         self._health = health
         pipelines: Pipelines = {(one.desk.target, one.desk.source): one for one in stations}
         apis = [(target.name, api) for target in config.targets for api in target.budget]
@@ -47,7 +47,7 @@ class WebPort:
         self.queries = Queries(__version__, self._activity, self._backends(config, core, pipelines, packs))
 
     def _backends(self, config: Config, core: Runtime, pipelines: Pipelines, packs: Callable[[], Packs]) -> Backends:
-        prometheus, sources = core.prometheus, {source for _, source in pipelines}
+        registry, sources = core.registry, {source for _, source in pipelines}
 
         def used_packs() -> Packs:
             return {source: pack for source, pack in packs().items() if source in sources}
@@ -55,7 +55,7 @@ class WebPort:
         return Backends(
             resources=lambda target, source: list(_list_resources(pipelines, target, source)),
             resource=lambda target, source, id_: _find_resource(pipelines, target, source, id_),
-            series=lambda *key: [Sample(series=text, value=value) for text, value in prometheus.of(*key)],
+            series=lambda *key: [Sample(series=text, value=value) for text, value in registry.of(*key)],
             rules=lambda: list_rules(used_packs()),
             explain=lambda source, text: explain(used_packs(), source, text),
             record=record_of,
@@ -68,10 +68,10 @@ class WebPort:
 
     def handlers(self, own: SelfMetrics, reload: Reload) -> SiteContent:
         """Return what the web port answers with."""
-        prometheus = self._prometheus
+        exposition = self._exposition
         return SiteContent(
-            metrics=lambda form, gzip: prometheus.render(form, gzip, own.render(form)),
-            scraped=prometheus.scraped,
+            metrics=lambda form, gzip: exposition.render(form, gzip, own.render(form)),
+            scraped=exposition.scraped,
             unhealthy=self._health.unhealthy,
             unready=self._health.unready,
             queries=self.queries,

@@ -1,4 +1,7 @@
-"""Credentials for both platforms, by form of login: the only door of this room; asks nobody until a request needs it."""
+"""Credentials for both platforms by form of login: the public API of this package.
+
+It asks nobody until a request needs it.
+"""
 
 from collections.abc import Callable, Mapping
 
@@ -10,7 +13,7 @@ from exporter.auth.login import FORMS, OIDC, Form, Login, Site, login_from_envir
 from exporter.auth.refusals import refuses_keys
 from exporter.auth.signer import Signer
 from exporter.model.errors import ConfigError
-from exporter.model.protocols import Clock
+from exporter.model.protocols import Clock, Tell
 
 __all__ = [
     "FORMS",
@@ -18,15 +21,15 @@ __all__ = [
     "Form",
     "Login",
     "Signer",
-    "credentials",
     "default_endpoints",
     "login_from_environment",
+    "make_signer",
     "project_lookup",
     "read_project",
     "refuses_keys",
 ]
 
-_WAYS: dict[tuple[str, str], Callable[[Login, Site], LoginMethod]] = {
+_METHODS: dict[tuple[str, str], Callable[[Login, Site], LoginMethod]] = {
     ("huaweicloud", "keys"): huaweicloud.with_keys,
     ("huaweicloud", "password"): huaweicloud.with_password,
     ("huaweicloud", "metadata"): huaweicloud.with_metadata,
@@ -38,7 +41,7 @@ _WAYS: dict[tuple[str, str], Callable[[Login, Site], LoginMethod]] = {
 }
 
 
-def credentials(
+def make_signer(
     platform: str,
     login: Login,
     *,
@@ -46,16 +49,17 @@ def credentials(
     project_id: str | None,
     endpoints: Mapping[str, str],
     clock: Clock,
+    tell: Tell,
 ) -> Signer:
-    """``Credentials`` that an ``httpx.AsyncClient`` takes as ``auth``. ``endpoints`` go before the default ones.
+    """Make the ``Credentials`` of a login.
 
-    Raises ConfigError for a form that the platform does not have, SourceDenied if a secret that names the account
-    cannot be read.
+    An ``httpx.AsyncClient`` takes them as ``auth``. ``endpoints`` override the default ones. Raises ConfigError for a
+    form that the platform does not have, and SourceDenied if a secret that names the account cannot be read.
     """
-    way = _WAYS.get((platform, login.form))
-    if way is None:
+    make_method = _METHODS.get((platform, login.form))
+    if make_method is None:
         raise ConfigError(
             f"credentials: {platform} has no form '{login.form}'; use one of {', '.join(FORMS[platform])}"
         )
     bases = {key: url.rstrip("/") for key, url in {**default_endpoints(platform, region), **endpoints}.items()}
-    return Signer(way(login, Site(bases, region, project_id, clock)), clock)
+    return Signer(make_method(login, Site(bases, region, project_id, clock)), clock, tell)

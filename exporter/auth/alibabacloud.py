@@ -1,6 +1,7 @@
-"""The ways to sign in at Alibaba Cloud: each states what it asks of STS or the machine, and reads the keys; never waits.
+"""Login methods of Alibaba Cloud.
 
-Sources: Alibaba Cloud credentials for Python 1.0.12 and for Go (requests, answers), STS API reference (errors).
+Each states its requests to STS or the machine and reads the keys. None waits. Sources: Alibaba Cloud credentials for
+Python 1.0.12 and for Go (requests, answers), STS API reference (errors).
 """
 
 import secrets
@@ -10,9 +11,9 @@ from urllib.parse import quote
 import httpx
 
 from exporter.auth.endpoints import default_endpoints
-from exporter.auth.keys import Asking, Keys, LoginMethod, own_keys, read_json, read_keys
+from exporter.auth.keys import KeyExchange, Keys, LoginMethod, own_keys, read_json, read_keys
 from exporter.auth.login import Login, Site, oidc_token, reveal, sendable
-from exporter.auth.refusals import refusal, unreadable
+from exporter.auth.refusals import login_error, no_keys_error
 from exporter.auth.signatures import sign_acs3
 
 _TIMEOUT = {"timeout": httpx.Timeout(10.0).as_dict()}
@@ -34,14 +35,15 @@ _ROLE_CURES: dict[int | str, str] = {
 
 
 def with_keys(login: Login, site: Site) -> LoginMethod:
-    """Access keys, permanent or of STS."""
+    """Return the login with access keys, permanent or of STS."""
     return own_keys(login, ("access_key_id", "access_key_secret"), _sign)
 
 
 def with_oidc(login: Login, site: Site) -> LoginMethod:
-    """The keys of a RAM role that trusts an OIDC token, as RRSA gives to pods (STS API reference, AssumeRoleWithOIDC).
+    """Return the login with the keys of a RAM role that trusts an OIDC token.
 
-    The call is not signed. The token goes in the body, never in the URL, where logs and proxies would see it.
+    RRSA gives such tokens to pods. The call is not signed (STS API reference, AssumeRoleWithOIDC). The token goes in
+    the body, never in the URL, where logs and proxies would see it.
     """
     base, token = _sts(login, site), oidc_token(login)
     place = f"STS {base}"
@@ -52,41 +54,42 @@ def with_oidc(login: Login, site: Site) -> LoginMethod:
         "DurationSeconds": "3600",
     }
 
-    def obtain() -> Asking:
+    def obtain() -> KeyExchange:
         now = datetime.fromtimestamp(site.clock.now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         action = {"Action": "AssumeRoleWithOIDC", "Version": "2015-04-01", "Format": "JSON", "Timestamp": now}
         form = role | {"OIDCToken": reveal(token, "credentials.oidc.token_file", header=True)}
         answer = yield httpx.Request("POST", f"{base}/", params=action, data=form, extensions=_TIMEOUT)
         if not answer.is_success:
-            raise refusal(place, answer.status_code, answer.content, _OIDC_CURES)
-        said = read_json(answer.content)
-        return _keys(place, answer, said.get("Credentials") if isinstance(said, dict) else None)
+            raise login_error(place, answer.status_code, answer.content, _OIDC_CURES)
+        body = read_json(answer.content)
+        return _keys(place, answer, body.get("Credentials") if isinstance(body, dict) else None)
 
     return LoginMethod(login.options["role_arn"], place, obtain, _sign, (token,))
 
 
 def with_ecs_role(login: Login, site: Site) -> LoginMethod:
-    """The keys of the RAM role attached to this ECS instance; with a metadata token where the service knows them.
+    """Return the login with the keys of the RAM role attached to this ECS instance.
 
-    Without a name it is the role that the metadata service names. The option ``imds_v1: false`` insists on the token.
+    Without a configured role, the metadata service names it. A metadata token is used where the service has them; the
+    option ``imds_v1: false`` requires one.
     """
     base = site.endpoints["metadata"]
     place = f"metadata {base}"
 
-    def obtain() -> Asking:
+    def obtain() -> KeyExchange:
         ttl = {"X-aliyun-ecs-metadata-token-ttl-seconds": "21600"}
         answer = yield httpx.Request("PUT", f"{base}/latest/api/token", headers=ttl, extensions=_METADATA_TIMEOUT)
         headers = {}
-        if answer.is_success and sendable(answer.text.strip()):
-            headers["X-aliyun-ecs-metadata-token"] = answer.text.strip()
+        if answer.is_success and sendable(token := answer.content.decode("utf-8", "replace").strip()):
+            headers["X-aliyun-ecs-metadata-token"] = token
         elif login.options.get("imds_v1") == "false":
-            raise refusal(place, answer.status_code, answer.content, _ROLE_CURES)
+            raise login_error(place, answer.status_code, answer.content, _ROLE_CURES)
         role = login.options.get("ecs_role", "")
         if not role:
             role = _text(place, (yield _metadata(f"{base}{_ROLES}", headers)))
         answer = yield _metadata(f"{base}{_ROLES}{quote(role, safe='')}", headers)
-        said = read_json(_text(place, answer).encode())
-        return _keys(place, answer, said if isinstance(said, dict) and said.get("Code") == "Success" else None)
+        body = read_json(_text(place, answer).encode())
+        return _keys(place, answer, body if isinstance(body, dict) and body.get("Code") == "Success" else None)
 
     return LoginMethod("metadata", place, obtain, _sign)
 
@@ -96,7 +99,10 @@ def _sign(request: httpx.Request, keys: Keys, at: float) -> None:
 
 
 def _sts(login: Login, site: Site) -> str:
-    """The configured endpoint; where that is only the default, the one that the environment asks for."""
+    """Return the endpoint of STS.
+
+    A configured one goes before the one that the environment names, and that before the default.
+    """
     configured, usual = site.endpoints["sts"], default_endpoints("alibabacloud", site.region)["sts"]
     return login.options.get("sts", usual) if configured == usual else configured
 
@@ -106,13 +112,14 @@ def _metadata(url: str, headers: dict[str, str]) -> httpx.Request:
 
 
 def _text(place: str, answer: httpx.Response) -> str:
+    """Return the body of a good answer as text. Raises SourceError for any other."""
     if not answer.is_success:
-        raise refusal(place, answer.status_code, answer.content, _ROLE_CURES)
-    return answer.text.strip()
+        raise login_error(place, answer.status_code, answer.content, _ROLE_CURES)
+    return answer.content.decode("utf-8", "replace").strip()
 
 
 def _keys(place: str, answer: httpx.Response, found: object) -> Keys:
     keys = read_keys(found, _NAMES)
     if keys is None:
-        raise unreadable(place, answer.status_code)
+        raise no_keys_error(place, answer.status_code)
     return keys

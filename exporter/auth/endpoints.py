@@ -1,4 +1,7 @@
-"""Where the vendors' APIs live, by platform and region; facts alone, nothing is looked up."""
+"""Default addresses of the vendors' APIs by platform and region.
+
+Nothing is looked up.
+"""
 
 # The central endpoint serves these regions (vendor SDK alibabacloud-pai-dlc20201203 1.11.6, endpoint map).
 # fmt: off
@@ -23,7 +26,7 @@ _HUAWEI_CN = {
 
 
 def default_endpoints(platform: str, region: str) -> dict[str, str]:
-    """Base URLs by endpoint key of the configuration: ``modelarts``, ``dws``, ``iam`` … or ``pai_dlc`` …"""
+    """Return the base URLs of a platform by endpoint key of the configuration."""
     return _huaweicloud(region) if platform == "huaweicloud" else _alibabacloud(region)
 
 

@@ -1,14 +1,17 @@
-"""The ways to sign in at Huawei Cloud: each states what it asks of IAM, STS or the machine, and reads the keys; never waits.
+"""Login methods of Huawei Cloud.
 
-Sources: Huawei Cloud SDK for Python 3.1.219 (requests, answers, environment), IAM API reference (tokens, errors).
+Each states its requests to IAM, STS or the machine and reads the keys. None waits. Sources: Huawei Cloud SDK for Python
+3.1.219 (requests, answers, environment), IAM API reference (tokens, errors).
 """
+
+import string
 
 import httpx
 import msgspec
 
-from exporter.auth.keys import Asking, Keys, LoginMethod, own_keys, read_json, read_keys, read_time
+from exporter.auth.keys import KeyExchange, Keys, LoginMethod, own_keys, read_json, read_keys, read_time
 from exporter.auth.login import Login, Site, oidc_token, reveal, sendable
-from exporter.auth.refusals import refusal, unreadable
+from exporter.auth.refusals import login_error, no_keys_error
 from exporter.auth.signatures import sign_sdk_hmac
 from exporter.model.errors import SourceDenied, SourceGarbled
 from exporter.model.events import Millis, Request, Response
@@ -50,43 +53,49 @@ class _Granted(msgspec.Struct):
 
 
 def with_keys(login: Login, site: Site) -> LoginMethod:
-    """Access keys, permanent or temporary."""
+    """Return the login with access keys, permanent or temporary."""
     return own_keys(login, ("access_key", "secret_key"), sign_sdk_hmac)
 
 
 def with_password(login: Login, site: Site) -> LoginMethod:
-    """An IAM token for user, password and domain, scoped to the project, else to the one named like the region."""
+    """Return the login with an IAM token for user, password and domain.
+
+    The token is for the configured project, else for the project named like the region.
+    """
     place, url = f"IAM {site.endpoints['iam']}", f"{site.endpoints['iam']}/v3/auth/tokens?nocatalog=true"
 
-    def obtain() -> Asking:
+    def obtain() -> KeyExchange:
         answer = yield httpx.Request("POST", url, json=_login_body(login, site), extensions=_TIMEOUT)
         if not answer.is_success:
-            raise refusal(place, answer.status_code, answer.content, _LOGIN_CURES)
+            raise login_error(place, answer.status_code, answer.content, _LOGIN_CURES)
         token, expires = answer.headers.get("X-Subject-Token", ""), _token_end(answer.content)
         if not sendable(token) or expires is None:
-            raise unreadable(place, answer.status_code)
+            raise no_keys_error(place, answer.status_code)
         return Keys(token=token, expires=expires)
 
     account = f"{login.reveal('user')}@{login.reveal('domain')}"
     # Five wrong passwords within an hour lock an account (IAM, login authentication policy).
-    return LoginMethod(account, place, obtain, _carry_token, tuple(login.values.values()), patience=900.0)
+    return LoginMethod(account, place, obtain, _carry_token, tuple(login.values.values()), refusal_wait=900.0)
 
 
 def with_metadata(login: Login, site: Site) -> LoginMethod:
-    """The keys of the agency attached to this ECS or CCE node; with a metadata token where the service knows them."""
+    """Return the login with the keys of the agency attached to this ECS or CCE node.
+
+    A metadata token is used where the metadata service has them.
+    """
     base = site.endpoints["metadata"]
     place = f"metadata {base}"
 
-    def obtain() -> Asking:
+    def obtain() -> KeyExchange:
         ttl = {"X-Metadata-Token-Ttl-Seconds": "21600"}
         answer = yield httpx.Request(
             "PUT", f"{base}/meta-data/latest/api/token", headers=ttl, extensions=_METADATA_TIMEOUT
         )
         headers = {}
-        if answer.is_success and sendable(answer.text.strip()):
-            headers["X-Metadata-Token"] = answer.text.strip()
+        if answer.is_success and sendable(token := answer.content.decode("utf-8", "replace").strip()):
+            headers["X-Metadata-Token"] = token
         elif answer.status_code not in _V1_ONLY:
-            raise refusal(place, answer.status_code, answer.content, _METADATA_CURES)
+            raise login_error(place, answer.status_code, answer.content, _METADATA_CURES)
         answer = yield httpx.Request(
             "GET", f"{base}/openstack/latest/securitykey", headers=headers, extensions=_METADATA_TIMEOUT
         )
@@ -96,7 +105,10 @@ def with_metadata(login: Login, site: Site) -> LoginMethod:
 
 
 def with_oidc(login: Login, site: Site) -> LoginMethod:
-    """The keys of an agency that trusts an OIDC token (STS API reference, AssumeAgencyWithOIDC)."""
+    """Return the login with the keys of an agency that trusts an OIDC token.
+
+    Source: STS API reference, AssumeAgencyWithOIDC.
+    """
     place, token = f"STS {site.endpoints['sts']}", oidc_token(login)
     agency = {
         "provider_urn": login.options["provider_urn"],
@@ -105,7 +117,7 @@ def with_oidc(login: Login, site: Site) -> LoginMethod:
         "duration_seconds": 3600,
     }
 
-    def obtain() -> Asking:
+    def obtain() -> KeyExchange:
         url = f"{site.endpoints['sts']}/v5/agencies/assume-with-oidc"
         body = agency | {"id_token": reveal(token, "credentials.oidc.token_file", header=True)}
         answer = yield httpx.Request("POST", url, json=body, extensions=_TIMEOUT)
@@ -115,11 +127,14 @@ def with_oidc(login: Login, site: Site) -> LoginMethod:
 
 
 def with_pod_identity(login: Login, site: Site) -> LoginMethod:
-    """The keys of the agency associated with the pod's service account in CCE."""
+    """Return the login with the keys of the agency of the pod's service account.
+
+    CCE associates agencies with service accounts.
+    """
     uri, token = login.options["uri"], oidc_token(login)
     place = f"pod identity {uri}"
 
-    def obtain() -> Asking:
+    def obtain() -> KeyExchange:
         headers = {"Authorization": reveal(token, "HC_CONTAINER_AUTHORIZATION_TOKEN_FILE", header=True)}
         answer = yield httpx.Request("POST", uri, headers=headers, json={}, extensions=_METADATA_TIMEOUT)
         return _keys(place, answer, _POD_CURES)
@@ -144,22 +159,26 @@ def _login_body(login: Login, site: Site) -> dict[str, object]:
 def _token_end(body: bytes) -> Millis | None:
     try:
         return read_time(msgspec.json.decode(body, type=_Granted).token.expires_at)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
 def _keys(place: str, answer: httpx.Response, cures: dict[int | str, str]) -> Keys:
     if not answer.is_success:
-        raise refusal(place, answer.status_code, answer.content, cures)
-    said = read_json(answer.content)
-    found = (said.get("credential") or said.get("credentials") or said) if isinstance(said, dict) else None
+        raise login_error(place, answer.status_code, answer.content, cures)
+    body = read_json(answer.content)
+    found = (body.get("credential") or body.get("credentials") or body) if isinstance(body, dict) else None
     keys = read_keys(found, _NAMES)
     if keys is None:
-        raise unreadable(place, answer.status_code)
+        raise no_keys_error(place, answer.status_code)
     return keys
 
 
-# Finds the project id of a Huawei Cloud region: states the question and reads the answer; sends nothing itself.
+# --- the project id of a region
+
+
+_NO_PROJECTS = "iam: the list of projects cannot be read; set project_id"
+_PROJECT_ID = frozenset(string.ascii_letters + string.digits + "-_")  # it becomes a segment of every path
 
 
 class _Project(msgspec.Struct):
@@ -171,18 +190,26 @@ class _Projects(msgspec.Struct):
 
 
 def project_lookup(region: str) -> Request:
-    """Asks for the projects that bear the region's name (IAM API reference, KeystoneListProjects)."""
+    """Return the request for the projects named like the region.
+
+    Source: IAM API reference, KeystoneListProjects.
+    """
     return Request("iam", "/v3/projects", (("name", region),), permission="iam:projects:listProjects")
 
 
 def read_project(answer: Response, region: str) -> str:
-    """The id of the one project there is. Raises SourceDenied if there is none or more than one."""
+    """Read the id of the only project.
+
+    Raises SourceDenied if there is none or more than one, else SourceGarbled.
+    """
     try:
         found = msgspec.json.decode(answer.body, type=_Projects).projects
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise SourceGarbled("iam: the list of projects cannot be read; set project_id") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise SourceGarbled(_NO_PROJECTS) from None
     if not found:
         raise SourceDenied(f"iam: these credentials see no project named {region}; set project_id")
     if len(found) > 1:
         raise SourceDenied(f"iam: {len(found)} projects are named {region}; set project_id to one of them")
+    if not _PROJECT_ID.issuperset(found[0].id) or not 0 < len(found[0].id) <= 64:
+        raise SourceGarbled(_NO_PROJECTS)
     return found[0].id

@@ -1,4 +1,7 @@
-"""Keys that sign requests, and how a vendor's answer is read into them; asks nothing and never shows a key."""
+"""Keys that sign requests, and readers of the answers that hold them.
+
+Nothing here asks a vendor or shows a key.
+"""
 
 from collections.abc import Callable, Generator, Sequence
 from datetime import UTC, datetime
@@ -13,7 +16,10 @@ from exporter.model.events import Millis
 
 
 class Keys(msgspec.Struct, frozen=True):
-    """What signs a request until ``expires`` (None: for ever). ``id`` and ``secret`` are empty where a token is all."""
+    """What signs a request until ``expires`` (Unix ms; None: no end is known).
+
+    ``id`` and ``secret`` are empty where the login gives a token alone.
+    """
 
     id: str = ""
     secret: str = ""
@@ -27,33 +33,35 @@ class Keys(msgspec.Struct, frozen=True):
         return []
 
 
-Asking = Generator[httpx.Request, httpx.Response, Keys]
-"""A conversation that ends in keys: it yields a request and is sent the answer, read to its end."""
+KeyExchange = Generator[httpx.Request, httpx.Response, Keys]
+"""A conversation that returns keys: it yields a request and is sent the answer, whose body has been read."""
 
 
 class LoginMethod(NamedTuple):
-    """How one login comes by its keys and puts them on a request, stated without waiting.
+    """How one login obtains its keys and puts them on a request.
 
-    ``place`` names in messages whom it asks; ``secrets`` are what it asks with. A refusal stands for ``patience``
-    seconds, or until one of the secrets changes.
+    It is stated without waiting. ``account`` names whose budget is used, ``place`` names in messages whom the login
+    asks, and ``secrets`` are what it asks with. A refused login is not repeated for ``refusal_wait`` seconds, or until
+    one of the secrets changes.
     """
 
     account: str
     place: str
-    obtain: Callable[[], Asking]
+    obtain: Callable[[], KeyExchange]
     sign: Callable[[httpx.Request, Keys, float], None]
     secrets: tuple[Secret, ...] = ()
-    patience: float = 60.0
+    refusal_wait: float = 60.0
 
 
 def own_keys(login: Login, names: tuple[str, str], sign: Callable[[httpx.Request, Keys, float], None]) -> LoginMethod:
-    """Access keys that the user wrote down, permanent or (with a security token) temporary; read again when they change.
+    """Return the login with configured access keys.
 
-    ``names`` are the configuration keys of id and secret.
+    They are permanent or, with a security token, temporary. ``names`` are the configuration keys of id and secret. The
+    keys are read again when they change.
     """
     id_name, secret_name = names
 
-    def obtain() -> Asking:
+    def obtain() -> KeyExchange:
         yield from ()  # asks nobody
         token = login.reveal("security_token", header=True) if "security_token" in login.values else ""
         return Keys(login.reveal(id_name, header=True), login.reveal(secret_name, header=True), token)
@@ -64,27 +72,43 @@ def own_keys(login: Login, names: tuple[str, str], sign: Callable[[httpx.Request
 
 
 def read_keys(found: object, names: Sequence[Sequence[str]]) -> Keys | None:
-    """Keys out of a JSON object; ``names`` are the field names of id, secret, token and end. None if one is missing."""
+    """Read keys out of a JSON object.
+
+    None if one is missing or cannot be sent in a header. ``names`` are the field names of id, secret, token and end.
+    """
     if not isinstance(found, dict):
         return None
-    key_id, secret, token, end = (next((str(found[name]) for name in field if found.get(name)), "") for field in names)
+    key_id, secret, token, end = (
+        next((text for name in field if (text := _text(found.get(name)))), "") for field in names
+    )
     expires = read_time(end)
     fit = expires is not None and sendable(key_id) and sendable(secret) and sendable(token)
     return Keys(key_id, secret, token, expires) if fit else None
 
 
+def _text(value: object) -> str:
+    """Return a text as it is and everything else as ""."""
+    return value if isinstance(value, str) else ""
+
+
 def read_time(text: str) -> Millis | None:
-    """An ISO 8601 time (UTC unless it says otherwise) as Unix ms; None where it is none."""
+    """Read an ISO 8601 time as Unix ms; None where it is none.
+
+    It is in UTC unless it says otherwise.
+    """
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, OverflowError):
         return None
-    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def read_json(body: bytes) -> object:
-    """A decoded body; None where it is no JSON."""
+    """Decode a body; None where it cannot be read as JSON, for whatever reason.
+
+    Never raises.
+    """
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

@@ -1,4 +1,7 @@
-"""Which forms of login there are, and the one that a target uses; reads the vendors' variables, never a file or a vendor."""
+"""The forms of login, and the login of the vendors' environment variables.
+
+Reads no file and asks no vendor.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +15,10 @@ from exporter.model.protocols import Clock
 
 
 class Login(msgspec.Struct, frozen=True):
-    """How a target signs in. ``values`` are secrets by configuration key; ``options`` are not secret.
+    """How a target signs in.
 
-    An ``oidc`` login takes its token from the value ``token``, else from the file named by the option ``token_file``.
+    ``values`` are secrets by configuration key, ``options`` are not secret. An ``oidc`` login takes its token from the
+    value ``token``, else from the file named by the option ``token_file``.
     """
 
     form: str
@@ -22,14 +26,18 @@ class Login(msgspec.Struct, frozen=True):
     options: Mapping[str, str] = {}
 
     def reveal(self, key: str, *, header: bool = False) -> str:
-        """A value, fit to be sent. Raises KeysRefused, naming the key in the configuration."""
+        """Return a value that can be sent.
+
+        Raises KeysRefused, which names the key in the configuration.
+        """
         return reveal(self.values[key], f"credentials.{key}", header=header)
 
 
 def reveal(secret: Secret, name: str, *, header: bool) -> str:
-    """The value of a secret, fit to be sent; ``name`` is what messages call it. Raises KeysRefused.
+    """Return the value of a secret that can be sent; ``name`` is its name in messages.
 
-    What goes into a ``header`` holds no blanks and only ASCII; a password may hold any character that can be printed.
+    Raises KeysRefused. A value for a ``header`` must be ASCII without blanks; a password may hold any printable
+    character.
     """
     text = secret.reveal()
     if not text:
@@ -40,12 +48,12 @@ def reveal(secret: Secret, name: str, *, header: bool) -> str:
 
 
 def sendable(text: str) -> bool:
-    """Whether a header can carry it as it is."""
+    """Tell whether an HTTP header can carry the text as it is."""
     return bool(text) and text.isascii() and text.isprintable() and " " not in text
 
 
 class Form(NamedTuple):
-    """The keys of one form of login: those it needs, and those it may have."""
+    """The configuration keys of one form of login."""
 
     required: tuple[str, ...]
     optional: tuple[str, ...] = ()
@@ -74,7 +82,10 @@ OIDC: Mapping[str, Form] = {
 
 
 class Site(NamedTuple):
-    """Where a login takes place: base URLs by endpoint key, the region, the project if it is known, and the time."""
+    """What a login needs of its target.
+
+    Base URLs are by endpoint key; the project may not be configured.
+    """
 
     endpoints: Mapping[str, str]
     region: str
@@ -83,62 +94,71 @@ class Site(NamedTuple):
 
 
 def oidc_token(login: Login) -> Secret:
-    """The token of an ``oidc`` login, read again whenever its file changes."""
+    """Return the token of an ``oidc`` login.
+
+    Its file is read again whenever it changes.
+    """
     return login.values.get("token") or Secret(path=Path(login.options["token_file"]))
 
 
 def login_from_environment(platform: str, environ: Mapping[str, str]) -> Login | None:
-    """The login that the vendor's own SDKs would find in these variables, in their order; None if there is none.
+    """Return the login that the vendor's SDKs would find in these variables.
 
-    Sources: Huawei Cloud SDK 3.1.219 and Alibaba Cloud credentials 1.0.12. Their profile files are not looked at.
+    None if there is none. The order is that of the SDKs (Huawei Cloud SDK 3.1.219, Alibaba Cloud credentials 1.0.12).
+    Their profile files are not read.
     """
-    given = {name: text for name, text in environ.items() if text}
-    return _huaweicloud(given) if platform == "huaweicloud" else _alibabacloud(given)
+    variables = {name: text for name, text in environ.items() if text}
+    return _huaweicloud(variables) if platform == "huaweicloud" else _alibabacloud(variables)
 
 
-def _huaweicloud(given: Mapping[str, str]) -> Login | None:
-    urns = _options(given, "HUAWEICLOUD_OIDC_", ("provider_urn", "agency_urn", "session_name", "token_file"))
-    if {"provider_urn", "agency_urn"} <= urns.keys() and ("HUAWEICLOUD_OIDC_ID_TOKEN" in given or "token_file" in urns):
-        return Login("oidc", _values(given, {"token": "HUAWEICLOUD_OIDC_ID_TOKEN"}), urns)
-    if "HUAWEICLOUD_SDK_AK" in given and "HUAWEICLOUD_SDK_SK" in given:
+def _huaweicloud(variables: Mapping[str, str]) -> Login | None:
+    urns = _options(variables, "HUAWEICLOUD_OIDC_", ("provider_urn", "agency_urn", "session_name", "token_file"))
+    if {"provider_urn", "agency_urn"} <= urns.keys() and (
+        "HUAWEICLOUD_OIDC_ID_TOKEN" in variables or "token_file" in urns
+    ):
+        return Login("oidc", _values(variables, {"token": "HUAWEICLOUD_OIDC_ID_TOKEN"}), urns)
+    if "HUAWEICLOUD_SDK_AK" in variables and "HUAWEICLOUD_SDK_SK" in variables:
         names = {
             "access_key": "HUAWEICLOUD_SDK_AK",
             "secret_key": "HUAWEICLOUD_SDK_SK",
             "security_token": "HUAWEICLOUD_SDK_SECURITY_TOKEN",
         }
-        return Login("keys", _values(given, names))
-    uri, file = given.get("HC_CONTAINER_CREDENTIALS_FULL_URI"), given.get("HC_CONTAINER_AUTHORIZATION_TOKEN_FILE")
+        return Login("keys", _values(variables, names))
+    uri, file = (
+        variables.get("HC_CONTAINER_CREDENTIALS_FULL_URI"),
+        variables.get("HC_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
+    )
     return Login("pod_identity", {}, {"uri": uri, "token_file": file}) if uri and file else None
 
 
-def _alibabacloud(given: Mapping[str, str]) -> Login | None:
-    if "ALIBABA_CLOUD_ACCESS_KEY_ID" in given and "ALIBABA_CLOUD_ACCESS_KEY_SECRET" in given:
+def _alibabacloud(variables: Mapping[str, str]) -> Login | None:
+    if "ALIBABA_CLOUD_ACCESS_KEY_ID" in variables and "ALIBABA_CLOUD_ACCESS_KEY_SECRET" in variables:
         keys = ("access_key_id", "access_key_secret", "security_token")
-        return Login("keys", _values(given, {key: f"ALIBABA_CLOUD_{key.upper()}" for key in keys}))
-    options = _options(given, "ALIBABA_CLOUD_OIDC_", ("provider_arn", "token_file"))
-    options |= _options(given, "ALIBABA_CLOUD_ROLE_", ("session_name",))
-    options |= {"role_arn": given["ALIBABA_CLOUD_ROLE_ARN"]} if "ALIBABA_CLOUD_ROLE_ARN" in given else {}
+        return Login("keys", _values(variables, {key: f"ALIBABA_CLOUD_{key.upper()}" for key in keys}))
+    options = _options(variables, "ALIBABA_CLOUD_OIDC_", ("provider_arn", "token_file"))
+    options |= _options(variables, "ALIBABA_CLOUD_ROLE_", ("session_name",))
+    options |= {"role_arn": variables["ALIBABA_CLOUD_ROLE_ARN"]} if "ALIBABA_CLOUD_ROLE_ARN" in variables else {}
     if set(OIDC["alibabacloud"].required) <= options.keys():
-        return Login("oidc", {}, options | _sts(given))
-    if "ALIBABA_CLOUD_ECS_METADATA" not in given or _true(given, "ALIBABA_CLOUD_ECS_METADATA_DISABLED"):
+        return Login("oidc", {}, options | _sts(variables))
+    if "ALIBABA_CLOUD_ECS_METADATA" not in variables or _true(variables, "ALIBABA_CLOUD_ECS_METADATA_DISABLED"):
         return None
-    v1 = "false" if _true(given, "ALIBABA_CLOUD_IMDSV1_DISABLED") else "true"
-    return Login("ecs_role", {}, {"ecs_role": given["ALIBABA_CLOUD_ECS_METADATA"], "imds_v1": v1})
+    v1 = "false" if _true(variables, "ALIBABA_CLOUD_IMDSV1_DISABLED") else "true"
+    return Login("ecs_role", {}, {"ecs_role": variables["ALIBABA_CLOUD_ECS_METADATA"], "imds_v1": v1})
 
 
-def _sts(given: Mapping[str, str]) -> dict[str, str]:
-    region = given.get("ALIBABA_CLOUD_STS_REGION")
-    prefix = "sts-vpc" if _true(given, "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED") else "sts"
+def _sts(variables: Mapping[str, str]) -> dict[str, str]:
+    region = variables.get("ALIBABA_CLOUD_STS_REGION")
+    prefix = "sts-vpc" if _true(variables, "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED") else "sts"
     return {"sts": f"https://{prefix}.{region}.aliyuncs.com"} if region else {}
 
 
-def _values(given: Mapping[str, str], names: Mapping[str, str]) -> dict[str, Secret]:
-    return {key: Secret(given[name]) for key, name in names.items() if name in given}
+def _values(variables: Mapping[str, str], names: Mapping[str, str]) -> dict[str, Secret]:
+    return {key: Secret(variables[name]) for key, name in names.items() if name in variables}
 
 
-def _options(given: Mapping[str, str], prefix: str, keys: tuple[str, ...]) -> dict[str, str]:
-    return {key: given[prefix + key.upper()] for key in keys if prefix + key.upper() in given}
+def _options(variables: Mapping[str, str], prefix: str, keys: tuple[str, ...]) -> dict[str, str]:
+    return {key: variables[prefix + key.upper()] for key in keys if prefix + key.upper() in variables}
 
 
-def _true(given: Mapping[str, str], name: str) -> bool:
-    return given.get(name, "").lower() == "true"
+def _true(variables: Mapping[str, str], name: str) -> bool:
+    return variables.get(name, "").lower() == "true"

@@ -1,4 +1,7 @@
-"""What a vendor means by refusing: whether keys are spent, and who can help; pure, and repeats nothing a vendor wrote."""
+"""What a refused request or login means.
+
+It says whether the keys are spent, and who can help. Pure; repeats no vendor's text.
+"""
 
 from collections.abc import Mapping
 
@@ -18,31 +21,37 @@ _CODE_FIELDS = ("error_code", "errorCode", "Code", "code")
 
 
 def refuses_keys(status: int, body: bytes) -> bool:
-    """Whether an answer says that the keys are expired or invalid: a 401, or such a code with any other error status."""
+    """Tell whether an answer refuses the keys.
+
+    That is a 401, or a code for expired or invalid keys with any other error status. Never raises.
+    """
     if status == 401:
         return True
     return status >= 300 and is_spent(error_code(body))
 
 
 def is_spent(code: str) -> bool:
-    """Whether a vendor's error code says that a token or key is expired or invalid."""
+    """Tell whether a vendor's error code means an expired or invalid token or key."""
     return code in _SPENT or code.split(".")[0] in _SPENT_FAMILIES
 
 
 def error_code(body: bytes) -> str:
-    """The vendor's error code, in whichever of its forms; "" where there is none. Not fit to be shown."""
-    said = read_json(body)
-    if isinstance(said, dict) and isinstance(said.get("error"), dict):
-        said = said["error"]
-    if not isinstance(said, dict):
+    """Read the vendor's error code in any of its forms; "" where there is none.
+
+    Never raises; not masked.
+    """
+    found = read_json(body)
+    if isinstance(found, dict) and isinstance(found.get("error"), dict):
+        found = found["error"]
+    if not isinstance(found, dict):
         return ""
-    return next((str(said[field]) for field in _CODE_FIELDS if said.get(field)), "")
+    return next((code for field in _CODE_FIELDS if isinstance(code := found.get(field), str) and code), "")
 
 
-def refusal(place: str, status: int, body: bytes, cures: Mapping[int | str, str]) -> SourceError:
-    """The error for a login that was refused: ``cures`` say what is wrong and what to do, by error code or status.
+def login_error(place: str, status: int, body: bytes, cures: Mapping[int | str, str]) -> SourceError:
+    """Return the error for a refused login at ``place``.
 
-    The cure under 0 serves all that are not named.
+    ``cures`` say what is wrong and what to do, by error code or status; the cure under 0 serves all others.
     """
     code = error_code(body)
     if status == 429 or code.startswith("Throttling"):
@@ -54,6 +63,6 @@ def refusal(place: str, status: int, body: bytes, cures: Mapping[int | str, str]
     return KeysRefused(f"{place}: {status}, {cures.get(code) or cures.get(status) or cures[0]}")
 
 
-def unreadable(place: str, status: int) -> SourceError:
-    """The error for a good answer that holds no keys."""
+def no_keys_error(place: str, status: int) -> SourceError:
+    """Return the error for a good answer that holds no keys."""
     return SourceDown(f"{place}: {status}, but the answer holds no keys; correct the endpoint")

@@ -1,8 +1,9 @@
-"""The vendors' two request signatures, SDK-HMAC-SHA256 and ACS3-HMAC-SHA256, put on a request; pure but for its headers.
+"""The vendors' two request signatures, SDK-HMAC-SHA256 and ACS3-HMAC-SHA256.
 
-Both sign the method, the path, the sorted query, a few headers and a hash of the body. Signed are only headers that no
-proxy changes: never ``user-agent`` or ``accept-encoding``. A request has a ``content-type`` only where it has a body;
-then it is signed too. The URL must be encoded already, and goes out as it is.
+Nothing but the request's headers changes. Both sign the method, the path, the sorted query, a few headers and a hash of
+the body. Only headers that no proxy changes are signed, never ``user-agent`` or ``accept-encoding``. A request has a
+``content-type`` only where it has a body; then that header is signed too. The URL must be percent-encoded already and
+is sent as it is.
 """
 
 import hashlib
@@ -18,9 +19,10 @@ _HUAWEI_SIGNED = ("content-type", "host", "x-project-id", "x-sdk-date", "x-secur
 
 
 def sign_sdk_hmac(request: httpx.Request, keys: Keys, at: float) -> None:
-    """Signs for Huawei Cloud as at Unix second ``at`` (API Request Signing Guide, AK/SK signing).
+    """Sign a request for Huawei Cloud as at Unix second ``at``.
 
-    Adds X-Sdk-Date, Authorization and, with temporary keys, X-Security-Token. A date more than 15 minutes off is refused.
+    Source: API Request Signing Guide, AK/SK signing. Adds X-Sdk-Date, Authorization and, with temporary keys,
+    X-Security-Token. A date more than 15 minutes off is refused.
     """
     date = datetime.fromtimestamp(at, UTC).strftime("%Y%m%dT%H%M%SZ")
     _set(request, {"X-Sdk-Date": date, "X-Security-Token": keys.token})
@@ -37,9 +39,10 @@ def sign_sdk_hmac(request: httpx.Request, keys: Keys, at: float) -> None:
 
 
 def sign_acs3(request: httpx.Request, keys: Keys, at: float, nonce: str) -> None:
-    """Signs for Alibaba Cloud as at Unix second ``at`` (request syntax and signature method V3).
+    """Sign a request for Alibaba Cloud as at Unix second ``at``.
 
-    ``x-acs-action`` and ``x-acs-version`` stand on the request already; the rest is added. A nonce serves once.
+    Source: request syntax and signature method V3. ``x-acs-action`` and ``x-acs-version`` are on the request already;
+    the rest is added. A nonce may be used once.
     """
     _set(request, {
         "x-acs-date": datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -59,7 +62,10 @@ def sign_acs3(request: httpx.Request, keys: Keys, at: float, nonce: str) -> None
 
 
 def _set(request: httpx.Request, headers: dict[str, str]) -> None:
-    """Replaces what an earlier signature left."""
+    """Set headers, replacing those of an earlier signature.
+
+    An empty value removes the header.
+    """
     for name, value in headers.items():
         request.headers.pop(name, None)
         if value:

@@ -25,7 +25,7 @@ from exporter.app import run as app
 from exporter.config import load
 from exporter.model.errors import ConfigError
 from exporter.simulator.otlp_receiver import Received, Receiver
-from exporter.simulator.span_trees import Forest
+from exporter.simulator.span_trees import PendingTraces
 from exporter.web.server import listen, serve
 
 SEVERITIES = ("info", "warning", "error", "unclassified")
@@ -67,7 +67,7 @@ async def _with_exporter(path: Path, base: str, seconds: float, trees: Trees) ->
 @contextlib.asynccontextmanager
 async def _receiver() -> AsyncIterator[tuple[str, Trees]]:
     """Where spans can be sent, and the trees of the runs that are over, oldest first."""
-    trees, forest, stop = Trees(), Forest(), asyncio.Event()
+    trees, forest, stop = Trees(), PendingTraces(), asyncio.Event()
 
     def hear(received: Received) -> None:
         if received.signal == "traces":

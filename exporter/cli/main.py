@@ -24,7 +24,7 @@ from exporter.cli.options import (
     read_text,
 )
 from exporter.common.secret import Secret
-from exporter.model.errors import ConfigError, ExporterError, StoreError
+from exporter.model.errors import ConfigError, ExporterError, StoreUnusable
 
 cli = typer.Typer(
     name="platform-events-exporter",
@@ -44,7 +44,7 @@ def main() -> None:
         runner.fail([f"{what.rstrip('.')} (see --help)"] if what else [], error.exit_code)
     except ConfigError as error:
         runner.fail(error.problems, 2)
-    except StoreError as error:  # before anything ran; trouble later comes in a group
+    except StoreUnusable as error:  # a restart cures any other trouble with the store
         runner.fail([str(error)], 2)
     except ExporterError as error:
         runner.fail([str(error)], 1)

@@ -8,7 +8,7 @@ import msgspec
 
 from exporter.app.assembly import examine_packs
 from exporter.cli.console import Paper
-from exporter.client.recorder import Recorded, recorded_files
+from exporter.client.recorder import RecordedAnswer, recorded_files
 from exporter.common.changes import Totals, add_changes, changes_from_signals
 from exporter.common.series_text import format_series
 from exporter.mapping.catalogue import BUILTIN
@@ -16,7 +16,7 @@ from exporter.mapping.engine.mapper import mapper
 from exporter.mapping.rules import MappingPack
 from exporter.mapping.runs.reducer import folder
 from exporter.model.errors import ConfigError, SourceError
-from exporter.model.events import Event, EventPage, Resource, Response, Window
+from exporter.model.events import Event, EventPage, Pause, Resource, Response, Window
 from exporter.model.metrics import Metric, Series
 from exporter.model.protocols import Map
 from exporter.model.runs import ResourceSnapshot
@@ -26,14 +26,14 @@ from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
 
 Values = dict[str, float]
-_decode = msgspec.json.Decoder(Recorded).decode
+_decode = msgspec.json.Decoder(RecordedAnswer).decode
 _ALL = History(0, counts=True)
 
 
 class Read(NamedTuple):
     """Events of a recorded answer, and how much each had grown since the answers before."""
 
-    recorded: Recorded
+    recorded: RecordedAnswer
     events: list[Event]
     growths: list[int]
 
@@ -122,7 +122,7 @@ def _reads(place: Path) -> Iterator[Read]:
         yield Read(recorded, events, growths)
 
 
-def _recorded(place: Path) -> Iterator[Recorded]:
+def _recorded(place: Path) -> Iterator[RecordedAnswer]:
     files = recorded_files(place)
     if not files:
         raise ConfigError(
@@ -139,13 +139,15 @@ def _recorded(place: Path) -> Iterator[Recorded]:
             yield recorded
 
 
-def _events(recorded: Recorded) -> list[Event]:
+def _events(recorded: RecordedAnswer) -> list[Event]:
     """The events of an answer taken by itself; none if it only made its source ask in another way."""
     vendor = SOURCES[recorded.source].make(SourceScope())
     reading = vendor.read(Resource(recorded.resource), Window(None, recorded.date or recorded.at))
     try:
         next(reading)
         step = reading.send(Response(200, recorded.body.encode(), recorded.date))
+        while isinstance(step, Pause):
+            step = next(reading)
         return step.events if isinstance(step, EventPage) else []
     except (StopIteration, SourceError, LookupError, ValueError, TypeError, ArithmeticError, AttributeError):
         return []

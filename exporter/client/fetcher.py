@@ -1,24 +1,27 @@
-"""The only file that awaits a vendor: sends what a source asks, signed and within the budget; ``verdict`` judges what comes back.
+"""The only module that awaits a vendor.
 
-A passing fault (no answer, 5xx, a short refusal) is tried again inside the budget; what
-lasts is the schedule's to handle.
+It sends what a source asks for, signed and within the budget. A passing fault (no answer, 5xx, a short refusal) is
+tried again inside the budget; what lasts is left to the schedule. ``exporter.client.status`` says what an answer means.
 """
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple
 from urllib.parse import quote
 
 import httpx
 import msgspec
 
 from exporter import __version__
-from exporter.client.status import classify_response, describe_transport_error, read_date
-from exporter.client.transport import Sender
+from exporter.client.status import classify_response, describe_transport_error
+from exporter.client.transport import PROXY_VARIABLE, Sender
+from exporter.client.vendor_clock import VendorClock
+from exporter.common.http_body import BodyTooLarge, UnknownCoding
 from exporter.model.errors import KeysRefused, SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled
-from exporter.model.events import Millis, Request, Response
+from exporter.model.events import Request, Response
 from exporter.model.protocols import Budget, Clock, Tell
-from exporter.model.telemetry import BudgetLeft, RequestDone, Skewed, Throttled
+from exporter.model.telemetry import BudgetLeft, RequestDone, Throttled
 
 TRIES = 3
 LONGEST_PAUSE = 20.0  # seconds; a longer wish of the vendor is left to the schedule
@@ -29,12 +32,18 @@ HEADERS = (
     ("User-Agent", f"platform-events-exporter/{__version__}"),
 )
 CONNECT = 10.0  # seconds
+_LOGIN_APIS = ("iam", "sts")
+
+ProjectLookup = tuple[Request, Callable[[Response], str]]
+"""The request for a target's project id, and what reads the id from its answer (raises SourceError)."""
 
 
 class Route(msgspec.Struct, frozen=True):
-    """How one target reaches its platform: base URL and budget by API, headers for every request, the largest answer.
+    """How one target reaches its platform.
 
-    ``refuses_keys`` says of a status and a body whether they refuse the credentials, ``stamp`` changes when those do.
+    ``endpoints`` and ``budgets`` are by API, ``headers`` go with every request, ``largest`` is the most bytes of an
+    answer. ``refuses_keys`` tells of a status and a body whether they refuse the credentials; ``stamp`` changes when the
+    credentials do; ``secrets`` are values that no message may repeat.
     """
 
     target: str
@@ -45,31 +54,63 @@ class Route(msgspec.Struct, frozen=True):
     largest: int = 16 * 2**20
     refuses_keys: Callable[[int, bytes], bool] = lambda status, _: status == 401
     stamp: Callable[[], int] = lambda: 0
+    secrets: Callable[[], Collection[str]] = tuple
+
+
+class _KeysRefusal(NamedTuple):
+    """Refused credentials.
+
+    Nobody of the target asks until a time (steady), or until the stamp changes.
+    """
+
+    until: float
+    stamp: int
+    message: str
 
 
 class Fetcher:
-    """Asks one target's platform. ``lookup`` finds the project id when the configuration gave none."""
+    """Fetches from one target's platform.
 
-    def __init__(self, route: Route, sender: Sender, clock: Clock, tell: Tell, project: str | None) -> None:
-        self._route, self._sender, self._clock, self._tell = route, sender, clock, tell
-        self.project, self.skew = project, 0.0
-        self._finding: asyncio.Task[str] | None = None
-        self._refused: tuple[float, int, str] | None = None  # until when, or until what changes, nobody asks, and why
-        self.lookup: tuple[Request, Callable[[Response], str]] | None = None
+    ``project`` is the id of the target's project; where the configuration gave none, ``lookup`` finds it.
+    """
 
-    async def ask(self, ask: Request) -> Response:
-        """The vendor's good answer. Raises SourceError, naming the API and what is to be done.
+    def __init__(
+        self,
+        route: Route,
+        sender: Sender,
+        clock: Clock,
+        tell: Tell,
+        project: str | None,
+        lookup: ProjectLookup | None = None,
+    ) -> None:
+        self._route = route
+        self._sender = sender
+        self._clock = clock
+        self._tell = tell
+        self.project = project
+        self.lookup = lookup
+        self._vendor_clock = VendorClock(route.target, clock, tell)
+        self._project_task: asyncio.Task[str] | None = None
+        self._refused: _KeysRefusal | None = None
 
-        After refused credentials nobody of this target asks for a minute, unless they change: they all use the same.
+    @property
+    def skew(self) -> float:
+        """The vendor's clock minus ours, in seconds."""
+        return self._vendor_clock.skew
+
+    async def fetch(self, request: Request) -> Response:
+        """Return the vendor's good answer.
+
+        Raises SourceError, which names the API and the cure. After refused credentials nobody of this target asks for a
+        minute, unless they change: they all use the same.
         """
-        if self._refused is not None:
-            until, stamp, why = self._refused
-            if self._clock.steady() < until and stamp == self._route.stamp():
-                raise KeysRefused(why)
-        project = await self._project_id() if "{project_id}" in ask.path else None
+        if (refused := self._refused) is not None and self._clock.steady() < refused.until:  # noqa: SIM102
+            if refused.stamp == self._route.stamp():
+                raise KeysRefused(refused.message)
+        project = await self._project_id() if "{project_id}" in request.path else None
         for attempt in range(TRIES):
             try:
-                return await self._once(ask, project)
+                return await self._fetch_once(request, project)
             except (SourceDown, SourceBusy) as error:
                 pause = getattr(error, "wait", None) or random.uniform(0.1, 1.0) * 2.0**attempt  # noqa: S311
                 if attempt == TRIES - 1 or pause > LONGEST_PAUSE:
@@ -78,107 +119,128 @@ class Fetcher:
         raise AssertionError("the last try answers or raises")
 
     async def _project_id(self) -> str:
-        """All who ask meanwhile share one lookup and its outcome; after a failure the next one looks again."""
+        """Return the project id.
+
+        Those who ask at the same time share one lookup and its outcome.
+        """
         if self.project is not None:
             return self.project
-        if self._finding is None:
-            self._finding = asyncio.create_task(self._find_project())
-            self._finding.add_done_callback(self._found)
-        return await asyncio.shield(self._finding)
+        if self._project_task is None:
+            self._project_task = asyncio.create_task(self._find_project())
+            self._project_task.add_done_callback(self._keep_project)
+        return await asyncio.shield(self._project_task)
 
     async def _find_project(self) -> str:
         if self.lookup is None:
             raise SourceDenied(f"{self._route.target}: no project id; set project_id")
-        ask, read = self.lookup
-        return read(await self.ask(ask))
+        request, read = self.lookup
+        return read(await self.fetch(request))
 
-    def _found(self, finding: asyncio.Task[str]) -> None:
-        self._finding = None
-        if not finding.cancelled() and finding.exception() is None:
-            self.project = finding.result()
+    def _keep_project(self, task: asyncio.Task[str]) -> None:
+        """Keep the id that was found; after a failure the next request looks again."""
+        self._project_task = None
+        if not task.cancelled() and task.exception() is None:
+            self.project = task.result()
 
-    async def _once(self, ask: Request, project: str | None) -> Response:
-        budget = await self._budget(ask)
+    async def _fetch_once(self, request: Request, project: str | None) -> Response:
+        budget = await self._take_budget(request)
+        response, sent = await self._exchange(request, project, budget)
+        error = self._classify(response, request, sent)
+        if isinstance(error, SourceBusy):
+            budget.slow_down(error.wait)
+            self._tell(Throttled(self._route.target, request.api, error.wait))
+        if error is not None:
+            raise error
+        return response
+
+    async def _exchange(self, request: Request, project: str | None, budget: Budget) -> tuple[Response, httpx.Request]:
+        """Send a request and read its answer, whatever the status.
+
+        Also return the request as it was sent.
+        """
         began, code = self._clock.steady(), "error"
+        prepared = self._prepare(request, project)
         try:
-            response = await self._sender.send(self._request(ask, project), self._turn)
-            code = str(response.status_code)
+            answer = await self._sender.send(prepared, lambda signed: self._take_turn(request.api, prepared, signed))
+            code = str(answer.status_code)
             try:
-                date = self._date(response, began)
-                answer = Response(response.status_code, await self._body(response, ask), date, response.headers)
+                date, refused = self._vendor_clock.read(answer.headers.get("date"), began)
+                body = await answer.aread()
+                return Response(answer.status_code, body, date, answer.headers, date_refused=refused), answer.request
             finally:
-                await response.aclose()
+                await answer.aclose()
+        except BodyTooLarge:
+            largest = f"{self._route.largest // 2**20} MiB"
+            raise SourceGarbled(
+                f"{self._place(request)}: the answer is larger than {largest}; it was refused; raise max_answer"
+            ) from None
+        except UnknownCoding as error:
+            raise SourceGarbled(
+                f"{self._place(request)}: {code}, {describe_transport_error(error)}; check endpoints and proxy"
+            ) from None
         except httpx.HTTPError as error:
-            raise SourceDown(f"{self._place(ask)}: {describe_transport_error(error)}") from error
+            variable = prepared.extensions.get(PROXY_VARIABLE, "")
+            raise SourceDown(f"{self._place(request)}: {describe_transport_error(error, variable)}") from error
         finally:
-            self._tell(RequestDone(self._route.target, ask.api, code, self._clock.steady() - began))
-            self._tell(BudgetLeft(self._route.target, ask.api, budget.remaining))
-        refusal = self._refusal(answer, ask, response.request)
-        if isinstance(refusal, SourceBusy):
-            budget.throttled(refusal.wait)
-            self._tell(Throttled(self._route.target, ask.api, refusal.wait))
-        if refusal is not None:
-            raise refusal
-        return answer
+            self._tell(RequestDone(self._route.target, request.api, code, self._clock.steady() - began))
+            self._tell(BudgetLeft(self._route.target, request.api, budget.remaining))
 
-    async def _turn(self, request: httpx.Request) -> None:
-        """A login, or a second try with new keys, takes from the budget of its host too. Raises SourceBusy."""
-        url = str(request.url)
-        for api, base in self._route.endpoints.items():
-            if api in self._route.budgets and url.startswith(f"{base.rstrip('/')}/"):
-                await self._route.budgets[api].take()
+    async def _take_turn(self, api: str, own: httpx.Request, signed: httpx.Request) -> None:
+        """Take from a budget for a login or a second try. Raises SourceBusy.
+
+        Where APIs share one address, a login counts as one of IAM or STS.
+        """
+        if signed is own:
+            await self._route.budgets[api].take()
+            return
+        url = str(signed.url)
+        for name in sorted(self._route.endpoints, key=lambda name: name not in _LOGIN_APIS):
+            base = self._route.endpoints[name].rstrip("/")
+            if name in self._route.budgets and url.startswith(f"{base}/"):
+                await self._route.budgets[name].take()
                 return
 
-    async def _budget(self, ask: Request) -> Budget:
-        budget = self._route.budgets[ask.api]
+    async def _take_budget(self, request: Request) -> Budget:
+        budget = self._route.budgets[request.api]
         try:
             await budget.take()
         except SourceBusy as error:
-            raise SourceBusy(f"{self._place(ask)}: {error}", error.wait) from None
+            raise SourceBusy(f"{self._place(request)}: {error}", error.wait) from None
         return budget
 
-    def _refusal(self, answer: Response, ask: Request, sent: httpx.Request) -> SourceError | None:
-        refused, secrets = self._route.refuses_keys(answer.status, answer.body), list[str]()
-        if not 200 <= answer.status < 300:
-            headers = sent.headers.items()
-            secrets = [value for name, value in headers if name == "authorization" or name.endswith("-token")]
-        refusal = classify_response(answer, self._place(ask), ask.permission, refused, secrets)
+    def _classify(self, response: Response, request: Request, sent: httpx.Request) -> SourceError | None:
+        refused = self._route.refuses_keys(response.status, response.body)
+        is_usual = 200 <= response.status < 300 and response.body[:1] in b"{["
+        secrets = () if is_usual else self._secrets(sent)
+        error = classify_response(response, self._place(request), request.permission, refused, secrets)
         until = self._clock.steady() + REFUSED_PAUSE
-        self._refused = (until, self._route.stamp(), str(refusal)) if refused else None
-        return refusal
+        self._refused = _KeysRefusal(until, self._route.stamp(), str(error)) if refused else None
+        return error
 
-    def _request(self, ask: Request, project: str | None) -> httpx.Request:
-        path = quote(ask.path.replace("{project_id}", project or ""), safe="/~")
-        query = "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in ask.query)
-        url = self._route.endpoints[ask.api].rstrip("/") + path + (f"?{query}" if query else "")
-        headers = [*HEADERS, *self._route.headers, *ask.headers]
+    def _secrets(self, sent: httpx.Request) -> Collection[str]:
+        """Return what no message may repeat.
+
+        These are the keys, also their ids, and the headers that carry them.
+        """
+        headers = sent.headers.items()
+        carried = [value for name, value in headers if name == "authorization" or name.endswith("-token")]
+        return [*self._route.secrets(), *carried]
+
+    def _prepare(self, request: Request, project: str | None) -> httpx.Request:
+        path = request.path.replace(
+            "{project_id}", quote(project or "", safe="")
+        )  # ids in the path are encoded already
+        query = "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in request.query)
+        url = self._route.endpoints[request.api].rstrip("/") + path + (f"?{query}" if query else "")
+        headers = [*HEADERS, *self._route.headers, *request.headers]
         if project is not None and self._route.project_header:
             headers.append((self._route.project_header, project))
-        if ask.body and all(name.lower() != "content-type" for name, _ in ask.headers):
+        if request.body and all(name.lower() != "content-type" for name, _ in request.headers):
             headers.append(("Content-Type", "application/json"))
         try:
-            return httpx.Request(ask.method, url, headers=headers, content=ask.body or None)
+            return httpx.Request(request.method, url, headers=headers, content=request.body or None)
         except httpx.InvalidURL as error:
-            raise SourceGarbled(f"{self._place(ask)[:200]}: an id of the vendor makes no URL ({error})") from error
+            raise SourceGarbled(f"{self._place(request)[:200]}: an id of the vendor makes no URL ({error})") from error
 
-    async def _body(self, response: httpx.Response, ask: Request) -> bytes:
-        body, largest = bytearray(), self._route.largest
-        async for part in response.aiter_bytes():
-            body += part
-            if len(body) > largest:
-                raise SourceGarbled(
-                    f"{self._place(ask)}: the answer is larger than {largest // 2**20} MiB; it was refused; raise max_answer"
-                )
-        return bytes(body)
-
-    def _date(self, response: httpx.Response, began: float) -> Millis | None:
-        date = read_date(response.headers.get("date"))
-        if date is not None:
-            middle = self._clock.now() - (self._clock.steady() - began) / 2
-            skew = date / 1000 + 0.5 - middle
-            self.skew = skew if abs(skew) > 1.5 else 0.0
-            self._tell(Skewed(self._route.target, self.skew))
-        return date
-
-    def _place(self, ask: Request) -> str:
-        return f"{self._route.target}: {ask.api} {ask.method} {ask.path}"
+    def _place(self, request: Request) -> str:
+        return f"{self._route.target}: {request.api} {request.method} {request.path}"

@@ -1,13 +1,18 @@
-"""Judges what came back from a vendor: foreign statuses, texts and errors become ours, in one line, with the cure. Pure."""
+"""What an answer of a vendor means.
+
+Foreign statuses, texts and errors become the program's own, in one line. Pure.
+"""
 
 import ssl
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 import httpx
 import msgspec
 
+from exporter.client.budget import MAX_CLOSED
+from exporter.common.http_body import BodyUnreadable
 from exporter.common.text import one_line
 from exporter.model.errors import (
     KeysRefused,
@@ -22,43 +27,82 @@ from exporter.model.events import Millis, Response
 
 THROTTLED = ("APIGW.0308", "APIG.0308", "ModelArts.2799", "ModelArts.6101", "Throttling")
 UNPUBLISHED = ("APIGW.0101", "APIG.0101")  # API Gateway, Error Codes: with a 404, yet no resource is missing
-LONGEST_WISH = 3600.0  # seconds; nobody means to be asked never again
+_CODE_FIELDS = ("error_code", "errorCode", "Code", "code")
+_MESSAGE_FIELDS = ("error_msg", "errorMsg", "Message", "message")
+_NO_JSON = (b"<", b"\x1f\x8b", b"\xff\xfe", b"\xfe\xff")  # HTML or XML, bare gzip, UTF-16: no vendor answers so
+_INTERMEDIARY = " came instead of JSON: a proxy, firewall or portal answers, not the vendor; check endpoints and proxy"
+_MASKED = "***"
+SHORTEST_SECRET = 6  # characters; to mask a shorter text would tear other words apart
+
+
+class ErrorBody(msgspec.Struct, frozen=True):
+    """What the body of a refusal says.
+
+    ``vendor`` tells whether it is an error object in one of the vendors' forms.
+    """
+
+    code: str = ""
+    message: str = ""
+    vendor: bool = False
 
 
 def read_date(text: str | None) -> Millis | None:
-    """A Date header as Unix ms; None where it is missing or wrong."""
+    """Read a Date header as Unix ms; None where it is missing or wrong."""
     try:
         at = parsedate_to_datetime(text or "")
+        return int(at.replace(tzinfo=at.tzinfo or UTC).timestamp()) * 1000
     except (ValueError, OverflowError):
         return None
-    return int(at.replace(tzinfo=at.tzinfo or UTC).timestamp()) * 1000
 
 
 def classify_response(
-    answer: Response, place: str, permission: str = "", keys_refused: bool = False, secrets: Collection[str] = ()
+    response: Response, place: str, permission: str = "", keys_refused: bool = False, secrets: Collection[str] = ()
 ) -> SourceError | None:
-    """None for a good answer, else the error that says who acts. The status decides; codes only refine it.
+    """Return None for a good answer, else the error that says who acts.
 
-    ``secrets`` are what was sent and may not be repeated: some gateways print the request that they did not like.
+    The status decides; codes only refine it. ``secrets`` are what was sent and may not be repeated: vendors and
+    gateways print keys and requests that they did not like. An answer of a proxy, a firewall or a portal on the way is
+    described as that: it says nothing of permissions, resources or contracts of the vendor.
     """
-    if 200 <= answer.status < 300:
-        return None
-    code, message = read_error(answer.body, secrets)
-    said = f"{answer.status}{f' {code}' if code else ''}{f': {message}' if message else ''}"
-    if answer.status == 429 or code.startswith(THROTTLED):
-        wish = retry_after(answer, message)
-        return SourceBusy(f"{place}: {said}", wish and min(wish, LONGEST_WISH))
-    if answer.status == 401 or keys_refused:
+    page = describe_intermediary(response, secrets)
+    if 200 <= response.status < 300:
+        return SourceGarbled(f"{place}: {response.status}, {page}{_INTERMEDIARY}") if page else None
+    body = read_error(response.body, secrets)
+    words = f"{place}: {_status_line(response.status, body, page)}"
+    if response.status == 429 or body.code.startswith(THROTTLED):
+        wait = retry_after(response, body.message)
+        return SourceBusy(words, None if wait is None else min(wait, MAX_CLOSED))
+    if response.status == 401 or keys_refused:
         return KeysRefused(
-            f"{place}: {said}; the credentials were refused: check that they exist, are enabled and have not expired"
+            f"{words}; the credentials were refused: check that they exist, are enabled and have not expired"
         )
-    if answer.status == 403:
-        return SourceDenied(f"{place}: {said}; grant {permission or 'read permission'} to these credentials")
-    if answer.status == 404 and code not in UNPUBLISHED:
-        return SourceGone(f"{place}: {said}")
-    if answer.status >= 500 or answer.status == 408:
-        return SourceDown(f"{place}: {said}")
-    return SourceGarbled(f"{place}: {said}{_cure(answer.status)}")
+    if response.status >= 500 or response.status == 408:
+        return SourceDown(words)
+    if response.status == 407:
+        return SourceGarbled(f"{words}; a proxy wants a login: write user and password into the proxy's address")
+    if response.status >= 400 and page:
+        return SourceGarbled(f"{words}{_INTERMEDIARY}")
+    return _refusal(response.status, body, words, permission)
+
+
+def _refusal(status: int, body: ErrorBody, words: str, permission: str) -> SourceError:
+    """Return the error for a status below 500 that is no matter of rates or keys."""
+    if status == 403:
+        wanted = permission or "read permission"
+        if body.vendor:
+            return SourceDenied(f"{words}; grant {wanted} to these credentials")
+        return SourceDenied(
+            f"{words}, without an error code of the vendor; check proxy and firewall on the way, then {wanted}"
+        )
+    if status == 404 and body.code not in UNPUBLISHED:
+        return SourceGone(words)
+    return SourceGarbled(f"{words}{_cure(status)}")
+
+
+def _status_line(status: int, body: ErrorBody, page: str) -> str:
+    if page:
+        return f"{status}, {page}"
+    return f"{status}{f' {body.code}' if body.code else ''}{f': {body.message}' if body.message else ''}"
 
 
 def _cure(status: int) -> str:
@@ -67,42 +111,90 @@ def _cure(status: int) -> str:
     return "; this API is not offered there: check endpoints and region" if status == 404 else ""
 
 
-def read_error(body: bytes, secrets: Collection[str] = ()) -> tuple[str, str]:
-    """(code, message) of any form the two vendors use, on one line, cut to size; ("", "") where there is none."""
+def describe_intermediary(response: Response, secrets: Collection[str] = ()) -> str:
+    """Name the content type and title of a body that no vendor sends.
+
+    Such as a portal's page; "" for any other body.
+    """
+    if response.body[:1] in b"{[":  # as nearly every answer begins, or empty
+        return ""
+    kind = one_line(response.headers.get("content-type", "").partition(";")[0], 60).lower()
+    start = response.body[:1024].removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not start.startswith(_NO_JSON) and (kind not in ("text/html", "application/xhtml+xml") or start[:1] in b"{["):
+        return ""
+    title = mask(_title(response.body), secrets, 80)
+    name = kind or ("a page of HTML" if start.startswith(b"<") else "a binary body")
+    return f"{name} '{title}'" if title else name
+
+
+def _title(body: bytes) -> str:
+    """Return the text of the first ``<title>``, "" where there is none."""
+    text = body[:65_536].decode("utf-8", "replace")
+    begin = text.lower().find("<title")
+    _, opened, rest = text[begin:].partition(">") if begin >= 0 else ("", "", "")
+    return rest.partition("<")[0].strip() if opened else ""
+
+
+def read_error(body: bytes, secrets: Collection[str] = ()) -> ErrorBody:
+    """Read code and message in any form the two vendors use. Never raises.
+
+    Each is one line, masked and cut to size.
+    """
     try:
-        said = msgspec.json.decode(body)
+        found = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         text = body[:65_536].decode("utf-8", "replace").strip()
-        return "", "" if text.startswith("<") else _line(text, 160, secrets)
-    if isinstance(said, dict) and isinstance(said.get("error"), dict):
-        said = said["error"]
-    if not isinstance(said, dict):
-        return "", ""
-    code = next((said[key] for key in ("error_code", "errorCode", "Code", "code") if said.get(key)), "")
-    text = next((said[key] for key in ("error_msg", "errorMsg", "Message", "message") if said.get(key)), "")
-    return _line(str(code), 64, secrets), _line(str(text), 160, secrets)
+        return ErrorBody(message="" if text.startswith("<") else mask(text, secrets, 160))
+    if isinstance(found, dict) and isinstance(found.get("error"), dict):
+        found = found["error"]
+    if not isinstance(found, dict):
+        return ErrorBody()
+    code, message = _scalar(found, _CODE_FIELDS), _scalar(found, _MESSAGE_FIELDS)
+    return ErrorBody(mask(code, secrets, 64), mask(message, secrets, 160), vendor=bool(code or message))
 
 
-def _line(text: str, most: int, secrets: Collection[str] = ()) -> str:
-    """A text of others: one line, nothing that moves a terminal, no secrets, and not long."""
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return one_line(text, most)
+def _scalar(found: Mapping[str, object], fields: Collection[str]) -> str:
+    """Return the first field that holds a text or a number.
+
+    Deep nesting under a known name is not printed.
+    """
+    return next((str(found[field]) for field in fields if found.get(field) and _is_scalar(found[field])), "")
 
 
-def retry_after(answer: Response, message: str) -> float | None:
-    """Seconds the vendor asks to wait: x-acs-retry-after (ms), Retry-After (s or a date), or Huawei's ``limit:60,time:1 minute``."""
-    if (text := answer.headers.get("x-acs-retry-after", "").strip()).isdecimal():
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, str | float) or (isinstance(value, int) and abs(value) < 10**18)
+
+
+def mask(text: str, secrets: Collection[str], limit: int) -> str:
+    """Make one line of a foreign text, with asterisks in place of secrets.
+
+    A secret that holds another goes first.
+    """
+    for secret in sorted((secret for secret in secrets if len(secret) >= SHORTEST_SECRET), key=len, reverse=True):
+        text = text.replace(secret, _MASKED)
+    return one_line(text, limit)
+
+
+def retry_after(response: Response, message: str) -> float | None:
+    """Return the seconds that the vendor asks to wait, None where it does not.
+
+    They stand in x-acs-retry-after (ms), Retry-After (s or a date), or Huawei's ``limit:60,time:1 minute``.
+    """
+    if (text := response.headers.get("x-acs-retry-after", "").strip()).isdecimal():
         return float(text) / 1000
-    if (text := answer.headers.get("retry-after", "").strip()).isdecimal():
+    if (text := response.headers.get("retry-after", "").strip()).isdecimal():
         return float(text)
-    if answer.date is not None and (until := read_date(text)) is not None:
-        return max(0.0, (until - answer.date) / 1000)
+    date = read_date(response.headers.get("date"))
+    if date is not None and (until := read_date(text)) is not None:
+        return max(0.0, (until - date) / 1000)
     return limit_pause(message)
 
 
 def limit_pause(message: str) -> float | None:
-    """One request's share of a stated limit, in seconds: ``limit:60,time:1 minute`` gives 1.0."""
+    """Return one request's share of a stated limit, in seconds.
+
+    ``limit:60,time:1 minute`` gives 1.0.
+    """
     _, found, rest = message.partition("limit:")
     number, _, span = rest.partition(",time:")
     words = span.replace(".", " ").split()
@@ -113,15 +205,28 @@ def limit_pause(message: str) -> float | None:
     return None if seconds is None or int(number) == 0 else int(words[0]) * seconds / int(number)
 
 
-def describe_transport_error(error: httpx.HTTPError) -> str:
-    """What went wrong on the way, and the cure, without the URL's query."""
-    text = _line(str(error).split("?")[0], 200) or type(error).__name__
+def describe_transport_error(error: httpx.HTTPError, proxy_variable: str = "") -> str:
+    """Say what went wrong on the way, and the cure, without the URL's query.
+
+    ``proxy_variable`` is the environment variable that named the proxy of the request.
+    """
+    text = one_line(str(error).split("?")[0], 200) or type(error).__name__
     if isinstance(error, httpx.TimeoutException):
         return "no answer in time; check network, proxy and endpoint"
     if isinstance(error.__cause__, ssl.SSLError):
-        return f"TLS failed ({text}); check the endpoint's certificate and SSL_CERT_FILE"
+        return f"TLS failed ({text}); check the endpoint's certificate, and ca_file or SSL_CERT_FILE"
     if isinstance(error, httpx.ConnectError):
         return f"cannot connect ({text}); check the endpoint, DNS and proxy"
     if isinstance(error, httpx.ProxyError):
-        return f"the proxy refused ({text}); check HTTPS_PROXY"
+        return _describe_proxy_error(error, text, proxy_variable or "HTTPS_PROXY")
+    if isinstance(error, BodyUnreadable):
+        return f"the answer's body cannot be read: {text}"
     return f"the connection broke ({text})"
+
+
+def _describe_proxy_error(error: httpx.ProxyError, text: str, variable: str) -> str:
+    if isinstance(error.__cause__, OSError):
+        return f"cannot connect to the proxy ({text}); check {variable}"
+    if text.startswith("407"):
+        return f"the proxy refused ({text}); write user and password into {variable}"
+    return f"the proxy refused ({text}); check {variable}"

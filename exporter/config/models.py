@@ -22,6 +22,7 @@ from pydantic import (
 
 from exporter.auth import Login
 from exporter.config.values import (
+    Authorities,
     File,
     HostName,
     Interval,
@@ -226,6 +227,8 @@ class WrittenTarget(Section):
     """Other addresses for the APIs: private clouds, proxies, the simulator."""
     budget: dict[str, Rate] = {}
     """The most requests to an API host."""
+    ca_file: Authorities | None = None
+    """Authorities to trust beside the system's, in PEM form: for private clouds and proxies that open TLS."""
     max_answer: Size = 16 * 2**20
     """A larger answer is refused: it would take the memory of the process."""
     timeout: Interval = 30.0

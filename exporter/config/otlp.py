@@ -13,8 +13,8 @@ from exporter.common.secret import Secret
 from exporter.config.models import Otlp
 from exporter.config.problems import Problem, ValueOrigin
 from exporter.config.values import quote, read_url
-from exporter.model.errors import ConfigError
-from exporter.otlp.endpoint import OtlpEndpoint, Protocol, is_header, read_headers, trust
+from exporter.model.errors import ConfigError, KeysRefused
+from exporter.otlp.endpoint import OtlpEndpoint, Protocol, is_header, read_headers, receiver_tls_context
 
 GRPC_PORT = 4317
 _PROTOCOLS: dict[str, Protocol] = {"http/protobuf": "http/protobuf", "http/json": "http/json"}
@@ -95,8 +95,8 @@ def _own_faults(otlp: Otlp) -> Iterator[Problem]:
             break
     if otlp.headers_file is not None:
         try:
-            read_headers(otlp.headers_file.read_text("utf-8"))
-        except (ValueError, OSError) as error:
+            read_headers(Secret(path=otlp.headers_file).reveal())
+        except (ValueError, KeysRefused) as error:
             words = (
                 str(error) if type(error) is ValueError else "cannot be read as text; write one 'Name: value' a line"
             )
@@ -117,7 +117,7 @@ def _endpoint(otlp: Otlp, signal: str, variables: _Variables) -> OtlpEndpoint:
         client_key=otlp.client_key or _file(variables, "CLIENT_KEY"),
     )
     try:
-        trust(lane)
+        receiver_tls_context(lane)
     except ConfigError as error:
         path, _, words = error.problems[0].partition(": ")
         raise _Unusable(Problem(tuple(path.split(".")), words)) from None

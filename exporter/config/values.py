@@ -5,6 +5,7 @@ Every reader raises ValueError with the second half of a message: what is wrong 
 
 import math
 import re
+import stat
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,6 +22,8 @@ from pydantic import (
     ValidationInfo,
     WithJsonSchema,
 )
+
+from exporter.common.tls import make_tls_context
 
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _LONGEST = 3650 * _UNITS["d"]
@@ -185,10 +188,21 @@ def read_file(value: Any, info: ValidationInfo) -> Path:
         raise ValueError("is not a path; write the name of a file")
     path = Path(info.context or "", value)
     try:
+        if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
+            raise ValueError(f"{path} is no regular file; name a file that can be read more than once")
         with path.open("rb"):
             return path
     except OSError as error:
         raise ValueError(f"{path} cannot be read ({error.strerror}); check the path and its permissions") from None
+
+
+def _read_authorities(path: Path) -> Path:
+    """Check that a file holds certificates of authorities in PEM form. Raises ValueError."""
+    try:
+        make_tls_context(path)
+    except OSError:  # ssl.SSLError is one
+        raise ValueError(f"{path} holds no certificates in PEM form; name the file of the authority") from None
+    return path
 
 
 def _text_of_number(value: Any) -> Any:
@@ -279,6 +293,9 @@ Listen = Annotated[str, BeforeValidator(read_listen)]
 Prefix = Annotated[str, BeforeValidator(read_prefix)]
 HostName = Annotated[str, BeforeValidator(read_host)]
 File = Annotated[Path, BeforeValidator(read_file), WithJsonSchema({"type": "string"})]
+Authorities = Annotated[
+    Path, BeforeValidator(read_file), AfterValidator(_read_authorities), WithJsonSchema({"type": "string"})
+]
 Url = Annotated[str, BeforeValidator(read_url)]
 Text = Annotated[str, AfterValidator(_not_blank)]
 Number = Annotated[

@@ -1,1 +1,1 @@
-"""What leaves the exporter: the exposition, its own metrics and its log. Views of what was committed; they decide nothing."""
+"""The exposition of what was committed: series in memory, their admission, and the page of a scrape."""

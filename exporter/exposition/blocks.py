@@ -1,8 +1,8 @@
-"""A block: some hundred rows of sample lines as one template and a list of values; knows nothing of metrics or labels.
+"""A block: some hundred rows of sample lines, as one template and a list of values.
 
 A scrape of a block that has not changed costs nothing: its deflated piece is kept until a value changes. Rows are added
-and dropped in a list of lines that is joined again when the block is next written out. Only the template is kept as
-text: the body is made from it in 0.1 us a line, and kept only for those who scrape without gzip.
+and dropped in a list of lines, which is joined again when the block is next rendered. Only the template is kept as
+text: the body is made from it in 0.1 us a line, and kept only for scrapes without gzip.
 """
 
 from array import array
@@ -15,10 +15,10 @@ LOOSE = 64  # lines that wait to be joined
 
 
 class Block:
-    """Rows of equal width: so many lines, and so many values.
+    """Rows of equal width; a row of width N has N lines and N values.
 
-    ``values`` may be written by others, who then say that the block is ``stale``. ``times`` is used by those who give a
-    time when they add a row. Some lines have an exemplar, by the place of their value: such a block has two bodies.
+    Callers may write to ``values``, and then set ``stale``. ``times`` has an entry for each row that was added with a
+    time. A block whose lines have exemplars, by the index of their value, has two bodies: with and without them.
     """
 
     __slots__ = (
@@ -36,7 +36,8 @@ class Block:
     )
 
     def __init__(self, width: int) -> None:
-        self.width, self.stale = width, True
+        self.width = width
+        self.stale = True
         self.keys: list[Labels] = []
         self.values: list[float] = []
         self.times = array("q")
@@ -49,11 +50,11 @@ class Block:
 
     @property
     def full(self) -> bool:
-        """Whether no row fits any more."""
+        """Whether the block has no room for another row."""
         return bool(self.values) and len(self.values) + self.width > CAPACITY
 
     def add(self, key: Labels, lines: list[bytes], at: int | None) -> int:
-        """Adds a row of zeros; returns where its first value is."""
+        """Add a row of zeros; return the index of its first value."""
         self._added += lines
         if len(self._added) >= LOOSE:
             self._join()
@@ -65,13 +66,14 @@ class Block:
         return len(self.values) - self.width
 
     def point(self, place: int, at: int, exemplar: bytes) -> None:
-        """Gives the value at ``place`` an exemplar, unless it has one of a later time."""
+        """Give the value at ``place`` an exemplar, unless it has one of a later time."""
         if place not in self._exemplars or at >= self._exemplars[place][0]:
-            self._exemplars[place], self.stale = (at, exemplar), True
+            self._exemplars[place] = (at, exemplar)
+            self.stale = True
 
     def drop(self, start: int) -> Labels | None:
-        """Removes the row that begins at ``start``; the last row takes its place. Returns that one's key, if it moved."""
-        row, end, lines = start // self.width, start + self.width, self._taken_apart()
+        """Remove the row that begins at ``start``; return the key of the last row if that moved into its place."""
+        row, end, lines = start // self.width, start + self.width, self._split()
         lines[start:end] = lines[-self.width :]
         self.values[start:end] = self.values[-self.width :]
         del lines[-self.width :], self.values[-self.width :]
@@ -92,17 +94,17 @@ class Block:
         return last
 
     def body(self, *, exemplars: bool = False) -> bytes:
-        """The sample lines as text."""
+        """Return the sample lines as text."""
         kind = self._kind(exemplars)
         if kind not in self._bodies:
-            self._bodies[kind] = self._written(kind)
+            self._bodies[kind] = self._render(kind)
         return self._bodies[kind]
 
     def piece(self, *, exemplars: bool = False) -> Piece:
-        """The sample lines deflated."""
+        """Return the sample lines deflated."""
         kind = self._kind(exemplars)
         if kind not in self._pieces:
-            self._pieces[kind] = deflate(self._bodies.get(kind) or self._written(kind))
+            self._pieces[kind] = deflate(self._bodies.get(kind) or self._render(kind))
         return self._pieces[kind]
 
     def _kind(self, exemplars: bool) -> bool:
@@ -112,16 +114,16 @@ class Block:
             self._pieces.clear()
         return exemplars and bool(self._exemplars)
 
-    def _written(self, exemplars: bool) -> bytes:
+    def _render(self, exemplars: bool) -> bytes:
         if not exemplars:
-            return self._plain()
-        lines = self._plain().split(b"\n")
+            return self._render_values()
+        lines = self._render_values().split(b"\n")
         for place, (_, exemplar) in self._exemplars.items():
             if self.values[place]:  # a series that is still held at 0 has nothing to show
                 lines[place] += exemplar
         return b"\n".join(lines)
 
-    def _plain(self) -> bytes:
+    def _render_values(self) -> bytes:
         self._join()
         template = self._template
         if float in set(map(type, self.values)):  # rare in counters, and %d is twice as fast as %a
@@ -129,12 +131,12 @@ class Block:
         return template % tuple(self.values)
 
     def _join(self) -> None:
-        """Puts loose lines into the template: many small objects would cost more memory than their text."""
+        """Join loose lines to the template: many small objects would cost more memory than their text."""
         lines = self._added if self._lines is None else self._lines + self._added
         self._template = b"".join([self._template, *(line + b"\n" for line in lines)])
         self._added, self._lines = [], None
 
-    def _taken_apart(self) -> list[bytes]:
+    def _split(self) -> list[bytes]:
         if self._lines is None:
             self._join()
             self._lines = self._template.split(b"\n")

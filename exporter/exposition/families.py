@@ -1,6 +1,6 @@
-"""All series of one metric: its metadata and its tables; writes no values.
+"""The series of one metric: its metadata and its tables.
 
-A state set has a table for each source, because its rows hold one line for each state that source can have.
+A state set has a table for each source, because a row holds one line for each state that the source can have.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -24,10 +24,11 @@ class Head(NamedTuple):
 
 
 class Family:
-    """One metric. ``states`` are the values of a state set by source, ``""`` for every source that is not named; ``resource``
-    is where its labels name the resource, if they do.
+    """The series of one metric.
 
-    The labels of a row are those of its series: for a state set without the state, for all others complete.
+    ``states`` are the values of a state set by source, ``""`` for every source that is not named. ``resource`` is the
+    index of the label that names the resource, or None. The labels of a row are those of its series; of a state set
+    they lack the state.
     """
 
     def __init__(self, metric: Metric, states: Mapping[str, tuple[str, ...]]) -> None:
@@ -38,53 +39,53 @@ class Family:
         self._heads: dict[Format, Head] = {}
 
     def target(self, labels: Labels) -> str:
-        """The target a row belongs to, ``""`` if the metric does not say."""
+        """Return the target of a row, "" if the metric has no such label."""
         return "" if self._target is None else labels[self._target]
 
     def source(self, labels: Labels) -> str:
-        """The source a row belongs to, ``""`` if the metric does not say."""
+        """Return the source of a row, "" if the metric has no such label."""
         return "" if self._source is None else labels[self._source]
 
     def table(self, labels: Labels) -> Table:
-        """The table where a row with these labels belongs."""
+        """Return the table for a row with these labels."""
         key = self.source(labels) if self.metric.kind == "stateset" else ""
         table = self._tables.get(key)
         return self._tables.setdefault(key, self._new_table(key)) if table is None else table
 
     def tables(self) -> Collection[Table]:
-        """All its tables."""
+        """Return all tables."""
         return self._tables.values()
 
     def states(self, source: str) -> tuple[str, ...]:
-        """The states of a source's rows; ``other`` is always one of them."""
+        """Return the states that a source can have; ``other`` is always one of them."""
         states = self.vocab.get(source, self.vocab.get("", ()))
         return states if OTHER in states else (*states, OTHER)
 
     def alike(self, other: "Family") -> bool:
-        """Whether the rows of one could be those of the other."""
+        """Return whether both families are declared alike, so that rows of one fit the other."""
         return self.metric == other.metric and self.vocab == other.vocab
 
     def of(self, target: str, source: str, resource: str) -> Iterator[tuple[Table, Labels]]:
-        """The rows of a resource."""
+        """Yield the rows of a resource with their tables."""
         for table in self._tables.values():
             for labels in table.of(resource):
                 if self.at(labels, target, source):
                     yield table, labels
 
     def series(self, labels: Labels) -> Series:
-        """The series that a row is of: that of an info does not name its facts."""
+        """Return the series of a row; that of an info lacks the labels that are its facts."""
         return self.metric.name, labels[: len(labels) - self.metric.facts]
 
     def at(self, labels: Labels, target: str, source: str) -> bool:
-        """Whether labels are of a source of a target, or do not name one."""
+        """Return whether labels are those of a source of a target, or name neither."""
         return self.target(labels) in ("", target) and self.source(labels) in ("", source)
 
     def blocks(self) -> Iterator[Block]:
-        """The blocks that hold rows."""
+        """Yield the blocks that hold rows."""
         return (block for table in self._tables.values() for block in table.blocks if block.keys)
 
     def rows(self) -> Iterator[tuple[Labels, list[float]]]:
-        """The values of every row; of a state set, each state is a row."""
+        """Yield labels and values of every row; of a state set, each state is a row."""
         for source, table in self._tables.items():
             for labels in table:
                 block, start = table.at(labels)
@@ -95,11 +96,11 @@ class Family:
                     yield labels, values
 
     def samples(self) -> int:
-        """How many sample lines it has."""
+        """Return the number of sample lines."""
         return sum(len(table) * table.width for table in self._tables.values())
 
     def head(self, form: Format) -> Head:
-        """Its metadata."""
+        """Return the HELP and TYPE lines in a format."""
         if form not in self._heads:
             text = metadata(self.metric, form)
             self._heads[form] = Head(text, deflate(text))
@@ -123,11 +124,8 @@ def _place(metric: Metric, label: str) -> int | None:
     return metric.labels.index(label) if label in metric.labels else None
 
 
-# Joins families into a body, plain or as one gzip member; writes only those blocks that changed since the last time.
-
-
 def plain(families: Iterable[Family], form: Format, end: bytes = b"") -> bytes:
-    """Metadata and sample lines of every family that has any, then ``end``."""
+    """Join metadata and sample lines of every family that has any, then ``end``."""
     own = form == "openmetrics"  # the text format has no exemplars
     texts = (
         (family.head(form).text, *(block.body(exemplars=own) for block in family.blocks()))
@@ -138,7 +136,7 @@ def plain(families: Iterable[Family], form: Format, end: bytes = b"") -> bytes:
 
 
 def gzipped(families: Iterable[Family], form: Format, end: bytes = b"") -> bytes:
-    """The same as one gzip member."""
+    """Join the same as one gzip member; only blocks that changed are deflated again."""
     own = form == "openmetrics"
     pieces = (
         (family.head(form).piece, *(block.piece(exemplars=own) for block in family.blocks()))

@@ -1,4 +1,4 @@
-"""Makes one gzip member out of texts that were deflated one by one; never deflates a text twice.
+"""One gzip member joined from texts that were deflated one by one; no text is deflated twice.
 
 A raw deflate stream that ends with a full flush ends on a byte and refers to nothing before it, so such streams can be
 joined. The checksum of the whole follows from those of the pieces.
@@ -25,14 +25,14 @@ class Piece(NamedTuple):
 
 
 def deflate(text: bytes) -> Piece:
-    """Deflates a text so that it can stand anywhere in a member."""
+    """Deflate a text so that it can stand anywhere in a member."""
     stream = isal_zlib.compressobj(LEVEL, isal_zlib.DEFLATED, RAW)
     packed = stream.compress(text) + stream.flush(isal_zlib.Z_FULL_FLUSH)
     return Piece(packed, isal_zlib.crc32(text), len(text))
 
 
 def member(pieces: Iterable[Piece]) -> bytes:
-    """One gzip member that unpacks to the texts of ``pieces``, in their order."""
+    """Return a gzip member that unpacks to the texts of ``pieces``, in their order."""
     crc = size = 0
     parts = [HEAD]
     for piece in pieces:

@@ -1,4 +1,4 @@
-"""States and facts of resources: which one stands, and how many resources are in each; holds no growth."""
+"""State sets and infos: the current state of each resource, and how many resources are in each state."""
 
 from collections.abc import Callable, Mapping
 
@@ -8,28 +8,29 @@ from exporter.exposition.tables import Table
 from exporter.exposition.text_format import Labels
 from exporter.model.metrics import OTHER, Catalogue, Moment, Series
 
-# How many resources of a target's source are in each state; kept by moves, never by counting.
-
-
 Statuses = Callable[[str], tuple[str, ...]]
 
 
-class Census:
-    """Writes rows (target, source, status) of a table. ``statuses`` are the states of a source; every one has a row."""
+class StatusCounts:
+    """How many resources of a source are in each state, kept by moves: rows (target, source, status) of a table.
+
+    ``statuses`` returns the states of a source; each has a row.
+    """
 
     def __init__(self, table: Table, statuses: Statuses) -> None:
-        self._table, self._statuses = table, statuses
+        self._table = table
+        self._statuses = statuses
         self._declared: set[tuple[str, str]] = set()
 
     def declare(self, target: str, source: str) -> None:
-        """From now on every state of this target's source is shown."""
+        """Expose every state of a source of a target, at 0."""
         if (target, source) not in self._declared:
             self._declared.add((target, source))
             for status in self._statuses(source):
                 self._table.at((target, source, status))
 
     def move(self, target: str, source: str, old: str | None, new: str | None) -> None:
-        """A resource went from one state to another; ``None`` where it was not or is not known."""
+        """Move a resource from one state to another; None where the state is not known."""
         self.declare(target, source)
         if old is not None:
             self._table.grow((target, source, old), -1)
@@ -41,23 +42,27 @@ STATUS, RESOURCES = "platform_resource_status", "platform_resources"
 
 
 class States:
-    """Writes the rows of state sets and infos among ``families``, and ``platform_resources`` by what it sees change."""
+    """Writes the rows of state sets and infos among ``families``, and from them ``platform_resources``."""
 
     def __init__(self, families: Mapping[str, Family], catalogue: Catalogue) -> None:
         self._families = families
         self._facts: dict[Series, Labels] = {}
-        self._census: Census | None = None
+        self._counts: StatusCounts | None = None
         self.recount(catalogue)
 
+    def adopt(self, families: Mapping[str, Family]) -> None:
+        """Write to the tables of ``families`` from now on."""
+        self._families = families
+
     def recount(self, catalogue: Catalogue) -> None:
-        """The tables of both metrics are new and empty: every target's source of ``catalogue`` begins at 0."""
+        """Begin ``platform_resources`` at 0 for each source of ``catalogue``; both tables must be new and empty."""
         if STATUS in self._families and RESOURCES in self._families:
-            self._census = Census(self._families[RESOURCES].table(()), self._families[STATUS].states)
+            self._counts = StatusCounts(self._families[RESOURCES].table(()), self._families[STATUS].states)
             for target, source in _sources(catalogue):
-                self._census.declare(target, source)
+                self._counts.declare(target, source)
 
     def write(self, series: Series, moment: Moment) -> None:
-        """A state set or an info takes new last labels, unless it has newer ones."""
+        """Give a state set or an info new last labels, unless it has newer ones."""
         family = self._families[series[0]]
         assert isinstance(moment.value, tuple), f"{series[0]} takes labels"
         if family.metric.kind == "info":
@@ -68,11 +73,11 @@ class States:
             self._enter(family, series[1], moment.value[0], moment.at)
 
     def described(self, series: Series) -> bool:
-        """Whether an info is there."""
+        """Return whether an info exists."""
         return series in self._facts
 
     def value(self, family: Family, labels: Labels) -> float | None:
-        """1 if the state set is in the state that is its last label, else 0; ``None`` if there is no such set."""
+        """Return 1 if the last label is the current state, else 0; None if there is no such state set."""
         *base, state = labels
         standing = tables.standing(family.table(tuple(base)), tuple(base))
         if standing is None:
@@ -80,7 +85,7 @@ class States:
         return float(family.states(family.source(tuple(base)))[standing] == state)
 
     def leave(self, family: Family, labels: Labels) -> None:
-        """A row is about to be dropped."""
+        """Forget a row that is about to be dropped."""
         metric = family.metric
         if metric.kind == "info":
             self._facts.pop(family.series(labels), None)
@@ -94,16 +99,16 @@ class States:
         self._move(family, labels, old, tables.standing(table, labels))
 
     def _move(self, family: Family, labels: Labels, old: int | None, new: int | None) -> None:
-        if self._census is None or family.metric.name != STATUS or old == new:
+        if self._counts is None or family.metric.name != STATUS or old == new:
             return
         source = family.source(labels)
         states = family.states(source)
         left, entered = (None if n is None else states[n] for n in (old, new))
-        self._census.move(family.target(labels), source, left, entered)
+        self._counts.move(family.target(labels), source, left, entered)
 
 
 def _sources(catalogue: Catalogue) -> set[tuple[str, str]]:
-    """Each target's sources, as far as the catalogue names them."""
+    """Return target and source of every zero of the catalogue that names both."""
     found = set()
     for name, values in catalogue.zeros:
         labels = dict(zip(catalogue.metrics[name].labels, values, strict=True))

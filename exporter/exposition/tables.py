@@ -1,4 +1,4 @@
-"""Rows of equal shape, found by their labels and by their resource, in blocks; knows their values, not what they mean."""
+"""Rows of one shape in blocks, found by their labels and by their resource, and how changes write their values."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,14 +13,17 @@ NEVER = -(1 << 63)  # the time of a row that was never written
 
 
 class Table:
-    """Rows by labels. A row is ``width`` values; ``lines`` writes its sample lines.
+    """Rows by labels. A row has ``width`` values; ``lines`` makes its sample lines.
 
-    ``timed`` rows remember when their value was true. ``resource`` is where a label names the resource, if one does.
+    ``timed`` rows keep the time of their value (Unix ms). ``resource`` is the index of the label that names the
+    resource, or None.
     """
 
     def __init__(self, width: int, lines: Lines, resource: int | None = None, timed: bool = False) -> None:
         self.width = width
-        self._lines, self._timed, self._resource = lines, timed, resource
+        self._lines = lines
+        self._timed = timed
+        self._resource = resource
         self.blocks: list[Block] = []
         self._with_room: list[int] = []
         self._slots: dict[Labels, int] = {}
@@ -36,24 +39,24 @@ class Table:
         return iter(self._slots)
 
     def of(self, resource: str) -> list[Labels]:
-        """The rows of a resource, whoever's it is."""
+        """Return the rows of this resource id, of any target."""
         return list(self._by_resource.get(resource, ()))
 
     def number(self, resource: str) -> int:
-        """How many rows a resource has."""
+        """Return how many rows a resource id has."""
         return len(self._by_resource.get(resource, ()))
 
     def find(self, labels: Labels) -> Place | None:
-        """The block of a row, and where in it the row's first value is."""
+        """Return the block of a row and the index of its first value there; None if there is no such row."""
         slot = self._slots.get(labels)
         return None if slot is None else (self.blocks[slot // CAPACITY], slot % CAPACITY)
 
     def at(self, labels: Labels) -> Place:
-        """As ``find``; a row that is not there is added with zeros."""
+        """Return what ``find`` returns; add the row with zeros if it does not exist."""
         return self.find(labels) or self._add(labels)
 
     def grow(self, labels: Labels, by: float) -> bool:
-        """Adds to the first value of a row; says whether there is such a row."""
+        """Add to the first value of a row; return whether the row exists."""
         slot = self._slots.get(labels)
         if slot is None:
             return False
@@ -63,7 +66,7 @@ class Table:
         return True
 
     def drop(self, labels: Labels) -> None:
-        """Removes a row, if it is there."""
+        """Remove a row, if it exists."""
         slot = self._slots.pop(labels, None)
         if slot is None:
             return
@@ -97,14 +100,11 @@ class Table:
             del self._by_resource[resource]
 
 
-# Writes values into rows: what growth, a gauge's value, a state and facts do to the values of a table.
-
-
 EXACT = 2.0**53  # up to here every whole number is a float, and can be printed as a whole number
 
 
 def observe(table: Table, labels: Labels, growth: Observed) -> None:
-    """Adds values to a histogram: its buckets are cumulative, then come the sum and the count."""
+    """Add to a histogram row: cumulative buckets, then the sum and the count."""
     block, start = table.at(labels)
     values, total, end = block.values, 0, start + table.width
     for n, new in enumerate(growth.buckets, start):
@@ -116,7 +116,7 @@ def observe(table: Table, labels: Labels, growth: Observed) -> None:
 
 
 def point(table: Table, labels: Labels, examples: Iterable[Exemplar], buckets: Sequence[float]) -> None:
-    """Gives a counter, or the buckets of a histogram that the values fall into, their exemplars, if it is there."""
+    """Give a counter, or the buckets that the values fall into, their exemplars; skip a row that does not exist."""
     place = table.find(labels)
     if place is None:
         return
@@ -126,14 +126,14 @@ def point(table: Table, labels: Labels, examples: Iterable[Exemplar], buckets: S
 
 
 def put(table: Table, labels: Labels, value: float, at: int) -> None:
-    """Sets a gauge, unless a newer value stands there."""
+    """Set a gauge, unless it has a newer value."""
     block, start = table.at(labels)
     if at >= block.times[start]:
         block.values[start], block.times[start], block.stale = _plain(value), at, True
 
 
 def enter(table: Table, labels: Labels, state: int, at: int) -> None:
-    """Sets a state set to its ``state``-th state, unless a newer one stands there."""
+    """Set a state set to its ``state``-th state, unless it has a newer one."""
     block, start = table.at(labels)
     row = start // table.width
     if at >= block.times[row]:
@@ -142,7 +142,7 @@ def enter(table: Table, labels: Labels, state: int, at: int) -> None:
 
 
 def standing(table: Table, labels: Labels) -> int | None:
-    """Which state a state set is in; ``None`` if it is not known."""
+    """Return the index of the current state of a state set; None if it is not known."""
     place = table.find(labels)
     if place is None:
         return None
@@ -152,7 +152,7 @@ def standing(table: Table, labels: Labels) -> int | None:
 
 
 def describe(table: Table, old: Labels | None, new: Labels, at: int) -> Labels:
-    """Replaces the facts ``old`` by ``new``, unless they are newer. Returns those that stand."""
+    """Replace the facts ``old`` of an info by ``new``, unless they are newer; return the current ones."""
     if old is not None and old != new:
         block, start = table.at(old)
         if at < block.times[start]:
@@ -164,5 +164,5 @@ def describe(table: Table, old: Labels | None, new: Labels, at: int) -> Labels:
 
 
 def _plain(value: float) -> float:
-    """Whole numbers as such: they are shorter, and printed three times as fast."""
+    """Return a whole number as an int: it is shorter, and printed three times as fast."""
     return int(value) if -EXACT < value < EXACT and value == int(value) else value

@@ -1,4 +1,4 @@
-"""The words of both exposition formats: metadata lines and sample lines with a hole for the value; holds no values.
+"""The lines of both exposition formats: metadata, and samples with a placeholder for the value.
 
 Sample lines are the same in Prometheus text 0.0.4 and in OpenMetrics 1.0; only the metadata differ: OpenMetrics names a
 counter's family without ``_total`` and an info's without ``_info``. A state set is a gauge in both, for OpenMetrics
@@ -24,7 +24,7 @@ HOLE = b" %d"  # stands at the end of every sample line, where a label's text ne
 
 
 def metadata(metric: Metric, form: Format) -> bytes:
-    """The HELP and TYPE lines of a metric."""
+    """Return the HELP and TYPE lines of a metric."""
     name, kind = _family(metric) if form == "openmetrics" else (metric.name, _plain_kind(metric))
     text = metric.help.replace("\\", "\\\\").replace("\n", "\\n")
     if form == "openmetrics":
@@ -33,23 +33,23 @@ def metadata(metric: Metric, form: Format) -> bytes:
 
 
 def sample(name: str, names: Sequence[str], values: Sequence[str]) -> bytes:
-    """One sample line as a %-template, without its newline."""
+    """Return a sample line as a %-template, without its newline."""
     return format_series(name, names, values).replace("%", "%%").encode() + HOLE
 
 
 def exemplar(one: Exemplar) -> bytes:
-    """What OpenMetrics writes after a value."""
+    """Return what OpenMetrics writes after a value."""
     ids = f'trace_id="{one.trace}",span_id="{one.span}"'
     return f" # {{{ids}}} {one.value!r} {one.at / 1000:.3f}".encode()
 
 
 def state_samples(metric: Metric, base: Labels, states: Sequence[str]) -> list[bytes]:
-    """The lines of a state set, one a state."""
+    """Return the lines of a state set, one for each state."""
     return [sample(metric.name, metric.labels, (*base, state)) for state in states]
 
 
 def histogram_samples(metric: Metric, labels: Labels) -> list[bytes]:
-    """The lines of a histogram: its buckets up to +Inf, the sum, the count."""
+    """Return the lines of a histogram: the buckets up to +Inf, the sum, the count."""
     bounds = [*map(floatToGoString, metric.buckets), "+Inf"]
     names = (*metric.labels, "le")
     buckets = [sample(f"{metric.name}_bucket", names, (*labels, bound)) for bound in bounds]

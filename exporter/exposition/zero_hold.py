@@ -1,7 +1,7 @@
-"""Keeps the growth of new series back until scrapers have seen them at 0; shows nothing itself.
+"""The zero hold: the growth of a new series is kept back until scrapers have seen the series at 0.
 
-A server that first sees a series at 1 sees no growth. A series born from an event is therefore exposed at 0 until a
-time has passed that serves several scrapers, and until at least one scrape that had it was answered.
+A server whose first sample of a series is 1 sees no growth. A series learned from an event is therefore exposed at 0
+until a time has passed that serves several scrapers, and until at least one scrape that had it was answered.
 """
 
 from collections.abc import Collection
@@ -15,7 +15,10 @@ Growth = float | Observed
 
 
 class Hold(msgspec.Struct, gc=False):
-    """A series at 0: since when and after how many pages; ``kept`` says that a commit recorded it as held."""
+    """A series held at 0 since a time (steady seconds) and a number of pages.
+
+    ``kept`` says that a commit recorded the series as held; ``hidden`` is the growth that is kept back.
+    """
 
     since: float
     pages: int
@@ -23,19 +26,21 @@ class Hold(msgspec.Struct, gc=False):
     hidden: Growth | None = None
 
 
-class Holds:
-    """The series that wait. Bounded by what was learned within the last ``seconds``, or since the last scrape."""
+class ZeroHold:
+    """The series held at 0. Bounded by what was learned within the last ``seconds``, or since the last scrape."""
 
     def __init__(self, seconds: float, clock: Clock) -> None:
-        self._seconds, self._clock = seconds, clock
+        self._seconds = seconds
+        self._clock = clock
         self._waiting: dict[Series, Hold] = {}  # in the order of their beginning
-        self._pages = self._answered = 0
+        self._pages = 0
+        self._answered = 0
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    def idle(self, series: Series) -> bool:
-        """Whether nothing of it is kept back; then it waits no more."""
+    def is_idle(self, series: Series) -> bool:
+        """Return whether no growth of a series is kept back; its hold then ends."""
         hold = self._waiting.get(series)
         if hold is None or not hold.kept:
             self._waiting.pop(series, None)
@@ -43,24 +48,24 @@ class Holds:
         return False
 
     def forget(self, metrics: Collection[str]) -> None:
-        """The series of these metrics wait no more, and what was kept back is dropped."""
+        """End the hold of all series of these metrics, and drop what was kept back."""
         self._waiting = {series: hold for series, hold in self._waiting.items() if series[0] not in metrics}
 
     def rendered(self) -> int:
-        """A page was made; the number is what ``answered`` wants to hear."""
+        """Count a page; return its number, for ``answered``."""
         self._pages += 1
         return self._pages
 
     def answered(self, page: int | None) -> None:
-        """A scraper has this page, or the newest one."""
+        """Note that a scraper has this page, or the newest one."""
         self._answered = max(self._answered, self._pages if page is None else page)
 
     def begin(self, series: Series) -> None:
-        """From now on the series is exposed at 0."""
+        """Begin the hold of a series, which is exposed at 0 from now on."""
         self._waiting[series] = Hold(self._clock.steady(), self._pages)
 
     def keep(self, series: Series) -> bool:
-        """Whether growth of the series must wait; if so, it will until ``release``."""
+        """Return whether growth of a series must wait; if so, it waits until ``release``."""
         hold = self._waiting.get(series)
         if hold is None:
             return False
@@ -72,15 +77,15 @@ class Holds:
         return not over
 
     def hide(self, series: Series, growth: Growth) -> bool:
-        """Keeps growth back if the series waits; says whether it does."""
+        """Keep growth back if the series is held; return whether it is."""
         hold = self._waiting.get(series)
         if hold is None:
             return False
-        hold.kept, hold.hidden = True, growth if hold.hidden is None else added(hold.hidden, growth)
+        hold.kept, hold.hidden = True, growth if hold.hidden is None else sum_growth(hold.hidden, growth)
         return True
 
     def ripe(self) -> frozenset[Series]:
-        """The series whose growth may come out. Those that had none stop waiting here and now."""
+        """Return the series whose growth may be shown; end the hold of those that have not grown."""
         now = self._clock.steady()
         ripe: set[Series] = set()
         idle: set[Series] = set()
@@ -93,7 +98,7 @@ class Holds:
         return frozenset(ripe)
 
     def release(self, series: Series) -> Growth | None:
-        """The series waits no more; returns what was kept back."""
+        """End the hold of a series; return what was kept back."""
         hold = self._waiting.pop(series, None)
         return hold.hidden if hold else None
 
@@ -101,8 +106,8 @@ class Holds:
         return self._answered > hold.pages and now - hold.since >= self._seconds
 
 
-def added(one: Growth, other: Growth) -> Growth:
-    """The growth of a series by both."""
+def sum_growth(one: Growth, other: Growth) -> Growth:
+    """Return the sum of two growths of one series."""
     if isinstance(one, Observed):
         assert isinstance(other, Observed), "a series is of one kind"
         return Observed(tuple(a + b for a, b in zip(one.buckets, other.buckets, strict=True)), one.sum + other.sum)

@@ -10,7 +10,8 @@ ExporterError
 │   ├── SourceGone         404: the resource does not exist (any more)
 │   ├── SourceGarbled      an answer that cannot be read, or a page that does not move
 │   └── UnexpectedFailure  an error that nobody foresaw, counted and logged by the guard
-└── StoreError         the process: going on would lose or repeat events
+└── StoreError         the store is away: reading waits, the page stays, the store is tried again
+    └── StoreUnusable      a person: the file is damaged, in use, of another program or of a newer version
 """
 
 from collections.abc import Sequence
@@ -79,7 +80,11 @@ class UnexpectedFailure(SourceError):
 
 
 class StoreError(ExporterError):
-    """The state could not be read or written."""
+    """The state could not be read or written; waiting or a restart may cure it."""
+
+
+class StoreUnusable(StoreError):
+    """The state cannot be used before a person has acted; a start ends with exit code 2."""
 
 
 UNREADABLE = (ExporterError, MsgspecError, ValueError, TypeError, KeyError)

@@ -1,6 +1,7 @@
-"""What a vendor tells: resources, events and the answers they came in. Frozen values; nothing here waits or decides.
+"""Values of a reading: resources, events, requests, responses and the steps of a source. All are frozen.
 
-Times are Unix milliseconds in UTC (``int``), or ``None`` where the vendor sent none.
+Times are Unix milliseconds in UTC (``int``), or ``None`` where the vendor sent none. A time is not judged here: it may
+be implausible, but it always fits into 64 bits.
 """
 
 from collections.abc import Mapping
@@ -15,8 +16,8 @@ Life = Literal["active", "settled", "ended"]
 class Resource(msgspec.Struct, frozen=True, gc=False):
     """A job, pool, service or cluster as its platform lists it.
 
-    ``life``: ``active`` may tell more at any time; ``settled`` is quiet but can come back (a stopped service, a frozen
-    cluster); ``ended`` will never run again (only jobs end).
+    ``life`` is ``active`` while events may come at any time, ``settled`` while the resource is quiet but can come back
+    (a stopped service, a frozen cluster), and ``ended`` once it never runs again (only jobs end).
     """
 
     id: str
@@ -31,11 +32,13 @@ class Resource(msgspec.Struct, frozen=True, gc=False):
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """One thing that happened to a resource; ``key`` names it for ever, ``count`` says how often it has happened so far.
+    """One event of a resource.
 
-    ``severity`` and ``reason`` are the vendor's own words ("" where it sends none), ``text`` is the message without its
-    time. ``began`` is set for aggregated events only: their first occurrence, part of their identity, while ``at`` moves.
-    ``fields`` holds what else a mapping of this source may ask for in ``when``.
+    ``key`` identifies the event (16 bytes, the same in every read), ``count`` is how often it has happened so far.
+    ``severity`` and ``reason`` are the vendor's own words ("" where it sends none). ``text`` is the message without its
+    time; a very long one is cut and ends with a mark, while ``key`` covers the whole message. ``began`` is the first
+    occurrence of an aggregated event and part of its identity; ``at`` is the latest occurrence. ``fields`` holds the
+    other values that a mapping of this source may match in ``when``.
     """
 
     key: bytes
@@ -50,10 +53,11 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 class Request(msgspec.Struct, frozen=True):
-    """One request to a vendor, not yet signed. ``path`` and ``query`` are plain text; ``fetch`` encodes them.
+    """One request to a vendor, not yet signed.
 
-    ``{project_id}`` in ``path`` stands for the target's project. ``api`` is the endpoint key of the configuration
-    (``modelarts``, ``dws``, ``pai_dlc``, ``iam`` …); ``permission`` is what a 403 is missing.
+    ``path`` is percent-encoded but for the placeholder ``{project_id}``, which the client fills with the target's
+    project. ``query`` is plain text; the client encodes it. ``api`` is the endpoint key of the configuration
+    (``modelarts``, ``dws``, ``pai_dlc``, ``iam`` …). ``permission`` names what is missing when the vendor answers 403.
     """
 
     api: str
@@ -66,38 +70,57 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """A vendor's good answer (2xx). ``date`` is the vendor's clock, from the Date header."""
+    """A successful response (2xx) of a vendor.
+
+    ``date`` is the vendor's clock, from the Date header; None where there is none that can be believed.
+    ``date_refused``: the header is too far off our own clock and not confirmed yet; nothing may be decided by it.
+    """
 
     status: int
     body: bytes
     date: Millis | None = None
     headers: Mapping[str, str] = {}
+    date_refused: bool = False
 
 
 class EventPage(msgspec.Struct, frozen=True):
-    """Events of one answer, oldest first, each key once. ``resources`` are those that the rows themselves named.
+    """Events of one response, oldest first, each key once.
 
-    ``unreadable`` are the fingerprints of records that could not be read; ``truncated`` says that rows may be missing
-    for good; ``remarks`` are sentences for the log: an assumption that was corrected, or looks wrong.
+    ``resources`` are the resources that the rows themselves named. ``unreadable`` are fingerprints of rows that could
+    not be read, ``truncated`` fingerprints of the gaps where rows may be missing for good: the same row or gap has the
+    same fingerprint in every read, so that it can be counted once. ``remarks`` are sentences for the log about an
+    assumption that was corrected or looks wrong.
     """
 
     events: list[Event]
     resources: tuple[Resource, ...] = ()
     unreadable: tuple[bytes, ...] = ()
-    truncated: bool = False
+    truncated: tuple[bytes, ...] = ()
     remarks: tuple[str, ...] = ()
 
 
 class ResourcePage(msgspec.Struct, frozen=True):
-    """Resources of one page of a listing; ``unreadable`` as in a page. ``partial``: older ones were left out on purpose."""
+    """Resources of one page of a listing; ``unreadable`` and ``truncated`` as in ``EventPage``.
+
+    ``partial`` is true where resources that exist may be absent from the page and from those after it: older ones were
+    left out on purpose, or the vendor promised more than it gave.
+    """
 
     resources: list[Resource]
     unreadable: tuple[bytes, ...] = ()
     partial: bool = False
+    truncated: tuple[bytes, ...] = ()
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """A step between two slices of work, at which the event loop may serve others."""
+
+
+PAUSE = Pause()
 
 
 class Window(msgspec.Struct, frozen=True):
-    """What a read should cover, by the vendor's clock: from ``since`` (``None``: all there is) until ``until``."""
+    """The time span of a read, by the vendor's clock; ``since`` None means from the beginning."""
 
     since: Millis | None
     until: Millis

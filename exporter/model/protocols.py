@@ -1,12 +1,12 @@
 """Every seam of the house in one place: what a source, a store, an output, a signer and a clock must be able to do."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Generator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Generator, Iterable, Sequence
 from typing import Protocol
 
 import httpx
 
-from exporter.model.events import Event, EventPage, Millis, Request, Resource, ResourcePage, Response, Window
-from exporter.model.metrics import Changes, Mapped
+from exporter.model.events import Event, EventPage, Millis, Pause, Request, Resource, ResourcePage, Response, Window
+from exporter.model.metrics import Changes, Mapped, Series
 from exporter.model.runs import (
     Folded,
     OtlpRecord,
@@ -20,7 +20,7 @@ from exporter.model.runs import (
     Stage,
 )
 from exporter.model.state import Commit, Restored, Watch
-from exporter.model.telemetry import SelfEvent
+from exporter.model.telemetry import SelfEvent, SeriesLimitReached
 
 Tell = Callable[[SelfEvent], None]
 Map = Callable[[Event], Mapped]
@@ -33,33 +33,30 @@ Encode = Callable[[str, Sequence[Span], Sequence[PlacedEvent]], Sequence[OtlpRec
 Locate = Callable[[str, str, Millis, str], tuple[str, str]]
 """The trace and span ids, in hexadecimal, of a resource's run (its name and key) and of a role in it."""
 
-Reading = Generator[Request | EventPage | ResourcePage, Response | int | None, None]
-"""A conversation with a vendor, stated without waiting.
+Reading = Generator[Request | EventPage | ResourcePage | Pause, Response | int | None, None]
+"""The steps of a read or a listing; it waits for nothing itself.
 
-It yields an ``Request`` and is sent the ``Response``; it yields a ``EventPage`` and is sent how many of its events were new (an
-``int``); it yields ``ResourcePage`` and is sent ``None``. It ends when everything asked for has been seen.
+It yields a ``Request`` and is sent the ``Response``; it yields an ``EventPage`` and is sent how many of its events were
+new (an ``int``); it yields a ``ResourcePage`` or a ``Pause`` and is sent ``None``. It ends when all was asked for.
 """
 
-Stages = Generator[Request, Response | int | None, tuple[tuple[Stage, ...], ...]]
-"""A conversation that ends with a vendor's own record of the runs of a resource: their stages, by attempt."""
+Stages = Generator[Request | Pause, Response | int | None, tuple[tuple[Stage, ...], ...]]
+"""The steps that end with a vendor's own record of the runs of a resource: their stages, by attempt."""
 
 
 class Source(Protocol):
-    """One vendor API: says what to ask and reads what came back; never waits, never connects. One object a target."""
+    """One vendor API: states requests and reads responses; it never waits or connects. One object per target."""
 
     def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
-        """Lists resources page by page; ``known`` are ids to ask for by name, should the listing leave them out.
+        """List resources page by page; ask by name for those of ``known`` that the listing left out.
 
-        A listing that is newest first may end at a page that holds only ids of ``until``, and says so.
+        A listing that is newest first may end at a page that holds only ids of ``until``; that page is ``partial``.
         """
         ...
 
     def read(self, resource: Resource, window: Window) -> Reading:
-        """Reads the events of one resource; of the whole target where the API is project-wide (resource ``""``)."""
+        """Read the events of one resource, or of the whole target if the API is project-wide (resource id "")."""
         ...
-
-
-"""The watch of commits that concern no source."""
 
 
 class Outbox(Protocol):
@@ -112,6 +109,42 @@ class Output(Protocol):
     def write(self, changes: Changes) -> None: ...
 
 
+class SeriesView(Protocol):
+    """The exposed series, as the committer and discovery see them: what exists, and what may come."""
+
+    def declare(self, series: Iterable[Series]) -> None:
+        """Expose counters and histograms at 0 before they grow, if there is room for them."""
+        ...
+
+    def has(self, series: Series) -> bool:
+        """Return whether a series exists."""
+        ...
+
+    def room(self, metric: str) -> int:
+        """Return how many more series of resources a metric may have."""
+        ...
+
+    def cut(self, batch: Sequence[Changes]) -> tuple[Sequence[Changes], Sequence[SeriesLimitReached]]:
+        """Return what a batch may change so that no metric has too many series, and the metrics that are full."""
+        ...
+
+    def holding(self, changes: Changes) -> Collection[Series]:
+        """Return the series whose values are not to be shown yet."""
+        ...
+
+    def leaving(self, gone: Sequence[tuple[str, str, str]], coming: Iterable[Series]) -> Collection[Series]:
+        """Return the series of resources (target, source, id), as far as they exist or are among those ``coming``."""
+        ...
+
+    def ripe(self) -> Collection[Series]:
+        """Return the held series whose time has come."""
+        ...
+
+    def show(self, series: Iterable[Series]) -> None:
+        """Show these held series; their release was committed and the batch was written."""
+        ...
+
+
 class Budget(Protocol):
     """How often one account may ask one API host; shared by all that use it."""
 
@@ -124,8 +157,8 @@ class Budget(Protocol):
         """Waits for the turn of one request. Raises SourceBusy while the vendor wants none for long."""
         ...
 
-    def throttled(self, wait: float | None) -> None:
-        """The vendor refused; ``wait`` seconds is its own wish, if it stated one."""
+    def slow_down(self, wait: float | None) -> None:
+        """Lower the rate after a refusal; ``wait`` seconds is the vendor's own wish, if it stated one."""
         ...
 
 

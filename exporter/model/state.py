@@ -1,4 +1,4 @@
-"""What the store keeps: commits, progress of reads, and what a start restores."""
+"""Commits, the progress of reads, and the state that a start restores."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, NamedTuple
@@ -19,14 +19,15 @@ class Watch(NamedTuple):
 
 
 RECORD = Watch("", "", "")
+"""The watch of commits that concern no source."""
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far a watch has come, by the vendor's clock (Unix ms).
+    """How far a watch was read, by the vendor's clock (Unix ms).
 
-    ``complete``: every event before it has been seen. ``reconciled``: when it was last read in full depth.
-    ``ended``: when its resource was first seen ended. ``closed``: it has had its last read.
-    ``floor``: what happened before it is not looked at any more, for its keys are forgotten.
+    ``complete``: every event before this time was seen. ``reconciled``: the time of the last read in full depth.
+    ``ended``: when the resource was first seen ended. ``closed``: the resource had its last read.
+    ``floor``: events before this time are skipped, because their keys are forgotten.
     """
 
     complete: Millis | None = None
@@ -37,16 +38,15 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Commit(msgspec.Struct, frozen=True):
-    """All that one step makes true at once, or not at all.
+    """All changes of one step; they are made in one transaction or not at all.
 
-    ``fresh``: none of ``events`` is remembered and each happened once, so nothing has to be looked up.
-    ``held`` are the series whose value is not to be shown yet, ``shown`` those whose waiting is over, ``leaving`` those of
-    every kind that are kept no longer, whatever else the commit says of them. ``contact``
-    is the first contact with the target's source and is set once. ``resources`` are new or changed ones;
-    ``notes`` (by resource) are kept until ``runs`` has the resource, whose value then stands for all of them; ``b""``
-    is nothing to remember. ``parcels`` are to be sent.
-    ``forget`` drops remembered keys of days before it;
-    ``forgotten`` drops all that is remembered of the watch: keys, progress and resource.
+    ``fresh``: none of ``events`` is remembered and each happened once, so no key has to be looked up.
+    ``held``: series whose value is held back. ``shown``: series whose hold ends. ``leaving``: series of every kind that
+    are deleted, whatever else the commit says of them.
+    ``contact``: the first contact with the source of the target; a stored one is only ever lowered.
+    ``resources``: new or changed ones. ``notes`` (by resource) are kept until ``runs`` has the resource, whose value
+    replaces them; ``b""`` is nothing to remember. ``parcels``: records for the outbox.
+    ``forget`` deletes the keys of days before it; ``forgotten`` deletes all of the watch: keys, progress, resource.
     """
 
     watch: Watch
@@ -67,10 +67,10 @@ class Commit(msgspec.Struct, frozen=True):
 
 
 class Restored(msgspec.Struct, frozen=True):
-    """All that a store remembers, at start. ``changes`` holds whole totals; ``held`` those still waiting to be shown.
+    """The state at a start, except the keys. ``changes`` holds whole totals; ``held`` are series still held at 0.
 
-    ``runs`` and ``notes`` (in their order) are by target, source and resource. ``age`` says whether there was a state
-    before: ``new`` where none was ever kept, ``lost`` where one was and is not there any more.
+    ``age`` is ``new`` where no state was ever kept, ``lost`` where one was kept and is gone. ``set_aside`` counts by
+    table the rows that could not be read or were mended. ``notes`` are in the order in which they were committed.
     """
 
     changes: Changes
@@ -81,3 +81,4 @@ class Restored(msgspec.Struct, frozen=True):
     runs: Mapping[Watch, bytes] = {}
     notes: Mapping[Watch, Sequence[bytes]] = {}
     age: Literal["kept", "new", "lost"] = "kept"
+    set_aside: Mapping[str, int] = {}

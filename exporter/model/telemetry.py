@@ -222,6 +222,13 @@ class StoreState(SelfEvent, frozen=True):
     problem: str = ""
 
 
+class RowsSetAside(SelfEvent, frozen=True):
+    """Rows of a table of the state file that could not be read at the start, or held a time that cannot be true."""
+
+    table: str
+    rows: int
+
+
 class LogMessage(SelfEvent, frozen=True):
     """A sentence for the log, once: start, stop, a corrected assumption."""
 

@@ -36,6 +36,7 @@ class Log:
         self._outages = Outages()
         self._unwritten = ""  # why answers were not recorded the last time
         self._full: set[str] = set()  # metrics whose series limit was logged
+        self._store_up = True
         self._anomalies: OrderedDict[tuple[Watch, str], bool] = OrderedDict()  # whether it came up in this read
         self._errors = _Repeats(steady)
         self._times = _Repeats(steady)
@@ -53,6 +54,8 @@ class Log:
             telemetry.UnexpectedError: self._unexpected_error,
             telemetry.ImplausibleTimes: self._implausible_times,
             telemetry.Loaded: self._loaded,
+            telemetry.StoreState: self._store_state,
+            telemetry.RowsSetAside: self._rows_set_aside,
             telemetry.LogMessage: self._log_message,
         }
 
@@ -158,6 +161,20 @@ class Log:
             self._write(logging.ERROR, f"{name} again", event, part=event.part, where=event.where, times=times)
         else:
             self._write(logging.DEBUG, f"{name} again", event, part=event.part, where=event.where)
+
+    def _store_state(self, event: telemetry.StoreState) -> None:
+        if not event.up:
+            text = f"reading waits until the store can be used again, the page stands still: {event.problem}"
+            self._write(logging.WARNING, text, event)
+        elif not self._store_up:
+            self._write(logging.INFO, "the store can be used again; reading goes on", event)
+        self._store_up = event.up
+
+    def _rows_set_aside(self, event: telemetry.RowsSetAside) -> None:
+        text = (
+            f"the state file held {event.rows} rows in {event.table} that cannot be used; they were set aside or mended"
+        )
+        self._write(logging.WARNING, text, event)
 
     def _implausible_times(self, event: telemetry.ImplausibleTimes) -> None:
         """Log implausible times of a source at most once an hour, with their number."""

@@ -44,6 +44,7 @@ COUNTERS: Rows = (
         "Label values outside their domain or beyond max_series, shown as other or not at all.",
     ),
     ("unrecorded_answers_total", (), "Answers of vendors that should have been recorded and were not."),
+    ("store_unreadable_rows_total", ("table",), "Rows of the state file that could not be used at the start."),
     ("outbox_sent_total", SIGNAL, "Records delivered by OTLP."),
     ("outbox_rejected_total", SIGNAL, "Records that the receiver refused for good."),
     ("outbox_dropped_total", SIGNAL, "Records given up because they grew too old or too many."),
@@ -60,6 +61,7 @@ GAUGES: Rows = (
     ("series", ("metric",), "Series exposed at /metrics, by metric."),
     ("outbox_pending", SIGNAL, "Records that wait for delivery."),
     ("outbox_oldest_timestamp_seconds", SIGNAL, "When the oldest waiting record was written; 0 if none waits."),
+    ("store_up", (), "Whether commits reach the store; while they do not, reading waits and the page stands still."),
     ("config_last_reload_successful", (), "Whether configuration and mappings could be loaded the last time."),
     ("config_last_reload_success_timestamp_seconds", (), "When configuration and mappings were last loaded."),
 )
@@ -94,6 +96,21 @@ PARTS: tuple[str, ...] = get_args(Part)
 CODES = ("200", "400", "401", "403", "404", "429", "500", "502", "503", "504", "error")
 STATES = (*get_args(Life), "closed")  # closed: had its last read
 SIGNALS = ("traces", "logs", "metrics")
+TABLES = (
+    "contacts",
+    "counters",
+    "gauges",
+    "held",
+    "histograms",
+    "notes",
+    "outbox",
+    "resources",
+    "runs",
+    "states",
+    "watches",
+)
+"""Tables of the state file of which a row may be set aside."""
+
 CLOSED_LABELS = frozenset({"target", "source", "severity"})  # never outside their domain
 
 
@@ -141,6 +158,8 @@ class SelfMetrics:
             telemetry.Loaded: self._loaded,
             telemetry.OtlpDelivered: self._otlp_delivered,
             telemetry.OutboxLevel: self._outbox_level,
+            telemetry.StoreState: lambda event: self._set("store_up", int(event.up)),
+            telemetry.RowsSetAside: self._rows_set_aside,
             telemetry.RunsUpdated: self._runs_updated,
             telemetry.UnexpectedError: self._unexpected_error,
             telemetry.ImplausibleTimes: self._implausible_times,
@@ -212,6 +231,9 @@ class SelfMetrics:
         self._count("unreadable_records_total", *labels, by=event.unreadable)
         self._count("truncated_reads_total", *labels, by=int(event.truncated))
 
+    def _rows_set_aside(self, event: telemetry.RowsSetAside) -> None:
+        self._count("store_unreadable_rows_total", event.table, by=event.rows)
+
     def _keys_expire(self, event: telemetry.KeysExpire) -> None:
         if event.at is None:
             self._table("credentials_expiry_timestamp_seconds").drop((event.target,))
@@ -259,6 +281,9 @@ class SelfMetrics:
         for signal in SIGNALS:
             self._otlp_delivered(telemetry.OtlpDelivered(signal))
             self._outbox_level(telemetry.OutboxLevel(signal, 0, None))
+        for table in TABLES:
+            self._count("store_unreadable_rows_total", table, by=0)
+        self._set("store_up", 1)
         self._set("config_last_reload_successful", 0)
         self._set("config_last_reload_success_timestamp_seconds", 0)
 

@@ -1,4 +1,7 @@
-"""How one signal goes out by OTLP: where to, in which form, with which headers and certificates. Reads files, sends nothing."""
+"""How one signal is sent by OTLP: address, protocol, headers and certificates.
+
+Reads files, sends nothing.
+"""
 
 import ssl
 from collections.abc import Mapping
@@ -15,9 +18,11 @@ CONTENT: Mapping[Protocol, str] = {"http/protobuf": "application/x-protobuf", "h
 
 
 class OtlpEndpoint(msgspec.Struct, frozen=True):
-    """``url`` is the whole address. ``headers_file`` holds more headers, which come before ``headers``.
+    """The receiver of one signal.
 
-    ``timeout`` is for one request, in seconds. ``certificate`` is whom to trust; the other two say who we are.
+    ``url`` is the whole address. ``headers_file`` holds more headers, which override ``headers``. ``timeout`` is for one
+    step of a request, in seconds. ``certificate`` is the authority to trust; ``client_certificate`` and ``client_key``
+    identify this exporter.
     """
 
     signal: str
@@ -32,12 +37,15 @@ class OtlpEndpoint(msgspec.Struct, frozen=True):
     client_key: Path | None = None
 
     def files(self) -> tuple[Path, ...]:
-        """The files of its certificates."""
+        """Return the files of certificates and keys that are configured."""
         return tuple(path for path in (self.certificate, self.client_certificate, self.client_key) if path)
 
 
 def read_headers(text: str) -> dict[str, str]:
-    """Headers of a file, one ``Name: value`` a line, ``#`` before a remark. Raises ValueError, without any value."""
+    """Read headers, one ``Name: value`` a line, comments after ``#``.
+
+    Raises ValueError, which repeats no value.
+    """
     found = {}
     for number, line in enumerate(text.splitlines(), 1):
         name, colon, value = (part.strip() for part in line.partition(":"))
@@ -50,22 +58,25 @@ def read_headers(text: str) -> dict[str, str]:
 
 
 def is_header(name: str, value: str) -> bool:
-    """Whether HTTP can carry it."""
-    word = name.isascii() and name != "" and all(sign.isalnum() or sign in "!#$%&'*+-.^_`|~" for sign in name)
+    """Tell whether HTTP can carry the header."""
+    word = name.isascii() and name != "" and all(char.isalnum() or char in "!#$%&'*+-.^_`|~" for char in name)
     return word and value.isascii() and value.isprintable()
 
 
-def trust(lane: OtlpEndpoint) -> ssl.SSLContext:
-    """Whom to trust and who we are. Raises ConfigError for a file that cannot be used."""
+def receiver_tls_context(endpoint: OtlpEndpoint) -> ssl.SSLContext:
+    """Make the TLS context of an endpoint.
+
+    Raises ConfigError for a file that cannot be used.
+    """
     try:
-        context = ssl.create_default_context(cafile=str(lane.certificate) if lane.certificate else None)
+        context = ssl.create_default_context(cafile=str(endpoint.certificate) if endpoint.certificate else None)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"otlp.certificate: {lane.certificate}: {_PEM} ({_short(error)})") from error
-    if lane.client_certificate is not None:
+        raise ConfigError(f"otlp.certificate: {endpoint.certificate}: {_PEM} ({_short(error)})") from error
+    if endpoint.client_certificate is not None:
         try:
-            context.load_cert_chain(lane.client_certificate, lane.client_key, password=_no_password)
+            context.load_cert_chain(endpoint.client_certificate, endpoint.client_key, password=_no_password)
         except (OSError, ssl.SSLError) as error:
-            name = f"otlp.client_certificate: {lane.client_certificate}"
+            name = f"otlp.client_certificate: {endpoint.client_certificate}"
             raise ConfigError(f"{name}: {_PAIR} ({_short(error)})") from error
     return context
 
@@ -75,7 +86,10 @@ _PAIR = "does not go with otlp.client_key, or is not in PEM form; name a certifi
 
 
 def _no_password() -> str:
-    """Without this the library would ask at the terminal."""
+    """Refuse a key with a password.
+
+    Without this function the library would ask at the terminal.
+    """
     raise ssl.SSLError(0, "the key has a password")
 
 
@@ -84,14 +98,18 @@ def _short(error: OSError) -> str:
 
 
 class Headers:
-    """The headers of a lane; those of a file are read again when it changes."""
+    """The headers of an endpoint; those of a file are read again when it changes."""
 
-    def __init__(self, lane: OtlpEndpoint) -> None:
-        self._headers, self._path = lane.headers, lane.headers_file
-        self._file = Secret(path=lane.headers_file) if lane.headers_file else None
+    def __init__(self, endpoint: OtlpEndpoint) -> None:
+        self._headers = endpoint.headers
+        self._path = endpoint.headers_file
+        self._file = Secret(path=endpoint.headers_file) if endpoint.headers_file else None
 
     def current(self) -> dict[str, str]:
-        """As they are to be sent now. Raises ConfigError if the file is gone or holds something else."""
+        """Return the headers to send now.
+
+        Raises ConfigError if the file is gone or holds no headers.
+        """
         found = {name.lower(): secret.reveal() for name, secret in self._headers.items()}
         if self._file is None:
             return found

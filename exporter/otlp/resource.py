@@ -1,4 +1,4 @@
-"""Where telemetry comes from, as OpenTelemetry says it: the resource of a source of a target, attributes, event names."""
+"""OpenTelemetry resources, attributes, event names, trace and span ids."""
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -17,7 +17,10 @@ from exporter.model.events import Millis
 from exporter.model.metrics import OTHER
 from exporter.model.runs import SpanEvent
 
-Described = Resource | Span | Span.Event | Span.Link | LogRecord | NumberDataPoint | HistogramDataPoint
+WithAttributes = Resource | Span | Span.Event | Span.Link | LogRecord | NumberDataPoint | HistogramDataPoint
+NANOS = 1_000_000  # in a millisecond
+MAX_MS: Millis = (2**63 - 1) // NANOS - 1  # the year 2262; many backends read timestamps as signed
+MAX_INT = 2**63 - 1
 NAME = "platform-events-exporter"
 SCHEMA = "https://opentelemetry.io/schemas/1.44.0"
 _PROVIDERS = {"huaweicloud": "huawei_cloud", "alibabacloud": "alibaba_cloud"}
@@ -25,9 +28,10 @@ _OURS = ("cloud.provider", "cloud.platform", "cloud.region", "cloud.account.id",
 
 
 class OtlpResource(msgspec.Struct, frozen=True):
-    """A source of a target. ``project`` is "" where none is written; then the target's name tells accounts apart.
+    """Where telemetry comes from: a source of a target.
 
-    ``stated`` are attributes of the user's environment; they give way where they would deny where the spans come from.
+    ``project`` is "" where none is configured; then the target's name tells accounts apart. ``stated`` are resource
+    attributes from the user's environment; they do not override the attributes that identify the account.
     """
 
     platform: str
@@ -39,11 +43,14 @@ class OtlpResource(msgspec.Struct, frozen=True):
 
     @property
     def account(self) -> str:
-        """What tells this account's resources from those of others."""
+        """The name that tells this account's resources from those of others."""
         return self.project or self.target
 
     def resource(self) -> Resource:
-        """The resource of all its spans and log records: the same in every process, and nothing about this machine."""
+        """Make the resource of all spans and log records.
+
+        It is the same in every process and names no machine.
+        """
         provider = _PROVIDERS.get(self.platform, self.platform)
         product = self.source.partition("_")[0]
         ours = {
@@ -55,62 +62,83 @@ class OtlpResource(msgspec.Struct, frozen=True):
             "cloud.region": self.region,
             **({"cloud.account.id": self.project} if self.project else {}),
         }
-        told = {**ours, **self.stated, **{name: ours[name] for name in _OURS if name in ours}}
+        attributes = {**ours, **self.stated, **{name: ours[name] for name in _OURS if name in ours}}
         resource = Resource()
-        describe(resource, told.items())
+        add_attributes(resource, attributes.items())
         return resource
 
     def event_name(self, event: SpanEvent) -> str:
-        """What the mapping calls an event, else one of few names made of its reason."""
+        """Return the mapping's name of an event, else one made of its reason."""
         area = self.source.replace("_", ".", 1)
         return event.name or f"{area}.{_snake(event.reason) if event.reason not in ('', OTHER) else 'event'}"
 
 
 def scope() -> InstrumentationScope:
-    """This program."""
+    """Make the instrumentation scope: this program and its version."""
     return InstrumentationScope(name=NAME, version=__version__)
 
 
-def describe(message: Described, pairs: Iterable[tuple[str, str | int | bool]]) -> None:
-    """Adds attributes in their order; of a name that comes twice the last one stands, as keys are unique.
+def add_attributes(message: WithAttributes, pairs: Iterable[tuple[str, str | int | bool]]) -> None:
+    """Add attributes in their order.
 
-    They are filled in where they stand: to make them first and copy them takes twice as long.
+    Of a name that comes twice the last value is kept, for keys are unique. Values are set in place: to make them first
+    and copy them takes twice as long. Never raises: a text that is no UTF-8 is escaped, a number beyond 64 bits is
+    written as text.
     """
     add = message.attributes.add
     for key, value in dict(pairs).items():
-        one = add(key=key).value
+        one = add(key=utf8(key)).value
         if isinstance(value, str):
-            one.string_value = value
+            one.string_value = utf8(value)
         elif isinstance(value, bool):
             one.bool_value = value
-        else:
+        elif -MAX_INT <= value <= MAX_INT:
             one.int_value = value
+        else:
+            one.string_value = hex(value)
+
+
+def utf8(text: str) -> str:
+    """Return the text with lone surrogates escaped.
+
+    Protobuf takes only what UTF-8 can hold.
+    """
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def nanoseconds(at: Millis) -> int:
+    """Convert Unix ms to the Unix nanoseconds of a protobuf timestamp.
+
+    Times that 64 bits cannot hold are clamped.
+    """
+    return min(max(at, 0), MAX_MS) * NANOS
 
 
 def event_attributes(event: SpanEvent) -> list[tuple[str, str | int | bool]]:
-    """What is told of an event besides its name, its time and its text."""
+    """Return the attributes of an event, besides its name, time and text."""
     own = [("event.id", event.id), ("platform.event.severity", event.severity), ("platform.event.reason", event.reason)]
     return [*((key, value) for key, value in own if value), *event.attributes]
 
 
 @lru_cache(1024)
 def _snake(words: str) -> str:
-    """``PoolStatusChange`` as ``pool_status_change``."""
+    """Write ``PoolStatusChange`` as ``pool_status_change``."""
     out = ""
-    for before, sign, after in zip(" " + words, words, words[1:] + " ", strict=False):
-        new = sign.isupper() and (before.islower() or before.isdigit() or (before.isupper() and after.islower()))
-        out += ("_" if new else "") + (sign.lower() if sign.isalnum() else "_")
+    for before, char, after in zip(" " + words, words, words[1:] + " ", strict=False):
+        new = char.isupper() and (before.islower() or before.isdigit() or (before.isupper() and after.islower()))
+        out += ("_" if new else "") + (char.lower() if char.isalnum() else "_")
     return out
 
 
-# Trace and span ids that follow from what a span is of, so that every process and every attempt gives the same ones.
-
+# --- trace and span ids: derived from what a span is of, so that every process and every attempt gives the same ids
 
 _BETWEEN = b"\xff"  # stands in no UTF-8 text, so no two lists of names run together into one
 
 
 class Identity(NamedTuple):
-    """Whose runs they are: a resource, and where its id is unique."""
+    """The resource that a run belongs to, and the scope within which its id is unique."""
 
     platform: str
     region: str
@@ -119,14 +147,14 @@ class Identity(NamedTuple):
     resource: str
 
     def trace(self, run: str, attempt: Millis) -> bytes:
-        """The trace of a run: 16 bytes."""
+        """Return the trace id of a run: 16 bytes."""
         return _digest(16, (*self, run, str(attempt)))
 
     def span(self, run: str, attempt: Millis, role: str) -> bytes:
-        """A span of a run: 8 bytes."""
+        """Return the span id of a role in a run: 8 bytes."""
         return _digest(8, (*self, run, str(attempt), role))
 
 
 def _digest(size: int, parts: tuple[str, ...]) -> bytes:
-    found = sha256(_BETWEEN.join(part.encode() for part in parts)).digest()[:size]
+    found = sha256(_BETWEEN.join(part.encode("utf-8", "surrogatepass") for part in parts)).digest()[:size]
     return found if any(found) else (1).to_bytes(size, "big")  # nothing but zeros is no id

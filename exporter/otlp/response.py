@@ -1,4 +1,4 @@
-"""What a receiver's answer means for what was sent: taken, to be sent again, or never to be taken; and the cure in words."""
+"""What a receiver's answer means for what was sent, and the cure in words."""
 
 import ssl
 from datetime import UTC, datetime
@@ -15,20 +15,26 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from exporter.common.text import one_line
 
-LONGEST_WISH = 300.0  # seconds that a receiver may ask for
-SHOWN = 200  # signs of a receiver's own words
+MAX_WAIT = 300.0  # seconds that a receiver may ask for
+SHOWN = 200  # characters of a receiver's own words
 BAD = (400, 413, 422)
 LATER = (408, 425, 429)
 KEPT = "what was not delivered is kept and sent again"
+_UNREADABLE = (DecodeError, msgspec.DecodeError, ValueError, TypeError, RecursionError, OverflowError)
+"""What reading a receiver's own words may raise; UnicodeDecodeError is a ValueError."""
 
 
 class DeliveryResult(NamedTuple):
-    """``taken``; ``bad``: something in it will never be taken; ``later``: nothing was taken now.
+    """What became of a request.
 
-    ``words`` are for the log. ``rejected`` of what was taken were not. ``wait`` is the receiver's own wish, in seconds.
+    ``taken``: the receiver has it. ``bad``: something in it will never be taken. ``unsendable``: something in it cannot
+    be encoded or sent, whoever the receiver is. ``later``: nothing was taken now.
+
+    ``words`` are for the log. ``rejected`` items of what was taken were refused. ``wait`` is the receiver's own wish, in
+    seconds.
     """
 
-    kind: Literal["taken", "bad", "later"]
+    kind: Literal["taken", "bad", "unsendable", "later"]
     words: str = ""
     rejected: int = 0
     wait: float | None = None
@@ -46,62 +52,78 @@ class _Answer(msgspec.Struct, rename="camel"):
     message: str = ""
 
 
-def judge(answer: httpx.Response, signal: str, now: float) -> DeliveryResult:
-    """What an answer means; ``now`` is Unix seconds."""
+def classify_answer(answer: httpx.Response, signal: str, now: float) -> DeliveryResult:
+    """Say what an answer means at ``now`` (Unix seconds).
+
+    Never raises, whatever the answer holds.
+    """
     status, where = answer.status_code, str(answer.request.url)
     if 200 <= status < 300:
-        return _taken(answer)
-    said = _own_words(answer)
+        return _read_success(answer)
+    words = _read_refusal(answer)
     if status in BAD:
-        return DeliveryResult("bad", f"{status}{f': {said}' if said else ''}")
+        return DeliveryResult("bad", f"{status}{f': {words}' if words else ''}")
     if status in LATER or status >= 500:
-        words = f"otlp: {where}: answers {status}{f' ({said})' if said else ''}; {KEPT}"
-        return DeliveryResult("later", words, wait=_wish(answer.headers.get("retry-after", ""), now))
+        text = f"otlp: {where}: answers {status}{f' ({words})' if words else ''}; {KEPT}"
+        return DeliveryResult("later", text, wait=_retry_after(answer.headers.get("retry-after", ""), now))
     return DeliveryResult("later", f"otlp: {where}: {_cure(answer, signal)}; {KEPT}")
 
 
-def broken(error: Exception, url: str) -> DeliveryResult:
-    """What it means that no answer came."""
-    return DeliveryResult("later", f"otlp: {url}: {_ailment(error)}; {KEPT}")
+def describe_failure(error: Exception, url: str) -> DeliveryResult:
+    """Say why no answer came."""
+    return DeliveryResult("later", f"otlp: {url}: {_transport_problem(error)}; {KEPT}")
 
 
-def _taken(answer: httpx.Response) -> DeliveryResult:
-    """Receivers that take all often say nothing; what cannot be read as an answer says nothing either."""
-    body, kind = answer.content, answer.headers.get("content-type", "")
-    rejected, words = 0, ""
+def _read_success(answer: httpx.Response) -> DeliveryResult:
+    """Read a partial success. A receiver that takes all often sends no body.
+
+    An unreadable body counts as none.
+    """
+    kind = answer.headers.get("content-type", "")
     try:
         if "json" in kind:
-            told = msgspec.json.decode(body, type=_Answer, strict=False).partial_success if body else None
-            if told is not None:
-                numbers = (told.rejected_spans, told.rejected_log_records, told.rejected_data_points)
-                rejected, words = max(int(number) for number in numbers), told.error_message
+            rejected, words = _read_json_partial(answer.content)
         elif "protobuf" in kind:
             # the answers for spans, log records and data points have the same fields
-            part = ExportTraceServiceResponse.FromString(body).partial_success
+            part = ExportTraceServiceResponse.FromString(answer.content).partial_success
             rejected, words = part.rejected_spans, part.error_message
-    except (DecodeError, msgspec.DecodeError, ValueError):
+        else:
+            rejected, words = 0, ""
+    except _UNREADABLE:
         return DeliveryResult("taken")
-    return DeliveryResult("taken", _readable(words), max(0, rejected))
+    return DeliveryResult("taken", one_line(words, SHOWN), max(0, rejected))
 
 
-def _own_words(answer: httpx.Response) -> str:
+def _read_json_partial(body: bytes) -> tuple[int, str]:
+    part = msgspec.json.decode(body, type=_Answer, strict=False).partial_success if body else None
+    if part is None:
+        return 0, ""
+    numbers = (part.rejected_spans, part.rejected_log_records, part.rejected_data_points)
+    return max(int(number) for number in numbers), part.error_message
+
+
+def _read_refusal(answer: httpx.Response) -> str:
+    """Read a receiver's own words on one line.
+
+    "" where there are none that can be read.
+    """
     kind = answer.headers.get("content-type", "")
     try:
         if "protobuf" in kind:
             # google.rpc.Status has a number and a text under the same tags
-            return _readable(ExportTracePartialSuccess.FromString(answer.content).error_message)
+            return one_line(ExportTracePartialSuccess.FromString(answer.content).error_message, SHOWN)
         if "json" in kind:
-            return _readable(msgspec.json.decode(answer.content, type=_Answer).message)
-    except (DecodeError, msgspec.DecodeError):
+            return one_line(msgspec.json.decode(answer.content, type=_Answer).message, SHOWN)
+    except _UNREADABLE:
         return ""
-    return _readable(answer.text) if "text/plain" in kind else ""
+    return one_line(answer.content.decode("utf-8", "replace"), SHOWN) if "text/plain" in kind else ""
 
 
 def _cure(answer: httpx.Response, signal: str) -> str:
     status = answer.status_code
     if 300 <= status < 400:
         place = answer.headers.get("location", "").partition("?")[0]
-        there = f" to {_readable(place)}" if place else ""
+        there = f" to {one_line(place, SHOWN)}" if place else ""
         return f"answers {status}, a redirect{there}; write the address that it leads to as otlp.endpoint"
     if status == 401:
         return "answers 401, the credentials are refused; correct otlp.headers or the file of otlp.headers_file"
@@ -109,13 +131,15 @@ def _cure(answer: httpx.Response, signal: str) -> str:
         return f"answers 403, this is not allowed; let the account of otlp.headers write {signal}"
     if status in (404, 405):
         return f"answers {status}, no {signal} are taken there; correct otlp.endpoint, to which /v1/{signal} is added"
+    if status == 407:
+        return "answers 407, a proxy wants a login; write user and password into the proxy's address"
     if status == 415:
         other = "http/protobuf" if "json" in answer.request.headers["content-type"] else "http/json"
         return f"answers 415, this form is not read; write otlp.protocol: {other}"
     return f"answers {status}; check otlp.endpoint and what stands between the exporter and the receiver"
 
 
-def _ailment(error: Exception) -> str:
+def _transport_problem(error: Exception) -> str:
     chain: list[BaseException] = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and len(chain) < 10:
         chain.append(cause)
@@ -123,33 +147,31 @@ def _ailment(error: Exception) -> str:
     if untrusted is not None:
         why = untrusted.verify_message
         return f"its certificate is not trusted ({why}); name the authority that signed it in otlp.certificate"
-    torn = next((one for one in chain if isinstance(one, ssl.SSLError)), None)
-    if torn is not None:
-        why = (torn.reason or "no handshake").lower().replace("_", " ")
+    broken = next((one for one in chain if isinstance(one, ssl.SSLError)), None)
+    if broken is not None:
+        why = (broken.reason or "no handshake").lower().replace("_", " ")
         return f"TLS failed ({why}); check http or https in otlp.endpoint, and otlp.client_certificate if it wants one"
     if isinstance(error, httpx.TimeoutException | TimeoutError):
         return "no answer in time; check otlp.endpoint and whether the receiver is overloaded"
     if isinstance(error, httpx.RemoteProtocolError):
         return "no HTTP answer; 4317 is the port of gRPC, HTTP is usually at 4318: correct otlp.endpoint"
-    return f"cannot be reached ({_readable(str(error)) or type(error).__name__}); check otlp.endpoint and the receiver"
+    text = one_line(str(error), SHOWN) or type(error).__name__
+    return f"cannot be reached ({text}); check otlp.endpoint and the receiver"
 
 
-def _wish(text: str, now: float) -> float | None:
-    """``Retry-After``: seconds or a date."""
+def _retry_after(text: str, now: float) -> float | None:
+    """Read ``Retry-After``, seconds or a date, as seconds from ``now``.
+
+    At most ``MAX_WAIT``.
+    """
     try:
         seconds = float(text) if text.strip().isdecimal() else _seconds_until(text, now)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
-    return min(max(seconds, 0.0), LONGEST_WISH)
+    return min(max(seconds, 0.0), MAX_WAIT)
 
 
 def _seconds_until(text: str, now: float) -> float:
     date = parsedate_to_datetime(text)
-    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - datetime.fromtimestamp(
-        now, UTC
-    ).timestamp()
-
-
-def _readable(text: str) -> str:
-    """On one line, short."""
-    return one_line(text, SHOWN)
+    until = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return until.timestamp() - datetime.fromtimestamp(now, UTC).timestamp()

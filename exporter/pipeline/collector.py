@@ -163,8 +163,9 @@ class Collector:
         read.events += len(page.events)
         read.new += new
         unreadable = self._roster.first_met(read.resource.id, page.unreadable)
-        if unreadable or page.truncated:
-            self._records(read.resource.id, unreadable=unreadable, truncated=page.truncated)
+        truncated = self._roster.first_met(read.resource.id, page.truncated) > 0
+        if unreadable or truncated:
+            self._records(read.resource.id, unreadable=unreadable, truncated=truncated)
         for remark in page.remarks:
             self._desk.tell(LogMessage(f"{self._desk.target}: {self._desk.source}: {remark}", warning=True))
         return new

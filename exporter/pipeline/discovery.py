@@ -1,10 +1,10 @@
 """Keeps what is exposed of a source's resources in step with what the vendor lists: their names, states and departure."""
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
 
 from exporter.model.events import EventPage, Millis, Request, Resource, ResourcePage, Response
 from exporter.model.metrics import Changes, Moment, Series
+from exporter.model.protocols import SeriesView
 from exporter.model.state import Commit, Watch
 from exporter.model.telemetry import Discovered, ReadAnomalies
 from exporter.pipeline.context import SourceContext
@@ -14,22 +14,6 @@ from exporter.pipeline.read_window import FOR_EVER, final_progress
 
 WHOLE = 6 * 3600.0  # seconds between listings from one end to the other, where they can be shorter
 INFO, STATUS, BY_RESOURCE = "platform_resource_info", "platform_resource_status", "platform_resource_events_total"
-
-
-class Shelf(Protocol):
-    """What is exposed."""
-
-    def declare(self, series: Iterable[Series]) -> None:
-        """Shows label sets at 0."""
-        ...
-
-    def has(self, series: Series) -> bool:
-        """Whether a series is there."""
-        ...
-
-    def room(self, metric: str) -> int:
-        """How many series more a metric may have."""
-        ...
 
 
 class Discovery:
@@ -44,11 +28,11 @@ class Discovery:
         desk: SourceContext,
         roster: Inventory,
         severities: Sequence[str],
-        shelf: Shelf,
+        view: SeriesView,
         ttl: float,
         remember: float = 30 * 86_400.0,
     ) -> None:
-        self._desk, self._roster, self.severities, self._shelf = desk, roster, severities, shelf
+        self._desk, self._roster, self.severities, self._view = desk, roster, severities, view
         self._ttl, self._remembered = int(ttl * 1000), int(remember * 1000)
         self.complete: Millis | None = None
         self._outside: dict[str, None] = {}  # resources whose name or state found no room
@@ -73,8 +57,11 @@ class Discovery:
             if isinstance(step, ResourcePage):
                 found.extend(step.resources)
                 whole = whole and not step.partial
-                if new := self._roster.first_met(None, step.unreadable):
-                    self._desk.tell(ReadAnomalies(self._desk.target, self._desk.source, "", unreadable=new))
+                new = self._roster.first_met(None, step.unreadable)
+                truncated = self._roster.first_met(None, step.truncated) > 0
+                if new or truncated:
+                    place = (self._desk.target, self._desk.source, "")
+                    self._desk.tell(ReadAnomalies(*place, unreadable=new, truncated=truncated))
 
         await run_reading(self._desk.vendor.discover(self._roster.living(), asked, until), ask, take)
         changed = self._roster.merge(found, self._desk.now(), whole)
@@ -146,7 +133,7 @@ class Discovery:
         for resource in resources:
             place = (self._desk.target, self._desk.source, resource.id)
             wanted = (INFO, STATUS) if resource.status else (INFO,)
-            if all(self._shelf.has((metric, place)) for metric in wanted):
+            if all(self._view.has((metric, place)) for metric in wanted):
                 self._outside.pop(resource.id, None)
             else:
                 self._outside[resource.id] = None
@@ -155,7 +142,7 @@ class Discovery:
         """Resources that found no room before, as many as there is room for beside those ``coming``."""
         if not self._outside:
             return []
-        room = min(self._shelf.room(INFO), self._shelf.room(STATUS)) - coming
+        room = min(self._view.room(INFO), self._view.room(STATUS)) - coming
         known = [self._roster.resources[id_] for id_ in self._outside if id_ in self._roster.resources]
         waiting = self._shown(known)
         self._outside = {resource.id: None for resource in waiting}
@@ -163,7 +150,7 @@ class Discovery:
 
     def _expose(self, resources: Iterable[Resource]) -> None:
         place = (self._desk.target, self._desk.source)
-        self._shelf.declare((BY_RESOURCE, (*place, r.id, severity)) for r in resources for severity in self.severities)
+        self._view.declare((BY_RESOURCE, (*place, r.id, severity)) for r in resources for severity in self.severities)
 
     def _shown(self, resources: Iterable[Resource]) -> list[Resource]:
         limit = self._limit()

@@ -1,4 +1,7 @@
-"""Two clouds on loopback with their event APIs and troubles, for demos and tests; knows nothing of the exporter."""
+"""Two simulated clouds on loopback with their event APIs and faults, for demos and tests.
+
+The simulator imports nothing of the exporter: it is written from the vendors' documents alone.
+"""
 
 from exporter.simulator.server import app, running, serve
 from exporter.simulator.state.accounts import configuration

@@ -1,4 +1,4 @@
-"""What a fault does to an answer: the vendors' refusals in their own words, and broken pages; touches no socket."""
+"""The effect of a fault on an answer: refusals in the vendors' own words, and broken pages. Touches no socket."""
 
 from exporter.simulator.http import Call, Refused, Reply, alibaba_error, huawei_error
 from exporter.simulator.state.cloud import Cloud
@@ -10,7 +10,7 @@ _REFUSALS: tuple[Kind, ...] = ("throttled", "error", "expired", "denied", "missi
 
 
 def refuse(cloud: Cloud, name: str, call: Call) -> None:
-    """Raises Refused if a fault says so; in the words of the vendor that ``name`` belongs to."""
+    """Raise Refused if a fault is on for this call, in the words of the vendor that ``name`` belongs to."""
     for kind in _REFUSALS:
         fault = cloud.faults.take(kind, name, call.path)
         if fault:
@@ -54,7 +54,7 @@ def _alibaba(fault: Fault) -> Refused:
 
 
 def spoil(cloud: Cloud, name: str, call: Call, reply: Reply) -> Reply:
-    """Puts garbage among the rows, or blanks without end behind them, if a fault says so."""
+    """Put unreadable rows among the rows, or very many blanks behind them, if such a fault is on for this call."""
     if reply.rows is not None and (fault := cloud.faults.take("garbage", name, call.path)):
         middle = len(reply.rows) // 2
         wrong = [GARBAGE[number % len(GARBAGE)] for number in range(fault.size)]

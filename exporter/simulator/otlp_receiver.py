@@ -1,6 +1,6 @@
-"""An OTLP receiver on loopback that keeps what it is sent, with faults; the demonstration and the tests look into it.
+"""An OTLP receiver on loopback that keeps the requests it receives, with faults; for the demo and the tests.
 
-It reads both forms of OTLP strictly: what it cannot read it refuses with 400, as a collector does.
+It reads both forms of OTLP strictly: it refuses what it cannot read with 400, as a collector does.
 """
 
 import base64
@@ -34,7 +34,7 @@ _IDS = ("traceId", "spanId", "parentSpanId")
 
 
 class Received(NamedTuple):
-    """A request that was taken: its headers with small letters, its body as it was unpacked, and what that says."""
+    """A request that was accepted: headers in lower case, the decompressed body, and the decoded message."""
 
     signal: str
     headers: Mapping[str, str]
@@ -43,7 +43,7 @@ class Received(NamedTuple):
 
 
 class ReceiverFault(NamedTuple):
-    """An answer instead of taking a request."""
+    """An answer that refuses a request."""
 
     status: int
     headers: Mapping[str, str] = {}
@@ -51,23 +51,24 @@ class ReceiverFault(NamedTuple):
 
 
 class Receiver:
-    """Takes what is sent to /v1/traces, /v1/logs and /v1/metrics. ``hears`` is called with each request that is taken.
+    """An OTLP receiver at /v1/traces, /v1/logs and /v1/metrics. ``on_request`` is called with each accepted request.
 
-    ``faults`` are answered first, one a request; ``down``, while it is set, is answered to every request. A request for
-    which ``refuses`` gives a reason is answered with 400; ``rejects`` is how many of a taken one were not.
+    ``faults`` are answered first, one per request. While ``down`` is set it is the answer to every request. A request
+    for which ``refuses`` returns a reason is answered with 400. ``rejects`` is how many items of each accepted request
+    are reported as rejected.
     """
 
-    def __init__(self, hears: Callable[[Received], None] | None = None) -> None:
+    def __init__(self, on_request: Callable[[Received], None] | None = None) -> None:
         self.received: list[Received] = []
         self.asked = 0
         self.faults: list[ReceiverFault] = []
         self.down: ReceiverFault | None = None
         self.refuses: Callable[[Any], str] = lambda message: ""
         self.rejects = 0
-        self._hears = hears or self.received.append
+        self._on_request = on_request or self.received.append
 
     def app(self) -> Starlette:
-        """The receiver as an application."""
+        """Return the receiver as an ASGI application."""
         return Starlette(routes=[Route(f"/v1/{signal}", self._take, methods=["POST"]) for signal in REQUESTS])
 
     async def _take(self, request: Request) -> Response:
@@ -87,7 +88,7 @@ class Receiver:
         if reason := self.refuses(message):
             return _refusal(reason, kind)
         if message.ByteSize():
-            self._hears(Received(signal, dict(request.headers), plain, message))
+            self._on_request(Received(signal, dict(request.headers), plain, message))
         return _answer(self.rejects, kind)
 
 
@@ -98,7 +99,7 @@ def read_request(form: type[Message], body: bytes, kind: str) -> Message:
 
 
 def _in_base64(value: Any) -> Any:
-    """Ids as protobuf's own JSON has them."""
+    """Write ids in base64, as protobuf's own JSON has them."""
     if isinstance(value, list):
         return [_in_base64(item) for item in value]
     if not isinstance(value, dict):
@@ -110,7 +111,7 @@ def _in_base64(value: Any) -> Any:
 
 
 def _refusal(reason: str, kind: str) -> Response:
-    """A ``google.rpc.Status``, which has a number and a text under the same tags as this message."""
+    """Return a ``google.rpc.Status``; this message has a number and a text under the same tags."""
     if kind == JSON:
         return Response(json.dumps({"code": 3, "message": reason}), 400, media_type=JSON)
     status = ExportTracePartialSuccess(rejected_spans=3, error_message=reason)

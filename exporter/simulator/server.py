@@ -1,4 +1,4 @@
-"""The simulated clouds as an ASGI application: the way of one call through faults, checks and answer."""
+"""The simulated clouds as an ASGI application: each call passes faults, checks and the answer of its API."""
 
 import asyncio
 import contextlib
@@ -24,13 +24,13 @@ CONNECTION = "connection"  # where the server leaves the transport, in the state
 
 
 def app(cloud: Cloud) -> ASGIApp:
-    """Both clouds and the control paths under /simulator/."""
+    """Return both clouds and the control paths under /simulator/ as one ASGI application."""
     apis = (*HUAWEI, *ALIBABA, *CONTROL, UNKNOWN)
-    return Starlette(routes=[Route(api.path, _Door(cloud, api), methods=list(api.methods)) for api in apis])
+    return Starlette(routes=[Route(api.path, _Endpoint(cloud, api), methods=list(api.methods)) for api in apis])
 
 
-class _Door:
-    """One kind of call, as an ASGI application of its own."""
+class _Endpoint:
+    """The ASGI application of one API call."""
 
     def __init__(self, cloud: Cloud, api: SimulatedApi) -> None:
         self._cloud, self._api, self._faulty = cloud, api, api not in CONTROL
@@ -50,7 +50,7 @@ class _Door:
         return None
 
     def _reply(self, call: Call) -> tuple[Reply, bytes]:
-        """The answer, and the Date header that goes with it."""
+        """Return the answer to a call and its Date header."""
         cloud, name, skew = self._cloud, self._api.name, 0.0
         with cloud.lock:
             now = cloud.clock()
@@ -73,7 +73,7 @@ class _Door:
         return reply._replace(headers=(*reply.headers, number)), http_date(now + round(skew * SECOND))
 
     def _move(self, call: Call, now: int) -> None:
-        """What happens in the cloud while a client turns the page."""
+        """Add the events that appear between two pages, if such a fault is on."""
         name = self._api.name
         if name in DRIFT and (fault := self._cloud.faults.take("drift", name, call.path)):
             DRIFT[name](self._cloud, call, now, fault.size)
@@ -110,7 +110,7 @@ async def _send(reply: Reply, date: bytes, send: Send, *, break_off: bool) -> No
 
 
 async def _wait(seconds: float, receive: Receive) -> None:
-    """Waits, but no longer than the client does."""
+    """Wait for some seconds, or until the client disconnects."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await _gone(receive)
@@ -122,7 +122,7 @@ async def _gone(receive: Receive) -> None:
 
 
 async def _reset(scope: Scope, receive: Receive) -> None:
-    """Ends the connection with a TCP reset. Raises ConnectionResetError where there is no connection."""
+    """End the connection with a TCP reset. Raises ConnectionResetError if there is no connection."""
     transport = scope.get("state", {}).get(CONNECTION)
     if transport is None:
         raise ConnectionResetError
@@ -133,7 +133,7 @@ async def _reset(scope: Scope, receive: Receive) -> None:
 
 
 async def _close(scope: Scope, receive: Receive) -> None:
-    """Ends the connection in the middle of a body."""
+    """Close the connection in the middle of a body. Raises ConnectionResetError if there is no connection."""
     transport = scope.get("state", {}).get(CONNECTION)
     if transport is None:
         raise ConnectionResetError
@@ -145,7 +145,7 @@ async def _close(scope: Scope, receive: Receive) -> None:
 
 
 class _Protocol(HttpToolsProtocol):
-    """Leaves its transport where a request can find it: a fault may have to break the connection."""
+    """An HTTP protocol that puts its transport into the state of a request: a fault may break the connection."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -153,7 +153,7 @@ class _Protocol(HttpToolsProtocol):
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to the program that it is part of."""
+    """A server that leaves signals to the program that it is part of."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -175,9 +175,10 @@ def _configured(cloud: Cloud) -> uvicorn.Config:
 
 
 async def serve(cloud: Cloud, host: str, port: int, ready: Callable[[int], None]) -> None:
-    """Serves until it is cancelled; open connections are then broken off.
+    """Serve until cancelled; open connections are then closed.
 
-    ``port`` 0 takes any free one; ``ready`` hears which, as soon as clients can connect. Raises OSError if it is taken.
+    ``port`` 0 means any free port; ``ready`` is called with the port once clients can connect. Raises OSError if the
+    port is taken.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=2048)
@@ -196,7 +197,7 @@ async def serve(cloud: Cloud, host: str, port: int, ready: Callable[[int], None]
 
 @contextlib.contextmanager
 def running(cloud: Cloud) -> Iterator[str]:
-    """The clouds in a thread with its own loop, on a free port of 127.0.0.1; gives the base URL."""
+    """Run the clouds in a thread of their own, on a free port of 127.0.0.1; yield the base URL."""
     port: Future[int] = Future()
     stop: Future[Callable[[], object]] = Future()
 

@@ -1,4 +1,4 @@
-"""Gathers spans into traces and writes a finished one as a tree of lines; knows nothing of how they came."""
+"""Collects spans into traces and writes a finished trace as a tree of lines."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -6,31 +6,31 @@ from typing import Any
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-WIDTH = 110  # signs of a line
-MOST = 1_000  # traces whose root has not come yet
+WIDTH = 110  # characters of a line
+MAX_PENDING = 1_000  # traces whose root has not come yet
 SECOND = 1_000_000_000  # nanoseconds
 
 
-class Forest:
-    """Traces that are not complete yet: the phases of a run come before the run."""
+class PendingTraces:
+    """Traces whose root span has not come yet: the phases of a run come before the run."""
 
     def __init__(self) -> None:
         self._traces: dict[bytes, dict[bytes, Span]] = {}
 
     def add(self, request: Any) -> Iterator[list[str]]:
-        """Takes in a request; gives back the tree of each trace whose root came with it."""
+        """Add the spans of a request and yield the tree of each trace whose root came with it."""
         spans = [span for frame in request.resource_spans for scope in frame.scope_spans for span in scope.spans]
         for span in spans:
             self._traces.setdefault(span.trace_id, {})[span.span_id] = span
         for root in spans:
             if not root.parent_span_id:
                 yield tree(list(self._traces.pop(root.trace_id, {}).values()))
-        while len(self._traces) > MOST:
+        while len(self._traces) > MAX_PENDING:
             del self._traces[next(iter(self._traces))]
 
 
 def tree(spans: list[Span]) -> list[str]:
-    """A trace as lines: the run, its phases in the order of their begin, and the events on each."""
+    """Write a trace as lines: the run, its phases in order of their start, and the events of each."""
     root = next(span for span in spans if not span.parent_span_id)
     children = sorted((span for span in spans if span.parent_span_id), key=lambda span: span.start_time_unix_nano)
     about = _attributes(root)
@@ -59,9 +59,9 @@ def _title(span: Span) -> str:
 
 def _events(span: Span, root: Span) -> Iterator[str]:
     for event in span.events:
-        said = {pair.key: pair.value.string_value for pair in event.attributes}
+        values = {pair.key: pair.value.string_value for pair in event.attributes}
         since = _seconds(event.time_unix_nano - root.start_time_unix_nano)
-        yield f"· +{since}  {said.get('platform.event.severity', '')}  {' '.join(said.get('message', '').split())}"
+        yield f"· +{since}  {values.get('platform.event.severity', '')}  {' '.join(values.get('message', '').split())}"
 
 
 def _attributes(span: Span) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Every source there is: its name in the configuration, its platform, and how to make it."""
+"""The table of all sources: the name in the configuration, the platform, and how to make the source."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -20,15 +20,19 @@ COMMON_FIELDS = frozenset({"severity", "reason", "text", "resource"})
 
 
 class Kind(NamedTuple):
-    """A row of the table. ``fields`` are what a mapping may ask for in ``when``; ``statuses`` the vendor's own words for
-    the states of its resources; ``record`` makes an event of one raw vendor record and a resource id, or raises
-    ValueError; ``sample_record`` makes such a record of a text; ``options`` are configuration keys of this source alone;
-    ``stages`` asks for the vendor's record of a run."""
+    """A row of the table.
+
+    ``resource`` is the unit of a watch: job, pool or service; "" where the API is project-wide. ``fields`` are the names
+    that a mapping may match in ``when``. ``statuses`` are the vendor's own words for the states of its resources.
+    ``record`` makes an event of one raw vendor record and a resource id, or raises ValueError. ``sample_record`` makes
+    such a record of a text. ``options`` are configuration keys of this source alone. ``stages`` reads the vendor's
+    record of a run.
+    """
 
     make: Callable[[SourceScope], Source]
     platform: str
     api: str
-    resource: str  # what one watch is: job, pool, service; "" where the API is project-wide
+    resource: str
     fields: frozenset[str]
     statuses: tuple[str, ...]
     record: Callable[[Any, str], Event]

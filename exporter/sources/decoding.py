@@ -1,8 +1,12 @@
-"""Opens vendors' answers: JSON into values, row by row where rows are bad; never follows a page and never asks twice."""
+"""Decodes vendors' answers: JSON into values, one row at a time where rows are bad, in slices where an answer is large.
 
-import json
+It never follows a page and never asks twice.
+"""
+
+import codecs
 import types
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from functools import cache
 from hashlib import blake2b
 from itertools import pairwise
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar
@@ -10,134 +14,296 @@ from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 import msgspec
 
 from exporter.model.errors import SourceGarbled
-from exporter.model.events import Request, Resource, Response
+from exporter.model.events import PAUSE, Pause, Request, Resource, Response
+from exporter.sources.limits import (
+    MAX_BAD_ROWS,
+    MAX_ID,
+    MAX_ROW_BYTES,
+    MAX_ROWS,
+    SLICE_BYTES,
+    SLICE_ROWS,
+    garbled,
+)
 from exporter.sources.reading import ask
 
 T = TypeVar("T")
-Name = Annotated[str, msgspec.Meta(min_length=1)]  # an id; without one, a row names nothing
+E = TypeVar("E")
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID)]  # an id; a row without a usable one names nothing
+Pauses = Generator[Pause, Response | int | None, T]
+"""Work inside a reading that asks nothing and ends with a value."""
 
-_RAWS = msgspec.json.Decoder(list[msgspec.Raw])
+_WHOLE = 2**20  # bytes of a list that is decoded in one call: about 10 ms
+_BLANKS = b" \t\r\n"
 _MISSING = msgspec.Raw(b"")
 _NULL = b"null"
 
-# The vendor's JSON can be nested as deep as whoever writes it likes.
+# JSON can be nested deeper than the interpreter's stack.
 _BAD = (msgspec.DecodeError, RecursionError, ValueError)
 
 
-class Rows(NamedTuple, Generic[T]):
-    """How to read the rows of a listing: all at once, or one by one."""
+class RowDecoders(NamedTuple, Generic[T]):
+    """Decoders of the rows of a list: all at once, or one by one."""
 
     many: msgspec.json.Decoder[list[T]]
     one: msgspec.json.Decoder[T]
 
 
-def rows_of(row: Any) -> Rows[Any]:
-    """Readers for rows of a type; a number may come as text."""
+class DecodedRows(NamedTuple, Generic[T]):
+    """Rows of one answer. ``failure`` is to be raised once the rows are used: the answer was not decoded to its end."""
+
+    rows: list[T]
+    unreadable: list[bytes]
+    failure: SourceGarbled | None = None
+
+    @property
+    def came(self) -> int:
+        """How many rows the answer had."""
+        return len(self.rows) + len(self.unreadable)
+
+
+def row_decoders(row: Any) -> RowDecoders[Any]:
+    """Return the decoders of a row type; a number may come as text."""
     many = msgspec.json.Decoder(types.GenericAlias(list, (row,)), strict=False)
-    return Rows(many, msgspec.json.Decoder(row, strict=False))
+    return RowDecoders(many, msgspec.json.Decoder(row, strict=False))
 
 
 def missing() -> msgspec.Raw:
-    """What stands for a list that an answer does not have."""
+    """Return the value of a list that an answer does not have."""
     return _MISSING
 
 
-def asked(request: Request, shape: msgspec.json.Decoder[T]) -> Generator[Request, Response | int | None, T]:
-    """Inside a reading: asks and opens the answer. Raises SourceGarbled."""
+def asked(
+    request: Request, shape: msgspec.json.Decoder[T], largest: int | None = None
+) -> Generator[Request | Pause, Response | int | None, T]:
+    """Ask inside a reading and decode the answer. Raises SourceGarbled.
+
+    ``largest`` is the greatest size in bytes of an answer that is decoded in one call, all its lists included.
+    """
     answer = yield from ask(request)
+    if largest is not None and len(answer.body) > largest:
+        raise garbled(request, f"the answer is larger than {largest} bytes; it was refused")
     try:
-        return _decoded(shape, answer.body)
+        return shape.decode(answer.body)
+    except msgspec.ValidationError as error:
+        raise garbled(request, f"the answer has another shape than documented ({error})") from error
+    except _BAD:
+        repaired = yield from _repair(answer.body)
+    try:
+        return shape.decode(repaired)
     except msgspec.ValidationError as error:
         raise garbled(request, f"the answer has another shape than documented ({error})") from error
     except _BAD as error:
         raise garbled(request, f"the answer is not JSON ({error})") from error
 
 
-def _decoded(shape: msgspec.json.Decoder[T], text: bytes | msgspec.Raw) -> T:
-    """Decodes; where bytes are no UTF-8, or a message was cut within a character, that character is replaced.
+def _repair(body: bytes) -> Pauses[bytes]:
+    """Replace bytes that are no UTF-8, and halves of surrogate pairs, by one character each.
 
-    One such message must not hide all that stand beside it.
+    A message that was cut within a character must not hide the rows beside it.
     """
-    try:
-        return shape.decode(text)
-    except msgspec.ValidationError:
-        raise
-    except (msgspec.DecodeError, UnicodeError):
-        value = json.loads(bytes(text).decode("utf-8", "replace"))
-        return shape.decode(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+    escaped = yield from _replace_lone_surrogates(bytearray(body))
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    parts = list[bytes]()
+    for start in range(0, len(escaped), SLICE_BYTES // 8):
+        parts.append(decoder.decode(bytes(escaped[start : start + SLICE_BYTES // 8])).encode())
+        if start:
+            yield PAUSE
+    parts.append(decoder.decode(b"", final=True).encode())
+    return b"".join(parts)
 
 
-def read_rows(request: Request, raw: msgspec.Raw, rows: Rows[T], empty: bool = False) -> tuple[list[T], list[bytes]]:
-    """The rows of a list, and marks of those that could not be read. Raises SourceGarbled if it is no list.
+def _replace_lone_surrogates(buffer: bytearray) -> Pauses[bytearray]:
+    """Replace each escaped half of a surrogate pair by an escaped question mark, in place."""
+    at, escapes = buffer.find(b"\\"), 0
+    while at >= 0:
+        length = 2
+        if buffer[at + 1 : at + 2] == b"u":
+            high, length = _surrogate(buffer, at), 6
+            if high == "high" and _surrogate(buffer, at + 6) == "low":
+                length = 12
+            elif high:
+                buffer[at : at + 6] = b"\\u003f"
+        at = buffer.find(b"\\", at + length)
+        escapes += 1
+        if escapes % SLICE_ROWS == 0:
+            yield PAUSE
+    return buffer
+
+
+def _surrogate(buffer: bytearray, at: int) -> str:
+    r"""Name the half of a surrogate pair that the ``\u`` escape at a position stands for: high, low or ""."""
+    if bytes(buffer[at : at + 3]).lower() != b"\\ud":
+        return ""
+    digit = bytes(buffer[at + 3 : at + 4]).lower()
+    if digit in (b"8", b"9", b"a", b"b"):
+        return "high"
+    return "low" if digit in (b"c", b"d", b"e", b"f") else ""
+
+
+def read_rows(
+    request: Request, raw: msgspec.Raw, decoders: RowDecoders[T], empty: bool = False
+) -> Pauses[DecodedRows[T]]:
+    """Decode the rows of a list, with fingerprints of those that cannot be read. Raises SourceGarbled if it is no list.
 
     Some services leave an empty list out or send null; ``empty`` says that the answer itself speaks of no rows.
     """
     if not raw:
         if empty:
-            return [], []
+            return DecodedRows([], [])
         raise garbled(request, "the answer holds no list of rows")
     if len(raw) == len(_NULL) and bytes(raw) == _NULL:
-        return [], []
-    try:
-        return rows.many.decode(raw), []
-    except _BAD:
-        return _one_by_one(request, raw, rows)
+        return DecodedRows([], [])
+    if len(raw) <= _WHOLE:
+        try:
+            rows = decoders.many.decode(raw)
+            if len(rows) <= MAX_ROWS:
+                return DecodedRows(rows, [])
+        except _BAD:
+            pass
+    else:
+        yield PAUSE  # opening a large answer took up to 80 ms
+    return (yield from _read_one_by_one(request, raw, decoders))
 
 
-def _one_by_one(request: Request, raw: msgspec.Raw, rows: Rows[T]) -> tuple[list[T], list[bytes]]:
+def _read_one_by_one(request: Request, raw: msgspec.Raw, decoders: RowDecoders[T]) -> Pauses[DecodedRows[T]]:
+    """Decode row by row, in slices; give up an answer that has too many rows, or mostly unreadable ones."""
+    rows: list[T] = []
+    bad: list[bytes] = []
+    worked = 0
     try:
-        pieces = _RAWS.decode(raw)
+        for batch in _batches(raw):
+            for piece in batch:
+                if not _decode_row(decoders.one, piece, rows):
+                    bad.append(_fingerprint(bytes(piece)))
+                if (problem := _beyond_limits(len(rows), len(bad))) is not None:
+                    return DecodedRows(rows, bad, garbled(request, problem))
+                worked += len(piece)
+                if worked >= SLICE_BYTES:
+                    worked = 0
+                    yield PAUSE
+            if len(batch) == SLICE_ROWS:
+                yield PAUSE
     except _BAD as error:
         raise garbled(request, f"the rows of the answer are no list ({error})") from error
-    good: list[T] = []
-    bad: list[bytes] = []
-    for piece in pieces:
+    return DecodedRows(rows, bad)
+
+
+def _beyond_limits(good: int, bad: int) -> str | None:
+    """Say why an answer is given up after these rows, or return None."""
+    if good + bad > MAX_ROWS:
+        return f"the answer has more than {MAX_ROWS} rows; the rest was left"
+    if bad >= MAX_BAD_ROWS and bad > good:
+        return f"{bad} of the first {good + bad} rows cannot be read; the rest was left"
+    return None
+
+
+def _decode_row(decoder: msgspec.json.Decoder[T], piece: msgspec.Raw, rows: list[T]) -> bool:
+    """Append a row to ``rows``; return whether it could be read. Bytes that are no UTF-8 are replaced."""
+    if len(piece) > MAX_ROW_BYTES:
+        return False
+    try:
+        rows.append(decoder.decode(piece))
+    except UnicodeError:
         try:
-            good.append(_decoded(rows.one, piece))
+            rows.append(decoder.decode(bytes(piece).decode("utf-8", "replace")))
         except _BAD:
-            bad.append(_marked(bytes(piece)))
-    return good, bad
+            return False
+    except _BAD:
+        return False
+    return True
 
 
-def mark(row: msgspec.Struct | str) -> bytes:
-    """What tells a row that makes no event from others: it is read again and again, and told once."""
-    return _marked(msgspec.json.encode(row) if isinstance(row, msgspec.Struct) else row.encode("utf-8", "replace"))
+@cache
+def _batch_decoder() -> msgspec.json.Decoder[Any]:
+    """Return a decoder of the first ``SLICE_ROWS`` items of a list; it skips the others without making objects.
+
+    ``list[Raw]`` would make an object for each item: 8 million, and 1 GB, for 16 MB of ``1,1,1``.
+    """
+    fields = [(f"item{at}", msgspec.Raw, _MISSING) for at in range(SLICE_ROWS)]
+    return msgspec.json.Decoder(msgspec.defstruct("Batch", fields, array_like=True))
 
 
-def _marked(raw: bytes) -> bytes:
+def _batches(raw: msgspec.Raw) -> Iterator[Sequence[msgspec.Raw]]:
+    """Split a list of valid JSON into batches of ``SLICE_ROWS`` undecoded items; only the last batch is shorter."""
+    buffer, at = bytearray(raw), 0
+    while True:
+        items = msgspec.structs.astuple(_batch_decoder().decode(memoryview(buffer)[at:]))
+        if not items[-1]:
+            yield [item for item in items if item]
+            return
+        yield items
+        for item in items:
+            at = _skip_blanks(buffer, _skip_blanks(buffer, at + 1) + len(item))
+        if buffer[at] != ord(","):
+            return
+        buffer[at] = ord("[")  # what is left is a list again, without a copy
+
+
+def _skip_blanks(buffer: bytearray, at: int) -> int:
+    """Return the position of the first byte from ``at`` on that is no blank."""
+    while buffer[at] in _BLANKS:
+        part = bytes(buffer[at : at + 4096])
+        at += len(part) - len(part.lstrip(_BLANKS))
+    return at
+
+
+def in_slices(
+    rows: Sequence[T], make: Callable[[Sequence[T]], tuple[list[E], list[bytes]]]
+) -> Pauses[tuple[list[E], list[bytes]]]:
+    """Make events of rows with ``make``, in slices of ``SLICE_ROWS``; return them and the fingerprints of bad rows."""
+    if len(rows) <= SLICE_ROWS:
+        return make(rows)
+    events: list[E] = []
+    bad: list[bytes] = []
+    for start in range(0, len(rows), SLICE_ROWS):
+        yield PAUSE
+        made, worse = make(rows[start : start + SLICE_ROWS])
+        events += made
+        bad += worse
+    yield PAUSE
+    return events, bad
+
+
+def row_fingerprint(row: msgspec.Struct | str) -> bytes:
+    """Return 16 bytes that tell a row without a usable event from other rows: it comes again, and is counted once."""
+    return _fingerprint(msgspec.json.encode(row) if isinstance(row, msgspec.Struct) else row.encode("utf-8", "replace"))
+
+
+def gap_fingerprint(*parts: object) -> bytes:
+    """Return 16 bytes that tell a gap in an answer from other gaps: it is met in every read, and is counted once."""
+    return _fingerprint("\0".join(str(part) for part in parts).encode("utf-8", "replace"))
+
+
+def _fingerprint(raw: bytes) -> bytes:
     return blake2b(raw, digest_size=16).digest()
 
 
 def reaches(page: Sequence[Resource], until: Collection[str]) -> bool:
-    """Whether a page of a listing is newest first and holds none but known resources: what follows is older and known."""
+    """Tell whether a page of a listing is newest first and holds known resources only, so that older ones follow."""
     created = [resource.created for resource in page]
     times = [at for at in created if at is not None]
     ordered = len(times) == len(created) and all(one >= other for one, other in pairwise(times))
     return bool(page) and ordered and all(resource.id in until for resource in page)
 
 
-def read_record(raw: Any, rows: Rows[T]) -> T:
-    """One raw record: JSON text, or a value of dicts, lists, texts and numbers. Raises ValueError."""
+def read_record(raw: Any, decoders: RowDecoders[T]) -> T:
+    """Decode one raw record: JSON text, or a value of dicts, lists, texts and numbers. Raises ValueError."""
     try:
-        return rows.one.decode(raw if isinstance(raw, str | bytes) else msgspec.json.encode(raw))
+        return decoders.one.decode(raw if isinstance(raw, str | bytes) else msgspec.json.encode(raw))
     except (*_BAD, TypeError) as error:
         raise ValueError(f"not a record of this source: {error}") from error
 
 
-def garbled(request: Request, problem: str) -> SourceGarbled:
-    """The error to raise for an answer: where, and what is wrong with it."""
-    return SourceGarbled(f"{request.api} {request.path}: {problem}")
-
-
-# Raw records of each source made of a text alone: what a test in a mapping file needs where only the text is known.
+# Sample records: a raw record of each source that is made of a text alone, for tests of mapping files.
 
 
 SampleRecord = Callable[[str, str, str], Any]
-"""From text, severity and reason, both in the vendor's words or "", to a record that reads as an event with them."""
+"""From a text, a severity and a reason (in the vendor's words, or "") to a raw record of an event that has them."""
 
 SAMPLE_TIME = "2026-01-02T03:04:05Z"
 SAMPLE_MILLIS = 1767323045000
 
 
 def present(**words: str) -> dict[str, str]:
+    """Return the words that are not empty."""
     return {key: word for key, word in words.items() if word}

@@ -1,10 +1,10 @@
-"""DWS events of a whole project, and its clusters: says what to ask and reads what came back; never waits or connects.
+"""Source of DWS: the events of a whole project, and its clusters.
 
 The API has no time filter and no order, and its ``offset`` counts pages from 0 (DWS API reference, "Querying Event
-List"). Rows may move from page to page while we read; ``event_id`` makes a repetition harmless.
+List"). Rows may move from page to page during a read; ``event_id`` makes a repetition harmless.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -16,15 +16,17 @@ from exporter.sources.decoding import (
     SAMPLE_MILLIS,
     Name,
     asked,
-    garbled,
-    mark,
+    gap_fingerprint,
+    in_slices,
     missing,
     present,
     read_record,
     read_rows,
-    rows_of,
+    row_decoders,
+    row_fingerprint,
 )
-from exporter.sources.normalize import fingerprint, newest, oldest_first
+from exporter.sources.limits import MAX_ID, MAX_TEXT, check_read_size, clip, garbled
+from exporter.sources.normalize import fingerprint, newest_of_each, oldest_first
 from exporter.sources.reading import give
 from exporter.sources.scope import SourceScope
 from exporter.sources.times import Number, moment, number, unix_millis
@@ -78,8 +80,10 @@ class _Clusters(msgspec.Struct):
     count: Number = None
 
 
-_ROWS = rows_of(_Row)
-_CLUSTER_ROWS = rows_of(_Cluster)
+_Reader = Callable[[Sequence[_Row]], tuple[list[Event], list[bytes]]]
+
+_ROWS = row_decoders(_Row)
+_CLUSTER_ROWS = row_decoders(_Cluster)
 _EVENTS = msgspec.json.Decoder(_Events)
 _CLUSTERS = msgspec.json.Decoder(_Clusters)
 
@@ -91,44 +95,58 @@ class Dws:
         self._scope = scope
 
     def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
-        """Lists the clusters; the API gives all of them in one answer."""
+        """List the clusters; the API gives all of them in one answer."""
         request = Request("dws", "/v1.0/{project_id}/clusters", headers=_HEADERS, permission=_PERMISSION)
         answer = yield from asked(request, _CLUSTERS)
-        rows, unreadable = read_rows(request, answer.clusters, _CLUSTER_ROWS, number(answer.count) == 0)
-        yield ResourcePage([_cluster(row) for row in rows], tuple(unreadable))
+        total = number(answer.count) or 0
+        found = yield from read_rows(request, answer.clusters, _CLUSTER_ROWS, number(answer.count) == 0)
+        gaps = (gap_fingerprint("clusters", total - found.came),) if total > found.came else ()
+        yield ResourcePage([_cluster(row) for row in found.rows], tuple(found.unreadable), bool(gaps), gaps)
+        if found.failure:
+            raise found.failure
 
     def read(self, resource: Resource, window: Window) -> Reading:
-        """Reads page after page; stops early only where a newest-first list has become old and wholly known."""
-        met: set[bytes] = set()
-        size = unreadable = offset = 0
+        """Read page after page; stop early only where a newest-first list has become old and wholly known.
+
+        A list that ends before its ``count`` is truncated: the API has no filter to ask for the rest in parts.
+        """
+        seen: set[bytes] = set()
+        size = unreadable = offset = promised = 0
         while True:
-            request = _ask(offset)
+            request = _request(offset)
+            check_read_size(request, offset, len(seen) + unreadable)
             answer = yield from asked(request, _EVENTS)
-            rows, bad = read_rows(request, answer.events, _ROWS, number(answer.count) == 0)
-            events, resources, worse = _read(rows)
-            came = len(rows) + len(bad)
-            size = size or came
-            fresh = {event.key for event in events} - met
+            total = number(answer.count)
+            found = yield from read_rows(request, answer.events, _ROWS, total == 0)
+            named: dict[str, Resource] = {}
+            events, worse = yield from in_slices(found.rows, _reader(named))
+            bad, size = [*found.unreadable, *worse], size or found.came
+            fresh = {event.key for event in events} - seen
             # A sibling API counts its pages from 1: there, 0 and 1 are the same page.
-            if came >= size > 0 and not fresh and offset > 1:
+            if found.came >= size > 0 and not fresh and offset > 1:
                 raise garbled(request, f"the page at offset {offset} does not move on; none of its rows is new")
-            met |= fresh
-            unreadable += len(bad) + len(worse)
-            new = yield from give(EventPage(oldest_first(newest(events)), resources, (*bad, *worse)))
-            if _ends(came, size, number(answer.count), len(met) + unreadable):
-                return
-            if not new and _old(events, window.since):
+            seen |= fresh
+            unreadable += len(bad)
+            promised = max(promised, total or 0)
+            ends = _is_last(found.came, size, total, len(seen) + unreadable)
+            lacks = promised - len(seen) - unreadable if ends and not found.failure else 0
+            gaps = (gap_fingerprint("events", lacks),) if lacks > 0 else ()
+            page = EventPage(oldest_first(newest_of_each(events)), tuple(named.values()), tuple(bad), gaps)
+            new = yield from give(page)
+            if found.failure:
+                raise found.failure
+            if ends or (not new and _old(events, window.since)):
                 return
             offset += 1
 
 
-def _ask(offset: int) -> Request:
+def _request(offset: int) -> Request:
     query = (("offset", str(offset)), ("limit", str(_LIMIT)))
     return Request("dws", "/v2/{project_id}/events", query, headers=_HEADERS, permission=_PERMISSION)
 
 
-def _ends(came: int, size: int, total: int | None, seen: int) -> bool:
-    """Whether a page was the last: empty, shorter than the first, or all that was promised has come.
+def _is_last(came: int, size: int, total: int | None, seen: int) -> bool:
+    """Tell whether a page was the last: empty, shorter than the first, or all that was promised has come.
 
     A full page whose total is its own size proves nothing: the total may be that of the page.
     """
@@ -140,9 +158,9 @@ def _ends(came: int, size: int, total: int | None, seen: int) -> bool:
 
 
 def _old(events: list[Event], since: Millis | None) -> bool:
-    """Whether the rows, as they came, are newest first and all from before ``since``: then what follows is older still.
+    """Tell whether the rows came newest first and are all from before ``since``, so that older rows follow.
 
-    A list that is oldest first, or in no order, may hold new rows on its last page, however old its first one is.
+    A list that is oldest first, or in no order, may hold new rows on its last page, however old its first page is.
     """
     times = [event.at or 0 for event in events]
     if since is None or not times or times[0] >= since or times[0] == times[-1]:
@@ -150,37 +168,49 @@ def _old(events: list[Event], since: Millis | None) -> bool:
     return all(one >= next_one for one, next_one in pairwise(times))
 
 
-def _read(rows: list[_Row], resource: str = "") -> tuple[list[Event], tuple[Resource, ...], list[bytes]]:
-    """The events of rows, the resources that they name, and marks of the rows without a usable time or id."""
-    events: list[Event] = []
-    bad: list[bytes] = []
-    named: dict[str, Resource] = {}
-    shared: dict[tuple[str | None, str | None, str | None, Number], dict[str, str]] = {}
-    for row in rows:
-        source = row.source_id or resource
-        if row.source_id and source not in named:
-            named[source] = Resource(source, row.source_name or "", kind=row.source_type or "")
-        kind = (row.name, row.category, row.source_type, row.status)
-        fields = shared.get(kind)
-        if fields is None:
-            fields = shared[kind] = _fields(row)
-        try:
-            at, key = unix_millis(row.occur_time), fingerprint(row.event_id)
-        except ValueError:
-            bad.append(mark(row))
-            continue
-        text = row.context or row.display_name or ""
-        events.append(Event(key, source, at, text, row.severity or "", row.name or "", fields=fields))
-    return events, tuple(named.values()), bad
+def _reader(named: dict[str, Resource], resource: str = "") -> _Reader:
+    """Return a function that makes events of rows and puts the resources that rows name into ``named``.
+
+    The function also returns the fingerprints of rows that make no event. ``resource`` is for rows that name none.
+    """
+
+    def read(rows: Sequence[_Row]) -> tuple[list[Event], list[bytes]]:
+        events: list[Event] = []
+        bad: list[bytes] = []
+        shared: dict[tuple[str | None, str | None, str | None, Number, str | None], tuple[dict[str, str], str]] = {}
+        for row in rows:
+            source = row.source_id or resource
+            if len(source) > MAX_ID:
+                bad.append(row_fingerprint(row))
+                continue
+            if row.source_id and source not in named:
+                named[source] = Resource(source, clip(row.source_name or ""), kind=clip(row.source_type or ""))
+            kind = (row.name, row.category, row.source_type, row.status, row.severity)
+            common = shared.get(kind)
+            if common is None:
+                common = shared[kind] = (_fields(row), clip(row.severity or ""))
+            fields, severity = common
+            try:
+                at, key = unix_millis(row.occur_time), fingerprint(row.event_id)
+            except ValueError:
+                bad.append(row_fingerprint(row))
+                continue
+            text = row.context or row.display_name or ""
+            if len(text) > MAX_TEXT:
+                text = clip(text, MAX_TEXT)
+            events.append(Event(key, source, at, text, severity, fields["name"], fields=fields))
+        return events, bad
+
+    return read
 
 
 def _fields(row: _Row) -> dict[str, str]:
-    whole = number(row.status)  # 1 is saved, 2 is processed
+    whole = number(row.status)  # 1: saved, 2: processed
     return {
-        "name": row.name or "",
-        "category": row.category or "",
-        "source_type": row.source_type or "",
-        "status": str(row.status or "") if whole is None else str(whole),
+        "name": clip(row.name or ""),
+        "category": clip(row.category or ""),
+        "source_type": clip(row.source_type or ""),
+        "status": clip(str(row.status or "")) if whole is None else str(whole),
     }
 
 
@@ -188,19 +218,25 @@ def _cluster(row: _Cluster) -> Resource:
     status = row.status or ""
     life: Life = "settled" if status in _SETTLED else "active"
     return Resource(
-        row.id, row.name or "", "", "cluster", row.node_type or "", status, life, created=moment(row.created)
+        id=row.id,
+        name=clip(row.name or ""),
+        kind="cluster",
+        spec=clip(row.node_type or ""),
+        status=clip(status),
+        life=life,
+        created=moment(row.created),
     )
 
 
 def parse_record(raw: Any, resource: str = "") -> Event:
-    """One raw event as an ``Event``; needs ``event_id`` and ``occur_time``. Raises ValueError."""
-    events, _, _ = _read([read_record(raw, _ROWS)], resource)
+    """Make an event of one raw record, which needs ``event_id`` and ``occur_time``. Raises ValueError."""
+    events, _ = _reader({}, resource)([read_record(raw, _ROWS)])
     if not events:
-        raise ValueError("not a record of this source: no usable time or id")
+        raise ValueError("not a record of this source: no usable id")
     return events[0]
 
 
 def sample_record(text: str, severity: str, reason: str) -> Any:
-    """An event of DWS; its reason is its name."""
-    said = present(name=reason, severity=severity)
-    return {"event_id": "1", **said, "source_id": "cluster", "occur_time": SAMPLE_MILLIS, "context": text}
+    """Make a raw DWS event; its reason is its name."""
+    given = present(name=reason, severity=severity)
+    return {"event_id": "1", **given, "source_id": "cluster", "occur_time": SAMPLE_MILLIS, "context": text}

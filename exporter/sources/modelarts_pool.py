@@ -1,39 +1,41 @@
-"""ModelArts resource pools and their events: says what to ask and reads what came back; never waits or connects.
+"""Source of ModelArts resource pools and their events.
 
-Events are aggregated: while the same thing goes on, the vendor lets ``count`` and ``lastTimestamp`` of one row grow.
-Pages hang together by a ``continue`` token. The documented ``offset``, ``ascend`` and ``total`` do not exist in the
-vendor SDK (3.1.219), nor in the document's own example (ModelArts API reference, "Obtaining the Event List").
+Events are aggregated: while the same thing goes on, ``count`` and ``lastTimestamp`` of one row grow. Each page holds the
+``continue`` token of the next one. The documented ``offset`` and ``ascend`` do not exist in the vendor SDK (3.1.219),
+nor in the document's own example (ModelArts API reference, "Obtaining the Event List").
 """
 
-from collections.abc import Collection, Generator
+from collections.abc import Callable, Collection, Generator, Sequence
 from typing import Annotated, Any
 
 import msgspec
 
-from exporter.model.events import Event, EventPage, Millis, Request, Resource, ResourcePage, Response, Window
+from exporter.model.events import Event, EventPage, Millis, Pause, Request, Resource, ResourcePage, Response, Window
 from exporter.model.protocols import Reading
 from exporter.sources.decoding import (
     SAMPLE_TIME,
     Name,
     asked,
-    garbled,
-    mark,
+    gap_fingerprint,
+    in_slices,
     missing,
     present,
     read_record,
     read_rows,
-    rows_of,
+    row_decoders,
+    row_fingerprint,
 )
-from exporter.sources.normalize import fingerprint, joined, newest, oldest_first, page
+from exporter.sources.limits import MAX_TEXT, MAX_TOKEN, check_read_size, clip, garbled
+from exporter.sources.normalize import fingerprint, joined, newest_of_each, oldest_first, page
 from exporter.sources.reading import give
 from exporter.sources.scope import SourceScope
-from exporter.sources.times import DAY, IsoTimes, Number, floor, moment
+from exporter.sources.times import DAY, IsoTimes, Number, floor, moment, number
 
 FIELDS = frozenset({"type"})
 STATUSES = ("Creating", "Running", "Abnormal", "Deleting", "Error")
 _LIMIT = 500
 _HEADERS = (("X-Language", "en-us"),)
-_STANDSTILL = 20  # pages in a row without a new row, each with another token: the list does not end
+_STANDSTILL = 20  # pages in a row without a new row, each with a new token: the list does not end
 
 
 class _Row(msgspec.Struct, gc=False):
@@ -47,12 +49,14 @@ class _Row(msgspec.Struct, gc=False):
 
 class _Position(msgspec.Struct):
     token: str | None = msgspec.field(name="continue", default=None)
+    remaining: Number = msgspec.field(name="remainingItemCount", default=None)
 
 
 class _Events(msgspec.Struct):
     items: msgspec.Raw = msgspec.field(default_factory=missing)
     metadata: _Position | None = None
     kind: str | None = None
+    total: Number = None
 
 
 class _Meta(msgspec.Struct, rename="camel", gc=False):
@@ -85,8 +89,8 @@ class _Pools(msgspec.Struct):
     kind: str | None = None
 
 
-_ROWS = rows_of(_Row)
-_POOL_ROWS = rows_of(_Pool)
+_ROWS = row_decoders(_Row)
+_POOL_ROWS = row_decoders(_Pool)
 _EVENTS = msgspec.json.Decoder(_Events)
 _POOLS = msgspec.json.Decoder(_Pools)
 
@@ -96,20 +100,22 @@ class ModelArtsPool:
 
     def __init__(self, scope: SourceScope) -> None:
         self._workspaces = scope.workspaces or ("",)
-        self._filter: bool | None = None  # whether since/until let pass what lies inside; None until tried
+        self._filter: bool | None = None  # whether since/until return what lies inside; None until it was tried
 
     def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
-        """Lists the pools of each workspace; the API gives all of them in one answer."""
+        """List the pools of each workspace; the API gives all of them in one answer."""
         for workspace in self._workspaces:
             query = (("workspaceId", workspace),) if workspace else ()
             path = "/v2/{project_id}/pools"
             request = Request("modelarts", path, query, headers=_HEADERS, permission="modelarts:pool:list")
             answer = yield from asked(request, _POOLS)
-            rows, unreadable = read_rows(request, answer.items, _POOL_ROWS, answer.kind == "PoolList")
-            yield ResourcePage([_pool(row, workspace) for row in rows], tuple(unreadable))
+            found = yield from read_rows(request, answer.items, _POOL_ROWS, answer.kind == "PoolList")
+            yield ResourcePage([_pool(row, workspace) for row in found.rows], tuple(found.unreadable))
+            if found.failure:
+                raise found.failure
 
     def read(self, resource: Resource, window: Window) -> Reading:
-        """Reads the events of a pool. Until the time filter is known to work, all are asked for and sorted out here."""
+        """Read the events of a pool; until the time filter is known to work, read all and filter here."""
         if window.since is not None and self._filter:
             # A row may be filed under its first time, and goes on growing: look for it a day further back.
             span: tuple[tuple[str, str], ...] = (
@@ -118,54 +124,73 @@ class ModelArtsPool:
             )
             yield from _pages(resource.id, window, span)
             return
-        last = yield from _pages(resource.id, window, ())
-        if self._filter is None and last:
-            self._filter = yield from _lets_pass(resource.id, last)
+        newest = yield from _pages(resource.id, window, ())
+        if self._filter is None and newest is not None:
+            self._filter = yield from _filter_works(resource.id, newest)
 
 
-def _ask(pool: str, *more: tuple[str, str]) -> Request:
+def _request(pool: str, *more: tuple[str, str]) -> Request:
     query = (("resource", "pools"), ("name", pool), ("limit", str(_LIMIT)), *more)
     return Request("modelarts", "/v1/{project_id}/events", query, headers=_HEADERS, permission="modelarts:pool:get")
 
 
-def _lets_pass(pool: str, last: Millis) -> Generator[Request, Response | int | None, bool]:
-    """Whether a span of milliseconds around the newest event finds it: the unit of the filter is not documented."""
-    request = _ask(pool, ("since", str(last - DAY)), ("until", str(last + DAY)))
+def _filter_works(pool: str, newest: Millis) -> Generator[Request | Pause, Response | int | None, bool]:
+    """Tell whether a span of milliseconds finds the newest event: the unit of the filter is not documented."""
+    request = _request(pool, ("since", str(newest - DAY)), ("until", str(newest + DAY)))
     answer = yield from asked(request, _EVENTS)
-    rows, _ = read_rows(request, answer.items, _ROWS, answer.kind == "EventList")
-    events, _ = _read(rows, pool)
-    return any(event.at == last for event in events)
+    found = yield from read_rows(request, answer.items, _ROWS, answer.kind == "EventList")
+    events, _ = yield from in_slices(found.rows, _reader(pool))
+    return any(event.at == newest for event in events)
 
 
 def _pages(
     pool: str, window: Window, span: tuple[tuple[str, str], ...]
-) -> Generator[Request | EventPage, Response | int | None, Millis]:
-    """Follows the tokens to the end of the list; returns the time of the newest event, or 0."""
+) -> Generator[Request | EventPage | Pause, Response | int | None, Millis | None]:
+    """Follow the tokens to the end of the list; return the time of the newest event."""
     since = None if window.since is None else floor(window.since)
     tokens: set[str] = set()
-    met: set[bytes] = set()
-    token, still, last = "", 0, 0
+    seen: set[bytes] = set()
+    token, still, came = "", 0, 0
+    newest: Millis | None = None
     while True:
-        request = _ask(pool, *span, *((("continue", token),) if token else ()))
+        request = _request(pool, *span, *((("continue", token),) if token else ()))
+        check_read_size(request, len(tokens), len(seen))
         answer = yield from asked(request, _EVENTS)
-        rows, bad = read_rows(request, answer.items, _ROWS, answer.kind == "EventList")
-        events, worse = _read(rows, pool)
-        fresh = {event.key for event in events} - met
-        met |= fresh
-        events = oldest_first(newest(events))
-        last = max(last, events[-1].at or 0) if events else last
-        yield from give(page(events, since, (*bad, *worse)))
+        found = yield from read_rows(request, answer.items, _ROWS, answer.kind == "EventList")
+        events, worse = yield from in_slices(found.rows, _reader(pool))
+        fresh = {event.key for event in events} - seen
+        seen |= fresh
+        came += found.came
+        newest = max((event.at for event in events if event.at is not None), default=newest)
         token = (answer.metadata.token if answer.metadata else None) or ""
+        gaps = _gaps(pool, answer, came) if not (token or found.failure) else ()
+        yield from give(page(oldest_first(newest_of_each(events)), since, (*found.unreadable, *worse), gaps))
+        if found.failure:
+            raise found.failure
         if not token:
-            return last
+            return newest
         still = 0 if fresh else still + 1
-        if token in tokens or still == _STANDSTILL:
+        if token in tokens or still == _STANDSTILL or len(token) > MAX_TOKEN:
             raise garbled(request, "the answer promises more and does not move on; its continue token leads nowhere")
         tokens.add(token)
 
 
-def _read(rows: list[_Row], pool: str) -> tuple[list[Event], list[bytes]]:
-    """The events of rows, and marks of the rows without a usable time."""
+def _gaps(pool: str, answer: _Events, came: int) -> tuple[bytes, ...]:
+    """Return the fingerprint of the gap if the last page says that more rows exist than came.
+
+    The filter of time cannot be relied on, so the rest cannot be asked for in parts.
+    """
+    remaining = number(answer.metadata.remaining) if answer.metadata else None
+    lacks = max(remaining or 0, (number(answer.total) or 0) - came)
+    return (gap_fingerprint(pool, lacks),) if lacks > 0 else ()
+
+
+def _reader(pool: str) -> Callable[[Sequence[_Row]], tuple[list[Event], list[bytes]]]:
+    """Return a function that makes events of rows, with fingerprints of the rows that have no usable time."""
+    return lambda rows: _read(rows, pool)
+
+
+def _read(rows: Sequence[_Row], pool: str) -> tuple[list[Event], list[bytes]]:
     events: list[Event] = []
     bad: list[bytes] = []
     millis = IsoTimes()
@@ -174,7 +199,9 @@ def _read(rows: list[_Row], pool: str) -> tuple[list[Event], list[bytes]]:
         common = shared.get((row.type, row.reason))
         if common is None:
             kind, reason = row.type or "", row.reason or ""
-            common = shared[row.type, row.reason] = (joined(pool, kind, reason), kind, reason, {"type": kind})
+            short = clip(kind)
+            common = (joined(pool, kind, reason), short, clip(reason), {"type": short})
+            shared[row.type, row.reason] = common
         start, kind, reason, fields = common
         text = row.message or ""
         try:
@@ -182,8 +209,10 @@ def _read(rows: list[_Row], pool: str) -> tuple[list[Event], list[bytes]]:
             at = began if row.lastTimestamp in (None, "", row.firstTimestamp) else millis[row.lastTimestamp]
             key = fingerprint(f"{start}{began}:{text}")
         except ValueError:
-            bad.append(mark(row))
+            bad.append(row_fingerprint(row))
             continue
+        if len(text) > MAX_TEXT:
+            text = clip(text, MAX_TEXT)
         events.append(Event(key, pool, at, text, kind, reason, row.count or 1, began, fields))
     return events, bad
 
@@ -194,17 +223,17 @@ def _pool(row: _Pool, workspace: str) -> Resource:
     flavors = sorted({one.flavor for one in spec.resources or () if one.flavor})
     return Resource(
         id=row.metadata.name,
-        name=str(labels.get("os.modelarts/name") or ""),
-        workspace=str(labels.get("os.modelarts/workspace.id") or workspace),
-        kind=spec.type or "",
-        spec=",".join(flavors),
-        status=status.phase or "",
+        name=clip(str(labels.get("os.modelarts/name") or "")),
+        workspace=clip(str(labels.get("os.modelarts/workspace.id") or workspace)),
+        kind=clip(spec.type or ""),
+        spec=clip(",".join(flavors)),
+        status=clip(status.phase or ""),
         created=moment(row.metadata.creation_timestamp),
     )
 
 
 def parse_record(raw: Any, resource: str) -> Event:
-    """One raw event as an ``Event``; needs ``firstTimestamp``. Raises ValueError."""
+    """Make an event of one raw record, which needs ``firstTimestamp``. Raises ValueError."""
     events, _ = _read([read_record(raw, _ROWS)], resource)
     if not events:
         raise ValueError("not a record of this source: no usable time")
@@ -212,6 +241,6 @@ def parse_record(raw: Any, resource: str) -> Event:
 
 
 def sample_record(text: str, severity: str, reason: str) -> Any:
-    """A pool's event."""
-    said = present(type=severity, reason=reason)
-    return {**said, "count": 1, "firstTimestamp": SAMPLE_TIME, "lastTimestamp": SAMPLE_TIME, "message": text}
+    """Make a raw event of a pool."""
+    given = present(type=severity, reason=reason)
+    return {**given, "count": 1, "firstTimestamp": SAMPLE_TIME, "lastTimestamp": SAMPLE_TIME, "message": text}

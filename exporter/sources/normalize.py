@@ -1,4 +1,4 @@
-"""What every page of events promises: keys that cannot be confused, each once, oldest first; knows no vendor."""
+"""Normalizes the events of a page: keys that cannot be confused, each key once, oldest first. Knows no vendor."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,22 +13,22 @@ _EMPTY = blake2b(digest_size=16)
 
 
 def joined(*parts: str) -> str:
-    """The parts as one text, each behind its length, so that no two lists of parts read the same."""
+    """Join parts to one text, each behind its length, so that no two lists of parts give the same text."""
     return "".join([f"{len(part)}:{part}" for part in parts])
 
 
 def fingerprint(identity: str) -> bytes:
-    """128 bits that name an event for ever. Nobody can make two identities with one, whatever he writes into a message.
+    """Return the 128-bit key of an identity. Raises UnicodeError (a ValueError) for a text that is no Unicode.
 
-    Raises UnicodeError (a ValueError) for a text that is no Unicode.
+    The hash is cryptographic because messages are foreign text: nobody can write two messages that have one key.
     """
-    hashed = _EMPTY.copy()  # quicker than to make one
+    hashed = _EMPTY.copy()  # quicker than making a new one
     hashed.update(identity.encode())
     return hashed.digest()
 
 
-def counted(events: list[Event]) -> list[Event]:
-    """Rows without an id: each key once, its ``count`` the number of times it stands here."""
+def count_equal(events: list[Event]) -> list[Event]:
+    """Count equal rows of events without an id: each key once, ``count`` is how often it stands in the answer."""
     if len({event.key for event in events}) == len(events):
         return events
     times = Counter([event.key for event in events])
@@ -40,8 +40,8 @@ def counted(events: list[Event]) -> list[Event]:
     ]
 
 
-def newest(events: list[Event]) -> list[Event]:
-    """Rows with an id: each key once, the row with the largest count, and of equals the latest."""
+def newest_of_each(events: list[Event]) -> list[Event]:
+    """Keep one row of each key of events with an id: the one with the largest count, of equals the latest."""
     if len({event.key for event in events}) == len(events):
         return events
     best: dict[bytes, Event] = {}
@@ -53,9 +53,10 @@ def newest(events: list[Event]) -> list[Event]:
 
 
 def oldest_first(events: list[Event], backwards: bool = False) -> list[Event]:
-    """Sorted by time; what came newest first is turned around before, so that equal times keep their true order.
+    """Sort events by time; those that came newest first are reversed before, so that equal times keep their order.
 
-    ``backwards`` says so where all times are equal. An event without time stays behind the one it came after.
+    ``backwards`` says that they came newest first where all times are equal. An event without time stays behind the
+    event that it came after.
     """
     times = [event.at for event in events if event.at is not None]
     if not times:
@@ -68,8 +69,8 @@ def oldest_first(events: list[Event], backwards: bool = False) -> list[Event]:
 
 
 def _carried(events: Sequence[Event]) -> list[Event]:
-    """Sorted, where some have no time: those take the place of the event before them."""
-    last = 0
+    """Sort events of which some have no time: those take the time of the event before them."""
+    last = min([event.at for event in events if event.at is not None], default=0)
     placed: list[tuple[Millis, int]] = []
     for place, event in enumerate(events):
         last = last if event.at is None else event.at
@@ -78,9 +79,12 @@ def _carried(events: Sequence[Event]) -> list[Event]:
 
 
 def page(
-    events: list[Event], since: Millis | None = None, unreadable: Iterable[bytes] = (), truncated: bool = False
+    events: list[Event],
+    since: Millis | None = None,
+    unreadable: Iterable[bytes] = (),
+    truncated: tuple[bytes, ...] = (),
 ) -> EventPage:
-    """A page of events that are in order; those from before ``since`` are left out (not every vendor keeps to it)."""
+    """Make a page of sorted events without those from before ``since``: not every vendor keeps to the time span."""
     if since is not None and min([since if event.at is None else event.at for event in events], default=since) < since:
         events = [event for event in events if event.at is None or event.at >= since]
     return EventPage(events, (), tuple(unreadable), truncated)

@@ -1,10 +1,10 @@
-"""What a source is told of its target; it never learns credentials, endpoints or budgets."""
+"""The part of a target that a source needs; credentials, endpoints and budgets are not part of it."""
 
 import msgspec
 
 
 class SourceScope(msgspec.Struct, frozen=True):
-    """A target as a source sees it. ``workspaces`` empty: all that the API lists by default.
+    """A target as a source sees it. No ``workspaces`` means those that the API lists by default.
 
     ``event_timezone`` is for times that a vendor sends without a zone: ``auto``, an IANA name or an offset (``+08:00``).
     """

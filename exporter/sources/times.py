@@ -1,6 +1,8 @@
-"""Readers of the times and numbers in vendors' answers; what they cannot read is a ValueError, never a guess.
+"""Readers of the times and numbers in vendors' answers.
 
-All times are Unix milliseconds in UTC.
+All times are Unix milliseconds in UTC. Text that is no time is a ValueError, never a guess. A time that no platform can
+mean (the year 1, the year 9999) is returned as it is, but never outside the years 1 to 9999: whether it is plausible is
+decided where the vendor's clock is known.
 """
 
 from datetime import UTC, datetime
@@ -14,23 +16,27 @@ HOUR = 3600 * SECOND
 DAY = 24 * HOUR
 BEFORE_ALL = 1_514_764_800_000  # 2018-01-01: before the first event that any of these platforms still keeps
 SECONDS = {f":{second:02}": second * SECOND for second in range(60)}  # as a time is written, in milliseconds
-_LAST = 253_402_300_800_000  # year 10000
+EARLIEST = -62_135_596_800_000  # 0001-01-01, the first time that a datetime can hold
+LATEST = 253_402_300_799_999  # the last millisecond of 9999
 _LEAST_MILLIS = 10**11  # as seconds this would be the year 5138, as milliseconds it is 1973
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001
 _AWARE_EPOCH = _EPOCH.replace(tzinfo=UTC)
 
 
 def elapsed(moment: datetime) -> Millis:
-    """From the start of 1970 to a time; one without zone counts as UTC. Raises ValueError before 1970."""
+    """Return a datetime as Unix milliseconds; one without zone counts as UTC."""
     # Twice as fast as dividing by a timedelta, and exact, which float seconds are not.
     passed = moment - (_EPOCH if moment.tzinfo is None else _AWARE_EPOCH)
-    if passed.days < 0:
-        raise ValueError(f"{moment} lies before 1970")
-    return (passed.days * 86_400 + passed.seconds) * SECOND + passed.microseconds // 1000
+    return _within((passed.days * 86_400 + passed.seconds) * SECOND + passed.microseconds // 1000)
+
+
+def _within(at: int) -> Millis:
+    """Return the nearest time of the years 1 to 9999."""
+    return min(max(at, EARLIEST), LATEST)
 
 
 def iso_millis(text: str) -> Millis:
-    """An RFC 3339 time, which must state its zone."""
+    """Read an RFC 3339 time, which must state its zone. Raises ValueError."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} states no zone")
@@ -38,8 +44,10 @@ def iso_millis(text: str) -> Millis:
 
 
 class IsoTimes(dict[str, Millis]):
-    """RFC 3339 times by their text, each read when it is first asked for: the rows of a page share seconds, minutes and
-    zones. What is no such time raises ValueError."""
+    """RFC 3339 times by their text, each read when it is first looked up. Raises ValueError for other text.
+
+    The rows of a page share seconds, minutes and zones, so most times are put together from parts that were read before.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +57,7 @@ class IsoTimes(dict[str, Millis]):
     def __missing__(self, text: str) -> Millis:
         minute, second, rest = text[:16], text[16:19], text[19:]
         if minute in self._minutes and rest in self._rests and second in SECONDS:
-            at = self._minutes[minute] + SECONDS[second] + self._rests[rest]
+            at = _within(self._minutes[minute] + SECONDS[second] + self._rests[rest])
         else:
             at = iso_millis(text)
             if second in SECONDS:
@@ -60,18 +68,15 @@ class IsoTimes(dict[str, Millis]):
 
 
 def unix_millis(value: int) -> Millis:
-    """A Unix time in milliseconds, or in seconds where it is too small for that.
+    """Return a Unix time in milliseconds; a small value is taken as seconds.
 
     The documents say milliseconds; the sample of the service list holds ten digits for ``publish_at``.
     """
-    at = value if value >= _LEAST_MILLIS else value * SECOND
-    if not 0 < at < _LAST:
-        raise ValueError(f"{value} is no time")
-    return at
+    return _within(value if abs(value) >= _LEAST_MILLIS else value * SECOND)
 
 
 def number(value: Number) -> int | None:
-    """A number sent as number or text; ``None`` for anything else."""
+    """Return a number that was sent as number or text as an int; None for anything else."""
     try:
         return None if value is None else int(float(value)) if isinstance(value, str) else int(value)
     except (ValueError, OverflowError):
@@ -79,25 +84,31 @@ def number(value: Number) -> int | None:
 
 
 def moment(value: Number) -> Millis | None:
-    """When something about a resource happened, as a Unix time or ISO 8601 text (UTC if it states no zone), if known."""
+    """Return when something about a resource happened; None if that is unknown.
+
+    ``value`` is a Unix time or ISO 8601 text (UTC if it states no zone). A time before 1970 or after 9999 is a default
+    value of the vendor, not a time.
+    """
     try:
         if isinstance(value, str) and "-" in value:
-            return elapsed(datetime.fromisoformat(value))
-        return unix_millis(number(value) or 0)
-    except ValueError:
+            at = elapsed(datetime.fromisoformat(value))
+        else:
+            at = unix_millis(number(value) or 0)
+    except (ValueError, OverflowError):
         return None
+    return at if 0 < at < LATEST else None
 
 
 def iso_text(at: Millis) -> str:
-    """``2020-11-08T16:00:00Z``, cut to the second."""
+    """Write a time as ``2020-11-08T16:00:00Z``, cut to the second."""
     return f"{datetime.fromtimestamp(at // SECOND, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def floor(at: Millis) -> Millis:
-    """The second a time lies in; the vendors keep no finer times for jobs and pools."""
+    """Cut a time to its second; the vendors keep no finer times for jobs and pools."""
     return at // SECOND * SECOND
 
 
 def ceiling(at: Millis) -> Millis:
-    """The second a time lies in, or the next one."""
+    """Round a time up to a full second."""
     return -(-at // SECOND) * SECOND

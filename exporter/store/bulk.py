@@ -1,7 +1,8 @@
-"""Statements over many rows at a time; knows no table.
+"""SQL statements over many rows at a time.
 
-A thread that works on SQLite gives up Python's lock for each statement and waits up to 5 ms to get it back from a busy
-event loop. A row a statement would make a commit of 150 rows wait for a third of a second; so rows go in powers of two.
+A thread that works on SQLite releases Python's global lock for each statement, and waits up to 5 ms to get it back from
+a busy event loop. With one row a statement, a commit of 150 rows would take a third of a second. Rows are therefore
+grouped by powers of two, at most 128 a statement: few statements, and few different texts to prepare.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,21 +11,24 @@ from typing import NamedTuple
 Value = str | bytes | int | float | None
 Statement = tuple[str, list[Value]]
 
-_MOST = 128  # rows in one statement
+_MAX_ROWS = 128  # of one statement
 
 
 class BulkStatement(NamedTuple):
-    """A statement over any number of rows: ``row``, the placeholders of one, comes between ``head`` and ``tail``."""
+    """A statement over any number of rows.
+
+    ``row`` holds the placeholders of one row; its repetitions stand between ``head`` and ``tail``.
+    """
 
     head: str
     row: str
     tail: str
 
     def over(self, rows: Sequence[tuple[Value, ...]]) -> Iterator[Statement]:
-        """As few statements as possible, of few different lengths, so that each is prepared only once."""
+        """Yield statements that together cover ``rows``, in their order."""
         start = 0
         while start < len(rows):
-            size = min(_MOST, 1 << ((len(rows) - start).bit_length() - 1))
+            size = min(_MAX_ROWS, 1 << ((len(rows) - start).bit_length() - 1))
             part = rows[start : start + size]
             yield f"{self.head} {','.join([self.row] * size)} {self.tail}", [value for row in part for value in row]
             start += size

@@ -1,24 +1,52 @@
-"""Opens the SQLite file and writes transactions to it; knows nothing of what they mean."""
+"""Connections to the SQLite file and transactions on it."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from pathlib import Path
 
-from exporter.model.errors import StoreError
+from exporter.model.errors import StoreUnusable
 from exporter.store.bulk import Statement
-from exporter.store.schema import STEPS, examine, recognise, transaction, version
+from exporter.store.schema import STEPS, check_origin, check_tables, migration, schema_version
 from exporter.store.url import StoreUrl, Synchronous
 
-PATIENCE = 2.0  # seconds to wait for another program that has locked the file
-LOG_LIMIT = 16 * 1024 * 1024  # bytes the write-ahead log shrinks to after it was larger
+BUSY_TIMEOUT = 2.0  # seconds to wait for another program that has locked the file
+WAL_SIZE_LIMIT = 16 * 1024 * 1024  # bytes that the write-ahead log shrinks to after it was larger
+
+Connect = Callable[..., sqlite3.Connection]
+"""``sqlite3.connect``, or a connection of a test that fails on purpose."""
 
 
-def connect(place: StoreUrl) -> sqlite3.Connection:
-    """The file, made if it was not there, brought to this form and examined. Raises sqlite3.Error and StoreError."""
-    where = ":memory:" if place.path is None else str(place.path)
-    database = sqlite3.connect(where, timeout=PATIENCE, isolation_level=None, cached_statements=256)
+def connect(url: StoreUrl, open_: Connect = sqlite3.connect) -> sqlite3.Connection:
+    """Open or create the file, migrate it to the newest schema and check it.
+
+    Raises sqlite3.Error; StoreUnusable if the file is damaged, of another program or of a newer version.
+    """
+    where = ":memory:" if url.path is None else str(url.path)
+    database = _open(where, open_)
     try:
-        _prepare(database, where, place.synchronous)
+        _prepare(database, where, url.synchronous)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def connect_to_read(path: Path, open_: Connect = sqlite3.connect) -> sqlite3.Connection:
+    """Open an existing file only to read it, on a disk that takes no writes.
+
+    The exclusive mode keeps the index of the write-ahead log in memory, where SQLite would otherwise create a file for
+    it. Raises sqlite3.Error if the file cannot be read either; StoreUnusable as ``connect`` does.
+    """
+    if not path.exists() or not path.stat().st_size:
+        raise sqlite3.OperationalError("there is nothing to read")
+    database = _open(str(path), open_)
+    try:
+        database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        check_origin(database, str(path))
+        if schema_version(database) != len(STEPS):
+            raise sqlite3.OperationalError("an older schema cannot be migrated without writing")
+        check_tables(database, str(path))
     except BaseException:
         database.close()
         raise
@@ -26,7 +54,7 @@ def connect(place: StoreUrl) -> sqlite3.Connection:
 
 
 def write(database: sqlite3.Connection, statements: Iterable[Statement]) -> None:
-    """Runs all of them in one transaction, or none. Raises sqlite3.Error, OverflowError."""
+    """Execute all ``statements`` in one transaction, or none. Raises sqlite3.Error and OverflowError."""
     database.execute("BEGIN IMMEDIATE")
     try:
         for statement, values in statements:
@@ -38,19 +66,35 @@ def write(database: sqlite3.Connection, statements: Iterable[Statement]) -> None
         raise
 
 
+def checkpoint(database: sqlite3.Connection) -> bool:
+    """Copy the write-ahead log into the file, as far as readers allow; return whether all of it was copied.
+
+    A failure is no error: what was committed stays safe in the log.
+    """
+    try:
+        busy, pages, copied = database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    except sqlite3.Error:
+        return False
+    return not busy and pages == copied
+
+
 def migrate(database: sqlite3.Connection, steps: Sequence[Sequence[str]] = STEPS) -> None:
-    """Applies the steps that the file has not seen, each in a transaction of its own. Raises sqlite3.Error."""
-    for number in range(version(database) + 1, len(steps) + 1):
-        write(database, transaction(number, steps))
+    """Apply the steps that the file has not seen, each in a transaction of its own. Raises sqlite3.Error."""
+    for number in range(schema_version(database) + 1, len(steps) + 1):
+        write(database, migration(number, steps))
+
+
+def _open(where: str, open_: Connect) -> sqlite3.Connection:
+    return open_(where, timeout=BUSY_TIMEOUT, isolation_level=None, cached_statements=256)
 
 
 def _prepare(database: sqlite3.Connection, where: str, synchronous: Synchronous) -> None:
-    recognise(database, where)
+    check_origin(database, where)
     mode = database.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if mode not in ("wal", "memory"):
-        raise StoreError(f"{where}: its disk cannot keep a write-ahead log ({mode}); keep the file on a local disk")
+        raise StoreUnusable(f"{where}: its disk cannot keep a write-ahead log ({mode}); keep the file on a local disk")
     database.execute(f"PRAGMA synchronous = {synchronous}")
-    database.execute(f"PRAGMA journal_size_limit = {LOG_LIMIT}")
+    database.execute(f"PRAGMA journal_size_limit = {WAL_SIZE_LIMIT}")
     migrate(database)
     write(database, ())  # a file that cannot be written is found now, not at the first event
-    examine(database, where)
+    check_tables(database, where)

@@ -1,20 +1,20 @@
-"""The tables of the state file, as numbered steps that are applied in order and never edited; fills none of them.
+"""The schema of the state file, as numbered migrations that are applied in order and never edited.
 
-Labels are JSON arrays: whatever a label holds is escaped, so that ``,"text"`` can only be a whole label.
+Labels are stored as JSON arrays: whatever a label holds is escaped, so that two label sets never look the same.
 """
 
 import sqlite3
 from collections.abc import Sequence
 
-from exporter.model.errors import StoreError
+from exporter.model.errors import StoreUnusable
 from exporter.store.bulk import Statement
 from exporter.store.errors import DAMAGED
 
-APPLICATION = 0x70656578  # "peex": tells our files from those of other programs
+APPLICATION_ID = 0x70656578  # "peex": tells our files from those of other programs
 
 STEPS: tuple[tuple[str, ...], ...] = (
     (
-        # ``closed`` is NULL as long as no progress was committed: the row then only names the watch of its keys.
+        # ``closed`` is NULL until progress was committed: the row then only gives a number to the watch of some keys.
         """CREATE TABLE watches (
             id INTEGER PRIMARY KEY, target TEXT NOT NULL, source TEXT NOT NULL, resource TEXT NOT NULL,
             complete INTEGER, reconciled INTEGER, ended INTEGER, closed INTEGER,
@@ -49,12 +49,12 @@ STEPS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE runs (
             target TEXT, source TEXT, resource TEXT, body BLOB NOT NULL, PRIMARY KEY (target, source, resource)
         ) WITHOUT ROWID""",
-        # What events say of runs, until the read that brought them is complete.
+        # What events say of runs, until the read that returned the events is complete.
         """CREATE TABLE notes (
             id INTEGER PRIMARY KEY, target TEXT NOT NULL, source TEXT NOT NULL, resource TEXT NOT NULL,
             body BLOB NOT NULL
         )""",
-        # ``at`` is when it was put there, Unix ms of this machine; ``refused`` is why the receiver will never take it.
+        # ``at`` is when the row was written, Unix ms of this machine; ``refused`` is why the receiver refused it for good.
         """CREATE TABLE outbox (
             id INTEGER PRIMARY KEY, signal TEXT NOT NULL, number INTEGER NOT NULL, body BLOB NOT NULL,
             at INTEGER NOT NULL, refused TEXT
@@ -66,45 +66,47 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ),
     ("ALTER TABLE watches ADD COLUMN floor INTEGER",),
 )
-TOTALS = (
+CHECKED_TABLES = (
     "watches", "counters", "histograms", "gauges", "states", "held", "contacts", "resources", "runs", "notes", "outbox",
 )  # fmt: skip
 
 
-def recognise(database: sqlite3.Connection, where: str) -> None:
-    """Raises StoreError if the file, ``where`` it is, belongs to another program or a newer version; writes nothing."""
-    application, seen = _pragma(database, "application_id"), version(database)
+def check_origin(database: sqlite3.Connection, where: str) -> None:
+    """Check, without writing, that the file ``where`` is ours and of a version that this program knows.
+
+    Raises StoreUnusable.
+    """
+    application, seen = _pragma(database, "application_id"), schema_version(database)
     empty = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-    if application != APPLICATION and not (empty and seen == 0):
-        raise StoreError(f"{where}: belongs to another program; give the exporter a file of its own")
+    if application != APPLICATION_ID and not (empty and seen == 0):
+        raise StoreUnusable(f"{where}: belongs to another program; give the exporter a file of its own")
     if seen > len(STEPS):
-        raise StoreError(
+        raise StoreUnusable(
             f"{where}: was written by a newer version (schema {seen}, this one knows {len(STEPS)}); "
             "run the newer version, or begin a new history in another file"
         )
 
 
-def version(database: sqlite3.Connection) -> int:
-    """How many steps the file has seen."""
+def schema_version(database: sqlite3.Connection) -> int:
+    """Return how many migrations the file has seen."""
     return _pragma(database, "user_version")
 
 
-def transaction(number: int, steps: Sequence[Sequence[str]] = STEPS) -> list[Statement]:
-    """The statements of one step; together they make the file one that has seen ``number`` of them."""
-    marks = (f"PRAGMA application_id = {APPLICATION}", f"PRAGMA user_version = {number}")
+def migration(number: int, steps: Sequence[Sequence[str]] = STEPS) -> list[Statement]:
+    """Return the statements of migration ``number``, with those that record it in the file."""
+    marks = (f"PRAGMA application_id = {APPLICATION_ID}", f"PRAGMA user_version = {number}")
     return [(statement, []) for statement in (*steps[number - 1], *marks)]
 
 
-def examine(database: sqlite3.Connection, where: str) -> None:
-    """Raises StoreError if a table of totals is damaged.
+def check_tables(database: sqlite3.Connection, where: str) -> None:
+    """Check that no table but ``keys`` is damaged. Raises StoreUnusable.
 
-    ``keys``, by far the largest, is left out, so that a large file opens no slower: the store reads every row of it
-    when it opens, and each must fit.
+    ``keys`` is by far the largest table: the store reads every row of it anyway when it opens, and each must fit.
     """
-    for table in TOTALS:
+    for table in CHECKED_TABLES:
         found = database.execute(f"PRAGMA quick_check({table})").fetchone()[0]
         if found != "ok":
-            raise StoreError(f"{where}: {DAMAGED} ({' '.join(found.split())})")
+            raise StoreUnusable(f"{where}: {DAMAGED} ({' '.join(found.split())})")
 
 
 def _pragma(database: sqlite3.Connection, name: str) -> int:

@@ -1,9 +1,9 @@
-"""Remembers in memory how often each event of one watch and day was seen; never waits and never touches a file.
+"""The keys of seen events in memory: how often each event of a watch and a day was counted.
 
 A set of a million 16-byte keys takes 100 to 190 bytes a key, and stops everything for 20 to 120 ms whenever it grows.
-Here a record is 20 bytes (key and count), records lie one behind the other in shards of about a dozen, and a hash says
-in which: 25 to 32 bytes a key. Shards are split one at a time as keys come (linear hashing), so no page pays for all.
-The hash is Python's own, secret to each process, so nobody can choose messages that all fall into one shard.
+Here a record is 20 bytes (key and count); records are concatenated in shards of about a dozen, chosen by a hash: 25 to
+32 bytes a key. Shards are split one at a time as keys come (linear hashing), so that no page pays for all of them. The
+hash is Python's own, secret to each process, so nobody can choose messages that all fall into one shard.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,8 +36,10 @@ class Day:
     __slots__ = ("_high", "_low", "_shards", "_split", "keys", "newest", "rows", "stored", "tail")
 
     def __init__(self, expected: int = 0) -> None:
-        """Has room for ``expected`` keys before it must grow."""
-        self._low, self._high, self._split = 0, _FAN - 1, 0
+        """Make room for ``expected`` keys."""
+        self._low = 0
+        self._high = _FAN - 1
+        self._split = 0
         while expected > _LOAD * (self._low + 1):
             self._low, self._high = self._high, self._high * _FAN + _FAN - 1
         self._shards = [b""] * (self._low + 1)
@@ -46,7 +48,7 @@ class Day:
         self.rows: list[int] = []
 
     def counts(self, keys: Sequence[bytes]) -> list[int]:
-        """How often each of these events is known to have happened; 0 if it is not known."""
+        """Return for each key how often its event was counted; 0 if the key is not known."""
         shards, low, high, split = self._shards, self._low, self._high, self._split
         counts = []
         for key in keys:
@@ -62,7 +64,7 @@ class Day:
         return counts
 
     def add(self, records: Iterable[tuple[bytes, bytes]]) -> None:
-        """Remembers records of keys that were not known: pairs of a key and its record."""
+        """Add records of keys that are not known yet: pairs of a key and its record."""
         shards, low, high, split, keys = self._shards, self._low, self._high, self._split, self.keys
         for key, record in records:
             mixed = hash(key)
@@ -77,7 +79,7 @@ class Day:
         self.keys = keys
 
     def replace(self, records: Iterable[tuple[bytes, bytes]]) -> None:
-        """Remembers records in place of those of the same keys."""
+        """Replace the records of known keys."""
         for key, record in records:
             index = hash(key) & self._low
             if index < self._split:
@@ -89,7 +91,7 @@ class Day:
             self._shards[index] = shard[:at] + record + shard[at + RECORD :]
 
     def load(self, row: int, newest: DayNumber, records: bytes) -> None:
-        """Takes in a row of the file, after those before it. Raises struct.error if it holds no whole records."""
+        """Add a row of the file, in the order of rows. Raises struct.error if it does not hold whole records."""
         pairs = zip(map(_ONLY, _KEY.iter_unpack(records)), map(_ONLY, _RECORD.iter_unpack(records)), strict=True)
         if set(_TIMES.iter_unpack(records)) == {(1,)}:
             self.add(pairs)  # only a count above 1 can supersede an earlier record
@@ -104,16 +106,16 @@ class Day:
         self.see(newest)
 
     def see(self, newest: DayNumber) -> None:
-        """One of its events happened on this day."""
+        """Note that an event of this ``Day`` happened (again) on a day."""
         if newest is not None and (self.newest is None or newest > self.newest):
             self.newest = newest
 
     def packed(self) -> bytes:
-        """All records."""
+        """Return all records."""
         return b"".join(self._shards)
 
     def _grow(self) -> None:
-        """Splits the next shard; when all are split, the next round has so many more to split."""
+        """Split the next shard; after the last one, a new round over all shards begins."""
         if self._split == 0:
             self._shards.extend([b""] * (self._high - self._low))
         width = self._low.bit_length()
@@ -128,7 +130,7 @@ class Day:
 
 
 def grown(days: Mapping[DayNumber, Day], events: Sequence[Event]) -> list[int]:
-    """For each event how often it happened beyond what is remembered."""
+    """Return for each event how often it happened beyond what is remembered."""
     growths: list[int] = []
     for number, run in by_day(events):
         known = _known(days, number, [event.key for event in run])
@@ -138,7 +140,7 @@ def grown(days: Mapping[DayNumber, Day], events: Sequence[Event]) -> list[int]:
 
 
 def by_day(events: Sequence[Event]) -> Iterator[tuple[DayNumber, Sequence[Event]]]:
-    """Cuts events wherever their day changes: that of the first occurrence if they are aggregated, for ``at`` moves."""
+    """Yield runs of events of one day: of an aggregated event the day of its first occurrence, for ``at`` moves."""
     times = [event.at if event.began is None else event.began for event in events]
     days = [None if at is None else at // DAY for at in times]
     if days and days.count(days[0]) == len(days):
@@ -152,7 +154,7 @@ def by_day(events: Sequence[Event]) -> Iterator[tuple[DayNumber, Sequence[Event]
 
 
 def _known(days: Mapping[DayNumber, Day], number: DayNumber, keys: list[bytes]) -> list[int]:
-    """Counts of keys that belong to this day; those it does not know may be under the days beside it.
+    """Return the counts of keys of a day; a key that the day does not know may be under a day beside it.
 
     A source that learns its vendor's time zone while running moves its events by hours, but not their keys.
     """
@@ -167,9 +169,6 @@ def _known(days: Mapping[DayNumber, Day], number: DayNumber, keys: list[bytes]) 
     return counts
 
 
-# All keys and watches the store remembers; a watch is known to the file by a number. Never touches the file itself.
-
-
 WatchRow = tuple[int, str, str, str]
 """Number, target, source, resource."""
 
@@ -181,15 +180,16 @@ KeyRow = tuple[int, int, DayNumber, DayNumber, bytes]
 
 
 class Memory:
-    """Keys by watch and day; the numbers of the watches; the last numbers given to a watch and to a row of keys."""
+    """All keys by watch and day, the numbers of watches in the file, and the last numbers of a watch and of a row."""
 
     def __init__(self) -> None:
         self.days: dict[Watch, dict[DayNumber, Day]] = {}
         self.numbers: dict[Watch, int] = {}
-        self.last_watch = self.last_row = 0
+        self.last_watch = 0
+        self.last_row = 0
 
     def load(self, watches: Iterable[WatchRow], sizes: Iterable[SizeRow], rows: Iterable[KeyRow]) -> None:
-        """Takes in what the file holds; rows in their order. Raises KeyError and struct.error if they do not fit."""
+        """Load what the file holds, rows in their order. Raises KeyError and struct.error if they do not fit."""
         named = {number: Watch(*place) for number, *place in watches}
         self.numbers = {watch: number for number, watch in named.items()}
         self.last_watch = max(named, default=0)
@@ -200,5 +200,5 @@ class Memory:
             self.last_row = row
 
     def grown(self, watch: Watch, events: Sequence[Event]) -> list[int]:
-        """For each event how often it happened beyond what is remembered."""
+        """Return for each event how often it happened beyond what is remembered."""
         return grown(self.days.get(watch, {}), events)

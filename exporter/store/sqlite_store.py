@@ -1,125 +1,154 @@
-"""The store that keeps everything in one SQLite file, where a thread of its own works: no slow disk stops the loop.
+"""The store in one SQLite file. The file is used by a thread of its own, so that no slow disk stops the event loop.
 
-How much an event grew is answered from memory. Memory changes only after the file has, and only in the loop.
+How much an event grew is answered from memory. Memory changes only after the file has, and only in the event loop.
 """
 
 import asyncio
 import sqlite3
 import struct
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from typing import Literal, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from exporter.model.errors import StoreError
+from exporter.model.errors import StoreUnusable
 from exporter.model.events import Event
 from exporter.model.runs import QueueLevel
 from exporter.model.state import Commit, Restored, Watch
 from exporter.store import outbox, totals
 from exporter.store.bulk import Statement
-from exporter.store.database import connect, write
-from exporter.store.errors import DAMAGED, FOREIGN, store_error
-from exporter.store.lock import age, lock
+from exporter.store.database import Connect
+from exporter.store.errors import DAMAGED, DATABASE_ERRORS, store_error
 from exporter.store.outbox import SqliteOutbox
 from exporter.store.seen_keys import Memory
+from exporter.store.state_file import StateFile
 from exporter.store.url import StoreUrl
 from exporter.store.write_batch import WriteBatch
 
 T = TypeVar("T")
 
 
-class _File(NamedTuple):
-    """An open file and what is to be closed with it. Belongs to the thread that opened it."""
+class _Opened(NamedTuple):
+    """What opening a state file gives: the file, its keys, the levels of its outbox, rows that were set aside."""
 
-    where: str
-    database: sqlite3.Connection
-    closing: ExitStack
-    age: Literal["kept", "new", "lost"]
+    file: StateFile
+    memory: Memory
+    levels: dict[str, QueueLevel]
+    repaired: Mapping[str, int]
 
 
 class SqliteStore:
-    """See ``exporter.ports.Store``; made by ``open_sqlite``."""
+    """An ``exporter.model.protocols.Store``; made by ``open_sqlite``."""
 
-    def __init__(self, file: _File, memory: Memory, thread: ThreadPoolExecutor, waiting: dict[str, QueueLevel]) -> None:
-        self._file, self._memory, self._thread = file, memory, thread
-        self._turn = asyncio.Lock()
-        self.outbox = SqliteOutbox(self._work, waiting)
+    def __init__(self, opened: _Opened, thread: ThreadPoolExecutor) -> None:
+        self._file = opened.file
+        self._memory = opened.memory
+        self._repaired = opened.repaired
+        self._thread = thread
+        self._commit_lock = asyncio.Lock()
+        self.outbox = SqliteOutbox(self._run, opened.levels)
+
+    @property
+    def where(self) -> str:
+        """The path of the file, for messages."""
+        return self._file.where
 
     async def restore(self) -> Restored:
-        """All that was committed, except the keys: those were read when the file was opened. Raises StoreError."""
-        return msgspec.structs.replace(await self._work(totals.restore), age=self._file.age)
+        """Return all that was committed, except the keys: those were read when the file was opened.
+
+        A row that cannot be read is left out and counted in ``set_aside``. Raises StoreError.
+        """
+        restored = await self._run(lambda file: totals.restore(file.database, _now()))
+        found = {name: restored.set_aside.get(name, 0) + self._repaired.get(name, 0) for name in totals.TABLES}
+        set_aside = {name: rows for name, rows in found.items() if rows}
+        return msgspec.structs.replace(restored, age=self._file.age, set_aside=set_aside)
 
     async def grown(self, watch: Watch, events: Sequence[Event]) -> list[int]:
-        """For each event how often it happened beyond what is remembered; reads memory only."""
+        """Return for each event how often it happened beyond what is remembered; reads memory only."""
         return self._memory.grown(watch, events)
 
     async def commit(self, commits: Sequence[Commit]) -> None:
-        """Makes all of ``commits`` true in one transaction. Raises StoreError; then nothing has changed.
+        """Make all of ``commits`` durable in one transaction. Raises StoreError; then nothing has changed.
 
-        It comes to its end even if its caller is cancelled meanwhile: file and memory must not part.
+        The transaction comes to its end even if the caller is cancelled meanwhile: file and memory must not differ.
         """
         await asyncio.shield(self._commit(commits))
 
+    async def check(self) -> None:
+        """Check that the file is still there and writable, and repair what can be repaired. Raises StoreError."""
+        await self._run(lambda file: file.check())
+
+    def take_notes(self) -> list[str]:
+        """Return what was repaired since the last call, as sentences for the log."""
+        notes = self._file.notes[:]
+        del self._file.notes[: len(notes)]
+        return notes
+
     async def close(self) -> None:
-        """After the commit under way, if any."""
-        async with self._turn:
-            await self._work(lambda _: self._file.closing.close())
+        """Close the file after the commit under way, if any."""
+        async with self._commit_lock:
+            await self._run(lambda file: file.close())
         self._thread.shutdown()
 
     async def _commit(self, commits: Sequence[Commit]) -> None:
-        async with self._turn:
-            draft = WriteBatch(self._memory)
+        async with self._commit_lock:
+            batch = WriteBatch(self._memory)
             for commit in commits:
-                draft.take(commit)
+                batch.take(commit)
             statements: list[Statement] = [
                 *totals.statements(commits),
-                *draft.statements(),
+                *batch.statements(),
                 *outbox.statements(commits),
             ]
             if statements:
-                await self._work(lambda database: write(database, statements))
-            draft.adopt()
+                await self._run(lambda file: file.write(statements))
+            batch.adopt()
             self.outbox.added(commits)
 
-    async def _work(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def _run(self, work: Callable[[StateFile], T]) -> T:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._file.database)
-        except FOREIGN as error:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._file)
+        except DATABASE_ERRORS as error:
             raise store_error(self._file.where, error) from error
 
 
-async def open_sqlite(place: StoreUrl) -> SqliteStore:
-    """Opens or makes the file and reads its keys.
+async def open_sqlite(url: StoreUrl, open_: Connect = sqlite3.connect) -> SqliteStore:
+    """Open or create the file and read its keys. ``open_`` makes the connections.
 
-    Raises StoreError if it is in use, damaged, of another program, too new, or cannot be written.
+    On a disk that takes no writes, an existing file is opened for reading: ``commit`` then fails until it can be
+    written. Raises StoreUnusable if the file is in use, damaged, of another program or too new; StoreError if it can
+    neither be written nor read.
     """
     thread = ThreadPoolExecutor(1, thread_name_prefix="store")
     try:
-        file, memory, waiting = await asyncio.get_running_loop().run_in_executor(thread, _open, place)
+        opened = await asyncio.get_running_loop().run_in_executor(thread, _open, url, open_)
     except BaseException:
         thread.shutdown(wait=False)
         raise
-    return SqliteStore(file, memory, thread, waiting)
+    return SqliteStore(opened, thread)
 
 
-def _open(place: StoreUrl) -> tuple[_File, Memory, dict[str, QueueLevel]]:
-    where = ":memory:" if place.path is None else str(place.path)
-    with ExitStack() as closing:
-        before = "new" if place.path is None else age(place.path)
-        if place.path is not None:
-            closing.enter_context(lock(place.path))
-        try:
-            database = connect(place)
-            closing.callback(database.close)
-            memory, waiting = _read_keys(database, where), outbox.levels(database)
-        except FOREIGN as error:
-            raise store_error(where, error) from error
-        return _File(where, database, closing.pop_all(), before), memory, waiting
+def _open(url: StoreUrl, open_: Connect) -> _Opened:
+    where = ":memory:" if url.path is None else str(url.path)
+    try:
+        file = StateFile(url, open_)
+    except DATABASE_ERRORS as error:
+        raise store_error(where, error) from error
+    try:
+        repaired = {} if file.problem else totals.repair(file.database, _now())
+        return _Opened(file, _read_keys(file.database, where), outbox.levels(file.database), repaired)
+    except DATABASE_ERRORS as error:
+        file.close()
+        raise store_error(where, error) from error
+    except BaseException:
+        file.close()
+        raise
 
 
 def _read_keys(database: sqlite3.Connection, where: str) -> Memory:
+    """Read all keys. Raises StoreUnusable if they do not fit: without them, events would count twice."""
     memory = Memory()
     try:
         memory.load(
@@ -128,5 +157,10 @@ def _read_keys(database: sqlite3.Connection, where: str) -> Memory:
             database.execute("SELECT id, watch, day, newest, records FROM keys ORDER BY id"),
         )
     except (KeyError, struct.error) as error:
-        raise StoreError(f"{where}: {DAMAGED} (its keys do not fit together)") from error
+        raise StoreUnusable(f"{where}: {DAMAGED} (its keys do not fit together)") from error
     return memory
+
+
+def _now() -> int:
+    """Return the time of this machine in Unix milliseconds."""
+    return time.time_ns() // 1_000_000

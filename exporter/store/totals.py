@@ -1,13 +1,20 @@
-"""Totals as rows of the state file and back: series, held ones, contacts, resources, runs. Changes nothing itself."""
+"""Rows of the state file, except keys and outbox: series, held ones, contacts, resources, runs; written and read.
+
+A row that cannot be read is set aside and counted: one bad row must not keep the process from starting.
+"""
 
 import math
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import msgspec
 
-from exporter.model.events import Resource
+from exporter.common.plausible_time import EARLIEST, MAX_AHEAD_MS
+from exporter.model.events import Millis, Resource
 from exporter.model.metrics import Changes, Moment, Observed, Series
+from exporter.model.runs import RunNote, Runs
 from exporter.model.state import Commit, Progress, Restored, Watch
 from exporter.store.bulk import BulkStatement, Statement
 
@@ -33,11 +40,15 @@ _MOMENT = "ON CONFLICT (metric, labels) DO UPDATE SET value = excluded.value, at
 _GAUGES = BulkStatement("INSERT INTO gauges VALUES", "(?,?,?,?)", _MOMENT)
 _STATES = BulkStatement("INSERT INTO states VALUES", "(?,?,?,?)", _MOMENT)
 _HELD = BulkStatement("INSERT INTO held VALUES", "(?,?)", "ON CONFLICT DO NOTHING")
-_CONTACTS = BulkStatement("INSERT INTO contacts VALUES", "(?,?,?)", "ON CONFLICT DO NOTHING")
+_CONTACTS = BulkStatement(
+    "INSERT INTO contacts VALUES",
+    "(?,?,?)",
+    "ON CONFLICT (target, source) DO UPDATE SET at = excluded.at WHERE excluded.at < at",
+)
 _RESOURCES = BulkStatement(
     "INSERT INTO resources VALUES", "(?,?,?,?)", "ON CONFLICT (target, source, id) DO UPDATE SET body = excluded.body"
 )
-_LEAVE = {
+_DROP_SERIES = {
     table: BulkStatement(f"DELETE FROM {table} WHERE (metric, labels) IN (VALUES", "(?,?)", ")")  # noqa: S608
     for table in ("counters", "histograms", "gauges", "states", "held")
 }
@@ -45,99 +56,215 @@ _NOTES = BulkStatement("INSERT INTO notes (target, source, resource, body) VALUE
 _RUNS = "INSERT INTO runs VALUES (?,?,?,?) ON CONFLICT (target, source, resource) DO UPDATE SET body = excluded.body"
 _DROP_RUNS = "DELETE FROM runs WHERE target = ? AND source = ? AND resource = ?"
 _DROP_NOTES = "DELETE FROM notes WHERE target = ? AND source = ? AND resource = ?"
-_SELECT_PROGRESS = """SELECT target, source, resource, complete, reconciled, ended, closed, floor FROM watches
-    WHERE closed IS NOT NULL"""
-_FORGET = "DELETE FROM resources WHERE target = ? AND source = ? AND id = ?"
+_DROP_RESOURCE = "DELETE FROM resources WHERE target = ? AND source = ? AND id = ?"
+
+_SELECTS = {
+    "counters": "SELECT metric, labels, value FROM counters",
+    "histograms": "SELECT metric, labels, buckets, sum FROM histograms",
+    "gauges": "SELECT metric, labels, value, at FROM gauges",
+    "states": "SELECT metric, labels, value, at FROM states",
+    "held": "SELECT metric, labels FROM held",
+    "watches": """SELECT target, source, resource, complete, reconciled, ended, closed, floor FROM watches
+        WHERE closed IS NOT NULL""",
+    "contacts": "SELECT target, source, at FROM contacts",
+    "resources": "SELECT target, source, id, body FROM resources",
+    "runs": "SELECT target, source, resource, body FROM runs",
+    "notes": "SELECT target, source, resource, body FROM notes ORDER BY id",
+}
+TABLES = (*_SELECTS, "outbox")
+"""Tables of which a row may be set aside."""
+
+_REPAIRS = {
+    "gauges": "UPDATE gauges SET at = 0 WHERE at > :latest",
+    "states": "UPDATE states SET at = 0 WHERE at > :latest",
+    "outbox": """UPDATE outbox SET refused = 'unreadable' WHERE refused IS NULL AND (typeof(body) <> 'blob'
+        OR typeof(number) <> 'integer' OR typeof(at) <> 'integer')""",
+}
+_DROP_FUTURE = (
+    r"""DELETE FROM gauges WHERE metric LIKE '%\_timestamp\_seconds' ESCAPE '\' AND value > :latest / 1000.0"""
+)
 
 _Labels = tuple[str, ...]
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 _read_labels = msgspec.json.Decoder(_Labels).decode
 _read_buckets = msgspec.json.Decoder(tuple[int, ...]).decode
 _read_resource = msgspec.json.Decoder(Resource).decode
+_read_runs = msgspec.msgpack.Decoder(Runs).decode
+_read_notes = msgspec.msgpack.Decoder(list[RunNote]).decode
+_UNREADABLE = (msgspec.MsgspecError, ValueError, TypeError, OverflowError)
 
 
 def statements(commits: Sequence[Commit]) -> Iterator[Statement]:
-    """What ``commits`` change, in their order: what leaves takes along only what came before it."""
+    """Return the statements for ``commits``, in their order.
+
+    What leaves with a commit takes along only what came before it; so the commits are cut where something leaves.
+    """
     start = 0
     for end, commit in enumerate(commits, 1):
         if commit.changes.ended:
-            yield from _come(commits[start : end - 1])
-            yield from _LEAVE["gauges"].over([_place(series) for series in commit.changes.ended])
+            yield from _inserts(commits[start : end - 1])
+            yield from _DROP_SERIES["gauges"].over([_columns(series) for series in commit.changes.ended])
             start = end - 1
         if commit.leaving or commit.forgotten or end == len(commits):
-            yield from _come(commits[start:end])
-            yield from _go(commit)
+            yield from _inserts(commits[start:end])
+            yield from _deletes(commit)
             start = end
 
 
-def restore(database: sqlite3.Connection) -> Restored:
-    """All that was committed, except the keys."""
-    progress = {}
-    for *watch, complete, reconciled, ended, closed, floor in database.execute(_SELECT_PROGRESS):
-        progress[Watch(*watch)] = Progress(complete, reconciled, ended, bool(closed), floor)
+def repair(database: sqlite3.Connection, now: Millis) -> dict[str, int]:
+    """Repair rows that an earlier version stored from implausible times; return how many, by table.
+
+    A moment far ahead of ``now`` would win over every true event, so it becomes the oldest; a gauge whose value is
+    such a time leaves. A record of the outbox that cannot be read is refused. Raises sqlite3.Error.
+    """
+    if now < EARLIEST:  # our own clock is wrong, not the file
+        return {}
+    latest = {"latest": now + MAX_AHEAD_MS}
+    found: dict[str, int] = {}
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        found["gauges"] = database.execute(_DROP_FUTURE, latest).rowcount
+        for table, statement in _REPAIRS.items():
+            found[table] = (
+                found.get(table, 0) + database.execute(statement, latest if ":" in statement else ()).rowcount
+            )
+        database.execute("COMMIT")
+    except BaseException:
+        database.execute("ROLLBACK")
+        raise
+    return {table: rows for table, rows in found.items() if rows}
+
+
+def restore(database: sqlite3.Connection, now: Millis) -> Restored:
+    """Read all that was committed, except the keys.
+
+    Rows that cannot be read are left out and counted by table. Raises sqlite3.Error.
+    """
+    reader = _Reader(database, now)
     resources: dict[tuple[str, str], dict[str, Resource]] = {}
-    for target, source, id_, body in database.execute("SELECT target, source, id, body FROM resources"):
-        resources.setdefault((target, source), {})[id_] = _read_resource(body)
-    runs, notes = dict[Watch, bytes](), dict[Watch, list[bytes]]()
-    for *watch, body in database.execute("SELECT target, source, resource, body FROM runs"):
-        runs[Watch(*watch)] = body
-    for *watch, body in database.execute("SELECT target, source, resource, body FROM notes ORDER BY id"):
-        notes.setdefault(Watch(*watch), []).append(body)
+    for (target, source, id_), resource in reader.pairs(
+        "resources", lambda t, s, i, body: ((t, s, i), _read_resource(body))
+    ):
+        resources.setdefault((target, source), {})[id_] = resource
+    notes: dict[Watch, list[bytes]] = {}
+    for watch, body in reader.pairs("notes", lambda *row: _checked(_read_notes, row)):
+        notes.setdefault(watch, []).append(body)
     return Restored(
-        changes=_restore_changes(database),
-        held=frozenset(
-            (metric, _read_labels(labels)) for metric, labels in database.execute("SELECT metric, labels FROM held")
-        ),
-        progress=progress,
-        contacts={(target, source): at for target, source, at in database.execute("SELECT * FROM contacts")},
+        changes=_restore_changes(reader),
+        held=frozenset(dict(reader.pairs("held", lambda m, labels: ((m, _read_labels(labels)), None)))),
+        progress=dict(reader.pairs("watches", reader.progress)),
+        contacts=dict(reader.pairs("contacts", lambda t, s, at: ((t, s), min(_integer(at), reader.now)))),
         resources=resources,
-        runs=runs,
+        runs=dict(reader.pairs("runs", lambda *row: _checked(_read_runs, row))),
         notes=notes,
+        set_aside=dict(reader.set_aside),
     )
 
 
-def _restore_changes(database: sqlite3.Connection) -> Changes:
-    run, read = database.execute, _read_labels
+def _restore_changes(reader: "_Reader") -> Changes:
     return Changes(
-        counts={
-            (metric, read(labels)): value for metric, labels, value in run("SELECT metric, labels, value FROM counters")
-        },
-        observed={
-            (metric, read(labels)): Observed(_read_buckets(buckets), total)
-            for metric, labels, buckets, total in run("SELECT metric, labels, buckets, sum FROM histograms")
-        },
-        gauges={
-            (metric, read(labels)): Moment(math.nan if value is None else value, at)
-            for metric, labels, value, at in run("SELECT metric, labels, value, at FROM gauges")
-        },
-        states={
-            (metric, read(labels)): Moment(read(value), at)
-            for metric, labels, value, at in run("SELECT metric, labels, value, at FROM states")
-        },
+        counts=dict(reader.pairs("counters", lambda m, labels, v: ((m, _read_labels(labels)), float(v)))),
+        observed=dict(
+            reader.pairs(
+                "histograms",
+                lambda m, labels, b, total: ((m, _read_labels(labels)), Observed(_read_buckets(b), float(total))),
+            )
+        ),
+        gauges=dict(
+            reader.pairs(
+                "gauges",
+                lambda m, labels, v, at: (
+                    (m, _read_labels(labels)),
+                    Moment(math.nan if v is None else float(v), reader.moment(at)),
+                ),
+            )
+        ),
+        states=dict(
+            reader.pairs(
+                "states",
+                lambda m, labels, v, at: ((m, _read_labels(labels)), Moment(_read_labels(v), reader.moment(at))),
+            )
+        ),
     )
 
 
-def _come(commits: Sequence[Commit]) -> Iterator[Statement]:
+class _Reader:
+    """Reads tables row by row; counts the rows that cannot be read in ``set_aside``.
+
+    Times beyond ``latest`` cannot be true: an earlier version took them from a vendor.
+    """
+
+    def __init__(self, database: sqlite3.Connection, now: Millis) -> None:
+        trusted = now >= EARLIEST
+        self.now = now if trusted else 2**62
+        self.latest = now + MAX_AHEAD_MS if trusted else 2**62
+        self.set_aside: Counter[str] = Counter()
+        self._database = database
+
+    def pairs(self, table: str, read: Callable[..., tuple[_Key, _Value]]) -> Iterator[tuple[_Key, _Value]]:
+        """Yield what ``read`` makes of each row of ``table``."""
+        for row in self._database.execute(_SELECTS[table]):
+            try:
+                yield read(*row)
+            except _UNREADABLE:
+                self.set_aside[table] += 1
+
+    def moment(self, at: object) -> Millis:
+        """Return the time of a value; the oldest of all if it cannot be true, so that the next event wins."""
+        return 0 if _integer(at) > self.latest else _integer(at)
+
+    def progress(self, *row: object) -> tuple[Watch, Progress]:
+        """Return the progress of a watch, without times that cannot be true: it is then read in full depth again."""
+        target, source, resource, *times = row
+        complete, reconciled, ended, closed, floor = [None if at is None else _integer(at) for at in times]
+        progress = Progress(
+            complete=self._possible(complete),
+            reconciled=self._possible(reconciled),
+            ended=self._possible(ended),
+            closed=bool(closed),
+            floor=floor if self._possible(floor) == floor else self.now,
+        )
+        return Watch(str(target), str(source), str(resource)), progress
+
+    def _possible(self, at: Millis | None) -> Millis | None:
+        return at if at is None or at <= self.latest else None
+
+
+def _checked(read: Callable[[bytes], object], row: tuple[str, str, str, bytes]) -> tuple[Watch, bytes]:
+    """Return the watch and the body of a row whose body can be read."""
+    read(row[3])
+    return Watch(*row[:3]), row[3]
+
+
+def _integer(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError("not an integer")
+    return value
+
+
+def _inserts(commits: Sequence[Commit]) -> Iterator[Statement]:
     changes = [commit.changes for commit in commits]
-    yield from _COUNTERS.over([(*_place(s), value) for c in changes for s, value in c.counts.items()])
+    yield from _COUNTERS.over([(*_columns(s), value) for c in changes for s, value in c.counts.items()])
     yield from _HISTOGRAMS.over(
-        [(*_place(s), _json(grown.buckets), grown.sum) for c in changes for s, grown in c.observed.items()]
+        [(*_columns(s), _json(grown.buckets), grown.sum) for c in changes for s, grown in c.observed.items()]
     )
-    yield from _GAUGES.over([(*_place(s), _number(m.value), m.at) for c in changes for s, m in c.gauges.items()])
-    yield from _STATES.over([(*_place(s), _json(m.value), m.at) for c in changes for s, m in c.states.items()])
+    yield from _GAUGES.over([(*_columns(s), _number(m.value), m.at) for c in changes for s, m in c.gauges.items()])
+    yield from _STATES.over([(*_columns(s), _json(m.value), m.at) for c in changes for s, m in c.states.items()])
     held: dict[Series, bool] = {}
     for commit in commits:
         held.update(dict.fromkeys(commit.held, True))
         held.update(dict.fromkeys(commit.shown, False))
-    yield from _LEAVE["held"].over([_place(series) for series, is_held in held.items() if not is_held])
-    yield from _HELD.over([_place(series) for series, is_held in held.items() if is_held])
+    yield from _DROP_SERIES["held"].over([_columns(series) for series, is_held in held.items() if not is_held])
+    yield from _HELD.over([_columns(series) for series, is_held in held.items() if is_held])
     yield from _CONTACTS.over([(*c.watch[:2], c.contact) for c in commits if c.contact is not None])
     yield from _RESOURCES.over([(*c.watch[:2], r.id, _json(r)) for c in commits for r in c.resources])
     for commit in commits:
-        yield from _run(commit)
+        yield from _run_statements(commit)
 
 
-def _run(commit: Commit) -> Iterator[Statement]:
-    """What is known of runs takes the place of the notes it was made of, and those of the same commit come after it."""
+def _run_statements(commit: Commit) -> Iterator[Statement]:
+    """Yield the statements for runs and notes: runs replace the notes that were folded into them."""
     target, source, _ = commit.watch
     for resource, body in commit.runs.items():
         yield _DROP_NOTES, [target, source, resource]
@@ -145,16 +272,16 @@ def _run(commit: Commit) -> Iterator[Statement]:
     yield from _NOTES.over([(target, source, resource, body) for resource, body in commit.notes.items()])
 
 
-def _go(commit: Commit) -> Iterator[Statement]:
-    leaving = [_place(series) for series in commit.leaving]
-    for many in _LEAVE.values():
+def _deletes(commit: Commit) -> Iterator[Statement]:
+    leaving = [_columns(series) for series in commit.leaving]
+    for many in _DROP_SERIES.values():
         yield from many.over(leaving)
     if commit.forgotten:
-        for statement in (_FORGET, _DROP_RUNS, _DROP_NOTES):
+        for statement in (_DROP_RESOURCE, _DROP_RUNS, _DROP_NOTES):
             yield statement, [*commit.watch]
 
 
-def _place(series: Series) -> tuple[str, str]:
+def _columns(series: Series) -> tuple[str, str]:
     return series[0], _json(series[1])
 
 

@@ -1,4 +1,4 @@
-"""Where the state is kept, read from one line of the configuration; opens nothing."""
+"""The place of the state file, read from the ``store:`` line of the configuration; opens nothing."""
 
 import os
 import re
@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from exporter.model.errors import ConfigError
-from exporter.store.errors import RIGHTS
+from exporter.store.errors import PERMISSION
 
 Synchronous = Literal["NORMAL", "FULL"]
 _SYNCHRONOUS: dict[str, Synchronous] = {"normal": "NORMAL", "full": "FULL"}
@@ -16,14 +16,17 @@ KNOWN = "known: a path, sqlite:///path, :memory:"
 
 
 class StoreUrl(NamedTuple):
-    """A state file, or memory without a path. ``FULL`` waits for the disk at each commit: a power cut loses none."""
+    """The path of a state file, or None for memory.
+
+    With ``FULL`` every commit waits for the disk, so that a power cut loses none.
+    """
 
     path: Path | None
     synchronous: Synchronous = "NORMAL"
 
 
 def parse_store(url: str) -> StoreUrl:
-    """Reads a plain path, ``sqlite:///path[?synchronous=full]`` or ``:memory:``. Raises ConfigError.
+    """Parse a plain path, ``sqlite:///path[?synchronous=full]`` or ``:memory:``. Raises ConfigError.
 
     The message never repeats an address of another scheme: it may hold a password.
     """
@@ -41,7 +44,10 @@ def parse_store(url: str) -> StoreUrl:
 
 
 def check_store(url: str) -> StoreUrl:
-    """Like ``parse_store``, and looks whether the file can be made and written there. Raises ConfigError."""
+    """Parse ``url`` and check that the file can be created and written. Raises ConfigError.
+
+    A read-only disk is no problem of the configuration: opening the store says what is the matter.
+    """
     place = parse_store(url)
     if place.path is None:
         return place
@@ -51,8 +57,8 @@ def check_store(url: str) -> StoreUrl:
     if path.exists() and not path.is_file():
         raise ConfigError(f"store: {path} is not a file; name a file in an existing folder")
     for needed in (folder, path):
-        if needed.exists() and not os.access(needed, os.W_OK):
-            raise ConfigError(f"store: {needed} cannot be written; {RIGHTS}")
+        if needed.exists() and not os.access(needed, os.W_OK) and not os.statvfs(folder).f_flag & os.ST_RDONLY:
+            raise ConfigError(f"store: {needed} cannot be written; {PERMISSION}")
     return place
 
 

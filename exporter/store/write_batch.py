@@ -1,4 +1,4 @@
-"""What a batch of commits changes in keys and watches: first as statements for the file, then, once durable, in memory.
+"""The changes of a batch of commits to keys and watches: statements for the file, then, once durable, the memory.
 
 Until ``adopt`` the memory is only read, so a commit that fails leaves nothing behind.
 """
@@ -32,7 +32,7 @@ _DROP_KEYS = BulkStatement("DELETE FROM keys WHERE id IN (VALUES", "(?)", ")")
 
 
 class _Slot(msgspec.Struct):
-    """What a day is to learn: records by key. They go to ``row`` of the file, or with ``anew`` all its records do."""
+    """New records of a day, by key. They are appended to ``row``; with ``anew`` all records of the day are rewritten."""
 
     day: Day
     newest: DayNumber
@@ -43,7 +43,7 @@ class _Slot(msgspec.Struct):
     size: int = 0  # of what is written to it, in bytes
 
     def take(self, events: Sequence[Event], *, fresh: bool) -> None:
-        """Notes the events whose count is above what is remembered; of ``fresh`` ones nothing is."""
+        """Add the events whose count is above the remembered one; ``fresh`` events are not remembered at all."""
         if fresh:
             keys = [event.key for event in events]
             self.new.update(zip(keys, [key + ONCE for key in keys], strict=True))
@@ -57,7 +57,7 @@ class _Slot(msgspec.Struct):
                 self._take(event, known)
 
     def _take(self, event: Event, known: int) -> None:
-        """Notes an aggregated or repeated event, unless the batch has noted it with a larger count before."""
+        """Add an aggregated or repeated event, unless the batch holds it with a larger count already."""
         records = self.raised if known else self.new
         record = event.key + min(event.count, MOST).to_bytes(RECORD - KEY, "big")
         if known == MOST or record <= records.get(event.key, b""):
@@ -67,11 +67,11 @@ class _Slot(msgspec.Struct):
             self.newest = max(self.newest, event.at // DAY)
 
     def latest(self) -> DayNumber:
-        """The newest day it was seen on, with what it is to learn."""
+        """Return the newest day of an event, the new records included."""
         return max((day for day in (self.newest, self.day.newest) if day is not None), default=None)
 
     def place(self, free: int) -> bytes:
-        """Chooses the row, ``free`` being a new one; returns what is to be appended there."""
+        """Choose the row, ``free`` being a new one; return the bytes to append to it."""
         day, fresh = self.day, len(self.new) + len(self.raised)
         records = b"".join((*self.new.values(), *self.raised.values()))
         assert len(records) == fresh * RECORD, "a key is 16 bytes"
@@ -82,8 +82,8 @@ class _Slot(msgspec.Struct):
         self.size = len(records)
         return records
 
-    def settle(self) -> Day:
-        """The day, having learned all."""
+    def merge(self) -> Day:
+        """Add the new records to the day and return it."""
         day, count = self.day, self.size // RECORD
         day.add(self.new.items())
         day.replace(self.raised.items())
@@ -100,7 +100,7 @@ class _Slot(msgspec.Struct):
 
 
 class WriteBatch:
-    """Takes commits in their order, states what they change as ``statements``, is adopted once those are durable."""
+    """Commits in their order, as ``statements`` for the file; ``adopt`` is called once those are durable."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
@@ -109,10 +109,11 @@ class WriteBatch:
         self._progress: dict[Watch, Progress] = {}
         self._forgotten: set[Watch] = set()
         self._numbers: dict[Watch, int] = {}
-        self._last_watch, self._last_row = memory.last_watch, memory.last_row
+        self._last_watch = memory.last_watch
+        self._last_row = memory.last_row
 
     def take(self, commit: Commit) -> None:
-        """What one commit says of the keys and the progress of its watch."""
+        """Add the keys and the progress of one commit."""
         watch = commit.watch
         for number, run in by_day(commit.events):
             self._slot(watch, number).take(run, fresh=commit.fresh)
@@ -127,7 +128,7 @@ class WriteBatch:
                 self._forgotten.add(watch)
 
     def statements(self) -> Iterator[Statement]:
-        """What leaves, then what comes."""
+        """Yield the statements: deletions, then insertions."""
         known = self._memory
         slots = {place: slot for place, slot in self._slots.items() if slot.new or slot.raised}
         watches = [*self._watch_rows(dict.fromkeys([*self._progress, *(watch for watch, _ in slots)]))]
@@ -140,7 +141,7 @@ class WriteBatch:
         yield from _KEYS.over(keys)
 
     def adopt(self) -> None:
-        """Remembers what was stated."""
+        """Apply the batch to the memory."""
         memory = self._memory
         for watch, number in self._left:
             del memory.days[watch][number]
@@ -149,10 +150,11 @@ class WriteBatch:
         for watch in self._forgotten:
             del memory.numbers[watch]
         memory.numbers.update(self._numbers)
-        memory.last_watch, memory.last_row = self._last_watch, self._last_row
+        memory.last_watch = self._last_watch
+        memory.last_row = self._last_row
         for (watch, number), slot in self._slots.items():
             if slot.new or slot.raised:
-                memory.days.setdefault(watch, {})[number] = slot.settle()
+                memory.days.setdefault(watch, {})[number] = slot.merge()
 
     def _slot(self, watch: Watch, number: DayNumber) -> _Slot:
         place = watch, number
@@ -162,7 +164,7 @@ class WriteBatch:
         return self._slots[place]
 
     def _drop(self, watch: Watch, limit: DayNumber) -> None:
-        """Leaves out the days whose events all happened before ``limit``; without a limit, all days."""
+        """Drop the days whose events all happened before ``limit``; without a limit, all days."""
         remembered = self._memory.days.get(watch, {})
         for number in {*remembered, *(number for other, number in self._slots if other == watch)}:
             newest = self._slot(watch, number).latest()
@@ -180,7 +182,7 @@ class WriteBatch:
                 self._numbers[watch] = number
             elif progress is None:
                 continue
-            yield (number, *watch, *_reached(progress))
+            yield (number, *watch, *_progress_columns(progress))
 
     def _key_row(self, watch: Watch, number: DayNumber, slot: _Slot) -> KeyRow:
         records = slot.place(self._last_row + 1)
@@ -189,5 +191,5 @@ class WriteBatch:
         return slot.row, watch_number, number, slot.latest(), records
 
 
-def _reached(at: Progress | None) -> tuple[Value, ...]:
+def _progress_columns(at: Progress | None) -> tuple[Value, ...]:
     return (None,) * 5 if at is None else (at.complete, at.reconciled, at.ended, at.closed, at.floor)

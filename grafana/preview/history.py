@@ -109,27 +109,28 @@ async def _exporter(
     """The exporter without its web port: one round of all sources, and the page as it is."""
     known, told = assembly.read_known(config), list[SelfEvent]()
     async with (
-        assembly.open_core(known, config, clock, told.append) as core,
+        assembly.open_state(config, clock, told.append) as store,
+        assembly.open_core(store, known, config, clock, told.append) as core,
         assembly.open_accounts(config, clock, told.append) as accounts,
     ):
         stations = [assembly.make_pipeline(one, name, core) for one in accounts for name in one.target.sources]
         sources = [(one.target.name, name) for one in accounts for name in one.target.sources]
         hosts = [(one.target.name, api) for one in accounts for api in one.target.budget]
-        own = SelfMetrics(__version__, sources, hosts, known.catalogue, core.prometheus.series_counts)
+        own = SelfMetrics(__version__, sources, hosts, known.catalogue, core.registry.series_counts)
         told.append(Loaded(clock.now(), {source: pack.hash for source, pack in known.packs.items()}))
 
         async def round_() -> None:
             for station in stations:
                 await _read(station)
-            core.prometheus.write(_configured_facts(core, accounts))
+            core.admission.write(_configured_facts(core, accounts))
             await core.ledger.release_held()
 
         def page() -> str:
             for fact in told:
                 own.tell(fact)
             told.clear()
-            answer = core.prometheus.render("openmetrics", False, own.render("openmetrics"))
-            core.prometheus.scraped(answer.number)
+            answer = core.exposition.render("openmetrics", False, own.render("openmetrics"))
+            core.exposition.scraped(answer.number)
             return answer.body.decode()
 
         yield round_, page

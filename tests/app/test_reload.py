@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.app.reload import prints
-from exporter.exposition.registry import Registry
 from exporter.mapping.catalogue import catalogue as catalogued
 from exporter.mapping.runs.reducer import folder
 from exporter.model.metrics import Catalogue, Changes, Count, Mapped, Metric, Moment, Observed, Phase, Series
@@ -24,6 +23,7 @@ from tests.laws.test_end_to_end import event
 from tests.mapping.test_packs import PACKS
 from tests.pipeline.test_committer import A, B, Page, SlowStore, a_commit
 from tests.support.clocks import ManualClock
+from tests.support.exposition import ExposedSeries
 from tests.support.processes import Clouds, Exporter, closing, configured, total, until
 from tests.support.vendor import Vendor, watching
 
@@ -72,7 +72,7 @@ def totals(catalogue: Catalogue) -> Changes:
     return Changes(counts, observed, gauges, states)
 
 
-def lines(prometheus: Registry) -> list[str]:
+def lines(prometheus: ExposedSeries) -> list[str]:
     return sorted(prometheus.render("text", gzip=False).body.decode().splitlines())
 
 
@@ -80,19 +80,19 @@ def lines(prometheus: Registry) -> list[str]:
 def test_after_an_exchange_the_page_is_that_of_a_new_start(several: list[Catalogue]) -> None:
     first, *others = several
     kept = totals(first)
-    prometheus = Registry(first, 0.0, Clock())
+    prometheus = ExposedSeries(first, 0.0, Clock())
     prometheus.restore(Restored(kept, frozenset(), {}, {}, {}))
     for catalogue in others:
         restored = Restored(kept, frozenset(), {}, {}, {})
         prometheus.adopt(catalogue, restored)
-        fresh = Registry(catalogue, 0.0, Clock())
+        fresh = ExposedSeries(catalogue, 0.0, Clock())
         fresh.restore(restored)
         assert lines(prometheus) == lines(fresh)
 
 
 def test_a_metric_that_left_comes_back_with_its_total_and_what_is_new_begins_at_zero() -> None:
     one, other = (a_catalogue(own, STATES[0], ("x",)) for own in (VARIANTS[1], None))
-    prometheus = Registry(one, 45.0, clock := Clock())
+    prometheus = ExposedSeries(one, 45.0, clock := Clock())
     prometheus.write(Changes(counts={("own", ("x",)): 3.0}))
     stored = Restored(Changes(counts={("own", ("x",)): 3.0}), frozenset(), {}, {}, {})
     prometheus.adopt(other, stored)

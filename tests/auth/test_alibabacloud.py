@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from exporter.auth import Login, Signer, credentials
+from exporter.auth import Login, Signer, make_signer
 from exporter.auth.keys import Keys
 from exporter.auth.signatures import sign_acs3
 from exporter.common.secret import Secret
@@ -26,7 +26,15 @@ VECTORS = [
 
 
 def sign_in(cloud: Alibaba, login: Login) -> Signer:
-    return credentials("alibabacloud", login, region="cn-hangzhou", project_id=None, endpoints=BASES, clock=cloud.clock)
+    return make_signer(
+        "alibabacloud",
+        login,
+        region="cn-hangzhou",
+        project_id=None,
+        endpoints=BASES,
+        clock=cloud.clock,
+        tell=lambda event: None,
+    )
 
 
 def ask(cloud: Alibaba, auth: Signer, times: int = 1) -> list[int]:
@@ -150,7 +158,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("login", "path", "status", "code", "message"), REFUSED, ids=lambda value: str(value)[:60])
-def test_a_refused_login_says_where_what_and_the_cure(
+def test_a_refused_login_names_place_cause_and_cure(
     login: Login, path: str, status: int, code: str, message: str
 ) -> None:
     cloud = Alibaba(Clock())

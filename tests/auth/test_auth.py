@@ -8,10 +8,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from exporter.auth import Login, Signer, credentials, refuses_keys
+from exporter.auth import Login, Signer, make_signer, refuses_keys
+from exporter.auth.keys import KeyExchange, LoginMethod
+from exporter.auth.signer import DOWN_WAIT
 from exporter.common.secret import Secret
-from exporter.model.errors import SourceDenied, SourceDown, SourceError
+from exporter.model.errors import SourceDenied, SourceDown, SourceError, UnexpectedFailure
 from exporter.model.protocols import Credentials
+from exporter.model.telemetry import SelfEvent, UnexpectedError
 from tests.support.identities import Clock, streamed
 
 DAY = 86_400.0
@@ -55,7 +58,9 @@ def sign_in(cloud: Iam, password: Secret | None = None) -> Signer:
     values = {"user": Secret("u"), "password": password or Secret("right"), "domain": Secret("d")}
     bases = {"iam": "https://iam.test/"}
     login = Login("password", values)
-    return credentials("huaweicloud", login, region="r", project_id=None, endpoints=bases, clock=cloud.clock)
+    return make_signer(
+        "huaweicloud", login, region="r", project_id=None, endpoints=bases, clock=cloud.clock, tell=lambda event: None
+    )
 
 
 async def burst(cloud: Iam, auth: Signer, times: int) -> list[int]:
@@ -73,7 +78,7 @@ def no_answer(request: httpx.Request) -> httpx.Response:
     raise httpx.ConnectError("refused", request=request)
 
 
-def test_credentials_keep_the_contract_of_the_port() -> None:
+def test_a_signer_satisfies_the_protocol_of_credentials() -> None:
     auth: Credentials = sign_in(Iam())
     assert isinstance(auth, httpx.Auth)
     assert (auth.account, auth.expires) == ("u@d", None)
@@ -244,3 +249,90 @@ def test_a_task_that_is_cancelled_while_it_renews_leaves_the_way_open() -> None:
         return await burst(cloud, auth, 1)
 
     assert asyncio.run(run()) == [200]
+
+
+# --- what a login answers cannot be a surprise
+
+
+@pytest.mark.parametrize("end", ["9999-12-31T23:59:59Z", "1970-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59"])
+def test_a_token_whose_end_cannot_be_true_lives_for_an_hour(end: str) -> None:
+    """Neither is it kept for ever, nor does every request log in again."""
+    cloud = Iam()
+    cloud.fault = lambda request: httpx.Response(
+        201,
+        content=streamed(b'{"token": {"expires_at": "%b"}}' % end.encode()),
+        headers={"X-Subject-Token": f"t{cloud.logins}"},
+    )
+    auth = sign_in(cloud)
+    assert ask(cloud, auth) == [200]
+    assert auth.expires == int((cloud.clock.at + 3_600) * 1000)
+    assert ask(cloud, auth) == [200]
+    assert cloud.logins == 1
+    cloud.clock.at += 3_600
+    assert ask(cloud, auth) == [200]
+    assert cloud.logins == 2
+
+
+@pytest.mark.parametrize("inside", ["@", '{"token": @}', '{"code": @}', '{"error": {"code": @}}', '{"credential": @}'])
+@pytest.mark.parametrize("depth", [500, 990, 100_000])
+@pytest.mark.parametrize("status", [200, 403])
+def test_json_that_nests_deep_is_an_answer_that_cannot_be_read(inside: str, depth: int, status: int) -> None:
+    body = inside.replace("@", "[" * depth + "]" * depth).encode()
+    assert refuses_keys(status, body) is False
+    cloud = Iam()
+    cloud.fault = lambda request: httpx.Response(status, content=streamed(body), headers={"X-Subject-Token": "t"})
+    with pytest.raises(SourceError):
+        ask(cloud, sign_in(cloud))
+
+
+def test_an_unforeseen_error_of_a_login_is_reported_and_not_repeated_at_once() -> None:
+    events: list[SelfEvent] = []
+    calls = 0
+
+    def obtain() -> KeyExchange:
+        nonlocal calls
+        calls += 1
+        yield from ()
+        raise ZeroDivisionError("one")
+
+    clock = Clock()
+    method = LoginMethod("a", "IAM https://iam.test", obtain, lambda request, keys, at: None)
+    auth = Signer(method, clock, events.append)
+    for _ in range(3):
+        with pytest.raises(UnexpectedFailure, match=r"^IAM https://iam\.test: an unexpected ZeroDivisionError"):
+            ask(Iam(), auth)
+    assert calls == 1
+    assert [(event.part, event.where) for event in events if isinstance(event, UnexpectedError)] == [
+        ("login", "IAM https://iam.test")
+    ]
+    clock.at += DOWN_WAIT
+    with pytest.raises(UnexpectedFailure):
+        ask(Iam(), auth)
+    assert calls == 2
+
+
+def test_the_keys_in_use_and_those_before_are_known_as_secrets(tmp_path: Path) -> None:
+    path = tmp_path / "ak"
+    path.write_text("FIRSTKEYID")
+    values = {"access_key": Secret(path=path), "secret_key": Secret("hush")}
+    cloud = Iam()
+    auth = make_signer(
+        "huaweicloud",
+        Login("keys", values),
+        region="r",
+        project_id=None,
+        endpoints={},
+        clock=cloud.clock,
+        tell=lambda event: None,
+    )
+    request = httpx.Request("GET", "https://api.test/events")
+
+    async def sign() -> None:
+        flow = auth.async_auth_flow(request)
+        await anext(flow)
+        await flow.aclose()
+
+    asyncio.run(sign())
+    path.write_text("SECONDKEYID")
+    asyncio.run(sign())
+    assert {"FIRSTKEYID", "SECONDKEYID", "hush"} <= set(auth.secrets())

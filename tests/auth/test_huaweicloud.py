@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import httpx
 import pytest
 
-from exporter.auth import Login, Signer, credentials, login_from_environment
+from exporter.auth import Login, Signer, login_from_environment, make_signer
 from exporter.auth.keys import Keys
 from exporter.auth.signatures import sign_sdk_hmac
 from exporter.common.secret import Secret
@@ -27,8 +27,14 @@ VECTORS = [
 
 
 def sign_in(cloud: Huawei, login: Login, project: str | None = None) -> Signer:
-    return credentials(
-        "huaweicloud", login, region="cn-north-4", project_id=project, endpoints=BASES, clock=cloud.clock
+    return make_signer(
+        "huaweicloud",
+        login,
+        region="cn-north-4",
+        project_id=project,
+        endpoints=BASES,
+        clock=cloud.clock,
+        tell=lambda event: None,
     )
 
 
@@ -183,9 +189,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("login", "path", "status", "message"), REFUSED, ids=lambda value: str(value)[:60])
-def test_a_refused_login_says_where_what_and_the_cure(
-    login: Login, path: str, status: int | None, message: str
-) -> None:
+def test_a_refused_login_names_place_cause_and_cure(login: Login, path: str, status: int | None, message: str) -> None:
     cloud = Huawei(Clock())
     if status is not None:
         cloud.troubles[path] = httpx.Response(status, json={"error_msg": "echo of wrong"})

@@ -16,9 +16,9 @@ from exporter.auth import (
     OIDC,
     Login,
     Signer,
-    credentials,
     default_endpoints,
     login_from_environment,
+    make_signer,
     project_lookup,
     read_project,
 )
@@ -71,7 +71,15 @@ def test_the_vendors_variables_are_understood(
 
 
 def sign_in(platform: str, login: Login, endpoints: dict[str, str] | None = None) -> Signer:
-    return credentials(platform, login, region="r", project_id=None, endpoints=endpoints or {}, clock=SystemClock())
+    return make_signer(
+        platform,
+        login,
+        region="r",
+        project_id=None,
+        endpoints=endpoints or {},
+        clock=SystemClock(),
+        tell=lambda event: None,
+    )
 
 
 def test_every_form_of_the_table_signs_in() -> None:
@@ -150,6 +158,9 @@ def test_the_project_is_looked_up_by_the_name_of_the_region() -> None:
     (b'{"projects": [{"id": "1"}, {"id": "2"}]}', SourceDenied, "iam: 2 projects are named r; set project_id to one of them"),
     (b'{"projects": [{}]}', SourceGarbled, "iam: the list of projects cannot be read; set project_id"),
     (b"<html>", SourceGarbled, "iam: the list of projects cannot be read; set project_id"),
+    (b'{"projects": [{"id": "../../v3"}]}', SourceGarbled, "iam: the list of projects cannot be read; set project_id"),
+    (b'{"projects": [{"id": ""}]}', SourceGarbled, "iam: the list of projects cannot be read; set project_id"),
+    (b'{"projects": ' + b"[" * 100_000, SourceGarbled, "iam: the list of projects cannot be read; set project_id"),
 ])  # fmt: skip
 def test_without_exactly_one_project_the_user_must_say_which(
     body: bytes, kind: type[SourceError], message: str
@@ -202,7 +213,7 @@ class Echo:
 @given(
     secret=SECRETS, status=st.sampled_from([200, 201, 302, 400, 401, 403, 404, 429, 500]), login=st.sampled_from(LOGINS)
 )
-def test_no_secret_is_ever_told(secret: str, status: int, login: tuple[str, str]) -> None:
+def test_no_secret_is_ever_shown(secret: str, status: int, login: tuple[str, str]) -> None:
     platform, form = login
     keys = (*FORMS[platform][form].required, *FORMS[platform][form].optional, "token")
     options = {**dict.fromkeys(OIDC[platform].required, "x"), "ecs_role": ""}

@@ -60,7 +60,7 @@ async def _ours(base: str, number: int, at_once: int) -> float:
         config = configured(Path(folder), base)
     ask = Request("modelarts", PATH, QUERY, headers=(("X-Language", "en-us"),))
     async with assembly.open_accounts(config, SystemClock(), own.tell) as (account, *_):
-        return await _rate(lambda: account.fetcher.ask(ask), number, at_once)
+        return await _rate(lambda: account.fetcher.fetch(ask), number, at_once)
 
 
 async def _httpx(base: str, number: int, at_once: int) -> float:

@@ -58,7 +58,7 @@ class Prepared:
     def __init__(self, stage: Stage, clock: Standing) -> None:
         self._stage, self._clock, self.skew, self.project = stage, clock, 0.0, "project"
 
-    async def ask(self, ask: Request) -> Response:
+    async def fetch(self, ask: Request) -> Response:
         return Response(200, self._stage.turn[watched(ask.path, dict(ask.query))], int(self._clock.now() * 1000))
 
 
@@ -68,9 +68,9 @@ class Sent:
     def __init__(self, stage: Stage, fetcher: Fetcher) -> None:
         self._stage, self._fetcher, self.skew, self.project = stage, fetcher, 0.0, "project"
 
-    async def ask(self, ask: Request) -> Response:
+    async def fetch(self, ask: Request) -> Response:
         query = (*ask.query, ("turn", str(self._stage.number)))
-        return await self._fetcher.ask(msgspec.structs.replace(ask, query=query))
+        return await self._fetcher.fetch(msgspec.structs.replace(ask, query=query))
 
 
 class Flow:
@@ -111,7 +111,7 @@ class Flow:
 
     def page(self) -> bytes:
         """A scrape."""
-        return self._core.prometheus.render("text", gzip=True).body
+        return self._core.exposition.render("text", gzip=True).body
 
     def _next(self, turn: Turn, pause: float) -> None:
         self._clock.passed += pause
@@ -148,10 +148,13 @@ async def flow(
         for ear in ears:
             ear(fact)
 
-    opened = assembly.open_core(known, config, clock, tell), assembly.open_accounts(config, clock, tell)
-    async with opened[0] as core, opened[1] as accounts:
+    async with (
+        assembly.open_state(config, clock, tell) as store,
+        assembly.open_core(store, known, config, clock, tell) as core,
+        assembly.open_accounts(config, clock, tell) as accounts,
+    ):
         places = [(target.name, name) for target in config.targets for name in target.sources]
-        own = SelfMetrics("bench", places, (), known.catalogue, core.prometheus.series_counts)
+        own = SelfMetrics("bench", places, (), known.catalogue, core.registry.series_counts)
         ears += [
             own.tell,
             ActivityLog(

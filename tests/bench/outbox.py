@@ -29,7 +29,7 @@ from exporter.model.runs import Span, SpanEvent
 from exporter.model.state import Commit, Progress, Watch
 from exporter.otlp.delivery import OtlpDelivery
 from exporter.otlp.endpoint import OtlpEndpoint
-from exporter.otlp.log_records import encoder
+from exporter.otlp.log_records import make_encoder
 from exporter.otlp.resource import OtlpResource
 from exporter.otlp.sender import OtlpSender
 from exporter.simulator.otlp_receiver import Received, Receiver
@@ -208,7 +208,7 @@ async def _courier(url: str, folder: Path) -> AsyncIterator[tuple[Store, OtlpDel
 
 def _encode() -> Encode:
     origin = OtlpResource("huaweicloud", "cn-north-4", "p1", "research", "modelarts_service")
-    encode = encoder(origin, traces=True, logs=False)
+    encode = make_encoder(origin, traces=True, logs=False)
     assert encode is not None
     return encode
 

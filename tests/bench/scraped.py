@@ -15,13 +15,13 @@ import uvloop
 
 from exporter.app import assembly
 from exporter.common.clock import SystemClock
-from exporter.exposition.registry import Registry
 from exporter.model.metrics import SEVERITIES, Catalogue, Changes, Series
 from exporter.model.state import Restored
 from exporter.observability.self_metrics import SelfMetrics
 from exporter.web.routes import ServerOptions, SiteContent, make_site
 from exporter.web.security.live_config import LiveWebConfig
 from exporter.web.server import listen, serve
+from tests.support.exposition import ExposedSeries
 
 from .flow import configured
 from .machine import free_port
@@ -43,7 +43,7 @@ def make_series(number: int) -> list[Series]:
 def ours(number: str, share: str) -> None:
     """The web room as the exporter runs it. After each scrape a share of the blocks gets something new."""
     series, catalogue = make_series(int(number)), _catalogue()
-    prometheus = Registry(catalogue, 0.0, SystemClock())
+    prometheus = ExposedSeries(catalogue, 0.0, SystemClock())
     prometheus.restore(Restored(Changes(counts=dict.fromkeys(series, 12.0)), frozenset(), {}, {}, {}))
     own = SelfMetrics("bench", [("research", "modelarts_training")], (), catalogue, prometheus.series_counts)
     dirty = Changes(counts=dict.fromkeys(series[:: round(BLOCK / float(share))], 1.0) if float(share) else {})

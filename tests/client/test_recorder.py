@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.client.recorder import Recorder, recorded_files, redacted
+from exporter.client.recorder import Recorder, recorded_files, redact
 from exporter.model.events import Request, Response
 from exporter.model.telemetry import SelfEvent, Unrecorded
 from tests.laws.test_end_to_end import event
@@ -23,7 +23,7 @@ def recording(folder: Path, limit: int, *bodies: bytes) -> list[SelfEvent]:
         await asyncio.sleep(0)
         for body in bodies:
             asked = Request("dws", "/v2/{project_id}/events", (("limit", "100"),))
-            recorder.hear(("research", "dws"), "", asked, Response(200, body, 7), 5)
+            recorder.record(("research", "dws"), "", asked, Response(200, body, 7), 5)
         running.cancel()
         await asyncio.wait([running])
         return facts
@@ -43,7 +43,7 @@ def test_an_answer_is_kept_with_what_was_asked_and_only_its_owner_may_read_it(tm
     assert [path.stat().st_mode & 0o777 for path in (folder, *recorded_files(folder))] == [0o700, 0o600]
 
 
-def test_the_oldest_leave_and_the_limit_is_never_passed(tmp_path: Path) -> None:
+def test_the_oldest_answers_leave_and_the_limit_is_never_exceeded(tmp_path: Path) -> None:
     limit = 10_000
     for number in range(100):
         recording(tmp_path, limit, f"{number:03}".encode() * 100)
@@ -53,7 +53,7 @@ def test_the_oldest_leave_and_the_limit_is_never_passed(tmp_path: Path) -> None:
     assert len(kept) >= 15
 
 
-def test_what_cannot_be_kept_is_counted_and_hinders_nothing(tmp_path: Path) -> None:
+def test_an_answer_that_cannot_be_kept_is_counted_and_delays_nothing(tmp_path: Path) -> None:
     assert recording(tmp_path, 1000, b"x" * 2000) == [Unrecorded("one is larger than the limit", 1)]
     (tmp_path / "file").write_text("")
     facts = recording(tmp_path / "file", 1000, *[b"x"] * 3)
@@ -78,8 +78,8 @@ def test_what_cannot_be_kept_is_counted_and_hinders_nothing(tmp_path: Path) -> N
         ("[worker-0] Training finished. Exit code 1.", "[worker-0] Training finished. Exit code 1."),
     ],
 )
-def test_what_looks_like_a_secret_is_left_out(text: str, kept: str) -> None:
-    assert redacted(text) == kept
+def test_text_that_looks_like_a_secret_is_left_out(text: str, kept: str) -> None:
+    assert redact(text) == kept
 
 
 MINE = """mapping: 1
@@ -134,7 +134,7 @@ def test_a_recording_shows_what_another_mapping_would_count(tmp_path: Path) -> N
         ),
     ],
 )
-def test_what_cannot_be_replayed_is_said_in_one_line(tmp_path: Path, content: str | None, said: str) -> None:
+def test_a_recording_that_cannot_be_replayed_is_one_line(tmp_path: Path, content: str | None, said: str) -> None:
     if content is not None:
         (tmp_path / "answers-00000001.jsonl").write_text(content)
     done = ran("replay", "--recorded", str(tmp_path))

@@ -80,15 +80,15 @@ async def once(request: httpx.Request) -> Flow:
 
 
 def sent(cloud: Cloud, flow: Callable[[httpx.Request], Flow] | None) -> tuple[httpx.Response, bytes]:
-    async def story() -> tuple[httpx.Response, bytes]:
+    async def scenario() -> tuple[httpx.Response, bytes]:
         response = await Sender(cloud, flow and Signing(flow), LIMITS).send(httpx.Request("GET", "https://m.test/jobs"))
         body = await response.aread()
         return response, body
 
-    return asyncio.run(story())
+    return asyncio.run(scenario())
 
 
-def test_what_the_signing_needs_is_asked_first_and_read_by_it() -> None:
+def test_requests_of_the_signing_are_sent_first_and_read_by_it() -> None:
     cloud = Cloud()
     response, body = sent(cloud, with_keys_first)
     assert [str(request.url) for request in cloud.asked] == ["https://iam.test/keys", "https://m.test/jobs"]
@@ -97,7 +97,7 @@ def test_what_the_signing_needs_is_asked_first_and_read_by_it() -> None:
     assert response.request is cloud.asked[1], "the answer knows what was sent"
 
 
-def test_an_answer_that_only_led_to_another_question_is_read_to_its_end() -> None:
+def test_an_answer_followed_by_another_request_is_read_to_its_end() -> None:
     """Else its connection would stay taken."""
     cloud = Cloud()
     sent(cloud, twice)
@@ -119,7 +119,7 @@ def test_an_answer_that_the_signing_refuses_is_closed() -> None:
 
 @pytest.mark.parametrize("broken", [True, False])
 def test_a_signing_is_never_left_hanging(broken: bool) -> None:
-    async def story() -> None:
+    async def scenario() -> None:
         signing = Signing(once)
         request = httpx.Request("GET", "https://m.test/jobs")
         try:
@@ -128,7 +128,7 @@ def test_a_signing_is_never_left_hanging(broken: bool) -> None:
             assert broken
         assert signing.ended
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_closing_a_sender_closes_its_transport() -> None:

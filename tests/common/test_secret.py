@@ -107,3 +107,35 @@ def test_a_secret_never_shows_itself(caplog: pytest.LogCaptureFixture) -> None:
     assert str(secret) == "Secret(***)"
     with pytest.raises(TypeError):
         json.dumps(secret)
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ("pipe", "not a regular file); name a small text file"),
+        ("device", "not a regular file); name a small text file"),
+        ("large", "larger than 64 kB); name a small text file"),
+        ("directory", "Is a directory); mount it again"),
+        ("bytes", "UnicodeDecodeError); mount it again"),
+    ],
+)
+def test_only_a_small_regular_file_is_a_secret(kind: str, why: str, tmp_path: Path) -> None:
+    """A pipe without a writer would hang the process, a device would fill its memory."""
+    path = tmp_path / "sk"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "directory":
+        path.mkdir()
+    else:
+        path.write_bytes(b"k" * 65_537 if kind == "large" else b"\xff\xfe")
+    with pytest.raises(SourceDenied) as caught:
+        Secret(path=path).reveal()
+    assert str(caught.value) == f"{path}: cannot read the secret ({why}"
+
+
+def test_a_secret_may_be_as_large_as_the_limit(tmp_path: Path) -> None:
+    path = tmp_path / "sk"
+    path.write_text("k" * 65_536)
+    assert len(Secret(path=path).reveal()) == 65_536

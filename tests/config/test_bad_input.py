@@ -147,7 +147,12 @@ REFUSED = "the credentials were refused: check that they exist, are enabled and 
 NUMBERS = dict.fromkeys(("events", "items", "services", "clusters", "Events", "Jobs"), 5)
 WORDS = {"error_code": "X.1", "error_msg": "no\nway \x1b[31m" + "o" * 400}
 BAD: dict[str, tuple[Answer, str]] = {
-    "no JSON": (Answer(200, b"<html>hello</html>"), NO_JSON),
+    "no JSON": (Answer(200, b"hello"), NO_JSON),
+    "a portal": (
+        Answer(200, b"<html><title>Sign in</title></html>"),
+        ("{asked}: 200, a page of HTML 'Sign in' came instead of JSON: a proxy, firewall or portal answers, not the vendor; "
+        "check endpoints and proxy"),
+    ),
     "nothing": (Answer(200, b""), NO_JSON),
     "half a JSON": (
         Answer(200, b'{"total": 1, "ev'),
@@ -191,7 +196,7 @@ BAD: dict[str, tuple[Answer, str]] = {
     ),
     "too busy": (bad(429, "Throttling.User", "slow down"), "{asked}: 429 Throttling.User: slow down"),
     "a server error": (Answer(500, b"oops"), "{asked}: 500: oops"),
-    "a gateway's page": (Answer(502, b"<html><body>Bad Gateway</body></html>"), "{asked}: 502"),
+    "a gateway's page": (Answer(502, b"<html><body>Bad Gateway</body></html>"), "{asked}: 502, a page of HTML"),
     "an answer that breaks off": (
         Answer(200, b"{", length=10), "{asked}: the connection broke (the answer was cut short)",
     ),
@@ -366,7 +371,7 @@ LOGINS: dict[str, tuple[int, dict[str, Any], str]] = {
     ),
     "an unknown access key": (
         0, {"access_key": "NOBODY", "secret_key": "wrong"},
-        f"{SEARCH}: 401 APIGW.0301: Incorrect IAM authentication information: ak NOBODY not exist; {REFUSED}",
+        f"{SEARCH}: 401 APIGW.0301: Incorrect IAM authentication information: ak *** not exist; {REFUSED}",
     ),
     "a wrong password": (
         0, {"user": USER, "password": "wrong", "domain": DOMAIN},
@@ -488,6 +493,6 @@ def test_whatever_stands_in_an_answer_the_exporter_lives_on(name: str, data: st.
             for _ in range(2):
                 await said(station, read=True)
                 await running.core.ledger.release_held()
-            running.core.prometheus.render("openmetrics", gzip=False)
+            running.core.exposition.render("openmetrics", gzip=False)
 
     asyncio.run(story())

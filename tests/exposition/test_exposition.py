@@ -13,12 +13,12 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from exporter.exposition.blocks import CAPACITY
-from exporter.exposition.registry import Registry
 from exporter.exposition.tables import Table
 from exporter.exposition.text_format import Format
 from exporter.model.metrics import Catalogue, Changes, Metric, Moment, Observed, Series
 from exporter.model.state import Restored
 from exporter.observability.self_metrics import SelfMetrics
+from tests.support.exposition import ExposedSeries
 from tests.support.heavy import needs
 
 DATA = Path(__file__).parents[1] / "data" / "exposition"
@@ -60,9 +60,9 @@ class Clock:
     async def sleep(self, seconds: float) -> None: ...
 
 
-def shown(*changes: Changes, held: frozenset[Series] = frozenset()) -> Registry:
+def shown(*changes: Changes, held: frozenset[Series] = frozenset()) -> ExposedSeries:
     """An exposition without holds: the first changes are restored, the others written."""
-    prometheus = Registry(CATALOGUE, 0.0, Clock())
+    prometheus = ExposedSeries(CATALOGUE, 0.0, Clock())
     for number, change in enumerate(changes):
         if number == 0:
             prometheus.restore(Restored(change, held, {}, {}, {}))
@@ -71,13 +71,13 @@ def shown(*changes: Changes, held: frozenset[Series] = frozenset()) -> Registry:
     return prometheus
 
 
-def release_held(prometheus: Registry) -> None:
+def release_held(prometheus: ExposedSeries) -> None:
     """Ends the hold of all new series."""
     prometheus.scraped(prometheus.render("text", gzip=True).number)
     prometheus.show(prometheus.ripe())
 
 
-def text(prometheus: Registry, form: Format = "text") -> str:
+def text(prometheus: ExposedSeries, form: Format = "text") -> str:
     return prometheus.render(form, gzip=False).body.decode()
 
 
@@ -124,7 +124,7 @@ def test_a_page_is_written_like_this(form: Format) -> None:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_page_without_samples_is_empty_and_valid(form: Format) -> None:
-    prometheus = Registry(Catalogue(CATALOGUE.metrics), 0.0, Clock())
+    prometheus = ExposedSeries(Catalogue(CATALOGUE.metrics), 0.0, Clock())
     assert text(prometheus, form) == ("# EOF\n" if form == "openmetrics" else "")
     assert gzip.decompress(prometheus.render(form, gzip=True).body) == prometheus.render(form, gzip=False).body
 
@@ -156,7 +156,7 @@ def test_promtool_finds_nothing_to_say_about_a_full_page() -> None:
 
 def test_a_counter_that_is_not_called_total_is_of_unknown_type_in_openmetrics() -> None:
     metric = Metric("platform_odd", "counter", "Odd.", ())
-    prometheus = Registry(Catalogue({metric.name: metric}, zeros=((metric.name, ()),)), 0.0, Clock())
+    prometheus = ExposedSeries(Catalogue({metric.name: metric}, zeros=((metric.name, ()),)), 0.0, Clock())
     assert "# TYPE platform_odd unknown\nplatform_odd 0\n# EOF\n" in text(prometheus, "openmetrics")
     assert "# TYPE platform_odd counter\n" in text(prometheus)
 
@@ -251,7 +251,7 @@ def test_resources_are_counted_by_state_with_zeros_for_every_source_that_is_know
     def status(resource: str, value: str, at: int) -> Changes:
         return Changes(states={(STATUS, ("research", POOL, resource)): Moment((value,), at)})
 
-    def counted(prometheus: Registry) -> dict[str, float]:
+    def counted(prometheus: ExposedSeries) -> dict[str, float]:
         return {labels[2]: value for labels, value in of(text(prometheus), RESOURCES).items()}
 
     prometheus = shown()
@@ -307,9 +307,11 @@ def test_nothing_is_remembered_of_a_resource_that_left() -> None:
         prometheus.write(everything_of(f"p{n}"))
         prometheus.write(Changes(gone=(("research", POOL, f"p{n}"),)))
     assert text(prometheus) == text(empty)
-    assert (len(prometheus._states._facts), len(prometheus._holds._waiting)) == (0, 0)
+    assert (len(prometheus.registry._states._facts), len(prometheus.hold._waiting)) == (0, 0)
     assert not any(
-        t._by_resource or t._slots for n in (BY_RESOURCE, INFO, NODES) for t in prometheus._families[n]._tables.values()
+        t._by_resource or t._slots
+        for n in (BY_RESOURCE, INFO, NODES)
+        for t in prometheus.registry.families[n]._tables.values()
     )
 
 
@@ -328,11 +330,11 @@ def test_what_the_mappings_no_longer_say_is_left_out_at_start_and_named() -> Non
             (EVENTS, ("a", "b", "c")): Moment(("d",), 1),
         },
     )
-    prometheus = Registry(CATALOGUE, 0.0, Clock())
+    prometheus = ExposedSeries(CATALOGUE, 0.0, Clock())
     left_out = prometheus.restore(Restored(strange, frozenset(), {}, {}, {}))
     assert left_out == tuple(sorted({"platform_gone_total", EVENTS, NEWEST, PHASES, NODES, INFO}))
     assert text(prometheus) == text(shown())
-    assert Registry(CATALOGUE, 0.0, Clock()).restore(Restored(FULL, frozenset(), {}, {}, {})) == ()
+    assert ExposedSeries(CATALOGUE, 0.0, Clock()).restore(Restored(FULL, frozenset(), {}, {}, {})) == ()
 
 
 def test_series_are_counted_as_a_server_counts_them() -> None:

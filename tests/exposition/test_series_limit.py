@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.exposition.registry import Registry
 from exporter.model.errors import StoreError
 from exporter.model.metrics import OTHER, Catalogue, Changes, Metric, Moment, Observed, Series
 from exporter.model.protocols import Store
@@ -24,6 +23,7 @@ from exporter.pipeline.committer import Committer
 from exporter.store import open_store
 from tests.exposition.test_zero_hold import Clock
 from tests.support.clocks import ManualClock
+from tests.support.exposition import ExposedSeries
 from tests.support.vendor import Vendor, Watched, watching
 
 METRICS = (
@@ -62,7 +62,7 @@ class Life:
         self.store, self.facts = Frail(store), list[SelfEvent]()
 
     async def begin(self, most: int) -> None:
-        self.page = Registry(CATALOGUE, 0.0, Clock(), most)
+        self.page = ExposedSeries(CATALOGUE, 0.0, Clock(), most)
         assert self.page.restore(await self.store.restore()) == ()
         self.ledger = Committer(self.store, (self.page,), self.page, self.facts.append)
 
@@ -478,7 +478,7 @@ def goes_on(before: Changes, came: Sequence[Changes], left: Changes, after: Chan
             assert series[1][1] == OTHER or after.counts[series] == had + grown
 
 
-def stays_bounded(page: Registry, kept: Changes, bounds: dict[str, int]) -> None:
+def stays_bounded(page: ExposedSeries, kept: Changes, bounds: dict[str, int]) -> None:
     """In the store and on the page, which never disagree about a value."""
     rows = [(metric.name, labels) for metric, labels, _ in page.totals()]
     shown = {(name, labels[:2] if name in ("status", "names") else labels) for name, labels in rows}

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.exposition.registry import Registry
 from exporter.model.metrics import Catalogue, Changes, Metric, Observed, Series
 from exporter.model.state import Restored
+from tests.support.exposition import ExposedSeries
 
 EVENTS, LAG = "platform_resource_events_total", "platform_lag_seconds"
 KNOWN: Series = (EVENTS, ("research", "known"))
@@ -41,17 +41,17 @@ class Clock:
         self.time += seconds
 
 
-def exposition(clock: Clock, restored: Changes | None = None, held: frozenset[Series] = frozenset()) -> Registry:
-    prometheus = Registry(CATALOGUE, HOLD, clock)
+def exposition(clock: Clock, restored: Changes | None = None, held: frozenset[Series] = frozenset()) -> ExposedSeries:
+    prometheus = ExposedSeries(CATALOGUE, HOLD, clock)
     prometheus.restore(Restored(restored or Changes(), held, {}, {}, {}))
     return prometheus
 
 
-def scrape(prometheus: Registry) -> None:
+def scrape(prometheus: ExposedSeries) -> None:
     prometheus.scraped(prometheus.render("text", gzip=True).number)
 
 
-def commit(prometheus: Registry, *series: Series, by: float = 1.0) -> frozenset[Series]:
+def commit(prometheus: ExposedSeries, *series: Series, by: float = 1.0) -> frozenset[Series]:
     """What the flow does with growth; gives back what the store would record as held."""
     changes = Changes(counts=dict.fromkeys(series, by))
     held = prometheus.holding(changes)
@@ -59,7 +59,7 @@ def commit(prometheus: Registry, *series: Series, by: float = 1.0) -> frozenset[
     return held
 
 
-def release_held(prometheus: Registry) -> frozenset[Series]:
+def release_held(prometheus: ExposedSeries) -> frozenset[Series]:
     """What the flow does from time to time; gives back what the store would record as shown."""
     ripe = prometheus.ripe()
     prometheus.show(ripe)

@@ -27,7 +27,7 @@ def table(clouds: str, garbage: str) -> dict[str, Failure]:
     return {
         "no-name": Failure("dws", "http://nowhere.invalid", "down", "check the endpoint, DNS and proxy"),
         "nobody-listens": Failure("dws", closed, "down", "check the endpoint, DNS and proxy"),
-        "no-tls": Failure("dws", tls, "down", "check the endpoint's certificate and SSL_CERT_FILE"),
+        "no-tls": Failure("dws", tls, "down", "check the endpoint's certificate, and ca_file or SSL_CERT_FILE"),
         "garbage": Failure("dws", garbage, "garbled", "the answer is not JSON"),
         "denied": Failure("modelarts_pool", None, "denied", "grant modelarts:pool:list"),
         "expired": Failure(

@@ -77,7 +77,7 @@ class World:
     def own(self, running: Flow) -> Samples:
         """The exporter's own metrics, as they follow from what it said."""
         places = [(station.desk.target, station.desk.source) for station in running.stations]
-        own = SelfMetrics("0", places, [], running.core.known.catalogue, running.core.prometheus.series_counts)
+        own = SelfMetrics("0", places, [], running.core.known.catalogue, running.core.registry.series_counts)
         for fact in self.facts:
             own.tell(fact)
         return read_metrics(own.render("text").decode())
@@ -85,8 +85,8 @@ class World:
 
 def page(running: Flow) -> Samples:
     """A scrape."""
-    snapshot = running.core.prometheus.render("text", gzip=False)
-    running.core.prometheus.scraped(snapshot.number)
+    snapshot = running.core.exposition.render("text", gzip=False)
+    running.core.exposition.scraped(snapshot.number)
     return read_metrics(snapshot.body.decode())
 
 
@@ -226,7 +226,7 @@ def test_law_six_no_text_makes_a_series_and_the_state_file_does_not_grow_with_ti
                 world.cloud.service_event("modelarts_service-0", at, f"{day}/{number} never again")
             world.clock.advance(86_400)
             await running.round()
-            sizes.append((sum(running.core.prometheus.series_counts().values()), file_size(tmp_path)))
+            sizes.append((sum(running.core.registry.series_counts().values()), file_size(tmp_path)))
 
     world.tell(story)
     series, size = zip(*sizes, strict=True)
@@ -336,7 +336,7 @@ def test_law_eight_no_secret_leaves_by_any_way(tmp_path: Path) -> None:
         left = [
             repr(world.facts),
             "".join(str(getattr(fact, "error", "")) for fact in world.facts),
-            running.core.prometheus.render("openmetrics", gzip=False).body.decode(),
+            running.core.exposition.render("openmetrics", gzip=False).body.decode(),
             json.dumps(masked(world.config)),
             repr(world.config),
             repr(running.stations),

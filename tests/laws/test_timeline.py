@@ -218,7 +218,7 @@ class Timeline(RuleBasedStateMachine):
         now = (await running.core.store.restore()).changes.counts
         assert {one for one in self.counted if now.get(one, 0.0) < self.counted[one]} == set()
         self.counted = now
-        page = running.core.prometheus
+        page = running.core.registry
         shown = {one: page.value(one) or 0.0 for one in now if one[0] in page.series_counts()}
         assert {one for one in shown if shown[one] < self.shown.get(one, 0.0)} == set()
         assert {one for one in shown if shown[one] > now[one]} == set()

@@ -18,57 +18,63 @@ from exporter.model.telemetry import LogMessage, OtlpDelivered, SelfEvent
 from exporter.otlp.delivery import OtlpDelivery
 from exporter.otlp.endpoint import OtlpEndpoint
 from exporter.otlp.sender import OtlpSender
-from exporter.otlp.spans import Traces
+from exporter.otlp.spans import SpanEncoder
 from exporter.simulator.otlp_receiver import Receiver, ReceiverFault
 from exporter.store import open_store
-from tests.otlp.test_messages import ORIGIN, PHASE
 from tests.support.clocks import ManualClock
 from tests.support.collector import Certificates, collecting
 from tests.support.processes import free_port
+from tests.support.spans import ORIGIN, PHASE
 
 DAY = 86_400.0
 KEPT = "what was not delivered is kept and sent again"
 
 
-class Post:
-    """A courier with a store in memory, and all that it told."""
+class DeliverySetup:
+    """A delivery with a store in memory, and all that it told."""
 
-    def __init__(self, store: Store, wire: OtlpSender, clock: ManualClock) -> None:
-        self.store, self.wire, self.clock, self.facts = store, wire, clock, list[SelfEvent]()
-        lane = wire.lane
-        self.courier = OtlpDelivery(lane.signal, lane.url, wire.post, store.outbox, DAY, clock, self.facts.append)
+    def __init__(self, store: Store, sender: OtlpSender, clock: ManualClock) -> None:
+        self.store, self.sender, self.clock, self.events = store, sender, clock, list[SelfEvent]()
+        endpoint = sender.endpoint
+        self.delivery = OtlpDelivery(
+            endpoint.signal, endpoint.url, sender.post, store.outbox, DAY, clock, self.events.append
+        )
 
     async def put(self, *names: str) -> None:
         """Spans with these names wait."""
-        traces = Traces(ORIGIN)
-        spans = [traces.parcel(msgspec.structs.replace(PHASE, name=name, role=name)) for name in names]
+        traces = SpanEncoder(ORIGIN)
+        spans = [traces.encode(msgspec.structs.replace(PHASE, name=name, role=name)) for name in names]
         await self.store.commit([Commit(RECORD, parcels=spans)])
 
-    async def turn(self) -> float:
-        return await self.courier.turn()
+    async def deliver(self) -> float:
+        return await self.delivery.deliver_batch()
 
-    async def waiting(self) -> int:
+    async def pending(self) -> int:
         return (await self.store.outbox.level("traces")).number
 
-    def said(self) -> list[str]:
+    def log_lines(self) -> list[str]:
         """The lines of the log since the last look, without the address of the receiver."""
-        found = [fact.text.replace(self.wire.lane.url, "URL") for fact in self.facts if isinstance(fact, LogMessage)]
-        self.facts[:] = [fact for fact in self.facts if not isinstance(fact, LogMessage)]
+        found = [
+            event.text.replace(self.sender.endpoint.url, "URL")
+            for event in self.events
+            if isinstance(event, LogMessage)
+        ]
+        self.events[:] = [event for event in self.events if not isinstance(event, LogMessage)]
         return found
 
-    def left(self) -> tuple[int, int, int]:
+    def counts(self) -> tuple[int, int, int]:
         """How many were sent, rejected and dropped."""
-        gone = [fact for fact in self.facts if isinstance(fact, OtlpDelivered)]
+        gone = [event for event in self.events if isinstance(event, OtlpDelivered)]
         return sum(f.sent for f in gone), sum(f.rejected for f in gone), sum(f.dropped for f in gone)
 
 
 @contextlib.asynccontextmanager
-async def posting(url: str, **lane: Any) -> AsyncIterator[Post]:
-    store, wire = await open_store(":memory:"), OtlpSender(OtlpEndpoint("traces", f"{url}/v1/traces", **lane))
+async def delivering(url: str, **endpoint: Any) -> AsyncIterator[DeliverySetup]:
+    store, sender = await open_store(":memory:"), OtlpSender(OtlpEndpoint("traces", f"{url}/v1/traces", **endpoint))
     try:
-        yield Post(store, wire, ManualClock())
+        yield DeliverySetup(store, sender, ManualClock())
     finally:
-        await wire.aclose()
+        await sender.aclose()
         await store.close()
 
 
@@ -89,20 +95,22 @@ def url(receiver: Receiver) -> Iterator[str]:
         yield address
 
 
-@pytest.mark.parametrize("lane", [{}, {"protocol": "http/json"}, {"gzip": False}], ids=["protobuf", "json", "plain"])
-def test_what_waits_is_delivered_once_and_in_order(receiver: Receiver, url: str, lane: dict[str, Any]) -> None:
-    async def story() -> None:
-        async with posting(url, **lane) as post:
-            await post.put("a", "b")
-            await post.put("c")
-            assert await post.turn() == 0, "there may be more"
-            assert await post.turn() == 1, "nothing waits, so it looks again in a second"
-            assert (names(receiver), await post.waiting(), post.left()) == (["a", "b", "c"], 0, (3, 0, 0))
-            assert post.said() == []
+@pytest.mark.parametrize(
+    "endpoint", [{}, {"protocol": "http/json"}, {"gzip": False}], ids=["protobuf", "json", "plain"]
+)
+def test_the_outbox_is_delivered_once_and_in_order(receiver: Receiver, url: str, endpoint: dict[str, Any]) -> None:
+    async def scenario() -> None:
+        async with delivering(url, **endpoint) as setup:
+            await setup.put("a", "b")
+            await setup.put("c")
+            assert await setup.deliver() == 0, "there may be more"
+            assert await setup.deliver() == 1, "nothing waits, so it looks again in a second"
+            assert (names(receiver), await setup.pending(), setup.counts()) == (["a", "b", "c"], 0, (3, 0, 0))
+            assert setup.log_lines() == []
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     headers = receiver.received[0].headers
-    assert headers.get("content-encoding") == (None if "gzip" in lane else "gzip")
+    assert headers.get("content-encoding") == (None if "gzip" in endpoint else "gzip")
     assert headers["user-agent"].startswith("platform-events-exporter/")
 
 
@@ -137,22 +145,22 @@ LATER = [
 
 
 @pytest.mark.parametrize(("fault", "line"), LATER, ids=[str(fault.status) for fault, _ in LATER])
-def test_what_a_receiver_does_not_take_now_is_kept_told_once_and_delivered_later(
+def test_records_not_taken_now_are_kept_reported_once_and_delivered_later(
     receiver: Receiver, url: str, fault: ReceiverFault, line: str
 ) -> None:
-    async def story() -> None:
-        async with posting(url) as post:
-            await post.put("a")
+    async def scenario() -> None:
+        async with delivering(url) as setup:
+            await setup.put("a")
             receiver.faults = [fault] * 3
-            waits = [await post.turn() for _ in range(3)]
-            assert post.said() == [line]
+            waits = [await setup.deliver() for _ in range(3)]
+            assert setup.log_lines() == [line]
             assert [0.5 <= waits[0] <= 1, 1 <= waits[1] <= 2, 2 <= waits[2] <= 4] == [True] * 3
-            assert (await post.waiting(), post.left()) == (1, (0, 0, 0))
-            assert await post.turn() == 0
-            assert post.said() == ["otlp: URL: traces get through again"]
-            assert (names(receiver), await post.waiting()) == (["a"], 0)
+            assert (await setup.pending(), setup.counts()) == (1, (0, 0, 0))
+            assert await setup.deliver() == 0
+            assert setup.log_lines() == ["otlp: URL: traces get through again"]
+            assert (names(receiver), await setup.pending()) == (["a"], 0)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(
@@ -160,26 +168,26 @@ def test_what_a_receiver_does_not_take_now_is_kept_told_once_and_delivered_later
     [("7", 7.0), (formatdate(1_790_000_020, usegmt=True), 20.0), ("100000", 300.0), ("0", 1.0)],
     ids=["seconds", "a date", "too long", "at once"],
 )
-def test_the_receivers_own_wish_to_wait_is_heeded(receiver: Receiver, url: str, wish: str, seconds: float) -> None:
-    async def story() -> None:
-        async with posting(url) as post:
-            await post.put("a")
+def test_retry_after_of_a_receiver_is_obeyed(receiver: Receiver, url: str, wish: str, seconds: float) -> None:
+    async def scenario() -> None:
+        async with delivering(url) as setup:
+            await setup.put("a")
             receiver.faults = [ReceiverFault(503, {"retry-after": wish})]
-            assert await post.turn() == pytest.approx(seconds, abs=0.1)
+            assert await setup.deliver() == pytest.approx(seconds, abs=0.1)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_the_wait_grows_to_a_minute_and_no_further(receiver: Receiver, url: str) -> None:
-    async def story() -> None:
-        async with posting(url) as post:
-            await post.put("a")
+    async def scenario() -> None:
+        async with delivering(url) as setup:
+            await setup.put("a")
             receiver.down = ReceiverFault(503)
-            waits = [await post.turn() for _ in range(15)]
+            waits = [await setup.deliver() for _ in range(15)]
             assert all(30 <= wait <= 60 for wait in waits[7:])
             assert len(set(waits)) == len(waits), "many exporters must not come back at once"
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 # --- what will never be taken
@@ -195,114 +203,110 @@ def poison(receiver: Receiver, *bad: str) -> None:
     receiver.refuses = refuses
 
 
-def test_refused_rows_are_found_by_halving_and_set_aside_and_all_others_arrive_in_order(
-    receiver: Receiver, url: str
-) -> None:
+def test_refused_records_are_set_aside_and_all_others_arrive_in_order(receiver: Receiver, url: str) -> None:
     every = [f"s{number:03}" for number in range(100)]
     bad = ["s000", "s041", "s099"]
 
-    async def story() -> None:
-        async with posting(url) as post:
+    async def scenario() -> None:
+        async with delivering(url) as setup:
             poison(receiver, *bad)
-            await post.put(*every)
-            assert await post.turn() == 0
+            await setup.put(*every)
+            assert await setup.deliver() == 0
             assert names(receiver) == [name for name in every if name not in bad]
-            assert (await post.waiting(), post.left()) == (0, (97, 3, 0))
+            assert (await setup.pending(), setup.counts()) == (0, (97, 3, 0))
             words = "(400: a name that is not allowed); see outbox_rejected_total"
-            assert post.said() == [f"otlp: URL: refuses some traces for good, they are set aside {words}"]
+            assert setup.log_lines() == [f"otlp: URL: refuses some traces for good, they are set aside {words}"]
             assert receiver.asked < 50
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_too_large_a_request_goes_in_halves(receiver: Receiver, url: str) -> None:
-    async def story() -> None:
-        async with posting(url) as post:
-            await post.put("a", "b", "c", "d")
+    async def scenario() -> None:
+        async with delivering(url) as setup:
+            await setup.put("a", "b", "c", "d")
             receiver.faults = [ReceiverFault(413), ReceiverFault(413)]
-            assert await post.turn() == 0
-            assert (names(receiver), post.left(), post.said()) == (["a", "b", "c", "d"], (4, 0, 0), [])
+            assert await setup.deliver() == 0
+            assert (names(receiver), setup.counts(), setup.log_lines()) == (["a", "b", "c", "d"], (4, 0, 0), [])
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_a_receiver_that_refuses_everything_is_not_believed(receiver: Receiver, url: str) -> None:
     """What answers there is no receiver of this language; its word must not cost a single span."""
 
-    async def story() -> None:
-        async with posting(url) as post:
-            await post.put(*"abcdefgh")
+    async def scenario() -> None:
+        async with delivering(url) as setup:
+            await setup.put(*"abcdefgh")
             receiver.down = ReceiverFault(
                 400, {"content-type": "text/plain"}, b"Client sent an HTTP request to an HTTPS server."
             )
-            assert await post.turn() > 0
-            assert (await post.waiting(), post.left()) == (8, (0, 0, 0))
-            assert post.said() == [
+            assert await setup.deliver() > 0
+            assert (await setup.pending(), setup.counts()) == (8, (0, 0, 0))
+            assert setup.log_lines() == [
                 "otlp: URL: refuses everything (400: Client sent an HTTP request to an HTTPS server.); check "
                 "otlp.endpoint and otlp.protocol; " + KEPT
             ]
             receiver.down = None
-            assert await post.turn() == 0
+            assert await setup.deliver() == 0
             assert names(receiver) == [*"abcdefgh"]
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_a_receiver_that_took_spans_before_is_not_believed_either_when_it_refuses_everything_now(
-    receiver: Receiver, url: str
-) -> None:
-    async def story() -> None:
-        async with posting(url) as post:
-            await post.put("first")
-            await post.turn()
-            await post.put(*(f"s{number}" for number in range(100)))
+def test_a_receiver_that_begins_to_refuse_everything_is_not_believed(receiver: Receiver, url: str) -> None:
+    async def scenario() -> None:
+        async with delivering(url) as setup:
+            await setup.put("first")
+            await setup.deliver()
+            await setup.put(*(f"s{number}" for number in range(100)))
             receiver.down = ReceiverFault(400)
-            await post.turn()
-            assert await post.waiting() >= 90
-            assert post.left()[1] <= 10
+            await setup.deliver()
+            assert await setup.pending() >= 90
+            assert setup.counts()[1] <= 10
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_many_bad_rows_in_a_row_do_not_stop_the_good_ones(receiver: Receiver, url: str) -> None:
+def test_many_bad_records_in_a_row_do_not_stop_the_good_ones(receiver: Receiver, url: str) -> None:
     bad = [f"bad{number}" for number in range(30)]
 
-    async def story() -> None:
-        async with posting(url) as post:
+    async def scenario() -> None:
+        async with delivering(url) as setup:
             poison(receiver, *bad)
-            await post.put(*bad, "good")
-            assert await post.turn() == 0
-            assert (names(receiver), await post.waiting(), post.left()) == (["good"], 0, (1, 30, 0))
+            await setup.put(*bad, "good")
+            assert await setup.deliver() == 0
+            assert (names(receiver), await setup.pending(), setup.counts()) == (["good"], 0, (1, 30, 0))
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "http/json"])
 def test_a_partial_success_is_read(receiver: Receiver, url: str, protocol: Any) -> None:
-    async def story() -> None:
-        async with posting(url, protocol=protocol) as post:
-            await post.put("a", "b", "c")
+    async def scenario() -> None:
+        async with delivering(url, protocol=protocol) as setup:
+            await setup.put("a", "b", "c")
             receiver.rejects = 2
-            assert await post.turn() == 0
-            assert (await post.waiting(), post.left()) == (0, (1, 2, 0))
-            assert post.said() == ["otlp: URL: took 1 of 3 traces (no room); see outbox_rejected_total"]
+            assert await setup.deliver() == 0
+            assert (await setup.pending(), setup.counts()) == (0, (1, 2, 0))
+            assert setup.log_lines() == ["otlp: URL: took 1 of 3 traces (no room); see outbox_rejected_total"]
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_what_grew_too_old_is_dropped_and_told(receiver: Receiver, url: str) -> None:
-    async def story() -> None:
-        async with posting(url) as post:
-            await post.put("a", "b")
+def test_records_older_than_max_age_are_dropped_and_reported(receiver: Receiver, url: str) -> None:
+    async def scenario() -> None:
+        async with delivering(url) as setup:
+            await setup.put("a", "b")
             receiver.down = ReceiverFault(503)
-            post.clock.advance(20 * 365 * DAY)  # beyond the age of anything that this machine's clock can have written
-            assert await post.turn() == 1
-            assert (await post.waiting(), post.left()) == (0, (0, 0, 2))
+            setup.clock.advance(20 * 365 * DAY)  # beyond the age of anything that this machine's clock can have written
+            assert await setup.deliver() == 1
+            assert (await setup.pending(), setup.counts()) == (0, (0, 0, 2))
             cure = "raise otlp.max_age, or see to the receiver sooner"
             words = f"could not be delivered in time and were dropped; {cure}"
-            assert post.said() == [f"otlp: 2 traces {words}"]
+            assert setup.log_lines() == [f"otlp: 2 traces {words}"]
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 # --- no answer
@@ -337,26 +341,26 @@ async def saying(words: bytes) -> AsyncIterator[str]:
     ],
     ids=["grpc", "silent"],
 )
-def test_who_speaks_no_http_and_who_says_nothing_are_told_apart(words: bytes, line: str) -> None:
-    async def story() -> None:
-        async with saying(words) as url, posting(url, timeout=0.5) as post:
-            await post.put("a")
-            assert await post.turn() > 0
-            assert (post.said(), await post.waiting()) == ([f"otlp: URL: {line}; {KEPT}"], 1)
+def test_a_peer_without_http_and_a_silent_peer_are_told_apart(words: bytes, line: str) -> None:
+    async def scenario() -> None:
+        async with saying(words) as url, delivering(url, timeout=0.5) as setup:
+            await setup.put("a")
+            assert await setup.deliver() > 0
+            assert (setup.log_lines(), await setup.pending()) == ([f"otlp: URL: {line}; {KEPT}"], 1)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_a_receiver_that_is_not_there_is_told_and_asked_again() -> None:
-    async def story() -> None:
-        async with posting(f"http://127.0.0.1:{free_port()}") as post:
-            await post.put("a")
-            assert await post.turn() > 0
-            (line,) = post.said()
+def test_an_unreachable_receiver_is_reported_and_tried_again() -> None:
+    async def scenario() -> None:
+        async with delivering(f"http://127.0.0.1:{free_port()}") as setup:
+            await setup.put("a")
+            assert await setup.deliver() > 0
+            (line,) = setup.log_lines()
             assert line.startswith("otlp: URL: cannot be reached (")
             assert line.endswith("); check otlp.endpoint and the receiver; " + KEPT)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 # --- TLS and headers
@@ -367,18 +371,18 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return Certificates(tmp_path_factory.mktemp("certificates"))
 
 
-def test_certificates_of_both_sides_are_used_and_their_faults_are_told(
+def test_certificates_of_both_sides_are_used_and_their_faults_reported(
     receiver: Receiver, certificates: Certificates
 ) -> None:
     ours = {"client_certificate": certificates.client, "client_key": certificates.client_key}
 
-    async def told(url: str, **lane: Any) -> list[str]:
-        async with posting(url, **lane) as post:
-            await post.put("a")
-            await post.turn()
-            return post.said()
+    async def told(url: str, **endpoint: Any) -> list[str]:
+        async with delivering(url, **endpoint) as setup:
+            await setup.put("a")
+            await setup.deliver()
+            return setup.log_lines()
 
-    async def story(url: str) -> None:
+    async def scenario(url: str) -> None:
         assert await told(url, certificate=certificates.authority, **ours) == []
         assert names(receiver) == ["a"]
         (untrusted,) = await told(url, **ours)
@@ -390,19 +394,19 @@ def test_certificates_of_both_sides_are_used_and_their_faults_are_told(
         assert KEPT in plain
 
     with collecting(receiver, tls=certificates.serving()) as url:
-        asyncio.run(story(url))
+        asyncio.run(scenario(url))
 
 
 def test_tls_to_a_receiver_without_it_says_so(url: str) -> None:
-    async def story() -> None:
-        async with posting(url.replace("http:", "https:")) as post:
-            await post.put("a")
-            await post.turn()
-            (line,) = post.said()
+    async def scenario() -> None:
+        async with delivering(url.replace("http:", "https:")) as setup:
+            await setup.put("a")
+            await setup.deliver()
+            (line,) = setup.log_lines()
             assert line.startswith("otlp: URL: TLS failed (")
             assert "); check http or https in otlp.endpoint, and otlp.client_certificate if it wants one" in line
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_headers_come_from_both_places_and_the_file_is_read_again_when_it_changes(
@@ -411,24 +415,24 @@ def test_headers_come_from_both_places_and_the_file_is_read_again_when_it_change
     path = tmp_path / "headers"
     path.write_text("# who we are\nAuthorization: Bearer one\nX-Scope-OrgID: tenant\n")
 
-    async def story() -> None:
-        async with posting(url, headers={"X-More": Secret("more")}, headers_file=path) as post:
+    async def scenario() -> None:
+        async with delivering(url, headers={"X-More": Secret("more")}, headers_file=path) as setup:
             for token in ("one", "two two"):
                 path.write_text(path.read_text().replace("Bearer one", f"Bearer {token}"))
-                await post.put(token)
-                await post.turn()
+                await setup.put(token)
+                await setup.deliver()
             path.write_text("s3cret")
-            await post.put("c")
-            await post.turn()
-            assert post.said() == [
+            await setup.put("c")
+            await setup.deliver()
+            assert setup.log_lines() == [
                 f"otlp.headers_file: {path}: line 1 is no header; write one 'Name: value' a line; {KEPT}"
             ]
             path.unlink()
-            await post.turn()
-            (line,) = post.said()
+            await setup.deliver()
+            (line,) = setup.log_lines()
             assert line.startswith(f"otlp.headers_file: {path}: cannot read the secret")
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     first, second = (received.headers for received in receiver.received)
     assert (first["authorization"], second["authorization"]) == ("Bearer one", "Bearer two two")
     assert (second["x-scope-orgid"], second["x-more"]) == ("tenant", "more")
@@ -437,7 +441,7 @@ def test_headers_come_from_both_places_and_the_file_is_read_again_when_it_change
 def test_certificates_that_cannot_be_used_are_an_error_at_start(certificates: Certificates, tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_text("no certificate")
-    lane = OtlpEndpoint("traces", "https://collector/v1/traces")
+    endpoint = OtlpEndpoint("traces", "https://collector/v1/traces")
     unfit = (
         "does not go with otlp.client_key, or is not in PEM form; name a certificate and its key without a password ("
     )
@@ -449,43 +453,41 @@ def test_certificates_that_cannot_be_used_are_an_error_at_start(certificates: Ce
         ),
     ):
         with pytest.raises(ConfigError) as caught:
-            OtlpSender(msgspec.structs.replace(lane, **change))
+            OtlpSender(msgspec.structs.replace(endpoint, **change))
         assert str(caught.value).startswith(begin)
 
 
 # --- stopping
 
 
-def test_what_waits_goes_out_when_the_exporter_stops_but_a_dead_receiver_does_not_hold_it_up(
-    receiver: Receiver, url: str
-) -> None:
-    async def story() -> None:
-        async with posting(url) as post:
-            running = asyncio.create_task(post.courier.run())
+def test_a_stop_delivers_the_outbox_unless_the_receiver_is_dead(receiver: Receiver, url: str) -> None:
+    async def scenario() -> None:
+        async with delivering(url) as setup:
+            running = asyncio.create_task(setup.delivery.run())
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
-            await post.put(*(f"s{number}" for number in range(2_500)))
-            await post.courier.drain()
-            assert (len(names(receiver)), await post.waiting()) == (2_500, 0)
+            await setup.put(*(f"s{number}" for number in range(2_500)))
+            await setup.delivery.drain()
+            assert (len(names(receiver)), await setup.pending()) == (2_500, 0)
             receiver.down = ReceiverFault(503)
-            await post.put("late")
+            await setup.put("late")
             async with asyncio.timeout(5):
-                await post.courier.drain()
-            assert await post.waiting() == 1
+                await setup.delivery.drain()
+            assert await setup.pending() == 1
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 def test_a_request_under_way_is_not_sent_twice_because_the_exporter_stops(receiver: Receiver, url: str) -> None:
-    async def story() -> None:
-        async with posting(url) as post:
-            await post.put("a")
-            running = asyncio.create_task(post.courier.run())
-            while not receiver.asked and await post.waiting():
+    async def scenario() -> None:
+        async with delivering(url) as setup:
+            await setup.put("a")
+            running = asyncio.create_task(setup.delivery.run())
+            while not receiver.asked and await setup.pending():
                 await asyncio.sleep(0)
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
-            await post.courier.drain()
+            await setup.delivery.drain()
             assert names(receiver) == ["a"]
 
-    asyncio.run(story())
+    asyncio.run(scenario())

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -34,30 +36,16 @@ from opentelemetry.trace import (
 
 from exporter import __version__
 from exporter.model.runs import PlacedEvent, Span, SpanEvent
-from exporter.otlp.log_records import encoder
+from exporter.otlp.log_records import make_encoder
 from exporter.otlp.resource import NAME, SCHEMA, Identity, OtlpResource
 from exporter.otlp.sender import as_json
-from exporter.otlp.spans import Traces
+from exporter.otlp.spans import SpanEncoder
 from exporter.simulator.otlp_receiver import REQUESTS, read_request
-
-ORIGIN = OtlpResource("huaweicloud", "cn-north-4", "p1", "research", "modelarts_service")
-EVENTS = (
-    SpanEvent(1_000, "aa" * 16, "", "pulling the image", "info", "PullingImage"),
-    SpanEvent(1_000, "bb" * 16, "image.failed", "no such image", "error", "PullFailed", (("image", "TF"),)),
-)
-ROOT = Span(
-    "research", "modelarts_service", "svc-1", "DEPLOY service", 900, "run", "DEPLOY service", 900, 2_500, "failure",
-    error=("PullFailed", "no such image"), after=400, events=EVENTS[:1], dropped=3,
-)  # fmt: skip
-PHASE = Span(
-    "research", "modelarts_service", "svc-1", "DEPLOY service", 900, "image_pulling\0TF\x001000", "image_pulling",
-    1_000, 2_500, "failure", of="TF", inferred=True, error=("PullFailed", "no such image"), events=EVENTS,
-)  # fmt: skip
-OPERATION = Span("research", "dws", "c-1", "createCluster", 5, "run", "createCluster", 5, 9, "success", after=1)
+from tests.support.spans import EVENTS, OPERATION, ORIGIN, PHASE, ROOT
 
 
 def message(span: Span, origin: OtlpResource = ORIGIN) -> Message:
-    return Traces(origin).message(span)
+    return SpanEncoder(origin).message(span)
 
 
 def told(message: Message) -> dict[str, object]:
@@ -119,7 +107,7 @@ def by_the_sdk(ours: Message, origin: OtlpResource) -> ReadableSpan:
 @pytest.mark.parametrize("span", [ROOT, PHASE, OPERATION], ids=["run", "phase", "operation"])
 def test_a_span_is_what_the_sdk_would_have_sent(span: Span) -> None:
     origin = msgspec.structs.replace(ORIGIN, source=span.source)
-    ours = ExportTraceServiceRequest.FromString(Traces(origin).parcel(span).body)
+    ours = ExportTraceServiceRequest.FromString(SpanEncoder(origin).encode(span).body)
     found = ours.resource_spans[0].scope_spans[0].spans[0]
 
     theirs = encode_spans([by_the_sdk(found, origin)])
@@ -150,7 +138,7 @@ def test_a_failed_run_says_so_in_every_place_that_a_backend_looks_at() -> None:
     assert root.dropped_events_count == 3
 
 
-def test_a_phase_stands_below_its_run_and_says_what_it_is_of_and_that_its_begin_was_not_told() -> None:
+def test_a_phase_is_a_child_of_its_run_with_part_and_inferred_start() -> None:
     root, phase = message(ROOT), message(PHASE)
 
     assert phase.trace_id == root.trace_id
@@ -234,10 +222,13 @@ def test_ids_tell_apart_what_a_plain_joining_would_not() -> None:
 
 def test_another_process_writes_the_same_bytes() -> None:
     """With another hash seed and another environment: only what the span says goes in."""
-    code = "import test_otlp_messages as t; print(t.Traces(t.ORIGIN).parcel(t.PHASE).body.hex())"
-    here = Traces(ORIGIN).parcel(PHASE).body.hex()
+    code = (
+        "from exporter.otlp.spans import SpanEncoder; from tests.support.spans import ORIGIN, PHASE;"
+        "print(SpanEncoder(ORIGIN).encode(PHASE).body.hex())"
+    )
+    here = SpanEncoder(ORIGIN).encode(PHASE).body.hex()
     for seed in ("1", "2"):
-        path = f"{Path(__file__).parents[1]}:{Path(__file__).parents[2]}"
+        path = str(Path(__file__).parents[2])
         environ = {"PYTHONHASHSEED": seed, "OTEL_SDK_DISABLED": "true", "HOSTNAME": seed, "PYTHONPATH": path}
         run = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
         assert run.stdout.strip() == here
@@ -247,7 +238,7 @@ def test_another_process_writes_the_same_bytes() -> None:
 
 
 def test_joined_parcels_are_one_request() -> None:
-    parcels = [Traces(ORIGIN).parcel(span) for span in (PHASE, ROOT)]
+    parcels = [SpanEncoder(ORIGIN).encode(span) for span in (PHASE, ROOT)]
     whole = ExportTraceServiceRequest.FromString(b"".join(parcel.body for parcel in parcels))
 
     names = [frame.scope_spans[0].spans[0].name for frame in whole.resource_spans]
@@ -267,17 +258,17 @@ TOLD = (
     [(True, False, ["traces"]), (False, True, ["logs"] * 3), (True, True, ["traces", *["logs"] * 3])],
 )
 def test_each_signal_is_sent_where_it_is_on_and_history_is_no_log(traces: bool, logs: bool, signals: list[str]) -> None:
-    encode = encoder(ORIGIN, traces=traces, logs=logs)
+    encode = make_encoder(ORIGIN, traces=traces, logs=logs)
     assert encode is not None
     assert [parcel.signal for parcel in encode("svc-1", [PHASE], TOLD)] == signals
 
 
 def test_where_no_signal_is_on_nothing_is_encoded() -> None:
-    assert encoder(ORIGIN, traces=False, logs=False) is None
+    assert make_encoder(ORIGIN, traces=False, logs=False) is None
 
 
 def test_a_log_record_has_the_trace_context_of_its_span_and_says_if_it_came_late() -> None:
-    encode = encoder(ORIGIN, traces=False, logs=True)
+    encode = make_encoder(ORIGIN, traces=False, logs=True)
     assert encode is not None
     bodies = [ExportLogsServiceRequest.FromString(parcel.body) for parcel in encode("svc-1", [], TOLD)]
     on_time, late, loose = (body.resource_logs[0].scope_logs[0].log_records[0] for body in bodies)
@@ -299,7 +290,7 @@ def test_a_log_record_has_the_trace_context_of_its_span_and_says_if_it_came_late
 
 @contextmanager
 def bodies() -> Iterator[list[tuple[str, bytes]]]:
-    encode = encoder(ORIGIN, traces=True, logs=True)
+    encode = make_encoder(ORIGIN, traces=True, logs=True)
     assert encode is not None
     yield [(parcel.signal, parcel.body) for parcel in encode("svc-1", [PHASE, ROOT], TOLD)]
 
@@ -312,10 +303,54 @@ def test_json_says_the_same_as_protobuf() -> None:
 
 
 def test_json_has_ids_in_hexadecimal_numbers_as_text_and_enumerations_as_numbers() -> None:
-    span = json.loads(as_json("traces", Traces(ORIGIN).parcel(PHASE).body))
+    span = json.loads(as_json("traces", SpanEncoder(ORIGIN).encode(PHASE).body))
     found = span["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
 
     assert found["traceId"] == message(PHASE).trace_id.hex()
     assert found["parentSpanId"] == message(ROOT).span_id.hex()
     assert found["startTimeUnixNano"] == "1000000000"
     assert (found["kind"], found["status"]["code"]) == (1, 2)
+
+
+# --- whatever a span holds
+
+TIMES = st.integers(-(10**20), 10**20) | st.sampled_from([0, 253_402_300_799_000, 2**63, -1])
+TEXTS = st.text(st.characters(exclude_categories=()), max_size=8) | st.sampled_from(["\ud800", "\0", "\U0010ffff"])
+SPAN_EVENTS = st.builds(
+    SpanEvent, TIMES, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, st.lists(st.tuples(TEXTS, TEXTS), max_size=2).map(tuple)
+)
+SPANS = st.builds(
+    Span,
+    target=TEXTS,
+    source=TEXTS,
+    resource=TEXTS,
+    run=TEXTS,
+    attempt=TIMES,
+    role=st.sampled_from(["run"]) | TEXTS,
+    name=TEXTS,
+    start=TIMES,
+    end=TIMES,
+    outcome=st.sampled_from(["success", "failure", "cancelled", "unknown"]),
+    of=TEXTS,
+    error=st.none() | st.tuples(TEXTS, TEXTS),
+    after=st.none() | TIMES,
+    events=st.lists(SPAN_EVENTS, max_size=3).map(tuple),
+    dropped=TIMES,
+)
+
+
+@given(span=SPANS, event=SPAN_EVENTS)
+@example(span=msgspec.structs.replace(PHASE, end=253_402_300_799_000), event=EVENTS[0])
+@settings(deadline=None)
+def test_every_span_and_event_can_be_encoded_whatever_it_holds(span: Span, event: SpanEvent) -> None:
+    encode = make_encoder(ORIGIN, traces=True, logs=True)
+    assert encode is not None
+    placed = PlacedEvent(event, (span.run, span.attempt, span.role))
+    for record in encode("svc-1", [span], [placed]):
+        assert as_json(record.signal, record.body)
+
+
+def test_times_that_no_timestamp_can_hold_are_clamped() -> None:
+    found = message(msgspec.structs.replace(PHASE, start=-5, end=10**20))
+    assert found.start_time_unix_nano == 0
+    assert found.end_time_unix_nano // 10**9 == 9_223_372_036, "the year 2262"

@@ -10,11 +10,11 @@ import pytest
 from exporter.model.metrics import Metric
 from exporter.model.telemetry import Contacted, LogMessage, OtlpDelivered, SelfEvent
 from exporter.otlp.endpoint import OtlpEndpoint
-from exporter.otlp.metrics import MOST, Pusher, requests
+from exporter.otlp.metrics import MAX_POINTS, MetricsPush, encode_metrics
 from exporter.otlp.sender import OtlpSender
 from exporter.simulator.otlp_receiver import REQUESTS, Receiver, ReceiverFault
 from tests.exposition.test_exposition import EVENTS, FULL, PHASES, POOL, samples, shown, text
-from tests.otlp.test_otlp_end_to_end import Backups, sending
+from tests.support.backups import Backups, sending
 from tests.support.clocks import ManualClock
 from tests.support.collector import collecting
 from tests.support.processes import Clouds, Exporter, closing, until
@@ -33,7 +33,7 @@ def points(messages: list[Any]) -> Iterator[tuple[str, dict[str, str], Any]]:
 
 
 def sent(rows: Any, contacts: Any = CONTACTS) -> list[Any]:
-    return [REQUESTS["metrics"].FromString(body) for body in requests(rows, contacts, {}, NOW)]
+    return [REQUESTS["metrics"].FromString(body) for body in encode_metrics(rows, contacts, {}, NOW)]
 
 
 def test_every_sample_of_the_page_is_pushed_with_the_same_value() -> None:
@@ -58,7 +58,7 @@ def _bound(series: Any) -> Any:
     return name, (*values, bound if bound == "+Inf" else str(float(bound)))
 
 
-def test_counters_begin_with_the_first_contact_of_their_source_and_gauges_have_no_begin() -> None:
+def test_counters_start_at_first_contact_and_gauges_have_no_start() -> None:
     begins = {
         (name, labels.get("source", "")): point.start_time_unix_nano
         for name, labels, point in points(sent(shown(FULL).totals()))
@@ -84,8 +84,8 @@ def test_nothing_that_grows_is_pushed_before_its_contact() -> None:
 
 def test_sums_are_cumulative_and_monotonic_and_a_request_has_its_bound() -> None:
     metric = Metric(EVENTS, "counter", "h", ("target", "source"))
-    messages = sent([(metric, ("research", POOL), [1.0])] * (MOST + 1))
-    assert [len([*points([message])]) for message in messages] == [MOST, 1]
+    messages = sent([(metric, ("research", POOL), [1.0])] * (MAX_POINTS + 1))
+    assert [len([*points([message])]) for message in messages] == [MAX_POINTS, 1]
     whole = messages[0].resource_metrics[0].scope_metrics[0].metrics[0].sum
     assert (whole.aggregation_temporality, whole.is_monotonic) == (2, True)
 
@@ -99,15 +99,15 @@ def test_sums_are_cumulative_and_monotonic_and_a_request_has_its_bound() -> None
     ],
     ids=["down", "refused", "partial"],
 )  # fmt: skip
-def test_trouble_is_told_once_and_the_next_push_has_everything(
+def test_a_failed_push_is_reported_once_and_the_next_has_everything(
     fault: ReceiverFault | None, rejects: int, line: str
 ) -> None:
     receiver, facts = Receiver(), list[SelfEvent]()
 
-    async def story(address: str) -> None:
+    async def scenario(address: str) -> None:
         url = f"{address}/v1/metrics"
         wire = OtlpSender(OtlpEndpoint("metrics", url))
-        pusher = Pusher(url, wire.post, shown(FULL).totals, {}, {}, 60.0, ManualClock(), facts.append)
+        pusher = MetricsPush(url, wire.post, shown(FULL).totals, {}, {}, 60.0, ManualClock(), facts.append)
         pusher.hear(Contacted("research", POOL, 1_672_366_000.123))
         receiver.down, receiver.rejects = fault, rejects
         await pusher.push()
@@ -122,7 +122,7 @@ def test_trouble_is_told_once_and_the_next_push_has_everything(
         await wire.aclose()
 
     with collecting(receiver) as address:
-        asyncio.run(story(address))
+        asyncio.run(scenario(address))
     assert EVENTS in {name for name, _, _ in points([receiver.received[-1].message])}
 
 
@@ -130,11 +130,13 @@ def test_a_receiver_that_takes_nothing_now_is_asked_once_a_push() -> None:
     receiver = Receiver()
     receiver.down = ReceiverFault(503)
     metric = Metric(EVENTS, "counter", "h", ("target", "source"))
-    rows = [(metric, ("research", POOL), [1.0])] * (3 * MOST)
+    rows = [(metric, ("research", POOL), [1.0])] * (3 * MAX_POINTS)
 
-    async def story(address: str) -> None:
+    async def scenario(address: str) -> None:
         wire = OtlpSender(OtlpEndpoint("metrics", f"{address}/v1/metrics"))
-        pusher = Pusher(wire.lane.url, wire.post, lambda: rows, CONTACTS, {}, 60.0, ManualClock(), lambda _: None)
+        pusher = MetricsPush(
+            wire.endpoint.url, wire.post, lambda: rows, CONTACTS, {}, 60.0, ManualClock(), lambda _: None
+        )
         await pusher.push()
         assert receiver.asked == 1
         receiver.down = None
@@ -143,7 +145,7 @@ def test_a_receiver_that_takes_nothing_now_is_asked_once_a_push() -> None:
         await wire.aclose()
 
     with collecting(receiver) as address:
-        asyncio.run(story(address))
+        asyncio.run(scenario(address))
 
 
 def test_a_restart_is_no_reset_and_a_kill_loses_nothing(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from exporter.simulator.otlp_receiver import Receiver, ReceiverFault
+from tests.support.backups import Backups, sending
 from tests.support.collector import collecting
-from tests.support.processes import Clouds, Exporter, closing, configured, ran, total, until
+from tests.support.processes import Clouds, Exporter, closing, ran, total, until
 
 KILLS = 4
 
@@ -26,26 +27,7 @@ def records(receiver: Receiver) -> list[Any]:
     return [record for frame in frames for scope in frame.scope_logs for record in scope.log_records]
 
 
-class Backups:
-    """Backups of clusters, one after another: each is a run."""
-
-    def __init__(self, clouds: Clouds) -> None:
-        self._clouds, self.number = clouds, 0
-
-    def happen(self, times: int) -> None:
-        for _ in range(times):
-            at = int(time.time() * 1000)
-            self.number += 1
-            place = {"source": "dws", "resource": f"backup-{self.number}"}
-            self._clouds.add({**place, "text": "createBackup", "at": at - 20})
-            self._clouds.add({**place, "text": "createBackupSuccess", "at": at})
-
-
-def sending(clouds: Clouds, folder: Path, address: str, **otlp: Any) -> dict[str, Any]:
-    return {**configured(clouds, folder), "otlp": {"endpoint": address, **otlp}}
-
-
-def test_runs_become_traces_whatever_is_killed_and_however_long_the_receiver_is_away(tmp_path: Path) -> None:
+def test_runs_become_traces_over_kills_and_outages_of_the_receiver(tmp_path: Path) -> None:
     luck, receiver = random.Random(3), Receiver()
     with closing(Clouds(tmp_path)) as clouds, collecting(receiver) as address:
         clouds.past({"source": "dws", "resource": "old", "text": "bindEipToCluster", "at": 1_000})

@@ -18,12 +18,12 @@ from exporter.model.state import Commit, Progress
 from exporter.otlp.delivery import OtlpDelivery
 from exporter.otlp.endpoint import OtlpEndpoint
 from exporter.otlp.sender import OtlpSender
-from exporter.otlp.spans import Traces
+from exporter.otlp.spans import SpanEncoder
 from exporter.simulator.otlp_receiver import Receiver, ReceiverFault
 from exporter.store import open_store
-from tests.otlp.test_messages import ORIGIN, PHASE
 from tests.store.test_store import POOL, WARNINGS, counted, event, opened
 from tests.support.collector import collecting
+from tests.support.spans import ORIGIN, PHASE
 
 KILLS, SPANS = 32, 800
 PRELOADED = ["exporter.store", "exporter.outputs.otlp", "exporter.outputs.wire", "exporter.simulator.receiver"]
@@ -33,17 +33,19 @@ OUTAGE = range(8, 20)  # the kills between which the receiver is down
 async def work(url: str, address: str, told: Connection | None) -> None:
     """Commits an event, its count and its span at a time; a courier delivers beside it, and at the end all that waits."""
     store, wire = await open_store(url), OtlpSender(OtlpEndpoint("traces", f"{address}/v1/traces"))
-    courier = OtlpDelivery("traces", wire.lane.url, wire.post, store.outbox, 86_400.0, SystemClock(), lambda _: None)
+    courier = OtlpDelivery(
+        "traces", wire.endpoint.url, wire.post, store.outbox, 86_400.0, SystemClock(), lambda _: None
+    )
     progress = (await store.restore()).progress.get(POOL, Progress(complete=-1)).complete
     assert progress is not None
-    traces = Traces(ORIGIN)
+    traces = SpanEncoder(ORIGIN)
     for number in range(progress + 1, SPANS):
         if told is not None:
             _step(told)
-        span = traces.parcel(msgspec.structs.replace(PHASE, attempt=number, start=number, events=()))
+        span = traces.encode(msgspec.structs.replace(PHASE, attempt=number, start=number, events=()))
         await store.commit([Commit(POOL, [event(str(number))], counted(WARNINGS, 1), Progress(number), parcels=[span])])
         if number % 5 == 0:
-            await courier.turn()
+            await courier.deliver_batch()
     if told is None:
         await courier.drain()
     await wire.aclose()
@@ -91,7 +93,7 @@ def test_no_kill_and_no_outage_loses_a_span_or_changes_one(tmp_path: Path) -> No
         for span in spans(receiver):
             contents.setdefault((span.trace_id, span.span_id), set()).add(span.SerializeToString(deterministic=True))
     assert sorted(span for same in contents.values() for span in same) == sorted(
-        Traces(ORIGIN)
+        SpanEncoder(ORIGIN)
         .message(msgspec.structs.replace(PHASE, attempt=number, start=number, events=()))
         .SerializeToString(deterministic=True)
         for number in range(SPANS)

@@ -18,9 +18,9 @@ from exporter.mapping.runs.reducer import folder
 from exporter.model.events import Event, EventPage, Request, Resource, Response, Window
 from exporter.model.metrics import Exemplar, Series
 from exporter.model.runs import ResourceSnapshot
-from exporter.otlp.log_records import encoder
+from exporter.otlp.log_records import make_encoder
 from exporter.otlp.resource import OtlpResource
-from exporter.otlp.spans import Traces
+from exporter.otlp.spans import SpanEncoder
 from exporter.pipeline.counting import CountContext, History, count_events
 from exporter.pipeline.run_tracker import RunTracker
 from exporter.simulator.span_trees import tree
@@ -70,7 +70,7 @@ class Life:
         self.bodies: list[bytes] = []
         self.exemplars: dict[Series, tuple[Exemplar, ...]] = {}
         origin = OtlpResource("huaweicloud", "cn-north-4", "p1", "research", "modelarts_service")
-        encode, locate = encoder(origin, traces=True, logs=False), Traces(origin).locate
+        encode, locate = make_encoder(origin, traces=True, logs=False), SpanEncoder(origin).locate
         self._journal = RunTracker("research", "modelarts_service", folder(pack(), "research"), encode, locate)
         self._known: set[bytes] = set()
 

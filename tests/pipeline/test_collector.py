@@ -468,6 +468,18 @@ def test_what_a_page_holds_beside_events_is_told() -> None:
     told(story)
 
 
+def test_a_gap_counts_once_however_many_reads_meet_it() -> None:
+    async def story(vendor: Vendor) -> None:
+        vendor.has("a")
+        vendor.truncated = True
+        async with watching(vendor) as watched:
+            for _ in range(3):
+                await watched.poll("a")
+            assert [anomaly.truncated for anomaly in watched.told(ReadAnomalies)] == [True]
+
+    told(story)
+
+
 def test_a_record_that_cannot_be_read_counts_once_however_often_reads_overlap_it() -> None:
     async def story(vendor: Vendor) -> None:
         vendor.has("a")

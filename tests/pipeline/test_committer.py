@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from exporter.exposition.registry import Registry
 from exporter.mapping.catalogue import catalogue
 from exporter.model.errors import StoreError
 from exporter.model.events import Event
@@ -14,10 +13,11 @@ from exporter.model.metrics import Changes, Series
 from exporter.model.protocols import Outbox
 from exporter.model.state import RECORD, Commit, Restored, Watch
 from exporter.model.telemetry import SelfEvent, SeriesLimitReached
-from exporter.pipeline.committer import LARGEST, Committer
+from exporter.pipeline.committer import MAX_BATCH, Committer
 from exporter.store import open_store
 from tests.exposition.test_zero_hold import scrape
 from tests.support.clocks import ManualClock
+from tests.support.exposition import ExposedSeries
 
 A, B, C = (Watch("t", "s", name) for name in "abc")
 
@@ -64,7 +64,7 @@ class SlowStore:
 
 
 class Page:
-    """An output, and the display that decides which of its series must wait. ``steps`` is what it heard, in order."""
+    """An output, and the view that decides which series must wait. ``steps`` is what was called, in order."""
 
     def __init__(self) -> None:
         self.waiting: set[Series] = set()
@@ -92,6 +92,15 @@ class Page:
 
     def ripe(self) -> Collection[Series]:
         return set(self.ready)
+
+    def declare(self, series: Iterable[Series]) -> None:
+        raise AssertionError("only discovery declares")
+
+    def has(self, series: Series) -> bool:
+        raise AssertionError("only discovery asks")
+
+    def room(self, metric: str) -> int:
+        raise AssertionError("only discovery asks")
 
 
 def a_ledger(store: SlowStore, page: Page | None = None, facts: list[SelfEvent] | None = None) -> Committer:
@@ -131,10 +140,10 @@ def test_one_transaction_serves_no_more_askers_than_a_scrape_can_wait_for() -> N
     async def story() -> None:
         store = SlowStore()
         ledger = a_ledger(store)
-        watches = [Watch("t", "s", str(n)) for n in range(2 * LARGEST + 5)]
+        watches = [Watch("t", "s", str(n)) for n in range(2 * MAX_BATCH + 5)]
         await asyncio.gather(*(ledger.commit(a_commit(watch)) for watch in watches))
         assert [watch for batch in store.watches() for watch in batch] == watches
-        assert max(len(batch) for batch in store.kept) == LARGEST
+        assert max(len(batch) for batch in store.kept) == MAX_BATCH
 
     asyncio.run(story())
 
@@ -239,7 +248,7 @@ def test_the_store_can_be_closed_after_a_drain_whoever_went_away(rounds: int) ->
     async def story() -> None:
         store, page = SlowStore(), Page()
         ledger = a_ledger(store, page)
-        watches = [Watch("t", "s", str(n)) for n in range(LARGEST + 3)]
+        watches = [Watch("t", "s", str(n)) for n in range(MAX_BATCH + 3)]
         tasks = [asyncio.create_task(ledger.commit(a_commit(watch, "x"))) for watch in watches]
         for _ in range(rounds):
             await asyncio.sleep(0)
@@ -279,8 +288,8 @@ def test_a_resource_that_leaves_takes_along_its_own_series_and_no_others(tmp_pat
     }
     early, late = ((own, ("t", "dws", "warning", severity)) for severity in ("error", "info"))
 
-    def shown() -> Registry:
-        return Registry(catalogue((), {"t": ("dws", "pai_dlc"), "u": ("dws",)}, {}), 0.0, ManualClock())
+    def shown() -> ExposedSeries:
+        return ExposedSeries(catalogue((), {"t": ("dws", "pai_dlc"), "u": ("dws",)}, {}), 0.0, ManualClock())
 
     async def story() -> list[dict[Series, float]]:
         store, page = await open_store(str(tmp_path / "state.db")), shown()
@@ -300,3 +309,14 @@ def test_a_resource_that_leaves_takes_along_its_own_series_and_no_others(tmp_pat
         return [dict(restored.changes.counts), *pages]
 
     assert asyncio.run(story()) == [staying] * 3
+
+
+def test_a_commit_keeps_its_own_leaving_series_beside_a_resource_that_leaves() -> None:
+    async def story() -> list[Collection[Series]]:
+        store = SlowStore()
+        ledger = a_ledger(store)
+        ledger.put(Commit(RECORD, leaving=[grown("old")]))
+        await ledger.commit(Commit(A, changes=Changes(gone=(("t", "s", "a"),))))
+        return [list(commit.leaving) for batch in store.kept for commit in batch]
+
+    assert asyncio.run(story()) == [[grown("old")], []]

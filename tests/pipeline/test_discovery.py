@@ -12,8 +12,8 @@ from exporter.pipeline.discovery import WHOLE
 from exporter.pipeline.inventory import ResourceFilter
 from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
-from tests.sources.test_sources import NOW, Heard, drive
 from tests.support.clocks import ManualClock
+from tests.support.readings import NOW, ReadingResult, drive
 from tests.support.vendor import Vendor, watching
 
 JOBS = 10_000
@@ -65,7 +65,7 @@ class Jobs:
         return {"TotalCount": total, "Jobs": rows}
 
 
-def listed(source: str, jobs: Jobs, until: set[str] | None) -> Heard:
+def listed(source: str, jobs: Jobs, until: set[str] | None) -> ReadingResult:
     return drive(SOURCES[source].make(SourceScope()).discover(jobs.living, NOW, until), jobs.answer(source))
 
 

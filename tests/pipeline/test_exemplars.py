@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from exporter.exposition.registry import Registry
 from exporter.exposition.tables import Table
 from exporter.model.metrics import Changes, Exemplar, Observed, Series
 from tests.exposition.test_exposition import BY_RESOURCE, EVENTS, PHASES, POOL, READERS, release_held, shown, text
 from tests.otlp.test_sample import BEGIN, LAST, SAMPLE, Life
+from tests.support.exposition import ExposedSeries
 
 LOST: Series = (EVENTS, ("research", POOL, "warning", "NodeLost"))
 TOOK: Series = (PHASES, ("research", POOL, "model_startup"))
@@ -14,7 +14,7 @@ ONE = Exemplar("ab" * 16, "cd" * 8, 1.0, 1_672_366_579_125)
 LIMIT = 128  # signs of names and values, says OpenMetrics
 
 
-def found(prometheus: Registry) -> dict[tuple[str, ...], Any]:
+def found(prometheus: ExposedSeries) -> dict[tuple[str, ...], Any]:
     """The exemplars that a reader of OpenMetrics finds, by the name and label values of their sample."""
     families = READERS["openmetrics"](text(prometheus, "openmetrics"))
     samples = [sample for family in families for sample in family.samples]

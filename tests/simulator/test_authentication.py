@@ -130,7 +130,7 @@ def test_alibaba_sts_gives_a_key_for_an_identity_token(token: str, status: int) 
         assert answer.json()["Credentials"]["Expiration"] == "2022-11-26T09:10:00Z"
 
 
-def test_huawei_metadata_wants_its_token_knows_version_1_and_an_instance_without_agency() -> None:
+def test_huawei_metadata_asks_for_a_token_and_knows_version_1_and_no_agency() -> None:
     cloud = at_rest()
     key, token = "/openstack/latest/securitykey", "/meta-data/latest/api/token"
     assert send(cloud, "GET", key).status_code == 401

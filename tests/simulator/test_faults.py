@@ -119,7 +119,7 @@ def test_alibaba_says_in_milliseconds_how_long_to_wait() -> None:
 
 
 @pytest.mark.parametrize("where", ["dws", "dws.events", f"/v2/{PROJECT_ID}/ev"])
-def test_a_fault_strikes_where_and_as_often_as_it_was_told(where: str) -> None:
+def test_a_fault_affects_the_calls_it_names_as_often_as_configured(where: str) -> None:
     cloud = at_rest()
     cloud.faults.add("error", where, times=2)
     assert get(cloud, TRAINING_EVENTS).status_code == 200
@@ -200,7 +200,7 @@ def test_connections_are_reset_cut_or_kept_waiting() -> None:
         assert time.perf_counter() - before >= 0.05
 
 
-def test_the_control_paths_add_events_switch_faults_and_tell_the_state() -> None:
+def test_the_control_paths_add_events_switch_faults_and_return_the_state() -> None:
     cloud = Cloud(lambda: NOW)
     events = [
         {"source": "modelarts_training", "resource": JOB, "text": "Training job failed.", "level": "Error", "times": 2},

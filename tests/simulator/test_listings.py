@@ -8,7 +8,7 @@ from exporter.simulator.state.resources import SimulatedRun
 from tests.support.clouds import DLC, JOB, NOW, POOL, SERVICE, at_rest, get, send
 
 
-def test_pai_lists_the_jobs_of_seven_days_unless_told_otherwise() -> None:
+def test_pai_lists_the_jobs_of_seven_days_by_default() -> None:
     cloud = at_rest()
     cloud.add_dlc_job("old", "Running", created=NOW - 8 * 86_400_000)
     assert [job["JobId"] for job in get(cloud, "/api/v1/jobs").json()["Jobs"]] == [DLC]

@@ -65,9 +65,7 @@ def is_huawei(call: Call, signature: str) -> bool:
         ),
     ],
 )
-def test_huawei_signatures_of_the_vendors_own_client_are_right_until_something_changes(
-    call: Call, signature: str
-) -> None:
+def test_a_huawei_signature_of_the_vendor_sdk_fits_until_something_changes(call: Call, signature: str) -> None:
     assert is_huawei(call, signature)
     assert not is_huawei(call._replace(raw_query=call.raw_query + "&x=1"), signature)
     assert not is_huawei(call._replace(body=call.body + b" "), signature)
@@ -89,9 +87,7 @@ def test_huawei_signatures_of_the_vendors_own_client_are_right_until_something_c
         ),
     ],
 )
-def test_alibaba_signatures_of_the_vendors_own_client_are_right_also_where_a_blank_is_sent_as_plus(
-    query: str, signature: str
-) -> None:
+def test_an_alibaba_signature_of_the_vendor_sdk_fits_also_with_a_plus_for_a_blank(query: str, signature: str) -> None:
     headers = {
         "host": "pai-dlc.cn-hangzhou.aliyuncs.com",
         "x-acs-action": "ListJobs",

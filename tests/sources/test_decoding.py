@@ -13,8 +13,8 @@ from exporter.model.events import Request, Resource
 from exporter.sources import SOURCES
 from exporter.sources.normalize import joined
 from exporter.sources.scope import SourceScope
-from exporter.sources.times import IsoTimes, moment, number, unix_millis
-from tests.sources.test_sources import ALL, DATA, NOW, answer_to, asked, drive, read, record_of
+from exporter.sources.times import EARLIEST, LATEST, IsoTimes, moment, number, unix_millis
+from tests.support.readings import ALL, DATA, NOW, answer_to, asked, drive, read, record_of
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -105,7 +105,8 @@ def test_any_damage_to_an_answer_is_counted_or_garbled_and_never_worse(name: str
 
     for page in heard.pages:
         assert all(
-            isinstance(event.text, str) and 0 < (event.at or 1) < 10**15 and event.count > 0 for event in page.events
+            isinstance(event.text, str) and EARLIEST <= (event.at or 1) <= LATEST and event.count > 0
+            for event in page.events
         )
 
 
@@ -176,7 +177,7 @@ def test_k8s_has_one_spelling_and_one_key() -> None:
     assert [(event.fields["source"], event.count) for event in heard.events] == [("K8S", 3)]
 
 
-def test_every_part_of_a_training_event_is_part_of_its_identity_but_the_zone_its_time_is_written_in() -> None:
+def test_each_part_of_a_training_event_is_in_its_identity_except_the_zone() -> None:
     record = SOURCES["modelarts_training"].record
     one = {"time": "2022-11-26T16:03:41+08:00", "level": "Info", "source": "Job", "message": "x"}
     changes = {"time": "2022-11-26T16:03:42+08:00", "level": "Error", "source": "Task", "message": "y"}
@@ -204,9 +205,7 @@ def test_a_reader_of_times_reads_each_as_if_it_were_alone(times: list[int], zone
         assert reader[moment.isoformat(" ", "seconds").replace("+00:00", "Z")] == at // 1000 * 1000
 
 
-@pytest.mark.parametrize(
-    "text", ["", "noon", "2022-11-26", "2022-11-26T16:03:41", "2022-11-26T16:03", "0001-01-01T00:00:00Z"]
-)
+@pytest.mark.parametrize("text", ["", "noon", "2022-11-26", "2022-11-26T16:03:41", "2022-11-26T16:03"])
 def test_a_time_that_is_none_or_states_no_zone_is_not_guessed(text: str) -> None:
     reader = IsoTimes()
     reader["2022-11-26T16:03:41Z"]

@@ -11,7 +11,7 @@ from exporter.model.errors import SourceGarbled
 from exporter.model.events import Request, Resource, Window
 from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
-from tests.sources.test_sources import NOW, Heard, asked, drive, read
+from tests.support.readings import NOW, ReadingResult, asked, drive, read
 
 DAY = 86_400_000
 
@@ -43,7 +43,7 @@ def project(rows: list[dict[str, Any]], limit: int = 1000, first: int = 0) -> Ca
     return vendor
 
 
-def ids(heard: Heard) -> set[str]:
+def ids(heard: ReadingResult) -> set[str]:
     return {event.text.removeprefix("backup ") for event in heard.events}
 
 

@@ -11,7 +11,7 @@ from exporter.model.errors import SourceGarbled
 from exporter.model.events import Request, Resource, Window
 from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
-from tests.sources.test_sources import ALL, NOW, asked, drive, millis, read
+from tests.support.readings import ALL, NOW, asked, drive, millis, read
 
 Rows = list[dict[str, Any]]
 

@@ -12,7 +12,7 @@ from exporter.model.errors import SourceGarbled
 from exporter.model.events import Request, Resource, Window
 from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
-from tests.sources.test_sources import ALL, NOW, Heard, asked, drive, read
+from tests.support.readings import ALL, NOW, ReadingResult, asked, drive, read
 
 START = NOW - 86_400_000
 Rows = list[tuple[int, str]]
@@ -36,8 +36,8 @@ def service(rows: Rows, by_record: bool, limit: int = 1000, **ignores: bool) -> 
     return vendor
 
 
-def told(heard: Heard) -> Counter[tuple[int, str]]:
-    """How often each row happened, by what the store would remember."""
+def times_by_row(heard: ReadingResult) -> Counter[tuple[int, str]]:
+    """Return how often each row happened, by the counts that the store would remember."""
     rows = {event.key: ((event.at or 0) - START, event.text) for event in heard.events}
     return Counter({rows[key]: count for key, count in heard.counts.items()})
 
@@ -72,7 +72,7 @@ def test_every_row_is_read_whatever_the_offset_counts(by_record: bool, size: int
 
     heard = read("modelarts_service", service(rows, by_record))
 
-    assert told(heard) == Counter(rows)
+    assert times_by_row(heard) == Counter(rows)
     assert not heard.truncated
     assert len(heard.asks) == -(-size // 1000) + (size > 1000)  # one more, to find out
 
@@ -98,7 +98,7 @@ def test_a_meaning_that_the_vendor_changes_meanwhile_is_noticed_and_found_out_ag
         noticed = True
 
     assert noticed
-    assert told(drive(source.read(Resource("s"), ALL), service(rows, by_record))) == Counter(rows)
+    assert times_by_row(drive(source.read(Resource("s"), ALL), service(rows, by_record))) == Counter(rows)
 
 
 @both_meanings
@@ -107,8 +107,8 @@ def test_equal_rows_on_both_sides_of_a_page_boundary_are_counted_in_one_answer(b
 
     heard = read("modelarts_service", service(rows, by_record))
 
-    assert told(heard) == Counter(rows)
-    assert told(heard)[990, "event 990"] == 310
+    assert times_by_row(heard) == Counter(rows)
+    assert times_by_row(heard)[990, "event 990"] == 310
     assert not heard.truncated
     assert asked(heard.asks[-1])["start_time"] == str(START + 989)
 
@@ -117,7 +117,7 @@ def test_more_equal_rows_than_one_answer_holds_are_truncated() -> None:
     heard = read("modelarts_service", service([(5, "again")] * 1500, by_record=False))
 
     assert heard.truncated
-    assert told(heard) == {(5, "again"): 1000}
+    assert times_by_row(heard) == {(5, "again"): 1000}
 
 
 def test_equal_rows_that_a_server_cannot_be_asked_for_alone_are_truncated() -> None:
@@ -132,7 +132,7 @@ def test_a_server_that_ignores_the_order_is_read_too(by_record: bool) -> None:
 
     heard = read("modelarts_service", service(rows, by_record, order=True))
 
-    assert told(heard) == Counter(rows)
+    assert times_by_row(heard) == Counter(rows)
     assert all(page.events == sorted(page.events, key=lambda event: event.at or 0) for page in heard.pages)
 
 
@@ -164,15 +164,15 @@ def test_a_page_that_comes_again_is_an_error(total: str) -> None:
     st.booleans(),
     st.booleans(),
 )
-def test_however_pages_are_cut_every_row_is_told_with_its_true_multiplicity(
+def test_however_pages_are_cut_every_row_has_its_true_count(
     rows: Rows, limit: int, by_record: bool, backwards: bool
 ) -> None:
     ignores = {"order": True} if backwards else {}
 
     heard = read("modelarts_service", service(rows, by_record, limit, **ignores))
 
-    assert told(heard).keys() == set(rows)
-    assert heard.truncated or told(heard) == Counter(rows)
+    assert times_by_row(heard).keys() == set(rows)
+    assert heard.truncated or times_by_row(heard) == Counter(rows)
     near = Counter(at + shift for at, _ in rows for shift in (-1, 0, 1))
     assert not heard.truncated or max(near.values()) > limit  # three milliseconds fit into one answer
 

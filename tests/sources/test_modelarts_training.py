@@ -13,7 +13,7 @@ from exporter.model.errors import SourceGarbled
 from exporter.model.events import Request, Resource, Window
 from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
-from tests.sources.test_sources import ALL, NOW, Heard, asked, drive, read
+from tests.support.readings import ALL, NOW, ReadingResult, asked, drive, read
 
 DAY = 86_400
 START = NOW // 1000 - 40 * DAY
@@ -53,8 +53,8 @@ def job(rows: Rows, by_record: bool = True, cap: int = 100, **odd: Any) -> Calla
     return vendor
 
 
-def told(heard: Heard) -> Counter[tuple[int, str]]:
-    """How often each row happened, by what the store would remember."""
+def times_by_row(heard: ReadingResult) -> Counter[tuple[int, str]]:
+    """Return how often each row happened, by the counts that the store would remember."""
     rows = {event.key: ((event.at or 0) // 1000 - START, event.text) for event in heard.events}
     return Counter({rows[key]: count for key, count in heard.counts.items()})
 
@@ -90,7 +90,7 @@ def test_a_long_history_is_cut_where_the_rows_are(order: str) -> None:
 
     heard = read("modelarts_training", job(rows, order=order), JOB)
 
-    assert told(heard) == Counter(rows)
+    assert times_by_row(heard) == Counter(rows)
     assert len(heard.asks) < 3 * len(rows) / 100
     assert not heard.truncated
 
@@ -105,14 +105,14 @@ def test_a_server_that_gives_the_newest_hundred_in_ascending_order_is_read_whole
 
     heard = read("modelarts_training", turned, JOB)
 
-    assert told(heard) == Counter(rows)
+    assert times_by_row(heard) == Counter(rows)
     assert len(heard.asks) < 150
 
 
 def test_a_span_whose_end_is_not_part_of_it_loses_nothing() -> None:
     rows = [(number // 2, f"event {number}") for number in range(900)]
 
-    assert told(read("modelarts_training", job(rows, open=True), JOB)) == Counter(rows)
+    assert times_by_row(read("modelarts_training", job(rows, open=True), JOB)) == Counter(rows)
 
 
 @both_meanings
@@ -122,7 +122,7 @@ def test_a_second_with_more_rows_than_an_answer_is_paged(by_record: bool, size: 
 
     heard = read("modelarts_training", job(rows, by_record), JOB)
 
-    assert told(heard) == Counter(rows)
+    assert times_by_row(heard) == Counter(rows)
     assert not heard.truncated
 
 
@@ -132,8 +132,8 @@ def test_equal_rows_on_two_pages_of_a_second_are_asked_for_by_their_text(by_reco
 
     heard = read("modelarts_training", job(rows, by_record), JOB)
 
-    assert told(heard) == Counter(rows)
-    assert told(heard)[rows[60]] == 90
+    assert times_by_row(heard) == Counter(rows)
+    assert times_by_row(heard)[rows[60]] == 90
     assert not heard.truncated
     again = [asked(request) for request in heard.asks if "pattern" in asked(request)]
     assert {(query["pattern"], query["level"]) for query in again} == {(rows[60][1][:256], "Info")}
@@ -147,7 +147,7 @@ def test_an_unreadable_row_does_not_make_a_full_answer_short() -> None:
         answer = vendor(request)
         return {**answer, "events": [one if one["message"] != "event 030" else {} for one in answer["events"]]}
 
-    assert told(read("modelarts_training", damaged, JOB)) == Counter(rows) - Counter([(7, "event 030")])
+    assert times_by_row(read("modelarts_training", damaged, JOB)) == Counter(rows) - Counter([(7, "event 030")])
 
 
 @both_meanings
@@ -156,13 +156,29 @@ def test_more_equal_rows_in_a_second_than_an_answer_holds_are_truncated(by_recor
     heard = read("modelarts_training", job([(7, "again")] * size, by_record), JOB)
 
     assert heard.truncated
-    assert told(heard) == {(7, "again"): 100}
+    assert times_by_row(heard) == {(7, "again"): 100}
 
 
 def test_equal_rows_that_a_server_cannot_be_asked_for_by_text_are_truncated() -> None:
     rows = [(7, f"event {number % 140:03}") for number in range(150)]
 
     assert read("modelarts_training", job(rows, pattern=True), JOB).truncated
+
+
+def test_a_second_that_is_too_full_has_one_fingerprint_in_every_read() -> None:
+    vendor = job([(7, "again")] * 150)
+
+    gaps = [
+        {
+            gap
+            for page in read("modelarts_training", vendor, JOB, Window(since, NOW + later)).pages
+            for gap in page.truncated
+        }
+        for since, later in ((None, 0), (NOW - 3_600_000, 7_000), (START * 1000, 60_000))
+    ]
+
+    assert gaps[0] == gaps[2] != set()
+    assert gaps[1] <= gaps[0]
 
 
 def test_what_the_offset_counts_is_found_out_once() -> None:
@@ -186,7 +202,7 @@ def test_a_meaning_that_the_vendor_changes_meanwhile_is_noticed_and_found_out_ag
         noticed = True
 
     assert noticed
-    assert told(drive(source.read(JOB, ALL), job(rows, by_record))) == Counter(rows)
+    assert times_by_row(drive(source.read(JOB, ALL), job(rows, by_record))) == Counter(rows)
 
 
 def test_an_offset_that_is_ignored_is_an_error() -> None:
@@ -203,7 +219,7 @@ def test_a_server_that_ignores_the_span_is_paged_and_its_old_rows_are_left_out(b
 
     heard = read("modelarts_training", job(rows, by_record, span=True), JOB, Window(since, NOW))
 
-    assert told(heard) == Counter(rows[300:])
+    assert times_by_row(heard) == Counter(rows[300:])
     assert len(heard.asks) < 10
 
 
@@ -213,7 +229,7 @@ def test_a_total_that_is_text_or_absent_or_that_of_the_whole_job_hides_nothing(t
 
     heard = read("modelarts_training", job(rows, total=total), JOB)
 
-    assert told(heard) == Counter(rows)
+    assert times_by_row(heard) == Counter(rows)
     assert len(heard.asks) < 20
 
 
@@ -238,12 +254,12 @@ def test_a_descending_answer_is_turned_around_so_that_equal_times_keep_their_ord
     st.booleans(),
     st.sampled_from([{}, {"order": "desc"}, {"open": True}]),
 )
-def test_however_answers_are_cut_every_row_is_told_with_its_true_multiplicity(
+def test_however_answers_are_cut_every_row_has_its_true_count(
     rows: Rows, cap: int, by_record: bool, odd: dict[str, Any]
 ) -> None:
     heard = read("modelarts_training", job(rows, by_record, cap, **odd), JOB)
 
-    assert told(heard).keys() == set(rows)
-    assert heard.truncated or told(heard) == Counter(rows)
+    assert times_by_row(heard).keys() == set(rows)
+    assert heard.truncated or times_by_row(heard) == Counter(rows)
     near = Counter((at + shift, text) for at, text in rows for shift in (0, 1))
     assert not heard.truncated or max(near.values()) > cap  # equal rows of two seconds fit into one answer

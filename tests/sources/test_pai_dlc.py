@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -10,40 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.model.errors import SourceGarbled
-from exporter.model.events import Request, Resource, Window
+from exporter.model.events import Request, Window
 from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
-from tests.sources.test_sources import NOW, Heard, asked, drive, millis, read
-
-HOUR = 3_600_000
-START = NOW - 48 * HOUR
-JOB = Resource("dlc-1", created=START)
-Rows = list[tuple[int, str]]
-
-
-def written(at: int, hours: int = 0) -> str:
-    """Seconds after START on the clocks of a zone."""
-    return f"{datetime.fromtimestamp(START // 1000 + at, timezone(timedelta(hours=hours))):%Y-%m-%d %H:%M:%S}"
-
-
-def job(rows: Rows, newest: bool = True, hours: int = 0, closed: bool = True) -> Callable[[Request], Any]:
-    """A job with events of (seconds after START, text); a full answer has the ``newest`` rows, or the oldest."""
-
-    def vendor(request: Request) -> Any:
-        query = asked(request)
-        begin, end = millis(query["StartTime"]), millis(query["EndTime"]) + closed
-        meant = sorted((one for one in rows if begin <= START + one[0] * 1000 < end), key=lambda one: one[0])
-        most = int(query["MaxEventsNum"])
-        kept = meant[-most:] if newest else meant[:most]
-        return {"JobId": "dlc-1", "Events": [f"{written(at, hours)} {text}" for at, text in kept]}
-
-    return vendor
-
-
-def told(heard: Heard) -> Counter[tuple[int, str]]:
-    """How often each row happened, by what the store would remember."""
-    rows = {event.key: (((event.at or 0) - START) // 1000, event.text) for event in heard.events}
-    return Counter({rows[key]: count for key, count in heard.counts.items()})
+from tests.support.dlc_job import HOUR, JOB, START, job, times_by_row, written
+from tests.support.readings import NOW, asked, drive, read
 
 
 def test_a_read_states_its_span_and_its_maximum() -> None:
@@ -72,7 +42,7 @@ def test_a_full_answer_is_asked_for_in_halves(newest: bool, closed: bool) -> Non
 
     heard = read("pai_dlc", job(rows, newest, closed=closed), JOB)
 
-    assert told(heard) == Counter(rows)
+    assert times_by_row(heard) == Counter(rows)
     assert not heard.truncated
 
 
@@ -84,12 +54,12 @@ def test_a_second_that_fills_an_answer_is_truncated(newest: bool) -> None:
 
     assert heard.truncated
     assert len(heard.counts) == 2001
-    assert (4000, "later") in told(heard)
+    assert (4000, "later") in times_by_row(heard)
 
 
-def test_a_vendor_that_heeds_no_window_is_not_asked_for_ever() -> None:
+def test_a_vendor_that_ignores_windows_is_not_asked_for_ever() -> None:
     always = {"JobId": "dlc-1", "Events": [f"{written(number)} row" for number in range(2000)]}
-    with pytest.raises(SourceGarbled, match="windows were answered alike; the vendor does not heed them"):
+    with pytest.raises(SourceGarbled, match="windows were answered alike; the vendor ignores them"):
         read("pai_dlc", lambda _: always, JOB)
 
 
@@ -115,12 +85,12 @@ def test_equal_texts_of_one_answer_are_counted() -> None:
     st.booleans(),
     st.booleans(),
 )
-def test_however_answers_are_cut_every_text_is_told_with_its_true_multiplicity(
+def test_however_answers_are_cut_every_text_has_its_true_count(
     times: dict[tuple[int, str], int], newest: bool, closed: bool
 ) -> None:
     heard = read("pai_dlc", job(list(Counter(times).elements()), newest, closed=closed), JOB)
 
-    assert told(heard) == times
+    assert times_by_row(heard) == times
     assert not heard.truncated
 
 

@@ -11,8 +11,9 @@ from exporter.model.errors import ConfigError
 from exporter.model.events import Event, Resource, Window
 from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
-from tests.sources.test_pai_dlc import HOUR, JOB, START, job, told, written
-from tests.sources.test_sources import ALL, NOW, drive, millis, read
+from exporter.sources.times import LATEST
+from tests.support.dlc_job import HOUR, JOB, START, job, times_by_row, written
+from tests.support.readings import ALL, NOW, drive, millis, read
 
 
 def one(raw: Any) -> Event:
@@ -44,7 +45,7 @@ def zoned(zone: str, events: list[str], created: int | None = START, until: int 
         ("2021-02-30 14:07:24 no such day", None, "", "2021-02-30 14:07:24 no such day"),
         ("2021-01-28 14:07:24Created", None, "", "2021-01-28 14:07:24Created"),
         ("20210128T140724+08 x", None, "", "20210128T140724+08 x"),
-        ("0001-01-01 00:00:00 x", None, "", "0001-01-01 00:00:00 x"),
+        ("0001-01-01 00:00:00 x", "0001-01-01T00:00:00", "", "x"),
         ("9999-12-31 23:59:59-12:00 x", "+", "", "x"),
         ("", None, "", ""),
     ],
@@ -53,7 +54,7 @@ def test_a_text_is_taken_apart(raw: str, at: str | None, level: str, text: str) 
     event = one(raw)
 
     assert (event.severity, event.text) == (level, text)
-    assert event.at == (253402343999000 if at == "+" else at and millis(at))
+    assert event.at == (LATEST if at == "+" else at and millis(at))
 
 
 STAMPS = st.builds(
@@ -119,8 +120,8 @@ def test_the_whole_page_is_corrected_and_every_later_one() -> None:
     first = drive(source.read(JOB, ALL), job(rows, hours=8))
     later = drive(source.read(JOB, ALL), job(rows[:1], hours=8))
 
-    assert told(first) == Counter(rows)
-    assert told(later) == Counter(rows[:1])
+    assert times_by_row(first) == Counter(rows)
+    assert times_by_row(later) == Counter(rows[:1])
 
 
 def test_the_key_does_not_change_with_the_zone() -> None:

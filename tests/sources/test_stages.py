@@ -64,7 +64,7 @@ def test_the_states_of_a_dlc_job_are_its_stages_but_for_its_end() -> None:
     assert attempts == ((Stage("env_preparing", 1610462101000, 1610462161000), Stage("running", 1610462161000)),)
 
 
-def test_an_answer_without_a_record_says_nothing() -> None:
+def test_an_answer_without_a_record_gives_no_stages() -> None:
     assert learned(training_stages(JOB), b"{}")[1] == ()
     assert learned(dlc_stages(JOB), b'{"StatusHistory": null}')[1] == ((),)
     unknown = {"running_records": [{"stages": [stage("", 1669449725000, None), stage("running", "soon", None)]}]}

@@ -10,10 +10,12 @@ from exporter.model.errors import SourceGarbled
 from exporter.model.events import Request
 from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
-from tests.sources.test_sources import NOW, Heard, drive
+from tests.support.readings import NOW, ReadingResult, drive
 
 
-def found(vendor: Callable[[Request], Any], known: tuple[str, ...] = (), workspaces: tuple[str, ...] = ()) -> Heard:
+def found(
+    vendor: Callable[[Request], Any], known: tuple[str, ...] = (), workspaces: tuple[str, ...] = ()
+) -> ReadingResult:
     return drive(SOURCES["modelarts_training"].make(SourceScope(workspaces=workspaces)).discover(known, NOW), vendor)
 
 
@@ -73,7 +75,7 @@ def test_known_jobs_that_the_list_leaves_out_are_asked_for_by_ten() -> None:
     assert len(heard.asks) == 3
 
 
-def test_a_known_job_is_looked_for_in_the_next_workspace_only_if_it_was_not_in_the_one_before() -> None:
+def test_a_known_job_is_asked_for_in_the_next_workspace_if_not_found_before() -> None:
     heard = found(search({"0": ["a"], "w": ["b"]}, hidden=("a", "b")), ("a", "b"), ("0", "w"))
 
     named = [json.loads(request.body)["filters"][0]["value"] for request in heard.asks[2:]]

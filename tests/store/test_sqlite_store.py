@@ -17,14 +17,14 @@ from exporter.model.state import Commit, Progress
 from exporter.store import StoreUrl, open_store
 from exporter.store.database import migrate, write
 from exporter.store.errors import store_error
-from exporter.store.schema import APPLICATION, STEPS
+from exporter.store.schema import APPLICATION_ID, STEPS
 from exporter.store.sqlite_store import open_sqlite
 from tests.store.test_store import ERRORS, NOW, POOL, WARNINGS, counted, event, opened
 
 DAMAGED = "is damaged or no state file; put a backup in its place, or move it away and begin a new history"
 OPEN = """
 import asyncio, sys
-from exporter.errors import StoreError
+from exporter.model.errors import StoreError
 from exporter.store import open_store
 async def main():
     store = await open_store(sys.argv[1])
@@ -38,10 +38,10 @@ except StoreError as error:
 """
 FULL = """
 import asyncio, resource, sys
-from exporter.errors import StoreError
-from exporter.events import Event
-from exporter.ports import Commit, Progress, Watch
-from exporter.signals import Changes
+from exporter.model.errors import StoreError
+from exporter.model.events import Event
+from exporter.model.state import Commit, Progress, Watch
+from exporter.model.metrics import Changes
 from exporter.store import open_store
 WATCH, SERIES = Watch("t", "s", "r"), ("m", ("t",))
 def commit(page):
@@ -155,7 +155,7 @@ def test_a_new_step_is_applied_to_an_old_file_once_and_keeps_what_is_there(file:
         migrate(file, steps)
     assert file.execute("SELECT value, note FROM counters").fetchall() == [(250.0, WARNINGS[0])]
     assert file.execute("PRAGMA user_version").fetchone() == (len(STEPS) + 1,)
-    assert file.execute("PRAGMA application_id").fetchone() == (APPLICATION,)
+    assert file.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
 
 
 def test_a_step_that_fails_leaves_the_file_at_the_step_before(file: sqlite3.Connection) -> None:
@@ -202,9 +202,7 @@ def test_a_file_that_another_program_keeps_locked_is_told_and_nothing_moves(path
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError) as caught:
             driver.commit(Commit(POOL, events=[event("b")], changes=counted(WARNINGS, 1)))
-        assert str(caught.value) == (
-            f"{path}: another program keeps it locked; end that program and start again (database is locked)"
-        )
+        assert str(caught.value) == (f"{path}: another program keeps it locked; end that program (database is locked)")
         other.close()
         assert driver.grown(POOL, event("a"), event("b")) == [0, 1]
         assert driver.restored().changes.counts == {WARNINGS: 1.0}
@@ -223,9 +221,7 @@ def test_a_full_disk_is_told_with_its_cure() -> None:
     with pytest.raises(sqlite3.OperationalError) as caught:
         database.execute("INSERT INTO one VALUES (zeroblob(100000))")
     database.close()
-    assert str(store_error("/x.db", caught.value)) == (
-        "/x.db: the disk is full; make room and start again (database or disk is full)"
-    )
+    assert str(store_error("/x.db", caught.value)) == ("/x.db: the disk is full; make room (database or disk is full)")
 
 
 def test_after_a_disk_that_refused_everything_goes_on_where_it_stood(path: Path) -> None:
@@ -233,7 +229,7 @@ def test_after_a_disk_that_refused_everything_goes_on_where_it_stood(path: Path)
     with child(FULL, path) as process:
         told, pages = process.communicate()[0].splitlines()
     assert process.returncode == 0
-    assert told.startswith(f"{path}: the disk refused it; check its space, quota and health, then start again (")
+    assert told.startswith(f"{path}: the disk refused it; check its space, quota and health (")
     with opened(str(path)) as driver:
         assert driver.restored().changes.counts == {("m", ("t",)): 500.0 * int(pages)}
 

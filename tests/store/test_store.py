@@ -142,10 +142,10 @@ def test_a_series_is_held_from_its_naming_until_it_is_shown(driver: Driver) -> N
     assert driver.again().restored().held == {ERRORS}
 
 
-def test_a_contact_is_set_once(driver: Driver) -> None:
+def test_a_contact_is_lowered_and_never_raised(driver: Driver) -> None:
     driver.commit(Commit(DWS, contact=NOW), Commit(DWS, contact=NOW + 1))
     driver.commit(Commit(DWS, contact=NOW - 1), Commit(POOL, contact=NOW + 2))
-    assert driver.again().restored().contacts == {("a", "dws"): NOW, ("research", "modelarts_pool"): NOW + 2}
+    assert driver.again().restored().contacts == {("a", "dws"): NOW - 1, ("research", "modelarts_pool"): NOW + 2}
 
 
 def test_progress_is_that_of_the_last_commit_that_states_one(driver: Driver) -> None:

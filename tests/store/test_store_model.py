@@ -43,7 +43,7 @@ class Model(msgspec.Struct):
         if commit.progress is not None:
             self.progress[watch] = commit.progress
         if commit.contact is not None:
-            self.contacts.setdefault(place, commit.contact)
+            self.contacts[place] = min(commit.contact, self.contacts.get(place, commit.contact))
         for resource in commit.resources:
             self.resources.setdefault(place, {})[resource.id] = resource
         for kind in (self.counts, self.observed, self.gauges, self.states, self.held):

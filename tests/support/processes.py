@@ -163,12 +163,13 @@ class Clouds(Child):
 
 
 class Exporter(Child):
-    """``run`` with a configuration file, on a port of its own."""
+    """``run`` with a configuration file, on a port of its own; ``blocks`` limits its files to so many times 512 bytes."""
 
-    def __init__(self, folder: Path, config: dict[str, Any], name: str = "run") -> None:
+    def __init__(self, folder: Path, config: dict[str, Any], name: str = "run", blocks: int = 0) -> None:
         path = folder / f"{name}.json"
         path.write_text(json.dumps(config))
-        super().__init__(folder, name, (*COMMAND, "run", "--config", str(path)))
+        limited = ("sh", "-c", f'ulimit -f {blocks}; exec "$@"', "sh") if blocks else ()
+        super().__init__(folder, name, (*limited, *COMMAND, "run", "--config", str(path)))
         self._url = ""
 
     @property

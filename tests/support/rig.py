@@ -54,7 +54,7 @@ class Flow:
 
     def __init__(self, config: Config, core: assembly.Runtime, stations: Iterable[assembly.SourcePipeline]) -> None:
         self.core, self.stations = core, list(stations)
-        own = SelfMetrics("0", [], [], core.known.catalogue, core.prometheus.series_counts)
+        own = SelfMetrics("0", [], [], core.known.catalogue, core.registry.series_counts)
         self._reload = Reload(config, core, self.stations, own, lambda: config)
 
     async def round(self) -> None:
@@ -141,7 +141,7 @@ async def flow(
         core = await assembly.make_core(
             FusedStore(Prompt(store, clock) if prompt else store, fuse), known(config), config, clock, tell
         )
-        async with assembly.open_accounts(config, clock, tell, transport) as accounts:
+        async with assembly.open_accounts(config, clock, tell, lambda target: transport()) as accounts:
             fused = [msgspec.structs.replace(one, fetcher=FusedFetcher(one.fetcher, fuse)) for one in accounts]
             yield Flow(
                 config, core, [assembly.make_pipeline(one, name, core) for one in fused for name in one.target.sources]
@@ -170,9 +170,9 @@ class FusedFetcher:
     def __init__(self, fetcher: Fetcher, fuse: Fuse) -> None:
         self._fetcher, self._fuse, self.skew, self.project = fetcher, fuse, 0.0, None
 
-    async def ask(self, ask: Request) -> Response:
+    async def fetch(self, request: Request) -> Response:
         self._fuse.burn()
-        return await self._fetcher.ask(ask)
+        return await self._fetcher.fetch(request)
 
 
 class FusedStore:

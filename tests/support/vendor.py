@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from exporter.exposition.registry import Registry
 from exporter.mapping.catalogue import BUILTIN, catalogue
 from exporter.mapping.rules import MappingPack
 from exporter.mapping.runs.reducer import folder
@@ -29,6 +28,7 @@ from exporter.sources.normalize import fingerprint
 from exporter.sources.reading import ask, give
 from exporter.store import open_store
 from tests.support.clocks import ManualClock
+from tests.support.exposition import ExposedSeries
 
 F = TypeVar("F", bound=SelfEvent)
 PLACE = ("t", "s")
@@ -132,7 +132,7 @@ class Vendor:
                     rows[given : given + self.rows],
                     _named(resource, rows),
                     self.unreadable,
-                    self.truncated and not given,
+                    (b"gap",) if self.truncated and not given else (),
                     self.remarks,
                 )
             )
@@ -184,7 +184,7 @@ class Watched:
         self.facts: list[SelfEvent] = []
         self.skew = vendor.ahead  # what it takes the vendor's clock for
         known = catalogue((), {"t": ("s",)}, {"s": ("Running", "Completed")})
-        self.prometheus = Registry(known, 0.0, vendor.clock, most)
+        self.prometheus = ExposedSeries(known, 0.0, vendor.clock, most)
         self.ledger = Committer(store, (self.prometheus,), self.prometheus, self.facts.append)
         self.desk = SourceContext(
             *PLACE, vendor, vendor.ask, self._now, vendor.clock, self.facts.append, self.ledger, per_resource

@@ -96,7 +96,7 @@ def _asking(account: Account, name: str, clock: Clock, troubles: dict[str, None]
         kind,
         kind.make(SourceScope(target.region, options.workspaces, options.event_timezone)),
         Inventory(pick(options.include), pick(options.exclude), options.grace),
-        _patient(fetcher.ask, clock),
+        _patient(fetcher.fetch, clock),
         lambda: int((clock.now() + fetcher.skew) * SECOND),
         trouble,
     )

@@ -6,17 +6,15 @@ from typing import Any
 
 import msgspec
 
-from exporter.app.assembly import make_account
+from exporter.app.assembly import Buckets, make_account, open_transport
 from exporter.cli.console import Paper, bar, looked_on
 from exporter.cli.doctor.findings import Finding, FindingPlace, Outcome
 from exporter.cli.doctor.probe_target import Means, examine
-from exporter.client.budget import TokenBucket
 from exporter.client.fetcher import CONNECT
-from exporter.client.transport import AiohttpTransport
 from exporter.common.clock import SystemClock
 from exporter.config import Config, Target
 from exporter.mapping.rules import MappingPack
-from exporter.model.errors import SourceDenied
+from exporter.model.errors import ConfigError, SourceDenied
 from exporter.model.telemetry import SelfEvent, Skewed
 
 MASKED = "***"  # also what the vendor's own environment variables are shown as
@@ -34,7 +32,7 @@ async def run(config: Config, packs: Mapping[str, MappingPack], seconds: float |
     """Examines all targets side by side; an answer may take ``seconds``, or as long as its target says. The exit code: 1 if
     something failed."""
     found, plain = list[Finding](), not (as_json or looked_on())
-    buckets: dict[tuple[str, str], TokenBucket] = {}
+    buckets: Buckets = {}
     with bar("sources", sum(len(target.sources) for target in config.targets)) as done:
         ways = [_target(config, index, packs, buckets, seconds, done) for index in range(len(config.targets))]
         async with asyncio.TaskGroup() as tasks:
@@ -55,7 +53,7 @@ async def _target(
     config: Config,
     index: int,
     packs: Mapping[str, MappingPack],
-    buckets: dict[tuple[str, str], TokenBucket],
+    buckets: Buckets,
     seconds: float | None,
     done: Callable[[], None],
 ) -> list[Finding]:
@@ -66,11 +64,12 @@ async def _target(
         if isinstance(fact, Skewed):
             skews.append(fact.seconds)
 
-    transport, clock = AiohttpTransport(), SystemClock()
+    clock = SystemClock()
     try:
+        transport = open_transport(target)
         secrets = _secrets(target)
         account = make_account(target, buckets, clock, tell, transport)
-    except SourceDenied as error:
+    except (SourceDenied, ConfigError) as error:
         return [FindingPlace(target.name).found("credentials", "failed", str(error))]
     try:
         origins = dict(_origins(config, index, target.credentials))

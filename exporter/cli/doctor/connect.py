@@ -5,10 +5,14 @@ import os
 import socket
 import ssl
 import time
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import aiohappyeyeballs
+
+from exporter.common.proxies import Proxy
+from exporter.common.tls import make_tls_context
 
 AHEAD = 0.25  # seconds that one address of a host is ahead of the next, as in aiohttp
 _PORTS = {"http": 80, "https": 443}
@@ -27,20 +31,26 @@ class Reached(NamedTuple):
 
 
 class Unreached(NamedTuple):
-    """How far the way to a host goes. ``stop`` says where it ends, ``said`` is the machine's own word for it."""
+    """How far the way to a host goes. ``stop`` says where it ends, ``said`` is the machine's own word for it, ``variable`` the
+    environment variable that names the proxy."""
 
     host: str
     stop: str  # name, connection, time or tls
     said: str
     proxy: str = ""
+    variable: str = ""
 
 
-async def connect(url: str, proxy: str, seconds: float) -> Reached | Unreached:
-    """Tries to come to the host of ``url`` or, where there is one, to the proxy, in at most so many seconds."""
+async def connect(url: str, through: Proxy | None, seconds: float, ca_file: Path | None = None) -> Reached | Unreached:
+    """Tries to come to the host of ``url`` or, where there is one, to the proxy, in at most so many seconds.
+
+    ``ca_file`` holds authorities to trust beside the system's.
+    """
+    proxy, variable = (str(through.address.url), through.variable) if through else ("", "")
     parts = urlsplit(proxy or url)
     host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 443)
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    tls = ssl.create_default_context() if parts.scheme == "https" else None
+    tls = make_tls_context(ca_file) if parts.scheme == "https" else None
     began = time.perf_counter()
     try:
         async with asyncio.timeout(seconds):
@@ -48,7 +58,7 @@ async def connect(url: str, proxy: str, seconds: float) -> Reached | Unreached:
             made = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=AHEAD, interleave=1)
             _, writer = await asyncio.open_connection(sock=made, ssl=tls, server_hostname=host if tls else None)
     except (OSError, UnicodeError) as error:
-        return Unreached(place, _stop(error), _said(error, seconds), proxy)
+        return Unreached(place, _stop(error), _said(error, seconds), proxy, variable)
     try:
         return _reached(writer, place, time.perf_counter() - began, proxy)
     finally:

@@ -28,7 +28,7 @@ class GuardedClient:
 
     async def _ask(self, request: Request) -> Response:
         try:
-            answer = await self._account.fetcher.ask(request)
+            answer = await self._account.fetcher.fetch(request)
         except KeysRefused as error:
             self.accepted, self.refused = False, error
             raise

@@ -67,7 +67,9 @@ async def _ways(means: Means) -> dict[str, Reached | Unreached]:
     lookup = ("iam",) if _looks_up(means.account) else ()
     apis = dict.fromkeys((*_logins(means.account), *lookup, *(SOURCES[name].api for name in target.sources)))
     urls = [_url(target, api) for api in apis]
-    ways = await asyncio.gather(*(connect(url, means.transport.way(url), means.seconds) for url in urls))
+    ways = await asyncio.gather(
+        *(connect(url, means.transport.proxy(url), means.seconds, target.ca_file) for url in urls)
+    )
     return dict(zip(apis, ways, strict=True))
 
 

@@ -41,12 +41,12 @@ def connection(place: FindingPlace, api: str, url: str, found: Reached | Unreach
         values = {"address": found.address, "seconds": found.seconds, "tls": found.tls, "certificate_ends": found.ends}
         return place.found("connection", "ok", text, api=api, url=url, proxy=found.proxy, **values)
     scheme = url.partition(":")[0].upper()
-    key = f"{scheme}_PROXY" if found.proxy else f"endpoints.{api}"
+    key = found.variable if found.proxy else f"endpoints.{api}"
     said = {
         "name": f"{found.host} has no address ({found.said}); correct {key} or region, or see this machine's DNS",
         "connection": f"cannot connect to {found.host} ({found.said}); check {key}, routes and firewalls",
         "time": f"no connection to {found.host} ({found.said}); check {key}, routes, firewalls and {scheme}_PROXY",
-        "tls": f"TLS with {found.host} failed ({found.said}); check {key}, its certificate and SSL_CERT_FILE",
+        "tls": f"TLS with {found.host} failed ({found.said}); check {key}, its certificate, and ca_file or SSL_CERT_FILE",
     }[found.stop]
     return place.found("connection", "failed", f"{api}: {through}: {said}", api=api, url=url, proxy=found.proxy)
 

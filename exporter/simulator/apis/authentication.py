@@ -1,4 +1,4 @@
-"""Who may call: checks signatures, tokens, dates and projects as the vendors' gateways do; gives nothing out."""
+"""Authentication: checks signatures, tokens, dates and projects as the vendors' gateways do."""
 
 from exporter.simulator.apis import signatures
 from exporter.simulator.http import Call, alibaba_error, huawei_error
@@ -10,17 +10,17 @@ _NONCES = 100_000
 
 
 def anyone(cloud: Cloud, call: Call, now: int) -> None:
-    """No check: token endpoints and metadata."""
+    """Accept every call: token endpoints and metadata."""
 
 
 def loopback(cloud: Cloud, call: Call, now: int) -> None:
-    """Only from this machine. Raises Refused."""
+    """Accept calls from this machine only. Raises Refused."""
     if call.client not in ("127.0.0.1", "::1", ""):
         raise huawei_error(403, "simulator", "The control paths answer to this machine only.")
 
 
 def huawei(cloud: Cloud, call: Call, now: int) -> None:
-    """An IAM token, or an access key and signature; then the project. Raises Refused."""
+    """Check an IAM token, or an access key and signature; then the project. Raises Refused."""
     token = call.headers.get("x-auth-token")
     if token is not None:
         _token(cloud, token, now)
@@ -61,7 +61,7 @@ def _incorrect(detail: str) -> Exception:
 
 
 def alibaba(cloud: Cloud, call: Call, now: int) -> None:
-    """An access key and signature, version 3, never the same nonce twice. Raises Refused."""
+    """Check an access key, its signature (version 3) and that the nonce is new. Raises Refused."""
     signed = signatures.read(call.headers.get("authorization", ""), "ACS3-HMAC-SHA256")
     if signed is None:
         raise alibaba_error(400, "MissingParameter", "The request has no ACS3-HMAC-SHA256 Authorization header.")

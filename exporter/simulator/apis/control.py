@@ -1,4 +1,4 @@
-"""The control paths under /simulator/: what a test outside this process may switch, add and look at; loopback only."""
+"""The control paths under /simulator/: other processes switch faults, add events and read the state. Loopback only."""
 
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -14,7 +14,7 @@ Times = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 
 
 class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of POST /simulator/faults: whatever is given replaces what was."""
+    """Body of POST /simulator/faults: each given field replaces the value before."""
 
     faults: list[Fault] | None = None
     behaviour: Behaviour | None = None
@@ -43,7 +43,7 @@ class _Events(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def faults(cloud: Cloud, call: Call, now: int) -> Reply:
-    """POST: these are the faults, and this is the behaviour, from now on."""
+    """POST: replace the faults and the behaviour."""
     wanted = _read(call, _Wanted)
     if wanted.faults is not None:
         cloud.faults.replace(wanted.faults)
@@ -53,7 +53,7 @@ def faults(cloud: Cloud, call: Call, now: int) -> Reply:
 
 
 def events(cloud: Cloud, call: Call, now: int) -> Reply:
-    """POST: adds events. A resource that does not exist yet is made."""
+    """POST: add events, and the resources that do not exist yet."""
     wanted = _read(call, _Events).events
     for event in wanted:
         for _ in range(event.times):
@@ -62,7 +62,7 @@ def events(cloud: Cloud, call: Call, now: int) -> Reply:
 
 
 def state(cloud: Cloud, call: Call, now: int) -> Reply:
-    """GET: how many events can be read, by source and resource; those still hidden; requests so far, by API."""
+    """GET: return the number of readable and hidden events by source, and of requests by API."""
     logs = {source: cloud.logs(source) for source in SOURCES}
     for log in (log for by_resource in logs.values() for log in by_resource.values()):
         log.readable(now)

@@ -61,7 +61,7 @@ def events(cloud: Cloud, call: Call, now: int) -> Reply:
 
 
 def drift(cloud: Cloud, call: Call, now: int, size: int) -> None:
-    """New events appear while a client reads."""
+    """Add events between two pages of a read."""
     for _ in range(size):
         cloud.dlc_event(call.params["id"], now, f"Created pod: {call.params['id']}-worker-0")
 

@@ -30,14 +30,14 @@ def events(cloud: Cloud, call: Call, now: int) -> Reply:
 
 
 def drift(cloud: Cloud, call: Call, now: int, size: int) -> None:
-    """New events appear while a client reads."""
+    """Add events between two pages of a read."""
     source_id = next(iter(cloud.clusters), "9defa0ce-b11c-47b2-abbc-5cad09ced772")
     for _ in range(size):
         cloud.dws_event(source_id, now, "createBackup", source_type="backup")
 
 
 def _good(cloud: Cloud) -> dict[str, str]:
-    """Some good answers carry an error code; only the status says how it went."""
+    """Add an error code to a good answer, as the vendor sometimes does; only the status says whether it failed."""
     return {"error_code": "DWS.0000"} if cloud.behaviour.dws_good_code else {}
 
 

@@ -1,16 +1,16 @@
-"""What the ModelArts APIs share: workspaces, the answer to a bad parameter, and how a number is read."""
+"""Parts that the ModelArts APIs share: workspaces, the answer to a bad parameter, and numbers."""
 
 from exporter.simulator.http import Call, Reply, encode, huawei_error, listing
 from exporter.simulator.state.cloud import Cloud
 
 
 def bad_request() -> Exception:
-    """ModelArts' answer to a parameter that it does not take."""
+    """Return ModelArts' answer to a parameter that it does not accept."""
     return huawei_error(400, "ModelArts.50004000", "Bad request.")
 
 
 def whole(query: dict[str, str], name: str) -> int | None:
-    """A parameter that is a whole number, ``None`` if it is not there or empty. Raises Refused."""
+    """Return a parameter that is a whole number, None if it is absent or empty. Raises Refused."""
     value = query.get(name, "")
     if value and not (value.isascii() and value.isdecimal()):
         raise bad_request()

@@ -31,7 +31,7 @@ def pools(cloud: Cloud, call: Call, now: int) -> Reply:
 
 
 def events(cloud: Cloud, call: Call, now: int) -> Reply:
-    """GET /v1/{project_id}/events?resource=pools&name=… Oldest first; a token goes on where the first page stood."""
+    """GET /v1/{project_id}/events?resource=pools&name=… Oldest first; a token continues after the first page."""
     query = call.query
     limit = whole(query, "limit") or _PAGE
     if query.get("resource") != "pools" or limit > _PAGE or query.get("type", "") not in ("", "Normal", "Warning"):
@@ -54,7 +54,7 @@ def events(cloud: Cloud, call: Call, now: int) -> Reply:
 
 
 def drift(cloud: Cloud, call: Call, now: int, size: int) -> None:
-    """New events appear while a client reads."""
+    """Add events between two pages of a read."""
     for _ in range(size):
         at = now // SECOND
         message = "Pool resources status changed, available/abnormal/creating/deleting count from 1/0/0/0 to 0/1/0/0"
@@ -64,7 +64,7 @@ def drift(cloud: Cloud, call: Call, now: int, size: int) -> None:
 
 
 def grow(cloud: Cloud, call: Call, now: int, size: int) -> None:
-    """The newest event of the pool happens again."""
+    """Repeat the newest event of the pool."""
     pool = cloud.pools.get(call.query.get("name", ""))
     rows = pool.log.readable(now) if pool else []
     if pool and rows:

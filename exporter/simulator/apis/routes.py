@@ -1,4 +1,4 @@
-"""The table of every call that the simulated clouds know; all of them fit on one port, no two paths collide."""
+"""The table of all calls of the simulated clouds; no two paths collide, so that one port serves all."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,7 +13,7 @@ Move = Callable[[Cloud, Call, int, int], None]
 
 
 class SimulatedApi(NamedTuple):
-    """One call: its name (for faults and counts), its path, who may call it, and what answers it."""
+    """One call: its name (for faults and counts), its path, its authentication check, and its answer."""
 
     name: str
     path: str
@@ -23,7 +23,7 @@ class SimulatedApi(NamedTuple):
 
 
 def unknown(cloud: Cloud, call: Call, now: int) -> Reply:
-    """What Huawei Cloud's gateway says to a path that it does not know."""
+    """Return the answer of Huawei Cloud's gateway to an unknown path."""
     raise huawei_error(404, "APIGW.0101", "The API does not exist or has not been published in the environment.")
 
 

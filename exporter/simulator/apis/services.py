@@ -43,7 +43,7 @@ def events(cloud: Cloud, call: Call, now: int) -> Reply:
 
 
 def drift(cloud: Cloud, call: Call, now: int, size: int) -> None:
-    """New events appear while a client reads."""
+    """Add events between two pages of a read."""
     for _ in range(size):
         cloud.service_event(call.params["id"], now, "[TF 3.0.0] pulling model image")
 

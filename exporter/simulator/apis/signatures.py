@@ -1,6 +1,6 @@
-"""Recomputes the signatures of both vendors from a call as it arrived; decides nothing else.
+"""Recomputes the signatures of both vendors from a received call.
 
-Written from the vendors' signing guides, on purpose without a look at how the exporter signs.
+Written from the vendors' signing guides, independently of the exporter's own signing.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from exporter.simulator.http import Call
 
 
 class Signed(NamedTuple):
-    """What an Authorization header states."""
+    """The parts of an Authorization header."""
 
     access: str
     headers: tuple[str, ...]
@@ -20,7 +20,7 @@ class Signed(NamedTuple):
 
 
 def read(authorization: str, algorithm: str) -> Signed | None:
-    """Takes an Authorization header apart; ``None`` if it is not of ``algorithm`` or lacks a part."""
+    """Split an Authorization header; return None if it is not of ``algorithm`` or lacks a part."""
     scheme, _, rest = authorization.partition(" ")
     if scheme != algorithm:
         return None
@@ -32,7 +32,7 @@ def read(authorization: str, algorithm: str) -> Signed | None:
 
 
 def huawei(call: Call, signed: Signed, secret: str) -> bool:
-    """Whether SDK-HMAC-SHA256 gives the same signature (Huawei Cloud API Signing Guide)."""
+    """Tell whether SDK-HMAC-SHA256 gives the same signature (Huawei Cloud API Signing Guide)."""
     segments = [quote(part, safe="~") for part in unquote(call.path).split("/")]
     path = "/".join(segments)
     canonical = "\n".join(
@@ -50,7 +50,10 @@ def huawei(call: Call, signed: Signed, secret: str) -> bool:
 
 
 def alibaba(call: Call, signed: Signed, secret: str) -> bool:
-    """Whether ACS3-HMAC-SHA256 gives the same signature (Alibaba Cloud, Request syntax and signature method V3)."""
+    """Tell whether ACS3-HMAC-SHA256 gives the same signature.
+
+    Source: Alibaba Cloud, Request syntax and signature method V3.
+    """
     canonical = "\n".join(
         (
             call.method,
@@ -65,7 +68,10 @@ def alibaba(call: Call, signed: Signed, secret: str) -> bool:
 
 
 def _query(raw: str, *, plus: bool) -> str:
-    """Sorted by name and value, encoded again. Only Alibaba Cloud is known to take ``+`` for a blank."""
+    """Sort a query by name and value and encode it again.
+
+    Only Alibaba Cloud is known to take ``+`` for a blank.
+    """
     if not raw:
         return ""
     decode = unquote_plus if plus else unquote

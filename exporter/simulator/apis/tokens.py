@@ -1,4 +1,4 @@
-"""Where keys and tokens come from: IAM, the vendors' STS and the metadata services of their virtual machines."""
+"""Issuers of keys and tokens: IAM, the vendors' STS and the metadata services of their virtual machines."""
 
 from typing import Any
 from urllib.parse import parse_qsl
@@ -142,7 +142,7 @@ def _json(call: Call) -> dict[str, Any]:
 
 
 def _dug(value: Any, *names: str) -> dict[str, Any]:
-    """What lies under ``names``; empty where something on the way is missing."""
+    """Return the value under nested ``names``; empty if one of them is missing."""
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value if isinstance(value, dict) else {}

@@ -1,6 +1,6 @@
 """ModelArts training: search, details, stages and events of jobs, as Huawei Cloud's API reference states them.
 
-``offset`` of the search is a page number, that of the events a page or a record (a switch): the vendor changed its mind
+``offset`` of the search is a page number, that of the events a page or a record (a switch): the vendor changed it
 between its SDKs 3.1.206 and 3.1.208.
 """
 
@@ -91,7 +91,7 @@ def events(cloud: Cloud, call: Call, now: int) -> Reply:
 
 
 def drift(cloud: Cloud, call: Call, now: int, size: int) -> None:
-    """New events appear while a client reads."""
+    """Add events between two pages of a read."""
     for _ in range(size):
         cloud.training_event(call.params["id"], now, "Info", "Task", "[worker-0] training started.")
 

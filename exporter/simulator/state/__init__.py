@@ -1,1 +1,1 @@
-"""What the simulated clouds hold: resources, events, accounts and faults."""
+"""The state of the simulated clouds: resources, events, accounts and faults."""

@@ -1,4 +1,4 @@
-"""The fixed accounts of the simulated clouds and the keys and tokens they have given out; none of them is secret."""
+"""The fixed accounts of the simulated clouds, and the keys and tokens that were issued. None of them is secret."""
 
 from typing import Any, Literal
 
@@ -25,7 +25,7 @@ OIDC_TOKEN = "EXAMPLE.oidc.token"  # noqa: S105 (a fixed value for tests)
 
 
 class Key(msgspec.Struct, frozen=True):
-    """An access key. Temporary ones have a security token and end at ``expires`` (Unix ms)."""
+    """An access key; a temporary one has a security token and expires at ``expires`` (Unix ms)."""
 
     access: str
     secret: str
@@ -35,7 +35,7 @@ class Key(msgspec.Struct, frozen=True):
 
 
 class Keyring:
-    """Every key and token that is valid or was."""
+    """All keys and tokens that were issued, also expired ones."""
 
     def __init__(self) -> None:
         self.keys = {
@@ -48,7 +48,7 @@ class Keyring:
         self._given = 0
 
     def temporary(self, platform: Platform, expires: int) -> Key:
-        """Gives out a temporary key that ends at ``expires``."""
+        """Issue a temporary key that expires at ``expires``."""
         number = self._next()
         key = Key(
             f"EXAMPLETEMPORARY{number}", f"EXAMPLE-temporary-{number}", platform, f"EXAMPLE+sts/{number}==", expires
@@ -57,13 +57,13 @@ class Keyring:
         return key
 
     def token(self, expires: int) -> str:
-        """Gives out an IAM token that ends at ``expires``."""
+        """Issue an IAM token that expires at ``expires``."""
         token = f"EXAMPLEIAMTOKEN{self._next()}"
         self.tokens[token] = expires
         return token
 
     def metadata_token(self, expires: int) -> str:
-        """Gives out a token of an instance's metadata service."""
+        """Issue a token of an instance's metadata service."""
         token = f"EXAMPLEMETADATATOKEN{self._next()}"
         self.metadata_tokens[token] = expires
         return token
@@ -77,7 +77,10 @@ class Keyring:
 
 
 def configuration(base_url: str, **overrides: Any) -> dict[str, Any]:
-    """Both platforms with all five sources, asked often and with room; ``overrides`` replace top-level parts."""
+    """Return a configuration of both platforms with all five sources, short intervals and large budgets.
+
+    ``overrides`` replace top-level parts.
+    """
     often = {"poll_interval": "1s", "max_poll_interval": "2s", "discovery_interval": "2s"}
     huawei = {
         "name": "research",

@@ -1,4 +1,4 @@
-"""What the vendors' documents leave open or changed over time, each as a switch; holds no state of its own."""
+"""Switches for behaviour that the vendors' documents leave open, or that changed over time."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""The state of both simulated clouds and how tests and scenarios change it; sends and answers nothing itself."""
+"""The state of both simulated clouds, and the methods by which tests and scenarios change it."""
 
 import itertools
 import threading
@@ -17,7 +17,7 @@ from exporter.simulator.state.times import SECOND
 
 
 def system_clock() -> int:
-    """Unix ms of this machine."""
+    """Return the Unix time of this machine in ms."""
     return time.time_ns() // 1_000_000
 
 
@@ -46,21 +46,21 @@ class Cloud:
         self._born = itertools.count()
 
     def add_training_job(self, job_id: str, **fields: Any) -> TrainingJob:
-        """Adds a job; ``fields`` are those of TrainingJob."""
+        """Add a training job; ``fields`` are those of TrainingJob."""
         job = TrainingJob(job_id, **_filled(fields, name=job_id, created=self.clock()))
         with self.lock:
             self.training[job_id] = job
         return job
 
     def add_pool(self, pool_id: str, **fields: Any) -> Pool:
-        """Adds a resource pool; ``fields`` are those of Pool."""
+        """Add a resource pool; ``fields`` are those of Pool."""
         pool = Pool(pool_id, **_filled(fields, name=pool_id, created=self.clock()))
         with self.lock:
             self.pools[pool_id] = pool
         return pool
 
     def add_service(self, service_id: str, **fields: Any) -> Service:
-        """Adds a service; ``fields`` are those of Service."""
+        """Add a service; ``fields`` are those of Service."""
         now = self.clock()
         service = Service(service_id, **_filled(fields, name=service_id, published=now, changed=now))
         with self.lock:
@@ -68,7 +68,7 @@ class Cloud:
         return service
 
     def add_cluster(self, cluster_id: str, **fields: Any) -> Cluster:
-        """Adds a DWS cluster; ``fields`` are those of Cluster."""
+        """Add a DWS cluster; ``fields`` are those of Cluster."""
         now = self.clock()
         cluster = Cluster(cluster_id, **_filled(fields, name=cluster_id, created=now, updated=now))
         with self.lock:
@@ -76,7 +76,7 @@ class Cloud:
         return cluster
 
     def add_dlc_job(self, job_id: str, status: str = "Running", **fields: Any) -> DlcJob:
-        """Adds a PAI DLC job that is in ``status`` since it was created; ``fields`` are those of DlcJob."""
+        """Add a PAI DLC job that is in ``status`` since it was created; ``fields`` are those of DlcJob."""
         job = DlcJob(job_id, **_filled(fields, name=job_id, created=self.clock(), workspace=ALIBABA_WORKSPACE))
         job.enter(status, job.created)
         with self.lock:
@@ -84,7 +84,7 @@ class Cloud:
         return job
 
     def training_event(self, job_id: str, at_ms: int, level: str, source: str, message: str) -> None:
-        """Something happened to a training job."""
+        """Add an event of a training job."""
         with self.lock:
             job = self.training.get(job_id) or self.add_training_job(job_id)
             for _ in range(self._copies("modelarts_training")):
@@ -100,8 +100,11 @@ class Cloud:
         last_ms: int | None = None,
         count: int | None = None,
     ) -> None:
-        """Something happened to a pool, ``count`` times so far. If the same began in the same second before (the API's
-        times have no smaller part), that event grows in place instead; without ``count`` by one."""
+        """Add an event of a pool that happened ``count`` times so far.
+
+        An event with the same text that began in the same second (the API's times have no smaller part) grows in place
+        instead; without ``count`` it grows by one.
+        """
         last_ms = first_ms if last_ms is None else last_ms
         first_ms -= first_ms % SECOND
         key, span = (type_, reason, message, first_ms), (first_ms, last_ms)
@@ -114,14 +117,14 @@ class Cloud:
                 self._put("modelarts_pool", pool.log, row)
 
     def service_event(self, service_id: str, at_ms: int, info: str, type_: str = "normal") -> None:
-        """Something happened to a service; ``type_`` is normal or abnormal."""
+        """Add an event of a service; ``type_`` is normal or abnormal."""
         with self.lock:
             service = self.services.get(service_id) or self.add_service(service_id)
             for _ in range(self._copies("modelarts_service")):
                 self._put("modelarts_service", service.log, service_row(at_ms, info, type_))
 
     def dws_event(self, source_id: str, at_ms: int, name: str, **fields: Any) -> None:
-        """Something happened to a cluster, a backup … ``fields`` replace any field of the answer: severity, context …"""
+        """Add an event of a cluster, a backup …; ``fields`` replace fields of the answer: severity, context …"""
         with self.lock:
             cluster = self.clusters.get(source_id)
             known = {"source_name": cluster.name} if cluster else {}
@@ -130,7 +133,7 @@ class Cloud:
                 self._put("dws", self.dws, row)
 
     def dlc_event(self, job_id: str, at_ms: int | None, text: str) -> None:
-        """Something happened to a DLC job; without a time, the string has none either."""
+        """Add an event of a DLC job; without a time, the string has none either."""
         with self.lock:
             job = self.dlc.get(job_id) or self.add_dlc_job(job_id)
             for _ in range(self._copies("pai_dlc")):
@@ -138,7 +141,7 @@ class Cloud:
                 self._put("pai_dlc", job.log, row)
 
     def logs(self, source: str) -> dict[str, EventLog]:
-        """The events of a source, by resource; DWS has one project-wide log, ""."""
+        """Return the events of a source by resource; DWS has one project-wide log, ""."""
         if source == "dws":
             return {"": self.dws}
         shelves = {

@@ -1,4 +1,4 @@
-"""Events as encoded rows in the order of their time; some can be read only later. Knows no vendor."""
+"""Event logs: encoded rows in the order of their time, some of them readable only later. Knows no vendor."""
 
 import heapq
 from bisect import bisect_left, bisect_right, insort
@@ -9,7 +9,7 @@ KEPT = 100_000  # rows of one resource; a simulator that runs for weeks forgets 
 
 
 class EventRow(NamedTuple):
-    """One event: when (Unix ms), its JSON, the words that a vendor can filter by, and how often it was ``seen``."""
+    """One event: its time (Unix ms), its JSON, the words that a vendor can filter by, and how often it was seen."""
 
     at: int
     raw: bytes
@@ -33,7 +33,7 @@ class EventLog:
         self._added = 0
 
     def add(self, row: EventRow, readable: int | None = None) -> None:
-        """Adds an event, to be read from ``readable`` (Unix ms) on."""
+        """Add an event that is readable from ``readable`` (Unix ms) on."""
         if readable is not None:
             self._added += 1
             heapq.heappush(self._late, (readable, self._added, row))
@@ -44,7 +44,7 @@ class EventLog:
             del self.rows[: KEPT // 10]
 
     def replace(self, old: EventRow, new: EventRow) -> bool:
-        """Puts an event's newer form in its place in time; false if the old one is not here (any more)."""
+        """Replace an event by its newer form; return False if the old one is not here (any more)."""
         if old in self.rows:
             self.rows.remove(old)
             self.add(new)
@@ -57,26 +57,26 @@ class EventLog:
         return False
 
     def readable(self, now: int) -> list[EventRow]:
-        """All that can be read at ``now``, oldest first. Not to be changed."""
+        """Return the rows that are readable at ``now``, oldest first. The caller must not change the list."""
         while self._late and self._late[0][0] <= now:
             self.add(heapq.heappop(self._late)[2])
         return self.rows
 
     @property
     def hidden(self) -> int:
-        """How many events wait to be readable."""
+        """Return how many events are not readable yet."""
         return len(self._late)
 
 
 def between(rows: list[EventRow], since: int | None, until: int | None) -> tuple[int, int]:
-    """Where the rows of ``since <= at <= until`` begin and end."""
+    """Return the positions of the first row with ``since <= at <= until`` and of the first row behind them."""
     first = 0 if since is None else bisect_left(rows, since, key=_at)
     last = len(rows) if until is None else bisect_right(rows, until, key=_at)
     return first, max(first, last)
 
 
 def cut(rows: Sequence[EventRow], skip: int, size: int, *, newest_first: bool) -> list[bytes]:
-    """``size`` encoded rows after ``skip``, counted from the newest or the oldest."""
+    """Return ``size`` encoded rows after ``skip`` rows, counted from the newest or the oldest."""
     if newest_first:
         end = max(0, len(rows) - skip)
         return [row.raw for row in reversed(rows[max(0, end - size) : end])]

@@ -1,4 +1,4 @@
-"""Writes each vendor's event as the row that its API sends, field for field; stores nothing."""
+"""Writes an event as the row that its vendor's API sends, field for field."""
 
 import re
 import uuid
@@ -21,13 +21,13 @@ _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def training_row(at: int, level: str, source: str, message: str) -> EventRow:
-    """A ModelArts training event; the vendor's time has no milliseconds."""
+    """Write a ModelArts training event; the vendor's time has no milliseconds."""
     fields = {"time": beijing(at), "level": level, "message": message, "source": source}
     return EventRow(at // SECOND * SECOND, encode(fields), (level, source, message))
 
 
 def pool_row(type_: str, reason: str, message: str, span: tuple[int, int], count: int) -> EventRow:
-    """A ModelArts pool event, seen ``count`` times within ``span`` (first and last)."""
+    """Write a ModelArts pool event that was seen ``count`` times within ``span`` (first and last)."""
     fields = {"kind": "Event", "apiVersion": "v1", "type": type_}
     times = {"firstTimestamp": zulu(span[0]), "lastTimestamp": zulu(span[1])}
     raw = encode({**fields, **times, "count": count, "reason": reason, "message": message})
@@ -35,12 +35,12 @@ def pool_row(type_: str, reason: str, message: str, span: tuple[int, int], count
 
 
 def service_row(at: int, info: str, type_: str) -> EventRow:
-    """A ModelArts service event (API version 1)."""
+    """Write a ModelArts service event (API version 1)."""
     return EventRow(at, encode({"event_type": type_, "event_info": info, "occur_time": at}), (type_, info))
 
 
 def dws_row(source_id: str, at: int, name: str, number: int, fields: dict[str, Any]) -> EventRow:
-    """A DWS event; ``number`` makes its id its own, ``fields`` replace or add any field of the answer."""
+    """Write a DWS event; ``number`` makes its id unique, ``fields`` replace or add fields of the answer."""
     display, description = DWS_SENTENCES.get(name) or (_spoken(name), f"{_spoken(name)} %s")
     source_name = fields.get("source_name", source_id)
     event = {
@@ -64,7 +64,7 @@ def dws_row(source_id: str, at: int, name: str, number: int, fields: dict[str, A
 
 
 def dlc_row(at: int | None, now: int, text: str, zone_hours: float) -> EventRow:
-    """A PAI DLC event: a plain string; one without a time stands where it was written."""
+    """Write a PAI DLC event, a plain string; one without a time is sorted by when it was written."""
     if at is None:
         return EventRow(now, encode(text))
     return EventRow(at // SECOND * SECOND, encode(f"{zoneless(at, zone_hours)} {text}"))

@@ -1,4 +1,4 @@
-"""Faults that can be switched on per API or path, with a probability or a number of times; decides, never acts."""
+"""Faults that are switched on per API or path, with a probability or a number of times."""
 
 import random
 from collections.abc import Iterable
@@ -26,10 +26,12 @@ Kind = Literal[
 
 
 class Fault(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """One trouble. It applies where the call's name (``modelarts_training.events``) or its path begins with ``where``;
-    events that are added go by the name of their source.
+    """One fault.
 
-    ``times``: how often it strikes, ``None`` for always. ``status``: of an ``error`` (5xx) or of ``expired`` (401, 400).
+    It applies to a call whose name (``modelarts_training.events``) or path begins with ``where``; for events that are
+    added, the name is that of their source.
+
+    ``times``: how often it applies, ``None`` for always. ``status``: of an ``error`` (5xx) or of ``expired`` (401, 400).
     ``seconds``: how long ``slow`` and ``late`` wait, how far ``skew`` goes, what ``throttled`` asks for.
     ``size``: rows of ``drift`` and ``twins``, occurrences of ``growth``, bytes of ``oversize``.
     ``words``: which of Huawei Cloud's two texts ``throttled`` uses, the gateway's or ModelArts' own.
@@ -46,28 +48,28 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class Faults:
-    """The faults that are on. Chance is repeatable by ``seed``."""
+    """The faults that are switched on; their random numbers depend on ``seed`` alone."""
 
     def __init__(self, seed: int = 0) -> None:
         self.on: list[Fault] = []
         self._chance = random.Random(seed)  # noqa: S311 (repeatable, guards nothing)
 
     def add(self, kind: Kind, where: str = "", **settings: Any) -> Fault:
-        """Switches a fault on; ``settings`` are the fields of Fault. Raises msgspec.ValidationError."""
+        """Switch a fault on; ``settings`` are the fields of Fault. Raises msgspec.ValidationError."""
         fault = msgspec.convert({"kind": kind, "where": where, **settings}, Fault)
         self.on.append(fault)
         return fault
 
     def clear(self) -> None:
-        """Switches all faults off."""
+        """Switch all faults off."""
         self.on.clear()
 
     def replace(self, faults: Iterable[Fault]) -> None:
-        """These are the faults from now on."""
+        """Replace all faults."""
         self.on = list(faults)
 
     def take(self, kind: Kind, name: str, path: str = "") -> Fault | None:
-        """The fault of this kind that strikes here and now, if any; it has then struck once more."""
+        """Return the fault of this kind that applies to a call, and count its use; None if there is none."""
         for fault in self.on:
             if fault.kind == kind and self._strikes(fault, name, path):
                 return fault

@@ -1,4 +1,4 @@
-"""What the clouds hold: jobs, pools, services and clusters, each with its events and its history. They change in place.
+"""Resources of the clouds: jobs, pools, services and clusters with their events and history. They change in place.
 
 Every time is the vendor's, in Unix ms.
 """
@@ -26,13 +26,13 @@ class SimulatedRun(msgspec.Struct):
     stages: list[SimulatedStage] = []
 
     def enter(self, name: str, at: int) -> None:
-        """Ends the open stage and begins another."""
+        """End the open stage and begin another."""
         if self.stages and self.stages[-1].end is None:
             self.stages[-1].end = at
         self.stages.append(SimulatedStage(name, at))
 
     def stop(self, at: int, reason: str) -> None:
-        """Ends the run."""
+        """End the run."""
         self.enter("end", at)
         self.stages[-1].end = self.end = at
         self.end_reason = reason
@@ -97,7 +97,7 @@ class Cluster(msgspec.Struct):
 
 
 class Period(msgspec.Struct):
-    """How long a DLC job was in one status."""
+    """The time span of a DLC job in one status."""
 
     status: str
     start: int
@@ -133,7 +133,7 @@ class DlcJob(msgspec.Struct):
     log: EventLog = msgspec.field(default_factory=EventLog)
 
     def enter(self, status: str, at: int, code: str = "", message: str = "") -> None:
-        """Ends the present status and begins another."""
+        """End the present status and begin another."""
         if self.periods:
             self.periods[-1].end = at
         self.periods.append(Period(status, at, code=code, message=message))
@@ -145,7 +145,7 @@ class DlcJob(msgspec.Struct):
         return self.periods[-1].status if self.periods else "Creating"
 
     def first(self, status: str) -> int | None:
-        """When the job was in ``status`` for the first time."""
+        """Return when the job was in ``status`` for the first time."""
         return next((period.start for period in self.periods if period.status == status), None)
 
 

@@ -1,4 +1,4 @@
-"""Writes and reads the ways in which the vendors put a time; every time here is Unix milliseconds, UTC, inside."""
+"""Writes and reads times in the spellings of the vendors; inside the simulator a time is Unix milliseconds in UTC."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import formatdate
@@ -16,7 +16,7 @@ def _beijing(second: int) -> str:
 
 
 def beijing(at: int) -> str:
-    """``2022-11-26T16:01:36+08:00``, without milliseconds (ModelArts training)."""
+    """Write ``2022-11-26T16:01:36+08:00``, without milliseconds (ModelArts training)."""
     return _beijing(at // SECOND)
 
 
@@ -26,17 +26,17 @@ def _zulu(second: int) -> str:
 
 
 def zulu(at: int) -> str:
-    """``2022-12-30T02:16:19Z``, without milliseconds."""
+    """Write ``2022-12-30T02:16:19Z``, without milliseconds."""
     return _zulu(at // SECOND)
 
 
 def micros(at: int) -> str:
-    """``2026-11-21T13:00:00.000000Z``."""
+    """Write ``2026-11-21T13:00:00.000000Z``."""
     return datetime.fromtimestamp(at / SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def zoneless(at: int, hours: float) -> str:
-    """``2021-01-28 14:07:24`` as a clock ``hours`` ahead of UTC shows it, and no word about the zone (PAI)."""
+    """Write ``2021-01-28 14:07:24`` as a clock ``hours`` ahead of UTC shows it, without its zone (PAI)."""
     zone = timezone(timedelta(hours=hours))
     return datetime.fromtimestamp(at // SECOND, zone).strftime("%Y-%m-%d %H:%M:%S")
 
@@ -47,16 +47,16 @@ def _http_date(second: int) -> bytes:
 
 
 def http_date(at: int) -> bytes:
-    """The value of a Date header."""
+    """Write the value of a Date header."""
     return _http_date(at // SECOND)
 
 
 def read_iso(text: str) -> int:
-    """Unix ms of an ISO 8601 time; without a zone it is UTC. Raises ValueError."""
+    """Read an ISO 8601 time as Unix ms; without a zone it is UTC. Raises ValueError."""
     when = datetime.fromisoformat(text)
     return round((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * SECOND)
 
 
 def read_basic(text: str) -> int:
-    """Unix ms of ``20250820T101112Z`` (X-Sdk-Date). Raises ValueError."""
+    """Read ``20250820T101112Z`` (X-Sdk-Date) as Unix ms. Raises ValueError."""
     return round(datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp() * SECOND)

@@ -1,1 +1,1 @@
-"""What happens in the simulated clouds over time."""
+"""Stories: the events of the simulated clouds over time."""

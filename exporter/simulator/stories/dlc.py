@@ -17,83 +17,85 @@ _NAMES = ("qwen-finetune", "recsys-ctr", "asr-train", "vit-pretrain")
 _OUTCOMES = ("success", "success", "success", "restart", "failure")
 
 
-class _Told(NamedTuple):
+class _Subject(NamedTuple):
+    """The resource of a story, with its cloud and the random numbers of the story."""
+
     cloud: Cloud
-    luck: random.Random
+    rng: random.Random
     job: DlcJob
 
-    def say(self, at: int, text: str) -> None:
+    def add_event(self, at: int, text: str) -> None:
         self.cloud.dlc_event(self.job.id, at, text)
 
 
-def dlc_jobs(cloud: Cloud, luck: random.Random) -> Story:
-    """Jobs without end, one at a time."""
+def dlc_jobs(cloud: Cloud, rng: random.Random) -> Story:
+    """Run jobs without end, one at a time."""
     at = yield 0.0
     ended: deque[str] = deque()
     while True:
         stamp = zoneless(at, 0).translate({ord(sign): None for sign in "- :"})
-        id_ = f"dlc-{stamp}-{luck.getrandbits(48):012x}"
-        name = f"{luck.choice(_NAMES)}-{luck.randrange(10_000):04d}"
-        yield from _life(_Told(cloud, luck, cloud.add_dlc_job(id_, "Creating", name=name, created=at)), at)
+        id_ = f"dlc-{stamp}-{rng.getrandbits(48):012x}"
+        name = f"{rng.choice(_NAMES)}-{rng.randrange(10_000):04d}"
+        yield from _life(_Subject(cloud, rng, cloud.add_dlc_job(id_, "Creating", name=name, created=at)), at)
         cloud.dlc.pop(remember(ended, id_) or "", None)
-        at = yield luck.uniform(4, 12)
+        at = yield rng.uniform(4, 12)
 
 
-def _life(told: _Told, at: int) -> Chapter:
-    job, luck = told.job, told.luck
-    told.say(at, "Job enqueued")
+def _life(subject: _Subject, at: int) -> Chapter:
+    job, rng = subject.job, subject.rng
+    subject.add_event(at, "Job enqueued")
     job.enter("Queuing", at)
-    if luck.random() < 0.3:
-        at = yield luck.uniform(1, 3)
-        told.say(at, "The requested resource type is not enough.")
-    at = yield luck.uniform(2, 6)
-    told.say(at, "Job dequeued")
+    if rng.random() < 0.3:
+        at = yield rng.uniform(1, 3)
+        subject.add_event(at, "The requested resource type is not enough.")
+    at = yield rng.uniform(2, 6)
+    subject.add_event(at, "Job dequeued")
     job.enter("EnvPreparing", at)
-    at = yield from _pods(told, at)
-    outcome = luck.choice(_OUTCOMES)
+    at = yield from _pods(subject, at)
+    outcome = rng.choice(_OUTCOMES)
     if outcome == "restart":
-        at = yield from _restart(told, at)
-        outcome = luck.choice(("success", "failure"))
+        at = yield from _restart(subject, at)
+        outcome = rng.choice(("success", "failure"))
     if outcome == "failure":
-        told.say(at, f"Pod {job.pods[0].id} exited with code 1")
-        return _end(told, at, "Failed")
-    return _end(told, at, "Succeeded")
+        subject.add_event(at, f"Pod {job.pods[0].id} exited with code 1")
+        return _end(subject, at, "Failed")
+    return _end(subject, at, "Succeeded")
 
 
-def _pods(told: _Told, at: int) -> Chapter:
-    """Creates the pods and lets them work."""
-    job, luck = told.job, told.luck
+def _pods(subject: _Subject, at: int) -> Chapter:
+    """Create the pods and run them."""
+    job, rng = subject.job, subject.rng
     earlier = job.pods
     job.pods = []
     for number in range(2):
         before = [*earlier[number].before, earlier[number]] if earlier else []
-        pod = Pod(f"{job.id}-worker-{number}", identifier(luck), "worker", "Pending", at, before=before)
+        pod = Pod(f"{job.id}-worker-{number}", identifier(rng), "worker", "Pending", at, before=before)
         job.pods.append(pod)
-        told.say(at, f"Created pod: {pod.id}")
-    at = yield luck.uniform(1, 4)
-    told.say(at, "Successfully pulled image.")
+        subject.add_event(at, f"Created pod: {pod.id}")
+    at = yield rng.uniform(1, 4)
+    subject.add_event(at, "Successfully pulled image.")
     at = yield 1.0
-    told.say(at, "Started container pytorch")
+    subject.add_event(at, "Started container pytorch")
     for pod in job.pods:
         pod.status, pod.started = "Running", at
     job.enter("Running", at)
-    return (yield luck.uniform(12, 40))
+    return (yield rng.uniform(12, 40))
 
 
-def _restart(told: _Told, at: int) -> Chapter:
-    job = told.job
-    told.say(at, f"Pod {job.pods[1].id} exited with code 137")
+def _restart(subject: _Subject, at: int) -> Chapter:
+    job = subject.job
+    subject.add_event(at, f"Pod {job.pods[1].id} exited with code 137")
     for pod in job.pods:
         pod.status, pod.finished = "Failed", at
     at = yield 1.0
     job.enter("Restarting", at, "PodFailed", "A pod was killed: out of memory")
     job.restarts.append(at)
-    return (yield from _pods(told, at))
+    return (yield from _pods(subject, at))
 
 
-def _end(told: _Told, at: int, status: str) -> int:
-    for pod in told.job.pods:
+def _end(subject: _Subject, at: int, status: str) -> int:
+    for pod in subject.job.pods:
         pod.status, pod.finished = status, at
     reasons = {"Failed": ("JobFailed", "A pod exited with code 1"), "Succeeded": ("JobSucceeded", "")}
-    told.job.enter(status, at, *reasons[status])
+    subject.job.enter(status, at, *reasons[status])
     return at

@@ -37,24 +37,24 @@ _OPERATIONS = (
 )
 
 
-def cluster_life(cloud: Cloud, luck: random.Random) -> Story:
-    """One operation after the other, without end."""
+def cluster_life(cloud: Cloud, rng: random.Random) -> Story:
+    """Run one operation after the other, without end."""
     at = yield 0.0
-    name = f"dws-{luck.choice(('sales', 'logs', 'risk'))}-{luck.randrange(1000):03d}"
-    cluster = cloud.add_cluster(identifier(luck), name=name, created=at, updated=at)
+    name = f"dws-{rng.choice(('sales', 'logs', 'risk'))}-{rng.randrange(1000):03d}"
+    cluster = cloud.add_cluster(identifier(rng), name=name, created=at, updated=at)
     while True:
-        operation = luck.choice(_OPERATIONS)
+        operation = rng.choice(_OPERATIONS)
         of_backup = operation.source_type == "backup"
-        source_id = identifier(luck) if of_backup else cluster.id
-        source_name = f"backup-{luck.randrange(10_000):04d}" if of_backup else cluster.name
+        source_id = identifier(rng) if of_backup else cluster.id
+        source_name = f"backup-{rng.randrange(10_000):04d}" if of_backup else cluster.name
         source = {"source_type": operation.source_type, "source_name": source_name, "category": operation.category}
         what = f"The {operation.source_type} {source_name}"
         cluster.task_status, cluster.updated = operation.task, at
         cloud.dws_event(source_id, at, operation.verb, context=f"{what} {operation.began}", **source)
-        at = yield luck.uniform(2, 8)
-        fails = luck.random() < 0.2
+        at = yield rng.uniform(2, 8)
+        fails = rng.random() < 0.2
         ending, sentence = ("Fail", operation.failed) if fails else ("Success", operation.done)
         cluster.task_status = f"{operation.task}_FAILURE" if fails and operation.task else ""
         cluster.updated = at
         cloud.dws_event(source_id, at, operation.verb + ending, context=f"{what} {sentence}", **source)
-        at = yield luck.uniform(6, 15)
+        at = yield rng.uniform(6, 15)

@@ -11,26 +11,26 @@ _LOST = ("Warning", "PoolStatusChange", "Pool status changed, from Running to Ab
 _BACK = ("Normal", "PoolStatusChange", "Pool status changed, from Abnormal to Running.")
 
 
-def pool_life(cloud: Cloud, luck: random.Random) -> Story:
-    """Loses a node and recovers, again and again. The repeated event grows in place."""
+def pool_life(cloud: Cloud, rng: random.Random) -> Story:
+    """Lose a node and recover, without end. The repeated event grows in place."""
     at = yield 0.0
-    size = luck.choice((2, 4, 8))
-    name = f"train-{luck.randrange(100):02d}"
-    pool = cloud.add_pool(f"pool-{luck.getrandbits(128):032x}", name=name, created=at, nodes=(size, 0, 0, 0))
+    size = rng.choice((2, 4, 8))
+    name = f"train-{rng.randrange(100):02d}"
+    pool = cloud.add_pool(f"pool-{rng.getrandbits(128):032x}", name=name, created=at, nodes=(size, 0, 0, 0))
     while True:
         _nodes(cloud, pool, at, (size - 1, 1, 0, 0))
         first = at = yield 0.7
         pool.phase = "Abnormal"
         cloud.pool_event(pool.id, *_LOST, first)
-        for _ in range(luck.randrange(2, 6)):
-            at = yield luck.uniform(2, 5)
+        for _ in range(rng.randrange(2, 6)):
+            at = yield rng.uniform(2, 5)
             cloud.pool_event(pool.id, *_LOST, first, at)
-        at = yield luck.uniform(2, 5)
+        at = yield rng.uniform(2, 5)
         _nodes(cloud, pool, at, (size, 0, 0, 0))
         at = yield 0.7
         pool.phase = "Running"
         cloud.pool_event(pool.id, *_BACK, at)
-        at = yield luck.uniform(15, 40)
+        at = yield rng.uniform(15, 40)
 
 
 def _nodes(cloud: Cloud, pool: Pool, at: int, nodes: tuple[int, int, int, int]) -> None:

@@ -1,4 +1,4 @@
-"""A living cloud: stories of jobs, pools, services and clusters, told as far as the vendor's clock has come.
+"""A scenario: stories of jobs, pools, services and clusters, advanced to the vendor's clock.
 
 Nothing runs in the background. The state at a time depends on the seed and the start alone, never on how often or in
 how large steps it was asked for.
@@ -10,7 +10,7 @@ from random import Random
 
 from exporter.simulator.state.cloud import Cloud
 from exporter.simulator.state.times import SECOND
-from exporter.simulator.stories.base import Story, chance
+from exporter.simulator.stories.base import Story, story_random
 from exporter.simulator.stories.dlc import dlc_jobs
 from exporter.simulator.stories.dws import cluster_life
 from exporter.simulator.stories.pool import pool_life
@@ -23,25 +23,25 @@ _FRESH = tuple(zip(_PAST, (0.4, 0.8, 1.2, 1.6, 2.0), strict=True))
 
 
 class Scenario:
-    """Brings ``cloud`` to life: from now on every call to it first catches up with its clock.
+    """The stories of a cloud; each call to ``cloud`` advances them to its clock first.
 
-    ``speed`` 1 gives about two events a second, 10 ten times as many. ``history`` is how many seconds of life there
-    were before the start. The same ``seed`` and start give the same events.
+    ``speed`` 1 gives about two events a second, 10 ten times as many. ``history`` is how many seconds the stories go
+    back before the start. The same ``seed`` and start give the same events.
     """
 
     def __init__(self, cloud: Cloud, seed: int = 1, speed: float = 1.0, history: float = 300.0) -> None:
         self._speed = speed
         self._due: list[tuple[int, int, Story]] = []
         start = cloud.clock()
-        for number, tell in enumerate(_PAST):
-            self._begin(start - round(history * SECOND) + number, tell(cloud, chance(seed, f"past {number}")))
-        for number, (tell, seconds) in enumerate(_FRESH):
-            self._begin(start + round(seconds * SECOND), tell(cloud, chance(seed, f"fresh {number}")))
+        for number, begin in enumerate(_PAST):
+            self._begin(start - round(history * SECOND) + number, begin(cloud, story_random(seed, f"past {number}")))
+        for number, (begin, seconds) in enumerate(_FRESH):
+            self._begin(start + round(seconds * SECOND), begin(cloud, story_random(seed, f"fresh {number}")))
         cloud.advance = self.advance
         self.advance(start)
 
     def advance(self, now_ms: int) -> None:
-        """Tells every story up to ``now_ms``."""
+        """Advance every story to ``now_ms``."""
         while self._due and self._due[0][0] <= now_ms:
             at, number, story = heapq.heappop(self._due)
             seconds = story.send(at)

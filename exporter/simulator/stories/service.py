@@ -30,56 +30,58 @@ _FAILURES = {
 }
 
 
-class _Told(NamedTuple):
+class _Subject(NamedTuple):
+    """The resource of a story, with its cloud and the random numbers of the story."""
+
     cloud: Cloud
-    luck: random.Random
+    rng: random.Random
     service: Service
 
-    def say(self, at: int, info: str, type_: str = "normal") -> None:
+    def add_event(self, at: int, info: str, type_: str = "normal") -> None:
         self.cloud.service_event(self.service.id, at, info.format(model=self.service.model), type_)
 
-    def become(self, at: int, status: str) -> None:
+    def set_status(self, at: int, status: str) -> None:
         self.service.status, self.service.changed = status, at
 
 
-def service_life(cloud: Cloud, luck: random.Random) -> Story:
-    """Deploys, runs, updates, and sometimes stops, without end."""
+def service_life(cloud: Cloud, rng: random.Random) -> Story:
+    """Deploy, run, update, and sometimes stop, without end."""
     at = yield 0.0
-    name = f"service-{luck.randrange(100_000):05d}"
-    told = _Told(cloud, luck, cloud.add_service(identifier(luck), name=name, published=at, changed=at))
+    name = f"service-{rng.randrange(100_000):05d}"
+    subject = _Subject(cloud, rng, cloud.add_service(identifier(rng), name=name, published=at, changed=at))
     while True:
-        at = yield from _deploy(told, at)
-        if told.service.status == "running":
-            at = yield luck.uniform(15, 40)
-        if luck.random() < 0.3:
-            told.say(at, "The service has been stopped.")
-            told.become(at, "stopped")
-            at = yield luck.uniform(5, 10)
-        told.say(at, "The service is being updated.")
-        at = yield luck.uniform(1, 2)
+        at = yield from _deploy(subject, at)
+        if subject.service.status == "running":
+            at = yield rng.uniform(15, 40)
+        if rng.random() < 0.3:
+            subject.add_event(at, "The service has been stopped.")
+            subject.set_status(at, "stopped")
+            at = yield rng.uniform(5, 10)
+        subject.add_event(at, "The service is being updated.")
+        at = yield rng.uniform(1, 2)
 
 
-def _deploy(told: _Told, at: int) -> Chapter:
-    told.become(at, "deploying")
-    fails_at = told.luck.choice(tuple(_FAILURES)) if told.luck.random() < 0.3 else None
+def _deploy(subject: _Subject, at: int) -> Chapter:
+    subject.set_status(at, "deploying")
+    fails_at = subject.rng.choice(tuple(_FAILURES)) if subject.rng.random() < 0.3 else None
     for number, (seconds, sentence) in enumerate(_PHASES):
         if seconds:
-            at = yield seconds * told.luck.uniform(0.7, 1.5)
+            at = yield seconds * subject.rng.uniform(0.7, 1.5)
         if number == fails_at:
-            told.say(at, _FAILURES[number], "abnormal")
-            return (yield from _give_up(told))
-        if number == 5 and told.luck.random() < 0.2:
-            told.say(at, "Insufficient resources. Wait until idle resources are sufficient.", "abnormal")
+            subject.add_event(at, _FAILURES[number], "abnormal")
+            return (yield from _give_up(subject))
+        if number == 5 and subject.rng.random() < 0.2:
+            subject.add_event(at, "Insufficient resources. Wait until idle resources are sufficient.", "abnormal")
             at = yield 3.0
-        told.say(at, sentence)
-    at = yield told.luck.uniform(2, 5)
-    told.say(at, f"Service {told.service.name} started.")
-    told.become(at, "running")
+        subject.add_event(at, sentence)
+    at = yield subject.rng.uniform(2, 5)
+    subject.add_event(at, f"Service {subject.service.name} started.")
+    subject.set_status(at, "running")
     return at
 
 
-def _give_up(told: _Told) -> Chapter:
+def _give_up(subject: _Subject) -> Chapter:
     at = yield 1.0
-    told.say(at, f"Failed to start service {told.service.name}.", "abnormal")
-    told.become(at, "failed")
-    return (yield told.luck.uniform(5, 15))
+    subject.add_event(at, f"Failed to start service {subject.service.name}.", "abnormal")
+    subject.set_status(at, "failed")
+    return (yield subject.rng.uniform(5, 15))

@@ -1,4 +1,4 @@
-"""Lists ModelArts services (v1): says what to ask and reads what came back; never reads their events.
+"""The listing of ModelArts services (v1).
 
 ``offset`` is a start page by the document, yet a public client pages this list by record. So the second answer is
 compared with the first before it is believed (ModelArts API reference, "Querying Services").
@@ -8,7 +8,8 @@ import msgspec
 
 from exporter.model.events import Life, Request, Resource, ResourcePage
 from exporter.model.protocols import Reading
-from exporter.sources.decoding import Name, asked, garbled, missing, read_rows, rows_of
+from exporter.sources.decoding import Name, asked, gap_fingerprint, missing, read_rows, row_decoders, row_fingerprint
+from exporter.sources.limits import check_listing_size, clip, garbled, split_usable
 from exporter.sources.times import Number, moment, number
 
 STATUSES = (
@@ -43,35 +44,41 @@ class _Services(msgspec.Struct):
     total_count: Number = None
 
 
-_ROWS = rows_of(_Service)
+_ROWS = row_decoders(_Service)
 _LISTING = msgspec.json.Decoder(_Services)
 
 
 def list_services(workspace: str) -> Reading:
-    """All services of a workspace ("": the default one)."""
+    """List all services of a workspace ("": the default one)."""
     listed: dict[str, None] = {}
     by_record = False
     pages = seen = 0
     while True:
-        request = _ask(workspace, seen if by_record else pages)
+        request = _request(workspace, seen if by_record else pages)
+        check_listing_size(request, len(listed))
         answer = yield from asked(request, _LISTING)
         total = number(answer.total_count)
-        rows, unreadable = read_rows(request, answer.services, _ROWS, total == 0)
-        ids, came = [row.service_id for row in rows], len(rows) + len(unreadable)
+        found = yield from read_rows(request, answer.services, _ROWS, total == 0)
+        rows, refused = split_usable(found.rows, lambda row: row.service_id)
+        ids, unreadable = [row.service_id for row in rows], [*found.unreadable, *map(row_fingerprint, refused)]
         if pages == 1 and not by_record and len(listed) > 1 and ids[: len(listed) - 1] == list(listed)[1:]:
             by_record = True
             continue
         fresh = [one for one in ids if one not in listed]
-        if pages and came and not fresh:
+        if pages and found.came and not fresh:
             raise garbled(request, "the answer promises more and does not move on; none of its services is new")
-        yield ResourcePage([_service(row, workspace) for row in rows], tuple(unreadable))
+        lacks = 0 if found.came else (total or 0) - seen
+        gaps = (gap_fingerprint("services", workspace, lacks),) if lacks > 0 else ()
+        yield ResourcePage([_service(row, workspace) for row in rows], tuple(unreadable), bool(gaps), gaps)
+        if found.failure:
+            raise found.failure
         listed |= dict.fromkeys(fresh)
         pages, seen = pages + 1, seen + len(fresh) + len(unreadable)
-        if not came or (came < _LIMIT if total is None else seen >= total):
+        if not found.came or (found.came < _LIMIT if total is None else seen >= total):
             return
 
 
-def _ask(workspace: str, offset: int) -> Request:
+def _request(workspace: str, offset: int) -> Request:
     order = (("sort_by", "publish_at"), ("order", "asc"), ("offset", str(offset)), ("limit", str(_LIMIT)))
     query = ((("workspace_id", workspace),) if workspace else ()) + order
     path = "/v1/{project_id}/services"
@@ -83,10 +90,10 @@ def _service(row: _Service, workspace: str) -> Resource:
     life: Life = "settled" if status in _SETTLED else "active"
     return Resource(
         id=row.service_id,
-        name=row.service_name or "",
-        workspace=row.workspace_id or workspace,
-        kind=row.infer_type or "",
-        status=status,
+        name=clip(row.service_name or ""),
+        workspace=clip(row.workspace_id or workspace),
+        kind=clip(row.infer_type or ""),
+        status=clip(status),
         life=life,
         created=moment(row.publish_at),
         finished=moment(row.finished_time) if life == "settled" else None,

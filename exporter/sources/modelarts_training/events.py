@@ -1,31 +1,34 @@
-"""ModelArts training jobs and their events: says what to ask and reads what came back; never waits or connects.
+"""Source of ModelArts training jobs and their events.
 
 An answer holds at most 100 rows, and the vendor changed what ``offset`` counts (records until SDK 3.1.206, pages from
 3.1.208 on). So a read cuts its time span until each part fits into one answer, and uses the offset only inside one
-second, after finding out what it counts. Events have no id: what counts is how often equal rows stand in one answer.
+second, after finding out what it counts. Events have no id: their count is how often equal rows stand in one answer.
 """
 
 from collections import Counter
-from collections.abc import Collection, Generator
+from collections.abc import Callable, Collection, Generator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
-from exporter.model.events import Event, EventPage, Millis, Request, Resource, Response, Window
+from exporter.model.errors import SourceGarbled
+from exporter.model.events import Event, EventPage, Millis, Pause, Request, Resource, Response, Window
 from exporter.model.protocols import Reading
 from exporter.sources.decoding import (
     SAMPLE_TIME,
     asked,
-    garbled,
-    mark,
+    gap_fingerprint,
+    in_slices,
     missing,
     present,
     read_record,
     read_rows,
-    rows_of,
+    row_decoders,
+    row_fingerprint,
 )
+from exporter.sources.limits import MAX_TEXT, check_read_size, clip, garbled, segment
 from exporter.sources.modelarts_training.jobs import list_jobs
-from exporter.sources.normalize import counted, fingerprint, joined, oldest_first, page
+from exporter.sources.normalize import count_equal, fingerprint, joined, oldest_first, page
 from exporter.sources.reading import give
 from exporter.sources.scope import SourceScope
 from exporter.sources.times import BEFORE_ALL, DAY, SECOND, IsoTimes, Number, ceiling, floor, number
@@ -34,7 +37,7 @@ FIELDS = frozenset({"level", "source"})
 _LIMIT = 100
 _OVERLAP = 3  # equal rows that it takes to believe that an answer is the one before, moved on by one row
 _PATTERN = 256  # characters that the vendor's text filter takes
-_UNKNOWN = 2**62  # a total that was not told
+_UNKNOWN = 2**62  # a total that was not stated
 _BEYOND = 1_000_000  # an offset behind any end
 _STANDSTILL = 50  # pages in a row without a new row: no second has that many equal ones
 _HEADERS = (("X-Language", "en-us"),)
@@ -63,8 +66,8 @@ class _Span(NamedTuple):
     halve: bool = False
 
 
-class _Chunk(NamedTuple):
-    """Events of one answer as they came, how many rows it had, and how many there are of them all."""
+class _Answer(NamedTuple):
+    """Events of one answer as they came, how many rows it had, and how many rows there are in all."""
 
     events: list[Event]
     unreadable: tuple[bytes, ...]
@@ -72,13 +75,15 @@ class _Chunk(NamedTuple):
     total: int
     full: bool
     backwards: bool
+    failure: SourceGarbled | None
 
-    def whole(self) -> bool:
-        """Whether nothing is missing. A short answer is whole whatever its total says: that may count the whole job."""
-        return self.came >= self.total or not self.full
+    @property
+    def promises_more(self) -> bool:
+        """Whether the total is larger than what came, although the answer had room for more rows."""
+        return not self.full and self.came < self.total
 
 
-_ROWS = rows_of(_Row)
+_ROWS = row_decoders(_Row)
 _EVENTS = msgspec.json.Decoder(_Events)
 
 
@@ -87,141 +92,195 @@ class ModelArtsTraining:
 
     def __init__(self, scope: SourceScope) -> None:
         self._workspaces = scope.workspaces or ("",)
-        self._by_record: bool | None = None  # what the offset of events counts; None until a second needed it
+        self._by_record: bool | None = None  # whether the offset counts records; None until a second needed it
+        self._total_of_job: bool | None = None  # whether a total counts the whole job; None until it was needed
 
     def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
-        """Lists the jobs of each workspace, newest first, then asks for the known ones that were not among them."""
+        """List the jobs of each workspace, newest first; then ask for known jobs that were not listed."""
         return list_jobs(self._workspaces, known, until)
 
     def read(self, resource: Resource, window: Window) -> Reading:
-        """Reads the events of a job, part by part, each part oldest first."""
+        """Read the events of a job, part by part, each part oldest first."""
         since = window.since
         begin = floor((resource.created or BEFORE_ALL + DAY) - DAY if since is None else since)
         spans = [_Span(resource.id, begin, max(ceiling(window.until), begin + SECOND))]
+        answers = seen = 0
         while spans:
             span = spans.pop()
-            chunk = yield from _chunk(_ask(span), resource.id)
-            if chunk.whole():
-                yield from give(_page(chunk, begin))
-            elif _astray(chunk, span):  # the server does not keep to the span: cutting it would change nothing
-                yield from self._inside(span, chunk, begin)
+            check_read_size(_request(span), answers, seen)
+            answer = yield from _ask(_request(span), resource.id)
+            answers, seen = answers + 1, seen + answer.came
+            if answer.came >= answer.total or answer.promises_more:
+                yield from _give(answer, begin)
+            if (yield from self._is_whole(span, answer)):
+                continue
+            if answer.came == 0:
+                yield from give(EventPage([], truncated=(gap_fingerprint(span.job, "total", answer.total),)))
+            elif _is_outside(answer, span):  # the server ignores the span: cutting it would change nothing
+                yield from self._follow_offset(span, answer, begin)
                 return
             elif span.end - span.begin <= SECOND:
-                yield from self._inside(span, chunk, begin)
+                yield from self._follow_offset(span, answer, begin)
             else:
-                spans += _cut(span, chunk)
+                spans += _cut(span, answer)
 
-    def _inside(
-        self, span: _Span, chunk: _Chunk, since: Millis
-    ) -> Generator[Request | EventPage, Response | int | None, None]:
-        """Follows the offset; rows that stand on two pages are asked for again by their text, in one answer."""
+    def _is_whole(self, span: _Span, answer: _Answer) -> Generator[Request | Pause, Response | int | None, bool]:
+        """Tell whether no row of a span is missing.
+
+        A short answer that promises more is whole only where totals count the whole job. That is found out from a
+        second before any job was made: its total is 0 where totals count the span.
+        """
+        if answer.came >= answer.total:
+            return True
+        if not answer.promises_more:
+            return False
+        if self._total_of_job is None:
+            before_all = _Span(span.job, BEFORE_ALL - SECOND, BEFORE_ALL)
+            empty = yield from _ask(_request(before_all), span.job)
+            self._total_of_job = empty.came == 0 and empty.total > 0
+        return self._total_of_job
+
+    def _follow_offset(
+        self, span: _Span, answer: _Answer, since: Millis
+    ) -> Generator[Request | EventPage | Pause, Response | int | None, None]:
+        """Read a span page by page; ask again by text, in one answer, for rows that stand on two pages."""
         if self._by_record is None:
-            self._by_record = yield from _by_record(span, chunk)
-        size, seen, pages, still = chunk.came, 0, 0, 0
+            self._by_record = yield from _offset_counts_records(span, answer)
+        size, seen, pages, still, at = answer.came, 0, 0, 0, span.begin
         times: Counter[bytes] = Counter()
         twins: dict[bytes, Event] = {}
         while True:
-            events = counted(chunk.events)
+            events = count_equal(answer.events)
             still = 0 if any(event.key not in times for event in events) else still + 1
             twins |= {event.key: event for event in events if event.key in times}
-            times |= Counter({event.key: event.count for event in events})
-            seen, pages = seen + chunk.came, pages + 1
-            short = chunk.came < size and seen < chunk.total
-            yield from give(_page(chunk, since, truncated=short))
-            if short or seen >= chunk.total:
+            for event in events:  # not `times |= …`, which goes through all of ``times`` for each page
+                times[event.key] = max(times[event.key], event.count)
+            seen, pages = seen + answer.came, pages + 1
+            short = answer.came < size and seen < answer.total
+            at = max((event.at for event in events if event.at is not None), default=at)
+            yield from _give(answer, since, (_gap(span.job, at),) if short else ())
+            if short or seen >= answer.total:
                 break
-            before = chunk
-            chunk = yield from _chunk(_ask(span, seen if self._by_record else pages), span.job)
-            doubtful = not self._by_record and _moved_by_one(before, chunk)
-            if doubtful or still == _STANDSTILL or (yield from _came_again(span, before, chunk)):
+            before = answer
+            request = _request(span, seen if self._by_record else pages)
+            check_read_size(request, pages, seen)
+            answer = yield from _ask(request, span.job)
+            doubtful = not self._by_record and _moved_by_one(before, answer)
+            if doubtful or still == _STANDSTILL or (yield from _came_again(span, before, answer)):
                 self._by_record = None
-                raise garbled(_ask(span), "the answer promises more and does not move on; the page before came again")
-        if short:
-            self._by_record = None  # the vendor may have changed it again
+                raise garbled(request, "the answer promises more and does not move on; the page before came again")
+        if short:  # the vendor may have changed its mind again
+            self._by_record = None
+            self._total_of_job = None
         for key, event in twins.items():
-            yield from _again(span, event, times[key], since)
+            yield from _ask_again(span, event, times[key], since)
 
 
-def _ask(span: _Span, offset: int = 0, *more: tuple[str, str]) -> Request:
-    path = f"/v2/{{project_id}}/training-jobs/{span.job}/events"
+def _request(span: _Span, offset: int = 0, *more: tuple[str, str]) -> Request:
+    path = f"/v2/{{project_id}}/training-jobs/{segment(span.job)}/events"
     time = (("start_time", str(span.begin)), ("end_time", str(span.end)), ("order", "asc"))
     query = (*time, ("limit", str(_LIMIT)), ("offset", str(offset)), *more)
     return Request("modelarts", path, query, headers=_HEADERS, permission="modelarts:trainJob:listEvents")
 
 
-def _chunk(request: Request, job: str) -> Generator[Request, Response | int | None, _Chunk]:
+def _ask(request: Request, job: str) -> Generator[Request | Pause, Response | int | None, _Answer]:
     answer = yield from asked(request, _EVENTS)
     total, limit = number(answer.total), min(number(answer.limit) or _LIMIT, _LIMIT)
-    rows, bad = read_rows(request, answer.events, _ROWS, total == 0)
-    events, worse = _read(rows, job)
-    came = len(rows) + len(bad)
-    full = came >= limit
-    total = (_UNKNOWN if full else came) if total is None else total
-    return _Chunk(events, (*bad, *worse), came, total, full, answer.order == "desc")
+    found = yield from read_rows(request, answer.events, _ROWS, total == 0)
+    events, worse = yield from in_slices(found.rows, _reader(job))
+    full = found.came >= limit
+    total = (_UNKNOWN if full else found.came) if total is None else total
+    unreadable = (*found.unreadable, *worse)
+    return _Answer(events, unreadable, found.came, total, full, answer.order == "desc", found.failure)
 
 
-def _page(chunk: _Chunk, since: Millis, truncated: bool = False) -> EventPage:
-    return page(counted(oldest_first(chunk.events, chunk.backwards)), since, chunk.unreadable, truncated)
+def _give(
+    answer: _Answer, since: Millis, gaps: tuple[bytes, ...] = ()
+) -> Generator[EventPage, Response | int | None, None]:
+    """Give the events of an answer; then raise SourceGarbled if the answer could not be decoded to its end."""
+    events = count_equal(oldest_first(answer.events, answer.backwards))
+    yield from give(page(events, since, answer.unreadable, gaps))
+    if answer.failure:
+        raise answer.failure
 
 
-def _astray(chunk: _Chunk, span: _Span) -> bool:
-    """Whether rows lie outside the span that was asked for."""
-    return any(not span.begin - SECOND <= (event.at or 0) <= span.end + SECOND for event in chunk.events)
+def _gap(job: str, at: Millis) -> bytes:
+    """Return the fingerprint of the second of a time as one whose rows may be missing."""
+    return gap_fingerprint(job, at // SECOND)
 
 
-def _cut(span: _Span, chunk: _Chunk) -> list[_Span]:
-    """Two parts, the earlier one last. Where rows are in order, the cut is made where the hundred end: that side fits.
+def _is_outside(answer: _Answer, span: _Span) -> bool:
+    """Tell whether rows lie outside the span that was asked for."""
+    return any(not span.begin - SECOND <= (event.at or 0) <= span.end + SECOND for event in answer.events)
 
+
+def _cut(span: _Span, answer: _Answer) -> list[_Span]:
+    """Cut a span into two parts, the earlier one last.
+
+    Where rows are in order, the cut is made at the last row: the part on the side of the rows fits into one answer.
     Should it not fit after all, it is cut in halves. The second of the cut belongs to both parts, whole in each.
     """
-    times = [event.at or 0 for event in chunk.events]
+    times = [event.at or 0 for event in answer.events]
     middle, early, late = floor((span.begin + span.end) // 2), False, False
     if times and not span.halve:
         early = times == sorted(times)
         late = not early and times == sorted(times, reverse=True)
-        middle = floor(times[-1]) - SECOND if early else floor(times[-1]) + SECOND if late else middle
+        if early:
+            middle = floor(times[-1]) - SECOND
+        elif late:
+            middle = floor(times[-1]) + SECOND
     middle = min(max(middle, span.begin + SECOND), span.end - SECOND)
     return [_Span(span.job, middle, span.end, late), _Span(span.job, span.begin, middle, early)]
 
 
-def _moved_by_one(before: _Chunk, chunk: _Chunk) -> bool:
-    """Whether an answer begins with the second row of the one before: then the offset counts records."""
-    old, new = [event.key for event in before.events], [event.key for event in chunk.events]
+def _moved_by_one(before: _Answer, answer: _Answer) -> bool:
+    """Tell whether an answer begins with the second row of the one before, so that the offset counts records."""
+    old, new = [event.key for event in before.events], [event.key for event in answer.events]
     return len(set(old)) == len(old) > _OVERLAP and new[: len(old) - 1] == old[1:]
 
 
-def _came_again(span: _Span, before: _Chunk, chunk: _Chunk) -> Generator[Request, Response | int | None, bool]:
-    """Whether an answer is the one before. Rows may repeat, so what looks like it is proved far behind the end."""
-    if [event.key for event in before.events] != [event.key for event in chunk.events]:
+def _came_again(
+    span: _Span, before: _Answer, answer: _Answer
+) -> Generator[Request | Pause, Response | int | None, bool]:
+    """Tell whether an answer is the one before; since rows may repeat, that is proved with an offset behind the end."""
+    if [event.key for event in before.events] != [event.key for event in answer.events]:
         return False
-    beyond = yield from _chunk(_ask(span, _BEYOND), span.job)
+    beyond = yield from _ask(_request(span, _BEYOND), span.job)
     return beyond.came > 0
 
 
-def _by_record(span: _Span, first: _Chunk) -> Generator[Request, Response | int | None, bool]:
-    """Finds out what the offset counts, from what offset 1 answers; else from what the last record's number answers."""
-    second = yield from _chunk(_ask(span, 1), span.job)
+def _offset_counts_records(span: _Span, first: _Answer) -> Generator[Request | Pause, Response | int | None, bool]:
+    """Find out whether the offset counts records, from the answers at offset 1 and, if needed, at the last record."""
+    second = yield from _ask(_request(span, 1), span.job)
     if not {event.key for event in first.events} & {event.key for event in second.events}:
         return False
     if _moved_by_one(first, second):
         return True
     # Equal rows, or too few. As a record this offset is the last one, as a page it lies far behind the end.
-    third = yield from _chunk(_ask(span, first.total - 1), span.job)
+    third = yield from _ask(_request(span, first.total - 1), span.job)
     return third.came > 0
 
 
-def _again(
+def _ask_again(
     span: _Span, twin: Event, least: int, since: Millis
-) -> Generator[Request | EventPage, Response | int | None, None]:
-    """Asks for one text in one answer: its rows stood on two pages, and only one answer tells how many they are."""
+) -> Generator[Request | EventPage | Pause, Response | int | None, None]:
+    """Ask for one text in one answer: its rows stood on two pages, and only one answer tells how many they are.
+
+    Where one answer does not hold at least the ``least`` rows that are known, the span is truncated.
+    """
     text = (("pattern", twin.text[:_PATTERN]), *((("level", twin.severity),) if twin.severity else ()))
-    chunk = yield from _chunk(_ask(span, 0, *text), span.job)
-    known = sum(event.key == twin.key for event in chunk.events)
-    yield from give(_page(chunk, since, truncated=known < least or not chunk.whole()))
+    answer = yield from _ask(_request(span, 0, *text), span.job)
+    known = sum(event.key == twin.key for event in answer.events)
+    incomplete = known < least or (answer.full and answer.came < answer.total)
+    yield from _give(answer, since, (_gap(span.job, twin.at or 0),) if incomplete else ())
 
 
-def _read(rows: list[_Row], job: str) -> tuple[list[Event], list[bytes]]:
-    """The events of rows, each row one, and marks of the rows without a usable time."""
+def _reader(job: str) -> Callable[[Sequence[_Row]], tuple[list[Event], list[bytes]]]:
+    """Return a function that makes events of rows, each row one, with fingerprints of the rows that make none."""
+    return lambda rows: _read(rows, job)
+
+
+def _read(rows: Sequence[_Row], job: str) -> tuple[list[Event], list[bytes]]:
     events: list[Event] = []
     bad: list[bytes] = []
     millis = IsoTimes()
@@ -230,26 +289,30 @@ def _read(rows: list[_Row], job: str) -> tuple[list[Event], list[bytes]]:
     for row in rows:
         common = shared.get((row.level, row.source))
         if common is None:
-            level, source = row.level or "", _source(row.source or "")
-            fields = {"level": level, "source": source}
-            common = shared[row.level, row.source] = (start + joined(level, source), level, fields)
+            level, source = row.level or "", _one_spelling(row.source or "")
+            short = clip(level)
+            common = (start + joined(level, source), short, {"level": short, "source": clip(source)})
+            shared[row.level, row.source] = common
+        text = row.message
         try:
             at = millis[row.time]
-            key = fingerprint(f"{common[0]}{at}:{row.message}")
+            key = fingerprint(f"{common[0]}{at}:{text}")
         except ValueError:
-            bad.append(mark(row))
+            bad.append(row_fingerprint(row))
             continue
-        events.append(Event(key, job, at, row.message, common[1], fields=common[2]))
+        if len(text) > MAX_TEXT:
+            text = clip(text, MAX_TEXT)
+        events.append(Event(key, job, at, text, common[1], fields=common[2]))
     return events, bad
 
 
-def _source(source: str) -> str:
-    """One spelling: the vendor's own sample holds ``K8S`` and ``K8s``."""
+def _one_spelling(source: str) -> str:
+    """Return the one spelling of a source: the vendor's own sample holds ``K8S`` and ``K8s``."""
     return "K8S" if source.upper() == "K8S" else source
 
 
 def parse_record(raw: Any, resource: str) -> Event:
-    """One raw event as an ``Event``; needs ``time`` and ``message``. Raises ValueError."""
+    """Make an event of one raw record, which needs ``time`` and ``message``. Raises ValueError."""
     events, _ = _read([read_record(raw, _ROWS)], resource)
     if not events:
         raise ValueError("not a record of this source: no usable time")
@@ -257,5 +320,5 @@ def parse_record(raw: Any, resource: str) -> Event:
 
 
 def sample_record(text: str, severity: str, reason: str) -> Any:
-    """A row of a training job's events; they have no reason."""
+    """Make a raw row of a training job's events; such rows have no reason."""
     return {"time": SAMPLE_TIME, **present(level=severity), "message": text}

@@ -1,17 +1,28 @@
-"""Lists ModelArts training jobs: says what to ask and reads what came back; never reads their events.
+"""The listing of ModelArts training jobs.
 
 ``offset`` counts pages here, in the documents, the SDK and public clients alike (ModelArts API reference, "Querying a
 Training Job List").
 """
 
 from collections.abc import Collection, Generator
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from exporter.model.events import Life, Request, Resource, ResourcePage, Response
+from exporter.model.errors import SourceGarbled
+from exporter.model.events import Life, Pause, Request, Resource, ResourcePage, Response
 from exporter.model.protocols import Reading
-from exporter.sources.decoding import Name, asked, garbled, missing, reaches, read_rows, rows_of
+from exporter.sources.decoding import (
+    Name,
+    asked,
+    gap_fingerprint,
+    missing,
+    reaches,
+    read_rows,
+    row_decoders,
+    row_fingerprint,
+)
+from exporter.sources.limits import check_listing_size, clip, garbled, split_usable
 from exporter.sources.times import Number, moment, number
 
 STATUSES = ("Creating", "Pending", "Running", "Terminating", "Abnormal", "Completed", "Failed", "Terminated")
@@ -55,54 +66,85 @@ class _Jobs(msgspec.Struct):
     count: Number = None
 
 
-_ROWS = rows_of(_Job)
+_ROWS = row_decoders(_Job)
 _JOBS = msgspec.json.Decoder(_Jobs)
 
 
+class _Found(NamedTuple):
+    """One page of jobs, how many rows its answer had, the total, and the count that the answer states for this page.
+
+    ``failure`` is to be raised once the page is used: the answer was not decoded to its end.
+    """
+
+    page: ResourcePage
+    came: int
+    total: int | None
+    of_page: int | None
+    failure: SourceGarbled | None
+
+
 def list_jobs(workspaces: tuple[str, ...], known: Collection[str], until: Collection[str] | None = None) -> Reading:
-    """The jobs of the workspaces ("": the default one), newest first, to their end or to a page that holds only jobs of
-    ``until``; then the known ones that were not among them."""
+    """List the jobs of the workspaces ("": the default one), newest first; then ask for known jobs that were not listed.
+
+    A list ends early at a page that holds only jobs of ``until``.
+    """
     listed: set[str] = set()
     if until is not None and len(known) * _LIMIT > len(until) * _NAMED:
-        until = None  # to ask for so many by name would cost more than the whole list
+        until = None  # asking for so many by name would cost more than the whole list
     for workspace in workspaces:
-        yield from _all(workspace, listed, until or ())
+        yield from _list_all(workspace, listed, until or ())
     for workspace in workspaces:
         absent = sorted(set(known) - listed)
         for first in range(0, len(absent), _NAMED):
             named = {"key": "id", "operator": "in", "value": absent[first : first + _NAMED]}
-            found, _, _ = yield from _search(_ask(workspace, offset=0, filters=[named]))
-            listed |= {job.id for job in found.resources}
-            yield found
+            found = yield from _search(_request(workspace, offset=0, filters=[named]))
+            listed |= {job.id for job in found.page.resources}
+            yield found.page
+            if found.failure:
+                raise found.failure
 
 
-def _all(workspace: str, listed: set[str], until: Collection[str]) -> Reading:
+def _list_all(workspace: str, listed: set[str], until: Collection[str]) -> Reading:
     pages = seen = 0
     while True:
-        request = _ask(workspace, offset=pages, sort_by="create_time", order="desc")
-        found, came, answer = yield from _search(request)
-        fresh = {job.id for job in found.resources} - listed
-        if pages and came and not fresh:
+        request = _request(workspace, offset=pages, sort_by="create_time", order="desc")
+        check_listing_size(request, len(listed))
+        found = yield from _search(request)
+        fresh = {job.id for job in found.page.resources} - listed
+        if pages and found.came and not fresh:
             raise garbled(request, "the answer promises more and does not move on; none of its jobs is new")
         listed |= fresh
-        pages, seen = pages + 1, seen + came
-        ends = _ends(came, seen, number(answer.total), number(answer.count))
-        if not ends and reaches(found.resources, until):
-            yield msgspec.structs.replace(found, partial=True)
+        pages, seen = pages + 1, seen + found.came
+        ends = _is_last(found, seen)
+        if not ends and reaches(found.page.resources, until):
+            yield msgspec.structs.replace(found.page, partial=True)
             return
-        yield found
+        yield _with_gap(found.page, workspace, max(0, (found.of_page or 0) - seen)) if ends else found.page
+        if found.failure:
+            raise found.failure
         if ends:
             return
 
 
-def _ends(came: int, seen: int, total: int | None, count: int | None) -> bool:
-    """Whether a page was the last. ``total`` may count jobs that were not asked for, ``count`` only those of a page."""
-    if came == 0 or (total is not None and seen >= total):
+def _is_last(found: _Found, seen: int) -> bool:
+    """Tell whether a page was the last.
+
+    ``total`` may count jobs that were not asked for, ``count`` counts those of a page only; so an empty page ends the
+    list, and a short one does unless its own ``count`` promises more.
+    """
+    if found.came == 0 or (found.total is not None and seen >= found.total):
         return True
-    return came < _LIMIT and seen >= (count or 0)
+    return found.came < _LIMIT and seen >= (found.of_page or 0)
 
 
-def _ask(workspace: str, **wanted: Any) -> Request:
+def _with_gap(page: ResourcePage, workspace: str, lacks: int) -> ResourcePage:
+    """Mark the last page of a list that promised more jobs than it gave."""
+    if lacks == 0:
+        return page
+    return msgspec.structs.replace(page, partial=True, truncated=(gap_fingerprint("jobs", workspace, lacks),))
+
+
+def _request(workspace: str, **wanted: Any) -> Request:
     if workspace:
         wanted["workspace_id"] = workspace
     body = msgspec.json.encode({"limit": _LIMIT, **wanted})
@@ -110,11 +152,13 @@ def _ask(workspace: str, **wanted: Any) -> Request:
     return Request("modelarts", path, method="POST", body=body, headers=_HEADERS, permission=permission)
 
 
-def _search(request: Request) -> Generator[Request, Response | int | None, tuple[ResourcePage, int, _Jobs]]:
-    """What an answer holds: jobs, how many rows it had, and its totals."""
+def _search(request: Request) -> Generator[Request | Pause, Response | int | None, _Found]:
     answer = yield from asked(request, _JOBS)
-    rows, unreadable = read_rows(request, answer.items, _ROWS, number(answer.total) == 0 or number(answer.count) == 0)
-    return ResourcePage([_job(row) for row in rows], tuple(unreadable)), len(rows) + len(unreadable), answer
+    total, count = number(answer.total), number(answer.count)
+    found = yield from read_rows(request, answer.items, _ROWS, total == 0 or count == 0)
+    rows, refused = split_usable(found.rows, lambda row: row.metadata.id)
+    page = ResourcePage([_job(row) for row in rows], (*found.unreadable, *map(row_fingerprint, refused)))
+    return _Found(page, found.came, total, count, found.failure)
 
 
 def _job(row: _Job) -> Resource:
@@ -122,14 +166,14 @@ def _job(row: _Job) -> Resource:
     phase = status.phase or ""
     life = _LIFE.get(phase, "active")
     started, lasted = moment(status.start_time), number(status.duration)
-    ended = started + lasted if life == "ended" and started and lasted else None
+    ended = moment(started + lasted) if life == "ended" and started and lasted else None
     return Resource(
         id=row.metadata.id,
-        name=row.metadata.name or "",
-        workspace=row.metadata.workspace_id or "",
-        kind=row.kind or "",
-        spec=(flavor.flavor_id or "") if flavor else "",
-        status=phase,
+        name=clip(row.metadata.name or ""),
+        workspace=clip(row.metadata.workspace_id or ""),
+        kind=clip(row.kind or ""),
+        spec=clip((flavor.flavor_id or "") if flavor else ""),
+        status=clip(phase),
         life=life,
         created=moment(row.metadata.create_time),
         finished=ended,

@@ -1,7 +1,7 @@
-"""The vendors' own records of what a job went through: better boundaries than texts give. Says what to ask, reads answers.
+"""The vendor's record of the stages of a training job; its boundaries are more exact than those from event texts.
 
-ModelArts: ``GET /v2/{project_id}/training-jobs/{id}/stages`` (SDK 3.1.219), one record an attempt; the form of its times
-is undocumented, so every known one is read. PAI: ``StatusHistory`` of GetJob (SDK 1.11), one list for all restarts.
+``GET /v2/{project_id}/training-jobs/{id}/stages`` (SDK 3.1.219) gives one record per attempt. The form of its times is
+undocumented, so every known one is read.
 """
 
 import msgspec
@@ -9,6 +9,7 @@ import msgspec
 from exporter.model.events import Request, Resource
 from exporter.model.protocols import Stages
 from exporter.sources.decoding import asked
+from exporter.sources.limits import MAX_RECORD_BYTES, MAX_STAGES, clip, garbled, segment
 from exporter.sources.reading import ordered_stages
 from exporter.sources.times import Number
 
@@ -32,11 +33,13 @@ _RECORDS = msgspec.json.Decoder(_Records, strict=False)
 
 
 def training_stages(job: Resource) -> Stages:
-    """The stages of a training job, by attempt. Raises SourceGarbled."""
-    path = f"/v2/{{project_id}}/training-jobs/{job.id}/stages"
+    """Read the stages of a training job, by attempt. Raises SourceGarbled."""
+    path = f"/v2/{{project_id}}/training-jobs/{segment(job.id)}/stages"
     request = Request("modelarts", path, headers=(("X-Language", "en-us"),), permission="modelarts:trainJob:get")
-    answer = yield from asked(request, _RECORDS)
+    answer = yield from asked(request, _RECORDS, MAX_RECORD_BYTES)
+    if len(answer.running_records) + sum(len(record.stages) for record in answer.running_records) > MAX_STAGES:
+        raise garbled(request, f"the answer has more than {MAX_STAGES} stages; it was refused")
     return tuple(
-        ordered_stages((part.name, part.start_time, part.end_time) for part in record.stages)
+        ordered_stages((clip(part.name), part.start_time, part.end_time) for part in record.stages)
         for record in answer.running_records
     )

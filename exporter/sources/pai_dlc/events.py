@@ -1,20 +1,54 @@
-"""PAI DLC jobs and their events: says what to ask and reads what came back; never waits or connects.
+"""Source of PAI DLC jobs and their events.
 
 An event is a text without id. There are no pages, only a maximum of rows, and nothing tells which end a full answer
-lacks (PAI API reference, "GetJobEvents"): so a full answer is thrown away and its time is asked for in two halves.
-What counts is how often equal texts stand in one answer.
+lacks (PAI API reference, "GetJobEvents"): so a full answer is not used, and its time span is asked for in two halves.
+The count of an event is how often its text stands in one answer.
 """
 
-from collections.abc import Collection, Generator
+from collections.abc import Callable, Collection, Generator, Sequence
 from datetime import UTC, timedelta, timezone, tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from exporter.model.events import Event, Life, Millis, Request, Resource, ResourcePage, Response, Window
+from exporter.model.errors import SourceGarbled
+from exporter.model.events import (
+    Event,
+    EventPage,
+    Life,
+    Millis,
+    Pause,
+    Request,
+    Resource,
+    ResourcePage,
+    Response,
+    Window,
+)
 from exporter.model.protocols import Reading
-from exporter.sources.decoding import Name, asked, garbled, mark, missing, reaches, read_record, read_rows, rows_of
-from exporter.sources.normalize import counted, fingerprint, joined, oldest_first, page
+from exporter.sources.decoding import (
+    DecodedRows,
+    Name,
+    Pauses,
+    asked,
+    gap_fingerprint,
+    in_slices,
+    missing,
+    reaches,
+    read_record,
+    read_rows,
+    row_decoders,
+    row_fingerprint,
+)
+from exporter.sources.limits import (
+    MAX_TEXT,
+    check_listing_size,
+    check_read_size,
+    clip,
+    garbled,
+    segment,
+    split_usable,
+)
+from exporter.sources.normalize import count_equal, fingerprint, joined, oldest_first, page
 from exporter.sources.pai_dlc.text import parse_zone, text_reader
 from exporter.sources.reading import give
 from exporter.sources.scope import SourceScope
@@ -45,12 +79,12 @@ _CORRECTED = "event times lie in the future as UTC and fit as +08:00; taken as +
 _DOUBTED = (
     "event times lie in the future with event_timezone {}; it is kept as it was stated, but {} would fit: check it"
 )
-_STUBBORN = 100  # equal full answers in a row; a second too full for one answer gives about sixty while it is found
+_STUBBORN = 100  # equal full answers in a row; the search for a second too full for one answer gives about sixty
 _WIDEST = 14 * HOUR  # how far a time can be off if its zone was not what we think
 
 
 class _Info(msgspec.Struct, gc=False):
-    """The form of an event that the vendor SDK knows beside plain text."""
+    """An event as an object; the vendor SDK knows this form beside plain text."""
 
     Content: str
     Time: str | None = None
@@ -82,10 +116,22 @@ class _Jobs(msgspec.Struct):
     total: Number = msgspec.field(name="TotalCount", default=None)
 
 
-_ROWS = rows_of(str | _Info)
-_JOB_ROWS = rows_of(_Job)
+_ROWS = row_decoders(str | _Info)
+_JOB_ROWS = row_decoders(_Job)
 _EVENTS = msgspec.json.Decoder(_Events)
 _LISTING = msgspec.json.Decoder(_Jobs)
+
+
+class _FoundJobs(NamedTuple):
+    """One page of jobs, how many rows its answer had, and how many jobs there are in all.
+
+    ``failure`` is to be raised once the page is used: the answer was not decoded to its end.
+    """
+
+    page: ResourcePage
+    came: int
+    total: int | None
+    failure: SourceGarbled | None
 
 
 class PaiDlc:
@@ -95,62 +141,83 @@ class PaiDlc:
         self._workspaces = scope.workspaces or ("",)
         self._guessing = scope.event_timezone == "auto"
         self._zone: tzinfo = UTC if self._guessing else parse_zone(scope.event_timezone)
-        self._stated, self._checking = scope.event_timezone, True
+        self._stated = scope.event_timezone
+        self._checking = True
 
     def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
-        """Lists the jobs of each workspace, newest first, to the end or to a page that holds only jobs of ``until``; then
-        asks for the known ones that were not among them."""
+        """List the jobs of each workspace, newest first; then ask for known jobs that were not listed.
+
+        A list ends early at a page that holds only jobs of ``until``.
+        """
         listed: set[str] = set()
         if until is not None and len(known) > len(until):
             until = None
         for workspace in self._workspaces:
-            yield from _list(workspace, listed, until or ())
+            yield from _list_all(workspace, listed, until or ())
         for workspace in self._workspaces:
             absent = sorted(set(known) - listed)
             for first in range(0, len(absent), _JOBS):
                 named = ("JobIds", ",".join(absent[first : first + _JOBS]))
-                found, _, _ = yield from _jobs(_ask_list(workspace, 1, named))
-                listed |= {job.id for job in found.resources}
-                yield found
+                found = yield from _ask_jobs(_listing_request(workspace, 1, named))
+                listed |= {job.id for job in found.page.resources}
+                yield found.page
+                if found.failure:
+                    raise found.failure
 
     def read(self, resource: Resource, window: Window) -> Reading:
-        """Reads the events of a job, part by part; a second too full for one answer is given as truncated."""
-        since = (resource.created or BEFORE_ALL + DAY) - DAY if window.since is None else window.since
-        spans = [(floor(since), max(ceiling(window.until), floor(since) + SECOND))]
+        """Read the events of a job, part by part; a second too full for one answer is given as truncated."""
+        since = _start(resource, window)
+        spans = [(since, max(ceiling(window.until), since + SECOND))]
         before, same = b"", 0
-        rows, unreadable = list[str | _Info](), list[bytes]()
+        answers = seen = 0
+        found = DecodedRows[str | _Info]([], [])
         while spans:
             begin, end = spans.pop()
-            request = _ask(resource.id, begin, end)
+            request = _request(resource.id, begin, end)
+            check_read_size(request, answers, seen)
             answer = yield from asked(request, _EVENTS)
+            answers += 1
             same = same + 1 if before and bytes(answer.rows) == before else 0
             if not same:
-                rows, unreadable = read_rows(request, answer.rows, _ROWS, bool(answer.job))
+                found = yield from read_rows(request, answer.rows, _ROWS, bool(answer.job))
                 before = bytes(answer.rows)
-            full = len(rows) + len(unreadable) >= _MOST
+            full = found.came >= _MOST
             if full and same > _STUBBORN:
-                raise garbled(request, f"{same} windows were answered alike; the vendor does not heed them")
-            if full and end - begin > SECOND:
+                raise garbled(request, f"{same} windows were answered alike; the vendor ignores them")
+            if full and end - begin > SECOND and not found.failure:
                 middle = floor((begin + end) // 2)
                 spans += [(middle, end), (begin, middle)]  # the second in the middle is whole in both
                 continue
-            events, worse, remarks = self._events(rows, resource, window)
-            # With the wrong zone a new event could look like one from before.
-            oldest = floor(since) - (_WIDEST if self._guessing else 0)
-            found = page(counted(oldest_first(events)), oldest, (*unreadable, *worse), full)
-            yield from give(msgspec.structs.replace(found, remarks=remarks) if remarks else found)
+            seen += found.came
+            gaps = (gap_fingerprint(resource.id, begin // SECOND),) if full else ()
+            yield from self._give(found, resource, window, gaps)
+
+    def _give(
+        self, found: DecodedRows[str | _Info], resource: Resource, window: Window, gaps: tuple[bytes, ...]
+    ) -> Generator[EventPage | Pause, Response | int | None, None]:
+        """Give the events of rows; then raise SourceGarbled if the answer could not be decoded to its end."""
+        events, worse, remarks = yield from self._events(found.rows, resource, window)
+        # With the wrong zone a new event could look like one from before.
+        oldest = _start(resource, window) - (_WIDEST if self._guessing else 0)
+        given = page(count_equal(oldest_first(events)), oldest, (*found.unreadable, *worse), gaps)
+        yield from give(msgspec.structs.replace(given, remarks=remarks) if remarks else given)
+        if found.failure:
+            raise found.failure
 
     def _events(
         self, rows: list[str | _Info], resource: Resource, window: Window
-    ) -> tuple[list[Event], list[bytes], tuple[str, ...]]:
-        """The events of rows. Times that lie in the future unless they are of another zone settle a guess from here on;
-        a zone that was stated stands, and is only doubted, once."""
-        events, worse = _read(rows, resource.id, self._zone)
+    ) -> Pauses[tuple[list[Event], list[bytes], tuple[str, ...]]]:
+        """Make events of rows and check their time zone.
+
+        Times that lie in the future, unless they are of another zone, correct a guessed zone from here on. A zone that
+        was stated is kept, and doubted once.
+        """
+        events, worse = yield from in_slices(rows, _reader(resource.id, self._zone))
         latest, earliest = window.until + _SLACK, (resource.created or 0) - _SLACK
         if not self._checking or all(event.at is None or event.at <= latest for event in events):
             return events, worse, ()
-        other = _CHINA if self._guessing else UTC if self._zone == _CHINA else _CHINA
-        shifted, _ = _read(rows, resource.id, other)
+        other = _CHINA if self._guessing or self._zone != _CHINA else UTC
+        shifted, _ = yield from in_slices(rows, _reader(resource.id, other))
         for event, moved in zip(events, shifted, strict=True):
             if (event.at or 0) > latest and event.at != moved.at and earliest <= (moved.at or 0) <= latest:
                 self._checking = False
@@ -161,62 +228,81 @@ class PaiDlc:
         return events, worse, ()
 
 
+def _start(resource: Resource, window: Window) -> Millis:
+    """Return the full second from which a read asks for events."""
+    return floor((resource.created or BEFORE_ALL + DAY) - DAY if window.since is None else window.since)
+
+
 def _headers(action: str) -> tuple[tuple[str, str], ...]:
     return (("x-acs-version", "2020-12-03"), ("x-acs-action", action))
 
 
-def _ask(job: str, begin: Millis, end: Millis) -> Request:
+def _request(job: str, begin: Millis, end: Millis) -> Request:
     query = (("StartTime", iso_text(begin)), ("EndTime", iso_text(end)), ("MaxEventsNum", str(_MOST)))
     permission = "paidlc:GetJobEvents (or pai:GetJobEvents)"
-    path = f"/api/v1/jobs/{job}/events"
+    path = f"/api/v1/jobs/{segment(job)}/events"
     return Request("pai_dlc", path, query, headers=_headers("GetJobEvents"), permission=permission)
 
 
-def _read(rows: list[str | _Info], job: str, zone: tzinfo) -> tuple[list[Event], list[bytes]]:
-    """The events of rows, each row one, and marks of the rows that are no Unicode."""
+def _reader(job: str, zone: tzinfo) -> Callable[[Sequence[str | _Info]], tuple[list[Event], list[bytes]]]:
+    """Return a function that makes events of rows, each row one, with fingerprints of the rows that are no Unicode."""
+    return lambda rows: _read(rows, job, zone)
+
+
+def _read(rows: Sequence[str | _Info], job: str, zone: tzinfo) -> tuple[list[Event], list[bytes]]:
     events: list[Event] = []
     bad: list[bytes] = []
     parts = text_reader(zone)
     start, fields = joined(job), dict[str, str]()
     for row in rows:
-        raw = row if isinstance(row, str) else _plain(row)
+        raw = row if isinstance(row, str) else _as_text(row)
+        at, level, text, identity = parts(raw)
         try:
-            key = fingerprint(start + raw)
+            key = fingerprint(start + identity)
         except ValueError:
-            bad.append(mark(raw))
+            bad.append(row_fingerprint(raw))
             continue
-        at, level, text = parts(raw)
+        if len(text) > MAX_TEXT:
+            text = clip(text, MAX_TEXT)
         events.append(Event(key, job, at, text, level, fields=fields))
     return events, bad
 
 
-def _plain(row: _Info) -> str:
-    """The text as it would stand in a plain event, so that both forms have one key."""
+def _as_text(row: _Info) -> str:
+    """Write an object as it would stand in a plain event, so that both forms have one key."""
     dated = row.Time is None or text_reader(UTC)(row.Content)[0] is not None
     return row.Content if dated else f"{row.Time} {row.Content}"
 
 
-def _list(workspace: str, listed: set[str], until: Collection[str]) -> Reading:
-    """All pages; the start is stated because the API would else hide jobs that were made over seven days ago."""
+def _list_all(workspace: str, listed: set[str], until: Collection[str]) -> Reading:
+    """List all pages; the start is stated because the API hides jobs older than seven days by default."""
     pages = seen = 0
     while True:
-        request = _ask_list(workspace, pages + 1)
-        found, came, total = yield from _jobs(request)
-        fresh = {job.id for job in found.resources} - listed
-        if pages and came and not fresh:
+        request = _listing_request(workspace, pages + 1)
+        check_listing_size(request, len(listed))
+        found = yield from _ask_jobs(request)
+        fresh = {job.id for job in found.page.resources} - listed
+        if pages and found.came and not fresh:
             raise garbled(request, "the answer promises more and does not move on; none of its jobs is new")
         listed |= fresh
-        pages, seen = pages + 1, seen + came
-        ends = not came or (came < _JOBS if total is None else seen >= total)
-        if not ends and reaches(found.resources, until):
-            yield msgspec.structs.replace(found, partial=True)
+        pages, seen = pages + 1, seen + found.came
+        ends = not found.came or (found.came < _JOBS if found.total is None else seen >= found.total)
+        lacks = (found.total or 0) - seen if ends else 0
+        if not ends and reaches(found.page.resources, until):
+            yield msgspec.structs.replace(found.page, partial=True)
             return
-        yield found
+        if lacks > 0:
+            gap = gap_fingerprint("jobs", workspace, lacks)
+            yield msgspec.structs.replace(found.page, partial=True, truncated=(gap,))
+        else:
+            yield found.page
+        if found.failure:
+            raise found.failure
         if ends:
             return
 
 
-def _ask_list(workspace: str, number_of_page: int, *more: tuple[str, str]) -> Request:
+def _listing_request(workspace: str, number_of_page: int, *more: tuple[str, str]) -> Request:
     pages = (("PageNumber", str(number_of_page)), ("PageSize", str(_JOBS)))
     where = (("WorkspaceId", workspace),) if workspace else ()
     order = (("SortBy", "GmtCreateTime"), ("Order", "desc"))
@@ -224,12 +310,13 @@ def _ask_list(workspace: str, number_of_page: int, *more: tuple[str, str]) -> Re
     return Request("pai_dlc", "/api/v1/jobs", query, headers=_headers("ListJobs"), permission="paidlc:ListJobs")
 
 
-def _jobs(request: Request) -> Generator[Request, Response | int | None, tuple[ResourcePage, int, int | None]]:
-    """What an answer holds: jobs, how many rows it had, and how many there are of them all."""
+def _ask_jobs(request: Request) -> Generator[Request | Pause, Response | int | None, _FoundJobs]:
     answer = yield from asked(request, _LISTING)
     total = number(answer.total)
-    rows, unreadable = read_rows(request, answer.rows, _JOB_ROWS, total == 0)
-    return ResourcePage([_job(row) for row in rows], tuple(unreadable)), len(rows) + len(unreadable), total
+    found = yield from read_rows(request, answer.rows, _JOB_ROWS, total == 0)
+    rows, refused = split_usable(found.rows, lambda row: row.job_id)
+    listed = ResourcePage([_job(row) for row in rows], (*found.unreadable, *map(row_fingerprint, refused)))
+    return _FoundJobs(listed, found.came, total, found.failure)
 
 
 def _job(row: _Job) -> Resource:
@@ -238,11 +325,11 @@ def _job(row: _Job) -> Resource:
     specs = sorted({spec.ecs_spec for spec in row.job_specs or () if spec.ecs_spec})
     return Resource(
         id=row.job_id,
-        name=row.display_name or "",
-        workspace=row.workspace_id or "",
-        kind=row.job_type or "",
-        spec=",".join(specs) or row.resource_id or "",
-        status=status,
+        name=clip(row.display_name or ""),
+        workspace=clip(row.workspace_id or ""),
+        kind=clip(row.job_type or ""),
+        spec=clip(",".join(specs) or row.resource_id or ""),
+        status=clip(status),
         life=life,
         created=moment(row.gmt_create_time),
         finished=moment(row.gmt_finish_time) if life == "ended" else None,
@@ -250,7 +337,10 @@ def _job(row: _Job) -> Resource:
 
 
 def parse_record(raw: Any, resource: str) -> Event:
-    """One raw event, a text or an object with ``Content``, as an ``Event``; times without zone are UTC."""
+    """Make an event of one raw record, a text or an object with ``Content``; times without zone are UTC.
+
+    Raises ValueError.
+    """
     row = raw if isinstance(raw, str) else read_record(raw, _ROWS)
     events, _ = _read([row], resource, UTC)
     if not events:
@@ -259,5 +349,5 @@ def parse_record(raw: Any, resource: str) -> Event:
 
 
 def sample_record(text: str, severity: str, reason: str) -> Any:
-    """A text of PAI DLC with its time; they have no reason."""
+    """Make a text of PAI DLC with its time; such texts have no reason."""
     return f"2026-01-02 03:04:05 {f'[{severity}] ' if severity else ''}{text}"

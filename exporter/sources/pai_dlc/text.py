@@ -1,6 +1,7 @@
-"""Reads the text of one PAI event into time, level and message; never fails and never looks twice at a character.
+"""The text of one PAI event: time, level, message and identity. Reading it never fails.
 
-The shape is ``<date> <time>[fraction][zone] [level] message``, all but the message optional.
+The form is ``<date> <time>[fraction][zone] [level] message``, all but the message optional. The documented spelling of
+the time is ``2021-01-28 14:07:24``; the same moment in another spelling has the same identity.
 """
 
 from collections.abc import Callable
@@ -17,40 +18,57 @@ _LONGEST = 40  # characters of a date and a time with both
 _LEVELS = frozenset({"debug", "info", "normal", "notice", "warn", "warning", "error", "fatal", "critical"})
 
 
-Parts = tuple[Millis | None, str, str]  # time, if it begins with one; level in the vendor's word, or ""; message
+Parts = tuple[Millis | None, str, str, str]
+"""Time, if the text begins with one; level in the vendor's word, or ""; message; the text that identifies the event."""
 
 
 def text_reader(zone: tzinfo) -> Callable[[str], Parts]:
-    """A reader that takes times without zone to be in ``zone``.
+    """Return a reader that takes times without zone to be in ``zone``.
 
-    It puts times together from parts it has met, for the texts of a page share their minutes.
+    The texts of a page share their minutes, so most times are put together from a minute that was read before.
     """
     minutes: dict[str, Millis] = {}
 
     def read(raw: str) -> Parts:
         minute, second = minutes.get(raw[:16]), SECONDS.get(raw[16:19])
+        identity = raw
         if minute is None or second is None or raw[_PLAIN:_AFTER] != " ":
             stamp, text = _split(raw)
             at = _time(stamp, zone)
             if at is None:
                 text = raw.strip()
-            elif second is not None and len(stamp) == _PLAIN:
+            elif stamp[10] != " " or len(stamp) > _PLAIN:
+                identity = _plain_spelling(stamp, zone) + raw[len(stamp) :]
+            elif second is not None:
                 minutes[raw[:16]] = at - second
         else:
             at, text = minute + second, raw[_AFTER:].strip()
-        return (at, *_level(text)) if text[:1] == "[" else (at, "", text)
+        return (at, *_level(text), identity) if text[:1] == "[" else (at, "", text, identity)
 
     return read
 
 
+def _plain_spelling(stamp: str, zone: tzinfo) -> str:
+    """Write a time as the documents do: a blank in the middle, no zone, a fraction only if it is not zero."""
+    moment = datetime.fromisoformat(stamp)
+    if moment.tzinfo is not None:
+        try:
+            moment = moment.astimezone(zone)
+        except (ValueError, OverflowError):  # the first and the last day that a datetime can hold
+            return stamp
+    fraction = f".{moment.microsecond:06}".rstrip("0") if moment.microsecond else ""
+    return moment.replace(tzinfo=None, microsecond=0).isoformat(" ") + fraction
+
+
 def _split(raw: str) -> tuple[str, str]:
-    """What may be a time, and what stands after the blank behind it."""
+    """Split a text into what may be a time, and what stands after the blank behind the time."""
     head = raw[_PLAIN:_LONGEST].split(None, 1)
     end = _PLAIN + len(head[0]) if head and not raw[_PLAIN].isspace() else _PLAIN
     return raw[:end], raw[end:].strip()
 
 
 def _time(stamp: str, zone: tzinfo) -> Millis | None:
+    """Read a time; None for anything else."""
     # The library's reader also takes week dates, times without colons and any character between date and time.
     if stamp[4:5] + stamp[7:8] + stamp[13:14] + stamp[16:17] != "--::" or stamp[10:11] not in (" ", "T"):
         return None
@@ -64,13 +82,13 @@ def _time(stamp: str, zone: tzinfo) -> Millis | None:
 
 
 def offset(zone: tzinfo, moment: datetime) -> Millis:
-    """How far a zone's clocks are ahead of UTC at a time without zone."""
+    """Return how far the clocks of a zone are ahead of UTC at a time without zone."""
     shift = zone.utcoffset(moment)
     return int(shift.total_seconds()) * SECOND if shift else 0
 
 
 def _level(text: str) -> tuple[str, str]:
-    """A level in brackets and the text behind it; brackets around anything else are part of the text."""
+    """Split a level in brackets from the text behind it; brackets around anything else are part of the text."""
     end = text.find("]", 0, 16)
     level = text[1:end]
     if end > 0 and level.casefold() in _LEVELS:
@@ -79,7 +97,7 @@ def _level(text: str) -> tuple[str, str]:
 
 
 def parse_zone(name: str) -> tzinfo:
-    """A zone by IANA name or offset. Raises ConfigError."""
+    """Return a zone by its IANA name or offset. Raises ConfigError."""
     try:
         if name[:1] in ("+", "-"):
             sign = -1 if name[0] == "-" else 1
