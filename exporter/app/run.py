@@ -26,7 +26,7 @@ from exporter.common.clock import SystemClock
 from exporter.config import Config, Target
 from exporter.exposition.admission import SeriesAdmission
 from exporter.model.metrics import Changes, Moment
-from exporter.model.protocols import Clock
+from exporter.model.protocols import Clock, Tell
 from exporter.model.telemetry import KeysExpire, Loaded, LogMessage, SelfEvent
 from exporter.observability.event_log import EventLines
 from exporter.observability.log import Log, RateLimit, make_handler
@@ -80,10 +80,13 @@ async def run(
             if bound is not None:
                 bound(listening.getsockname()[1])
             work = [store.run(), reload.watch(), *_work(core, pollers, couriers, accounts)]
-            options = ServerOptions(guard, config.web.route_prefix, stop, config.web.hosts, tell)
-            site = make_site(front.handlers(own, reload.reload), options)
+            site = make_site(front.handlers(own, reload.reload), _server_options(config, guard, stop, tell))
             await _until(stop, serve(site, listening, stop, guard), work, reload)
             tell(_farewell(store.problem))
+
+
+def _server_options(config: Config, guard: LiveWebConfig, stop: asyncio.Event, tell: Tell) -> ServerOptions:
+    return ServerOptions(guard, config.web.route_prefix, stop, config.web.hosts, tell)
 
 
 def _settle(tell: Callable[[SelfEvent], None], *facts: SelfEvent) -> None:
