@@ -9,6 +9,7 @@ from exporter.cli.console import Paper
 from exporter.cli.explain_input import InputEvent, read_given
 from exporter.cli.run_summary import RunPart, course, lines
 from exporter.common.series_text import describe_signal, format_series
+from exporter.common.text import printable
 from exporter.mapping.authoring.explain import RuleTrial, explain, map_once
 from exporter.mapping.authoring.rule_stub import UnmatchedText, write_stub
 from exporter.mapping.authoring.templates import fold
@@ -153,6 +154,6 @@ def _print_look(paper: Paper, look: RuleTrial, text: str) -> None:
 def _window(text: str, at: int) -> tuple[str, int]:
     """A stretch of one line around a place in a text, and where in it the place is."""
     start = max(0, at - BEFORE)
-    shown = "".join(char if char.isprintable() else " " for char in text[start : start + WIDTH])
+    shown = printable(text[start : start + WIDTH])
     left, right = "… " if start else "", " …" if start + WIDTH < len(text) else ""
     return f"{left}{shown}{right}", at - start + len(left)

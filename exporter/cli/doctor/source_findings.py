@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from exporter.cli.doctor.findings import Finding, FindingPlace, refusal
-from exporter.common.text import ago, lasting
+from exporter.common.text import ago, lasting, one_line
 from exporter.mapping.authoring.templates import fold
 from exporter.model.errors import KeysRefused, SourceError, SourceGone
 from exporter.model.events import Event, Resource
@@ -96,7 +96,7 @@ def _texts(place: FindingPlace, sampled: Sampled, map_: Map) -> Finding:
     if not unread:
         return place.found("texts", "ok", "a rule takes each of them", unmapped=0)
     shape = fold(unread[0].text).shape
-    shown = f"{shape[:SHOWN]} …" if len(shape) > SHOWN else shape
+    shown = f"{one_line(shape, SHOWN)} …" if len(shape) > SHOWN else one_line(shape)
     number = len(sampled.events)
     text = f"no rule takes {len(unread):,} of {number:,}, such as '{shown}'; write one with the help of explain --stub"
     return place.found("texts", "warning", text, unmapped=len(unread), example=shape)
@@ -138,7 +138,7 @@ def stages(place: FindingPlace, resource: Resource, found: Sequence[Sequence[Sta
 def named(resource: Resource) -> str:
     """Its id, and its name where that says more; cut, for both are others' words."""
     told = resource.id if resource.name in ("", resource.id) else f"{resource.id} ({resource.name})"
-    return "".join(char if char.isprintable() else " " for char in told[:SHOWN])
+    return one_line(told, SHOWN)
 
 
 def _nouns(noun: str, number: int) -> str:
