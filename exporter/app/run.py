@@ -32,7 +32,7 @@ from exporter.model.metrics import Changes, Moment
 from exporter.model.protocols import Clock, Tell
 from exporter.model.telemetry import KeysExpire, Loaded, LogMessage, SelfEvent
 from exporter.observability.event_log import EventLines
-from exporter.observability.log import Log, make_handler
+from exporter.observability.log import Log, RateLimit, make_handler
 from exporter.observability.self_metrics import SelfMetrics
 from exporter.otlp.delivery import OtlpDelivery
 from exporter.otlp.metrics import MetricsPush
@@ -60,7 +60,7 @@ async def run(
     configuration stays.
     """
     clock, stop = SystemClock(), stop or asyncio.Event()
-    listeners: Listeners = [_log(config).tell]
+    listeners: Listeners = [_log(config, clock).tell]
 
     def tell(event: SelfEvent) -> None:
         for listener in listeners:
@@ -110,14 +110,19 @@ async def _run_parts(
     runtime.admission.write(Changes(gauges=timeouts(runtime, runtime.mappings)))
     reload = Reload(config, runtime, pipelines, own, reread)
     web_port = WebPort(config, runtime, pipelines, Health(pollers, runtime.clock), lambda: reload.mappings.packs)
-    listeners.extend((web_port.hear, *_event_listeners(config, parts.deliveries, tell)))
+    listeners.extend((web_port.tell, *_event_listeners(config, parts.deliveries, tell)))
     _freeze(Loaded(runtime.clock.now(), hashes(runtime.mappings.packs)), tell)
     tell(_greeting(parts.listening, pollers))
     if bound is not None:
         bound(parts.listening.getsockname()[1])
     jobs = [parts.store.run(), *_jobs(runtime, pollers, parts.deliveries, parts.accounts), reload.watch()]
-    site = make_site(web_port.shown(own, reload.reload), ServerOptions(parts.web_config, config.web.route_prefix, stop))
+    site = make_site(web_port.handlers(own, reload.reload), _server_options(parts, stop))
     await _run_until(stop, serve(site, parts.listening, stop, parts.web_config), jobs, reload)
+
+
+def _server_options(parts: _Parts, stop: asyncio.Event) -> ServerOptions:
+    web = parts.config.web
+    return ServerOptions(parts.web_config, web.route_prefix, stop, web.hosts, parts.runtime.tell)
 
 
 def _freeze(loaded: Loaded, tell: Tell) -> None:
@@ -208,12 +213,16 @@ async def _housekeeping(runtime: Runtime, pollers: Sequence[Poller], accounts: S
         await runtime.clock.sleep(PULSE)
 
 
-def _log(config: Config) -> Log:
+def _log(config: Config, clock: Clock) -> Log:
+    """Make the log; the web server's warnings go the same way, limited because strangers can repeat them."""
     handler, logger = make_handler(config.log.format), logging.getLogger("platform-events-exporter")
-    for own in (logger, logging.getLogger("uvicorn.error")):  # the web server's warnings go where ours go
-        own.handlers, own.propagate = [handler], False
+    server = logging.getLogger("uvicorn.error")
+    for own in (logger, server):
+        own.handlers = [handler]
+        own.propagate = False
+    server.filters = [RateLimit(server, clock.steady, asyncio.get_running_loop().call_later)]
     logger.setLevel(config.log.level.upper())
-    return Log(logger)
+    return Log(logger, clock.steady)
 
 
 def _event_listeners(

@@ -1,4 +1,4 @@
-"""Puts together what the web port shows: recent activity, and the state of the parts at the time of a request."""
+"""The wiring of the web port to the rest of the exporter."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 from exporter import __version__
 from exporter.app.assembly import Runtime, SourcePipeline
 from exporter.app.health import Health
-from exporter.app.mapping_views import Packs, explain_text, rules, sample_record, unmapped
+from exporter.app.mapping_views import Packs, explain, list_rules, list_unmapped, record_of
 from exporter.config import Config, masked
 from exporter.config.problems import dotted
 from exporter.config.show import leaves
@@ -18,7 +18,7 @@ from exporter.observability.self_metrics import SelfMetrics
 from exporter.sources import SOURCES
 from exporter.web.activity import ActivityLog
 from exporter.web.queries import Backends, Queries
-from exporter.web.routes import Reload, Shown
+from exporter.web.routes import Reload, SiteContent
 from exporter.web.source_status import SourceStatusBoard
 from exporter.web.views import ResourceView, Sample, Setting
 
@@ -26,7 +26,7 @@ Pipelines = Mapping[tuple[str, str], SourcePipeline]
 
 
 class WebPort:
-    """The content of the web port. ``packs`` returns the mappings in use."""
+    """The queries and handlers of the web port. ``packs`` returns the mappings in use."""
 
     def __init__(
         self,
@@ -41,93 +41,83 @@ class WebPort:
         self._health = health
         places: Pipelines = {pipeline.context.place: pipeline for pipeline in pipelines}
         apis = [(target.name, api) for target in config.targets for api in target.budget]
-        status = SourceStatusBoard({place: SOURCES[place[1]].api for place in places}, apis, runtime.clock.now())
-        self._activity = ActivityLog(status, lambda *place: _name(places, *place))
+        status = SourceStatusBoard({key: SOURCES[key[1]].api for key in places}, apis, runtime.clock.now())
+        self._activity = ActivityLog(status, lambda *key: _resource_name(places, *key))
         self._templates = UnmappedTemplates(runtime.clock.now)
-        backends = _backends(config, runtime, places, health, packs, self._templates)
-        self.queries = Queries(__version__, self._activity, backends)
+        self.queries = Queries(__version__, self._activity, self._backends(config, runtime, places, packs))
 
-    def shown(self, own: SelfMetrics, reload: Reload) -> Shown:
+    def _backends(self, config: Config, runtime: Runtime, pipelines: Pipelines, packs: Callable[[], Packs]) -> Backends:
+        registry, sources = runtime.registry, {source for _, source in pipelines}
+
+        def used_packs() -> Packs:
+            return {source: pack for source, pack in packs().items() if source in sources}
+
+        return Backends(
+            resources=lambda target, source: list(_list_resources(pipelines, target, source)),
+            resource=lambda target, source, id_: _find_resource(pipelines, target, source, id_),
+            series=lambda *key: [Sample(series=text, value=value) for text, value in registry.of(*key)],
+            rules=lambda: list_rules(used_packs()),
+            explain=lambda source, text: explain(used_packs(), source, text),
+            record=record_of,
+            unmapped=lambda: list(list_unmapped(used_packs(), self._templates.most_frequent())),
+            settings=lambda: list(settings(config)),
+            unhealthy=self._health.unhealthy,
+            unready=self._health.unready,
+            now=runtime.clock.now,
+        )
+
+    def handlers(self, own: SelfMetrics, reload: Reload) -> SiteContent:
         """Return what the web port answers with."""
         exposition = self._exposition
-        return Shown(
+        return SiteContent(
             metrics=lambda form, gzip: exposition.render(form, gzip, own.render(form)),
             scraped=exposition.scraped,
             unhealthy=self._health.unhealthy,
             unready=self._health.unready,
-            look=self.queries,
+            queries=self.queries,
             reload=reload if self._config.web.enable_reload else None,
         )
 
-    def hear(self, event: SelfEvent) -> None:
-        """Take over what the exporter reports of itself."""
-        self._health.hear(event)
+    def tell(self, event: SelfEvent) -> None:
+        """Collect a telemetry event."""
+        self._health.tell(event)
         self._activity.tell(event)
         self._templates.record(event)
 
 
-def _backends(
-    config: Config,
-    runtime: Runtime,
-    places: Pipelines,
-    health: Health,
-    packs: Callable[[], Packs],
-    templates: UnmappedTemplates,
-) -> Backends:
-    """Return the functions that answer the queries of the pages, each from the part that knows."""
-    registry, sources = runtime.registry, {source for _, source in places}
-
-    def used() -> Packs:
-        return {source: pack for source, pack in packs().items() if source in sources}
-
-    return Backends(
-        resources=lambda target, source: list(_resources(places, target, source)),
-        resource=lambda target, source, id_: _resource(places, target, source, id_),
-        series=lambda *place: [Sample(series=text, value=value) for text, value in registry.of(*place)],
-        rules=lambda: rules(used()),
-        explain=lambda source, text: explain_text(used(), source, text),
-        record=sample_record,
-        unmapped=lambda: list(unmapped(used(), templates.most_frequent())),
-        settings=lambda: list(settings(config)),
-        healthy=health.unhealthy,
-        ready=health.unready,
-        now=runtime.clock.now,
-    )
-
-
 def settings(config: Config) -> Iterator[Setting]:
-    """Yield every value of a configuration, masked, and where it comes from."""
+    """Yield every value of a configuration, secrets masked, with its origin."""
     tree = masked(config)
     for path in leaves(tree):
         value: Any = tree
-        for step in path:
-            value = value[step]
+        for key in path:
+            value = value[key]
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         yield Setting(key=dotted(path), value=text, origin=config.origins.get(dotted(path), "default"))
 
 
-def _name(places: Pipelines, target: str, source: str, id_: str) -> str:
-    """Return the name of a resource, or its id where no name is known."""
-    pipeline = places.get((target, source))
+def _resource_name(pipelines: Pipelines, target: str, source: str, id_: str) -> str:
+    """Return the name of a resource; its id where none is known."""
+    pipeline = pipelines.get((target, source))
     known = pipeline.inventory.resources.get(id_) if pipeline else None
     return known.name or id_ if known else id_
 
 
-def _resources(places: Pipelines, target: str, source: str) -> Iterator[ResourceView]:
-    """Yield resources that have not ended first, then the newest."""
-    pipeline = places.get((target, source))
+def _list_resources(pipelines: Pipelines, target: str, source: str) -> Iterator[ResourceView]:
+    """Yield the known resources of a source: open ones first, then the newest."""
+    pipeline = pipelines.get((target, source))
     known = [*pipeline.inventory.resources.values()] if pipeline else []
     for one in sorted(known, key=lambda one: (one.life == "ended", -(one.created or 0), one.name)):
-        yield _resource_view(places[target, source], one)
+        yield _view(pipelines[target, source], one)
 
 
-def _resource(places: Pipelines, target: str, source: str, id_: str) -> ResourceView | None:
-    pipeline = places.get((target, source))
+def _find_resource(pipelines: Pipelines, target: str, source: str, id_: str) -> ResourceView | None:
+    pipeline = pipelines.get((target, source))
     known = pipeline.inventory.resources.get(id_) if pipeline else None
-    return _resource_view(pipeline, known) if pipeline and known else None
+    return _view(pipeline, known) if pipeline and known else None
 
 
-def _resource_view(pipeline: SourcePipeline, one: Resource) -> ResourceView:
+def _view(pipeline: SourcePipeline, one: Resource) -> ResourceView:
     progress, context = pipeline.inventory.progress_of(one.id), pipeline.context
     return ResourceView(
         target=context.target,

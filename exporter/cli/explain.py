@@ -12,6 +12,7 @@ from exporter.cli.console import Printer
 from exporter.cli.explain_input import InputEvent, read_input
 from exporter.cli.run_summary import RunPart, format_parts, summarize_runs
 from exporter.common.series_text import describe_signal, format_series
+from exporter.common.text import printable
 from exporter.mapping.authoring.explain import RuleTrial, explain, map_once
 from exporter.mapping.authoring.rule_stub import UnmatchedText, write_stub
 from exporter.mapping.authoring.templates import fold
@@ -166,6 +167,6 @@ def _print_trial(printer: Printer, trial: RuleTrial, text: str) -> None:
 def _window(text: str, at: int) -> tuple[str, int]:
     """Return the part of a text around an offset as one line, and the offset in it."""
     start = max(0, at - BEFORE)
-    shown = "".join(char if char.isprintable() else " " for char in text[start : start + WIDTH])
+    shown = printable(text[start : start + WIDTH])
     left, right = "… " if start else "", " …" if start + WIDTH < len(text) else ""
     return f"{left}{shown}{right}", at - start + len(left)

@@ -275,7 +275,7 @@ def top(
         if output is OutputFormat.json:
             print(body.decode())
         else:
-            console.print(show.render(show.read(body, url)))
+            console.print(show.render(show.read_overview(body, url)))
         return
     runner.run(show.watch(address, console))
 

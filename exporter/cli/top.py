@@ -1,4 +1,7 @@
-"""The live view of a running exporter on a terminal: its sources, their lag, what is wrong. Reads the JSON API, nothing else."""
+"""The command top: a live view of a running exporter on a terminal.
+
+It reads the JSON API and nothing else.
+"""
 
 import asyncio
 import ssl
@@ -13,22 +16,26 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.cli.console import SEVERITY_STYLES
-from exporter.common.text import ago, clock, lasting
+from exporter.common.text import ago, clock, lasting, one_line
 from exporter.model.errors import ExporterError
-from exporter.web.formatting import hour
+from exporter.web.formatting import describe_hour
 from exporter.web.views import Overview, SourceView, Trouble
 
-PAUSE, PATIENCE = 2.0, 5.0  # seconds between two looks, and until an answer is given up
+INTERVAL = 2.0  # seconds between two requests
+TIMEOUT = 5.0  # seconds until a request is given up
 STATES = {"ok": "green", "waiting": "dim", "partly": "yellow", "failing": "bold red"}
-WORDS = {"partly": "partly blind", "failing": "blind"}
+STATE_WORDS = {"partly": "partly blind", "failing": "blind"}
 
 
 class Unanswered(ExporterError):
-    """The exporter was not reached, or did not give what was asked."""
+    """The exporter was not reached, or answered something else than an overview."""
 
 
 class ExporterAddress(NamedTuple):
-    """How the exporter is reached. ``ca`` is a file with the CA of its certificate; ``insecure``: whoever it is."""
+    """How the exporter is reached.
+
+    ``ca`` is the PEM file of its CA; ``insecure`` accepts any certificate.
+    """
 
     url: str
     user: str = ""
@@ -37,18 +44,20 @@ class ExporterAddress(NamedTuple):
     insecure: bool = False
 
 
-def connect(way: ExporterAddress) -> httpx.AsyncClient:
-    """A client. Raises Unanswered if the CA cannot be used."""
+def connect(address: ExporterAddress) -> httpx.AsyncClient:
+    """Make the HTTP client. Raises Unanswered if the CA cannot be used."""
     try:
-        verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=way.ca) if way.ca else not way.insecure
+        verify: ssl.SSLContext | bool = (
+            ssl.create_default_context(cafile=address.ca) if address.ca else not address.insecure
+        )
     except OSError:
-        raise Unanswered(f"{way.ca}: holds no certificate in PEM form; correct --ca-file") from None
-    auth = (way.user, way.password) if way.user else None
-    return httpx.AsyncClient(verify=verify, auth=auth, timeout=PATIENCE, trust_env=False)
+        raise Unanswered(f"{address.ca}: holds no certificate in PEM form; correct --ca-file") from None
+    auth = (address.user, address.password) if address.user else None
+    return httpx.AsyncClient(verify=verify, auth=auth, timeout=TIMEOUT, trust_env=False)
 
 
-async def look(client: httpx.AsyncClient, url: str) -> bytes:
-    """The overview, as JSON. Raises Unanswered with one line."""
+async def fetch_overview(client: httpx.AsyncClient, url: str) -> bytes:
+    """Fetch the overview as JSON. Raises Unanswered with one line."""
     try:
         answer = await client.get(f"{url.rstrip('/')}/api/v1/overview")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -60,45 +69,50 @@ async def look(client: httpx.AsyncClient, url: str) -> bytes:
     return answer.content
 
 
-def read(body: bytes, url: str) -> Overview:
-    """The overview of an answer. Raises Unanswered."""
+def read_overview(body: bytes, url: str) -> Overview:
+    """Read the overview in an answer. Raises Unanswered."""
     try:
         return msgspec.json.decode(body, type=Overview)
     except msgspec.MsgspecError:
         raise Unanswered(f"{url}: is not this exporter, or of another version; use the same version") from None
 
 
-async def once(way: ExporterAddress) -> bytes:
-    """One look."""
-    async with connect(way) as client:
-        body = await look(client, way.url)
-        read(body, way.url)
+async def once(address: ExporterAddress) -> bytes:
+    """Fetch one overview as JSON. Raises Unanswered."""
+    async with connect(address) as client:
+        body = await fetch_overview(client, address.url)
+        read_overview(body, address.url)
         return body
 
 
-async def watch(way: ExporterAddress, console: Console) -> None:
-    """Until Ctrl-C. Once it was reached, an exporter that is away for a while is waited for."""
-    async with connect(way) as client:
-        shown = render(read(await look(client, way.url), way.url))
+async def watch(address: ExporterAddress, console: Console) -> None:
+    """Show the overview until Ctrl-C.
+
+    Once it was reached, wait for an exporter that is away. Raises Unanswered.
+    """
+    async with connect(address) as client:
+        shown = render(read_overview(await fetch_overview(client, address.url), address.url))
         with Live(shown, console=console, auto_refresh=False, screen=True) as live:
             while True:
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(INTERVAL)
                 try:
-                    shown = render(read(await look(client, way.url), way.url))
+                    shown = render(read_overview(await fetch_overview(client, address.url), address.url))
                     live.update(shown, refresh=True)
                 except Unanswered as error:
                     live.update(Group(Text(str(error), style="bold red"), shown), refresh=True)
 
 
 def render(overview: Overview) -> RenderableType:
-    """An overview for a terminal."""
+    """Render an overview for a terminal."""
     head = _plain(f"platform-events-exporter {overview.version} at {clock(overview.now, overview.now)} UTC", "bold")
     parts: list[RenderableType] = [head]
     parts += [_plain(notice, "yellow") for notice in overview.notices]
     parts += [Text(""), _sources(overview)]
     for one in overview.sources:
-        if one.state in WORDS and one.failure is not None:
-            parts.append(_plain(f"{one.target}/{one.source} {WORDS[one.state]}: {one.failure.text}", STATES[one.state]))
+        if one.state in STATE_WORDS and one.failure is not None:
+            parts.append(
+                _plain(f"{one.target}/{one.source} {STATE_WORDS[one.state]}: {one.failure.text}", STATES[one.state])
+            )
     for loss in overview.losses:
         if loss.over is None:
             text = f"{loss.name} lost {loss.lost} node(s) {ago(loss.at, overview.now)} and they are still missing"
@@ -119,13 +133,13 @@ def _sources(overview: Overview) -> Table:
 def _cells(one: SourceView, now: float) -> list[str]:
     return [
         f"{one.target}/{one.source}",
-        WORDS.get(one.state, one.state),
+        STATE_WORDS.get(one.state, one.state),
         "never" if one.success is None else ago(one.success, now),
         "" if one.lag is None else lasting(one.lag),
         "" if one.next is None else ago(max(one.next, now), now).replace("0 s ago", "now"),
         "" if one.resources is None else str(one.resources),
         str(one.new),
-        hour(one.last_hour).removesuffix(" in the last hour"),
+        describe_hour(one.last_hour).removesuffix(" in the last hour"),
     ]
 
 
@@ -144,6 +158,5 @@ def _trouble(one: Trouble, now: float) -> list[Text]:
 
 
 def _plain(text: str, style: str = "") -> Text:
-    """What a vendor writes in one line: never read as markup, and nothing in it reaches the terminal as a command."""
-    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in " ".join(text.split()))
-    return Text(shown, style=style)
+    """Render foreign text on one line, without markup and control characters."""
+    return Text(one_line(text, substitute="\N{REPLACEMENT CHARACTER}"), style=style)

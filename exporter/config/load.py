@@ -18,7 +18,7 @@ from exporter.config.problems import Problem, ValueOrigin, lines
 from exporter.config.schema import json_schema
 from exporter.config.unknown_keys import find_unknown_keys, known_paths
 from exporter.model.errors import ConfigError
-from exporter.web.security.web_config import read_protection
+from exporter.web.security.web_config import read_web_config
 
 _PROJECT = "HUAWEICLOUD_SDK_PROJECT_ID"
 
@@ -63,7 +63,7 @@ def _web_file(written: WrittenConfig | None) -> Sequence[str]:
     if written is None or written.web.config_file is None:
         return ()
     try:
-        read_protection(written.web.config_file)
+        read_web_config(written.web.config_file)
     except ConfigError as error:
         return error.problems
     return ()

@@ -24,6 +24,7 @@ from exporter.auth import Login
 from exporter.config.values import (
     Authorities,
     File,
+    HostName,
     Interval,
     Listen,
     Many,
@@ -146,6 +147,8 @@ class Web(Section):
     """Whether POST /-/reload loads the mappings again."""
     route_prefix: Prefix = ""
     """The path under which everything is served, for a proxy that passes it on."""
+    hosts: tuple[HostName, ...] = ()
+    """Names in the Host header that are answered, without ports; addresses always are. Empty: any name."""
 
     @property
     def address(self) -> tuple[str, int]:

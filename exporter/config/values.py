@@ -44,6 +44,7 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]+\Z")
 _REGION = re.compile(r"[a-z0-9][a-z0-9-]*\Z")
 _PROJECT = re.compile(r"[A-Za-z0-9_-]+\Z")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9_~][A-Za-z0-9_.~-]*)+\Z")
+_HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_")
 
 
 def quote(value: object) -> str:
@@ -157,6 +158,14 @@ def read_prefix(value: Any) -> str:
     if not isinstance(path, str) or (path and not _PREFIX.match(path)):
         raise ValueError(f"{quote(value)} is not a path; write /platform-events, or remove the key")
     return path
+
+
+def read_host(value: Any) -> str:
+    """Read the name of a host in lower case, without scheme and port."""
+    name = value.lower().removesuffix(".") if isinstance(value, str) else value
+    if not isinstance(name, str) or not name or not name.isascii() or set(name) - _HOST_CHARACTERS:
+        raise ValueError(f"{quote(value)} is not a host name; write exporter.example.com, without scheme and port")
+    return name
 
 
 def read_url(value: Any) -> str:
@@ -282,6 +291,7 @@ Place = Annotated[Path, BeforeValidator(_place), WithJsonSchema({"type": "string
 Zone = Annotated[str, BeforeValidator(read_zone)]
 Listen = Annotated[str, BeforeValidator(read_listen)]
 Prefix = Annotated[str, BeforeValidator(read_prefix)]
+HostName = Annotated[str, BeforeValidator(read_host)]
 File = Annotated[Path, BeforeValidator(read_file), WithJsonSchema({"type": "string"})]
 Authorities = Annotated[
     Path, BeforeValidator(read_file), AfterValidator(_read_authorities), WithJsonSchema({"type": "string"})

@@ -64,7 +64,7 @@ class PollDone(SelfEvent, frozen=True):
 
 
 class PollFailed(SelfEvent, frozen=True):
-    """A read or a discovery broke off.
+    """A read broke off, or with ``listing`` a listing.
 
     ``wait`` is the time until it is tried again.
     """
@@ -76,6 +76,7 @@ class PollFailed(SelfEvent, frozen=True):
     error: ExporterError
     cause: str
     wait: float
+    listing: bool = False
 
 
 class Discovered(SelfEvent, frozen=True):

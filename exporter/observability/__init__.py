@@ -1,1 +1,1 @@
-"""What the exporter says of itself: metrics, log and event lines."""
+"""What the exporter reports about itself: metrics, log and event lines."""

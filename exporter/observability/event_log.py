@@ -1,4 +1,7 @@
-"""Every new event as a line of JSON, for whoever collects a program's standard output; once it is committed, and news."""
+"""Every new event as a line of JSON on standard output, for log collectors.
+
+Written once the event is committed.
+"""
 
 import json
 from datetime import UTC, datetime
@@ -11,33 +14,36 @@ from exporter.model.telemetry import EventsCommitted, LogMessage, SelfEvent
 
 
 class EventLines:
-    """Writes to ``stream``. What cannot be written is said once, and then nothing is written any more."""
+    """Writes events to ``stream``.
+
+    After a failed write nothing is written any more, and a warning says so once.
+    """
 
     def __init__(self, stream: TextIO, tell: Tell) -> None:
         self._stream: TextIO | None = stream
         self._tell = tell
 
-    def tell(self, fact: SelfEvent) -> None:
-        """Hears of events; history is none."""
-        if self._stream is None or not isinstance(fact, EventsCommitted):
+    def tell(self, event: SelfEvent) -> None:
+        """Write new events; skip those from before first contact."""
+        if self._stream is None or not isinstance(event, EventsCommitted):
             return
-        lines = [_line(fact, event, mapped, news) for event, mapped, news in fact.rows if news]
+        lines = [_format(event, happened, mapped, news) for happened, mapped, news in event.rows if news]
         try:
             self._stream.write("".join(lines))
             self._stream.flush()
-        except (OSError, ValueError) as error:  # a pipe whose reader has gone, a file that was closed
+        except (OSError, ValueError) as error:  # a pipe without a reader, a closed file
             self._stream = None
             why = getattr(error, "strerror", None) or error
             text = f"log.events: standard output cannot be written ({why}); events are counted but no longer listed"
             self._tell(LogMessage(f"{text}; see to whoever reads it, and restart the exporter", warning=True))
 
 
-def _line(fact: EventsCommitted, event: Event, mapped: Mapped, news: int) -> str:
+def _format(committed: EventsCommitted, event: Event, mapped: Mapped, news: int) -> str:
     fields = {
-        "time": _stamp(event.at / 1000) if event.at is not None else None,
-        "seen": _stamp(fact.at),
-        "target": fact.target,
-        "source": fact.source,
+        "time": None if event.at is None else _timestamp(event.at / 1000),
+        "seen": _timestamp(committed.at),
+        "target": committed.target,
+        "source": committed.source,
         "resource": event.resource,
         "severity": mapped.severity,
         "reason": mapped.reason,
@@ -48,5 +54,12 @@ def _line(fact: EventsCommitted, event: Event, mapped: Mapped, news: int) -> str
     return json.dumps(fields, ensure_ascii=False).encode("utf-8", "backslashreplace").decode() + "\n"
 
 
-def _stamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+def _timestamp(seconds: float) -> str:
+    """Format Unix seconds as ISO 8601 with milliseconds.
+
+    A time outside the calendar stays a number.
+    """
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds:.3f}"

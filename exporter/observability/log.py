@@ -1,20 +1,27 @@
-"""Turns facts into log lines: quiet about routine, one line where something begins or breaks; never repeats itself.
+"""Log lines about the exporter itself, where something begins, breaks or ends.
 
-A failure is logged once, however many watches of a source it hits and however often, until it changes or ends.
+An outage of a source is one warning and one line at its end, however many resources it concerns and however often each
+of them fails. What repeats is logged at level debug, and the end says how much it was.
 """
 
 import json
 import logging
 import sys
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
+from exporter.common.text import exact, one_line
 from exporter.model import telemetry
+from exporter.observability.outages import Outages
 
-REMEMBERED = 10_000  # failing watches whose last words are kept
-TROUBLES = {
+MAX_REMEMBERED = 10_000  # watches whose anomalies were logged
+MAX_ERRORS = 1_000  # places of unforeseen errors that were logged
+HOUR = 3600.0  # seconds until something that goes on is logged once more
+SAMPLE = 80  # characters of a foreign text in a line
+ANOMALIES = {
     "truncated": "events may be missing: an answer was full and could not be narrowed; poll this source more often",
     "unreadable": "records could not be read and are in no event counter; report their form to this project",
 }
@@ -22,162 +29,275 @@ Watch = tuple[str, str, str]
 
 
 class Log:
-    """Hears facts and logs them."""
+    """Writes telemetry events to a logger. ``steady`` gives seconds that only grow."""
 
-    def __init__(self, logger: logging.Logger) -> None:
+    def __init__(self, logger: logging.Logger, steady: Callable[[], float] = time.monotonic) -> None:
         self._logger = logger
-        self._failing: OrderedDict[Watch, str] = OrderedDict()
-        self._outages: dict[tuple[str, str], set[str]] = {}  # what was said since a source's last success
+        self._outages = Outages()
         self._unwritten = ""  # why answers were not recorded the last time
-        self._full: set[str] = set()  # metrics of which that was said
-        self._warned: set[tuple[str, str]] = set()
+        self._full: set[str] = set()  # metrics whose series limit was logged
         self._store_up = True
-        self._troubled: OrderedDict[tuple[Watch, str], bool] = OrderedDict()  # whether it came up in this read
-        self._listeners: dict[type[telemetry.SelfEvent], Callable[[Any], None]] = {
+        self._anomalies: OrderedDict[tuple[Watch, str], bool] = OrderedDict()  # whether it came up in this read
+        self._errors = _Repeats(steady)
+        self._times = _Repeats(steady)
+        self._handlers: dict[type[telemetry.SelfEvent], Callable[[Any], None]] = {
             telemetry.PollDone: self._poll_done,
             telemetry.PollFailed: self._poll_failed,
             telemetry.Throttled: self._throttled,
             telemetry.Discovered: self._discovered,
             telemetry.Contacted: self._contacted,
-            telemetry.ReadAnomalies: self._records,
-            telemetry.UnmappedTexts: self._unmapped,
+            telemetry.ReadAnomalies: self._read_anomalies,
+            telemetry.UnmappedTexts: self._unmapped_text,
             telemetry.Overflowed: self._overflowed,
-            telemetry.SeriesLimitReached: self._is_full,
+            telemetry.SeriesLimitReached: self._series_limit_reached,
             telemetry.Unrecorded: self._unrecorded,
+            telemetry.UnexpectedError: self._unexpected_error,
+            telemetry.ImplausibleTimes: self._implausible_times,
             telemetry.Loaded: self._loaded,
             telemetry.StoreState: self._store_state,
             telemetry.RowsSetAside: self._rows_set_aside,
-            telemetry.LogMessage: self._noted,
+            telemetry.LogMessage: self._log_message,
         }
 
-    def tell(self, fact: telemetry.SelfEvent) -> None:
-        """Hears a fact; those that are numbers only are let pass."""
-        listen = self._listeners.get(type(fact))
-        if listen is not None:
-            listen(fact)
+    def tell(self, event: telemetry.SelfEvent) -> None:
+        """Log a telemetry event; those that are numbers only have no line."""
+        handle = self._handlers.get(type(event))
+        if handle is not None:
+            handle(event)
 
-    def _poll_done(self, fact: telemetry.PollDone) -> None:
-        watch = (fact.target, fact.source, fact.resource)
-        self._end_troubles(watch)
-        self._outages.pop(watch[:2], None)
-        if self._failing.pop(watch, None) is not None and watch[:2] in self._warned:
-            self._warned.remove(watch[:2])
-            self._say(logging.INFO, "reads get through again", fact)
+    def _poll_done(self, done: telemetry.PollDone) -> None:
+        self._end_anomalies((done.target, done.source, done.resource))
+        if not self._end_outages(done):
+            self._write(logging.DEBUG, "read", done, events=done.events, new=done.new, seconds=round(done.seconds, 3))
+
+    def _poll_failed(self, failure: telemetry.PollFailed) -> None:
+        if failure.cause == "gone":  # a resource that ended is routine
+            self._outages.leave(failure)
+            level = logging.DEBUG
         else:
-            self._say(logging.DEBUG, "read", fact, events=fact.events, new=fact.new, seconds=round(fact.seconds, 3))
+            level = logging.WARNING if self._outages.begins(failure) else logging.DEBUG
+        self._write(level, str(failure.error), failure, cause=failure.cause, retry_in=round(failure.wait, 1))
 
-    def _poll_failed(self, fact: telemetry.PollFailed) -> None:
-        watch, words = (fact.target, fact.source, fact.resource), str(fact.error)
-        said = self._outages.setdefault(watch[:2], set())
-        known = fact.cause == "gone" or words in said or self._failing.pop(watch, None) == words
-        if fact.cause != "gone":  # a resource that ended is routine
-            self._failing[watch] = words
-            said.add(words)
-        if len(self._failing) > REMEMBERED:
-            self._failing.popitem(last=False)
-        if len(said) > REMEMBERED:
-            said.clear()
-        if not known:
-            self._warned.add(watch[:2])
-        level = logging.DEBUG if known else logging.WARNING
-        self._say(level, words, fact, cause=fact.cause, retry_in=round(fact.wait, 1))
+    def _throttled(self, event: telemetry.Throttled) -> None:
+        self._write(logging.DEBUG, "refused for now", event, api=event.api, wait=event.wait)
 
-    def _throttled(self, fact: telemetry.Throttled) -> None:
-        self._say(logging.DEBUG, "refused for now", fact, api=fact.api, wait=fact.wait)
+    def _discovered(self, event: telemetry.Discovered) -> None:
+        if not self._end_outages(event):
+            self._write(logging.DEBUG, "listed", event, resources=event.resources)
 
-    def _discovered(self, fact: telemetry.Discovered) -> None:
-        place = (fact.target, fact.source)
-        alone = self._failing.pop((*place, ""), None) is not None and all(watch[:2] != place for watch in self._failing)
-        if alone and place in self._warned:  # only listing had failed: no read will say that it is over
-            self._warned.remove(place)
-            self._outages.pop(place, None)
-            self._say(logging.INFO, "reads get through again", fact)
-        else:
-            self._say(logging.DEBUG, "listed", fact, resources=fact.resources)
+    def _end_outages(self, success: telemetry.PollDone | telemetry.Discovered) -> bool:
+        """Log the end of each outage that is over with this success.
 
-    def _contacted(self, fact: telemetry.Contacted) -> None:
-        since = datetime.fromtimestamp(fact.at, UTC).isoformat(timespec="seconds")
-        self._say(logging.INFO, "first contact; what happened before is history and not counted", fact, since=since)
+        Return whether there was one.
+        """
+        ended = [*self._outages.ended_by(success)]
+        for outage in ended:
+            number = len(outage.watches)
+            self._write(logging.INFO, outage.describe_end(), success, failed=number if number > 1 else None)
+        return bool(ended)
 
-    def _records(self, fact: telemetry.ReadAnomalies) -> None:
-        for trouble, words in TROUBLES.items():
-            if getattr(fact, trouble):
-                self._say_trouble(fact, trouble, words)
-        if fact.late:
+    def _contacted(self, event: telemetry.Contacted) -> None:
+        text = "first contact; what happened before is history and not counted"
+        self._write(logging.INFO, text, event, since=exact(event.at).replace("Z", "+00:00"))
+
+    def _read_anomalies(self, event: telemetry.ReadAnomalies) -> None:
+        for anomaly, text in ANOMALIES.items():
+            if getattr(event, anomaly):
+                self._write_anomaly(event, anomaly, text)
+        if event.late:
             text = "late events were counted; a longer overlap would read them in time"
-            self._say(logging.DEBUG, text, fact, late=fact.late)
+            self._write(logging.DEBUG, text, event, late=event.late)
 
-    def _say_trouble(self, fact: telemetry.ReadAnomalies, trouble: str, words: str) -> None:
-        """A record that is read again with every poll is told once, until a read goes by without it."""
-        key = ((fact.target, fact.source, fact.resource), trouble)
-        if self._troubled.pop(key, None) is None:
-            self._say(logging.WARNING, words, fact)
-        self._troubled[key] = True
-        if len(self._troubled) > REMEMBERED:
-            self._troubled.popitem(last=False)
+    def _write_anomaly(self, event: telemetry.ReadAnomalies, anomaly: str, text: str) -> None:
+        """Log an anomaly once, until a read goes by without it.
 
-    def _end_troubles(self, watch: Watch) -> None:
-        for key in ((watch, trouble) for trouble in TROUBLES):
-            if self._troubled.pop(key, False):
-                self._troubled[key] = False
+        The same record comes back with every poll.
+        """
+        key = ((event.target, event.source, event.resource), anomaly)
+        if self._anomalies.pop(key, None) is None:
+            self._write(logging.WARNING, text, event)
+        self._anomalies[key] = True
+        if len(self._anomalies) > MAX_REMEMBERED:
+            self._anomalies.popitem(last=False)
 
-    def _unmapped(self, fact: telemetry.UnmappedTexts) -> None:
-        self._say(logging.DEBUG, "no rule took this text", fact, cause=fact.cause, message=fact.text, times=fact.times)
+    def _end_anomalies(self, watch: Watch) -> None:
+        for key in ((watch, anomaly) for anomaly in ANOMALIES):
+            if self._anomalies.pop(key, False):
+                self._anomalies[key] = False
 
-    def _overflowed(self, fact: telemetry.Overflowed) -> None:
+    def _unmapped_text(self, event: telemetry.UnmappedTexts) -> None:
+        text = "no rule took this text"
+        self._write(logging.DEBUG, text, event, cause=event.cause, message=event.text, times=event.times)
+
+    def _overflowed(self, event: telemetry.Overflowed) -> None:
         text = "a label value outside its domain became other; add it to the vocabulary of the mapping"
-        self._say(logging.DEBUG, text, fact, metric=fact.metric, label=fact.label, times=fact.times)
+        self._write(logging.DEBUG, text, event, metric=event.metric, label=event.label, times=event.times)
 
-    def _is_full(self, fact: telemetry.SeriesLimitReached) -> None:
+    def _series_limit_reached(self, event: telemetry.SeriesLimitReached) -> None:
         text = (
-            f"{fact.metric} is full (max_series is {fact.most}): events of further resources count as other in it, "
-            "gauges and states of them are not shown; raise max_series, shorten series_ttl, or leave out resources by exclude"
+            f"{event.metric} is full (max_series is {event.most}): events of further resources count as other in it, gauges"
+            " and states of them are not shown; raise max_series, shorten series_ttl, or leave out resources by exclude"
         )
-        self._say(logging.DEBUG if fact.metric in self._full else logging.WARNING, text, fact, times=fact.times)
-        self._full.add(fact.metric)
+        self._write(logging.DEBUG if event.metric in self._full else logging.WARNING, text, event, times=event.times)
+        self._full.add(event.metric)
 
-    def _unrecorded(self, fact: telemetry.Unrecorded) -> None:
-        known, self._unwritten = fact.why == self._unwritten, fact.why
-        self._say(logging.DEBUG if known else logging.WARNING, f"answers are not recorded: {fact.why}", fact)
+    def _unrecorded(self, event: telemetry.Unrecorded) -> None:
+        level = logging.DEBUG if event.why == self._unwritten else logging.WARNING
+        self._unwritten = event.why
+        self._write(level, f"answers are not recorded: {event.why}", event)
 
-    def _loaded(self, fact: telemetry.Loaded) -> None:
-        for problem in fact.problems:
-            self._say(logging.ERROR, problem, fact)
-        if not fact.problems:
-            self._say(logging.INFO, "configuration and mappings loaded", fact, mappings=len(fact.hashes))
+    def _unexpected_error(self, event: telemetry.UnexpectedError) -> None:
+        """Log an unforeseen error with its traceback once.
 
-    def _store_state(self, fact: telemetry.StoreState) -> None:
-        if not fact.up:
-            text = f"reading waits until the store can be used again, the page stands still: {fact.problem}"
-            self._say(logging.WARNING, text, fact)
+        Later a line says at most once an hour how often it came again.
+        """
+        error, key = event.error, _origin(event.part, event.error)
+        is_first, times = self._errors.add(key, 1)
+        name = f"unexpected {type(error).__name__}"
+        if is_first:
+            text = f"{name} ({one_line(str(error), SAMPLE)}); report it with its traceback to this project"
+            self._write(logging.ERROR, text, event, error=error, part=event.part, where=event.where)
+        elif times:
+            self._write(logging.ERROR, f"{name} again", event, part=event.part, where=event.where, times=times)
+        else:
+            self._write(logging.DEBUG, f"{name} again", event, part=event.part, where=event.where)
+
+    def _store_state(self, event: telemetry.StoreState) -> None:
+        if not event.up:
+            text = f"reading waits until the store can be used again, the page stands still: {event.problem}"
+            self._write(logging.WARNING, text, event)
         elif not self._store_up:
-            self._say(logging.INFO, "the store can be used again; reading goes on", fact)
-        self._store_up = fact.up
+            self._write(logging.INFO, "the store can be used again; reading goes on", event)
+        self._store_up = event.up
 
-    def _rows_set_aside(self, fact: telemetry.RowsSetAside) -> None:
+    def _rows_set_aside(self, event: telemetry.RowsSetAside) -> None:
         text = (
-            f"the state file held {fact.rows} rows in {fact.table} that cannot be used; they were set aside or mended"
+            f"the state file held {event.rows} rows in {event.table} that cannot be used; they were set aside or mended"
         )
-        self._say(logging.WARNING, text, fact)
+        self._write(logging.WARNING, text, event)
 
-    def _noted(self, fact: telemetry.LogMessage) -> None:
-        self._say(logging.WARNING if fact.warning else logging.INFO, fact.text, fact)
+    def _implausible_times(self, event: telemetry.ImplausibleTimes) -> None:
+        """Log implausible times of a source at most once an hour, with their number."""
+        _, times = self._times.add((event.target, event.source), event.times)
+        text = (
+            f"times that cannot be true were not used, such as '{one_line(event.sample, SAMPLE)}'; "
+            "their events count as seen now: check the clock and event_timezone of this source"
+        )
+        self._write(logging.WARNING if times else logging.DEBUG, text, event, times=times or event.times)
 
-    def _say(self, level: int, text: str, fact: telemetry.SelfEvent, **more: object) -> None:
-        where = {name: getattr(fact, name) for name in ("target", "source", "resource") if getattr(fact, name, "")}
+    def _loaded(self, event: telemetry.Loaded) -> None:
+        for problem in event.problems:
+            self._write(logging.ERROR, problem, event)
+        if not event.problems:
+            self._write(logging.INFO, "configuration and mappings loaded", event, mappings=len(event.hashes))
+
+    def _log_message(self, event: telemetry.LogMessage) -> None:
+        self._write(logging.WARNING if event.warning else logging.INFO, event.text, event)
+
+    def _write(
+        self, level: int, text: str, event: telemetry.SelfEvent, *, error: BaseException | None = None, **more: object
+    ) -> None:
+        where = {name: getattr(event, name) for name in ("target", "source", "resource") if getattr(event, name, "")}
         fields = {**where, **{name: value for name, value in more.items() if value is not None}}
-        self._logger.log(level, "%s", text, extra={"fields": fields})
+        trace = None if error is None else (type(error), error, error.__traceback__)
+        self._logger.log(level, "%s", text, extra={"fields": fields}, exc_info=trace)
+
+
+class _Repeats:
+    """What was logged and how often it came again since, for at most one line an hour."""
+
+    def __init__(self, steady: Callable[[], float]) -> None:
+        self._steady = steady
+        self._seen: OrderedDict[tuple[str, ...], tuple[float, int]] = OrderedDict()
+
+    def add(self, key: tuple[str, ...], times: int) -> tuple[bool, int]:
+        """Count occurrences.
+
+        Return whether they are the first, and the number to log now (0: nothing).
+        """
+        now = self._steady()
+        known = self._seen.get(key)
+        if known is None:
+            self._seen[key] = (now, 0)
+            if len(self._seen) > MAX_ERRORS:
+                self._seen.popitem(last=False)
+            return True, times
+        since, before = known
+        due = now - since >= HOUR
+        self._seen[key] = (now, 0) if due else (since, before + times)
+        return False, before + times if due else 0
+
+
+def _origin(part: str, error: BaseException) -> tuple[str, ...]:
+    """Return what makes two unforeseen errors the same: part, class, and raising line."""
+    trace, line = error.__traceback__, ""
+    while trace is not None:
+        line, trace = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}", trace.tb_next
+    return part, type(error).__name__, line
+
+
+class RateLimit(logging.Filter):
+    """A filter that passes a few lines of each kind a minute.
+
+    One line says how many more there were.
+
+    A stranger who can reach the web port can repeat whatever is logged about a request.
+    """
+
+    LINES = 5  # of one kind a minute
+    MINUTE = 60.0
+    MAX_KINDS = 100
+
+    def __init__(
+        self,
+        logger: logging.Logger,
+        steady: Callable[[], float],
+        call_later: Callable[[float, Callable[[], None]], object],
+    ) -> None:
+        """``call_later`` calls a function after so many seconds.
+
+        Lines left out are counted by then.
+        """
+        super().__init__()
+        self._logger = logger
+        self._steady = steady
+        self._call_later = call_later
+        self._windows: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether this line is written."""
+        if getattr(record, "fields", {}).get("left_out"):
+            return True
+        now, kind = self._steady(), str(record.msg)
+        began, lines = self._windows.get(kind, (now, 0))
+        if now - began >= self.MINUTE:
+            began, lines = now, 0
+        self._windows[kind] = (began, lines + 1)
+        if len(self._windows) > self.MAX_KINDS:
+            self._windows.popitem(last=False)
+        if lines == self.LINES:
+            self._call_later(began + self.MINUTE - now, lambda: self._count(kind, record.levelno))
+        return lines < self.LINES
+
+    def _count(self, kind: str, level: int) -> None:
+        _, lines = self._windows.pop(kind, (0.0, 0))
+        if lines > self.LINES:
+            text = f"{one_line(kind, SAMPLE)} (more of them within a minute)"
+            self._logger.log(level, "%s", text, extra={"fields": {"left_out": lines - self.LINES}})
 
 
 class Line(logging.Formatter):
-    """One line a record, as logfmt or as JSON: time, level, logger, text, and the fields of a fact."""
+    """One line a record, as logfmt or as JSON.
+
+    Its fields are time, level, logger, text, and those of the telemetry event.
+    """
 
     def __init__(self, form: Literal["logfmt", "json"]) -> None:
         super().__init__()
-        self._write = _json if form == "json" else _logfmt
+        self._encode = _json if form == "json" else _logfmt
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, with a traceback in ``trace`` where there is one."""
+        """Return the line, with a traceback in ``trace`` where there is one."""
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -187,11 +307,11 @@ class Line(logging.Formatter):
         }
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
-        return self._write(line)
+        return self._encode(line)
 
 
 def make_handler(form: Literal["logfmt", "json"] = "logfmt", stream: TextIO | None = None) -> logging.Handler:
-    """A handler that writes such lines to ``stream``, or to stderr."""
+    """Return a handler that writes lines to ``stream``, by default to standard error."""
     handler = logging.StreamHandler(sys.stderr if stream is None else stream)
     handler.setFormatter(Line(form))
     return handler
@@ -202,9 +322,9 @@ def _json(line: dict[str, object]) -> str:
 
 
 def _logfmt(line: dict[str, object]) -> str:
-    return " ".join(f"{key}={_quoted(str(value))}" for key, value in line.items())
+    return " ".join(f"{key}={_quote(str(value))}" for key, value in line.items())
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     plain = text and text.isprintable() and not set(text) & set(' "=\\')
     return text if plain else json.dumps(text, ensure_ascii=not text.isprintable())

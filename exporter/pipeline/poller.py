@@ -82,7 +82,7 @@ class Poller:
                     await self._list_once()
                 attempt, wait = 0, self._pace.discovery_interval
             except SourceError as error:
-                wait = self._report_failure(error, attempt, "")
+                wait = self._report_failure(error, attempt, "", listing=True)
                 attempt += 1
                 self.settled.set()
             self.expected = self._clock.steady() + wait
@@ -168,11 +168,12 @@ class Poller:
         attempt = self._failures[id_] = self._failures.get(id_, -1) + 1
         return attempt
 
-    def _report_failure(self, error: SourceError, attempt: int, resource: str) -> float:
+    def _report_failure(self, error: SourceError, attempt: int, resource: str, *, listing: bool = False) -> float:
         """Report a failure; return the seconds to wait."""
         wait = retry_delay(error, attempt, self._pace.rhythm, self._draw)
+        now = self._clock.now()
         self._context.tell(
-            PollFailed(*self._context.place, resource, self._clock.now(), error, cause=error.cause, wait=wait)
+            PollFailed(*self._context.place, resource, now, error, cause=error.cause, wait=wait, listing=listing)
         )
         return wait
 

@@ -1,4 +1,7 @@
-"""What the exporter remembers for people: hears every fact, answers with views of the moment; asks nobody, counts nothing."""
+"""What pages show of recent activity: telemetry events in, views out.
+
+Nothing here is counted or committed.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -7,25 +10,28 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.model import telemetry
-from exporter.model.events import Event as Happened
+from exporter.model.events import Event
 from exporter.model.metrics import SEVERITIES, TROUBLE
-from exporter.web.formatting import changes
-from exporter.web.recent_events import MOST, Recent, RecentEvent, newest
+from exporter.web.formatting import describe_changes
+from exporter.web.recent_events import MAX_EVENTS, RecentEvent, RecentEvents, sort_newest_first
 from exporter.web.recent_runs import RecentRuns
 from exporter.web.source_status import SourceStatusBoard
 from exporter.web.views import Events, EventView, FailedRun, NodeLoss, SourceView, StageView, Trouble
 
 SEVERITY_FILTERS = (*SEVERITIES, "trouble")
 """What events can be filtered by: one severity, or ``trouble``, which is warnings and whatever is worse."""
-REASONS = 3  # texts that say why a run failed
-SECOND = 1.0  # the times of most vendors have no smaller part
-Name = Callable[[str, str, str], str]
-"""The name of a resource, by target, source and id; its id if it has none."""
+MAX_REASONS = 3  # texts that say why a run failed
+SECOND = 1.0  # the resolution of most vendors' times
+ResourceName = Callable[[str, str, str], str]
+"""Returns the name of a resource by target, source and id; its id if it has none."""
 
 
-class Wanted(NamedTuple):
-    """Which events are asked for; "" is any. ``severity`` "trouble" is warnings and errors. ``text`` may stand anywhere
-    in the text, the reason, or the name or id of the resource, in capitals or not."""
+class EventFilter(NamedTuple):
+    """Which events are asked for; "" is any.
+
+    ``severity`` may be "trouble": warnings and errors. ``text`` may stand anywhere in the text, the reason, or the name or
+    id of the resource, in any case.
+    """
 
     target: str = ""
     source: str = ""
@@ -38,140 +44,154 @@ class Wanted(NamedTuple):
 
 
 class ActivityLog:
-    """Hears facts; tells what pages show."""
+    """Collects telemetry events and answers with views of them."""
 
-    def __init__(self, standings: SourceStatusBoard, name: Name, most: int = MOST) -> None:
-        self.standings, self.recent, self.runs = standings, Recent(most), RecentRuns()
+    def __init__(
+        self, source_status: SourceStatusBoard, resource_name: ResourceName, max_events: int = MAX_EVENTS
+    ) -> None:
+        self.source_status = source_status
+        self.resource_name = resource_name
+        self.recent_events = RecentEvents(max_events)
+        self.recent_runs = RecentRuns()
         self.hashes: dict[str, str] = {}
-        self.name = name
 
-    def tell(self, fact: telemetry.SelfEvent) -> None:
-        """Hears a fact."""
-        match fact:
+    def tell(self, event: telemetry.SelfEvent) -> None:
+        """Collect a telemetry event."""
+        match event:
             case telemetry.EventsCommitted():
-                self.recent.hear(fact)
-                self.runs.seen(fact)
+                self.recent_events.add(event)
+                self.recent_runs.add_events(event)
             case telemetry.RunsUpdated():
-                self.runs.moved(fact)
+                self.recent_runs.update(event)
             case telemetry.Loaded():
-                self.hashes = self.hashes if fact.problems else fact.hashes
+                self.hashes = self.hashes if event.problems else event.hashes
             case _:
-                self.standings.tell(fact)
+                self.source_status.tell(event)
 
     def sources(self, now: float) -> tuple[SourceView, ...]:
-        """Every source, with its last hour."""
+        """Return every source, with its last hour."""
+        recent = self.recent_events
         return tuple(
             msgspec.structs.replace(
-                one,
-                last_hour=self.recent.last_hour(one.target, one.source, now),
-                lag=self.recent.lag(one.target, one.source),
+                one, last_hour=recent.last_hour(one.target, one.source, now), lag=recent.lag(one.target, one.source)
             )
-            for one in self.standings.sources(now)
+            for one in self.source_status.sources(now)
         )
 
-    def events(self, wanted: Wanted, offset: int, most: int) -> Events:
-        """The newest events that are wanted, ``most`` of them after the first ``offset``."""
-        found = newest([*self._wanted(0, wanted)])
-        shown = tuple(self.event(number, kept) for number, kept in found[offset : offset + most])
-        recent = self.recent
-        return Events(total=len(found), kept=len(recent), most=recent.most, last=recent.total, events=shown)
+    def events(self, wanted: EventFilter, offset: int, limit: int) -> Events:
+        """Return the newest events that fit, at most ``limit`` after the first ``offset``."""
+        fitting = sort_newest_first([*self._filter(0, wanted)])
+        shown = tuple(self.event_view(number, recent) for number, recent in fitting[offset : offset + limit])
+        memory = self.recent_events
+        return Events(total=len(fitting), kept=len(memory), most=memory.capacity, last=memory.total, events=shown)
 
-    def since(self, number: int, wanted: Wanted, most: int) -> Sequence[EventView]:
-        """The last ``most`` wanted events that came after the one of this number, the oldest first."""
-        if number >= self.recent.total:
+    def events_after(self, number: int, wanted: EventFilter, limit: int) -> Sequence[EventView]:
+        """Return fitting events that came after the event ``number``, oldest first.
+
+        Of more than ``limit`` the last are returned.
+        """
+        if number >= self.recent_events.total:
             return []
-        found = [*self._wanted(number, wanted)][-most:]
-        return [self.event(number, kept) for number, kept in found]
+        fitting = [*self._filter(number, wanted)][-limit:]
+        return [self.event_view(number, recent) for number, recent in fitting]
 
-    def troubles(self, most: int) -> tuple[Trouble, ...]:
-        """Warnings and errors, told once for each resource and meaning; the newest first."""
-        found: dict[tuple[str, ...], list[tuple[int, RecentEvent]]] = {}
-        for number, kept in newest(self._noted()):
-            mapped = kept.mapped
-            meaning = (mapped.rule or kept.event.text, mapped.reason, mapped.severity)
-            found.setdefault((kept.target, kept.source, kept.event.resource, *meaning), []).append((number, kept))
-        return tuple(self._trouble(same) for same in [*found.values()][:most])
+    def troubles(self, limit: int) -> tuple[Trouble, ...]:
+        """Return warnings and errors, one for each resource and meaning; the newest first."""
+        groups: dict[tuple[str, ...], list[tuple[int, RecentEvent]]] = {}
+        for number, recent in sort_newest_first(self._notable()):
+            mapped = recent.mapped
+            meaning = (mapped.rule or recent.event.text, mapped.reason, mapped.severity)
+            key = (recent.target, recent.source, recent.event.resource, *meaning)
+            groups.setdefault(key, []).append((number, recent))
+        return tuple(self._trouble(group) for group in [*groups.values()][:limit])
 
-    def losses(self, most: int) -> tuple[NodeLoss, ...]:
-        """Pools that lost nodes."""
-        found = self.runs.losses()[:most]
+    def node_losses(self, limit: int) -> tuple[NodeLoss, ...]:
+        """Return pools that lost nodes, with their names."""
         return tuple(
-            msgspec.structs.replace(one, name=self.name(one.target, one.source, one.resource)) for one in found
+            msgspec.structs.replace(one, name=self.resource_name(one.target, one.source, one.resource))
+            for one in self.recent_runs.node_losses()[:limit]
         )
 
-    def failures(self, most: int) -> tuple[FailedRun, ...]:
-        """Runs that failed, the newest ``most`` of each source: first the newest of every source, then those before."""
-        told: Counter[tuple[str, str]] = Counter()
-        found = []
-        for run in self.runs.failed():
-            place = (run.stage.target, run.stage.source)
-            told[place] += 1
-            if told[place] <= most:
-                found.append((told[place], run))
-        said: dict[tuple[str, str, str], list[Happened]] = {}
-        for _, kept in self._noted():
-            said.setdefault((kept.target, kept.source, kept.event.resource), []).append(kept.event)
-        return tuple(self._failure(run, said) for _, run in sorted(found, key=lambda one: one[0]))
+    def failures(self, limit: int) -> tuple[FailedRun, ...]:
+        """Return failed runs, at most ``limit`` of each source.
 
-    def event(self, number: int, kept: RecentEvent) -> EventView:
-        """An event as it is shown."""
-        event, mapped = kept.event, kept.mapped
+        The newest of every source come first, then those before.
+        """
+        ranks: Counter[tuple[str, str]] = Counter()
+        ranked = []
+        for run in self.recent_runs.failed_runs():
+            source = (run.stage.target, run.stage.source)
+            ranks[source] += 1
+            if ranks[source] <= limit:
+                ranked.append((ranks[source], run))
+        notable: dict[tuple[str, str, str], list[Event]] = {}
+        for _, recent in self._notable():
+            notable.setdefault((recent.target, recent.source, recent.event.resource), []).append(recent.event)
+        return tuple(self._failed_run(run, notable) for _, run in sorted(ranked, key=lambda one: one[0]))
+
+    def event_view(self, number: int, recent: RecentEvent) -> EventView:
+        """Return the view of an event in memory."""
+        event, mapped = recent.event, recent.mapped
         return EventView(
             id=number,
-            target=kept.target,
-            source=kept.source,
+            target=recent.target,
+            source=recent.source,
             resource=event.resource,
-            name=self.name(kept.target, kept.source, event.resource),
+            name=self.resource_name(recent.target, recent.source, event.resource),
             at=None if event.at is None else event.at / 1000,
-            seen=kept.seen,
+            seen=recent.seen,
             severity=mapped.severity,  # type: ignore[arg-type]
             reason=mapped.reason,
             text=event.text,
-            times=kept.news,
+            times=recent.news,
             rule=mapped.rule,
             unmapped=mapped.unmapped,
-            changes=changes(mapped, kept.target, kept.source, event.resource),
+            changes=describe_changes(mapped, recent.target, recent.source, event.resource),
         )
 
-    def _failure(self, run: FailedRun, said: Mapping[tuple[str, str, str], Sequence[Happened]]) -> FailedRun:
-        """With the name of its resource, and what was warned of while it ran; ``said`` is that of every resource."""
+    def _failed_run(self, run: FailedRun, notable: Mapping[tuple[str, str, str], Sequence[Event]]) -> FailedRun:
+        """Add the name of the resource and its warnings and errors during the run.
+
+        ``notable`` is by resource.
+        """
         stage = run.stage
-        place = (stage.target, stage.source, stage.resource)
-        during = [event for event in said.get(place, ()) if _within(event, stage)]
+        key = (stage.target, stage.source, stage.resource)
+        during = [event for event in notable.get(key, ()) if _is_within(event, stage)]
         texts = [event.text for event in sorted(during, key=lambda event: event.at or 0)]
-        why = tuple(dict.fromkeys([*run.why, *texts]))[:REASONS]
-        return msgspec.structs.replace(run, name=self.name(*place), why=why)
+        why = tuple(dict.fromkeys([*run.why, *texts]))[:MAX_REASONS]
+        return msgspec.structs.replace(run, name=self.resource_name(*key), why=why)
 
-    def _trouble(self, same: Sequence[tuple[int, RecentEvent]]) -> Trouble:
-        times = [kept.event.at / 1000 if kept.event.at is not None else kept.seen for _, kept in same]
-        return Trouble(newest=self.event(*same[0]), times=sum(kept.news or 1 for _, kept in same), since=min(times))
+    def _trouble(self, group: Sequence[tuple[int, RecentEvent]]) -> Trouble:
+        times = [recent.event.at / 1000 if recent.event.at is not None else recent.seen for _, recent in group]
+        number = sum(recent.news or 1 for _, recent in group)
+        return Trouble(newest=self.event_view(*group[0]), times=number, since=min(times))
 
-    def _noted(self) -> list[tuple[int, RecentEvent]]:
-        """Warnings and errors in memory, the oldest first."""
-        return [(number, kept) for number, kept in self.recent.after(0) if kept.mapped.severity in TROUBLE]
+    def _notable(self) -> list[tuple[int, RecentEvent]]:
+        """Return warnings and errors in memory, oldest first."""
+        return [(number, one) for number, one in self.recent_events.after(0) if one.mapped.severity in TROUBLE]
 
-    def _wanted(self, number: int, wanted: Wanted) -> Iterator[tuple[int, RecentEvent]]:
-        after = self.recent.after(number)
-        return after if wanted == Wanted() else (one for one in after if self._fits(one[1], wanted))
+    def _filter(self, number: int, wanted: EventFilter) -> Iterator[tuple[int, RecentEvent]]:
+        after = self.recent_events.after(number)
+        return after if wanted == EventFilter() else (one for one in after if self._fits(one[1], wanted))
 
-    def _fits(self, kept: RecentEvent, wanted: Wanted) -> bool:
-        event, mapped, severity = kept.event, kept.mapped, wanted.severity
+    def _fits(self, recent: RecentEvent, wanted: EventFilter) -> bool:
+        event, mapped, severity = recent.event, recent.mapped, wanted.severity
         return (
-            wanted.target in ("", kept.target)
-            and wanted.source in ("", kept.source)
+            wanted.target in ("", recent.target)
+            and wanted.source in ("", recent.source)
             and wanted.resource in ("", event.resource)
             and (mapped.severity in TROUBLE if severity == "trouble" else severity in ("", mapped.severity))
             and wanted.reason in ("", mapped.reason)
             and wanted.rule in ("", mapped.rule)
             and (not wanted.unmapped or mapped.unmapped is not None)
-            and (not wanted.text or self._says(kept, wanted.text.casefold()))
+            and (not wanted.text or self._contains(recent, wanted.text.casefold()))
         )
 
-    def _says(self, kept: RecentEvent, text: str) -> bool:
-        event = kept.event
-        name = self.name(kept.target, kept.source, event.resource)
-        return any(text in said.casefold() for said in (event.text, kept.mapped.reason, event.resource, name))
+    def _contains(self, recent: RecentEvent, text: str) -> bool:
+        event = recent.event
+        name = self.resource_name(recent.target, recent.source, event.resource)
+        return any(text in part.casefold() for part in (event.text, recent.mapped.reason, event.resource, name))
 
 
-def _within(event: Happened, stage: StageView) -> bool:
+def _is_within(event: Event, stage: StageView) -> bool:
     return event.at is not None and stage.begin - SECOND <= event.at / 1000 <= (stage.end or stage.begin) + SECOND

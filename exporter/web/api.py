@@ -1,4 +1,7 @@
-"""The JSON API: the same views as the pages, and a document that says so. A refusal is ``{"error": "one line"}``."""
+"""The JSON API: the views of the pages, and an OpenAPI document.
+
+A refusal is ``{"error": "one line"}``.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, NamedTuple
@@ -10,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from exporter.web.event_stream import Stream
+from exporter.web.event_stream import EventStream
 from exporter.web.middleware import RenderQueue, read_body
-from exporter.web.openapi import Endpoint, document
-from exporter.web.params import FILTERS, found, read_query, read_turn
+from exporter.web.openapi import Endpoint, make_document
+from exporter.web.params import FILTERS, read_event_query, read_query, require
 from exporter.web.queries import Queries
 from exporter.web.views import (
     LONGEST,
@@ -53,61 +56,63 @@ class _Get(NamedTuple):
 
 
 class JsonApi:
-    """The endpoints over a look."""
+    """The endpoints of the API over the queries."""
 
-    def __init__(self, look: Queries, stream: Stream, turnstile: RenderQueue, prefix: str) -> None:
-        self._look, self._stream, self._turnstile = look, stream, turnstile
-        self._gets = self._table()
-        listed = [*(get.endpoint for get in self._gets), _STREAM, _EXPLAIN]
-        self._document = msgspec.json.encode(document(f"{prefix}{BASE}", look.version, listed, Error))
+    def __init__(self, queries: Queries, stream: EventStream, render_queue: RenderQueue, prefix: str) -> None:
+        self._queries = queries
+        self._stream = stream
+        self._render_queue = render_queue
+        self._gets = self._make_gets()
+        endpoints = [*(get.endpoint for get in self._gets), _STREAM, _EXPLAIN]
+        self._document = msgspec.json.encode(make_document(f"{prefix}{BASE}", queries.version, endpoints, Error))
 
     def routes(self) -> list[Route]:
-        """Where they are."""
+        """Return the routes of all endpoints."""
         return [
             *(self._route(get) for get in self._gets),
             Route(f"{BASE}{_STREAM.path}", self._stream.answer),
             Route(f"{BASE}{_EXPLAIN.path}", self._explain, methods=["POST"]),
-            Route(f"{BASE}/openapi.json", self._described),
+            Route(f"{BASE}/openapi.json", self._answer_document),
         ]
 
-    def _table(self) -> list[_Get]:
-        look = self._look
+    def _make_gets(self) -> list[_Get]:
+        queries = self._queries
         return [
-            _Get(Endpoint("/overview", Overview, "Everything at a glance"), lambda _: look.overview()),
-            _Get(Endpoint("/sources", tuple[SourceView, ...], "Every source"), lambda _: look.sources()),
+            _Get(Endpoint("/overview", Overview, "Everything at a glance"), lambda _: queries.overview()),
+            _Get(Endpoint("/sources", tuple[SourceView, ...], "Every source"), lambda _: queries.sources()),
             _Get(
                 Endpoint("/sources/{target}/{source}", SourceDetail, "One source, its resources and last polls"),
-                lambda request: look.source(**request.path_params),
+                lambda request: queries.source(**request.path_params),
             ),
             _Get(
                 Endpoint("/resources/{target}/{source}/{id}", ResourceDetail, "One resource, its runs and events"),
-                lambda request: look.resource(*(request.path_params[name] for name in ("target", "source", "id"))),
+                lambda request: queries.resource(*(request.path_params[name] for name in ("target", "source", "id"))),
             ),
             _Get(
                 Endpoint("/events", Events, "Recent events, newest first", FILTERED),
-                lambda request: look.events(*read_turn(request)),
+                lambda request: queries.events(*read_event_query(request)),
             ),
             _Get(
                 Endpoint("/unmapped", tuple[UnmappedView, ...], "Texts that no rule took, folded"),
-                lambda _: look.unmapped(),
+                lambda _: queries.unmapped(),
             ),
             _Get(
                 Endpoint("/mappings", Mappings, "Every rule, with how often it took an event"),
-                lambda _: look.mappings(),
+                lambda _: queries.mappings(),
             ),
-            _Get(Endpoint("/config", tuple[Setting, ...], "The configuration, masked"), lambda _: look.settings()),
+            _Get(Endpoint("/config", tuple[Setting, ...], "The configuration, masked"), lambda _: queries.settings()),
         ]
 
     def _route(self, get: _Get) -> Route:
         async def answer(request: Request) -> Response:
             read_query(request, get.endpoint.query)
 
-            def made() -> bytes:
+            def render() -> bytes:
                 view = get.view(request)
-                found(view, "thing")
+                require(view, "thing")
                 return _encode(view)
 
-            return _json(await self._turnstile.made(made))
+            return _json(await self._render_queue.render(render))
 
         return Route(f"{BASE}{get.endpoint.path.replace('{id}', '{id:path}')}", answer)
 
@@ -121,15 +126,14 @@ class JsonApi:
         except (msgspec.MsgspecError, UnicodeDecodeError):
             raise HTTPException(400, 'send {"source": "…", "text": "…"}') from None
         try:
-            return _json(
-                await self._turnstile.made(lambda: _encode(self._look.explain(question.source, question.text)))
-            )
+            explain = self._queries.explain
+            return _json(await self._render_queue.render(lambda: _encode(explain(question.source, question.text))))
         except LookupError as error:
             raise HTTPException(404, str(error)) from None
         except ValueError as error:
             raise HTTPException(422, str(error)) from None
 
-    async def _described(self, request: Request) -> Response:
+    async def _answer_document(self, request: Request) -> Response:
         return _json(self._document)
 
 
@@ -137,8 +141,8 @@ _STREAM = Endpoint("/events/stream", None, "Events as they come: server-sent eve
 _EXPLAIN = Endpoint("/explain", Explanation, "What becomes of a text or a raw record", (), Question)
 
 
-def refusal(text: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    """A refusal in the API's form."""
+def error_response(text: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a refusal in the form of the API."""
     return _json(_encode(Error(error=text)), status, headers)
 
 

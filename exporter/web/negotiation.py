@@ -1,4 +1,7 @@
-"""Reads what a client accepts; any header gives an answer, none an error."""
+"""Content negotiation: what a client accepts.
+
+No header is an error; any header gives an answer.
+"""
 
 import math
 from collections.abc import Iterator
@@ -9,15 +12,15 @@ VERSION = "1.0.0"
 
 
 class AcceptEntry(NamedTuple):
-    """One entry of an Accept header: what, its parameters, and how much it is wanted (0 to 1)."""
+    """An entry of an Accept header: media type, parameters and quality (0 to 1)."""
 
     name: str
     parameters: dict[str, str]
     quality: float
 
 
-def wishes(header: str) -> Iterator[AcceptEntry]:
-    """The entries of an Accept or Accept-Encoding header, in their order."""
+def parse_accept(header: str) -> Iterator[AcceptEntry]:
+    """Yield the entries of an Accept or Accept-Encoding header, in their order."""
     for entry in header.split(","):
         name, *rest = (part.strip() for part in entry.split(";"))
         pairs = (part.partition("=") for part in rest)
@@ -27,9 +30,9 @@ def wishes(header: str) -> Iterator[AcceptEntry]:
 
 
 def choose_format(accept: str) -> Literal["text", "openmetrics"]:
-    """OpenMetrics 1.0.0 if it is wanted at least as much as plain text, else Prometheus text."""
+    """Choose OpenMetrics 1.0.0 if it is wanted at least as much as plain text."""
     metrics = plain = anything = 0.0
-    for name, parameters, quality in wishes(accept):
+    for name, parameters, quality in parse_accept(accept):
         if name == OPENMETRICS and parameters.get("version", VERSION) == VERSION:
             metrics = max(metrics, quality)
         elif name == "text/plain":
@@ -40,9 +43,9 @@ def choose_format(accept: str) -> Literal["text", "openmetrics"]:
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Whether gzip may be sent."""
-    found = {wish.name: wish.quality for wish in wishes(accept_encoding)}
-    return found.get("gzip", found.get("*", 0.0)) > 0
+    """Return whether the client accepts gzip."""
+    qualities = {entry.name: entry.quality for entry in parse_accept(accept_encoding)}
+    return qualities.get("gzip", qualities.get("*", 0.0)) > 0
 
 
 def _quality(text: str) -> float:

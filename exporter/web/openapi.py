@@ -1,4 +1,4 @@
-"""Writes the OpenAPI 3.1 document of the JSON API from its endpoints and the types of its views."""
+"""The OpenAPI 3.1 document of the JSON API, made of endpoints and types of views."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -21,19 +21,22 @@ REFUSED_BODIES = {408: "too slow", 413: "too large", 415: "not JSON", 422: "cann
 
 
 class Endpoint(NamedTuple):
-    """A path below the base, what it gives (None: a stream of events), and what it takes."""
+    """An endpoint: its path below the base, the types of its response and its body.
+
+    ``response`` None is a stream of events, ``body`` None a GET. ``query`` names the parameters.
+    """
 
     path: str
-    gives: Any
+    response: Any
     summary: str
     query: tuple[str, ...] = ()
-    takes: Any = None
+    body: Any = None
 
 
-def document(base: str, version: str, endpoints: Iterable[Endpoint], error: Any) -> dict[str, Any]:
-    """The whole document. ``error`` is the type of a refusal."""
+def make_document(base: str, version: str, endpoints: Iterable[Endpoint], error: Any) -> dict[str, Any]:
+    """Make the document; ``error`` is the type of a refusal."""
     listed = list(endpoints)
-    types = [error, *(kind for one in listed for kind in (one.gives, one.takes) if kind is not None)]
+    types = [error, *(kind for one in listed for kind in (one.response, one.body) if kind is not None)]
     schemas, components = msgspec.json.schema_components(types, ref_template=REFERENCE)
     known = {str(kind): schema for kind, schema in zip(types, schemas, strict=True)}
     return {
@@ -50,10 +53,10 @@ def document(base: str, version: str, endpoints: Iterable[Endpoint], error: Any)
 
 
 def _operations(one: Endpoint, known: dict[str, Any], error: Any) -> Iterator[tuple[str, Any]]:
-    """GET where nothing is taken, POST where something is."""
+    """Yield the operation of an endpoint: POST where it takes a body, else GET."""
     parameters = [*map(_in_path, _names(one.path)), *map(_in_query, one.query)]
     good = {"description": one.summary, "content": _content(one, known)}
-    refusals = {**REFUSALS, **(REFUSED_BODIES if one.takes is not None else {})}
+    refusals = {**REFUSALS, **(REFUSED_BODIES if one.body is not None else {})}
     refused = {
         str(code): {"description": text, "content": {JSON: {"schema": error}}} for code, text in refusals.items()
     }
@@ -63,15 +66,15 @@ def _operations(one: Endpoint, known: dict[str, Any], error: Any) -> Iterator[tu
         "parameters": parameters,
         "responses": {"200": good, **refused},
     }
-    if one.takes is not None:
-        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": known[str(one.takes)]}}}
-    yield "post" if one.takes is not None else "get", operation
+    if one.body is not None:
+        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": known[str(one.body)]}}}
+    yield "post" if one.body is not None else "get", operation
 
 
 def _content(one: Endpoint, known: dict[str, Any]) -> dict[str, Any]:
-    if one.gives is None:
+    if one.response is None:
         return {"text/event-stream": {"schema": {"type": "string"}}}
-    return {JSON: {"schema": known[str(one.gives)]}}
+    return {JSON: {"schema": known[str(one.response)]}}
 
 
 def _names(path: str) -> list[str]:

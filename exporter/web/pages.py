@@ -1,4 +1,7 @@
-"""Writes the pages: HTML from templates, without a script of need; every text is escaped by the template engine."""
+"""The pages: HTML from templates, complete without JavaScript.
+
+The template engine escapes every text.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,21 +14,23 @@ from starlette.routing import Route
 
 from exporter.common.text import ago, clock, exact, lasting
 from exporter.model.metrics import SEVERITIES
-from exporter.web.formatting import TOP, WIDTH, bars, hour, query, segment, timeline
+from exporter.web.formatting import TOP, WIDTH, bars, describe_hour, query, segment, timeline
 from exporter.web.middleware import RenderQueue
-from exporter.web.params import found, read_form, read_number, read_query, read_turn
+from exporter.web.params import read_event_query, read_form, read_number, read_query, require
 from exporter.web.queries import Queries
 from exporter.web.views import LONGEST, Explanation, Trial
 
-NEAR = 4  # rules that are shown at once of those that were tried
+NEAR_RULES = 4  # tried rules that are shown unfolded
 TEMPLATES = Path(__file__).parent / "templates"
 
 
 class Pages:
-    """The pages over a look."""
+    """The pages over the queries."""
 
-    def __init__(self, look: Queries, turnstile: RenderQueue, prefix: str) -> None:
-        self._look, self._turnstile, self._depth = look, turnstile, prefix.count("/")
+    def __init__(self, queries: Queries, render_queue: RenderQueue, prefix: str) -> None:
+        self._queries = queries
+        self._render_queue = render_queue
+        self._depth = prefix.count("/")
         self._templates = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
@@ -35,17 +40,17 @@ class Pages:
             auto_reload=False,
         )
         self._templates.globals.update(
-            {function.__name__: function for function in (exact, clock, ago, lasting, bars, hour, query)},
-            version=look.version,
+            {function.__name__: function for function in (exact, clock, ago, lasting, bars, describe_hour, query)},
+            version=queries.version,
             severities=SEVERITIES,
-            called=look.board.name,
+            resource_name=queries.activity.resource_name,
             width=WIDTH,
             top=TOP,
         )
         self._templates.filters["segment"] = segment
 
     def routes(self) -> list[Route]:
-        """Where they are."""
+        """Return the routes of all pages."""
         return [
             Route("/", self.overview),
             Route("/sources", self.sources),
@@ -60,47 +65,47 @@ class Pages:
 
     async def overview(self, request: Request) -> Response:
         read_query(request, ())
-        return await self._page(request, "overview.html", lambda: {"look": self._look.overview()})
+        return await self._page(request, "overview.html", lambda: {"overview": self._queries.overview()})
 
     async def sources(self, request: Request) -> Response:
         read_query(request, ())
-        return await self._page(request, "sources.html", lambda: {"sources": self._look.sources()})
+        return await self._page(request, "sources.html", lambda: {"sources": self._queries.sources()})
 
     async def source(self, request: Request) -> Response:
         read_query(request, ())
         target, source = request.path_params["target"], request.path_params["source"]
 
         def data() -> dict[str, Any]:
-            detail = self._look.source(target, source)
-            found(detail, "source")
+            detail = self._queries.source(target, source)
+            require(detail, "source")
             return {"detail": detail}
 
         return await self._page(request, "source.html", data)
 
     async def resource(self, request: Request) -> Response:
         read_query(request, ())
-        place = tuple(request.path_params[name] for name in ("target", "source", "id"))
+        key = tuple(request.path_params[name] for name in ("target", "source", "id"))
 
         def data() -> dict[str, Any]:
-            detail = self._look.resource(*place)
-            found(detail, "resource")
+            detail = self._queries.resource(*key)
+            require(detail, "resource")
             assert detail is not None
-            shown = timeline(detail.stages, detail.events, self._look.behind.now())
+            shown = timeline(detail.stages, detail.events, self._queries.backends.now())
             return {"detail": detail, "timeline": shown}
 
         return await self._page(request, "resource.html", data)
 
     async def events(self, request: Request) -> Response:
-        turn = read_turn(request)
-        sources = [(one.target, one.source) for one in self._look.sources()]
+        asked_for = read_event_query(request)
+        sources = [(one.target, one.source) for one in self._queries.sources()]
         return await self._page(
             request,
             "events.html",
             lambda: {
-                "page": self._look.events(*turn),
-                "turn": turn,
-                "wanted": turn.wanted._asdict(),
-                "asked": {**turn.wanted._asdict(), "unmapped": "true" if turn.wanted.unmapped else ""},
+                "page": self._queries.events(*asked_for),
+                "paging": asked_for,
+                "wanted": asked_for.wanted._asdict(),
+                "filters": {**asked_for.wanted._asdict(), "unmapped": "true" if asked_for.wanted.unmapped else ""},
                 "targets": sorted({target for target, _ in sources}),
                 "names": sorted({source for _, source in sources}),
             },
@@ -112,8 +117,8 @@ class Pages:
             request,
             "unmapped.html",
             lambda: {
-                "texts": self._look.unmapped(),
-                "files": [one.value for one in self._look.settings() if one.key.startswith("mappings[")],
+                "texts": self._queries.unmapped(),
+                "files": [one.value for one in self._queries.settings() if one.key.startswith("mappings[")],
             },
         )
 
@@ -121,7 +126,7 @@ class Pages:
         given = read_query(request, ("source", "text", "event"), LONGEST)
         source, text, problem = given.get("source", ""), given.get("text", ""), ""
         if number := read_number(given, "event", 0, 1, 10**9):
-            record = self._look.again(number)
+            record = self._queries.record_of_event(number)
             source, text = record or ("", "")
             problem = "" if record else "this event is no longer in memory; choose a newer one"
         return await self._mappings(request, source, text, problem, tried=bool(text))
@@ -132,12 +137,12 @@ class Pages:
 
     async def config(self, request: Request) -> Response:
         read_query(request, ())
-        return await self._page(request, "config.html", lambda: {"settings": self._look.settings()})
+        return await self._page(request, "config.html", lambda: {"settings": self._queries.settings()})
 
     async def _mappings(self, request: Request, source: str, text: str, problem: str, *, tried: bool) -> Response:
         def data() -> dict[str, Any]:
-            explained, wrong = self._tried(source, text) if tried else (None, problem)
-            mappings = self._look.mappings()
+            explained, wrong = self._explain(source, text) if tried else (None, problem)
+            mappings = self._queries.mappings()
             near, far = _by_distance(explained)
             return {
                 "mappings": mappings,
@@ -152,29 +157,37 @@ class Pages:
 
         return await self._page(request, "mappings.html", data)
 
-    def _tried(self, source: str, text: str) -> tuple[Explanation | None, str]:
-        """What a text becomes, or why nobody can say."""
+    def _explain(self, source: str, text: str) -> tuple[Explanation | None, str]:
+        """Return what a text becomes, or why that cannot be said."""
         try:
-            return self._look.explain(source, text), ""
+            return self._queries.explain(source, text), ""
         except (LookupError, ValueError) as error:
             return None, str(error)
 
     async def _page(self, request: Request, template: str, data: Callable[[], dict[str, Any]]) -> Response:
-        def written() -> bytes:
-            place = {"root": self._root(request), "now": self._look.behind.now()}
+        def render() -> bytes:
+            place = {"root": self._root(request), "now": self._queries.backends.now()}
             page = self._templates.get_template(template).render(**place, **data())
             return page.encode("utf-8", "replace")
 
-        return HTMLResponse(await self._turnstile.made(written))
+        return HTMLResponse(await self._render_queue.render(render))
 
     def _root(self, request: Request) -> str:
-        """The way from a page to the first one, whatever a proxy puts before both."""
+        """Return the relative path from a page to the overview.
+
+        A proxy may add any path before both.
+        """
         raw = request.scope.get("raw_path") or request.url.path.encode()
         return "../" * (raw.count(b"/") - self._depth - 1) or "./"
 
 
 def _by_distance(explained: Explanation | None) -> tuple[list[Trial], list[Trial]]:
-    """The rule that took the event and those that agree with most of it, then all others in the order of trial."""
+    """Split tried rules into near ones and all others.
+
+    Near are the rule that took the event and those that agree with most of it.
+    """
     trials = explained.trials if explained else ()
-    near = sorted(trials, key=lambda one: (not one.took, -max((miss.at for miss in one.missed), default=0)))[:NEAR]
+    near = sorted(trials, key=lambda one: (not one.took, -max((miss.at for miss in one.missed), default=0)))[
+        :NEAR_RULES
+    ]
     return near, [one for one in trials if one not in near]

@@ -1,4 +1,7 @@
-"""Reads what a request asks for; whoever asks wrongly is told so in one line (HTTPException)."""
+"""Parameters of requests.
+
+Whatever is wrong with them raises HTTPException with one line that says what to write.
+"""
 
 from typing import NamedTuple
 from urllib.parse import parse_qs
@@ -6,51 +9,56 @@ from urllib.parse import parse_qs
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from exporter.web.activity import SEVERITY_FILTERS, Wanted
+from exporter.web.activity import SEVERITY_FILTERS, EventFilter
 from exporter.web.middleware import read_body
 
 SWITCHES = {"": False, "false": False, "true": True}
-PAGE, MOST = 100, 1_000  # events
-LONGEST = 1_000  # characters of a filter
+DEFAULT_LIMIT = 100  # events of a page
+MAX_LIMIT = 1_000
+MAX_LENGTH = 1_000  # characters of a parameter
 FILTERS = ("target", "source", "resource", "severity", "reason", "rule", "text", "unmapped")
 
 
-class Turn(NamedTuple):
-    """Which events are asked for, how many, and after how many newer ones."""
+class EventQuery(NamedTuple):
+    """Which events are asked for, after how many newer ones, and how many."""
 
-    wanted: Wanted
+    wanted: EventFilter
     offset: int
     limit: int
 
 
-def read_turn(request: Request) -> Turn:
-    """The filters and the place of a request for events."""
+def read_event_query(request: Request) -> EventQuery:
+    """Read the filters, offset and limit of a request for events."""
     given = read_query(request, (*FILTERS, "offset", "limit"))
     texts = {name: given.get(name, "") for name in FILTERS[:-1]}
     if texts["severity"] not in ("", *SEVERITY_FILTERS):
         raise HTTPException(400, f"severity: write one of {', '.join(SEVERITY_FILTERS)}")
     if given.get("unmapped", "") not in SWITCHES:
         raise HTTPException(400, "unmapped: write true or false")
-    wanted = Wanted(**texts, unmapped=SWITCHES[given.get("unmapped", "")])
-    return Turn(wanted, read_number(given, "offset", 0, 0, 10**9), read_number(given, "limit", PAGE, 1, MOST))
+    wanted = EventFilter(**texts, unmapped=SWITCHES[given.get("unmapped", "")])
+    offset = read_number(given, "offset", 0, 0, 10**9)
+    return EventQuery(wanted, offset, read_number(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT))
 
 
-def read_query(request: Request, known: tuple[str, ...], longest: int = LONGEST) -> dict[str, str]:
-    """The parameters of a request, each known and given once, of at most ``longest`` characters."""
-    found: dict[str, str] = {}
+def read_query(request: Request, known: tuple[str, ...], max_length: int = MAX_LENGTH) -> dict[str, str]:
+    """Read the query of a request.
+
+    Each parameter is known, given once, and has at most ``max_length`` characters.
+    """
+    values: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
         if name not in known:
             raise HTTPException(400, f"a parameter is not known here; write {', '.join(known) or 'none'}")
-        if name in found:
+        if name in values:
             raise HTTPException(400, f"{name}: stands twice; write it once")
-        if len(value) > longest or not _is_text(value):
-            raise HTTPException(400, f"{name}: write at most {longest} characters of text")
-        found[name] = value
-    return found
+        if len(value) > max_length or not _is_text(value):
+            raise HTTPException(400, f"{name}: write at most {max_length} characters of text")
+        values[name] = value
+    return values
 
 
 async def read_form(request: Request, known: tuple[str, ...]) -> dict[str, str]:
-    """The fields of a form."""
+    """Read the fields of a form; unknown ones are ignored."""
     if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         raise HTTPException(415, "send a form: application/x-www-form-urlencoded")
     try:
@@ -61,14 +69,14 @@ async def read_form(request: Request, known: tuple[str, ...]) -> dict[str, str]:
     return {name: values[0] for name, values in fields.items() if name in known}
 
 
-def found(view: object, what: str) -> None:
-    """Nothing is a 404."""
+def require(view: object, what: str) -> None:
+    """Raise 404 if there is no view."""
     if view is None:
         raise HTTPException(404, f"no such {what}")
 
 
 def read_number(given: dict[str, str], name: str, default: int, least: int, most: int) -> int:
-    """A number among the parameters, from ``least`` to ``most``."""
+    """Read a number from ``least`` to ``most`` among the parameters."""
     text = given.get(name, "")
     if not text:
         return default

@@ -1,12 +1,15 @@
-"""Answers what pages and the API ask: views of the moment, from the board and from what others know; changes nothing."""
+"""The queries of pages and API; they change nothing.
+
+Views of the moment are read from the activity log and from the rest of the exporter.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from exporter.model.events import Event as Happened
-from exporter.web.activity import ActivityLog, Wanted
+from exporter.model.events import Event
+from exporter.web.activity import ActivityLog, EventFilter
 from exporter.web.views import (
     Events,
     Explanation,
@@ -22,16 +25,20 @@ from exporter.web.views import (
     UnmappedView,
 )
 
-TROUBLES, FAILURES, LOSSES, TEXTS = 12, 3, 5, 5  # on the overview; failures of each source
-OF_ONE = 500  # events of one resource that are shown
+OVERVIEW_TROUBLES = 12
+OVERVIEW_FAILURES = 3  # of each source
+OVERVIEW_LOSSES = 5
+OVERVIEW_TEXTS = 5
+RESOURCE_EVENTS = 500  # events of one resource that are shown
 
 
 class Backends(NamedTuple):
-    """What others know, asked when somebody looks.
+    """What the rest of the exporter answers when somebody looks.
 
-    ``resources`` and ``resource`` give what is known of a source's resources, ``series`` the series of one. ``explain``
-    says what a text, or a raw record, of a source becomes; it raises LookupError for a source that is not there and
-    ValueError for what cannot be read, with one line for a person. ``record`` writes an event as such a record.
+    ``resources`` and ``resource`` return the known resources of a source, ``series`` the series of one. ``explain`` returns
+    what a text or a raw record of a source becomes; it raises LookupError for an unknown source and ValueError for a record
+    that cannot be read, each with one line for a person. ``record`` writes an event as such a record. ``unhealthy`` and
+    ``unready`` return a reason, or None. ``now`` returns Unix seconds.
     """
 
     resources: Callable[[str, str], Sequence[ResourceView]]
@@ -39,25 +46,27 @@ class Backends(NamedTuple):
     series: Callable[[str, str, str], Sequence[Sample]]
     rules: Callable[[], Sequence[RuleView]]
     explain: Callable[[str, str], Explanation]
-    record: Callable[[str, Happened], str]
+    record: Callable[[str, Event], str]
     unmapped: Callable[[], Sequence[UnmappedView]]
     settings: Callable[[], Sequence[Setting]]
-    healthy: Callable[[], str | None]
-    ready: Callable[[], str | None]
+    unhealthy: Callable[[], str | None]
+    unready: Callable[[], str | None]
     now: Callable[[], float]
 
 
 class Queries:
-    """A look at the exporter."""
+    """Views of a running exporter."""
 
-    def __init__(self, version: str, board: ActivityLog, behind: Backends) -> None:
-        self.version, self.board, self.behind = version, board, behind
-        self.started = behind.now()
+    def __init__(self, version: str, activity: ActivityLog, backends: Backends) -> None:
+        self.version = version
+        self.activity = activity
+        self.backends = backends
+        self.started = backends.now()
 
     def overview(self) -> Overview:
-        """Everything at a glance."""
-        now, board = self.behind.now(), self.board
-        unhealthy, unready = self.behind.healthy(), self.behind.ready()
+        """Return everything at a glance."""
+        now, activity = self.backends.now(), self.activity
+        unhealthy, unready = self.backends.unhealthy(), self.backends.unready()
         return Overview(
             version=self.version,
             now=now,
@@ -65,68 +74,78 @@ class Queries:
             healthy=unhealthy is None,
             ready=unready is None,
             notices=tuple(reason for reason in (unhealthy, unready) if reason),
-            sources=board.sources(now),
-            losses=board.losses(LOSSES),
-            failures=board.failures(FAILURES),
-            troubles=board.troubles(TROUBLES),
-            unmapped=tuple(self.behind.unmapped()[:TEXTS]),
+            sources=activity.sources(now),
+            losses=activity.node_losses(OVERVIEW_LOSSES),
+            failures=activity.failures(OVERVIEW_FAILURES),
+            troubles=activity.troubles(OVERVIEW_TROUBLES),
+            unmapped=tuple(self.backends.unmapped()[:OVERVIEW_TEXTS]),
         )
 
     def sources(self) -> tuple[SourceView, ...]:
-        """Every source of every target."""
-        return self.board.sources(self.behind.now())
+        """Return every source of every target."""
+        return self.activity.sources(self.backends.now())
 
     def source(self, target: str, source: str) -> SourceDetail | None:
-        """One source; None if there is no such."""
-        found = next((one for one in self.sources() if (one.target, one.source) == (target, source)), None)
-        if found is None:
+        """Return one source; None if there is no such source."""
+        view = next((one for one in self.sources() if (one.target, one.source) == (target, source)), None)
+        if view is None:
             return None
-        standings = self.board.standings
+        status = self.activity.source_status
         return SourceDetail(
-            source=found,
-            polls=tuple(standings.polls(target, source)),
-            budgets=tuple(standings.budgets(target)),
-            resources=tuple(self.behind.resources(target, source)),
+            source=view,
+            polls=tuple(status.polls(target, source)),
+            budgets=tuple(status.budgets(target)),
+            resources=tuple(self.backends.resources(target, source)),
         )
 
     def resource(self, target: str, source: str, id_: str) -> ResourceDetail | None:
-        """One resource; None if nobody knows it."""
-        found = self.behind.resource(target, source, id_)
-        events = self.board.events(Wanted(target=target, source=source, resource=id_), 0, OF_ONE).events
-        if found is None and not events:
+        """Return one resource.
+
+        None if neither the exporter nor an event in memory knows it.
+        """
+        known = self.backends.resource(target, source, id_)
+        wanted = EventFilter(target=target, source=source, resource=id_)
+        events = self.activity.events(wanted, 0, RESOURCE_EVENTS).events
+        if known is None and not events:
             return None
         return ResourceDetail(
-            resource=found or ResourceView(target=target, source=source, id=id_),
-            stages=tuple(self.board.runs.stages(target, source, id_)),
+            resource=known or ResourceView(target=target, source=source, id=id_),
+            stages=tuple(self.activity.recent_runs.stages(target, source, id_)),
             events=events,
-            series=tuple(self.behind.series(target, source, id_)),
+            series=tuple(self.backends.series(target, source, id_)),
         )
 
-    def events(self, wanted: Wanted, offset: int, most: int) -> Events:
-        """Recent events."""
-        return self.board.events(wanted, offset, most)
+    def events(self, wanted: EventFilter, offset: int, limit: int) -> Events:
+        """Return recent events that fit, newest first."""
+        return self.activity.events(wanted, offset, limit)
 
-    def again(self, number: int) -> tuple[str, str] | None:
-        """The source of the event with this id, and a record of it that can be explained; None once it is forgotten."""
-        for found, kept in self.board.recent.after(number - 1):
-            return (kept.source, self.behind.record(kept.source, kept.event)) if found == number else None
+    def record_of_event(self, number: int) -> tuple[str, str] | None:
+        """Return the source of an event and a record of it to explain.
+
+        None once it has left the memory.
+        """
+        for found, recent in self.activity.recent_events.after(number - 1):
+            return (recent.source, self.backends.record(recent.source, recent.event)) if found == number else None
         return None
 
     def mappings(self) -> Mappings:
-        """Every rule with its hits."""
-        hits = self.board.recent.hits
-        counted = ((rule, hits(rule.source, rule.id)) for rule in self.behind.rules())
+        """Return every rule with its hits."""
+        rule_hits = self.activity.recent_events.rule_hits
+        counted = ((rule, rule_hits(rule.source, rule.id)) for rule in self.backends.rules())
         rules = tuple(msgspec.structs.replace(rule, hits=times, last=last) for rule, (times, last) in counted)
-        return Mappings(since=self.started, hashes=self.board.hashes, rules=rules)
+        return Mappings(since=self.started, hashes=self.activity.hashes, rules=rules)
 
     def unmapped(self) -> tuple[UnmappedView, ...]:
-        """Texts that no rule took, the most frequent first."""
-        return tuple(self.behind.unmapped())
+        """Return texts that no rule took, the most frequent first."""
+        return tuple(self.backends.unmapped())
 
     def settings(self) -> tuple[Setting, ...]:
-        """The configuration."""
-        return tuple(self.behind.settings())
+        """Return the configuration, secrets masked."""
+        return tuple(self.backends.settings())
 
     def explain(self, source: str, text: str) -> Explanation:
-        """What a text or a raw record becomes. Raises LookupError and ValueError, as ``Backends`` says."""
-        return self.behind.explain(source, text)
+        """Return what a text or a raw record becomes.
+
+        Raises LookupError and ValueError as ``Backends`` says.
+        """
+        return self.backends.explain(source, text)

@@ -1,6 +1,8 @@
-"""The routes of the web port, over what it is given; it counts nothing and asks nobody.
+"""The application of the web port: its routes over what the exporter hands in.
 
-``/metrics`` is an exact route: a mounted application would answer it with a redirect, which scrapers do not follow.
+It counts nothing itself.
+
+``/metrics`` is an exact route: a mounted application would answer with a redirect, which scrapers do not follow.
 """
 
 import asyncio
@@ -11,14 +13,16 @@ from typing import Literal, NamedTuple
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.types import ASGIApp
 
-from exporter.web.api import BASE, JsonApi, refusal
-from exporter.web.event_stream import Stream
-from exporter.web.middleware import RenderQueue, SecurityHeaders, line
+from exporter.model.protocols import Tell
+from exporter.web.api import BASE, JsonApi, error_response
+from exporter.web.event_stream import EventStream
+from exporter.web.middleware import PageGuard, RenderQueue, RequestChecks, RequestTurns, SecurityHeaders, plain_text
 from exporter.web.negotiation import accepts_gzip, choose_format
 from exporter.web.pages import Pages
 from exporter.web.queries import Queries
@@ -47,67 +51,86 @@ class ReloadResult(NamedTuple):
 Reload = Callable[[], Awaitable[ReloadResult]]
 
 
-class Shown(NamedTuple):
-    """What the site shows.
+Form = Literal["text", "openmetrics"]
+Page = tuple[bytes, str, int]
 
-    ``metrics`` gives a page in a format, packed with gzip or not: the body, its content type, and a number that
-    ``scraped`` hears once that page was sent. ``unhealthy`` and ``unready`` give a reason, or ``None``. ``look`` is behind
-    the pages; without it there are none. ``reload`` gives back problems, whole lines; without it nobody can ask for one.
+
+class SiteContent(NamedTuple):
+    """What the web port answers with.
+
+    ``metrics`` returns a page in a format, with gzip or not: the body, its content type, and a number that ``scraped`` is
+    called with once that page was sent. ``unhealthy`` and ``unready`` return a reason, or None. Without ``queries`` there
+    are no pages and no API. ``reload`` returns problems, whole lines; without it reloads are refused.
     """
 
-    metrics: Callable[[Literal["text", "openmetrics"], bool], tuple[bytes, str, int]]
+    metrics: Callable[[Form, bool], Page]
     scraped: Callable[[int], None]
     unhealthy: Callable[[], str | None]
     unready: Callable[[], str | None]
-    look: Queries | None = None
+    queries: Queries | None = None
     reload: Reload | None = None
 
 
 class ServerOptions(NamedTuple):
-    """How the site is reached: what guards it, the path it begins with, and when its streams are to end."""
+    """How the web port is reached.
 
-    guard: LiveWebConfig
+    ``prefix`` is the path under which everything is served, ``stop`` ends the streams, ``hosts`` are the allowed names in
+    the Host header (empty: any), and ``tell`` reports unforeseen errors.
+    """
+
+    web_config: LiveWebConfig
     prefix: str
     stop: asyncio.Event
+    hosts: tuple[str, ...] = ()
+    tell: Tell = lambda event: None
 
 
-def make_site(shown: Shown, door: ServerOptions) -> ASGIApp:
-    """The application."""
-    routes: list[BaseRoute] = [*_operations(shown), *_assets()]
-    if shown.look is not None:
-        turnstile, stream = RenderQueue(door.stop), Stream(shown.look.board, door.stop)
-        routes += Pages(shown.look, turnstile, door.prefix).routes()
-        routes += JsonApi(shown.look, stream, turnstile, door.prefix).routes()
-    if door.prefix:
-        routes = [Route("/", _onward(door.prefix)), Mount(door.prefix, app=Router(routes, redirect_slashes=False))]
-    site = Starlette(routes=routes, exception_handlers={HTTPException: _refuse, Exception: _broken})
+def make_site(handlers: SiteContent, options: ServerOptions) -> ASGIApp:
+    """Make the application.
+
+    Turns, headers, checks and passwords come before the routes; a guard stands around each of them.
+    """
+    routes: list[BaseRoute] = [*_operations(handlers), *_assets()]
+    if handlers.queries is not None:
+        render_queue, stream = RenderQueue(options.stop), EventStream(handlers.queries.activity, options.stop)
+        routes += Pages(handlers.queries, render_queue, options.prefix).routes()
+        routes += JsonApi(handlers.queries, stream, render_queue, options.prefix).routes()
+    if options.prefix:
+        routes = [
+            Route("/", _redirect(options.prefix)),
+            Mount(options.prefix, app=Router(routes, redirect_slashes=False)),
+        ]
+    page_guard = Middleware(PageGuard, tell=options.tell, refuse=_refuse)
+    site = Starlette(routes=routes, middleware=[page_guard], exception_handlers={HTTPException: _refuse_request})
     site.router.redirect_slashes = False
-    return SecurityHeaders(BasicAuth(site, door.guard, door.prefix), lambda: door.guard.protection.headers)
+    authenticated = BasicAuth(site, options.web_config, options.prefix)
+    checked = RequestChecks(authenticated, options.hosts, options.prefix)
+    return RequestTurns(SecurityHeaders(checked, lambda: options.web_config.current.headers))
 
 
-def _operations(shown: Shown) -> list[Route]:
+def _operations(handlers: SiteContent) -> list[Route]:
     async def metrics(request: Request) -> Response:
         accept, encoding = (",".join(request.headers.getlist(name)) for name in ("accept", "accept-encoding"))
         gzip = accepts_gzip(encoding)
-        body, content_type, number = shown.metrics(choose_format(accept), gzip)
+        body, content_type, number = handlers.metrics(choose_format(accept), gzip)
         headers = {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
         if gzip:
             headers["Content-Encoding"] = "gzip"
-        sent = BackgroundTask(_call, shown.scraped, number) if request.method == "GET" else None
-        return Response(body, headers=headers, background=sent)
+        after = BackgroundTask(_call, handlers.scraped, number) if request.method == "GET" else None
+        return Response(body, headers=headers, background=after)
 
     async def healthy(request: Request) -> Response:
-        return _verdict(shown.unhealthy())
+        return _probe(handlers.unhealthy())
 
     async def ready(request: Request) -> Response:
-        return _verdict(shown.unready())
+        return _probe(handlers.unready())
 
     async def reload(request: Request) -> Response:
-        if shown.reload is None:
-            return line("not enabled; set web.enable_reload: true", 403)
-        problems, restart = await shown.reload()
+        if handlers.reload is None:
+            return plain_text("not enabled; set web.enable_reload: true", 403)
+        problems, restart = await handlers.reload()
         used = f"ok; {', '.join(restart)}: restart the exporter to use it" if restart else "ok"
-        return line("\n".join(problems) or used, 500 if problems else 200)
+        return plain_text("\n".join(problems) or used, 500 if problems else 200)
 
     return [
         Route("/metrics", metrics),
@@ -118,14 +141,14 @@ def _operations(shown: Shown) -> list[Route]:
 
 
 async def _call(scraped: Callable[[int], None], number: int) -> None:
-    scraped(number)  # on the loop: the library would take a plain function to a thread
+    scraped(number)  # on the event loop: the library would run a plain function in a thread
 
 
-def _onward(prefix: str) -> Callable[[Request], Awaitable[Response]]:
-    async def onward(request: Request) -> Response:
+def _redirect(prefix: str) -> Callable[[Request], Awaitable[Response]]:
+    async def redirect(request: Request) -> Response:
         return RedirectResponse(f"{prefix}/", 302)
 
-    return onward
+    return redirect
 
 
 def _assets() -> list[Route]:
@@ -139,19 +162,16 @@ def _asset(path: str, content: bytes, media: str) -> Route:
     return Route(path, asset)
 
 
-def _verdict(reason: str | None) -> Response:
-    return line(reason or "ok", 503 if reason else 200)
+def _probe(reason: str | None) -> Response:
+    return plain_text(reason or "ok", 503 if reason else 200)
 
 
-async def _refuse(request: Request, error: Exception) -> Response:
+async def _refuse_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _said(request, error.detail, error.status_code, error.headers)
+    respond = error_response if f"{BASE}/" in request.url.path else plain_text
+    return respond(error.detail, error.status_code, error.headers)
 
 
-async def _broken(request: Request, error: Exception) -> Response:
-    return _said(request, "Internal Server Error: see the log", 500, None)
-
-
-def _said(request: Request, text: str, status: int, headers: object) -> Response:
-    given = dict(headers) if isinstance(headers, dict) else None
-    return (refusal if f"{BASE}/" in request.url.path else line)(text, status, given)
+def _refuse(path: str, text: str, status: int) -> Response:
+    """Refuse in the form of the API below its path, else in one line."""
+    return (error_response if f"{BASE}/" in path else plain_text)(text, status)

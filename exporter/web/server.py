@@ -1,4 +1,7 @@
-"""Serves an application on a socket until told to stop; leaves signals, the event loop and logging to others."""
+"""The HTTP server, with limits on connections, time and sizes.
+
+Signals, the event loop and the log belong to the caller.
+"""
 
 import asyncio
 import contextlib
@@ -14,20 +17,24 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from exporter.model.errors import ConfigError
+from exporter.web.middleware import PIPELINED
 from exporter.web.security.live_config import LiveWebConfig
 
-STOP = 2  # seconds that answers under way may take when the server stops
+STOP_TIMEOUT = 2  # seconds that open answers may take when the server stops
 KEEP_ALIVE = 75  # seconds: longer than the interval of usual scrapers
-CONNECTIONS = 512
-ROOM = 64  # connections more, while those that make room for them are leaving
-FIRST_REQUEST = 30.0  # seconds until the head of a request is here, from the connection or from its first byte on
-STALLED = 30.0  # seconds that a peer may take nothing of an answer that waits for it
-HEAD = 65_536  # bytes of the head of a request
-BODY = 1_048_576  # bytes that are read away so that the refusal of a large body is heard; then the connection ends
+MAX_CONNECTIONS = 512
+SPARE_CONNECTIONS = 64  # more, until those that make room are closed
+HEAD_TIMEOUT = 30.0  # seconds from the connection, or from the first byte of a request, to the end of its head
+WRITE_TIMEOUT = 30.0  # seconds that a peer may read nothing of its answer
+MAX_HEAD = 65_536  # bytes of the head of a request
+MAX_DISCARDED = 1_048_576  # bytes of a refused body that are read, so that the peer reads the refusal
 
 
 def listen(address: str) -> socket.socket:
-    """A listening socket at ``host:port``, ``[host]:port`` for IPv6; ``[::]`` takes both. Raises ConfigError."""
+    """Open a listening socket at ``host:port``, ``[host]:port`` for IPv6.
+
+    ``[::]`` takes both. Raises ConfigError.
+    """
     host, _, port = address.rpartition(":")
     host = host.strip("[]")
     if not (host + port).isascii() or not port.isdecimal() or int(port) > 65_535:
@@ -39,19 +46,21 @@ def listen(address: str) -> socket.socket:
     except OSError as error:
         what = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise ConfigError(f"web.listen: {address}: {what}; choose another address, or stop what uses it") from error
-    # inherited by all it accepts; else the body of an answer waits 40 ms for its head to be acknowledged
+    # accepted sockets inherit this; without it the body of an answer waits 40 ms until its head is acknowledged
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 
 
 async def serve(
-    application: ASGIApp, listening: socket.socket, stop: asyncio.Event, guard: LiveWebConfig | None = None
+    application: ASGIApp, listening: socket.socket, stop: asyncio.Event, web_config: LiveWebConfig | None = None
 ) -> None:
-    """Answers until ``stop`` is set, or this task is cancelled; then gives open answers two seconds and closes.
+    """Serve until ``stop`` is set or the task is cancelled.
 
-    ``guard`` says how connections are encrypted; without it they are not.
+    Then give open answers two seconds and close.
+
+    ``web_config`` says how connections are encrypted; without it they are not.
     """
-    server = _Server(_settings(application, guard))
+    server = _Server(_settings(application, web_config))
     serving = asyncio.create_task(server.serve([listening]))
     stopping = asyncio.create_task(stop.wait())
     try:
@@ -62,9 +71,9 @@ async def serve(
         await serving
 
 
-def _settings(application: ASGIApp, guard: LiveWebConfig | None) -> uvicorn.Config:
-    context = guard.server_context() if guard else None
-    protocol: Any = functools.partial(_Protocol, guard.lets_in if guard else lambda certificate: True)
+def _settings(application: ASGIApp, web_config: LiveWebConfig | None) -> uvicorn.Config:
+    context = web_config.server_context() if web_config else None
+    protocol: Any = functools.partial(_Protocol, web_config.allows if web_config else lambda certificate: True)
     return uvicorn.Config(
         application,
         http=protocol,
@@ -75,14 +84,14 @@ def _settings(application: ASGIApp, guard: LiveWebConfig | None) -> uvicorn.Conf
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=CONNECTIONS + ROOM,
+        limit_concurrency=MAX_CONNECTIONS + SPARE_CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=STOP,
+        timeout_graceful_shutdown=STOP_TIMEOUT,
     )
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves signals alone: who started it knows when to stop."""
+    """A server that leaves signals to its caller."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -90,74 +99,105 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(HttpToolsProtocol):
-    """Closes a connection that sends nothing, takes nothing or sends too much: the library waits, and reads, for ever.
+    """A connection with limits on what its peer sends and how slowly.
 
-    Where connections get many, one that waits for its next request makes room for a new one.
+    The library waits and reads without limit. Where there are too many connections, the one that has waited longest for its
+    peer makes room: for a request, for the rest of a body, or for the peer to read its answer.
     """
 
-    def __init__(self, lets_in: Callable[[Any], bool], *arguments: Any, **options: Any) -> None:
+    def __init__(self, allows: Callable[[Any], bool], *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._lets_in = lets_in
-        self._unread, self._most, self._unasked = 0, HEAD, False
+        self._allows = allows
+        self._received = 0  # bytes since the request began
+        self._max_received = MAX_HEAD
+        self._body_open = False
         self._deadline: TimerHandle | None = None
-        self.idle: float | None = self.loop.time()
+        self._idle_since: float | None = self.loop.time()
+        self._body_since: float | None = None
+        self._unread_since: float | None = None
+        self.is_leaving = False
+
+    @property
+    def waiting_since(self) -> float | None:
+        """When the wait for the peer began; None while the exporter works on an answer."""
+        waits = (self._idle_since, self._body_since, self._unread_since)
+        return min((since for since in waits if since is not None), default=None)
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._limit(FIRST_REQUEST)
-        if not self._lets_in(transport.get_extra_info("peercert")):
-            transport.abort()
-        elif len(self.connections) > CONNECTIONS:
+        self._set_deadline(HEAD_TIMEOUT)
+        if not self._allows(transport.get_extra_info("peercert")):
+            self.abort()
+        elif len(self.connections) > MAX_CONNECTIONS:
             self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._unlimit()
+        self._clear_deadline()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self.idle is not None and self._deadline is None and not self._unasked:
-            self._unread, self._most = 0, HEAD
-            self._limit(FIRST_REQUEST)
-        self._unread += len(data)
+        if self._idle_since is not None and self._deadline is None and not self._body_open:
+            self._received, self._max_received = 0, MAX_HEAD
+            self._set_deadline(HEAD_TIMEOUT)
+        self._received += len(data)
         super().data_received(data)
-        if self._unread > self._most:
-            self.transport.abort()
+        if self._received > self._max_received:
+            self.abort()
 
     def on_headers_complete(self) -> Any:
-        self._unread, self._most, self._unasked, self.idle = 0, BODY, True, None
-        self._unlimit()
+        self._received, self._max_received = 0, MAX_DISCARDED
+        self._body_open = True
+        self._body_since = self.loop.time()
+        self._idle_since = None
+        self._clear_deadline()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.scope["extensions"] = {PIPELINED: {}}
         return super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._unasked = False
-        self._unlimit()
+        self._body_open = False
+        self._body_since = None
+        self._clear_deadline()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self.cycle.response_complete:  # and none was waiting behind it
-            self.idle = self.loop.time()
-            if self._unasked:  # answered before all of its body was here
-                self._limit(FIRST_REQUEST)
+        if self.cycle.response_complete:  # and no request was waiting behind it
+            self._idle_since = self.loop.time()
+            if self._body_open:  # answered before all of its body was here
+                self._set_deadline(HEAD_TIMEOUT)
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._limit(STALLED)
+        self._unread_since = self.loop.time()
+        self._set_deadline(WRITE_TIMEOUT)
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._unlimit()
+        self._unread_since = None
+        self._clear_deadline()
 
-    def _limit(self, seconds: float) -> None:
-        self._unlimit()
-        self._deadline = self.loop.call_later(seconds, self.transport.abort)
+    def _set_deadline(self, seconds: float) -> None:
+        self._clear_deadline()
+        self._deadline = self.loop.call_later(seconds, self.abort)
 
-    def _unlimit(self) -> None:
+    def _clear_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
+    def abort(self) -> None:
+        """Close the connection at once; what was not sent is lost."""
+        self.is_leaving = True
+        self.transport.abort()
+
     def _make_room(self) -> None:
-        waiting = [(one.idle, id(one), one) for one in self.connections if isinstance(one, _Protocol) and one.idle]
+        """Close the connection that has waited longest for its peer, never this one."""
+        waiting = [
+            (since, id(one), one)
+            for one in self.connections
+            if isinstance(one, _Protocol) and one is not self and not one.is_leaving
+            if (since := one.waiting_since) is not None
+        ]
         if waiting:
-            min(waiting)[2].transport.abort()
+            min(waiting)[2].abort()

@@ -1,4 +1,4 @@
-"""Folds facts into how each source stands, its last polls and what its API still takes; remembers nothing of events."""
+"""The state of each source, its last polls and its budget, from telemetry events."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,123 +9,135 @@ import msgspec
 from exporter.model import telemetry
 from exporter.web.views import BudgetView, FailureView, Poll, SourceView
 
-POLLS = 10  # that are kept of each source
-FAILING = 1000  # watches of a source that are remembered as failing
-SLACK = 60.0  # seconds that a failing watch may be overdue before nobody reads it any more
-COUNTED = ("history", "late", "unreadable")
+MAX_POLLS = 10  # kept of each source
+MAX_FAILING = 1000  # watches of a source that are remembered as failing
+SLACK = 60.0  # seconds that a failing watch may be overdue; later it counts as read no more
+ANOMALIES = ("history", "late", "unreadable")
+SourceKey = tuple[str, str]
+Watch = tuple[bool, str]
+"""Whether it is the listing, and the resource ("" for all of a source)."""
 
 
 class SourceStatusBoard:
-    """Hears facts and tells how things stand. ``sources`` are the (target, source) there are, others are let pass, and the
-    API that each is read from; ``apis`` are the (target, API) with a budget."""
+    """Collects telemetry events and answers how each source stands.
 
-    def __init__(self, sources: Mapping[tuple[str, str], str], apis: Iterable[tuple[str, str]], now: float) -> None:
+    A failure is taken back only by a success of its own kind: a listing that works says nothing about reads.
+    """
+
+    def __init__(self, sources: Mapping[SourceKey, str], apis: Iterable[tuple[str, str]], now: float) -> None:
+        """``sources`` maps each (target, source) to its API.
+
+        ``apis`` are the (target, API) with a budget.
+
+        Events of other sources are ignored.
+        """
         self._apis = sources
-        fresh = [
-            SourceView(target=target, source=source, state="waiting", since=now) for target, source in sorted(sources)
-        ]
-        self._sources = {(one.target, one.source): one for one in fresh}
-        self._polls = {place: deque[Poll](maxlen=POLLS) for place in self._sources}
-        self._failing: dict[tuple[str, str], dict[str, tuple[float, FailureView]]] = {
-            place: {} for place in self._sources
+        self._sources = {
+            (target, source): SourceView(target=target, source=source, state="waiting", since=now)
+            for target, source in sorted(sources)
         }
-        self._budgets = {place: BudgetView(target=place[0], api=place[1]) for place in sorted(apis)}
+        self._polls = {key: deque[Poll](maxlen=MAX_POLLS) for key in self._sources}
+        self._failing: dict[SourceKey, dict[Watch, tuple[float, FailureView]]] = {key: {} for key in self._sources}
+        self._budgets = {key: BudgetView(target=key[0], api=key[1]) for key in sorted(apis)}
 
-    def tell(self, fact: telemetry.SelfEvent) -> None:
-        """Hears a fact; those that say nothing of a source's standing are let pass."""
-        match fact:
-            case telemetry.PollDone() | telemetry.PollFailed() if (fact.target, fact.source) in self._sources:
-                self._poll(fact)
+    def tell(self, event: telemetry.SelfEvent) -> None:
+        """Collect a telemetry event; those that say nothing about a source are ignored."""
+        match event:
+            case telemetry.PollDone() if (event.target, event.source) in self._sources:
+                self._poll_done(event)
+            case telemetry.PollFailed() if (event.target, event.source) in self._sources:
+                self._poll_failed(event)
             case telemetry.Discovered():
-                self._failing.get((fact.target, fact.source), {}).pop("", None)
-                self._change(fact, resources=fact.resources, watches=fact.watches)
+                self._failing.get((event.target, event.source), {}).pop((True, ""), None)
+                self._change(event, resources=event.resources, watches=event.watches)
             case telemetry.Contacted():
-                self._change(fact, contact=fact.at)
+                self._change(event, contact=event.at)
             case telemetry.ReadAnomalies():
-                self._records(fact)
+                self._read_anomalies(event)
             case telemetry.RequestDone() | telemetry.Throttled() | telemetry.BudgetLeft():
-                self._budget(fact)
+                self._budget(event)
             case _:
                 pass
 
     def sources(self, now: float) -> Sequence[SourceView]:
-        """All there are, by target and source."""
-        return [self._judged(place, now) for place in self._sources]
+        """Return all sources, by target and name."""
+        return [self._view(key, now) for key in self._sources]
 
     def polls(self, target: str, source: str) -> Sequence[Poll]:
-        """The last polls of a source, newest first."""
+        """Return the last polls of a source, newest first."""
         return [*reversed(self._polls.get((target, source), ()))]
 
     def budgets(self, target: str) -> Sequence[BudgetView]:
-        """What the APIs of a target still take."""
+        """Return what the APIs of a target still take."""
         return [budget for budget in self._budgets.values() if budget.target == target]
 
-    def _judged(self, place: tuple[str, str], now: float) -> SourceView:
-        """A source fails if nothing gets through, partly if something does."""
-        budget = self._budgets.get((place[0], self._apis[place]))
-        one = msgspec.structs.replace(self._sources[place], calls_left=budget.remaining if budget else None)
-        failing = [(since, last) for since, last in self._failing[place].values() if _is_current(last, now)]
+    def _view(self, key: SourceKey, now: float) -> SourceView:
+        """Return a source with its state.
+
+        It is failing if no read gets through, partly failing if some do.
+        """
+        budget = self._budgets.get((key[0], self._apis[key]))
+        one = msgspec.structs.replace(self._sources[key], calls_left=budget.remaining if budget else None)
+        failing = [(since, last) for since, last in self._failing[key].values() if _is_current(last, now)]
         if not failing:
             return msgspec.structs.replace(one, state="waiting" if one.success is None else "ok")
         since = min(since for since, _ in failing)
-        through = one.success is not None and one.success > since
+        some_succeed = one.success is not None and one.success > since
         last = max((last for _, last in failing), key=lambda failure: failure.at)
-        return msgspec.structs.replace(one, state="partly" if through else "failing", since=since, failure=last)
+        return msgspec.structs.replace(one, state="partly" if some_succeed else "failing", since=since, failure=last)
 
-    def _poll(self, fact: telemetry.PollDone | telemetry.PollFailed) -> None:
-        place = (fact.target, fact.source)
-        failing = self._failing[place]
-        if isinstance(fact, telemetry.PollFailed):
-            failure = FailureView(
-                at=fact.at, resource=fact.resource, text=str(fact.error), cause=fact.cause, wait=fact.wait
-            )
-            self._polls[place].append(Poll(at=fact.at, resource=fact.resource, error=failure.text))
-            if fact.cause != "gone":  # a resource left; its vendor answered
-                since, _ = failing.pop(fact.resource, (fact.at, failure))
-                failing[fact.resource] = (since, failure)
-                self._change(fact, failure=failure, next=fact.at + fact.wait)
-            if len(failing) > FAILING:
-                del failing[next(iter(failing))]
+    def _poll_failed(self, event: telemetry.PollFailed) -> None:
+        key, watch = (event.target, event.source), (event.listing, event.resource)
+        text = str(event.error)
+        self._polls[key].append(Poll(at=event.at, resource=event.resource, error=text))
+        if event.cause == "gone":  # the vendor answered: the resource left
             return
-        told = Poll(at=fact.at, resource=fact.resource, seconds=fact.seconds, events=fact.events, new=fact.new)
-        self._polls[place].append(told)
-        self._done(place, fact, failing)
+        failure = FailureView(at=event.at, resource=event.resource, text=text, cause=event.cause, wait=event.wait)
+        failing = self._failing[key]
+        since, _ = failing.pop(watch, (event.at, failure))
+        failing[watch] = (since, failure)
+        self._change(event, failure=failure, next=event.at + event.wait)
+        if len(failing) > MAX_FAILING:
+            del failing[next(iter(failing))]
 
-    def _done(self, place: tuple[str, str], fact: telemetry.PollDone, failing: dict[str, Any]) -> None:
-        before = self._sources[place]
-        again = before.success is None or failing.pop(fact.resource, None) is not None
+    def _poll_done(self, event: telemetry.PollDone) -> None:
+        key, watch = (event.target, event.source), (False, event.resource)
+        poll = Poll(at=event.at, resource=event.resource, seconds=event.seconds, events=event.events, new=event.new)
+        self._polls[key].append(poll)
+        recovers = self._failing[key].pop(watch, None) is not None
+        before = self._sources[key]
         self._change(
-            fact,
-            since=fact.at if again else before.since,
-            success=fact.at,
-            complete=before.complete if fact.complete is None else fact.complete,
-            new=before.new + fact.new,
-            interval=fact.interval,
-            next=fact.at + fact.interval,
+            event,
+            since=event.at if recovers or before.success is None else before.since,
+            success=event.at,
+            complete=before.complete if event.complete is None else event.complete,
+            new=before.new + event.new,
+            interval=event.interval,
+            next=event.at + event.interval,
         )
 
-    def _records(self, fact: telemetry.ReadAnomalies) -> None:
-        before = self._sources.get((fact.target, fact.source))
+    def _read_anomalies(self, event: telemetry.ReadAnomalies) -> None:
+        before = self._sources.get((event.target, event.source))
         if before is not None:
-            grown = {name: getattr(before, name) + getattr(fact, name) for name in COUNTED}
-            self._change(fact, **grown, truncated=before.truncated + fact.truncated)
+            grown = {name: getattr(before, name) + getattr(event, name) for name in ANOMALIES}
+            self._change(event, **grown, truncated=before.truncated + event.truncated)
 
-    def _budget(self, fact: telemetry.RequestDone | telemetry.Throttled | telemetry.BudgetLeft) -> None:
-        place = (fact.target, fact.api)
-        before = self._budgets.get(place, BudgetView(target=fact.target, api=fact.api))
+    def _budget(self, event: telemetry.RequestDone | telemetry.Throttled | telemetry.BudgetLeft) -> None:
+        key = (event.target, event.api)
+        before = self._budgets.get(key, BudgetView(target=event.target, api=event.api))
         changes: Mapping[str, Any] = {"requests": before.requests + 1}
-        if isinstance(fact, telemetry.Throttled):
+        if isinstance(event, telemetry.Throttled):
             changes = {"throttled": before.throttled + 1}
-        elif isinstance(fact, telemetry.BudgetLeft):
-            changes = {"remaining": fact.remaining}
-        self._budgets[place] = msgspec.structs.replace(before, **changes)
+        elif isinstance(event, telemetry.BudgetLeft):
+            changes = {"remaining": event.remaining}
+        self._budgets[key] = msgspec.structs.replace(before, **changes)
 
-    def _change(self, fact: Any, **changes: Any) -> None:
-        place = (fact.target, fact.source)
-        if place in self._sources:
-            self._sources[place] = msgspec.structs.replace(self._sources[place], **changes)
+    def _change(self, event: Any, **changes: Any) -> None:
+        key = (event.target, event.source)
+        if key in self._sources:
+            self._sources[key] = msgspec.structs.replace(self._sources[key], **changes)
 
 
 def _is_current(failure: FailureView, now: float) -> bool:
-    """Whether a watch that failed is still tried."""
+    """Return whether a watch that failed is still tried."""
     return now < failure.at + 2 * failure.wait + SLACK

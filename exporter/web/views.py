@@ -1,4 +1,7 @@
-"""What pages and the JSON API show: frozen values, the same for both. Times are Unix seconds, durations seconds."""
+"""What pages and the JSON API show: frozen values, the same for both.
+
+Times are Unix seconds, durations seconds.
+"""
 
 from typing import Annotated, Literal
 
@@ -30,7 +33,10 @@ class Poll(View, frozen=True):
 
 
 class FailureView(View, frozen=True):
-    """Why a source fails, or last failed: one line that ends with the cure. ``wait``: seconds until the next try."""
+    """Why a source fails, or last failed: one line that ends with the cure.
+
+    ``wait``: seconds until the next try.
+    """
 
     at: Time
     resource: str
@@ -48,7 +54,10 @@ class Minute(View, frozen=True):
 
 
 class BudgetView(View, frozen=True):
-    """What the API of a target still takes: requests that could be sent at once; how many were sent, and refused."""
+    """The request budget of an API of a target.
+
+    ``remaining`` requests could be sent at once; ``requests`` were sent, ``throttled`` of them refused.
+    """
 
     target: str
     api: str
@@ -58,7 +67,9 @@ class BudgetView(View, frozen=True):
 
 
 class SourceView(View, frozen=True):
-    """How a source of a target stands. ``since``: when its present state began. ``complete``: nothing older is missing.
+    """The state of a source of a target.
+
+    ``since``: when its present state began. ``complete``: nothing older is missing.
 
     ``new``: events seen for the first time since the start. ``next``: when it is asked again. ``last_hour`` ends now.
     ``calls_left``: requests that its API takes at once now; targets with the same account share them.
@@ -110,7 +121,9 @@ class EventView(View, frozen=True):
 
 
 class StageView(View, frozen=True):
-    """A run of a resource, or a phase of it. ``end`` and ``outcome`` are missing while it is open.
+    """A run of a resource, or a phase of it.
+
+    ``end`` and ``outcome`` are missing while it is open.
 
     ``attempt`` is the same for a run and its phases. ``inferred``: the vendor did not say when it began.
     """
@@ -129,7 +142,10 @@ class StageView(View, frozen=True):
 
 
 class FailedRun(View, frozen=True):
-    """A run that failed: what, when, in which phase, and the vendor's words for why, the first of them first."""
+    """A run that failed, with its phase.
+
+    ``why`` are the vendor's texts, oldest first.
+    """
 
     stage: StageView
     name: str
@@ -138,7 +154,10 @@ class FailedRun(View, frozen=True):
 
 
 class NodeLoss(View, frozen=True):
-    """A pool with fewer available nodes than it had: the counts by state, when nodes were lost, and whether it goes on."""
+    """A pool with fewer available nodes than it had.
+
+    ``nodes`` are the counts by state, ``at`` is when nodes were lost, ``over`` when they were back.
+    """
 
     target: str
     source: str
@@ -151,7 +170,10 @@ class NodeLoss(View, frozen=True):
 
 
 class Trouble(View, frozen=True):
-    """Warnings or errors of one resource with one meaning: the newest of them, how often, and since when."""
+    """Warnings or errors of one resource with one meaning.
+
+    ``newest`` is the newest of them, ``times`` their number, ``since`` the time of the oldest.
+    """
 
     newest: EventView
     times: Count
@@ -159,7 +181,10 @@ class Trouble(View, frozen=True):
 
 
 class ResourceView(View, frozen=True):
-    """A job, pool, service or cluster. ``complete``: how far it was read. ``closed``: it has had its last read."""
+    """A job, pool, service or cluster.
+
+    ``complete``: up to when its events are known. ``closed``: it has had its last read.
+    """
 
     target: str
     source: str
@@ -184,7 +209,10 @@ class Sample(View, frozen=True):
 
 
 class RuleView(View, frozen=True):
-    """A mapping rule. ``place``: where it stands. ``hits`` count events since ``Mappings.since``."""
+    """A mapping rule.
+
+    ``place``: its file and line. ``hits`` count events since ``Mappings.since``.
+    """
 
     source: str
     id: str
@@ -199,7 +227,10 @@ class RuleView(View, frozen=True):
 
 
 class Missed(View, frozen=True):
-    """A shape that did not fit: it agrees with the text up to ``at`` (characters), where ``expected`` should stand."""
+    """A shape that did not fit.
+
+    It agrees with the text up to ``at`` (characters), where ``expected`` should stand.
+    """
 
     shape: str
     at: Count
@@ -207,7 +238,10 @@ class Missed(View, frozen=True):
 
 
 class Trial(View, frozen=True):
-    """What one rule said to an event: it took it, or a field had another value, or its shapes stopped."""
+    """How one rule was tried on an event.
+
+    It took the event, or a field had another value, or its shapes did not fit.
+    """
 
     rule: str
     place: str
@@ -217,7 +251,10 @@ class Trial(View, frozen=True):
 
 
 class Explanation(View, frozen=True):
-    """What becomes of an event: every rule that was tried, in order, and the changes of metrics."""
+    """What becomes of an event.
+
+    ``trials`` are the rules in the order in which they were tried, ``changes`` those of metrics.
+    """
 
     source: str
     text: str
@@ -230,8 +267,11 @@ class Explanation(View, frozen=True):
 
 
 class UnmappedView(View, frozen=True):
-    """Texts that no rule took, folded into one: its holes stand for what varies. ``records``: the samples as they can be
-    explained. ``stub``: a rule to begin with."""
+    """Texts that no rule took, folded into one template.
+
+    The fields of the template stand for what varies. ``records``: the samples as records that can be explained. ``stub``: a
+    rule to begin with.
+    """
 
     source: str
     template: str
@@ -266,7 +306,7 @@ class SourceDetail(View, frozen=True):
 
 
 class ResourceDetail(View, frozen=True):
-    """A resource with its runs and phases, its events in memory (newest first) and its series."""
+    """A resource with its stages, its events in memory (newest first) and its series."""
 
     resource: ResourceView
     stages: tuple[StageView, ...]
@@ -275,7 +315,7 @@ class ResourceDetail(View, frozen=True):
 
 
 class Mappings(View, frozen=True):
-    """Every rule in the order in which they are tried; the hash of each source's mapping."""
+    """Every rule in the order of trial, and the hash of each source's mapping."""
 
     since: Time
     hashes: dict[str, str]
@@ -299,7 +339,10 @@ class Overview(View, frozen=True):
 
 
 class Events(View, frozen=True):
-    """Recent events, newest first, of those in memory that fit. ``total`` fit; ``kept`` are in memory, of ``most``."""
+    """Recent events, newest first, of those in memory that fit.
+
+    ``total`` fit; ``kept`` are in memory, of ``most``.
+    """
 
     total: Count
     kept: Count

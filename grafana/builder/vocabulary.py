@@ -99,6 +99,7 @@ def _everywhere(metrics: Mapping[str, Metric], packs: tuple[MappingPack, ...]) -
     return found | {
         ("platform_events_unmapped_total", "cause"): frozenset(CAUSES),
         ("platform_exporter_poll_failures_total", "cause"): frozenset(self_metrics.CAUSES),
+        ("platform_exporter_unexpected_errors_total", "part"): frozenset(self_metrics.PARTS),
         ("platform_exporter_watches", "state"): frozenset(self_metrics.STATES),
         ("platform_resources", "status"): frozenset(chain.from_iterable(kind.statuses for kind in SOURCES.values())),
     }

@@ -18,7 +18,7 @@ from exporter.common.clock import SystemClock
 from exporter.model.metrics import SEVERITIES, Catalogue, Changes, Series
 from exporter.model.state import Restored
 from exporter.observability.self_metrics import SelfMetrics
-from exporter.web.routes import ServerOptions, Shown, make_site
+from exporter.web.routes import ServerOptions, SiteContent, make_site
 from exporter.web.security.live_config import LiveWebConfig
 from exporter.web.server import listen, serve
 from tests.support.exposition import ExposedSeries
@@ -52,7 +52,7 @@ def ours(number: str, share: str) -> None:
         prometheus.scraped(page)
         prometheus.write(dirty)
 
-    shown = Shown(
+    shown = SiteContent(
         metrics=lambda form, gzip: prometheus.render(form, gzip, own.render(form)),
         scraped=scraped,
         unhealthy=lambda: None,

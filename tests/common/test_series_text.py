@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.common.series_text import describe_signal, format_series
 from exporter.model.metrics import Count, Mapped, Observe, Set, Signal, State
-from exporter.web.formatting import changes
+from exporter.web.formatting import describe_changes
 
 values = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('"\\\n,{}=# '))
 
@@ -32,7 +32,7 @@ def test_a_series_is_read_back_as_it_was(labels: list[str]) -> None:
 )
 def test_a_signal_has_the_same_words_everywhere(signal: Signal, words: str) -> None:
     assert describe_signal(signal, "m") == f"m {words}"
-    assert changes(Mapped("info", "R", "rule", (signal,)), "t") == (f'm{{a\\"b}} {words}',)
+    assert describe_changes(Mapped("info", "R", "rule", (signal,)), "t") == (f'm{{a\\"b}} {words}',)
 
 
 def test_a_counter_grows_with_every_occurrence() -> None:

@@ -31,6 +31,8 @@ CONTRACT: dict[str, tuple[str, set[str]]] = {
     "trace_late_events_total": ("counter", TS),
     "events_history_total": ("counter", TS),
     "unreadable_records_total": ("counter", TS),
+    "implausible_times_total": ("counter", TS),
+    "unexpected_errors_total": ("counter", {"part"}),
     "label_overflow_total": ("counter", {"metric", "label"}),
     "unrecorded_answers_total": ("counter", set()),
     "store_unreadable_rows_total": ("counter", {"table"}),
@@ -90,11 +92,11 @@ ALL = (
 )
 
 
-def own(*told: telemetry.SelfEvent, series: Callable[[], Mapping[str, int]] = dict) -> SelfMetrics:
+def own(*events: telemetry.SelfEvent, series: Callable[[], Mapping[str, int]] = dict) -> SelfMetrics:
     catalogue = Catalogue({MOVES.name: MOVES})
     metrics = SelfMetrics("1.2.3", [("research", "dws")], [("research", "dws")], catalogue, series)
-    for fact in told:
-        metrics.tell(fact)
+    for event in events:
+        metrics.tell(event)
     return metrics
 
 
@@ -150,7 +152,7 @@ def test_the_global_registry_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "name", "labels", "expected"),
+    ("events", "name", "labels", "expected"),
     [
         ([DONE, failed()], "polls_total", {"source": "dws"}, 2),
         ([failed(), failed()], "poll_failures_total", {"cause": "down"}, 2),
@@ -178,6 +180,10 @@ def test_the_global_registry_is_left_alone() -> None:
         ([telemetry.ReadAnomalies("research", "dws", "", unreadable=3)], "unreadable_records_total", {}, 3),
         ([telemetry.ReadAnomalies("research", "dws", "", truncated=True)], "truncated_reads_total", {}, 1),
         ([telemetry.Overflowed("platform_moves_total", "from", 3)], "label_overflow_total", {"label": "from"}, 3),
+        ([], "unexpected_errors_total", {"part": "page"}, 0),
+        ([telemetry.UnexpectedError("page", "GET /", ValueError())] * 2, "unexpected_errors_total", {"part": "page"}, 2),
+        ([], "implausible_times_total", {"source": "dws"}, 0),
+        ([telemetry.ImplausibleTimes("research", "dws", 3, "9999")], "implausible_times_total", {"source": "dws"}, 3),
         ([telemetry.Unrecorded("disk full", 2)], "unrecorded_answers_total", {}, 2),
         ([telemetry.Skewed("research", -1.5)], "clock_skew_seconds", {"target": "research"}, -1.5),
         ([telemetry.KeysExpire("research", 17.0)], "credentials_expiry_timestamp_seconds", {}, 17),
@@ -192,9 +198,9 @@ def test_the_global_registry_is_left_alone() -> None:
     ],
 )  # fmt: skip
 def test_facts_come_to_metrics(
-    told: list[telemetry.SelfEvent], name: str, labels: dict[str, str], expected: float | None
+    events: list[telemetry.SelfEvent], name: str, labels: dict[str, str], expected: float | None
 ) -> None:
-    assert value(own(*told), name, **labels) == expected
+    assert value(own(*events), name, **labels) == expected
 
 
 def test_a_state_without_watches_falls_back_to_zero() -> None:
@@ -224,21 +230,21 @@ def test_the_outbox_is_told_by_what_left_it_and_what_waits() -> None:
     assert value(metrics, "outbox_oldest_timestamp_seconds", signal="traces") == 0
 
 
-def lines(*told: telemetry.SelfEvent, level: int = logging.INFO) -> list[dict[str, Any]]:
+def lines(*events: telemetry.SelfEvent, level: int = logging.INFO) -> list[dict[str, Any]]:
     """What the log says of facts, without the times."""
     stream, logger = io.StringIO(), logging.Logger("exporter", level)
     logger.addHandler(make_handler("json", stream))
     log = Log(logger)
-    for fact in told:
-        log.tell(fact)
+    for event in events:
+        log.tell(event)
     return [
         {k: v for k, v in json.loads(line).items() if k not in ("time", "logger")}
         for line in stream.getvalue().splitlines()
     ]
 
 
-def said(*told: telemetry.SelfEvent) -> list[tuple[str, str]]:
-    return [(line["level"], line["msg"]) for line in lines(*told)]
+def messages(*events: telemetry.SelfEvent) -> list[tuple[str, str]]:
+    return [(line["level"], line["msg"]) for line in lines(*events)]
 
 
 def test_routine_is_quiet() -> None:
@@ -250,7 +256,7 @@ def test_routine_is_quiet() -> None:
         telemetry.Skewed,
         telemetry.PollDone,
     )
-    assert lines(*(fact for fact in ALL if isinstance(fact, routine))) == []
+    assert lines(*(event for event in ALL if isinstance(event, routine))) == []
 
 
 def test_a_failure_is_one_warning_with_its_cure_and_its_place() -> None:
@@ -267,18 +273,20 @@ def test_a_failure_is_one_warning_with_its_cure_and_its_place() -> None:
     ]
 
 
-WARNED, AGAIN = ("warning", str(DOWN)), ("info", "reads get through again")
+WARNED = ("warning", str(DOWN))
+AGAIN = ("info", "reads get through again")
+BOTH_AGAIN = ("info", "reads get through again: bad and 1 more had failed")
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("events", "expected"),
     [
         ([failed()] * 5, [WARNED]),
         ([failed(), DONE, failed()], [WARNED, AGAIN, WARNED]),
         ([failed(), failed(SourceDown("other")), failed(SourceDown("other"))], [WARNED, ("warning", "other")]),
         ([failed(resource=str(n)) for n in range(9)], [WARNED]),
         ([failed(resource="bad"), DONE] * 3, [WARNED]),
-        ([failed(resource="bad"), failed(), DONE, done("bad")], [WARNED, AGAIN]),
+        ([failed(resource="bad"), failed(), DONE, done("bad")], [WARNED, BOTH_AGAIN]),
         ([failed(source="a"), failed(source="b")], [WARNED, WARNED]),
         ([failed(SourceGone("gone"))] * 2, []),
     ],
@@ -294,27 +302,27 @@ WARNED, AGAIN = ("warning", str(DOWN)), ("info", "reads get through again")
     ],
 )
 def test_a_failure_is_said_once_until_it_changes_or_ends(
-    told: list[telemetry.SelfEvent], expected: list[tuple[str, str]]
+    events: list[telemetry.SelfEvent], expected: list[tuple[str, str]]
 ) -> None:
-    assert said(*told) == expected
+    assert messages(*events) == expected
 
 
 def test_records_that_stay_unreadable_are_said_once_until_they_are_gone() -> None:
     bad = telemetry.ReadAnomalies("research", "dws", "", unreadable=2)
-    assert len(said(bad, bad, DONE, bad, DONE, bad)) == 1
-    assert len(said(bad, DONE, DONE, bad)) == 2
-    assert len(said(telemetry.ReadAnomalies("research", "dws", "", unreadable=1, truncated=True))) == 2
+    assert len(messages(bad, bad, DONE, bad, DONE, bad)) == 1
+    assert len(messages(bad, DONE, DONE, bad)) == 2
+    assert len(messages(telemetry.ReadAnomalies("research", "dws", "", unreadable=1, truncated=True))) == 2
 
 
 def test_starting_contact_and_loading_are_one_line_each() -> None:
-    told = said(
+    events = messages(
         telemetry.LogMessage("started"),
         telemetry.LogMessage("odd", warning=True),
         telemetry.Contacted("research", "dws", 1700000000.0),
     )
-    assert [level for level, _ in told] == ["info", "warning", "info"]
-    assert said(telemetry.Loaded(1.0, {"dws": "x"})) == [("info", "configuration and mappings loaded")]
-    assert said(telemetry.Loaded(1.0, {}, ("a.yaml:1: x", "a.yaml:2: y"))) == [
+    assert [level for level, _ in events] == ["info", "warning", "info"]
+    assert messages(telemetry.Loaded(1.0, {"dws": "x"})) == [("info", "configuration and mappings loaded")]
+    assert messages(telemetry.Loaded(1.0, {}, ("a.yaml:1: x", "a.yaml:2: y"))) == [
         ("error", "a.yaml:1: x"),
         ("error", "a.yaml:2: y"),
     ]
@@ -322,8 +330,8 @@ def test_starting_contact_and_loading_are_one_line_each() -> None:
 
 def test_every_fact_is_one_line_for_those_who_want_all_of_it() -> None:
     quiet = (telemetry.RequestDone, telemetry.BudgetLeft, telemetry.Skewed, telemetry.KeysExpire)
-    told = [fact for fact in ALL if not isinstance(fact, (*quiet, telemetry.ReadAnomalies))]
-    assert len(lines(*told, level=logging.DEBUG)) == len(told)
+    events = [event for event in ALL if not isinstance(event, (*quiet, telemetry.ReadAnomalies))]
+    assert len(lines(*events, level=logging.DEBUG)) == len(events)
 
 
 def test_logfmt_quotes_what_needs_it_and_stays_on_one_line() -> None:

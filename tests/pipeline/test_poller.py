@@ -374,7 +374,7 @@ def test_it_is_unhealthy_only_when_nothing_was_tried_for_long() -> None:
             assert health.unhealthy() is None
             vendor.clock.advance(1)
             assert health.unhealthy() == "nothing was tried for 900 s; the poll loop has stopped"
-            health.hear(RequestDone("t", "api", "error", 1.0))
+            health.tell(RequestDone("t", "api", "error", 1.0))
             assert health.unhealthy() is None, "a try that failed is a try"
             poller.expected = vendor.clock.steady() + 86_400
             vendor.clock.advance(80_000)

@@ -12,19 +12,19 @@ from exporter.mapping.authoring import unmapped
 from exporter.web import event_stream, middleware, recent_events, server
 from exporter.web.activity import ActivityLog
 from exporter.web.api import BASE, JsonApi
-from exporter.web.event_stream import Stream
+from exporter.web.event_stream import EventStream
 from exporter.web.middleware import RenderQueue
 from exporter.web.pages import Pages
 from exporter.web.queries import Backends, Queries
-from exporter.web.routes import ServerOptions, Shown, make_site
+from exporter.web.routes import ServerOptions, SiteContent, make_site
 from exporter.web.security import basic_auth
 from exporter.web.security.live_config import LiveWebConfig
-from exporter.web.security.web_config import AUTH_TYPES, HEADERS, TLS_KEYS, VERSIONS, read_protection
+from exporter.web.security.web_config import AUTH_TYPES, HEADERS, TLS_KEYS, VERSIONS, read_web_config
 from exporter.web.source_status import SourceStatusBoard
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "web.md").read_text("utf-8")
-LOOK = Queries(
+QUERIES = Queries(
     "1",
     ActivityLog(SourceStatusBoard({("research", "dws"): "dws"}, (), 0.0), lambda *place: place[2]),
     Backends(
@@ -36,8 +36,8 @@ LOOK = Queries(
         record=lambda source, event: event.text,
         unmapped=list,
         settings=list,
-        healthy=lambda: None,
-        ready=lambda: None,
+        unhealthy=lambda: None,
+        unready=lambda: None,
         now=lambda: 1e9,
     ),
 )
@@ -58,35 +58,37 @@ def paths(routes: list[Route]) -> set[str]:
 
 
 def test_every_page_and_every_path_of_the_api_is_told() -> None:
-    turnstile, streaming = RenderQueue(asyncio.Event()), Stream(LOOK.board, asyncio.Event())
+    render_queue, streaming = RenderQueue(asyncio.Event()), EventStream(QUERIES.activity, asyncio.Event())
     pages = {row[0].strip("`") for row in rows("Pages") if row[0].startswith("`/")}
-    assert pages == paths(Pages(LOOK, turnstile, "").routes())
+    assert pages == paths(Pages(QUERIES, render_queue, "").routes())
     told = {f"{BASE}{row[0].strip('`')}" for row in rows("JSON API")}
-    assert told | {f"{BASE}/openapi.json"} == paths(JsonApi(LOOK, streaming, turnstile, "").routes())
+    assert told | {f"{BASE}/openapi.json"} == paths(JsonApi(QUERIES, streaming, render_queue, "").routes())
     assert f"`GET {BASE}/openapi.json`" in GUIDE
 
 
 def test_the_limits_are_those_that_hold() -> None:
     told = [int(re.sub(r"\D", "", row[1])) for row in rows("Limits")]
     assert told == [
-        recent_events.MOST,
-        recent_events.LONGEST,
+        recent_events.MAX_EVENTS,
+        recent_events.MAX_TEXT,
         unmapped.MOST,
-        server.CONNECTIONS,
-        event_stream.STREAMS,
-        middleware.BODY,
-        server.HEAD,
-        int(server.FIRST_REQUEST),
-        int(middleware.PATIENCE),
-        int(server.STALLED),
-        basic_auth.WAITING,
-        server.STOP,
+        server.MAX_CONNECTIONS,
+        event_stream.MAX_STREAMS,
+        middleware.MAX_BODY,
+        server.MAX_HEAD,
+        int(server.HEAD_TIMEOUT),
+        int(middleware.BODY_TIMEOUT),
+        int(server.WRITE_TIMEOUT),
+        basic_auth.MAX_QUEUE,
+        basic_auth.MAX_WAITING,
+        middleware.MAX_QUEUED_PAGES,
+        server.STOP_TIMEOUT,
     ]
 
 
 @pytest.mark.parametrize(("request_", "answer"), [(row[0].strip("`"), row[1]) for row in rows("Asked wrongly")])
 def test_what_is_asked_wrongly_gets_the_answer_that_is_told(request_: str, answer: str) -> None:
-    shown = Shown(lambda *_: (b"", "text/plain", 1), lambda _: None, lambda: None, lambda: None, LOOK)
+    shown = SiteContent(lambda *_: (b"", "text/plain", 1), lambda _: None, lambda: None, lambda: None, QUERIES)
     site = make_site(shown, ServerOptions(LiveWebConfig(None, print), "", asyncio.Event()))
     method, url = request_.split()
 
@@ -109,7 +111,7 @@ def test_the_web_configuration_of_the_guide_is_understood_and_its_table_is_whole
     certificate.cert_chain_pems[0].write_to_path(tmp_path / "server.pem")
     (yaml,) = re.findall(r"```yaml\n(.*?)```", part("TLS and passwords"), re.DOTALL)
     (tmp_path / "web.yaml").write_text(yaml)
-    assert set(read_protection(tmp_path / "web.yaml").users) == {"prometheus"}
+    assert set(read_web_config(tmp_path / "web.yaml").users) == {"prometheus"}
     said = {code for row in rows("TLS and passwords") for cell in row for code in re.findall(r"`([^`]+)`", cell)}
     assert said >= {*TLS_KEYS, *AUTH_TYPES, *VERSIONS, *HEADERS, "basic_auth_users", "headers", "http2"}
 

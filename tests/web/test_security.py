@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gzip
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -11,12 +12,22 @@ import bcrypt
 import httpx
 import pytest
 import trustme
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from starlette.types import ASGIApp
 
 from exporter.model.errors import ConfigError
-from exporter.web.middleware import BODY
-from exporter.web.routes import Reload, ReloadResult, ServerOptions, Shown, make_site
-from exporter.web.security.basic_auth import WAITING, read_basic
+from exporter.web.middleware import MAX_BODY
+from exporter.web.routes import Reload, ReloadResult, ServerOptions, SiteContent, make_site
+from exporter.web.security.basic_auth import (
+    MAX_QUEUE,
+    MAX_WAITING,
+    PasswordQueue,
+    QueueFullError,
+    check_password,
+    peer_network,
+    read_basic,
+)
 from exporter.web.security.live_config import LiveWebConfig
 from exporter.web.server import listen, serve
 
@@ -28,7 +39,7 @@ TLS = "tls_server_config: {cert_file: server.pem, key_file: server.key"
 CLIENTS = f"{TLS}, client_ca_file: ca.pem, client_auth_type: RequireAndVerifyClientCert"
 
 
-class House:
+class GuardedSite:
     """A folder with a web configuration file, and a site that it guards."""
 
     def __init__(self, folder: Path, text: str) -> None:
@@ -57,29 +68,29 @@ class House:
             self.ca.issue_cert(name).configure_cert(context)
         return context
 
-    def site(self, guard: LiveWebConfig, prefix: str, reload: Reload | None) -> ASGIApp:
-        shown = Shown(
+    def site(self, web_config: LiveWebConfig, prefix: str, reload: Reload | None) -> ASGIApp:
+        handlers = SiteContent(
             lambda form, packed: (gzip.compress(PAGE) if packed else PAGE, "text/plain", 1),
             lambda n: None,
             lambda: None,
             lambda: None,
         )
-        return make_site(shown._replace(reload=reload), ServerOptions(guard, prefix, asyncio.Event()))
+        return make_site(handlers._replace(reload=reload), ServerOptions(web_config, prefix, asyncio.Event()))
 
 
 @contextlib.asynccontextmanager
-async def served(house: House, prefix: str = "", reload: Reload | None = None) -> AsyncIterator[str]:
+async def served(guarded: GuardedSite, prefix: str = "", reload: Reload | None = None) -> AsyncIterator[str]:
     """The site, while the block lasts; its base URL."""
-    guard = LiveWebConfig(house.folder / "web.yaml", house.warnings.append)
+    web_config = LiveWebConfig(guarded.folder / "web.yaml", guarded.warnings.append)
     listening, stop = listen("127.0.0.1:0"), asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(serve(house.site(guard, prefix, reload), listening, stop, guard))
-        yield f"{'https' if guard.protection.tls else 'http'}://127.0.0.1:{listening.getsockname()[1]}"
+        tasks.create_task(serve(guarded.site(web_config, prefix, reload), listening, stop, web_config))
+        yield f"{'https' if web_config.current.tls else 'http'}://127.0.0.1:{listening.getsockname()[1]}"
         stop.set()
 
 
 async def get(url: str, verify: ssl.SSLContext | bool = False, auth: tuple[str, str] | None = None) -> httpx.Response:
-    async with httpx.AsyncClient(verify=verify, trust_env=False, auth=auth) as client:
+    async with httpx.AsyncClient(verify=verify, trust_env=False, auth=auth, timeout=60) as client:
         return await client.get(url)
 
 
@@ -87,11 +98,11 @@ async def get(url: str, verify: ssl.SSLContext | bool = False, auth: tuple[str, 
 
 
 def test_a_port_with_tls_speaks_nothing_else(tmp_path: Path) -> None:
-    house = House(tmp_path, TLS + "}")
+    guarded = GuardedSite(tmp_path, TLS + "}")
 
     async def whole() -> None:
-        async with served(house) as base:
-            assert (await get(f"{base}/metrics", house.trust())).text == "page\n"
+        async with served(guarded) as base:
+            assert (await get(f"{base}/metrics", guarded.trust())).text == "page\n"
             with pytest.raises(httpx.HTTPError):
                 await get(f"{base}/metrics".replace("https", "http"))
             with pytest.raises(httpx.ConnectError):
@@ -104,53 +115,53 @@ def test_a_port_with_tls_speaks_nothing_else(tmp_path: Path) -> None:
     "text", ["", "tls_server_config: {cert_file: none.pem, key_file: server.key}", "basic_auth: {}"]
 )
 def test_no_port_opens_without_what_its_file_asks_for(text: str, tmp_path: Path) -> None:
-    house = House(tmp_path, text)
+    guarded = GuardedSite(tmp_path, text)
     with pytest.raises(ConfigError):
-        LiveWebConfig(house.folder / "web.yaml", house.warnings.append)
+        LiveWebConfig(guarded.folder / "web.yaml", guarded.warnings.append)
 
 
 def test_a_certificate_that_was_renewed_is_used_for_the_next_connection(tmp_path: Path) -> None:
-    house = House(tmp_path, TLS + "}")
+    guarded = GuardedSite(tmp_path, TLS + "}")
 
     async def whole() -> None:
-        async with served(house) as base:
+        async with served(guarded) as base:
             first = await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", int(base.rpartition(":")[2])))
-            house.renew("127.0.0.1")
+            guarded.renew("127.0.0.1")
             second = await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", int(base.rpartition(":")[2])))
             assert first != second
-            assert (await get(f"{base}/metrics", house.trust())).status_code == 200
+            assert (await get(f"{base}/metrics", guarded.trust())).status_code == 200
 
     asyncio.run(whole())
-    assert house.warnings == [] or all("stays in force" in line for line in house.warnings)
+    assert guarded.warnings == [] or all("stays in force" in line for line in guarded.warnings)
 
 
-def test_clients_without_a_certificate_are_turned_away_and_a_changed_policy_holds_at_once(tmp_path: Path) -> None:
-    house = House(tmp_path, CLIENTS + "}")
+def test_a_client_without_certificate_is_refused_and_a_new_policy_holds_at_once(tmp_path: Path) -> None:
+    guarded = GuardedSite(tmp_path, CLIENTS + "}")
 
     async def whole() -> None:
-        async with served(house) as base:
-            assert (await get(f"{base}/metrics", house.trust("prometheus"))).status_code == 200
+        async with served(guarded) as base:
+            assert (await get(f"{base}/metrics", guarded.trust("prometheus"))).status_code == 200
             with pytest.raises(httpx.HTTPError):
-                await get(f"{base}/metrics", house.trust())
+                await get(f"{base}/metrics", guarded.trust())
             stranger = trustme.CA().issue_cert("prometheus")
-            context = house.trust()
+            context = guarded.trust()
             stranger.configure_cert(context)
             with pytest.raises(httpx.HTTPError):
                 await get(f"{base}/metrics", context)
-            house.write(TLS + "}")
-            assert (await get(f"{base}/metrics", house.trust())).status_code == 200
+            guarded.write(TLS + "}")
+            assert (await get(f"{base}/metrics", guarded.trust())).status_code == 200
 
     asyncio.run(whole())
 
 
 def test_only_clients_with_an_allowed_name_are_let_in(tmp_path: Path) -> None:
-    house = House(tmp_path, CLIENTS + ", client_allowed_sans: [prometheus.example.com]}")
+    guarded = GuardedSite(tmp_path, CLIENTS + ", client_allowed_sans: [prometheus.example.com]}")
 
     async def whole() -> None:
-        async with served(house) as base:
-            assert (await get(f"{base}/metrics", house.trust("prometheus.example.com"))).status_code == 200
+        async with served(guarded) as base:
+            assert (await get(f"{base}/metrics", guarded.trust("prometheus.example.com"))).status_code == 200
             with pytest.raises(httpx.HTTPError):
-                await get(f"{base}/metrics", house.trust("other.example.com"))
+                await get(f"{base}/metrics", guarded.trust("other.example.com"))
 
     asyncio.run(whole())
 
@@ -159,20 +170,20 @@ def test_only_clients_with_an_allowed_name_are_let_in(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_used_any_more_leaves_what_was_read_in_force(tmp_path: Path) -> None:
-    house = House(tmp_path, f"basic_auth_users: {{alice: {HASH}}}")
+    guarded = GuardedSite(tmp_path, f"basic_auth_users: {{alice: {HASH}}}")
 
     async def whole() -> None:
-        async with served(house) as base:
+        async with served(guarded) as base:
             for text in ("", "basic_auth_users: {alice: plain}", f"{TLS}}}"):
-                house.write(text)
+                guarded.write(text)
                 assert (await get(f"{base}/metrics")).status_code == 401
                 assert (await get(f"{base}/metrics", auth=("alice", PASSWORD))).status_code == 200
-            (house.folder / "web.yaml").unlink()
+            (guarded.folder / "web.yaml").unlink()
             assert (await get(f"{base}/metrics")).status_code == 401
 
     asyncio.run(whole())
-    name = f"{house.folder}/web.yaml"
-    assert house.warnings == [
+    name = f"{guarded.folder}/web.yaml"
+    assert guarded.warnings == [
         (
             f"{name}:1: says nothing; write tls_server_config or basic_auth_users, or remove web.config_file;"
             " what was read before stays in force"
@@ -196,13 +207,13 @@ def test_a_file_that_cannot_be_used_any_more_leaves_what_was_read_in_force(tmp_p
 
 
 def test_a_password_is_asked_for_everywhere_but_where_health_is_told(tmp_path: Path) -> None:
-    house = House(
+    guarded = GuardedSite(
         tmp_path,
         f"basic_auth_users: {{alice: {HASH}}}\nhttp_server_config: {{headers: {{X-Frame-Options: deny}}}}",
     )
 
     async def whole() -> None:
-        async with served(house) as base:
+        async with served(guarded) as base:
             for path in ("/metrics", "/", "/nothing", "/style.css"):
                 refused = await get(base + path)
                 assert (refused.status_code, refused.text) == (401, "Unauthorized\n")
@@ -219,18 +230,18 @@ def test_a_password_is_asked_for_everywhere_but_where_health_is_told(tmp_path: P
 
 def test_a_right_password_is_judged_once_and_not_after_it_was_changed(tmp_path: Path) -> None:
     slow = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(10)).decode()
-    house = House(tmp_path, f"basic_auth_users: {{alice: {slow}}}")
+    guarded = GuardedSite(tmp_path, f"basic_auth_users: {{alice: {slow}}}")
 
     async def whole() -> None:
         loop, auth = asyncio.get_running_loop(), ("alice", PASSWORD)
-        async with served(house) as base, httpx.AsyncClient(trust_env=False, auth=auth) as client:
+        async with served(guarded) as base, httpx.AsyncClient(trust_env=False, auth=auth) as client:
             began = loop.time()
             assert (await client.get(f"{base}/metrics")).status_code == 200
             first, began = loop.time() - began, loop.time()
             for _ in range(20):
                 assert (await client.get(f"{base}/metrics")).status_code == 200
             assert loop.time() - began < 20 * first / 2
-            house.write(f"basic_auth_users: {{alice: {bcrypt.hashpw(b'another', bcrypt.gensalt(4)).decode()}}}")
+            guarded.write(f"basic_auth_users: {{alice: {bcrypt.hashpw(b'another', bcrypt.gensalt(4)).decode()}}}")
             assert (await client.get(f"{base}/metrics")).status_code == 401
 
     asyncio.run(whole())
@@ -238,12 +249,14 @@ def test_a_right_password_is_judged_once_and_not_after_it_was_changed(tmp_path: 
 
 def test_many_wrong_passwords_do_not_hold_up_a_known_one(tmp_path: Path) -> None:
     slow = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(10)).decode()
-    house = House(tmp_path, f"basic_auth_users: {{alice: {slow}}}")
+    guarded = GuardedSite(tmp_path, f"basic_auth_users: {{alice: {slow}}}")
 
     async def whole() -> None:
-        async with served(house) as base:
+        async with served(guarded) as base:
             assert (await get(f"{base}/metrics", auth=("alice", PASSWORD))).status_code == 200
-            guesses = [asyncio.create_task(get(f"{base}/metrics", auth=("alice", f"{n}"))) for n in range(2 * WAITING)]
+            guesses = [
+                asyncio.create_task(get(f"{base}/metrics", auth=("alice", f"{n}"))) for n in range(2 * MAX_QUEUE)
+            ]
             while not any(guess.done() for guess in guesses):
                 await asyncio.sleep(0)
             assert (await get(f"{base}/metrics", auth=("alice", PASSWORD))).status_code == 200
@@ -252,6 +265,88 @@ def test_many_wrong_passwords_do_not_hold_up_a_known_one(tmp_path: Path) -> None
             assert {answer.status_code for answer in answers} == {401, 503}
 
     asyncio.run(whole())
+
+
+def test_wrong_passwords_do_not_keep_a_right_one_out(tmp_path: Path) -> None:
+    """Not even where the right one has not been checked before, and all come from one address."""
+    slow = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(8)).decode()
+    guarded = GuardedSite(tmp_path, f"basic_auth_users: {{alice: {slow}}}")
+
+    async def guess(base: str, who: int, stop: asyncio.Event) -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            await get(f"{base}/metrics", auth=("alice", f"{who}-{number}"))
+
+    async def whole() -> None:
+        stop = asyncio.Event()
+        async with served(guarded) as base, asyncio.TaskGroup() as tasks:
+            for who in range(20):
+                tasks.create_task(guess(base, who, stop))
+            assert (await get(f"{base}/metrics", auth=("alice", PASSWORD))).status_code == 200
+            stop.set()
+
+    asyncio.run(whole())
+
+
+def test_a_wrong_password_takes_the_time_of_the_highest_cost_whoever_it_names() -> None:
+    cheap, dear = (bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(cost)) for cost in (4, 9))
+
+    def seconds(hashed: bytes | None) -> float:
+        times = []
+        for _ in range(7):
+            began = time.process_time()
+            assert not check_password(b"wrong", hashed, 9)
+            times.append(time.process_time() - began)
+        return sorted(times)[3]
+
+    known_cheap, known_dear, unknown = seconds(cheap), seconds(dear), seconds(None)
+    assert max(known_cheap, known_dear, unknown) < 1.6 * min(known_cheap, known_dear, unknown)
+    assert check_password(PASSWORD.encode(), cheap, 9)
+    assert check_password(PASSWORD.encode(), dear, 9)
+
+
+@settings(max_examples=30, deadline=None)
+@given(crowd=st.integers(0, 2 * MAX_WAITING), peers=st.integers(1, 5))
+def test_a_newcomer_waits_for_one_check_of_each_other_peer_at_most(crowd: int, peers: int) -> None:
+    order: list[object] = []
+
+    async def whole() -> None:
+        queue = PasswordQueue()
+
+        def check(peer: object) -> Callable[[], bool]:
+            def note() -> bool:
+                order.append(peer)
+                return True
+
+            return note
+
+        waiting = [asyncio.create_task(queue.run(n % peers, check(n % peers))) for n in range(crowd)]
+        await asyncio.sleep(0)
+        before = len(order)
+        assert await queue.run("newcomer", check("newcomer"))
+        assert len(set(order[:peers])) == min(crowd, peers) or crowd < peers
+        assert order[before:].index("newcomer") <= peers + 1
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        assert {type(result) for result in results} <= {bool, QueueFullError}
+        assert sum(result is True for result in results) >= min(crowd, MAX_QUEUE, MAX_WAITING)
+
+    asyncio.run(whole())
+
+
+@pytest.mark.parametrize(
+    ("host", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("2001:db8::ffff:1", "2001:db8::/64"),
+        ("2001:db8:0:1::1", "2001:db8:0:1::/64"),
+        ("unix", "unix"),
+    ],
+)
+def test_a_peer_is_an_address_or_the_network_that_a_host_has_for_itself(host: str, network: str) -> None:
+    assert peer_network({"type": "http", "client": (host, 1)}) == network
+    assert peer_network({"type": "http", "client": None}) == ""
 
 
 @pytest.mark.parametrize(
@@ -265,7 +360,7 @@ def test_a_header_that_names_nobody_lets_nobody_in(header: str) -> None:
 
 
 def test_what_is_asked_wrongly_is_refused_in_one_line(tmp_path: Path) -> None:
-    house = House(tmp_path, "http_server_config: {http2: false}")
+    guarded = GuardedSite(tmp_path, "http_server_config: {http2: false}")
     table = [
         ("POST", "/-/reload", {}, b"", 403, "not enabled; set web.enable_reload: true\n"),
         ("GET", "/-/reload", {}, b"", 405, "Method Not Allowed\n"),
@@ -281,13 +376,13 @@ def test_what_is_asked_wrongly_is_refused_in_one_line(tmp_path: Path) -> None:
                 {"origin": "https://outside.example", "sec-fetch-site": "same-origin"},
             )
         ),
-        ("POST", "/-/reload", {}, b"x" * (BODY + 1), 413, f"the body is larger than {BODY} bytes\n"),
-        ("GET", "/metrics", {}, b"x" * (BODY + 1), 413, f"the body is larger than {BODY} bytes\n"),
+        ("POST", "/-/reload", {}, b"x" * (MAX_BODY + 1), 413, f"the body is larger than {MAX_BODY} bytes\n"),
+        ("GET", "/metrics", {}, b"x" * (MAX_BODY + 1), 413, f"the body is larger than {MAX_BODY} bytes\n"),
         ("TRACE", "/metrics", {}, b"", 405, "Method Not Allowed\n"),
     ]
 
     async def whole() -> None:
-        async with served(house) as base, httpx.AsyncClient(trust_env=False) as client:
+        async with served(guarded) as base, httpx.AsyncClient(trust_env=False) as client:
             for method, path, headers, body, status, text in table:
                 answer = await client.request(method, base + path, headers=headers, content=body)
                 assert (method, path, answer.status_code, answer.text) == (method, path, status, text)
@@ -296,7 +391,7 @@ def test_what_is_asked_wrongly_is_refused_in_one_line(tmp_path: Path) -> None:
 
 
 def test_a_reload_tells_its_problems_and_nothing_else(tmp_path: Path) -> None:
-    house = House(tmp_path, "http_server_config: {http2: false}")
+    guarded = GuardedSite(tmp_path, "http_server_config: {http2: false}")
     results = [
         ReloadResult(()),
         ReloadResult((), ("targets", "web")),
@@ -307,7 +402,7 @@ def test_a_reload_tells_its_problems_and_nothing_else(tmp_path: Path) -> None:
         return results.pop(0)
 
     async def whole() -> None:
-        async with served(house, reload=reload) as base, httpx.AsyncClient(trust_env=False) as client:
+        async with served(guarded, reload=reload) as base, httpx.AsyncClient(trust_env=False) as client:
             good, partly, bad = [await client.post(f"{base}/-/reload") for _ in range(3)]
             assert (good.status_code, good.text) == (200, "ok\n")
             assert (partly.status_code, partly.text) == (200, "ok; targets, web: restart the exporter to use it\n")
@@ -318,10 +413,10 @@ def test_a_reload_tells_its_problems_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_with_a_prefix_everything_is_under_it_and_the_root_leads_there(tmp_path: Path) -> None:
-    house = House(tmp_path, f"basic_auth_users: {{alice: {HASH}}}")
+    guarded = GuardedSite(tmp_path, f"basic_auth_users: {{alice: {HASH}}}")
 
     async def whole() -> None:
-        async with served(house, prefix="/a/b") as base:
+        async with served(guarded, prefix="/a/b") as base:
             auth = ("alice", PASSWORD)
             assert (await get(f"{base}/a/b/metrics", auth=auth)).text == "page\n"
             assert (await get(f"{base}/a/b/-/healthy")).text == "ok\n"

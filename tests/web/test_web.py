@@ -16,10 +16,14 @@ from hypothesis import strategies as st
 from starlette.types import ASGIApp
 
 from exporter.model.errors import ConfigError
+from exporter.model.telemetry import SelfEvent, UnexpectedError
+from exporter.web.activity import ActivityLog
 from exporter.web.negotiation import accepts_gzip, choose_format
-from exporter.web.routes import ServerOptions, Shown, make_site
+from exporter.web.queries import Backends, Queries
+from exporter.web.routes import Reload, ReloadResult, ServerOptions, SiteContent, make_site
 from exporter.web.security.live_config import LiveWebConfig
-from exporter.web.server import CONNECTIONS, FIRST_REQUEST, HEAD, STALLED, listen, serve
+from exporter.web.server import HEAD_TIMEOUT, MAX_CONNECTIONS, MAX_HEAD, SPARE_CONNECTIONS, WRITE_TIMEOUT, listen, serve
+from exporter.web.source_status import SourceStatusBoard
 
 PROMETHEUS_2 = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
@@ -37,9 +41,13 @@ Talk = Callable[[httpx.AsyncClient], Awaitable[None]]
 
 
 class Exporter:
-    """What a site shows, as a test wants it."""
+    """What a site shows, as a test wants it; ``errors`` are those that the guard reported."""
 
     def __init__(self) -> None:
+        self.errors: list[SelfEvent] = []
+        self.hosts: tuple[str, ...] = ()
+        self.queries: Queries | None = None
+        self.reload: Reload | None = None
         self.scrapes: list[int] = []
         self.rendered = 0
         self.unhealthy: str | None = None
@@ -52,8 +60,29 @@ class Exporter:
         return gzip.compress(body) if packed else body, f"type/{form}", self.rendered
 
     def site(self) -> ASGIApp:
-        shown = Shown(self.metrics, self.scrapes.append, lambda: self.unhealthy, lambda: self.unready)
-        return make_site(shown, ServerOptions(LiveWebConfig(None, print), "", asyncio.Event()))
+        handlers = SiteContent(
+            self.metrics, self.scrapes.append, lambda: self.unhealthy, lambda: self.unready, self.queries, self.reload
+        )
+        options = ServerOptions(LiveWebConfig(None, print), "", asyncio.Event(), self.hosts, self.errors.append)
+        return make_site(handlers, options)
+
+
+def no_queries() -> Queries:
+    """Return queries over an exporter without a source."""
+    backends = Backends(
+        resources=lambda *_: [],
+        resource=lambda *_: None,
+        series=lambda *_: [],
+        rules=list,
+        explain=lambda *_: (_ for _ in ()).throw(LookupError("none")),
+        record=lambda source, event: event.text,
+        unmapped=list,
+        settings=list,
+        unhealthy=lambda: None,
+        unready=lambda: None,
+        now=lambda: 1e9,
+    )
+    return Queries("1", ActivityLog(SourceStatusBoard({}, (), 0.0), lambda *key: key[2]), backends)
 
 
 @contextlib.asynccontextmanager
@@ -222,11 +251,15 @@ def test_a_probe_says_why_not_and_follows_the_state(path: str, field: str) -> No
     talk(exporter, conversation)
 
 
-def test_a_page_that_cannot_be_made_is_one_line_without_details() -> None:
+def test_a_page_that_cannot_be_made_is_one_line_without_details(caplog: pytest.LogCaptureFixture) -> None:
     exporter = Exporter()
     exporter.metrics = lambda form, packed: (_ for _ in ()).throw(ValueError("inside"))  # type: ignore[method-assign]
     answer = get("/metrics", exporter)
     assert (answer.status_code, answer.text) == (500, "Internal Server Error: see the log\n")
+    (error,) = exporter.errors
+    assert isinstance(error, UnexpectedError)
+    assert (error.part, error.where, str(error.error)) == ("page", "GET /metrics", "inside")
+    assert [record for record in caplog.records if record.exc_info] == [], "the guard has told it, nobody else does"
 
 
 def test_a_taken_port_is_refused_in_one_line_with_a_cure() -> None:
@@ -320,9 +353,9 @@ def test_a_request_without_end_is_cut_off() -> None:
         port = client.base_url.port
         assert port is not None
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 2 * HEAD)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 2 * MAX_HEAD)
         with contextlib.suppress(ConnectionError):
-            assert await asyncio.wait_for(reader.read(), FIRST_REQUEST / 2) == b""
+            assert await asyncio.wait_for(reader.read(), HEAD_TIMEOUT / 2) == b""
         writer.close()
         assert (await client.get("/-/healthy")).status_code == 200
 
@@ -346,19 +379,19 @@ def test_a_connection_without_a_request_is_closed() -> None:
             reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
             writer.write(b"GET / HT")
             assert (await client.get("/-/healthy")).status_code == 200
-            loop.ahead += FIRST_REQUEST - 1
+            loop.ahead += HEAD_TIMEOUT - 1
             assert (await client.get("/-/healthy")).status_code == 200
             assert not reader.at_eof()
             loop.ahead += 1
             with contextlib.suppress(ConnectionError):
-                assert await asyncio.wait_for(reader.read(), FIRST_REQUEST / 2) == b""
+                assert await asyncio.wait_for(reader.read(), HEAD_TIMEOUT / 2) == b""
             writer.close()
 
     with asyncio.Runner(loop_factory=Leaping) as runner:
         runner.run(whole())
 
 
-def test_a_request_that_begins_and_does_not_go_on_is_cut_off_on_an_old_connection_too() -> None:
+def test_a_half_request_on_an_old_connection_is_cut_off_too() -> None:
     async def whole() -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, Leaping)
@@ -368,9 +401,9 @@ def test_a_request_that_begins_and_does_not_go_on_is_cut_off_on_an_old_connectio
             await reader.readuntil(b"ok\n")
             writer.write(b"GET / HT")
             assert (await client.get("/-/healthy")).status_code == 200
-            loop.ahead += FIRST_REQUEST
+            loop.ahead += HEAD_TIMEOUT
             with contextlib.suppress(ConnectionError):
-                assert await asyncio.wait_for(reader.read(), FIRST_REQUEST / 2) == b""
+                assert await asyncio.wait_for(reader.read(), HEAD_TIMEOUT / 2) == b""
             writer.close()
 
     with asyncio.Runner(loop_factory=Leaping) as runner:
@@ -389,10 +422,10 @@ def test_a_peer_that_takes_nothing_of_its_answer_is_cut_off() -> None:
             writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
             await reader.read(1)
             assert (await client.get("/-/healthy")).status_code == 200
-            loop.ahead += STALLED
+            loop.ahead += WRITE_TIMEOUT
             got = 0
             with contextlib.suppress(ConnectionError):
-                while piece := await asyncio.wait_for(reader.read(1 << 20), FIRST_REQUEST / 2):
+                while piece := await asyncio.wait_for(reader.read(1 << 20), HEAD_TIMEOUT / 2):
                     got += len(piece)
             assert got < len(PAGES["text"]) * exporter.size
             writer.close()
@@ -405,14 +438,143 @@ def test_a_full_house_makes_room_for_a_scraper() -> None:
     """More connections than there may be, all idle: the one that has waited longest leaves."""
 
     async def conversation(client: httpx.AsyncClient) -> None:
-        idle = [await asyncio.open_connection("127.0.0.1", client.base_url.port) for _ in range(CONNECTIONS)]
+        idle = [await asyncio.open_connection("127.0.0.1", client.base_url.port) for _ in range(MAX_CONNECTIONS)]
         assert (await client.get("/metrics")).status_code == 200
         with contextlib.suppress(ConnectionError):
-            assert await asyncio.wait_for(idle[0][0].read(), FIRST_REQUEST / 2) == b""
+            assert await asyncio.wait_for(idle[0][0].read(), HEAD_TIMEOUT / 2) == b""
         for _, writer in idle:
             writer.close()
 
     talk(Exporter(), conversation)
+
+
+FORM = b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 60000\r\n\r\nsource="
+STUCK = {
+    "idle": b"",
+    "half heads": b"GET / HTTP/1.1\r\nHost: x\r\nA",
+    "half bodies": b"POST /mappings HTTP/1.1\r\nHost: x\r\n" + FORM,
+    "reading nothing": b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 20,
+}
+
+
+async def join_crowd(peers: contextlib.ExitStack, port: int | None, number: int, data: bytes) -> None:
+    """Connect peers that send ``data`` and read nothing; the server sees each of them before the next."""
+    loop = asyncio.get_running_loop()
+    for _ in range(number):
+        peer = peers.enter_context(socket.socket())
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+        peer.setblocking(False)
+        await loop.sock_connect(peer, ("127.0.0.1", port))
+        with contextlib.suppress(OSError):
+            peer.send(data)
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+
+async def scrape(base: httpx.URL) -> int:
+    async with httpx.AsyncClient(base_url=base, trust_env=False, timeout=20) as scraper:
+        return (await scraper.get("/metrics")).status_code
+
+
+@pytest.mark.parametrize("data", STUCK.values(), ids=STUCK)
+def test_a_crowd_of_stuck_peers_does_not_keep_a_scrape_out(data: bytes) -> None:
+    """More peers than there may be connections: each newcomer is answered, and one that is stuck leaves for it."""
+    exporter = Exporter()
+    exporter.queries = no_queries()
+    exporter.size = 20_000 if b"metrics" in data else 1
+
+    async def conversation(client: httpx.AsyncClient) -> None:
+        with contextlib.ExitStack() as peers:
+            await join_crowd(peers, client.base_url.port, MAX_CONNECTIONS + 2 * SPARE_CONNECTIONS, data)
+            assert [await scrape(client.base_url) for _ in range(5)] == [200] * 5
+
+    talk(exporter, conversation)
+
+
+def test_pipelined_requests_wait_for_those_of_newcomers() -> None:
+    """Each turn of the loop starts one of the pipelined requests, however many peers have some waiting."""
+    exporter, requests = Exporter(), 20
+
+    async def conversation(client: httpx.AsyncClient) -> None:
+        greedy = [await asyncio.open_connection("127.0.0.1", client.base_url.port) for _ in range(100)]
+        for _, writer in greedy:
+            writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * requests)
+        while exporter.rendered < len(greedy) * 2:
+            await asyncio.sleep(0)
+        before = exporter.rendered
+        assert (await client.get("/metrics")).status_code == 200
+        assert exporter.rendered - before < len(greedy) / 2
+        for reader, writer in greedy:
+            for _ in range(requests):
+                assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+                assert await reader.readexactly(len(PAGES["text"])) == PAGES["text"]
+            writer.close()
+
+    talk(exporter, conversation)
+
+
+def test_a_newcomer_is_answered_although_all_others_are_busy() -> None:
+    exporter, release = Exporter(), asyncio.Event()
+
+    async def reload() -> ReloadResult:
+        await release.wait()
+        return ReloadResult(())
+
+    exporter.reload = reload
+    request = b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+
+    async def conversation(client: httpx.AsyncClient) -> None:
+        with contextlib.ExitStack() as peers:
+            await join_crowd(peers, client.base_url.port, MAX_CONNECTIONS, request)
+            assert [await scrape(client.base_url) for _ in range(3)] == [200] * 3
+            release.set()
+
+    talk(exporter, conversation)
+
+
+def test_a_body_that_breaks_off_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    async def conversation(client: httpx.AsyncClient) -> None:
+        for path in ("/mappings", "/api/v1/explain"):
+            kind = "application/json" if "api" in path else "application/x-www-form-urlencoded"
+            _, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: 60\r\n\r\nsource="
+            writer.write(head.encode())
+            await writer.drain()
+            assert (await client.get("/-/healthy")).status_code == 200
+            writer.transport.abort()
+            assert (await client.get("/-/healthy")).status_code == 200
+
+    exporter = Exporter()
+    exporter.queries = no_queries()
+    talk(exporter, conversation)
+    assert [record for record in caplog.records if record.exc_info] == []
+    assert exporter.errors == []
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed"),
+    [
+        ("exporter.example.com", True),
+        ("Exporter.Example.COM.:10186", True),
+        ("127.0.0.1:10186", True),
+        ("[::1]:10186", True),
+        ("10.2.3.4", True),
+        ("evil.example", False),
+        ("evil.example:10186", False),
+        ("exporter.example.com.evil.example", False),
+        ("", False),
+        ("[", False),
+        ("127.0.0.1.evil.example", False),
+    ],
+)
+def test_a_foreign_host_is_refused_where_hosts_are_named(host: str, allowed: bool) -> None:
+    exporter = Exporter()
+    exporter.hosts = ("exporter.example.com",)
+    answers = [get(path, exporter, host=host) for path in ("/metrics", "/-/healthy", "/-/ready")]
+    assert [answer.status_code for answer in answers] == [200 if allowed else 421, 200, 200]
+    if not allowed:
+        assert answers[0].text == "this host is not served here; add it to web.hosts\n"
+    assert get("/metrics", Exporter(), host=host).status_code == 200
 
 
 def test_a_connection_serves_many_requests() -> None:
@@ -422,7 +584,7 @@ def test_a_connection_serves_many_requests() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         request = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nX-Pad: " + b"a" * 1000 + b"\r\n\r\n"
         began = asyncio.get_running_loop().time()
-        for _ in range(2 * HEAD // len(request)):
+        for _ in range(2 * MAX_HEAD // len(request)):
             writer.write(request)
             head = await reader.readuntil(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 200 OK\r\n")

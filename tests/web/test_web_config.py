@@ -8,7 +8,7 @@ import trustme
 
 from exporter.config import load
 from exporter.model.errors import ConfigError
-from exporter.web.security.web_config import WebConfig, read_protection
+from exporter.web.security.web_config import WebConfig, read_web_config
 
 HASH = "$2b$10$sP92MBLhmY96Jd28ThA5WOX.0OyWN7O7nNIWhaTpDTwwJ8OHeham2"
 TLS = "tls_server_config: {cert_file: server.pem, key_file: server.key"
@@ -156,7 +156,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def read(text: str, folder: Path) -> WebConfig:
     (folder / "web.yaml").write_text(text)
-    return read_protection(folder / "web.yaml")
+    return read_web_config(folder / "web.yaml")
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -193,7 +193,7 @@ def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_its_password(folder
         read(TLS.replace("server.key", "locked.key") + "}", folder)
 
 
-def test_the_exporters_own_configuration_is_refused_with_a_web_file_that_cannot_be_used(folder: Path) -> None:
+def test_a_configuration_with_an_unusable_web_file_is_refused(folder: Path) -> None:
     (folder / "web.yaml").write_text("basic_auth_users: {alice: secret}")
     path = folder / "exporter.yaml"
     path.write_text(f"{MINIMAL}web: {{config_file: web.yaml}}\n")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from exporter.cli.doctor.findings import Finding, FindingPlace, error_finding
 from exporter.cli.failures import describe
-from exporter.common.text import ago, lasting
+from exporter.common.text import ago, lasting, one_line
 from exporter.mapping.authoring.templates import fold
 from exporter.model.errors import KeysRefused, SourceError, SourceGone
 from exporter.model.events import Event, Resource
@@ -109,7 +109,7 @@ def _texts(place: FindingPlace, sample: EventSample, map_: Map) -> Finding:
     if not unread:
         return place.finding("texts", "ok", "a rule takes each of them", unmapped=0)
     shape = fold(unread[0].text).shape
-    shown = f"{_printable(shape)} …" if len(shape) > SHOWN else _printable(shape)
+    shown = f"{one_line(shape, SHOWN)} …" if len(shape) > SHOWN else one_line(shape)
     number = len(sample.events)
     text = f"no rule takes {len(unread):,} of {number:,}, such as '{shown}'; write one with the help of explain --stub"
     return place.finding("texts", "warning", text, unmapped=len(unread), example=shape)
@@ -153,12 +153,7 @@ def stages_finding(place: FindingPlace, resource: Resource, found: Sequence[Sequ
 def display_name(resource: Resource) -> str:
     """Return the id, and the name if it differs, as printable and short text."""
     name = resource.id if resource.name in ("", resource.id) else f"{resource.id} ({resource.name})"
-    return _printable(name)
-
-
-def _printable(text: str) -> str:
-    """Return the begin of a vendor's text without characters that control a terminal."""
-    return "".join(char if char.isprintable() else " " for char in text[:SHOWN])
+    return one_line(name, SHOWN)
 
 
 def _nouns(noun: str, number: int) -> str:

@@ -1,4 +1,7 @@
-"""Keeps the protection of the port as its file says now: read again when a file changes, the last good one if it cannot be."""
+"""The web configuration in force: read again when one of its files changes.
+
+The last good one stays where that fails.
+"""
 
 import ssl
 from collections.abc import Callable, Iterable, Mapping
@@ -6,78 +9,95 @@ from pathlib import Path
 from typing import Any
 
 from exporter.model.errors import ConfigError
-from exporter.web.security.web_config import Tls, WebConfig, make_context, read_protection
+from exporter.web.security.web_config import Tls, WebConfig, make_context, read_web_config
 
 Stamp = tuple[tuple[int, int, int] | None, ...]
-Said = Mapping[str, Any]
+PeerCertificate = Mapping[str, Any]
 RESTART = "TLS begins or ends only with a restart; restart, or take the change back"
 
 
 class LiveWebConfig:
-    """What guards the port now. ``warn`` hears one line when a changed file cannot be used; the old content then stays."""
+    """The web configuration as its files say now.
+
+    ``warn`` is called with one line when a changed file cannot be used; the former content then stays in force.
+    """
 
     def __init__(self, path: Path | None, warn: Callable[[str], None]) -> None:
-        """Raises ConfigError if the file cannot be used: without what it asks for, no port opens."""
-        self._path, self._warn = path, warn
-        self._protection = WebConfig() if path is None else read_protection(path)
-        self._context = _context(self._protection)
-        self._stamp = self._look()
+        """Read the file.
+
+        Raises ConfigError if it cannot be used: no port opens without what it asks for.
+        """
+        self._path = path
+        self._warn = warn
+        self._current = WebConfig() if path is None else read_web_config(path)
+        self._context = _make_context(self._current)
+        self._stamp = self._read_stamp()
 
     @property
-    def protection(self) -> WebConfig:
-        """As the files say now."""
-        if self._path is not None and (stamp := self._look()) != self._stamp:
+    def current(self) -> WebConfig:
+        """The configuration, read again if a file has changed."""
+        if self._path is not None and (stamp := self._read_stamp()) != self._stamp:
             self._stamp = stamp
-            self._renew(self._path)
-        return self._protection
+            self._reload(self._path)
+        return self._current
 
     def server_context(self) -> ssl.SSLContext | None:
-        """A context for as long as the server lives: every new connection is made as the files say then."""
+        """Return a TLS context that encrypts each new connection as the files then say.
+
+        None without TLS.
+        """
         if self._context is None:
             return None
-        context = _Renewed(ssl.PROTOCOL_TLS_SERVER)
-        context.now = self._now
+        context = _LiveContext(ssl.PROTOCOL_TLS_SERVER)
+        context.current = self._current_context
         return context
 
-    def lets_in(self, certificate: Said | None) -> bool:
-        """Whether a peer with this certificate (as ``SSLSocket.getpeercert`` tells it) may speak at all."""
-        tls = self._protection.tls
+    def allows(self, certificate: PeerCertificate | None) -> bool:
+        """Return whether a peer with this certificate may connect.
+
+        The certificate has the form of ``SSLSocket.getpeercert``.
+        """
+        tls = self._current.tls
         if tls is None or not tls.allowed_sans or not certificate:
             return True
         return any(name in tls.allowed_sans for _, name in certificate.get("subjectAltName", ()))
 
-    def _now(self) -> ssl.SSLContext:
-        _ = self.protection  # looks at the files
+    def _current_context(self) -> ssl.SSLContext:
+        _ = self.current  # reads changed files
         assert self._context is not None, "TLS never ends while the server lives"
         return self._context
 
-    def _renew(self, path: Path) -> None:
+    def _reload(self, path: Path) -> None:
         try:
-            fresh = read_protection(path)
-            if (fresh.tls is None) != (self._protection.tls is None):
+            changed = read_web_config(path)
+            if (changed.tls is None) != (self._current.tls is None):
                 raise ConfigError(f"{path}: {RESTART}")
-            self._context, self._protection = _context(fresh), fresh
+            self._context = _make_context(changed)
+            self._current = changed
         except ConfigError as error:
             for line in error.problems:
                 self._warn(f"{line}; what was read before stays in force")
-        except OSError:  # changed again between two looks: the next look finds it
+        except OSError:  # changed again meanwhile: the next request reads it
             self._stamp = ()
 
-    def _look(self) -> Stamp:
-        return () if self._path is None else tuple(map(_stamp, (self._path, *_files(self._protection.tls))))
+    def _read_stamp(self) -> Stamp:
+        return () if self._path is None else tuple(map(_file_stamp, (self._path, *_files(self._current.tls))))
 
 
-class _Renewed(ssl.SSLContext):
-    """Makes each connection with the context of the moment: event loops ask nothing else of it."""
+class _LiveContext(ssl.SSLContext):
+    """A context that hands each connection to the current one.
 
-    now: Callable[[], ssl.SSLContext]
+    Event loops call nothing but ``wrap_bio``.
+    """
+
+    current: Callable[[], ssl.SSLContext]
 
     def wrap_bio(self, *arguments: Any, **options: Any) -> ssl.SSLObject:
-        return self.now().wrap_bio(*arguments, **options)
+        return self.current().wrap_bio(*arguments, **options)
 
 
-def _context(protection: WebConfig) -> ssl.SSLContext | None:
-    return None if protection.tls is None else make_context(protection.tls)
+def _make_context(config: WebConfig) -> ssl.SSLContext | None:
+    return None if config.tls is None else make_context(config.tls)
 
 
 def _files(tls: Tls | None) -> Iterable[Path]:
@@ -85,7 +105,7 @@ def _files(tls: Tls | None) -> Iterable[Path]:
     return (file for file in files if file is not None)
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def _file_stamp(path: Path) -> tuple[int, int, int] | None:
     try:
         stat = path.stat()
     except OSError:

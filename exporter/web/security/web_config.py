@@ -1,6 +1,8 @@
-"""Reads the web configuration file (a subset of the Prometheus exporter toolkit's): TLS, users, headers. Opens no port.
+"""The web configuration file: TLS, users and headers of the web port.
 
-Anything that is not understood is refused: a key passed over could be the one that was to close the door.
+Its form is a subset of the Prometheus exporter toolkit's.
+
+Unknown keys are errors: an ignored key could be the one that was to protect the port.
 """
 
 import ssl
@@ -29,7 +31,10 @@ HASH_LENGTH = 60
 
 
 class Tls(msgspec.Struct, frozen=True):
-    """How connections are encrypted, and which client certificates are let in. ``client_auth``: a key of AUTH_TYPES."""
+    """How connections are encrypted and which client certificates are allowed.
+
+    ``client_auth`` is a key of AUTH_TYPES.
+    """
 
     cert_file: Path
     key_file: Path
@@ -40,35 +45,41 @@ class Tls(msgspec.Struct, frozen=True):
 
 
 class WebConfig(msgspec.Struct, frozen=True):
-    """What guards the port: TLS or none, bcrypt hashes by user, headers of every answer."""
+    """TLS or None, bcrypt hashes by user, and headers of every answer."""
 
     tls: Tls | None = None
     users: Mapping[str, bytes] = {}
     headers: Mapping[str, str] = {}
 
 
-class _Wrong(NamedTuple):
+class _Problem(NamedTuple):
     path: KeyPath
     text: str
 
 
-def read_protection(path: Path) -> WebConfig:
-    """The content of a web configuration file; its certificates can be loaded. Raises ConfigError, one line a problem."""
+def read_web_config(path: Path) -> WebConfig:
+    """Read a web configuration file whose certificates can be loaded.
+
+    Raises ConfigError, one line a problem.
+    """
     try:
         document = read_document(path)
     except ConfigError as error:
         raise ConfigError([_without_hashes(line) for line in error.problems]) from None
-    wrong = sorted(_wrong(document.data), key=lambda problem: document.line(problem.path))
-    if wrong:
-        raise ConfigError([f"{document.where(problem.path)}: {problem.text}" for problem in wrong])
-    protection = _protection(document.data, path.parent)
-    if protection.tls is not None:
-        _check_files(protection.tls, document)
-    return protection
+    problems = sorted(_check(document.data), key=lambda problem: document.line(problem.path))
+    if problems:
+        raise ConfigError([f"{document.where(problem.path)}: {problem.text}" for problem in problems])
+    config = _make_config(document.data, path.parent)
+    if config.tls is not None:
+        _check_files(config.tls, document)
+    return config
 
 
 def make_context(tls: Tls) -> ssl.SSLContext:
-    """What a server encrypts with. Raises OSError, also for files that hold something else (ssl.SSLError is one)."""
+    """Make the TLS context of a server.
+
+    Raises OSError, also for files of other content (ssl.SSLError is one).
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = VERSIONS[tls.min_version]
     context.load_cert_chain(tls.cert_file, tls.key_file, password=lambda: "")  # an encrypted key must not ask for one
@@ -79,7 +90,7 @@ def make_context(tls: Tls) -> ssl.SSLContext:
 
 
 def _check_files(tls: Tls, document: Document) -> None:
-    """Raises ConfigError if they cannot be used, and says which of them it is."""
+    """Raise ConfigError for the first file of ``tls`` that cannot be used."""
     given = (("cert_file", tls.cert_file), ("key_file", tls.key_file), ("client_ca_file", tls.client_ca_file))
     for key, file in given:
         try:
@@ -101,73 +112,73 @@ def _check_files(tls: Tls, document: Document) -> None:
         raise ConfigError(f"{place}: holds no certificate in PEM form; write the CA that signs the clients'") from None
 
 
-def _wrong(data: Any) -> Iterator[_Wrong]:
+def _check(data: Any) -> Iterator[_Problem]:
     if not data:
-        yield _Wrong((), f"says nothing; write {TLS} or {USERS}, or remove web.config_file")
+        yield _Problem((), f"says nothing; write {TLS} or {USERS}, or remove web.config_file")
         return
     if not isinstance(data, dict):
-        yield _Wrong((), f"must be a mapping; begin with {TLS}: or {USERS}:")
+        yield _Problem((), f"must be a mapping; begin with {TLS}: or {USERS}:")
         return
-    yield from _unknown(data, (), SECTIONS)
-    for section, look in ((TLS, _wrong_tls), (USERS, _wrong_users), (HTTP, _wrong_http)):
+    yield from _check_keys(data, (), SECTIONS)
+    for section, check in ((TLS, _check_tls), (USERS, _check_users), (HTTP, _check_http)):
         if section in data:
             if isinstance(data[section], dict) and data[section]:
-                yield from look(data[section])
+                yield from check(data[section])
             else:
-                yield _Wrong((section,), "must hold keys and values; write them, or remove the section")
+                yield _Problem((section,), "must hold keys and values; write them, or remove the section")
 
 
-def _wrong_tls(given: Mapping[str, Any]) -> Iterator[_Wrong]:
-    yield from _unknown(given, (TLS,), TLS_KEYS)
+def _check_tls(given: Mapping[str, Any]) -> Iterator[_Problem]:
+    yield from _check_keys(given, (TLS,), TLS_KEYS)
     for key in ("cert_file", "key_file"):
         if key not in given:
-            yield _Wrong((TLS,), f"{key} is missing; write the path of a PEM file")
+            yield _Problem((TLS,), f"{key} is missing; write the path of a PEM file")
     for key in ("cert_file", "key_file", "client_ca_file"):
         if key in given and not (isinstance(given[key], str) and given[key]):
-            yield _Wrong((TLS, key), "must be the path of a PEM file")
+            yield _Problem((TLS, key), "must be the path of a PEM file")
     for key, known in (("client_auth_type", AUTH_TYPES), ("min_version", VERSIONS)):
         if key in given and (not isinstance(given[key], str) or given[key] not in known):
-            yield _Wrong((TLS, key), f"is none of those supported here; write {' or '.join(known)}")
+            yield _Problem((TLS, key), f"is none of those supported here; write {' or '.join(known)}")
     sans = given.get("client_allowed_sans", ["-"])
     if not isinstance(sans, list) or not sans or not all(isinstance(name, str) and name for name in sans):
-        yield _Wrong((TLS, "client_allowed_sans"), "must be a list of names; write [prometheus.example.com]")
-    yield from _clients(given)
+        yield _Problem((TLS, "client_allowed_sans"), "must be a list of names; write [prometheus.example.com]")
+    yield from _check_clients(given)
 
 
-def _clients(given: Mapping[str, Any]) -> Iterator[_Wrong]:
-    """Parts of client authentication that make no sense without another."""
+def _check_clients(given: Mapping[str, Any]) -> Iterator[_Problem]:
+    """Yield parts of client authentication that have no effect without another."""
     asked = given.get("client_auth_type", "NoClientCert") != "NoClientCert"
     if asked and "client_ca_file" not in given:
-        yield _Wrong((TLS, "client_auth_type"), "needs client_ca_file, the CA that signs the clients' certificates")
+        yield _Problem((TLS, "client_auth_type"), "needs client_ca_file, the CA that signs the clients' certificates")
     for key in ("client_ca_file", "client_allowed_sans"):
         if key in given and not asked:
-            yield _Wrong((TLS, key), "has no effect without client_auth_type; write RequireAndVerifyClientCert there")
+            yield _Problem((TLS, key), "has no effect without client_auth_type; write RequireAndVerifyClientCert there")
 
 
-def _wrong_users(given: Mapping[str, Any]) -> Iterator[_Wrong]:
+def _check_users(given: Mapping[str, Any]) -> Iterator[_Problem]:
     for user, hashed in given.items():
         if not user or ":" in user:
-            yield _Wrong((USERS,), "a name is empty or holds ':'; write NAME: HASH with a blank after the ':'")
+            yield _Problem((USERS,), "a name is empty or holds ':'; write NAME: HASH with a blank after the ':'")
         elif not isinstance(hashed, str) or not hashed.startswith(BCRYPT) or len(hashed) != HASH_LENGTH:
-            yield _Wrong((USERS, user), "is no bcrypt hash; make one with: htpasswd -nBC 10 NAME")
+            yield _Problem((USERS, user), "is no bcrypt hash; make one with: htpasswd -nBC 10 NAME")
 
 
-def _wrong_http(given: Mapping[str, Any]) -> Iterator[_Wrong]:
-    yield from _unknown(given, (HTTP,), ("headers", "http2"))
+def _check_http(given: Mapping[str, Any]) -> Iterator[_Problem]:
+    yield from _check_keys(given, (HTTP,), ("headers", "http2"))
     if given.get("http2", False) is not False:
-        yield _Wrong((HTTP, "http2"), "this port speaks HTTP/1.1; write false or remove the key")
+        yield _Problem((HTTP, "http2"), "this port speaks HTTP/1.1; write false or remove the key")
     headers = given.get("headers", {})
     if not isinstance(headers, dict):
-        yield _Wrong((HTTP, "headers"), "must hold keys and values; write them, or remove the section")
+        yield _Problem((HTTP, "headers"), "must hold keys and values; write them, or remove the section")
         return
     for name, value in headers.items():
         if name not in HEADERS:
-            yield _Wrong((HTTP, "headers"), f"a name is not to be set here; known here: {', '.join(HEADERS)}")
+            yield _Problem((HTTP, "headers"), f"a name is not to be set here; known here: {', '.join(HEADERS)}")
         elif not isinstance(value, str) or not value.isascii() or not value.isprintable() or not value:
-            yield _Wrong((HTTP, "headers", name), "must be one line of text; put it in quotes")
+            yield _Problem((HTTP, "headers", name), "must be one line of text; put it in quotes")
 
 
-def _unknown(given: Mapping[str, Any], path: KeyPath, known: tuple[str, ...]) -> Iterator[_Wrong]:
+def _check_keys(given: Mapping[str, Any], path: KeyPath, known: tuple[str, ...]) -> Iterator[_Problem]:
     for key in given:
         if key not in known:
             near = get_close_matches(key, known, 1, 0.6)
@@ -175,19 +186,19 @@ def _unknown(given: Mapping[str, Any], path: KeyPath, known: tuple[str, ...]) ->
             # a value may stand where a key should be: {alice:HASH}, without the blank, is one key to YAML
             known_word = len(key) <= 40 and key.isidentifier()
             place, word = ((*path, key), "key") if known_word else (path, "key '***'")
-            yield _Wrong(place, f"unknown {word}; {advice}")
+            yield _Problem(place, f"unknown {word}; {advice}")
 
 
-def _protection(data: Mapping[str, Any], folder: Path) -> WebConfig:
+def _make_config(data: Mapping[str, Any], folder: Path) -> WebConfig:
     tls, users, http = (data.get(section, {}) for section in SECTIONS)
     return WebConfig(
-        tls=_tls(tls, folder) if tls else None,
+        tls=_make_tls(tls, folder) if tls else None,
         users={user: hashed.encode() for user, hashed in users.items()},
         headers=http.get("headers", {}),
     )
 
 
-def _tls(given: Mapping[str, Any], folder: Path) -> Tls:
+def _make_tls(given: Mapping[str, Any], folder: Path) -> Tls:
     ca = given.get("client_ca_file")
     return Tls(
         cert_file=folder / given["cert_file"],
@@ -200,6 +211,6 @@ def _tls(given: Mapping[str, Any], folder: Path) -> Tls:
 
 
 def _without_hashes(line: str) -> str:
-    """What YAML trips over may be part of a hash; it stands between quotes then."""
+    """Hide the quoted part of a YAML error: it may be part of a password hash."""
     head, quote, rest = line.partition("'")
     return f"{head}'***'{rest.rpartition(quote)[2]}" if quote and "$" in rest else line
