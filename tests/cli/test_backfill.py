@@ -1,4 +1,4 @@
-"""``backfill`` against the simulated clouds: the file says at each time what had happened by then, and no more."""
+"""``backfill`` against the simulated clouds: each sample counts the past until it."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ Values = dict[tuple[str, Labels], dict[int, float]]
 
 
 def read(text: str) -> Values:
-    """Every sample by series and time (Unix s)."""
+    """Read every sample by series and time (Unix s)."""
     found: Values = {}
     for line in text.splitlines():
         if line.startswith("#"):
@@ -50,8 +50,10 @@ def read(text: str) -> Values:
 
 
 def check_format(text: str) -> None:
-    """The Prometheus client's own parser takes it. Of a histogram it takes one time only: it drops the lines of the others,
-    and then misses them."""
+    """Check that the parser of the Prometheus client reads the file.
+
+    Families of histograms are left out: of a histogram the parser keeps the lines of one time only.
+    """
     families = re.split(r"^(?=# HELP)", text.removesuffix("# EOF\n"), flags=re.MULTILINE)
     plain = [family for family in families if not re.search(r"^# TYPE \S+ histogram$", family, re.MULTILINE)]
     assert len(plain) >= 3
@@ -59,13 +61,13 @@ def check_format(text: str) -> None:
 
 
 def sum_at(values: Values, at: int, name: str, **labels: str) -> float:
-    """The sum of the samples of a metric at a time."""
+    """Return the sum of the samples of a metric at a time."""
     wanted = frozenset(labels.items())
     return sum(course.get(at, 0.0) for (metric, has), course in values.items() if metric == name and wanted <= has)
 
 
 class BackfillRun:
-    """Runs the verb over a cloud whose clock stands at ``NOW``, and reads the file."""
+    """Runs ``backfill`` on a cloud whose clock stands at ``NOW`` and reads the file."""
 
     def __init__(self, cloud: Cloud, base: str, folder: Path) -> None:
         self.cloud, self.folder, self.code, self.text = cloud, folder, 0, ""
@@ -77,7 +79,7 @@ class BackfillRun:
         return load(path, environ={}, sets=())
 
     def values(self, since: str = "6h", until: str = "now", step: str = "60s", **labels: str) -> Values:
-        """What the file says."""
+        """Run the command and return the values in the file."""
         options = OutputOptions(
             read_time_range(since, until, step, NOW), labels, str(self.folder / "past.om"), force=True
         )
@@ -143,7 +145,7 @@ def test_each_sample_counts_what_had_happened_by_its_time(backfill_run: Backfill
 
 
 def test_each_sample_is_what_an_exporter_would_have_shown_then(tmp_path: Path) -> None:
-    """A living cloud, read live from its first second on, and once more when all is past."""
+    """A living cloud is read live from its first second on, and again by ``backfill``."""
     times = range(NOW - 720, NOW + 1, 60)
     clock = ManualClock(times[0])
     cloud = Cloud(clock=lambda: int(clock.now() * 1000))
@@ -182,8 +184,11 @@ def test_each_sample_is_what_an_exporter_would_have_shown_then(tmp_path: Path) -
 
 
 def comparable(totals: dict[Any, float]) -> dict[Any, float]:
-    """Without what only somebody knows who was there: how far an aggregated event had grown by then. And without phases of
-    training jobs: an exporter asks for their record when something turns, not at every step."""
+    """Leave out what cannot be known later.
+
+    This is how far an aggregated event had grown by then, and the phases of training jobs: an exporter reads their record
+    when a job changes, not at every step.
+    """
     grown = {"platform_pool_status_changes_total"}
     return {
         series: value
@@ -200,7 +205,10 @@ BY_RECORD = {
 
 
 def growing(values: Values, at: int) -> dict[Any, float]:
-    """Counters, and how many a histogram has seen, at a time; as the store has them, without those that are 0."""
+    """Return counters and the counts of histograms at a time, as the store has them.
+
+    Values of 0 are left out.
+    """
     found: dict[Any, float] = {}
     for (name, labels), course in values.items():
         metric = BUILTIN.get(name.removesuffix("_count"), BUILTIN.get(name))
@@ -211,8 +219,11 @@ def growing(values: Values, at: int) -> dict[Any, float]:
 
 
 def course(values: Values, name: str, **labels: str) -> dict[int, float]:
-    """The samples of the one series with these labels that differ from the one before, and the last if it is not that of
-    ``NOW``; by minutes from there."""
+    """Return the samples of the one series with these labels that differ.
+
+    A sample differs from the one before it; the last one is added if it is not that of ``NOW``. Keys are minutes from
+    ``NOW``.
+    """
     wanted = frozenset(labels.items())
     (found,) = [course for (metric, has), course in values.items() if metric == name and wanted <= has]
     changes: dict[int, float] = {}
@@ -223,7 +234,7 @@ def course(values: Values, name: str, **labels: str) -> dict[int, float]:
 
 
 def at(minutes: int) -> int:
-    """Unix ms, so many minutes before ``NOW``."""
+    """Return the Unix ms of so many minutes before ``NOW``."""
     return (NOW - 60 * minutes) * 1000
 
 
@@ -249,7 +260,7 @@ def test_gauges_and_states_have_their_value_from_when_it_is_known(backfill_run: 
 
 
 def test_an_aggregated_event_counts_once_at_its_begin_and_then_at_its_last_time(backfill_run: BackfillRun) -> None:
-    """One that began before the span counts once: of the others no time is known."""
+    """An event that began before the range counts once: its other times are unknown."""
     moved = "Pool status changed, from A to B."
     backfill_run.cloud.pool_event(POOL, "Warning", "PoolStatusChange", moved, at(120), at(60), 7)
     backfill_run.cloud.pool_event(POOL, "Warning", "PoolStatusChange", f"{moved} ", at(600), at(30), 40)
@@ -294,7 +305,7 @@ def test_a_resource_that_ended_before_the_range_is_not_read(backfill_run: Backfi
 
 
 def test_only_what_happened_in_the_range_counts_and_earlier_events_set_gauges(backfill_run: BackfillRun) -> None:
-    """DWS tells everything, whatever is asked for."""
+    """DWS answers with all events, whatever time is asked for."""
     for minutes in (600, 200, 100, 99):
         backfill_run.cloud.dws_event(CLUSTER, at(minutes), "createBackup")
     values = backfill_run.values(until="2026-09-21T12:40:00Z")

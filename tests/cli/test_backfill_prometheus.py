@@ -1,4 +1,4 @@
-"""A real promtool makes blocks of what ``backfill`` writes, and a real Prometheus answers with the past."""
+"""promtool makes blocks of the output of ``backfill``; Prometheus answers queries."""
 
 import json
 import re
@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.exposition.test_prometheus_server import Server
 from tests.support.heavy import needs
 from tests.support.processes import Child, Clouds, Exporter, closing, configured, free_port, ran, total, until
+from tests.support.prometheus_server import Server
 
 pytestmark = pytest.mark.prometheus
 

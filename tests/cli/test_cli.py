@@ -1,4 +1,4 @@
-"""The command line: what each command prints, its exit code, and that no expected trouble is ever a traceback."""
+"""The command line: what each command prints, its exit code, and no traceback."""
 
 import json
 import os
@@ -33,7 +33,7 @@ EXAMPLE = "targets: [{name: research, platform: huaweicloud, region: cn-north-4,
 
 
 def written(folder: Path, **changes: Any) -> Path:
-    """A good configuration, with changes."""
+    """Write a good configuration, with changes."""
     target = {"name": "a", "platform": "huaweicloud", "region": "cn-north-4", "credentials": {"metadata": True}}
     config = {"targets": [{**target, "sources": {"dws": {}}}], "store": str(folder / "state.db"), "web": dict(WEB)}
     path = folder / "exporter.yaml"
@@ -42,7 +42,7 @@ def written(folder: Path, **changes: Any) -> Path:
 
 
 def one_line(done: subprocess.CompletedProcess[str]) -> str:
-    """What a command that could not do its work said: one line on standard error, nothing else."""
+    """Return the one line on standard error of a command that failed."""
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1, done.stderr
     return done.stderr.removesuffix("\n")
@@ -297,7 +297,10 @@ def test_the_demo_ends_after_the_seconds_that_it_is_given() -> None:
 
 
 def alive(group: int) -> bool:
-    """Whether a process group has a member; one that has just ended may still wait for its parent."""
+    """Return whether a process group has a member.
+
+    A process that has just ended may still wait for its parent.
+    """
     try:
         os.killpg(group, 0)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""``doctor`` against the simulated clouds and their faults, over real sockets: the exact lines of each situation."""
+"""``doctor`` against the simulated clouds and their faults: the exact lines."""
 
 import asyncio
 import contextlib
@@ -90,7 +90,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def cloud() -> Cloud:
-    """One resource of each kind, with one event that is ten minutes old."""
+    """One resource of each kind, each with one event that is ten minutes old."""
     cloud = Cloud()
     at = cloud.clock() - 600_000
     cloud.add_training_job(JOB, created=at)
@@ -107,7 +107,7 @@ def cloud() -> Cloud:
 
 
 class DoctorRun:
-    """Runs the verb on a configuration, and reads what it prints."""
+    """Runs ``doctor`` on a configuration and reads its output."""
 
     def __init__(self, cloud: Cloud, base: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.cloud, self.base, self.folder, self._capsys = cloud, base, folder, capsys
@@ -118,7 +118,7 @@ class DoctorRun:
     def output(
         self, seconds: float = 5.0, *, as_json: bool = False, meanwhile: Callable[[], None] = lambda: None
     ) -> str:
-        """Everything it prints; ``meanwhile`` is called when its configuration was read."""
+        """Return the whole output; call ``meanwhile`` once the configuration was read."""
         path = self.folder / "exporter.json"
         path.write_text(json.dumps(self.written))
         config = load(path, environ=self.environ, sets=())
@@ -132,13 +132,16 @@ class DoctorRun:
         return out
 
     def lines(self, seconds: float = 5.0, meanwhile: Callable[[], None] = lambda: None) -> list[str]:
-        """What it prints, without what differs each time."""
+        """Return the lines of the output, without what differs from run to run."""
         text = re.sub(r"in \d+ ms", "in 1 ms", self.output(seconds, meanwhile=meanwhile))
         shown = text.replace(self.base, "URL").replace(str(self.folder / "exporter.json"), "FILE")
         return shown.replace(self.base.removeprefix("http://"), "HOST").splitlines()
 
     def unusual_lines(self, seconds: float = 5.0, meanwhile: Callable[[], None] = lambda: None) -> list[str]:
-        """The lines that are not there where all is well, with single blanks; ``last_line`` is the last line."""
+        """Return the lines that a healthy configuration does not have.
+
+        Blanks are single; the last line is kept in ``last_line``.
+        """
         well = {re.sub(" {2,}", " ", line) for line in WELL.splitlines()}
         *lines, self.last_line = [re.sub(" {2,}", " ", line) for line in self.lines(seconds, meanwhile)]
         return [line for line in lines if line not in well]
@@ -204,7 +207,7 @@ def test_forbidden_listings_name_the_permissions_that_were_not_tried(doctor_run:
 
 
 def skipped(*places: str) -> list[str]:
-    """The lines of sources whose credentials were refused."""
+    """Return the lines of sources whose credentials were refused."""
     permissions = {
         TRAINING: {"events": "modelarts:trainJob:listEvents", "stages": "modelarts:trainJob:get"},
         POOLS: {"events": "modelarts:pool:get"},
@@ -223,7 +226,7 @@ def skipped(*places: str) -> list[str]:
 
 
 def test_refused_keys_are_told_once_and_the_vendor_is_asked_once(doctor_run: DoctorRun) -> None:
-    """Each vendor locks keys that it refuses time and again, and names them in its refusal."""
+    """Vendors lock keys that they refuse several times, and repeat them in refusals."""
     doctor_run.written["targets"][0]["credentials"] = {"access_key": "WRONG-ACCESS-KEY", "secret_key": "x"}
     doctor_run.written["targets"][1]["credentials"]["access_key_secret"] = "WRONG-SECRET"
     refused = "the credentials were refused: check that they exist, are enabled and have not expired"
@@ -289,7 +292,7 @@ def test_temporary_keys_without_a_known_end_are_shown_as_such(doctor_run: Doctor
 
 
 def test_a_missing_secret_file_fails_only_its_own_target(doctor_run: DoctorRun) -> None:
-    """It was there when the configuration was read."""
+    """The file was removed after the configuration was read."""
     secret = doctor_run.folder / "secret"
     secret.write_text(SECRET_KEY)
     doctor_run.written["targets"][0]["credentials"] = {"access_key": ACCESS_KEY, "secret_key_file": str(secret)}
@@ -321,7 +324,7 @@ def test_a_wrong_clock_is_shown_with_its_consequences(doctor_run: DoctorRun, sec
 
 
 def _near(said: str, seconds: float) -> str:
-    """A Date header has whole seconds only."""
+    """Allow for a Date header, which has whole seconds only."""
     number, _, word = said.partition(" s ")
     assert abs(int(number) - abs(seconds)) <= 1
     return f"{abs(seconds)} s {word}"
@@ -577,7 +580,7 @@ def test_a_project_that_must_be_looked_up_is_told_or_missed(doctor_run: DoctorRu
 async def _turned(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, met: set[bytes], both: asyncio.Event
 ) -> None:
-    """Answers nobody before both targets have asked."""
+    """Answer no request before both targets have sent one."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
         met.add(b"pai" if b"/api/" in head.splitlines()[0] else b"research")
@@ -628,8 +631,8 @@ def test_the_readme_shows_what_it_really_says(doctor_run: DoctorRun) -> None:
 
 
 def test_the_budget_is_kept(doctor_run: DoctorRun) -> None:
-    """Ten requests, of which five may go at once and five in the second after it."""
-    doctor_run.written["targets"][0]["budget"] = dict.fromkeys(("modelarts", "dws", "iam", "sts"), "5/s")
+    """Of the requests to ModelArts two may go at once; each API has its own budget."""
+    doctor_run.written["targets"][0]["budget"] = dict.fromkeys(("modelarts", "dws", "iam", "sts"), "2/s")
     del doctor_run.written["targets"][1]
     began = time.monotonic()
     assert doctor_run.unusual_lines() == []
@@ -705,7 +708,7 @@ def test_a_terminal_sees_a_bar_that_is_gone_afterwards(tmp_path: Path, command: 
 
 
 def test_how_far_the_way_to_a_host_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Up to TLS with a certificate that is trusted; and every place before that where it can end."""
+    """A connection as far as trusted TLS, and each step before at which it may fail."""
     needs("openssl", "openssl")
     made = Certificates(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
