@@ -189,11 +189,12 @@ def backfill(
     from exporter.cli import backfill as backfill_command
     from exporter.cli.backfill.output_file import OutputOptions, read_labels
     from exporter.cli.backfill.time_range import read_time_range
+    from exporter.common.clock import SystemClock
 
     time_range = read_time_range(since, until, step, time.time())
     loaded, mappings = read_config(config, set_, OutputFormat.text)
     options = OutputOptions(time_range, read_labels(label or (), mappings.catalogue.metrics), file, force)
-    raise typer.Exit(runner.run(backfill_command.run(loaded, mappings, options), runner.INTERRUPTED))
+    raise typer.Exit(runner.run(backfill_command.run(loaded, mappings, options, SystemClock()), runner.INTERRUPTED))
 
 
 @cli.command()

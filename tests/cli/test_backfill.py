@@ -22,7 +22,7 @@ from exporter.model.builtin_metrics import BUILTIN, EVENT_LAG_SECONDS
 from exporter.model.errors import ConfigError
 from exporter.simulator import Cloud, Scenario, configuration, running
 from exporter.simulator.state.behaviour import Behaviour
-from tests.support.clocks import ManualClock
+from tests.support.clocks import ManualClock, ShiftedClock
 from tests.support.clouds import CLUSTER, DLC, JOB, POOL, SERVICE
 from tests.support.processes import COMMAND, LABEL, Child, all_ran, closing, environment, until
 from tests.support.rig import Fuse, configured, flow, known
@@ -84,7 +84,7 @@ class BackfillRun:
             read_time_range(since, until, step, NOW), labels, str(self.folder / "past.om"), force=True
         )
         config = self.config()
-        self.code = asyncio.run(backfill.run(config, known(config), options))
+        self.code = asyncio.run(backfill.run(config, known(config), options, ShiftedClock(NOW)))
         self.text = (self.folder / "past.om").read_text()
         assert {each.name for each in self.folder.iterdir()} <= {"exporter.json", "past.om"}, "no state, no part"
         check_format(self.text)

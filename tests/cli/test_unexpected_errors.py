@@ -18,6 +18,7 @@ from exporter.cli.backfill.reader import SourceAccess, list_resources, read_past
 from exporter.cli.backfill.time_range import read_time_range
 from exporter.cli.doctor.findings import FindingPlace
 from exporter.cli.doctor.probe_source import SourceProbe, probe_source
+from exporter.common.clock import SystemClock
 from exporter.config import Config, SourceOptions, load
 from exporter.model.events import Request, Resource, Response
 from exporter.model.metrics import Mapped
@@ -167,7 +168,7 @@ def test_backfill_writes_the_rest_after_an_error_with_one_source(
     config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = OutputOptions(read_time_range("1h", "now", "60s", time.time()), {}, str(tmp_path / "past.om"))
-    code = asyncio.run(backfill.run(config, without(config, "dws"), options))
+    code = asyncio.run(backfill.run(config, without(config, "dws"), options, SystemClock()))
     missing = [line for line in capsys.readouterr().err.splitlines() if line.startswith("missing: ")]
     assert (code, len(missing)) == (1, 1)
     assert missing[0].startswith("missing: research/dws: the series are incomplete: an unexpected KeyError at ")

@@ -3,6 +3,8 @@
 import asyncio
 import math
 
+from exporter.common.clock import SystemClock
+
 ROUNDS = 20  # chances for everybody else to go on before time does
 
 
@@ -51,3 +53,13 @@ class ManualClock:
         if moves == self._moves and min(self._ends) == end:
             self.advance(end - self._passed)
             self._passed = max(self._passed, end)  # whatever rounding took
+
+
+class ShiftedClock(SystemClock):
+    """The system's clock, set to another time when it is made."""
+
+    def __init__(self, now: float) -> None:
+        self._ahead = now - super().now()
+
+    def now(self) -> float:
+        return super().now() + self._ahead

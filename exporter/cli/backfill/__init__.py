@@ -10,17 +10,15 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from exporter.app.assembly import Account, Mappings, open_accounts, resource_filter
-from exporter.cli.backfill.lifetimes import last_states, lifetimes
 from exporter.cli.backfill.openmetrics import write
 from exporter.cli.backfill.output_file import OutputOptions, open_output, write_parts
 from exporter.cli.backfill.reader import Past, SourceAccess, list_resources, read_past
-from exporter.cli.backfill.replay import SourceMapping, replay_past
+from exporter.cli.backfill.replay import SourceMapping, last_states, lifetimes, replay_past
 from exporter.cli.backfill.time_range import TimeRange
 from exporter.cli.backfill.timeline import Timeline
 from exporter.cli.console import progress_bar, stderr_is_terminal
 from exporter.cli.failures import describe, guarded
 from exporter.common.backoff import backoff
-from exporter.common.clock import SystemClock
 from exporter.common.millis import SECOND
 from exporter.common.text import exact
 from exporter.config import Config
@@ -47,7 +45,7 @@ class SourceReport(NamedTuple):
     past: Past
 
 
-async def run(config: Config, mappings: Mappings, options: OutputOptions) -> int:
+async def run(config: Config, mappings: Mappings, options: OutputOptions, clock: Clock) -> int:
     """Read all sources and write the file.
 
     Returns the exit code: 1 if something is missing in the file. Raises ConfigError, and ExporterError if the file cannot
@@ -55,8 +53,8 @@ async def run(config: Config, mappings: Mappings, options: OutputOptions) -> int
     """
     missing: dict[str, None] = {}
     with open_output(options) as file:
-        async with open_accounts(config, SystemClock(), lambda event: None) as accounts:
-            reports = await _read_sources(accounts, options.time_range, missing)
+        async with open_accounts(config, clock, lambda event: None) as accounts:
+            reports = await _read_sources(accounts, options.time_range, clock, missing)
         timeline = Timeline(options.time_range, mappings.catalogue.metrics)
         for account in accounts:
             _add_target_info(timeline, account)
@@ -73,10 +71,9 @@ async def run(config: Config, mappings: Mappings, options: OutputOptions) -> int
 
 
 async def _read_sources(
-    accounts: Iterable[Account], time_range: TimeRange, missing: dict[str, None]
+    accounts: Iterable[Account], time_range: TimeRange, clock: Clock, missing: dict[str, None]
 ) -> list[SourceReport]:
     """Read all sources side by side: first their listings, then their events."""
-    clock = SystemClock()
     accesses = [_open_source(account, name, clock, missing) for account in accounts for name in account.target.sources]
     resources = await asyncio.gather(*(list_resources(access, time_range) for access in accesses))
     per_resource = [bool(access.kind.resource) for access in accesses]

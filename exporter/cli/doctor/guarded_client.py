@@ -1,4 +1,7 @@
-"""The client of ``doctor``: it notes whether the credentials are accepted."""
+"""The client of ``doctor``: it notes whether the credentials are accepted.
+
+The module stands alone because a locked account is the only harm that ``doctor`` can do.
+"""
 
 import asyncio
 
