@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from exporter.app.assembly import Buckets, make_account, open_transport
+from exporter.app.accounts import Buckets, make_account, open_transport
 from exporter.cli.console import Paper, bar, looked_on
 from exporter.cli.doctor.findings import Finding, FindingPlace, Outcome
 from exporter.cli.doctor.probe_target import Means, examine

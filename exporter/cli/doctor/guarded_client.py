@@ -2,7 +2,7 @@
 
 import asyncio
 
-from exporter.app.assembly import Account
+from exporter.app.accounts import Account
 from exporter.model.errors import KeysRefused, SourceDenied, SourceGone
 from exporter.model.events import Request, Response
 
