@@ -1,4 +1,7 @@
-"""What a configuration will cost: series at the start and a resource, API calls a day. Pure arithmetic, for ``check``."""
+"""``check``: what a configuration will cost, as series and as API calls a day.
+
+The report is calculated from the configuration and the mappings; no vendor is asked.
+"""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,7 +21,10 @@ SECONDS_A_DAY = DAY / SECOND
 
 
 def report(config: Config, packs: Mapping[str, MappingPack], catalogue: Catalogue) -> dict[str, Any]:
-    """Plain values, ready for JSON: ``ok``, ``warnings``, ``sources`` (a row each), ``series``."""
+    """Calculate the report as plain values, ready for JSON.
+
+    Keys: ``ok``, ``warnings``, ``sources`` (a row for each source of a target), ``series``.
+    """
     rows = [
         _row(target.name, name, options, packs) for target in config.targets for name, options in target.sources.items()
     ]
@@ -45,6 +51,7 @@ def _row(target: str, name: str, options: SourceOptions, packs: Mapping[str, Map
 
 
 def _declared(catalogue: Catalogue) -> int:
+    """Count the series that are exposed from the start, with the value 0."""
     samples = {
         name: len(metric.buckets) + 3 if metric.kind == "histogram" else 1 for name, metric in catalogue.metrics.items()
     }
@@ -52,7 +59,10 @@ def _declared(catalogue: Catalogue) -> int:
 
 
 def _per_resource(catalogue: Catalogue, rows: Sequence[Mapping[str, Any]]) -> int:
-    """The largest of the configured sources: its states, its severities and its info."""
+    """Count the series of one resource, for the configured source that has most.
+
+    These are the states of the resource, its severities and its info.
+    """
     return max(
         (
             len(catalogue.states.get((RESOURCE_STATUS, row["source"]), ()))
@@ -64,11 +74,8 @@ def _per_resource(catalogue: Catalogue, rows: Sequence[Mapping[str, Any]]) -> in
     )
 
 
-# Writes what ``check`` found of a configuration for a person.
-
-
-def write(report: dict[str, Any]) -> None:
-    """Warnings to standard error, everything else to standard output."""
+def print_report(report: dict[str, Any]) -> None:
+    """Print a report: the warnings to standard error, the rest to standard output."""
     for warning in report["warnings"]:
         print(f"warning: {warning}", file=sys.stderr)
     table = Table("target", "source", "rules", "calls a day, quiet", "per active resource", box=None)

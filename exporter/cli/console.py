@@ -1,4 +1,4 @@
-"""What a verb prints on: colours for a terminal, plain lines for a pipe, JSON for a machine."""
+"""What commands print on: a terminal, a pipe, or a reader of JSON."""
 
 import contextlib
 import json
@@ -14,37 +14,38 @@ SEVERITY_STYLES = {"warning": "yellow", "error": "bold red"}
 """How severities that ask for attention look on a terminal."""
 
 
-class Paper:
-    """Standard output. Styles are seen on a terminal only."""
+class Printer:
+    """Standard output. Styles appear on a terminal only."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False, soft_wrap=True, markup=False)
 
     def line(self, *parts: str | tuple[str, str]) -> None:
-        """One line of texts, or of texts with a style."""
+        """Print one line of texts; a text with a style is a pair."""
         if self._console.is_terminal:
             self._console.print(Text.assemble(*parts))
         else:
             print(*(part if isinstance(part, str) else part[0] for part in parts), sep="")
 
     def json(self, value: Any) -> None:
-        """A value for a machine."""
+        """Print a value as JSON."""
         json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
         print()
 
 
-# Shows how far long work has come: a bar on a terminal, nothing where no terminal looks on.
-
-
-def looked_on() -> bool:
-    """Whether a terminal shows what goes to standard error."""
+def stderr_is_terminal() -> bool:
+    """Return whether standard error is a terminal."""
     return Console(stderr=True).is_terminal
 
 
 @contextlib.contextmanager
-def bar(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """A bar on standard error that is gone afterwards; each call says that one more of ``total`` is done."""
-    if not looked_on():
+def progress_bar(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """Show a progress bar on standard error while the block runs.
+
+    The block calls the yielded function once for each of the ``total`` items that are done. Nothing is shown where
+    standard error is not a terminal.
+    """
+    if not stderr_is_terminal():
         yield lambda: None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

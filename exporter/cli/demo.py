@@ -1,7 +1,7 @@
-"""The demonstration: both simulated clouds in a process of their own, the exporter in this one, and a live view of what it says.
+"""``demo``: runs both simulated clouds and the exporter, and shows what it counts.
 
-The numbers are what any scraper sees: they come from the exporter's own port. The trees of finished runs are what any
-OTLP receiver gets: a small one is part of this process.
+The simulator is a process of its own. The numbers come from the exporter's ``/metrics``, and the trees of finished runs
+from a small OTLP receiver inside this process.
 """
 
 import asyncio
@@ -30,13 +30,16 @@ from exporter.simulator.otlp_receiver import Received, Receiver
 from exporter.simulator.span_trees import PendingTraces
 from exporter.web.server import listen, serve
 
-PLAIN_EVERY = 5.0  # seconds between lines where no terminal looks on
+PLAIN_EVERY = 5.0  # seconds between lines if the output is not a terminal
 Counts = dict[tuple[str, str], dict[str, float]]
 Trees = deque[list[str]]
 
 
 async def run(port: int, seconds: float, speed: float) -> None:
-    """Until Ctrl-C, or for so many seconds. Raises ConfigError if the port is taken."""
+    """Run the demo until Ctrl-C, or for ``seconds`` if not 0.
+
+    Raises ConfigError if the port is taken.
+    """
     with tempfile.TemporaryDirectory(prefix="platform-events-") as folder:
         async with _simulator(speed) as (base, configuration), _receiver() as (address, trees):
             path = Path(folder) / "exporter.json"
@@ -54,7 +57,7 @@ async def _with_exporter(path: Path, base: str, seconds: float, trees: Trees) ->
         if not bound.done():
             return
         url = f"http://127.0.0.1:{bound.result()}"
-        _say_where(url, base, path)
+        _print_addresses(url, base, path)
         watching = asyncio.create_task(_watch(url, seconds, trees))
         await asyncio.wait((running, watching), return_when=asyncio.FIRST_COMPLETED)
         watching.cancel()
@@ -67,15 +70,18 @@ async def _with_exporter(path: Path, base: str, seconds: float, trees: Trees) ->
 
 @contextlib.asynccontextmanager
 async def _receiver() -> AsyncIterator[tuple[str, Trees]]:
-    """Where spans can be sent, and the trees of the runs that are over, oldest first."""
+    """Run an OTLP receiver; yield its URL and the trees of finished runs.
+
+    The oldest tree comes first.
+    """
     trees, forest, stop = Trees(), PendingTraces(), asyncio.Event()
 
-    def hear(received: Received) -> None:
+    def add_traces(received: Received) -> None:
         if received.signal == "traces":
             trees.extend(forest.add(received.message))
 
     with listen("127.0.0.1:0") as listening:
-        serving = asyncio.create_task(serve(Receiver(hear).app(), listening, stop))
+        serving = asyncio.create_task(serve(Receiver(add_traces).app(), listening, stop))
         try:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}", trees
         finally:
@@ -89,14 +95,14 @@ async def _simulator(speed: float) -> AsyncIterator[tuple[str, dict[str, object]
     piped = asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env={**os.environ})
     starting = asyncio.ensure_future(piped)
     try:
-        said = (await asyncio.shield(starting)).stdout
-        assert said is not None
-        first, second = await said.readline(), await said.readline()
+        stdout = (await asyncio.shield(starting)).stdout
+        assert stdout is not None
+        first, second = await stdout.readline(), await stdout.readline()
         if not second:
             raise ConfigError("the simulator did not start; its own message stands above")
         yield first.decode().split()[1], json.loads(second)
     finally:
-        process = await starting  # also one that was told to stop while it was being started
+        process = await starting  # also if the demo was stopped while the simulator started
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         await process.wait()
@@ -111,7 +117,7 @@ def _configured(configuration: dict[str, object], port: int, folder: str) -> dic
     return {**configuration, **changes}
 
 
-def _say_where(url: str, base: str, path: Path) -> None:
+def _print_addresses(url: str, base: str, path: Path) -> None:
     print(
         f"metrics        {url}/metrics\n"
         f"pages          {url}/\n"
@@ -133,23 +139,23 @@ async def _watch(url: str, seconds: float, trees: Trees) -> None:
             if console.is_terminal
             else contextlib.nullcontext() as live
         ):
-            said, counts = 0.0, Counts()
+            last_printed, counts = 0.0, Counts()
             while not seconds or time.monotonic() - began < seconds:
-                with contextlib.suppress(httpx.HTTPError):  # it may just be leaving
+                with contextlib.suppress(httpx.HTTPError):  # the exporter may be stopping
                     counts = read_counts((await client.get(f"{url}/metrics")).text)
                 passed = time.monotonic() - began
                 while trees:
                     console.print("", *trees.popleft(), sep="\n", markup=False, soft_wrap=True)
                 if live is not None:
-                    live.update(table(counts, passed), refresh=True)
-                elif passed - said >= PLAIN_EVERY:
-                    said = passed
-                    print("\n".join(plain(counts, passed)), flush=True)
+                    live.update(render_table(counts, passed), refresh=True)
+                elif passed - last_printed >= PLAIN_EVERY:
+                    last_printed = passed
+                    print("\n".join(format_lines(counts, passed)), flush=True)
                 await asyncio.sleep(1.0)
 
 
 def read_counts(page: str) -> Counts:
-    """The events of each target and source by severity, from a page in the text format."""
+    """Read the events of each target and source by severity from a metrics page."""
     wanted = "\n".join(line for line in page.splitlines() if line.startswith("platform_events_total{")) + "\n"
     counts: Counts = {}
     for family in text_string_to_metric_families(wanted):
@@ -159,8 +165,8 @@ def read_counts(page: str) -> Counts:
     return counts
 
 
-def table(counts: Counts, passed: float) -> Table:
-    """The counts for a terminal."""
+def render_table(counts: Counts, passed: float) -> Table:
+    """Render the counts as a table for a terminal."""
     shown = Table(
         "target",
         "source",
@@ -175,8 +181,8 @@ def table(counts: Counts, passed: float) -> Table:
     return shown
 
 
-def plain(counts: Counts, passed: float) -> Iterable[str]:
-    """The counts as lines, where no terminal looks on."""
+def format_lines(counts: Counts, passed: float) -> Iterable[str]:
+    """Format the counts as lines for an output that is not a terminal."""
     for (target, source), row in sorted(counts.items()):
         numbers = " ".join(f"{severity}={row[severity]:.0f}" for severity in SEVERITIES)
         yield f"{passed:.0f}s target={target} source={source} {numbers}"

@@ -1,13 +1,16 @@
-"""``explain``: which rule took an event and why the others did not, what came of it, and a rule for what none took."""
+"""``explain``: which rule matches an event, why others do not, and the result.
+
+For events that no rule matches, it writes the stub of a rule.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from exporter.app.assembly import examine_packs
-from exporter.cli.console import Paper
-from exporter.cli.explain_input import InputEvent, read_given
-from exporter.cli.run_summary import RunPart, course, lines
+from exporter.cli.console import Printer
+from exporter.cli.explain_input import InputEvent, read_input
+from exporter.cli.run_summary import RunPart, format_parts, summarize_runs
 from exporter.common.series_text import describe_signal, format_series
 from exporter.common.text import printable
 from exporter.mapping.authoring.explain import RuleTrial, explain, map_once
@@ -19,64 +22,74 @@ from exporter.model.errors import ConfigError
 from exporter.model.metrics import Count, Mapped, Phase, Signal
 from exporter.sources import SOURCES
 
-WIDTH, BEFORE = 100, 60  # characters of a text that are shown around a caret, and before it
+WIDTH = 100  # characters of a text that are shown around a caret
+BEFORE = 60  # characters of them before the caret
 TARGET = "target"
 
 
-class Explained(NamedTuple):
-    """What a mapping says to an event."""
+class Explanation(NamedTuple):
+    """An event, what its mapping makes of it, and how each rule was tried."""
 
-    given: InputEvent
+    input: InputEvent
     mapped: Mapped
-    looks: tuple[RuleTrial, ...]
+    trials: tuple[RuleTrial, ...]
     signals: tuple[str, ...]
 
 
 def run(text: str, source: str | None, mappings: Sequence[Path], form: Literal["text", "json", "stub"]) -> int:
-    """Explains every record in ``text``; as a ``stub``, writes only the mapping files for what no rule took. The exit
-    code: 1 if no rule took one of them. Raises ConfigError."""
+    """Explain every record in ``text``.
+
+    With the form ``stub``, print only mapping files for the events that no rule took. Returns the exit code: 1 if no rule
+    took one of the events. Raises ConfigError.
+    """
     packs = {pack.source: pack for pack in examine_packs(mappings)[0]}
-    found = [_explained(given, packs[given.source]) for given in read_given(text, source, packs)]
+    found = [
+        _explain_event(source_event, packs[source_event.source]) for source_event in read_input(text, source, packs)
+    ]
     if not found:
         raise ConfigError("nothing to explain; give records or texts, one a line")
-    stubs, paper = [stub for name in SOURCES if (stub := _stub(packs[name], found))], Paper()
+    stubs, printer = [stub for name in SOURCES if (stub := _stub(packs[name], found))], Printer()
     runs = _runs(packs, found)
     if form == "json":
-        paper.json({"events": [_plain(one) for one in found], "runs": [run._asdict() for run in runs], "stubs": stubs})
+        printer.json(
+            {"events": [_to_json(one) for one in found], "runs": [run._asdict() for run in runs], "stubs": stubs}
+        )
     elif form == "text":
         for one in found:
-            _print(paper, one)
-        _print_runs(paper, runs)
+            _print(printer, one)
+        _print_runs(printer, runs)
     for stub in stubs if form != "json" else ():
-        paper.line(("# No rule took these. Save this as a mapping file, and make it say what they mean.", "bold"))
-        paper.line(stub.rstrip())
+        printer.line(("# No rule took these. Save this as a mapping file, and make it say what they mean.", "bold"))
+        printer.line(stub.rstrip())
     return int(any(one.mapped.unmapped for one in found))
 
 
-def _explained(given: InputEvent, pack: MappingPack) -> Explained:
-    mapped = map_once(pack, given.event, TARGET)
-    return Explained(given, mapped, tuple(explain(pack, given.event)), tuple(_outcome(given, mapped, pack)))
+def _explain_event(source_event: InputEvent, pack: MappingPack) -> Explanation:
+    mapped = map_once(pack, source_event.event, TARGET)
+    return Explanation(
+        source_event, mapped, tuple(explain(pack, source_event.event)), tuple(_outcome(source_event, mapped, pack))
+    )
 
 
-def _runs(packs: Mapping[str, MappingPack], found: Sequence[Explained]) -> list[RunPart]:
-    """What becomes of the events if one read brings them all."""
-    own = {name: [(one.given.event, one.mapped) for one in found if one.given.source == name] for name in SOURCES}
-    return [part for name, events in own.items() for part in course(packs[name], events)]
+def _runs(packs: Mapping[str, MappingPack], found: Sequence[Explanation]) -> list[RunPart]:
+    """Return the runs that follow if one read brings all the events."""
+    own = {name: [(one.input.event, one.mapped) for one in found if one.input.source == name] for name in SOURCES}
+    return [part for name, events in own.items() for part in summarize_runs(packs[name], events)]
 
 
-def _stub(pack: MappingPack, found: Sequence[Explained]) -> str:
+def _stub(pack: MappingPack, found: Sequence[Explanation]) -> str:
     unread = [
-        UnmatchedText(one.given.event, one.given.raw, fold(one.given.event.text))
+        UnmatchedText(one.input.event, one.input.raw, fold(one.input.event.text))
         for one in found
-        if one.given.source == pack.source and one.mapped.unmapped in ("no_rule", "no_shape")
+        if one.input.source == pack.source and one.mapped.unmapped in ("no_rule", "no_shape")
     ]
     return write_stub(pack, SOURCES[pack.source].fields, unread) if unread else ""
 
 
-def _outcome(given: InputEvent, mapped: Mapped, pack: MappingPack) -> Iterator[str]:
-    """What an event leads to, each as a series and its change."""
-    metrics, count = BUILTIN | dict(pack.metrics), given.event.count
-    base = (TARGET, given.source)
+def _outcome(source_event: InputEvent, mapped: Mapped, pack: MappingPack) -> Iterator[str]:
+    """Describe each effect of an event; a signal is shown as a series and its change."""
+    metrics, count = BUILTIN | dict(pack.metrics), source_event.event.count
+    base = (TARGET, source_event.source)
     signals: list[Signal] = [Count((EVENTS_TOTAL, (*base, mapped.severity, mapped.reason)))]
     if mapped.unmapped:
         signals.append(Count((EVENTS_UNMAPPED_TOTAL, (*base, mapped.unmapped))))
@@ -96,63 +109,63 @@ def _phase(phase: Phase) -> str:
     return " ".join([f"{phase.step} {phase.name}", *more])
 
 
-def _plain(one: Explained) -> dict[str, Any]:
-    event, mapped = one.given.event, one.mapped
+def _to_json(one: Explanation) -> dict[str, Any]:
+    event, mapped = one.input.event, one.mapped
     return {
-        "source": one.given.source,
+        "source": one.input.source,
         "text": event.text,
         "severity": mapped.severity,
         "reason": mapped.reason,
         "rule": mapped.rule,
         "unmapped": mapped.unmapped,
         "outcome": list(one.signals),
-        "rules": [_look(look) for look in one.looks],
+        "rules": [_trial_to_json(trial) for trial in one.trials],
     }
 
 
-def _look(look: RuleTrial) -> dict[str, Any]:
-    stops = [{"shape": shape, "at": stop.at, "expected": stop.expected} for shape, stop in look.stops]
-    return {"rule": look.rule, "place": look.place, "took": look.matched, "field": look.field, "stops": stops}
+def _trial_to_json(trial: RuleTrial) -> dict[str, Any]:
+    stops = [{"shape": shape, "at": stop.at, "expected": stop.expected} for shape, stop in trial.stops]
+    return {"rule": trial.rule, "place": trial.place, "took": trial.matched, "field": trial.field, "stops": stops}
 
 
-def _print(paper: Paper, one: Explained) -> None:
-    event, mapped = one.given.event, one.mapped
-    paper.line((one.given.source, "bold"), f": {_window(event.text, 0)[0]}")
-    for look in one.looks:
-        _print_look(paper, look, event.text)
+def _print(printer: Printer, one: Explanation) -> None:
+    event, mapped = one.input.event, one.mapped
+    printer.line((one.input.source, "bold"), f": {_window(event.text, 0)[0]}")
+    for trial in one.trials:
+        _print_trial(printer, trial, event.text)
     if mapped.unmapped == "bad_capture":
-        paper.line((f"  the rule {mapped.rule} took it, but a value in it could not be used (bad_capture)", "red"))
+        printer.line((f"  the rule {mapped.rule} took it, but a value in it could not be used (bad_capture)", "red"))
     elif mapped.unmapped:
-        paper.line((f"  no rule took it ({mapped.unmapped})", "red"))
+        printer.line((f"  no rule took it ({mapped.unmapped})", "red"))
     for line in one.signals:
-        paper.line(("  = ", "bold"), line)
-    paper.line("")
+        printer.line(("  = ", "bold"), line)
+    printer.line("")
 
 
-def _print_runs(paper: Paper, runs: Sequence[RunPart]) -> None:
+def _print_runs(printer: Printer, runs: Sequence[RunPart]) -> None:
     if runs:
-        paper.line(("Read together:", "bold"))
-        for line in lines(runs):
-            paper.line(f"  {line}")
-        paper.line("")
+        printer.line(("Read together:", "bold"))
+        for line in format_parts(runs):
+            printer.line(f"  {line}")
+        printer.line("")
 
 
-def _print_look(paper: Paper, look: RuleTrial, text: str) -> None:
-    if look.matched:
-        paper.line((f"  {look.rule} ({look.place.partition(': ')[0]}) took it", "green"))
+def _print_trial(printer: Printer, trial: RuleTrial, text: str) -> None:
+    if trial.matched:
+        printer.line((f"  {trial.rule} ({trial.place.partition(': ')[0]}) took it", "green"))
         return
-    if look.field:
-        paper.line((f"  {look.rule}: another {look.field}", "dim"))
+    if trial.field:
+        printer.line((f"  {trial.rule}: another {trial.field}", "dim"))
         return
-    for shape, stop in look.stops:
+    for shape, stop in trial.stops:
         shown, at = _window(text, stop.at)
-        paper.line(f"  {look.rule}: ", (shape, "dim"))
-        paper.line(f"    {shown}")
-        paper.line(f"    {' ' * at}", ("^", "bold red"), f" expected {stop.expected}")
+        printer.line(f"  {trial.rule}: ", (shape, "dim"))
+        printer.line(f"    {shown}")
+        printer.line(f"    {' ' * at}", ("^", "bold red"), f" expected {stop.expected}")
 
 
 def _window(text: str, at: int) -> tuple[str, int]:
-    """A stretch of one line around a place in a text, and where in it the place is."""
+    """Return the part of a text around an offset as one line, and the offset in it."""
     start = max(0, at - BEFORE)
     shown = printable(text[start : start + WIDTH])
     left, right = "… " if start else "", " …" if start + WIDTH < len(text) else ""

@@ -1,4 +1,4 @@
-"""Reads what ``explain`` is given: raw records or answers as JSON, or plain texts, one a line; finds out whose they are."""
+"""Reads the input of ``explain``: raw records as JSON, or plain texts, one a line."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -21,13 +21,20 @@ class InputEvent(NamedTuple):
     event: Event
 
 
-def read_given(text: str, source: str | None, packs: Mapping[str, MappingPack]) -> list[InputEvent]:
-    """Everything in ``text``. Raises ConfigError where a record cannot be read, or a source cannot be told."""
-    return [_given(number, raw, source, packs) for number, raw in _records(text)]
+def read_input(text: str, source: str | None, packs: Mapping[str, MappingPack]) -> list[InputEvent]:
+    """Read every record in ``text``.
+
+    Without ``source``, the source of each record is found by its form or by the rules that match its text. Raises
+    ConfigError if a record cannot be read or its source cannot be found.
+    """
+    return [_read_event(number, raw, source, packs) for number, raw in _records(text)]
 
 
 def _records(text: str) -> Iterator[tuple[int, Any]]:
-    """Line numbers, and objects of JSON or texts: a record, a list of them, a vendor's whole answer, or one on each line."""
+    """Yield each record or text with its line number.
+
+    The input may be one record, a list of records, a whole answer of a vendor, or one record or text on each line.
+    """
     try:
         whole = json.loads(text)
     except ValueError:
@@ -46,18 +53,20 @@ def _records(text: str) -> Iterator[tuple[int, Any]]:
 
 
 def _rows(whole: dict[str, Any]) -> list[Any]:
-    """The records of an answer, which has one list of them; else the object is a record itself."""
+    """Return the records of an answer with one list of them, else the object itself."""
     lists = [value for value in whole.values() if isinstance(value, list) and value]
-    return lists[0] if len(lists) == 1 and not _readers(whole) else [whole]
+    return lists[0] if len(lists) == 1 and not _sources_that_read(whole) else [whole]
 
 
-def _given(number: int, raw: Any, source: str | None, packs: Mapping[str, MappingPack]) -> InputEvent:
+def _read_event(number: int, raw: Any, source: str | None, packs: Mapping[str, MappingPack]) -> InputEvent:
     known = ", ".join(SOURCES)
     if source is None:
-        found = _takers(raw, packs) if isinstance(raw, str) else _readers(raw)
+        found = _sources_that_match(raw, packs) if isinstance(raw, str) else _sources_that_read(raw)
         if len(found) != 1:
-            said = "a text could be any source's" if isinstance(raw, str) else "the record could be several sources'"
-            what = said if found or isinstance(raw, str) else "no source writes such a record"
+            ambiguous = (
+                "a text could be any source's" if isinstance(raw, str) else "the record could be several sources'"
+            )
+            what = ambiguous if found or isinstance(raw, str) else "no source writes such a record"
             raise ConfigError(f"line {number}: {what}; write --source with one of {known}")
         source = found[0]
     try:
@@ -69,8 +78,8 @@ def _given(number: int, raw: Any, source: str | None, packs: Mapping[str, Mappin
         ) from None
 
 
-def _readers(raw: Any) -> list[str]:
-    """The sources that can read a record."""
+def _sources_that_read(raw: Any) -> list[str]:
+    """Return the sources that can read a record."""
     found = []
     for name, kind in SOURCES.items():
         try:
@@ -81,8 +90,8 @@ def _readers(raw: Any) -> list[str]:
     return found
 
 
-def _takers(text: str, packs: Mapping[str, MappingPack]) -> list[str]:
-    """The sources with a rule that takes a text."""
+def _sources_that_match(text: str, packs: Mapping[str, MappingPack]) -> list[str]:
+    """Return the sources that have a rule for a text."""
     found = []
     for name, kind in SOURCES.items():
         event = kind.record(kind.sample_record(text, "", ""), RESOURCE)

@@ -1,4 +1,7 @@
-"""The verbs of the command line: reads arguments, prints, exits. 0 fine, 1 found something, 2 cannot start."""
+"""The commands of the program: read the arguments, print, and exit.
+
+Exit codes: 0 all is well, 1 the command found something, 2 the command cannot start.
+"""
 
 import asyncio
 import json
@@ -17,9 +20,10 @@ from exporter.cli.options import (
     ConfigOption,
     OutputFormat,
     OutputOption,
-    Schema,
+    SchemaKind,
     SetOption,
     SpeedOption,
+    check_state_folder,
     read_config,
     read_text,
 )
@@ -30,13 +34,33 @@ cli = typer.Typer(
     name="platform-events-exporter",
     help="Turns the events of managed AI and data platforms into Prometheus metrics, each event exactly once.",
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     add_completion=True,
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+VersionOption = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+]
+
+
+@cli.callback()
+def read_common_options(version: VersionOption = False) -> None:
+    """Read the options that stand before a command; ``--version`` exits here."""
+
+
 def main() -> None:
-    """Runs the command line. Expected trouble is one line each on standard error; only a bug shows a traceback."""
+    """Run the command line.
+
+    An expected error is one line on standard error. Only a bug shows a traceback.
+    """
     try:
         code = cli(prog_name="platform-events-exporter", standalone_mode=False)
     except typer.TyperException as error:
@@ -44,7 +68,7 @@ def main() -> None:
         runner.fail([f"{what.rstrip('.')} (see --help)"] if what else [], error.exit_code)
     except ConfigError as error:
         runner.fail(error.problems, 2)
-    except StoreUnusable as error:  # a restart cures any other trouble with the store
+    except StoreUnusable as error:  # a restart cures any other error of the store
         runner.fail([str(error)], 2)
     except ExporterError as error:
         runner.fail([str(error)], 1)
@@ -52,14 +76,14 @@ def main() -> None:
         expected, bugs = group.split(ExporterError)
         if bugs is not None:
             raise bugs from None
-        met = dict.fromkeys(str(error) for error in runner.leaves(expected))  # several may meet the same trouble
-        runner.fail(met, 1)
+        errors = runner.leaf_errors(expected)
+        runner.fail(dict.fromkeys(str(error) for error in errors), 1)  # several tasks may raise the same error
     raise SystemExit(code)
 
 
 @cli.command()
 def run(config: ConfigOption = None, set_: SetOption = None) -> None:
-    """Runs the exporter until SIGTERM or SIGINT."""
+    """Run the exporter until SIGTERM or SIGINT."""
     from exporter.app import run as application
     from exporter.config import Config, load
 
@@ -71,15 +95,16 @@ def run(config: ConfigOption = None, set_: SetOption = None) -> None:
 
 @cli.command()
 def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOption = OutputFormat.text) -> None:
-    """Checks configuration, mappings and the tests inside them; asks no vendor."""
+    """Check configuration, mappings and the tests inside them; asks no vendor."""
     from exporter.cli import check as checks
 
-    loaded, known = read_config(config, set_, output)
-    report = checks.report(loaded, known.packs, known.catalogue)
+    loaded, mappings = read_config(config, set_, output)
+    check_state_folder(loaded.store, output)
+    report = checks.report(loaded, mappings.packs, mappings.catalogue)
     if output is OutputFormat.json:
         print(json.dumps(report, indent=2))
     else:
-        checks.write(report)
+        checks.print_report(report)
 
 
 @cli.command()
@@ -91,20 +116,23 @@ def doctor(
     ] = None,
     output: OutputOption = OutputFormat.text,
 ) -> None:
-    """Asks every vendor, live and read-only, whether all is there that the exporter needs; keeps and changes nothing."""
-    from exporter.cli import doctor as verb
+    """Ask every vendor, live and read-only, whether the exporter has all it needs.
 
-    loaded, known = read_config(config, set_, output)
-    work = verb.run(loaded, known.packs, timeout, as_json=output is OutputFormat.json)
+    Keeps and changes nothing.
+    """
+    from exporter.cli import doctor as doctor_command
+
+    loaded, mappings = read_config(config, set_, output)
+    work = doctor_command.run(loaded, mappings.packs, timeout, as_json=output is OutputFormat.json)
     raise typer.Exit(runner.run(work, runner.INTERRUPTED))
 
 
 @cli.command("test")
-def try_(
+def run_mapping_tests(
     files: Annotated[list[Path] | None, typer.Argument(help="Mapping files; without any, the built-in packs.")] = None,
     output: OutputOption = OutputFormat.text,
 ) -> None:
-    """Runs the tests inside mapping files."""
+    """Run the tests inside mapping files."""
     from exporter.cli import mapping_tests
 
     raise typer.Exit(mapping_tests.run(files or (), as_json=output is OutputFormat.json))
@@ -118,7 +146,7 @@ def explain(
     output: OutputOption = OutputFormat.text,
     stub: Annotated[bool, typer.Option("--stub", help="Write only a mapping file for what no rule took.")] = False,
 ) -> None:
-    """Says of events which rule takes them, where others stop, and what comes of it."""
+    """Show which rule takes an event, where others stop, and what comes of it."""
     from exporter.cli import explain as explain_command
     from exporter.sources import SOURCES
 
@@ -137,7 +165,7 @@ def replay(
     old: Annotated[list[Path] | None, typer.Option(help="A mapping file of the old mapping; may be repeated.")] = None,
     output: OutputOption = OutputFormat.text,
 ) -> None:
-    """Takes recorded answers through an old and a new mapping, and shows which series differ."""
+    """Take recorded answers through two mappings and show which series differ."""
     from exporter.cli import replay as replay_command
 
     raise typer.Exit(replay_command.run(recorded, old or (), mapping or (), as_json=output is OutputFormat.json))
@@ -154,26 +182,29 @@ def backfill(
     label: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for every sample, as a scrape adds them.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
-    """Asks the vendors for their past, and writes it as OpenMetrics for promtool tsdb create-blocks-from."""
-    from exporter.cli import backfill as verb
-    from exporter.cli.backfill.output_file import OutputOptions, read_labels
-    from exporter.cli.backfill.time_range import read_span
+    """Ask the vendors for their past and write it as OpenMetrics.
 
-    span = read_span(since, until, step, time.time())
-    loaded, known = read_config(config, set_, OutputFormat.text)
-    wish = OutputOptions(span, read_labels(label or (), known.catalogue.metrics), file, force)
-    raise typer.Exit(runner.run(verb.run(loaded, known, wish), runner.INTERRUPTED))
+    The file is for promtool tsdb create-blocks-from openmetrics.
+    """
+    from exporter.cli import backfill as backfill_command
+    from exporter.cli.backfill.output_file import OutputOptions, read_labels
+    from exporter.cli.backfill.time_range import read_time_range
+
+    time_range = read_time_range(since, until, step, time.time())
+    loaded, mappings = read_config(config, set_, OutputFormat.text)
+    options = OutputOptions(time_range, read_labels(label or (), mappings.catalogue.metrics), file, force)
+    raise typer.Exit(runner.run(backfill_command.run(loaded, mappings, options), runner.INTERRUPTED))
 
 
 @cli.command()
 def schema(
-    of: Annotated[Schema, typer.Argument(help="Which form: of the configuration, or of a mapping file.")],
+    of: Annotated[SchemaKind, typer.Argument(help="Which form: of the configuration, or of a mapping file.")],
 ) -> None:
-    """Prints the JSON Schema by which an editor completes and checks a file."""
+    """Print the JSON Schema by which an editor completes and checks a file."""
     from exporter.config import json_schema
     from exporter.mapping.syntax.schema import mapping_schema
 
-    print(json.dumps(json_schema() if of is Schema.config else mapping_schema(), indent=2, ensure_ascii=False))
+    print(json.dumps(json_schema() if of is SchemaKind.config else mapping_schema(), indent=2, ensure_ascii=False))
 
 
 @cli.command()
@@ -182,7 +213,7 @@ def demo(
     seconds: Annotated[float, typer.Option(min=0, help="Stop after so long; 0 runs until Ctrl-C.")] = 0,
     speed: SpeedOption = 1.0,
 ) -> None:
-    """Shows the exporter at work on two simulated clouds."""
+    """Show the exporter at work on two simulated clouds."""
     from exporter.cli import demo as show
 
     runner.run(show.run(port, seconds, speed))
@@ -195,7 +226,10 @@ def simulate(
     speed: SpeedOption = 1.0,
     scenario: Annotated[bool, typer.Option(help="Whether anything happens by itself.")] = True,
 ) -> None:
-    """Runs both simulated clouds on loopback, with the APIs' own signatures, paging and faults."""
+    """Run both simulated clouds on loopback.
+
+    They have the APIs' own signatures, paging and faults.
+    """
     from exporter.simulator import Cloud, Scenario, configuration, serve
 
     host, _, port = listen.rpartition(":")
@@ -228,19 +262,22 @@ def top(
     insecure: Annotated[bool, typer.Option("--insecure", help="Take any certificate.")] = False,
     output: OutputOption = OutputFormat.text,
 ) -> None:
-    """Shows sources, lag and the newest warnings of a running exporter, live; --output json gives one look."""
+    """Show sources, lag and the newest warnings of a running exporter, live.
+
+    With --output json, print them once.
+    """
     from exporter.cli import top as show
 
     password = Secret(path=password_file).reveal() if password_file else ""
-    way, console = show.ExporterAddress(url, user, password, ca_file, insecure), Console(highlight=False)
+    address, console = show.ExporterAddress(url, user, password, ca_file, insecure), Console(highlight=False)
     if output is OutputFormat.json or not console.is_terminal:
-        body = asyncio.run(show.once(way))
+        body = asyncio.run(show.once(address))
         if output is OutputFormat.json:
             print(body.decode())
         else:
             console.print(show.render(show.read_overview(body, url)))
         return
-    runner.run(show.watch(way, console))
+    runner.run(show.watch(address, console))
 
 
 @cli.command()
@@ -252,21 +289,21 @@ def healthcheck(
         bool, typer.Option("--insecure", help="Take any certificate; nothing secret is asked.")
     ] = False,
 ) -> None:
-    """Asks a running exporter whether it is healthy; exit code 0 or 1."""
+    """Ask a running exporter whether it is healthy; exit code 0 or 1."""
     import httpx
 
     try:
         page = f"{url.rstrip('/')}/-/{'ready' if ready else 'healthy'}"
-        answer = httpx.get(page, timeout=timeout, trust_env=False, verify=not insecure)
+        response = httpx.get(page, timeout=timeout, trust_env=False, verify=not insecure)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         print(f"{url}: no answer ({error}); is the exporter running there?", file=sys.stderr)
         raise typer.Exit(1) from None
-    print(answer.text.strip())
-    if answer.status_code != 200:
+    print(response.text.strip())
+    if response.status_code != 200:
         raise typer.Exit(1)
 
 
 @cli.command()
 def version() -> None:
-    """Prints the version."""
+    """Print the version."""
     print(__version__)

@@ -1,8 +1,10 @@
-"""The options that several verbs share, and how what they name is read."""
+"""The options that several commands share, and the reading of what they name."""
 
+import contextlib
 import json
 import os
 import sys
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,14 +22,14 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, w
 
 
 class OutputFormat(StrEnum):
-    """What ``check`` writes."""
+    """The form in which a command prints its result."""
 
     text = "text"
     json = "json"
 
 
-class Schema(StrEnum):
-    """What ``schema`` describes."""
+class SchemaKind(StrEnum):
+    """The file that a JSON Schema describes."""
 
     config = "config"
     mapping = "mapping"
@@ -38,13 +40,33 @@ SpeedOption = Annotated[float, typer.Option(min=0.01, max=1000, help="1 gives ab
 
 
 def read_config(config: Path | None, sets: list[str] | None, output: OutputFormat) -> "tuple[Config, Mappings]":
-    """A configuration and its mappings. A machine is told what is wrong with them in its own form."""
+    """Read a configuration and its mappings.
+
+    With ``--output json``, problems are printed as JSON before the exit code 2. Raises ConfigError, typer.Exit.
+    """
     from exporter.app.assembly import read_mappings
     from exporter.config import load
 
-    try:
+    with _problems_as_json(output):
         loaded = load(config, environ=os.environ, sets=sets or ())
         return loaded, read_mappings(loaded)
+
+
+def check_state_folder(store: str, output: OutputFormat) -> None:
+    """Check that the state file can be made and written, as ``run`` does.
+
+    Raises ConfigError; with ``--output json``, prints the problem as JSON and raises typer.Exit.
+    """
+    from exporter.store import check_store
+
+    with _problems_as_json(output):
+        check_store(store)
+
+
+@contextlib.contextmanager
+def _problems_as_json(output: OutputFormat) -> Iterator[None]:
+    try:
+        yield
     except ConfigError as error:
         if output is OutputFormat.json:
             print(json.dumps({"ok": False, "problems": error.problems}, indent=2))
@@ -53,7 +75,7 @@ def read_config(config: Path | None, sets: list[str] | None, output: OutputForma
 
 
 def read_text(file: str) -> str:
-    """The text of a file, or of standard input for ``-``. Raises ConfigError."""
+    """Read the text of a file, or of standard input for ``-``. Raises ConfigError."""
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         return data.decode()

@@ -1,4 +1,4 @@
-"""Runs the work of a command in an event loop, and says expected trouble in lines on standard error; a bug shows itself."""
+"""Runs the work of a command in an event loop and ends the process with lines."""
 
 import asyncio
 import signal
@@ -9,20 +9,23 @@ from typing import Any, NoReturn, TypeVar
 import typer
 
 T = TypeVar("T")
-INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended
+INTERRUPTED = 130  # the exit code that shells give a program ended by Ctrl-C
 
 
 def run(work: Coroutine[Any, Any, T], interrupted: int = 0) -> T:
-    """What the work comes to. Where Ctrl-C or SIGTERM ends it, the program ends with the code ``interrupted``."""
+    """Run the work of a command and return its result.
+
+    If Ctrl-C or SIGTERM ends the work, the program exits with the code ``interrupted``. Raises typer.Exit.
+    """
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(_until_told(work))
+            return runner.run(_until_sigterm(work))
     except (KeyboardInterrupt, asyncio.CancelledError):
         raise typer.Exit(interrupted) from None
 
 
-async def _until_told(work: Coroutine[Any, Any, T]) -> T:
-    """SIGTERM ends what has no better way to hear of it as Ctrl-C does: everything is tidied up first."""
+async def _until_sigterm(work: Coroutine[Any, Any, T]) -> T:
+    """Run the work; SIGTERM cancels it, as Ctrl-C does, so that it cleans up first."""
     me = asyncio.current_task()
     assert me is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
@@ -32,20 +35,20 @@ async def _until_told(work: Coroutine[Any, Any, T]) -> T:
 def _loop_factory() -> Any:
     try:
         import uvloop
-    except ImportError:  # not made for this platform
+    except ImportError:  # uvloop has no build for this platform
         return None
     return uvloop.new_event_loop
 
 
-def leaves(group: BaseExceptionGroup[Any] | None) -> list[BaseException]:
-    """The errors in a group, however deep."""
+def leaf_errors(group: BaseExceptionGroup[Any] | None) -> list[BaseException]:
+    """Return the errors of a group and of the groups inside it."""
     if group is None:
         return []
-    return [leaf for e in group.exceptions for leaf in (leaves(e) if isinstance(e, BaseExceptionGroup) else [e])]
+    return [leaf for e in group.exceptions for leaf in (leaf_errors(e) if isinstance(e, BaseExceptionGroup) else [e])]
 
 
 def fail(lines: Iterable[object], code: int) -> NoReturn:
-    """Ends the program with an exit code and these lines."""
+    """Print the lines to standard error and exit with the code."""
     for line in lines:
         print(line, file=sys.stderr)
     raise SystemExit(code)

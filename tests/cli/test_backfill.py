@@ -1,4 +1,4 @@
-"""``backfill`` against the simulated clouds: the file says at each time what had happened by then, and no more."""
+"""``backfill`` against the simulated clouds: each sample counts the past until it."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from exporter.cli import backfill
 from exporter.cli.backfill.output_file import OutputOptions, read_labels
-from exporter.cli.backfill.time_range import read_span
+from exporter.cli.backfill.time_range import read_time_range
 from exporter.cli.main import cli
 from exporter.config import Config, load
 from exporter.model.builtin_metrics import BUILTIN, EVENT_LAG_SECONDS
@@ -35,7 +35,7 @@ Values = dict[tuple[str, Labels], dict[int, float]]
 
 
 def read(text: str) -> Values:
-    """Every sample by series and time (Unix s)."""
+    """Read every sample by series and time (Unix s)."""
     found: Values = {}
     for line in text.splitlines():
         if line.startswith("#"):
@@ -49,23 +49,25 @@ def read(text: str) -> Values:
     return found
 
 
-def checked(text: str) -> None:
-    """The Prometheus client's own parser takes it. Of a histogram it takes one time only: it drops the lines of the others,
-    and then misses them."""
+def check_format(text: str) -> None:
+    """Check that the parser of the Prometheus client reads the file.
+
+    Families of histograms are left out: of a histogram the parser keeps the lines of one time only.
+    """
     families = re.split(r"^(?=# HELP)", text.removesuffix("# EOF\n"), flags=re.MULTILINE)
     plain = [family for family in families if not re.search(r"^# TYPE \S+ histogram$", family, re.MULTILINE)]
     assert len(plain) >= 3
     assert len([*text_string_to_metric_families("".join(plain) + "# EOF\n")]) >= 3  # type: ignore[no-untyped-call]
 
 
-def summed(values: Values, at: int, name: str, **labels: str) -> float:
-    """The sum of the samples of a metric at a time."""
+def sum_at(values: Values, at: int, name: str, **labels: str) -> float:
+    """Return the sum of the samples of a metric at a time."""
     wanted = frozenset(labels.items())
     return sum(course.get(at, 0.0) for (metric, has), course in values.items() if metric == name and wanted <= has)
 
 
-class Filled:
-    """Runs the verb over a cloud whose clock stands at ``NOW``, and reads the file."""
+class BackfillRun:
+    """Runs ``backfill`` on a cloud whose clock stands at ``NOW`` and reads the file."""
 
     def __init__(self, cloud: Cloud, base: str, folder: Path) -> None:
         self.cloud, self.folder, self.code, self.text = cloud, folder, 0, ""
@@ -77,13 +79,15 @@ class Filled:
         return load(path, environ={}, sets=())
 
     def values(self, since: str = "6h", until: str = "now", step: str = "60s", **labels: str) -> Values:
-        """What the file says."""
-        wish = OutputOptions(read_span(since, until, step, NOW), labels, str(self.folder / "past.om"), force=True)
+        """Run the command and return the values in the file."""
+        options = OutputOptions(
+            read_time_range(since, until, step, NOW), labels, str(self.folder / "past.om"), force=True
+        )
         config = self.config()
-        self.code = asyncio.run(backfill.run(config, known(config), wish))
+        self.code = asyncio.run(backfill.run(config, known(config), options))
         self.text = (self.folder / "past.om").read_text()
         assert {each.name for each in self.folder.iterdir()} <= {"exporter.json", "past.om"}, "no state, no part"
-        checked(self.text)
+        check_format(self.text)
         return read(self.text)
 
 
@@ -102,16 +106,16 @@ def cloud() -> Cloud:
 
 
 @pytest.fixture
-def filled(cloud: Cloud, tmp_path: Path) -> Iterator[Filled]:
+def backfill_run(cloud: Cloud, tmp_path: Path) -> Iterator[BackfillRun]:
     with running(cloud) as base:
-        yield Filled(cloud, base, tmp_path)
+        yield BackfillRun(cloud, base, tmp_path)
 
 
 # --- what is told at each time
 
 
-def test_at_each_time_each_source_has_counted_what_had_happened_by_then(filled: Filled, capsys: Any) -> None:
-    cloud, truth = filled.cloud, Counter[tuple[str, int]]()
+def test_each_sample_counts_what_had_happened_by_its_time(backfill_run: BackfillRun, capsys: Any) -> None:
+    cloud, truth = backfill_run.cloud, Counter[tuple[str, int]]()
     for number in range(200):
         at = NOW - 5 * HOUR + number * 73
         ms = at * 1000 + number % 3 * 250
@@ -124,24 +128,24 @@ def test_at_each_time_each_source_has_counted_what_had_happened_by_then(filled: 
             truth[source, at * 1000] += 1
         for source in ("modelarts_service", "dws"):
             truth[source, ms] += 1
-    values = filled.values()
+    values = backfill_run.values()
     times = sorted({at for course in values.values() for at in course})
     assert (times[0], times[-1], len(times)) == (NOW - 6 * HOUR, NOW, 6 * 60 + 1)
     for at in times:
         for source in ("modelarts_training", "modelarts_pool", "modelarts_service", "dws", "pai_dlc"):
             happened = sum(times for (of, ms), times in truth.items() if of == source and ms < at * 1000)
-            assert summed(values, at, "platform_events_total", source=source) == happened
-            assert summed(values, at, "platform_resource_events_total", source=source) == happened
-    assert summed(values, times[0], "platform_events_total") == 0
-    assert (filled.code, filled.text.endswith("\n# EOF\n")) == (0, True)
+            assert sum_at(values, at, "platform_events_total", source=source) == happened
+            assert sum_at(values, at, "platform_resource_events_total", source=source) == happened
+    assert sum_at(values, times[0], "platform_events_total") == 0
+    assert (backfill_run.code, backfill_run.text.endswith("\n# EOF\n")) == (0, True)
     err = capsys.readouterr().err.splitlines()
     assert err[-1].startswith(
-        f"{filled.folder}/past.om: 1,000 events from 2026-09-21T08:20:00Z until 2026-09-21T14:20:00Z: "
+        f"{backfill_run.folder}/past.om: 1,000 events from 2026-09-21T08:20:00Z until 2026-09-21T14:20:00Z: "
     )
 
 
-def test_at_each_time_the_file_says_what_an_exporter_would_have_shown_then(tmp_path: Path) -> None:
-    """A living cloud, read live from its first second on, and once more when all is past."""
+def test_each_sample_is_what_an_exporter_would_have_shown_then(tmp_path: Path) -> None:
+    """A living cloud is read live from its first second on, and again by ``backfill``."""
     times = range(NOW - 720, NOW + 1, 60)
     clock = ManualClock(times[0])
     cloud = Cloud(clock=lambda: int(clock.now() * 1000))
@@ -170,18 +174,21 @@ def test_at_each_time_the_file_says_what_an_exporter_would_have_shown_then(tmp_p
         (tmp_path / "live").mkdir()
         asyncio.run(live(configured(base, tmp_path / "live")))
         (tmp_path / "past").mkdir()
-        values = Filled(cloud, base, tmp_path / "past").values(since="12m")
+        values = BackfillRun(cloud, base, tmp_path / "past").values(since="12m")
     for at, wanted in shown.items():
-        assert certain(growing(values, at)) == certain(wanted), at
+        assert comparable(growing(values, at)) == comparable(wanted), at
     assert {series for series, value in growing(values, NOW).items() if value != shown[NOW].get(series)} <= BY_RECORD
     names = {name for name, _ in shown[NOW]}
     assert names >= {"platform_events_total", "platform_resource_events_total", "platform_runs_total"}
     assert names >= {"platform_phase_duration_seconds", "platform_run_duration_seconds"}
 
 
-def certain(totals: dict[Any, float]) -> dict[Any, float]:
-    """Without what only somebody knows who was there: how far an aggregated event had grown by then. And without phases of
-    training jobs: an exporter asks for their record when something turns, not at every step."""
+def comparable(totals: dict[Any, float]) -> dict[Any, float]:
+    """Leave out what cannot be known later.
+
+    This is how far an aggregated event had grown by then, and the phases of training jobs: an exporter reads their record
+    when a job changes, not at every step.
+    """
     grown = {"platform_pool_status_changes_total"}
     return {
         series: value
@@ -198,7 +205,10 @@ BY_RECORD = {
 
 
 def growing(values: Values, at: int) -> dict[Any, float]:
-    """Counters, and how many a histogram has seen, at a time; as the store has them, without those that are 0."""
+    """Return counters and the counts of histograms at a time, as the store has them.
+
+    Values of 0 are left out.
+    """
     found: dict[Any, float] = {}
     for (name, labels), course in values.items():
         metric = BUILTIN.get(name.removesuffix("_count"), BUILTIN.get(name))
@@ -209,8 +219,11 @@ def growing(values: Values, at: int) -> dict[Any, float]:
 
 
 def course(values: Values, name: str, **labels: str) -> dict[int, float]:
-    """The samples of the one series with these labels that differ from the one before, and the last if it is not that of
-    ``NOW``; by minutes from there."""
+    """Return the samples of the one series with these labels that differ.
+
+    A sample differs from the one before it; the last one is added if it is not that of ``NOW``. Keys are minutes from
+    ``NOW``.
+    """
     wanted = frozenset(labels.items())
     (found,) = [course for (metric, has), course in values.items() if metric == name and wanted <= has]
     changes: dict[int, float] = {}
@@ -221,18 +234,18 @@ def course(values: Values, name: str, **labels: str) -> dict[int, float]:
 
 
 def at(minutes: int) -> int:
-    """Unix ms, so many minutes before ``NOW``."""
+    """Return the Unix ms of so many minutes before ``NOW``."""
     return (NOW - 60 * minutes) * 1000
 
 
-def test_gauges_and_states_have_their_value_from_when_they_are_known(filled: Filled) -> None:
-    cloud = filled.cloud
+def test_gauges_and_states_have_their_value_from_when_it_is_known(backfill_run: BackfillRun) -> None:
+    cloud = backfill_run.cloud
     nodes = "Pool resources status changed, available/abnormal count from {} to {}, timestamp: 1."
     cloud.pool_event(POOL, "Warning", "PoolResourcesStatusChange", nodes.format("4/0", "3/1"), at(200))
     cloud.pool_event(POOL, "Normal", "PoolResourcesStatusChange", nodes.format("3/1", "4/0"), at(100))
     cloud.pool_event(POOL, "Warning", "PoolStatusChange", "Pool status changed, from Running to Abnormal.", at(200))
     cloud.pool_event(POOL, "Normal", "PoolStatusChange", "Pool status changed, from Abnormal to Running.", at(100))
-    values = filled.values()
+    values = backfill_run.values()
     assert course(values, "platform_pool_nodes", state="available") == {-199: 3.0, -99: 4.0}
     assert course(values, "platform_pool_nodes", state="abnormal") == {-199: 1.0, -99: 0.0}
     pool = {"source": "modelarts_pool", "resource": POOL}
@@ -246,12 +259,12 @@ def test_gauges_and_states_have_their_value_from_when_they_are_known(filled: Fil
     assert course(values, "platform_target_info", target="pai", region="cn-hangzhou") == {-360: 1.0}
 
 
-def test_an_aggregated_event_counts_once_when_it_began_and_the_rest_when_it_was_last_seen(filled: Filled) -> None:
-    """One that began before the span counts once: of the others no time is known."""
+def test_an_aggregated_event_counts_once_at_its_begin_and_then_at_its_last_time(backfill_run: BackfillRun) -> None:
+    """An event that began before the range counts once: its other times are unknown."""
     moved = "Pool status changed, from A to B."
-    filled.cloud.pool_event(POOL, "Warning", "PoolStatusChange", moved, at(120), at(60), 7)
-    filled.cloud.pool_event(POOL, "Warning", "PoolStatusChange", f"{moved} ", at(600), at(30), 40)
-    values = filled.values()
+    backfill_run.cloud.pool_event(POOL, "Warning", "PoolStatusChange", moved, at(120), at(60), 7)
+    backfill_run.cloud.pool_event(POOL, "Warning", "PoolStatusChange", f"{moved} ", at(600), at(30), 40)
+    values = backfill_run.values()
     assert course(values, "platform_events_total", source="modelarts_pool", severity="warning") == {
         -360: 0.0,
         -119: 1.0,
@@ -260,20 +273,20 @@ def test_an_aggregated_event_counts_once_when_it_began_and_the_rest_when_it_was_
     }
 
 
-def test_equal_rows_that_two_answers_share_count_as_often_as_they_stand_in_one(filled: Filled) -> None:
+def test_equal_rows_shared_by_two_answers_count_as_often_as_in_one(backfill_run: BackfillRun) -> None:
     """More rows of one second than an answer of training events holds."""
     for _ in range(65):
         for worker in (1, 2):
-            filled.cloud.training_event(JOB, at(100), "Info", "Job", f"[worker-{worker}] something happened")
-    assert summed(filled.values(), NOW, "platform_events_total") == 130
+            backfill_run.cloud.training_event(JOB, at(100), "Info", "Job", f"[worker-{worker}] something happened")
+    assert sum_at(backfill_run.values(), NOW, "platform_events_total") == 130
 
 
-def test_the_series_of_a_resource_are_there_while_it_is_and_a_day_longer(filled: Filled) -> None:
-    cloud = filled.cloud
+def test_the_series_of_a_resource_end_series_ttl_after_the_resource(backfill_run: BackfillRun) -> None:
+    cloud = backfill_run.cloud
     cloud.add_training_job("past", created=at(300), phase="Completed", started=at(300), ended=at(280))
     cloud.training_event("past", at(290), "Error", "Job", "Training job failed.")
-    filled.written["series_ttl"] = "1h"
-    values = filled.values()
+    backfill_run.written["series_ttl"] = "1h"
+    values = backfill_run.values()
     job = {"source": "modelarts_training", "resource": "past"}
     assert course(values, "platform_resource_info", **job) == {-300: 1.0, -219: 1.0}
     counted = course(values, "platform_resource_events_total", severity="error", **job)
@@ -284,18 +297,18 @@ def test_the_series_of_a_resource_are_there_while_it_is_and_a_day_longer(filled:
     assert course(values, "platform_resource_status", **other) == {0: 1.0}, "its state is known since it was listed"
 
 
-def test_what_ended_before_the_span_is_not_asked_for(filled: Filled) -> None:
-    cloud = filled.cloud
+def test_a_resource_that_ended_before_the_range_is_not_read(backfill_run: BackfillRun) -> None:
+    cloud = backfill_run.cloud
     cloud.add_training_job("old", created=at(900), phase="Completed", started=at(900), ended=at(890))
-    assert not [has for _, has in filled.values() if ("resource", "old") in has]
+    assert not [has for _, has in backfill_run.values() if ("resource", "old") in has]
     assert cloud.requests["modelarts_training.events"] == 1
 
 
-def test_only_what_happened_before_the_end_counts_and_what_came_before_the_span_sets_gauges(filled: Filled) -> None:
-    """DWS tells everything, whatever is asked for."""
+def test_only_what_happened_in_the_range_counts_and_earlier_events_set_gauges(backfill_run: BackfillRun) -> None:
+    """DWS answers with all events, whatever time is asked for."""
     for minutes in (600, 200, 100, 99):
-        filled.cloud.dws_event(CLUSTER, at(minutes), "createBackup")
-    values = filled.values(until="2026-09-21T12:40:00Z")
+        backfill_run.cloud.dws_event(CLUSTER, at(minutes), "createBackup")
+    values = backfill_run.values(until="2026-09-21T12:40:00Z")
     assert (NOW * 1000 - at(100), at(100)) == (6_000_000, 1_789_994_400_000)
     found = {
         hours: value
@@ -317,31 +330,31 @@ def test_only_what_happened_before_the_end_counts_and_what_came_before_the_span_
     assert newest == {at(600) / 1000, at(200) / 1000}
 
 
-def test_labels_of_a_scrape_stand_on_every_sample(filled: Filled) -> None:
-    filled.cloud.dws_event(CLUSTER, at(100), "createBackup")
-    values = filled.values(job="events", instance='a"b')
+def test_labels_of_a_scrape_stand_on_every_sample(backfill_run: BackfillRun) -> None:
+    backfill_run.cloud.dws_event(CLUSTER, at(100), "createBackup")
+    values = backfill_run.values(job="events", instance='a"b')
     assert values
     assert all({("job", "events"), ("instance", 'a\\"b')} <= has for _, has in values)
 
 
-def test_resources_that_are_left_out_tell_nothing(filled: Filled) -> None:
-    filled.cloud.add_cluster("tmp", name="a-tmp")
-    filled.cloud.dws_event("tmp", at(100), "createBackup")
-    filled.cloud.dws_event(CLUSTER, at(100), "createBackup")
-    filled.cloud.add_pool("b", name="b-tmp", created=at(100))
-    for target in filled.written["targets"]:
+def test_excluded_resources_have_no_series(backfill_run: BackfillRun) -> None:
+    backfill_run.cloud.add_cluster("tmp", name="a-tmp")
+    backfill_run.cloud.dws_event("tmp", at(100), "createBackup")
+    backfill_run.cloud.dws_event(CLUSTER, at(100), "createBackup")
+    backfill_run.cloud.add_pool("b", name="b-tmp", created=at(100))
+    for target in backfill_run.written["targets"]:
         for options in target["sources"].values():
             options["exclude"] = {"name": ["*-tmp"]}
-    values = filled.values()
-    assert summed(values, NOW, "platform_events_total") == 1
+    values = backfill_run.values()
+    assert sum_at(values, NOW, "platform_events_total") == 1
     assert not [has for _, has in values if has & {("resource", "tmp"), ("resource", "b")}]
 
 
 # --- what is missing
 
 
-def test_what_is_missing_is_told_and_the_rest_is_written(filled: Filled, capsys: Any) -> None:
-    cloud = filled.cloud
+def test_missing_parts_are_reported_and_the_rest_is_written(backfill_run: BackfillRun, capsys: Any) -> None:
+    cloud = backfill_run.cloud
     for source in ("modelarts_pool.events", "modelarts_training.stages", "modelarts_service.list"):
         cloud.faults.add("denied", source)
     cloud.faults.add("garbage", "dws.events", size=2)
@@ -349,9 +362,9 @@ def test_what_is_missing_is_told_and_the_rest_is_written(filled: Filled, capsys:
     cloud.dws_event(CLUSTER, at(100), "createBackup")
     cloud.dlc_event(DLC, at(50), "Created pod: x")
     cloud.dlc_event(DLC, None, "Created pod: y")
-    values = filled.values()
-    assert summed(values, NOW, "platform_events_total") == 2
-    assert filled.code == 1
+    values = backfill_run.values()
+    assert sum_at(values, NOW, "platform_events_total") == 2
+    assert backfill_run.code == 1
     forbidden = "403 APIGW.0302: The IAM user is not authorized to access the API.; grant"
     out, err = capsys.readouterr()
     assert out == ""
@@ -364,17 +377,17 @@ def test_what_is_missing_is_told_and_the_rest_is_written(filled: Filled, capsys:
     ]
 
 
-def test_events_read_before_the_zone_was_known_are_read_again(filled: Filled) -> None:
-    cloud = filled.cloud
+def test_events_read_before_the_zone_was_known_are_read_again(backfill_run: BackfillRun) -> None:
+    cloud = backfill_run.cloud
     cloud.behaviour = Behaviour(signature_window=None, pai_zone_hours=8)
     for number in range(30):
         cloud.add_dlc_job(f"job-{number}", created=at(23 * 60))
         cloud.dlc_event(f"job-{number}", at(23 * 60 - 20), "Created pod: x")
     cloud.add_dlc_job("read-last", created=at(24 * 60))
     cloud.dlc_event("read-last", at(30), "Created pod: y")
-    values = filled.values(since="1d", step="5m")
+    values = backfill_run.values(since="1d", step="5m")
     assert course(values, "platform_events_total", source="pai_dlc")[-23 * 60 + 25] == 30.0
-    assert summed(values, NOW, "platform_events_total", source="pai_dlc") == 31
+    assert sum_at(values, NOW, "platform_events_total", source="pai_dlc") == 31
 
 
 # --- the file and the arguments
@@ -396,19 +409,19 @@ TIMES = "write 7d for so long ago, or 2026-01-31T09:00:00Z"
         ("90d", "now", "1s", "--step 1s: is too fine for so long a time; write a longer one, up to 5m"),
     ],
 )  # fmt: skip
-def test_a_span_that_cannot_be_is_one_line(since: str, until: str, step: str, said: str) -> None:
+def test_an_impossible_time_range_is_one_line(since: str, until: str, step: str, said: str) -> None:
     with pytest.raises(ConfigError) as error:
-        read_span(since, until, step, NOW)
+        read_time_range(since, until, step, NOW)
     assert error.value.problems == (said,)
 
 
-def test_a_span_is_read_as_people_write_it() -> None:
-    assert read_span("7d", "now", "60s", NOW + 0.9)[:2] == (at(7 * 24 * 60), NOW * 1000)
-    assert read_span("2026-09-21T12:00:00+02:00", "2026-09-21 13:00", "5m", NOW)[:2] == (
+def test_a_time_range_is_read_as_people_write_it() -> None:
+    assert read_time_range("7d", "now", "60s", NOW + 0.9)[:2] == (at(7 * 24 * 60), NOW * 1000)
+    assert read_time_range("2026-09-21T12:00:00+02:00", "2026-09-21 13:00", "5m", NOW)[:2] == (
         1_789_984_800_000,
         1_789_995_600_000,
     )
-    odd = read_span("10m", "now", "4m", NOW)
+    odd = read_time_range("10m", "now", "4m", NOW)
     assert [(one - NOW * 1000) // 1000 for one in odd.times] == [-720, -480, -240, 0]
 
 
@@ -422,70 +435,70 @@ def test_a_span_is_read_as_people_write_it() -> None:
         ("le=1", "--label le=1: the metrics have a label le of their own; leave it out"),
     ],
 )
-def test_a_label_that_cannot_be_is_one_line(label: str, said: str) -> None:
+def test_an_impossible_label_is_one_line(label: str, said: str) -> None:
     with pytest.raises(ConfigError) as error:
         read_labels([label], BUILTIN)
     assert error.value.problems == (said,)
 
 
-def test_a_file_that_is_there_is_kept_and_one_that_cannot_be_is_named(filled: Filled) -> None:
-    path, config = filled.folder / "exporter.json", filled.config()
-    (filled.folder / "is").write_text("mine")
+def test_an_existing_file_is_kept_and_an_impossible_one_is_named(backfill_run: BackfillRun) -> None:
+    path, config = backfill_run.folder / "exporter.json", backfill_run.config()
+    (backfill_run.folder / "is").write_text("mine")
     common = ("backfill", "-c", str(path), "--since", "1h", "-o")
     there, folder, nowhere, forced, piped = all_ran(
         [
-            (*common, str(filled.folder / "is")),
-            (*common, str(filled.folder), "--force"),
-            (*common, str(filled.folder / "no" / "is")),
-            (*common, str(filled.folder / "was"), "--force"),
+            (*common, str(backfill_run.folder / "is")),
+            (*common, str(backfill_run.folder), "--force"),
+            (*common, str(backfill_run.folder / "no" / "is")),
+            (*common, str(backfill_run.folder / "was"), "--force"),
             (*common, "-"),
         ]
     )
     assert config.targets
     assert (there.returncode, there.stderr) == (
         2,
-        f"-o {filled.folder}/is: is there already; write another name, or --force to replace it\n",
+        f"-o {backfill_run.folder}/is: is there already; write another name, or --force to replace it\n",
     )
     assert (folder.returncode, folder.stderr) == (
         2,
-        f"-o {filled.folder}: is there already; write the name of a file\n",
+        f"-o {backfill_run.folder}: is there already; write the name of a file\n",
     )
     assert (nowhere.returncode, nowhere.stderr) == (
         2,
-        f"-o {filled.folder}/no/is: cannot be written (No such file or directory); name a folder that takes it\n",
+        f"-o {backfill_run.folder}/no/is: cannot be written (No such file or directory); name a folder that takes it\n",
     )
     assert (forced.returncode, forced.stdout, piped.returncode) == (0, "", 0)
-    assert (filled.folder / "is").read_text() == "mine"
+    assert (backfill_run.folder / "is").read_text() == "mine"
     assert piped.stdout.endswith("\n# EOF\n")
-    assert (filled.folder / "was").read_text().endswith("\n# EOF\n")
-    assert sorted(each.name for each in filled.folder.iterdir()) == ["exporter.json", "is", "was"]
+    assert (backfill_run.folder / "was").read_text().endswith("\n# EOF\n")
+    assert sorted(each.name for each in backfill_run.folder.iterdir()) == ["exporter.json", "is", "was"]
 
 
-def test_an_end_that_takes_no_more_is_one_line(filled: Filled) -> None:
-    filled.config()
-    command = [*COMMAND, "backfill", "-c", str(filled.folder / "exporter.json"), "--since", "1h", "-o", "-"]
+def test_a_full_output_device_is_one_line(backfill_run: BackfillRun) -> None:
+    backfill_run.config()
+    command = [*COMMAND, "backfill", "-c", str(backfill_run.folder / "exporter.json"), "--since", "1h", "-o", "-"]
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment())
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "-o -: could not be written to its end (No space left on device); make room"
 
 
-def test_nothing_is_left_where_the_work_is_broken_off(filled: Filled) -> None:
-    filled.cloud.faults.add("slow", seconds=60)
-    filled.config()
+def test_an_interrupted_backfill_leaves_no_file(backfill_run: BackfillRun) -> None:
+    backfill_run.cloud.faults.add("slow", seconds=60)
+    backfill_run.config()
     common = (
         "backfill",
         "-c",
-        str(filled.folder / "exporter.json"),
+        str(backfill_run.folder / "exporter.json"),
         "--since",
         "1h",
         "-o",
-        str(filled.folder / "past"),
+        str(backfill_run.folder / "past"),
     )
-    with closing(Child(filled.folder, "broken", (*COMMAND, *common))) as child:
-        until(lambda: (filled.folder / "past.part").exists(), "it has begun")
+    with closing(Child(backfill_run.folder, "broken", (*COMMAND, *common))) as child:
+        until(lambda: (backfill_run.folder / "past.part").exists(), "it has begun")
         assert child.stop()[0] == 130
-    assert [each.name for each in filled.folder.glob("past*")] == []
+    assert [each.name for each in backfill_run.folder.glob("past*")] == []
 
 
 # --- the page
@@ -494,17 +507,17 @@ def test_nothing_is_left_where_the_work_is_broken_off(filled: Filled) -> None:
 PAGE = (Path(__file__).parents[2] / "docs" / "backfill.md").read_text("utf-8")
 
 
-def test_the_page_names_every_metric_that_the_file_has_and_those_that_it_has_not(filled: Filled) -> None:
-    Scenario(filled.cloud, history=1800)
-    filled.cloud.training_event(JOB, at(5), "Info", "Task", "[worker-0] the moon is at 17 degrees")
-    values = filled.values(since="1h", step="5m")
-    written = set(re.findall(r"^# TYPE (\S+)", filled.text, re.MULTILINE))
+def test_the_page_names_every_metric_in_the_file_and_every_other_one(backfill_run: BackfillRun) -> None:
+    Scenario(backfill_run.cloud, history=1800)
+    backfill_run.cloud.training_event(JOB, at(5), "Info", "Task", "[worker-0] the moon is at 17 degrees")
+    values = backfill_run.values(since="1h", step="5m")
+    written = set(re.findall(r"^# TYPE (\S+)", backfill_run.text, re.MULTILINE))
     names = {name for name in BUILTIN if {name, name.removesuffix("_total"), name.removesuffix("_info")} & written}
     table = "".join(line for line in PAGE.splitlines() if line.startswith("| `platform_"))
     assert set(re.findall(r"`(platform_\w+)`", table)) == names
     (absent,) = re.findall(r"^Not in it: (.*)$", PAGE, re.MULTILINE)
     assert set(re.findall(r"`(platform_\w+)`", absent)) - {"platform_exporter_"} == set(BUILTIN) - names
-    sizes = [len(line) for line in filled.text.splitlines() if not line.startswith("#")]
+    sizes = [len(line) for line in backfill_run.text.splitlines() if not line.startswith("#")]
     assert 100 < sum(sizes) / len(sizes) < 160, "a line of about 130 bytes"
     assert values
 

@@ -1,4 +1,4 @@
-"""A real promtool makes blocks of what ``backfill`` writes, and a real Prometheus answers with the past."""
+"""promtool makes blocks of the output of ``backfill``; Prometheus answers queries."""
 
 import json
 import re
@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.exposition.test_prometheus_server import Server
 from tests.support.heavy import needs
 from tests.support.processes import Child, Clouds, Exporter, closing, configured, free_port, ran, total, until
+from tests.support.prometheus_server import Server
 
 pytestmark = pytest.mark.prometheus
 
@@ -80,7 +80,7 @@ def test_increase_over_the_past_is_the_timeline_of_the_clouds(tmp_path: Path) ->
             assert server.prometheus.said() == ""
 
 
-def test_past_and_live_make_one_series_and_nothing_counts_twice_at_the_seam(tmp_path: Path) -> None:
+def test_backfilled_and_live_samples_make_one_series_that_counts_nothing_twice(tmp_path: Path) -> None:
     """The exporter came, then its past was filled in until its first contact, and then more happened."""
     with closing(Clouds(tmp_path)) as clouds:
         clouds.past(

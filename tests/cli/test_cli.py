@@ -1,4 +1,4 @@
-"""The command line: what each command prints, its exit code, and that no expected trouble is ever a traceback."""
+"""The command line: what each command prints, its exit code, and no traceback."""
 
 import json
 import os
@@ -33,7 +33,7 @@ EXAMPLE = "targets: [{name: research, platform: huaweicloud, region: cn-north-4,
 
 
 def written(folder: Path, **changes: Any) -> Path:
-    """A good configuration, with changes."""
+    """Write a good configuration, with changes."""
     target = {"name": "a", "platform": "huaweicloud", "region": "cn-north-4", "credentials": {"metadata": True}}
     config = {"targets": [{**target, "sources": {"dws": {}}}], "store": str(folder / "state.db"), "web": dict(WEB)}
     path = folder / "exporter.yaml"
@@ -42,7 +42,7 @@ def written(folder: Path, **changes: Any) -> Path:
 
 
 def one_line(done: subprocess.CompletedProcess[str]) -> str:
-    """What a command that could not do its work said: one line on standard error, nothing else."""
+    """Return the one line on standard error of a command that failed."""
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1, done.stderr
     return done.stderr.removesuffix("\n")
@@ -57,16 +57,24 @@ def test_every_command_has_help() -> None:
         assert f"Usage: platform-events-exporter {command} [OPTIONS]" in done.stdout
 
 
-def test_without_a_command_it_shows_what_there_is() -> None:
+def test_without_a_command_the_program_lists_its_commands() -> None:
     done = ran()
     assert (done.returncode, done.stderr) == (2, "")
     assert all(f" {command} " in done.stdout for command in COMMANDS)
 
 
-def test_the_installed_command_tells_its_version() -> None:
+def test_the_installed_command_prints_its_version() -> None:
     installed = Path(sys.executable).with_name("platform-events-exporter")
     told = subprocess.run([installed, "version"], capture_output=True, text=True, env=environment())
     assert (told.returncode, told.stdout, told.stderr) == (0, f"{__version__}\n", "")
+
+
+def test_the_usual_options_of_a_command_line_work() -> None:
+    version, short, long = all_ran((("--version",), ("-h",), ("--help",)))
+    assert (version.returncode, version.stdout, version.stderr) == (0, f"{__version__}\n", "")
+    assert (short.returncode, short.stdout, short.stderr) == (0, long.stdout, "")
+    of_command, long_of_command = all_ran((("check", "-h"), ("check", "--help")))
+    assert (of_command.returncode, of_command.stdout) == (0, long_of_command.stdout)
 
 
 # --- arguments that cannot be used
@@ -112,13 +120,13 @@ OUT_OF_RANGE = (
 )
 
 
-def test_what_cannot_be_started_is_one_line_and_exit_code_2() -> None:
+def test_a_command_that_cannot_start_is_one_line_and_exit_code_2() -> None:
     done = all_ran(UNUSABLE)
     assert {tuple(one.args[len(COMMAND) :]): one_line(one) for one in done} == UNUSABLE
     assert {one.returncode for one in done} == {2}
 
 
-def test_an_option_with_a_value_that_cannot_be_used_is_named_in_one_line() -> None:
+def test_an_option_with_an_unusable_value_is_named_in_one_line() -> None:
     for arguments, done in zip(OUT_OF_RANGE, all_ran(OUT_OF_RANGE), strict=True):
         assert done.returncode == 2
         assert one_line(done).startswith(f"Invalid value for '{arguments[1]}'")
@@ -170,6 +178,16 @@ def test_check_finds_a_mapping_whose_own_test_fails(tmp_path: Path) -> None:
     )
 
 
+def test_check_finds_a_state_file_that_run_would_refuse(tmp_path: Path) -> None:
+    path, store = written(tmp_path), f"store={tmp_path}/no/state.db"
+    command = ("check", "-c", str(path), "--set", store)
+    plain, machine, run = all_ran([command, (*command, "--output", "json"), ("run", *command[1:])])
+    problem = f"store: the folder {tmp_path}/no does not exist; create it or mount a volume there"
+    assert (one_line(plain), plain.returncode) == (problem, 2)
+    assert (one_line(run), run.returncode) == (problem, 2)
+    assert (json.loads(machine.stdout), machine.returncode) == ({"ok": False, "problems": [problem]}, 2)
+
+
 # --- healthcheck
 
 
@@ -193,7 +211,7 @@ def test_healthcheck_of_a_running_an_unready_and_a_stopped_exporter(tmp_path: Pa
             assert one_line(stopped) == f"{exporter.url}: no answer (timed out); is the exporter running there?"
 
 
-def test_healthcheck_where_no_exporter_is() -> None:
+def test_healthcheck_without_an_exporter() -> None:
     urls = ("http://127.0.0.1:1", "127.0.0.1:10186", "http://[", "ftp://127.0.0.1")
     for url, done in zip(urls, all_ran(("healthcheck", "--url", url) for url in urls), strict=True):
         assert done.returncode == 1
@@ -279,7 +297,10 @@ def test_the_demo_ends_after_the_seconds_that_it_is_given() -> None:
 
 
 def alive(group: int) -> bool:
-    """Whether a process group has a member; one that has just ended may still wait for its parent."""
+    """Return whether a process group has a member.
+
+    A process that has just ended may still wait for its parent.
+    """
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
@@ -289,7 +310,7 @@ def alive(group: int) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("moment", ["before it shows anything", "when it is at work"])
-def test_the_demo_leaves_nobody_behind(tmp_path: Path, number: signal.Signals, moment: str) -> None:
+def test_the_demo_leaves_no_process_behind(tmp_path: Path, number: signal.Signals, moment: str) -> None:
     command = [*COMMAND, "demo", "--port", "0"]
     with (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("wb") as err:
         demo = subprocess.Popen(command, stdout=out, stderr=err, env=environment(), start_new_session=True)
@@ -308,6 +329,6 @@ def test_the_demo_leaves_nobody_behind(tmp_path: Path, number: signal.Signals, m
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_simulate_ends_when_it_is_told_to(tmp_path: Path, number: signal.Signals) -> None:
+def test_simulate_ends_on_a_signal(tmp_path: Path, number: signal.Signals) -> None:
     with closing(Clouds(tmp_path)) as clouds:
         assert (clouds.stop(number)[0], clouds.said()) == (0, "")

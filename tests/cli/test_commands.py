@@ -1,4 +1,4 @@
-"""The verbs for mapping files, as child processes: what they print for people and for machines, and how they exit."""
+"""The commands for mapping files as child processes: their output and exit codes."""
 
 import json
 from pathlib import Path
@@ -70,7 +70,7 @@ tests:
 
 
 def test_a_test_counts_how_late_events_were_seen(tmp_path: Path) -> None:
-    """All of a test is seen when its newest event happened."""
+    """All events of a test are seen at the time of the newest one."""
     path = tmp_path / "lag.yaml"
     path.write_text(LAG)
     done = ran("test", str(path))

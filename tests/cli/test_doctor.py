@@ -1,4 +1,4 @@
-"""``doctor`` against the simulated clouds and their faults, over real sockets: the exact lines of each situation."""
+"""``doctor`` against the simulated clouds and their faults: the exact lines."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ import pytest
 from exporter.cli import doctor
 from exporter.cli.doctor.connect import Reached, Unreached, connect
 from exporter.cli.doctor.findings import FindingPlace
-from exporter.cli.doctor.target_findings import connection
+from exporter.cli.doctor.target_findings import connection_finding
 from exporter.common.proxies import Proxy
 from exporter.config import load
 from exporter.simulator import Cloud, Scenario, configuration, running
@@ -90,7 +90,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def cloud() -> Cloud:
-    """One resource of each kind, with one event that is ten minutes old."""
+    """One resource of each kind, each with one event that is ten minutes old."""
     cloud = Cloud()
     at = cloud.clock() - 600_000
     cloud.add_training_job(JOB, created=at)
@@ -106,19 +106,19 @@ def cloud() -> Cloud:
     return cloud
 
 
-class Patient:
-    """Runs the verb on a configuration, and reads what it prints."""
+class DoctorRun:
+    """Runs ``doctor`` on a configuration and reads its output."""
 
     def __init__(self, cloud: Cloud, base: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.cloud, self.base, self.folder, self._capsys = cloud, base, folder, capsys
         self.written = configuration(base, store=str(folder / "state.db"))
-        self.code, self.sum = 0, ""
+        self.code, self.last_line = 0, ""
         self.environ: dict[str, str] = {}
 
-    def printed(
+    def output(
         self, seconds: float = 5.0, *, as_json: bool = False, meanwhile: Callable[[], None] = lambda: None
     ) -> str:
-        """Everything it prints; ``meanwhile`` is called when its configuration was read."""
+        """Return the whole output; call ``meanwhile`` once the configuration was read."""
         path = self.folder / "exporter.json"
         path.write_text(json.dumps(self.written))
         config = load(path, environ=self.environ, sets=())
@@ -132,27 +132,30 @@ class Patient:
         return out
 
     def lines(self, seconds: float = 5.0, meanwhile: Callable[[], None] = lambda: None) -> list[str]:
-        """What it prints, without what differs each time."""
-        text = re.sub(r"in \d+ ms", "in 1 ms", self.printed(seconds, meanwhile=meanwhile))
+        """Return the lines of the output, without what differs from run to run."""
+        text = re.sub(r"in \d+ ms", "in 1 ms", self.output(seconds, meanwhile=meanwhile))
         shown = text.replace(self.base, "URL").replace(str(self.folder / "exporter.json"), "FILE")
         return shown.replace(self.base.removeprefix("http://"), "HOST").splitlines()
 
-    def odd(self, seconds: float = 5.0, meanwhile: Callable[[], None] = lambda: None) -> list[str]:
-        """The lines that are not there where all is well, with single blanks; ``sum`` is the last line."""
+    def unusual_lines(self, seconds: float = 5.0, meanwhile: Callable[[], None] = lambda: None) -> list[str]:
+        """Return the lines that a healthy configuration does not have.
+
+        Blanks are single; the last line is kept in ``last_line``.
+        """
         well = {re.sub(" {2,}", " ", line) for line in WELL.splitlines()}
-        *lines, self.sum = [re.sub(" {2,}", " ", line) for line in self.lines(seconds, meanwhile)]
+        *lines, self.last_line = [re.sub(" {2,}", " ", line) for line in self.lines(seconds, meanwhile)]
         return [line for line in lines if line not in well]
 
 
 @pytest.fixture
-def patient(cloud: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Patient]:
+def doctor_run(cloud: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[DoctorRun]:
     with running(cloud) as base:
-        yield Patient(cloud, base, tmp_path, capsys)
+        yield DoctorRun(cloud, base, tmp_path, capsys)
 
 
-def test_all_is_well(patient: Patient) -> None:
-    assert patient.lines() == WELL.strip().splitlines()
-    assert patient.code == 0
+def test_all_is_well(doctor_run: DoctorRun) -> None:
+    assert doctor_run.lines() == WELL.strip().splitlines()
+    assert doctor_run.code == 0
 
 
 # --- permissions
@@ -161,15 +164,15 @@ FORBIDDEN = "403 APIGW.0302: The IAM user is not authorized to access the API."
 NO_PERMISSION = "403 NoPermission: You are not authorized to do this action."
 
 
-def test_a_call_that_is_forbidden_is_named_with_the_permission_that_is_missing(patient: Patient) -> None:
+def test_a_forbidden_call_is_named_with_the_missing_permission(doctor_run: DoctorRun) -> None:
     for call in ("modelarts_training", "modelarts_pool", "modelarts_service", "dws", "pai_dlc"):
-        patient.cloud.faults.add("denied", f"{call}.events")
+        doctor_run.cloud.faults.add("denied", f"{call}.events")
     for call in ("dws.list", "modelarts_training.stages", "pai_dlc.details"):
-        patient.cloud.faults.add("denied", call)
+        doctor_run.cloud.faults.add("denied", call)
     own, theirs = f"{FORBIDDEN}; grant", f"{NO_PERMISSION}; grant"
     job, service = f"/v2/{{project_id}}/training-jobs/{JOB}", f"/v1/{{project_id}}/services/{SERVICE}"
     texts = "until then phases come from event texts alone"
-    assert patient.odd() == [
+    assert doctor_run.unusual_lines() == [
         f"FAILED {TRAINING} events modelarts GET {job}/events: {own} modelarts:trainJob:listEvents to these credentials",
         f"WARNING {TRAINING} stages modelarts GET {job}/stages: {own} modelarts:trainJob:get to these credentials; {texts}",
         f"FAILED {POOLS} events modelarts GET /v1/{{project_id}}/events: {own} modelarts:pool:get to these credentials",
@@ -179,14 +182,14 @@ def test_a_call_that_is_forbidden_is_named_with_the_permission_that_is_missing(p
         f"FAILED {PAI} events pai_dlc GET /api/v1/jobs/{DLC}/events: {theirs} paidlc:GetJobEvents (or pai:GetJobEvents) to these credentials",
         f"WARNING {PAI} stages pai_dlc GET /api/v1/jobs/{DLC}: {theirs} paidlc:GetJob to these credentials; {texts}",
     ]
-    assert patient.code == 1
+    assert doctor_run.code == 1
 
 
-def test_where_listing_is_forbidden_the_permissions_that_could_not_be_tried_are_named(patient: Patient) -> None:
+def test_forbidden_listings_name_the_permissions_that_were_not_tried(doctor_run: DoctorRun) -> None:
     for call in ("modelarts_training", "modelarts_pool", "modelarts_service", "pai_dlc"):
-        patient.cloud.faults.add("denied", f"{call}.list")
+        doctor_run.cloud.faults.add("denied", f"{call}.list")
     own, untried = f"{FORBIDDEN}; grant", "not asked: nothing was listed;"
-    assert patient.odd() == [
+    assert doctor_run.unusual_lines() == [
         f"FAILED {TRAINING} listing workspace 0: modelarts POST /v2/{{project_id}}/training-job-searches: {own} modelarts:trainJob:list to these credentials",
         f"skipped {TRAINING} events {untried} modelarts:trainJob:listEvents was not tried",
         f"skipped {TRAINING} stages {untried} modelarts:trainJob:get was not tried",
@@ -204,7 +207,7 @@ def test_where_listing_is_forbidden_the_permissions_that_could_not_be_tried_are_
 
 
 def skipped(*places: str) -> list[str]:
-    """The lines of sources whose credentials were refused."""
+    """Return the lines of sources whose credentials were refused."""
     permissions = {
         TRAINING: {"events": "modelarts:trainJob:listEvents", "stages": "modelarts:trainJob:get"},
         POOLS: {"events": "modelarts:pool:get"},
@@ -222,23 +225,23 @@ def skipped(*places: str) -> list[str]:
     return lines
 
 
-def test_refused_keys_are_told_once_and_the_vendor_is_asked_once(patient: Patient) -> None:
-    """Each vendor locks keys that it refuses time and again, and names them in its refusal."""
-    patient.written["targets"][0]["credentials"] = {"access_key": "WRONG-ACCESS-KEY", "secret_key": "x"}
-    patient.written["targets"][1]["credentials"]["access_key_secret"] = "WRONG-SECRET"
+def test_refused_keys_are_told_once_and_the_vendor_is_asked_once(doctor_run: DoctorRun) -> None:
+    """Vendors lock keys that they refuse several times, and repeat them in refusals."""
+    doctor_run.written["targets"][0]["credentials"] = {"access_key": "WRONG-ACCESS-KEY", "secret_key": "x"}
+    doctor_run.written["targets"][1]["credentials"]["access_key_secret"] = "WRONG-SECRET"
     refused = "the credentials were refused: check that they exist, are enabled and have not expired"
-    assert patient.odd() == [
+    assert doctor_run.unusual_lines() == [
         f"FAILED research credentials {KEYS}: modelarts POST /v2/{{project_id}}/training-job-searches: 401 APIGW.0301: Incorrect IAM authentication information: ak *** not exist; {refused}",
         *skipped(TRAINING, POOLS, SERVICES, DWS),
         f"FAILED pai credentials {ALIBABA_KEYS}: pai_dlc GET /api/v1/jobs: 400 SignatureDoesNotMatch: Specified signature does not match our calculation.; {refused}",
         *skipped(PAI),
     ]
-    assert patient.code == 1
-    assert patient.cloud.requests.total() == 2
+    assert doctor_run.code == 1
+    assert doctor_run.cloud.requests.total() == 2
 
 
-def test_each_form_of_login_tells_where_it_comes_from_and_when_its_keys_expire(patient: Patient) -> None:
-    secret, token = patient.folder / "secret", patient.folder / "token"
+def test_each_form_of_login_shows_its_origin_and_when_its_keys_expire(doctor_run: DoctorRun) -> None:
+    secret, token = doctor_run.folder / "secret", doctor_run.folder / "token"
     secret.write_text(PASSWORD)
     token.write_text(OIDC_TOKEN)
     forms = {
@@ -252,10 +255,10 @@ def test_each_form_of_login_tells_where_it_comes_from_and_when_its_keys_expire(p
             ("sts", "in 60 min"),
         ),
     }
-    patient.written["targets"][1]["credentials"] = {"ecs_role": "platform-events-exporter"}
+    doctor_run.written["targets"][1]["credentials"] = {"ecs_role": "platform-events-exporter"}
     for form, (credentials, (api, until)) in forms.items():
-        patient.written["targets"][0]["credentials"] = credentials
-        odd = [line.replace(str(secret), "SECRET").replace(str(token), "TOKEN") for line in patient.odd()]
+        doctor_run.written["targets"][0]["credentials"] = credentials
+        odd = [line.replace(str(secret), "SECRET").replace(str(token), "TOKEN") for line in doctor_run.unusual_lines()]
         assert [re.sub(r"at \S+Z", "at TIME", line) for line in odd] == [
             f"ok research credentials {form}: accepted; they expire {until}, at TIME, and are renewed before",
             f"ok research connection {api}: URL: connected to 127.0.0.1 in 1 ms",
@@ -264,38 +267,38 @@ def test_each_form_of_login_tells_where_it_comes_from_and_when_its_keys_expire(p
         ]
 
 
-def test_a_login_that_is_refused_is_worded_by_who_refused_it(patient: Patient) -> None:
+def test_a_refused_login_shows_the_words_of_its_issuer(doctor_run: DoctorRun) -> None:
     wrong = {"user": "exporter", "password": "not-the-password", "domain": "example-domain"}
-    patient.written["targets"][0] |= {"credentials": wrong}
-    del patient.written["targets"][1]
+    doctor_run.written["targets"][0] |= {"credentials": wrong}
+    del doctor_run.written["targets"][1]
     form = "an IAM token for user, password and domain (user from FILE:1; password from FILE:1; domain from FILE:1)"
-    assert patient.odd() == [
+    assert doctor_run.unusual_lines() == [
         f"FAILED research credentials {form}: IAM URL: 401, user, password or domain is wrong; correct credentials.user/password/domain",
         "ok research connection iam: URL: connected to 127.0.0.1 in 1 ms",
         "skipped research clock not compared: no answer had a Date header",
         *skipped(TRAINING, POOLS, SERVICES, DWS),
     ]
-    assert patient.cloud.requests["iam.token"] == 1
+    assert doctor_run.cloud.requests["iam.token"] == 1
 
 
-def test_temporary_keys_of_an_unknown_end_are_said_to_be_so(patient: Patient) -> None:
-    key = patient.cloud.keys.temporary("alibabacloud", patient.cloud.clock() + 60_000)
+def test_temporary_keys_without_a_known_end_are_shown_as_such(doctor_run: DoctorRun) -> None:
+    key = doctor_run.cloud.keys.temporary("alibabacloud", doctor_run.cloud.clock() + 60_000)
     given = {"access_key_id": key.access, "access_key_secret": key.secret, "security_token": key.token}
-    patient.written["targets"][1]["credentials"] = given
+    doctor_run.written["targets"][1]["credentials"] = given
     origins = "; ".join(f"{name} from FILE:1" for name in given)
-    assert patient.odd() == [
+    assert doctor_run.unusual_lines() == [
         f"ok pai credentials temporary access keys ({origins}): accepted; nobody tells when they expire"
     ]
 
 
-def test_a_secret_that_went_away_costs_its_own_target_only(patient: Patient) -> None:
-    """It was there when the configuration was read."""
-    secret = patient.folder / "secret"
+def test_a_missing_secret_file_fails_only_its_own_target(doctor_run: DoctorRun) -> None:
+    """The file was removed after the configuration was read."""
+    secret = doctor_run.folder / "secret"
     secret.write_text(SECRET_KEY)
-    patient.written["targets"][0]["credentials"] = {"access_key": ACCESS_KEY, "secret_key_file": str(secret)}
+    doctor_run.written["targets"][0]["credentials"] = {"access_key": ACCESS_KEY, "secret_key_file": str(secret)}
     gone = f"{secret}: cannot read the secret (No such file or directory); mount it again"
-    assert patient.odd(meanwhile=secret.unlink) == [f"FAILED research credentials {gone}"]
-    assert patient.sum == "not fine: 10 checks of 2 targets, 1 failed, 0 warnings"
+    assert doctor_run.unusual_lines(meanwhile=secret.unlink) == [f"FAILED research credentials {gone}"]
+    assert doctor_run.last_line == "not fine: 10 checks of 2 targets, 1 failed, 0 warnings"
 
 
 # --- clocks
@@ -310,18 +313,18 @@ def test_a_secret_that_went_away_costs_its_own_target_only(patient: Patient) -> 
         (-1000, "FAILED {} clock 1000 s ahead of the vendor's; reads go by the vendor's, but signatures by ours are refused as they are more than 15 minutes off; set this machine's clock, for example by NTP"),
     ],
 )  # fmt: skip
-def test_a_clock_that_is_off_is_told_with_what_comes_of_it(patient: Patient, seconds: float, line: str) -> None:
-    patient.cloud.faults.add("skew", seconds=seconds)
-    times = [one for one in patient.odd() if " clock " in one]
+def test_a_wrong_clock_is_shown_with_its_consequences(doctor_run: DoctorRun, seconds: float, line: str) -> None:
+    doctor_run.cloud.faults.add("skew", seconds=seconds)
+    times = [one for one in doctor_run.unusual_lines() if " clock " in one]
     assert [re.sub(r"\d+ s (ahead|behind)", lambda found: _near(found[0], seconds), one) for one in times] == [
         line.format("research"),
         line.format("pai"),
     ]
-    assert patient.code == int(line.startswith("FAILED"))
+    assert doctor_run.code == int(line.startswith("FAILED"))
 
 
 def _near(said: str, seconds: float) -> str:
-    """A Date header has whole seconds only."""
+    """Allow for a Date header, which has whole seconds only."""
     number, _, word = said.partition(" s ")
     assert abs(int(number) - abs(seconds)) <= 1
     return f"{abs(seconds)} s {word}"
@@ -330,12 +333,12 @@ def _near(said: str, seconds: float) -> str:
 # --- connections
 
 
-def test_hosts_that_cannot_be_reached_are_not_asked_and_stop_nobody_else(patient: Patient) -> None:
-    huawei, alibaba = patient.written["targets"]
+def test_unreachable_hosts_are_not_asked_and_stop_no_other_target(doctor_run: DoctorRun) -> None:
+    huawei, alibaba = doctor_run.written["targets"]
     huawei["endpoints"] |= {"dws": "http://127.0.0.1:1", "modelarts": "http://nowhere.invalid"}
-    alibaba["endpoints"]["pai_dlc"] = patient.base.replace("http://", "https://")
+    alibaba["endpoints"]["pai_dlc"] = doctor_run.base.replace("http://", "https://")
     unasked = "skipped {} listing not asked: there is no connection to {}"
-    odd = "\n".join(patient.odd())
+    odd = "\n".join(doctor_run.unusual_lines())
     odd = re.sub(r"\((Name or service|Temporary|No address)[^)]*\)", "(DNS)", odd)
     odd = re.sub(r"\((record layer failure|wrong version number)\)", "(no TLS)", odd)
     assert odd.splitlines() == [
@@ -352,30 +355,30 @@ def test_hosts_that_cannot_be_reached_are_not_asked_and_stop_nobody_else(patient
     ]
 
 
-def test_the_sts_that_the_environment_names_is_the_one_that_is_looked_at(patient: Patient) -> None:
-    token = patient.folder / "token"
+def test_the_sts_of_the_environment_is_the_one_that_is_connected_to(doctor_run: DoctorRun) -> None:
+    token = doctor_run.folder / "token"
     token.write_text(OIDC_TOKEN)
-    patient.environ = {
+    doctor_run.environ = {
         "ALIBABA_CLOUD_ROLE_ARN": "acs:ram::1:role/r",
         "ALIBABA_CLOUD_OIDC_PROVIDER_ARN": "acs:ram::1:oidc-provider/p",
         "ALIBABA_CLOUD_OIDC_TOKEN_FILE": str(token),
         "ALIBABA_CLOUD_STS_REGION": "no.where.invalid",
     }
-    target = patient.written["targets"][1]
-    del target["credentials"], target["endpoints"]["sts"], patient.written["targets"][0]
+    target = doctor_run.written["targets"][1]
+    del target["credentials"], target["endpoints"]["sts"], doctor_run.written["targets"][0]
     variables = "the vendor's environment variables"
     origins = f"role_arn from {variables}; provider_arn from {variables}; token_file from {variables}"
-    odd = patient.odd()
+    odd = doctor_run.unusual_lines()
     assert odd[0].startswith("skipped pai credentials an OIDC token (")
     assert set(origins.split("; ")) <= set(odd[0].partition("(")[2].partition(")")[0].split("; "))
     assert odd[1].startswith("FAILED pai connection sts: https://sts.no.where.invalid.aliyuncs.com: ")
     assert odd[3] == f"skipped {PAI} listing not asked: there is no connection to sts"
 
 
-def test_the_proxy_in_use_is_named_without_its_password(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_proxy_in_use_is_named_without_its_password(doctor_run: DoctorRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://me:EXAMPLE-password@127.0.0.1:1")
-    del patient.written["targets"][0]
-    assert patient.odd()[1:] == [
+    del doctor_run.written["targets"][0]
+    assert doctor_run.unusual_lines()[1:] == [
         "FAILED pai connection pai_dlc: the proxy http://127.0.0.1:1: cannot connect to 127.0.0.1:1 (Connection refused); check HTTP_PROXY, routes and firewalls",
         "skipped pai clock not compared: no answer had a Date header",
         f"skipped {PAI} listing not asked: there is no connection to pai_dlc",
@@ -385,11 +388,11 @@ def test_the_proxy_in_use_is_named_without_its_password(patient: Patient, monkey
 # --- trouble
 
 
-def test_a_vendor_that_hangs_ends_with_its_time_and_a_line(patient: Patient) -> None:
-    patient.cloud.faults.add("slow", "pai_dlc", seconds=60)
+def test_a_vendor_that_hangs_is_one_line_after_the_timeout(doctor_run: DoctorRun) -> None:
+    doctor_run.cloud.faults.add("slow", "pai_dlc", seconds=60)
     began = time.monotonic()
     late = "no answer in time; check network, proxy and endpoint"
-    assert patient.odd(0.3) == [
+    assert doctor_run.unusual_lines(0.3) == [
         f"skipped pai credentials {ALIBABA_KEYS}: found; no answer told whether they are accepted",
         "skipped pai clock not compared: no answer had a Date header",
         f"FAILED {PAI} listing workspace 12345: pai_dlc GET /api/v1/jobs: {late}",
@@ -399,35 +402,35 @@ def test_a_vendor_that_hangs_ends_with_its_time_and_a_line(patient: Patient) -> 
     assert time.monotonic() - began < 30
 
 
-def test_what_a_vendor_refuses_for_now_or_fails_at_is_told_with_who_can_help(patient: Patient) -> None:
-    patient.cloud.faults.add("throttled", "dws.events", seconds=60)
-    patient.cloud.faults.add("error", "pai_dlc.events")
-    del patient.written["targets"][0]["sources"]["modelarts_service"]
-    assert patient.odd() == [
+def test_a_throttling_or_failing_vendor_is_shown_with_the_cure(doctor_run: DoctorRun) -> None:
+    doctor_run.cloud.faults.add("throttled", "dws.events", seconds=60)
+    doctor_run.cloud.faults.add("error", "pai_dlc.events")
+    del doctor_run.written["targets"][0]["sources"]["modelarts_service"]
+    assert doctor_run.unusual_lines() == [
         f"FAILED {DWS} events dws GET /v2/{{project_id}}/events: 429 APIGW.0308: The throttling threshold has been reached: policy user over ratelimit,limit:1,time:1 minute.; see who else asks with these credentials",
         f"FAILED {PAI} events pai_dlc GET /api/v1/jobs/{DLC}/events: 503 ServiceUnavailable: The request has failed due to a temporary failure.; the platform failed: see its status, and try again",
     ]
-    assert patient.cloud.requests["pai_dlc.events"] == 3, "it was asked again before that"
+    assert doctor_run.cloud.requests["pai_dlc.events"] == 3, "it was asked again before that"
 
 
-def test_what_is_not_there_is_told(patient: Patient) -> None:
-    patient.cloud.faults.add("missing", "modelarts_pool.list")
-    patient.cloud.faults.add("missing", "pai_dlc.events")
-    assert patient.odd() == [
+def test_missing_resources_are_shown(doctor_run: DoctorRun) -> None:
+    doctor_run.cloud.faults.add("missing", "modelarts_pool.list")
+    doctor_run.cloud.faults.add("missing", "pai_dlc.events")
+    assert doctor_run.unusual_lines() == [
         f"FAILED {POOLS} listing modelarts GET /v2/{{project_id}}/pools: 404 APIGW.0101: The API does not exist or has not been published.; this API is not offered there: check endpoints and region",
         f"skipped {POOLS} events not asked: nothing was listed; modelarts:pool:get was not tried",
         f"FAILED {PAI} events pai_dlc GET /api/v1/jobs/{DLC}/events: 404 InvalidAction.NotFound: Specified api is not found.; it is not there (any more): check region, project_id and endpoints",
     ]
 
 
-def test_trouble_that_passes_is_none(patient: Patient) -> None:
-    patient.cloud.faults.add("reset", "modelarts_pool.list", times=1)
-    patient.cloud.faults.add("error", "dws", times=1)
-    assert patient.odd() == []
+def test_an_error_that_passes_is_not_shown(doctor_run: DoctorRun) -> None:
+    doctor_run.cloud.faults.add("reset", "modelarts_pool.list", times=1)
+    doctor_run.cloud.faults.add("error", "dws", times=1)
+    assert doctor_run.unusual_lines() == []
 
 
-def test_records_texts_and_times_that_need_a_look_are_told(patient: Patient) -> None:
-    cloud, now = patient.cloud, patient.cloud.clock()
+def test_unreadable_records_unknown_texts_and_odd_times_are_warnings(doctor_run: DoctorRun) -> None:
+    cloud, now = doctor_run.cloud, doctor_run.cloud.clock()
     cloud.faults.add("garbage", "modelarts_pool.events", size=3)
     cloud.faults.add("garbage", "dws.list", size=1)
     cloud.training_event(JOB, now - 900_000, "Info", "Task", "[worker-0] the moon is at 17 degrees")
@@ -436,7 +439,7 @@ def test_records_texts_and_times_that_need_a_look_are_told(patient: Patient) -> 
     cloud.service_event(SERVICE, now + 7_300_000, "start to deploy service")
     report = "report the form of the vendor's answer"
     counted = "platform_exporter_unreadable_records_total only"
-    assert patient.odd() == [
+    assert doctor_run.unusual_lines() == [
         f"ok {TRAINING} events 4 events of {JOB} in 1 page; that is all there is",
         f"WARNING {TRAINING} texts no rule takes 3 of 4, such as '[{{name:word}}] the moon is at {{number:int}} degrees'; write one with the help of explain --stub",
         f"WARNING {POOLS} records 3 of 4 records could not be read; they count in {counted}: {report}",
@@ -444,7 +447,16 @@ def test_records_texts_and_times_that_need_a_look_are_told(patient: Patient) -> 
         f"WARNING {SERVICES} times 1 of 2 lie in the future, by up to 2 h; nothing to set here: tell who runs that platform",
         f"WARNING {DWS} listing 1 cluster, 1 active; 1 record could not be read: {report}",
     ]
-    assert (patient.code, patient.sum) == (0, "fine: 34 checks of 2 targets, 0 failed, 4 warnings")
+    assert (doctor_run.code, doctor_run.last_line) == (0, "fine: 34 checks of 2 targets, 0 failed, 4 warnings")
+
+
+def test_a_text_of_an_event_reaches_the_terminal_without_control_characters(doctor_run: DoctorRun) -> None:
+    doctor_run.cloud.pool_event(
+        POOL, "Normal", "X", "\x1b]0;evil\x07 \x1b[31m\u202etext", doctor_run.cloud.clock() - 70_000
+    )
+    (line,) = [line for line in doctor_run.unusual_lines() if " texts " in line]
+    assert line.isprintable()
+    assert "evil" in line
 
 
 @pytest.mark.parametrize(
@@ -456,18 +468,18 @@ def test_records_texts_and_times_that_need_a_look_are_told(patient: Patient) -> 
         ("auto", 12.0, f"WARNING {PAI} times 1 of 2 lie in the future, by up to 12 h; set event_timezone"),
     ],
 )  # fmt: skip
-def test_the_guess_of_a_zone_is_told(patient: Patient, zone: str, hours: float, line: str) -> None:
-    patient.cloud.behaviour = Behaviour(pai_zone_hours=hours)
-    patient.cloud.dlc_event(DLC, patient.cloud.clock() - 70_000, "Created pod: y")
-    patient.written["targets"][1]["sources"]["pai_dlc"]["event_timezone"] = zone
-    assert [one for one in patient.odd() if " times " in one] == [line]
+def test_a_guessed_time_zone_is_shown(doctor_run: DoctorRun, zone: str, hours: float, line: str) -> None:
+    doctor_run.cloud.behaviour = Behaviour(pai_zone_hours=hours)
+    doctor_run.cloud.dlc_event(DLC, doctor_run.cloud.clock() - 70_000, "Created pod: y")
+    doctor_run.written["targets"][1]["sources"]["pai_dlc"]["event_timezone"] = zone
+    assert [one for one in doctor_run.unusual_lines() if " times " in one] == [line]
 
 
 # --- paging
 
 
-def test_full_answers_and_what_follows_are_told(patient: Patient) -> None:
-    cloud, start = patient.cloud, patient.cloud.clock() - 600_000
+def test_full_answers_and_further_pages_are_shown(doctor_run: DoctorRun) -> None:
+    cloud, start = doctor_run.cloud, doctor_run.cloud.clock() - 600_000
     for second in range(250):
         cloud.training_event(JOB, start + 1000 * second, "Info", "Job", "Training job is running.")
         cloud.pool_event(POOL, "Normal", "PoolStatusChange", "Pool status changed, from A to B.", start + 1000 * second)
@@ -477,44 +489,46 @@ def test_full_answers_and_what_follows_are_told(patient: Patient) -> None:
         cloud.dlc_event(DLC, start + 100 * number, f"Scheduled pod: {number}")
     for _ in range(150):
         cloud.training_event(JOB, start, "Info", "Job", "Training job is running.")
-    odd = {line.partition(" events ")[0].split("/")[-1]: line for line in patient.odd() if " events " in line}
+    odd = {
+        line.partition(" events ")[0].split("/")[-1]: line for line in doctor_run.unusual_lines() if " events " in line
+    }
     cut = "an answer was full, so the time was asked for in parts"
     assert odd["dws"] == f"ok {DWS} events 1,201 events in 2 pages; that is all there is"
     assert odd["modelarts_pool"] == f"ok {POOLS} events 251 events of {POOL} in 1 page; that is all there is"
     assert odd["modelarts_training"].endswith(f" events of {JOB} in 2 pages; more follow; {cut}")
     assert odd["pai_dlc"].endswith(f" events of {DLC} in 2 pages; more follow; {cut}")
-    assert patient.code == 0
+    assert doctor_run.code == 0
 
 
-def test_rows_that_no_answer_can_hold_are_told(patient: Patient) -> None:
-    at = patient.cloud.clock() - 600_000
+def test_rows_that_no_answer_can_hold_are_a_warning(doctor_run: DoctorRun) -> None:
+    at = doctor_run.cloud.clock() - 600_000
     for number in range(2001):
-        patient.cloud.dlc_event(DLC, at, f"Created pod: {number}")
+        doctor_run.cloud.dlc_event(DLC, at, f"Created pod: {number}")
     missing = "rows are missing for good: there are more of one second than the vendor gives"
-    (line,) = [line for line in patient.odd() if f"{PAI} events" in line]
+    (line,) = [line for line in doctor_run.unusual_lines() if f"{PAI} events" in line]
     assert line.startswith(f"WARNING {PAI} events 4,000 events of {DLC} in ")
     assert line.endswith(f"an answer was full, so the time was asked for in parts; {missing}")
 
 
-def test_a_large_listing_is_asked_for_its_newest_pages_only(patient: Patient) -> None:
-    created = patient.cloud.clock() - 900_000
+def test_a_large_listing_is_asked_for_its_newest_pages_only(doctor_run: DoctorRun) -> None:
+    created = doctor_run.cloud.clock() - 900_000
     for number in range(1100):
-        patient.cloud.add_training_job(f"old-{number}", created=created - number, phase="Completed")
-    (line,) = patient.odd()
+        doctor_run.cloud.add_training_job(f"old-{number}", created=created - number, phase="Completed")
+    (line,) = doctor_run.unusual_lines()
     assert (
         line == f"ok {TRAINING} listing the newest 1,000 jobs in workspace 0, 1 active; older ones were not asked for"
     )
-    assert patient.cloud.requests["modelarts_training.list"] == 20
+    assert doctor_run.cloud.requests["modelarts_training.list"] == 20
 
 
 # --- what is watched
 
 
-def test_where_nothing_is_listed_the_permissions_that_were_not_tried_are_named(patient: Patient) -> None:
-    patient.cloud.training.clear()
-    patient.cloud.dlc.clear()
+def test_empty_listings_name_the_permissions_that_were_not_tried(doctor_run: DoctorRun) -> None:
+    doctor_run.cloud.training.clear()
+    doctor_run.cloud.dlc.clear()
     nothing = "not asked: there is no job to ask for;"
-    assert patient.odd() == [
+    assert doctor_run.unusual_lines() == [
         f"ok {TRAINING} listing no job in workspace 0",
         f"skipped {TRAINING} events {nothing} modelarts:trainJob:listEvents was not tried",
         f"skipped {TRAINING} stages {nothing} modelarts:trainJob:get was not tried",
@@ -522,17 +536,17 @@ def test_where_nothing_is_listed_the_permissions_that_were_not_tried_are_named(p
         f"skipped {PAI} events {nothing} paidlc:GetJobEvents (or pai:GetJobEvents) was not tried",
         f"skipped {PAI} stages {nothing} paidlc:GetJob was not tried",
     ]
-    assert patient.code == 0
+    assert doctor_run.code == 0
 
 
-def test_each_workspace_is_listed_and_the_newest_wanted_active_job_is_read(patient: Patient) -> None:
-    now = patient.cloud.clock()
-    patient.cloud.add_training_job("done", created=now - 1000, phase="Completed")
-    patient.cloud.add_training_job("younger", created=now - 2000, workspace="7", name="\x1b[31mred")
-    patient.cloud.add_training_job("tmp", created=now, name="a-tmp", workspace="7")
-    options = patient.written["targets"][0]["sources"]["modelarts_training"]
+def test_each_workspace_is_listed_and_the_newest_wanted_active_job_is_read(doctor_run: DoctorRun) -> None:
+    now = doctor_run.cloud.clock()
+    doctor_run.cloud.add_training_job("done", created=now - 1000, phase="Completed")
+    doctor_run.cloud.add_training_job("younger", created=now - 2000, workspace="7", name="\x1b[31mred")
+    doctor_run.cloud.add_training_job("tmp", created=now, name="a-tmp", workspace="7")
+    options = doctor_run.written["targets"][0]["sources"]["modelarts_training"]
     options |= {"workspaces": ["0", "7", "8"], "exclude": {"name": ["*-tmp"]}}
-    assert patient.odd() == [
+    assert doctor_run.unusual_lines() == [
         f"ok {TRAINING} listing 2 jobs in workspace 0, 1 active",
         f"ok {TRAINING} listing 2 jobs in workspace 7, 2 active; 1 left out by include and exclude",
         f"ok {TRAINING} listing no job in workspace 8",
@@ -541,16 +555,16 @@ def test_each_workspace_is_listed_and_the_newest_wanted_active_job_is_read(patie
     ]
 
 
-def test_a_project_that_must_be_looked_up_is_told_or_missed(patient: Patient) -> None:
-    target = patient.written["targets"][0]
+def test_a_project_that_must_be_looked_up_is_told_or_missed(doctor_run: DoctorRun) -> None:
+    target = doctor_run.written["targets"][0]
     del target["project_id"]
     way = "ok research connection iam: URL: connected to 127.0.0.1 in 1 ms"
-    assert patient.odd() == [
+    assert doctor_run.unusual_lines() == [
         way,
         "ok research project 0123456789abcdef0123456789abcdef, looked up by the region; set project_id to save the call",
     ]
     target["region"] = "cn-south-1"
-    assert patient.odd() == [
+    assert doctor_run.unusual_lines() == [
         way,
         "FAILED research project iam: these credentials see no project named cn-south-1; set project_id",
         *(
@@ -566,7 +580,7 @@ def test_a_project_that_must_be_looked_up_is_told_or_missed(patient: Patient) ->
 async def _turned(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, met: set[bytes], both: asyncio.Event
 ) -> None:
-    """Answers nobody before both targets have asked."""
+    """Answer no request before both targets have sent one."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
         met.add(b"pai" if b"/api/" in head.splitlines()[0] else b"research")
@@ -604,32 +618,32 @@ def alike(line: str) -> str:
     return re.sub(r"(\d+|no) (jobs|stages?|active|ms|s behind|s ago)", lambda found: f"N {found[2].rstrip('s')}", line)
 
 
-def test_the_readme_shows_what_it_really_says(patient: Patient) -> None:
+def test_the_readme_shows_what_it_really_says(doctor_run: DoctorRun) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
     (block,) = [block for block in readme.split("```text\n") if block.startswith("ok       research ")]
-    Scenario(patient.cloud)
-    patient.cloud.faults.add("denied", "modelarts_training.events")
-    patient.cloud.faults.add("skew", seconds=95)
-    del patient.written["targets"][1]
-    options = patient.written["targets"][0].pop("sources")["modelarts_training"]
-    patient.written["targets"][0]["sources"] = {"modelarts_training": options}
-    assert [*map(alike, patient.lines())] == [*map(alike, block.partition("```")[0].splitlines())]
+    Scenario(doctor_run.cloud)
+    doctor_run.cloud.faults.add("denied", "modelarts_training.events")
+    doctor_run.cloud.faults.add("skew", seconds=95)
+    del doctor_run.written["targets"][1]
+    options = doctor_run.written["targets"][0].pop("sources")["modelarts_training"]
+    doctor_run.written["targets"][0]["sources"] = {"modelarts_training": options}
+    assert [*map(alike, doctor_run.lines())] == [*map(alike, block.partition("```")[0].splitlines())]
 
 
-def test_the_budget_is_kept(patient: Patient) -> None:
-    """Of the requests to ModelArts two may go at once; each API of the host has a budget of its own."""
-    patient.written["targets"][0]["budget"] = dict.fromkeys(("modelarts", "dws", "iam", "sts"), "2/s")
-    del patient.written["targets"][1]
+def test_the_budget_is_kept(doctor_run: DoctorRun) -> None:
+    """Of the requests to ModelArts two may go at once; each API has its own budget."""
+    doctor_run.written["targets"][0]["budget"] = dict.fromkeys(("modelarts", "dws", "iam", "sts"), "2/s")
+    del doctor_run.written["targets"][1]
     began = time.monotonic()
-    assert patient.odd() == []
-    assert patient.cloud.requests.total() == 10
+    assert doctor_run.unusual_lines() == []
+    assert doctor_run.cloud.requests.total() == 10
     assert time.monotonic() - began > 0.9
 
 
-def test_a_machine_is_told_the_same_in_values(patient: Patient) -> None:
-    patient.cloud.faults.add("denied", "dws.events")
-    told = json.loads(patient.printed(as_json=True))
-    assert (told["ok"], told["failed"], told["warnings"], patient.code) == (False, 1, 0, 1)
+def test_a_machine_is_told_the_same_in_values(doctor_run: DoctorRun) -> None:
+    doctor_run.cloud.faults.add("denied", "dws.events")
+    told = json.loads(doctor_run.output(as_json=True))
+    assert (told["ok"], told["failed"], told["warnings"], doctor_run.code) == (False, 1, 0, 1)
     found = {(one["target"], one["source"], one["check"]): one for one in told["checks"]}
     assert set(told["checks"][0]) == {"target", "source", "check", "outcome", "text", "values"}
     (denied,) = [one for one in told["checks"] if one["outcome"] == "failed"]
@@ -643,7 +657,7 @@ def test_a_machine_is_told_the_same_in_values(patient: Patient) -> None:
     assert found["pai", "", "clock"]["values"]["skew_seconds"] == 0
 
 
-def test_it_works_beside_a_running_exporter_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_doctor_works_beside_a_running_exporter_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     with closing(Clouds(tmp_path)) as clouds:
         config = configured(clouds, tmp_path)
@@ -694,7 +708,7 @@ def test_a_terminal_sees_a_bar_that_is_gone_afterwards(tmp_path: Path, command: 
 
 
 def test_how_far_the_way_to_a_host_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Up to TLS with a certificate that is trusted; and every place before that where it can end."""
+    """A connection as far as trusted TLS, and each step before at which it may fail."""
     needs("openssl", "openssl")
     made = Certificates(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -726,12 +740,16 @@ def test_how_far_the_way_to_a_host_goes(tmp_path: Path, monkeypatch: pytest.Monk
     assert isinstance(trusted, Reached)
     assert (trusted.address, trusted.tls) == ("127.0.0.1", "TLSv1.3")
     assert 86_400 < (trusted.ends or 0) - time.time() < 3 * 86_400
-    shown = connection(FindingPlace("a"), "dws", "https://dws", trusted._replace(seconds=0.0123, ends=1_790_000_000.0))
+    shown = connection_finding(
+        FindingPlace("a"), "dws", "https://dws", trusted._replace(seconds=0.0123, ends=1_790_000_000.0)
+    )
     assert shown.text == "dws: https://dws: connected to 127.0.0.1 in 12 ms, TLSv1.3, certificate until 2026-09-21"
     assert isinstance(proxied, Reached)
-    shown = connection(FindingPlace("a"), "dws", "https://dws", proxied._replace(seconds=0.0, proxy="http://p:1"))
+    shown = connection_finding(
+        FindingPlace("a"), "dws", "https://dws", proxied._replace(seconds=0.0, proxy="http://p:1")
+    )
     assert shown.text == "dws: https://dws through the proxy http://p:1: connected to 127.0.0.1 in 0 ms"
-    ends = {name: (way.stop, way.said.partition(",")[0]) for name, way in found.items() if isinstance(way, Unreached)}
+    ends = {name: (way.stop, way.reason.partition(",")[0]) for name, way in found.items() if isinstance(way, Unreached)}
     assert ends == {
         "another name": ("tls", "Hostname mismatch"),
         "untrusted": ("tls", "unable to get local issuer certificate"),

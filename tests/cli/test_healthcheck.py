@@ -1,4 +1,4 @@
-"""The healthcheck over TLS: a certificate counts unless the caller, who has no authority at hand, says that it need not."""
+"""``healthcheck`` over TLS: the certificate is checked unless told otherwise."""
 
 import ssl
 import subprocess

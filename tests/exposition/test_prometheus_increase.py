@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.exposition.test_prometheus_server import Server, scraping
 from tests.support.heavy import needs
 from tests.support.processes import SOURCES, Clouds, Exporter, closing, configured, free_port, until
+from tests.support.prometheus_server import Server, scraping
 
 pytestmark = pytest.mark.prometheus
 

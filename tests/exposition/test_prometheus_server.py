@@ -1,11 +1,9 @@
 """Debian's Prometheus scrapes the demo and a quiet exporter: it finds every counter, and sees every first occurrence."""
 
-import json
 import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import httpx
 import pytest
@@ -21,9 +19,9 @@ from tests.support.processes import (
     Exporter,
     closing,
     configured,
-    free_port,
     until,
 )
+from tests.support.prometheus_server import Server, scraping
 
 pytestmark = pytest.mark.prometheus
 
@@ -41,48 +39,11 @@ REASONS = (
 )
 
 
-class Server(NamedTuple):
-    """A Prometheus that scrapes ``demo`` and ``quiet`` every second."""
-
-    url: str
-    demo: str
-    clouds: Clouds
-    prometheus: Child
-
-    def query(self, promql: str) -> dict[tuple[str, ...], float]:
-        """An instant vector: the values of its labels, without the metric's name, and the value."""
-        answer = httpx.get(f"{self.url}/api/v1/query", params={"query": promql}, **DIRECT).json()
-        assert answer["status"] == "success", answer
-        return {
-            tuple(text for name, text in sorted(found["metric"].items()) if name != "__name__"): float(
-                found["value"][1]
-            )
-            for found in answer["data"]["result"]
-        }
-
-    def ready(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/-/ready", **DIRECT).status_code == 200
-        except httpx.HTTPError:
-            return False
-
-
 def where(demo: Child) -> str | None:
     """Where the demo serves its metrics; it prints that first."""
     assert demo.process.poll() is None, demo.said()
     found = re.search(r"^metrics +http://(\S+)/metrics$", demo.printed(), re.MULTILINE)
     return found[1] if found else None
-
-
-def scraping(prometheus: Path, folder: Path, interval: str = "1s", **targets: str) -> tuple[str, Child]:
-    """A server that scrapes these addresses."""
-    jobs = [{"job_name": name, "static_configs": [{"targets": [place]}]} for name, place in targets.items()]
-    config = {"global": {"scrape_interval": interval, "scrape_timeout": "1s"}, "scrape_configs": jobs}
-    (folder / "prometheus.yml").write_text(json.dumps(config))
-    port = free_port()
-    options = (f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data")
-    listen = (f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn")
-    return f"http://127.0.0.1:{port}", Child(folder, "prometheus", (str(prometheus), *options, *listen))
 
 
 @pytest.fixture(scope="module")

@@ -90,7 +90,7 @@ def test_the_exporter_accepts_the_configuration_without_a_warning(name: str, tmp
 def test_check_of_the_command_line_says_that_all_is_fine(tmp_path: Path) -> None:
     names = ("huaweicloud", "configuration", "mappings")
     paths = [without_web_file(laid_out(name, tmp_path / name)) for name in names]
-    for ended in all_ran(["check", "--config", str(path)] for path in paths):
+    for ended in all_ran(["check", "--config", str(path), "--set", "store=:memory:"] for path in paths):
         assert ended.returncode == 0, ended.stderr
         assert ended.stdout.splitlines()[-1].startswith("fine: ")
 

@@ -1,4 +1,7 @@
-"""``backfill``: asks the vendors for what happened before the exporter came, and writes it as OpenMetrics with times."""
+"""``backfill``: writes what happened before the exporter ran, as OpenMetrics.
+
+It asks the vendors for their past events. Every sample has a time, so that ``promtool`` can make blocks of the file.
+"""
 
 import asyncio
 import random
@@ -8,14 +11,15 @@ from typing import NamedTuple
 
 from exporter.app.accounts import Account, open_accounts
 from exporter.app.assembly import Mappings, resource_filter
-from exporter.cli.backfill.lifetimes import last_states, lives
+from exporter.cli.backfill.lifetimes import last_states, lifetimes
 from exporter.cli.backfill.openmetrics import write
-from exporter.cli.backfill.output_file import OutputOptions, opened, written
-from exporter.cli.backfill.reader import Asking, Past, gathered, listed
-from exporter.cli.backfill.replay import Meaning, course
+from exporter.cli.backfill.output_file import OutputOptions, open_output, write_parts
+from exporter.cli.backfill.reader import Past, SourceAccess, list_resources, read_past
+from exporter.cli.backfill.replay import SourceMapping, replay_past
 from exporter.cli.backfill.time_range import TimeRange
-from exporter.cli.backfill.timeline import Courses
-from exporter.cli.console import bar, looked_on
+from exporter.cli.backfill.timeline import Timeline
+from exporter.cli.console import progress_bar, stderr_is_terminal
+from exporter.cli.failures import describe, guarded
 from exporter.common.backoff import backoff
 from exporter.common.clock import SystemClock
 from exporter.common.millis import SECOND
@@ -25,7 +29,7 @@ from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.runs.reducer import make_fold
 from exporter.mapping.syntax.process import list_timeouts
 from exporter.model.builtin_metrics import PHASE_TIMEOUT_SECONDS, RESOURCE_INFO, RESOURCE_STATUS, TARGET_INFO
-from exporter.model.errors import SourceBusy, SourceDown
+from exporter.model.errors import SourceBusy, SourceDown, UnexpectedFailure
 from exporter.model.events import Request, Resource, Response
 from exporter.model.metrics import Changes, Moment
 from exporter.model.protocols import Clock
@@ -33,126 +37,159 @@ from exporter.pipeline.inventory import Inventory
 from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
 
-ROUNDS, LONGEST_WAIT = 4, 300.0  # times that a vendor is asked again after trouble that passes, seconds until then
+MAX_ATTEMPTS = 4  # requests for one answer, while the errors may pass
+LONGEST_WAIT = 300.0  # seconds between two attempts
 
 
 class SourceReport(NamedTuple):
-    """What a source told."""
+    """A source and what was read of it."""
 
-    asking: Asking
+    access: SourceAccess
     past: Past
 
 
-async def run(config: Config, known: Mappings, wish: OutputOptions) -> int:
-    """Writes the file. The exit code: 1 if something is missing in it. Raises ConfigError and ExporterError where it
-    cannot be written."""
-    troubles: dict[str, None] = {}
-    with opened(wish) as file:
-        async with open_accounts(config, SystemClock(), lambda fact: None) as accounts:
-            told = await _told(accounts, wish.span, troubles)
-        courses = Courses(wish.span, known.catalogue.metrics)
+async def run(config: Config, mappings: Mappings, options: OutputOptions) -> int:
+    """Read all sources and write the file.
+
+    Returns the exit code: 1 if something is missing in the file. Raises ConfigError, and ExporterError if the file cannot
+    be written.
+    """
+    missing: dict[str, None] = {}
+    with open_output(options) as file:
+        async with open_accounts(config, SystemClock(), lambda event: None) as accounts:
+            reports = await _read_sources(accounts, options.time_range, missing)
+        timeline = Timeline(options.time_range, mappings.catalogue.metrics)
         for account in accounts:
-            _show_target(courses, account)
-        _show_timeouts(courses, known)
-        for one in told:
-            _show(courses, one, known, config.series_ttl, wish.span)
-        said = written(file, write(courses, wish.span, wish.labels), wish)
-    for trouble in troubles:
-        print(f"missing: {trouble}", file=sys.stderr)
-    number = sum(len(one.past.events) for one in told)
-    begin, end = exact(wish.span.begin / SECOND), exact(wish.span.end / SECOND)
-    print(f"{wish.file}: {number:,} events from {begin} until {end}: {said}", file=sys.stderr)
-    return int(bool(troubles))
+            _add_target_info(timeline, account)
+        _add_timeouts(timeline, mappings)
+        for report in reports:
+            _add_source_guarded(timeline, report, mappings, config.series_ttl, options.time_range)
+        size = write_parts(file, write(timeline, options.time_range, options.labels), options)
+    for line in missing:
+        print(f"missing: {line}", file=sys.stderr)
+    number = sum(len(report.past.events) for report in reports)
+    begin, end = exact(options.time_range.begin / SECOND), exact(options.time_range.end / SECOND)
+    print(f"{options.file}: {number:,} events from {begin} until {end}: {size}", file=sys.stderr)
+    return int(bool(missing))
 
 
-async def _told(accounts: Iterable[Account], span: TimeRange, troubles: dict[str, None]) -> list[SourceReport]:
-    """Asks all sources side by side: first what there is, then what happened to it."""
+async def _read_sources(
+    accounts: Iterable[Account], time_range: TimeRange, missing: dict[str, None]
+) -> list[SourceReport]:
+    """Read all sources side by side: first their listings, then their events."""
     clock = SystemClock()
-    askings = [_asking(account, name, clock, troubles) for account in accounts for name in account.target.sources]
-    resources = await asyncio.gather(*(listed(asking, span) for asking in askings))
-    per_resource = [bool(asking.kind.resource) for asking in askings]
+    accesses = [_open_source(account, name, clock, missing) for account in accounts for name in account.target.sources]
+    resources = await asyncio.gather(*(list_resources(access, time_range) for access in accesses))
+    per_resource = [bool(access.kind.resource) for access in accesses]
     total = sum(len(found) if each else 1 for found, each in zip(resources, per_resource, strict=True))
-    with bar("resources", total) as done:
+    with progress_bar("resources", total) as done:
 
-        async def one(asking: Asking, found: Sequence[Resource]) -> SourceReport:
-            past = await gathered(asking, span, found, done)
-            if not looked_on():
-                place = f"{asking.target}/{asking.source}"
+        async def read_one(access: SourceAccess, found: Sequence[Resource]) -> SourceReport:
+            past = await read_past(access, time_range, found, done)
+            if not stderr_is_terminal():
+                place = f"{access.target}/{access.source}"
                 print(f"{place}: {len(past.events):,} events of {len(past.resources):,} resources", file=sys.stderr)
-            return SourceReport(asking, past)
+            return SourceReport(access, past)
 
-        return list(await asyncio.gather(*map(one, askings, resources)))
+        return list(await asyncio.gather(*map(read_one, accesses, resources)))
 
 
-def _asking(account: Account, name: str, clock: Clock, troubles: dict[str, None]) -> Asking:
+def _open_source(account: Account, name: str, clock: Clock, missing: dict[str, None]) -> SourceAccess:
     target, kind, fetcher = account.target, SOURCES[name], account.fetcher
     options = target.sources[name]
 
-    def trouble(text: str) -> None:
-        troubles.setdefault(f"{target.name}/{name}: {text.replace(f' {target.name}: ', ' ', 1)}")
+    def report_missing(text: str) -> None:
+        missing.setdefault(f"{target.name}/{name}: {text.replace(f' {target.name}: ', ' ', 1)}")
 
-    return Asking(
-        target.name,
-        name,
-        kind,
-        kind.make(SourceScope(target.region, options.workspaces, options.event_timezone)),
-        Inventory(resource_filter(options.include), resource_filter(options.exclude), options.grace),
-        _patient(fetcher.fetch, clock),
-        lambda: int((clock.now() + fetcher.skew) * SECOND),
-        trouble,
+    return SourceAccess(
+        target=target.name,
+        source=name,
+        kind=kind,
+        vendor=kind.make(SourceScope(target.region, options.workspaces, options.event_timezone)),
+        inventory=Inventory(resource_filter(options.include), resource_filter(options.exclude), options.grace),
+        ask=_with_retries(fetcher.fetch, clock),
+        now=lambda: int((clock.now() + fetcher.skew) * SECOND),
+        report_missing=report_missing,
     )
 
 
-def _patient(ask: Callable[[Request], Awaitable[Response]], clock: Clock) -> Callable[[Request], Awaitable[Response]]:
-    """Asks again after trouble that passes: what is not told now is missing for good."""
+def _with_retries(
+    ask: Callable[[Request], Awaitable[Response]], clock: Clock
+) -> Callable[[Request], Awaitable[Response]]:
+    """Return ``ask`` with more attempts: an answer that never comes leaves a gap."""
 
     draw = random.Random()  # noqa: S311
 
     async def asked(request: Request) -> Response:
-        for attempt in range(ROUNDS):
+        for attempt in range(MAX_ATTEMPTS):
             try:
                 return await ask(request)
             except (SourceBusy, SourceDown) as error:
                 wait = backoff(error, attempt, draw)
-                if attempt == ROUNDS - 1 or wait > LONGEST_WAIT:
+                if attempt == MAX_ATTEMPTS - 1 or wait > LONGEST_WAIT:
                     raise
                 await clock.sleep(wait)
-        raise AssertionError("the last round answers or raises")
+        raise AssertionError("the last attempt answers or raises")
 
     return asked
 
 
-def _show_target(courses: Courses, account: Account) -> None:
+def _add_target_info(timeline: Timeline, account: Account) -> None:
     target = account.target
-    facts = Moment((target.platform, target.region, account.fetcher.project or ""), 0)
-    courses.add(0, Changes(states={(TARGET_INFO, (target.name,)): facts}))
+    labels = Moment((target.platform, target.region, account.fetcher.project or ""), 0)
+    timeline.add(0, Changes(states={(TARGET_INFO, (target.name,)): labels}))
 
 
-def _show_timeouts(courses: Courses, known: Mappings) -> None:
-    said = list_timeouts({source: pack.process for source, pack in known.packs.items()})
-    courses.add(
-        0, Changes(gauges={(PHASE_TIMEOUT_SECONDS, (source, phase)): Moment(value, 0) for source, phase, value in said})
+def _add_timeouts(timeline: Timeline, mappings: Mappings) -> None:
+    phase_timeouts = list_timeouts({source: pack.process for source, pack in mappings.packs.items()})
+    timeline.add(
+        0,
+        Changes(
+            gauges={
+                (PHASE_TIMEOUT_SECONDS, (source, phase)): Moment(value, 0) for source, phase, value in phase_timeouts
+            }
+        ),
     )
 
 
-def _show(courses: Courses, one: SourceReport, known: Mappings, ttl: float, span: TimeRange) -> None:
-    """What a source told, in its series; its resources are there from when they were made until ``ttl`` seconds after
-    their end."""
-    target, source, past = one.asking.target, one.asking.source, one.past
-    for id_, life in lives(past, span, ttl).items():
+def _add_source_guarded(
+    timeline: Timeline, report: SourceReport, mappings: Mappings, ttl: float, time_range: TimeRange
+) -> None:
+    """Add the series of a source; an unforeseen error is reported as missing."""
+    try:
+        with guarded(report.access.source):
+            _add_source(timeline, report, mappings, ttl, time_range)
+    except UnexpectedFailure as error:
+        report.access.report_missing(f"the series are incomplete: {describe(error)}")
+
+
+def _add_source(
+    timeline: Timeline, report: SourceReport, mappings: Mappings, ttl: float, time_range: TimeRange
+) -> None:
+    """Add the series of a source.
+
+    The series of a resource exist from its creation until ``ttl`` seconds after its end.
+    """
+    target, source, past = report.access.target, report.access.source, report.past
+    for id_, lifetime in lifetimes(past, time_range, ttl).items():
         place, resource = (target, source, id_), past.resources.get(id_)
-        courses.lives[place] = life
+        timeline.lifetimes[place] = lifetime
         if resource is not None:
-            facts = Moment((resource.name, resource.workspace, resource.kind, resource.spec), 0)
-            courses.add(life.first, Changes(states={(RESOURCE_INFO, place): facts}))
+            labels = Moment((resource.name, resource.workspace, resource.kind, resource.spec), 0)
+            timeline.add(lifetime.first, Changes(states={(RESOURCE_INFO, place): labels}))
     if untimed := sum(event.at is None for event in past.events):
-        one.asking.trouble(f"{untimed} events have no time and so no place in the past")
-    pack, kind = known.packs[source], one.asking.kind
-    meaning = Meaning(
-        target, source, known.catalogue.metrics, make_mapper(pack, target), make_fold(pack, target), bool(kind.resource)
+        report.access.report_missing(f"{untimed} events have no time and so no place in the past")
+    pack, kind = mappings.packs[source], report.access.kind
+    mapping = SourceMapping(
+        target=target,
+        source=source,
+        metrics=mappings.catalogue.metrics,
+        map_=make_mapper(pack, target),
+        fold=make_fold(pack, target),
+        per_resource=bool(kind.resource),
     )
-    for number, changes in course(past, span, meaning):
-        courses.add(number, changes)
-    for number, resource in last_states(past, span):
-        known_as = Moment((resource.status,), span.times[number])
-        courses.add(number, Changes(states={(RESOURCE_STATUS, (target, source, resource.id)): known_as}))
+    for number, changes in replay_past(past, time_range, mapping):
+        timeline.add(number, changes)
+    for number, resource in last_states(past, time_range):
+        state = Moment((resource.status,), time_range.times[number])
+        timeline.add(number, Changes(states={(RESOURCE_STATUS, (target, source, resource.id)): state}))

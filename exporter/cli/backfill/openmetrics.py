@@ -1,4 +1,4 @@
-"""Writes series with the times of their samples as OpenMetrics: family by family, each series oldest first, ``# EOF`` last."""
+"""Writes series with timestamps as OpenMetrics: by family, oldest sample first."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 from prometheus_client.utils import floatToGoString
 
 from exporter.cli.backfill.time_range import TimeRange
-from exporter.cli.backfill.timeline import Courses, SampleRun
+from exporter.cli.backfill.timeline import SampleRun, Timeline
 from exporter.common.millis import SECOND
 from exporter.exposition.text_format import HOLE, histogram_samples, metadata, sample
 from exporter.model.metrics import Metric
@@ -15,19 +15,25 @@ EOF = b"# EOF\n"
 
 
 class WrittenPart(NamedTuple):
-    """A part of the file, and how many series and samples it holds."""
+    """A part of the file, with the numbers of its series and samples."""
 
     text: bytes
     series: int
     samples: int
 
 
-def write(courses: Courses, span: TimeRange, labels: Mapping[str, str]) -> Iterator[WrittenPart]:
-    """The whole file in parts; ``labels`` stand on every sample."""
-    ends = [b" %d\n" % (at // SECOND) for at in span.times]
-    for metric, rows in courses.families():
+def write(timeline: Timeline, time_range: TimeRange, labels: Mapping[str, str]) -> Iterator[WrittenPart]:
+    """Yield the whole file in parts; ``labels`` are added to every sample."""
+    ends = [b" %d\n" % (at // SECOND) for at in time_range.times]
+    for metric, rows in timeline.families():
         yield WrittenPart(metadata(metric, "openmetrics"), 0, 0)
-        wider = Metric(metric.name, metric.kind, metric.help, (*metric.labels, *labels), metric.buckets)
+        wider = Metric(
+            name=metric.name,
+            kind=metric.kind,
+            help=metric.help,
+            labels=(*metric.labels, *labels),
+            buckets=metric.buckets,
+        )
         for values, runs in rows:
             heads = _heads(wider, (*values, *labels.values()))
             yield _row(heads, runs, ends)
@@ -35,7 +41,7 @@ def write(courses: Courses, span: TimeRange, labels: Mapping[str, str]) -> Itera
 
 
 def _heads(metric: Metric, values: tuple[str, ...]) -> list[bytes]:
-    """What stands before the value in each line of a row."""
+    """Return what stands before the value in each line of a row."""
     plain = metric.kind != "histogram"
     lines = [sample(metric.name, metric.labels, values)] if plain else histogram_samples(metric, values)
     return [line.removesuffix(HOLE).replace(b"%%", b"%") for line in lines]

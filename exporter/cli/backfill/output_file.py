@@ -1,4 +1,4 @@
-"""The file that is written: never over another by accident, whole or not at all."""
+"""The output file: never replaced by accident, written as a whole or not at all."""
 
 import contextlib
 import sys
@@ -15,17 +15,19 @@ STDOUT = "-"
 
 
 class OutputOptions(NamedTuple):
-    """What is wanted: the span, the labels on every sample, the file ("-": standard output), and whether one that is there
-    may be replaced."""
+    """What to write and where.
 
-    span: TimeRange
+    ``labels`` are added to every sample. ``file`` may be ``-`` for standard output. ``force`` replaces an existing file.
+    """
+
+    time_range: TimeRange
     labels: Mapping[str, str]
     file: str
     force: bool = False
 
 
 def read_labels(given: Sequence[str], metrics: Mapping[str, Metric]) -> dict[str, str]:
-    """The labels of ``NAME=VALUE``. Raises ConfigError."""
+    """Read labels of the form ``NAME=VALUE``. Raises ConfigError."""
     own = {"le", *(label for metric in metrics.values() for label in metric.labels)}
     labels = dict[str, str]()
     for text in given:
@@ -39,13 +41,16 @@ def read_labels(given: Sequence[str], metrics: Mapping[str, Metric]) -> dict[str
 
 
 @contextlib.contextmanager
-def opened(wish: OutputOptions) -> Iterator[BinaryIO]:
-    """A file that takes its name when all of it was written. Raises ConfigError where it cannot be made."""
-    if wish.file == STDOUT:
+def open_output(options: OutputOptions) -> Iterator[BinaryIO]:
+    """Open the output; a file gets its name only after all of it was written.
+
+    Raises ConfigError if the file cannot be made.
+    """
+    if options.file == STDOUT:
         yield sys.stdout.buffer
         return
-    path = Path(wish.file)
-    if path.exists() and (path.is_dir() or not wish.force):
+    path = Path(options.file)
+    if path.exists() and (path.is_dir() or not options.force):
         cure = "write the name of a file" if path.is_dir() else "write another name, or --force to replace it"
         raise ConfigError(f"-o {path}: is there already; {cure}")
     part = path.with_name(f"{path.name}.part")
@@ -61,8 +66,8 @@ def opened(wish: OutputOptions) -> Iterator[BinaryIO]:
         part.unlink(missing_ok=True)
 
 
-def written(file: BinaryIO, parts: Iterable[WrittenPart], wish: OutputOptions) -> str:
-    """Writes all parts, and says how much that was. Raises ExporterError."""
+def write_parts(file: BinaryIO, parts: Iterable[WrittenPart], options: OutputOptions) -> str:
+    """Write all parts and return their size in words. Raises ExporterError."""
     series = samples = size = 0
     try:
         for part in parts:
@@ -70,5 +75,7 @@ def written(file: BinaryIO, parts: Iterable[WrittenPart], wish: OutputOptions) -
             series, samples, size = series + part.series, samples + part.samples, size + len(part.text)
         file.flush()
     except OSError as error:
-        raise ExporterError(f"-o {wish.file}: could not be written to its end ({error.strerror}); make room") from error
+        raise ExporterError(
+            f"-o {options.file}: could not be written to its end ({error.strerror}); make room"
+        ) from error
     return f"{series:,} series, {samples:,} samples, {size / 2**20:,.1f} MB"

@@ -1,10 +1,11 @@
-"""Asks for the past of one source: its resources, their events in the span, and the vendor's own records of jobs."""
+"""Reads the past of one source: its resources, their events and their stages."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from exporter.cli.backfill.time_range import TimeRange
+from exporter.cli.failures import describe, guarded
 from exporter.model.errors import SourceError
 from exporter.model.events import Event, EventPage, Millis, Request, Resource, ResourcePage, Response, Window
 from exporter.model.protocols import Source
@@ -13,27 +14,34 @@ from exporter.pipeline.driver import run_reading, run_stages
 from exporter.pipeline.inventory import Inventory
 from exporter.sources import Kind
 
-LATELY = 3_600_000  # ms
+MAX_STATE_AGE = 3_600_000  # ms that a listed state is taken for the state at a time
 READERS = 8  # resources of one source read at the same time; the budget, not this, limits the rate
 Attempts = tuple[tuple[Stage, ...], ...]
 
 
-class Asking(NamedTuple):
-    """What a source is asked with. ``now`` is the vendor's clock (Unix ms); ``trouble`` hears what is missing, and why."""
+class SourceAccess(NamedTuple):
+    """What a source is read with.
+
+    ``now`` is the vendor's clock (Unix ms). ``report_missing`` is called with what is missing, and why.
+    """
 
     target: str
     source: str
     kind: Kind
     vendor: Source
-    roster: Inventory
+    inventory: Inventory
     ask: Callable[[Request], Awaitable[Response]]
     now: Callable[[], Millis]
-    trouble: Callable[[str], None]
+    report_missing: Callable[[str], None]
 
 
 class Past(NamedTuple):
-    """What a source told: each event once, as it stood last; resources by id, those that only events named too, of which
-    ``listed`` were in the listing, made at ``asked`` (vendor's clock); records of stages by resource."""
+    """What was read of a source.
+
+    ``events`` holds each event once, with its newest count. ``resources`` are those of the listing and those that only
+    events name; ``listed`` are the ids of the listing, which was read at ``asked`` (vendor's clock). ``stages`` are by
+    resource.
+    """
 
     events: list[Event]
     resources: Mapping[str, Resource]
@@ -41,51 +49,66 @@ class Past(NamedTuple):
     stages: Mapping[str, Attempts]
     asked: Millis
 
-    def told_of(self, at: Millis) -> bool:
-        """Whether the states in the listing may be taken for those at a time."""
-        return self.asked - at < LATELY
+    def states_known_at(self, at: Millis) -> bool:
+        """Return whether the states of the listing are those of this time."""
+        return self.asked - at < MAX_STATE_AGE
 
 
-async def listed(at: Asking, span: TimeRange) -> list[Resource]:
-    """The resources to read: those that are wanted and had not ended before the span. Without a listing there are none."""
+async def list_resources(at: SourceAccess, time_range: TimeRange) -> list[Resource]:
+    """List the wanted resources that had not ended before the time range.
+
+    If the listing fails, this is reported, and the resources listed before it are returned.
+    """
     found = dict[str, Resource]()
 
     async def take(step: EventPage | ResourcePage) -> None:
         if isinstance(step, ResourcePage):
             found.update((one.id, one) for one in step.resources)
             if step.unreadable:
-                at.trouble(f"{len(step.unreadable)} listed records could not be read; what they list is missing")
+                at.report_missing(f"{len(step.unreadable)} listed records could not be read; what they list is missing")
 
     try:
-        await run_reading(at.vendor.discover((), at.now()), at.ask, take)
+        with guarded(at.source):
+            await run_reading(at.vendor.discover((), at.now()), at.ask, take)
     except SourceError as error:
-        at.trouble(f"what is listed after this is missing: {error}")
-    wanted = [one for one in found.values() if at.roster.is_wanted(one)]
-    return [one for one in wanted if one.finished is None or one.finished >= span.begin]
+        at.report_missing(f"what is listed after this is missing: {describe(error)}")
+    wanted = [one for one in found.values() if at.inventory.is_wanted(one)]
+    return [one for one in wanted if one.finished is None or one.finished >= time_range.begin]
 
 
-async def gathered(at: Asking, span: TimeRange, resources: Iterable[Resource], done: Callable[[], None]) -> Past:
-    """Reads all of them, side by side. What cannot be read is told and left out."""
+async def read_past(
+    at: SourceAccess, time_range: TimeRange, resources: Iterable[Resource], done: Callable[[], None]
+) -> Past:
+    """Read all resources side by side; report what cannot be read and leave it out."""
     known, asked = {one.id: one for one in resources}, at.now()
     watches = list(known.values()) if at.kind.resource else [Resource("")]
-    reading = _Reading(at, span)
+    reading = _Reading(at, time_range)
     await reading.all(watches, done)
-    if reading.corrected:  # the first ones were read with another zone
-        reading = _Reading(at, span)
+    if reading.corrected:  # the first resources were read with another time zone
+        reading = _Reading(at, time_range)
         await reading.all(watches, lambda: None)
     named = {id_: one for id_, one in reading.named.items() if id_ not in known}
-    return Past([*reading.events.values()], {**known, **named}, frozenset(known), reading.stages, asked)
+    return Past(
+        events=[*reading.events.values()],
+        resources={**known, **named},
+        listed=frozenset(known),
+        stages=reading.stages,
+        asked=asked,
+    )
 
 
 class _Reading:
-    """Reads resources, and keeps what they told."""
+    """The reads of a source, and what they brought."""
 
-    def __init__(self, at: Asking, span: TimeRange) -> None:
-        self._at, self._span, self._turn = at, span, asyncio.Semaphore(READERS)
+    def __init__(self, at: SourceAccess, time_range: TimeRange) -> None:
+        self._at = at
+        self._time_range = time_range
+        self._slots = asyncio.Semaphore(READERS)
         self.events: dict[bytes, Event] = {}
         self.named: dict[str, Resource] = {}
         self.stages: dict[str, Attempts] = {}
-        self.corrected = self._without_stages = False
+        self.corrected = False
+        self._without_stages = False
 
     async def all(self, watches: Iterable[Resource], done: Callable[[], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -94,29 +117,32 @@ class _Reading:
 
     async def _one(self, watch: Resource, done: Callable[[], None]) -> None:
         at = self._at
-        async with self._turn:
+        async with self._slots:
             try:
-                # to the present, whatever is told of it: a source judges by that whether a time lies in the future
-                await run_reading(at.vendor.read(watch, Window(self._span.begin, at.now())), at.ask, self._take)
+                # up to now, not to the end of the range: a source judges by it whether a time lies in the future
+                with guarded(at.source):
+                    window = Window(self._time_range.begin, at.now())
+                    await run_reading(at.vendor.read(watch, window), at.ask, self._take)
             except SourceError as error:
                 of = f"events of {watch.id}" if watch.id else "events"
-                at.trouble(f"{of} are missing: {error}")
-            await self._learn(watch)
+                at.report_missing(f"{of} are missing: {describe(error)}")
+            await self._read_stages(watch)
         done()
 
-    async def _learn(self, watch: Resource) -> None:
+    async def _read_stages(self, watch: Resource) -> None:
         if self._at.kind.stages is None or self._without_stages:
             return
         try:
-            self.stages[watch.id] = await run_stages(self._at.kind.stages(watch), self._at.ask)
+            with guarded(self._at.source):
+                self.stages[watch.id] = await run_stages(self._at.kind.stages(watch), self._at.ask)
         except SourceError as error:
             if not self._without_stages:
-                self._at.trouble(f"phases come from event texts alone: {error}")
+                self._at.report_missing(f"phases come from event texts alone: {describe(error)}")
             self._without_stages = True
 
     async def _take(self, step: EventPage | ResourcePage) -> int:
         assert isinstance(step, EventPage), "a read brings pages"
-        unwanted = {one.id for one in step.resources if not self._at.roster.is_wanted(one)}
+        unwanted = {one.id for one in step.resources if not self._at.inventory.is_wanted(one)}
         self.named.update((one.id, one) for one in step.resources if one.id not in unwanted)
         new = 0
         for event in step.events:
@@ -125,11 +151,11 @@ class _Reading:
             if event.resource not in unwanted and (known is None or _newer(event, known)):
                 self.events[event.key] = event
         if step.unreadable:
-            self._at.trouble(f"{len(step.unreadable)} records could not be read; they are missing")
+            self._at.report_missing(f"{len(step.unreadable)} records could not be read; they are missing")
         if step.truncated:
-            self._at.trouble("rows are missing for good: there are more of one second than the vendor gives")
+            self._at.report_missing("rows are missing for good: there are more of one second than the vendor gives")
         for remark in step.remarks:
-            self._at.trouble(remark)
+            self._at.report_missing(remark)
             self.corrected = True
         return new
 

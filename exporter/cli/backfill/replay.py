@@ -1,4 +1,4 @@
-"""What the past of a source comes to at each step: the same tally, mapping and runs as live, at the times of the events."""
+"""Replays the past of a source step by step, counting as ``run`` does."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
@@ -16,8 +16,8 @@ from exporter.pipeline.counting import CountContext, History, count_events
 from exporter.pipeline.run_tracker import RunTracker
 
 
-class Meaning(NamedTuple):
-    """What events mean for a source of a target."""
+class SourceMapping(NamedTuple):
+    """The mapping of a source of a target."""
 
     target: str
     source: str
@@ -31,82 +31,104 @@ Step = tuple[int, Changes]
 """The number of a sample, and what has changed since the one before it."""
 
 
-def course(past: Past, span: TimeRange, meaning: Meaning) -> Iterator[Step]:
-    """The changes, step by step."""
-    rows = _by_step(past.events, span)
-    turns = _turns(past, span, rows)
-    journal = RunTracker(meaning.target, meaning.source, None)
-    for number in sorted({*rows, *turns}):
-        at = span.times[number]
-        if told := rows.get(number):
-            context = CountContext(meaning.target, meaning.source, meaning.metrics, History(span.begin), at)
-            tallied = count_events([event for event, _ in told], [growth for _, growth in told], meaning.map_, context)
-            journal.note(tallied.rows, at)
-            yield number, tallied.changes
-        touched = sorted(turns.get(number, set()) | {*journal.noted()})
-        settled = journal.settle(meaning.fold, [(id_, _view(past, span, id_, number, meaning)) for id_ in touched])
-        if settled.signals or settled.ended:
-            yield number, changes_from_signals(settled.signals, settled.ended, meaning.metrics, at)
+def replay_past(past: Past, time_range: TimeRange, mapping: SourceMapping) -> Iterator[Step]:
+    """Yield the changes, in the order of their steps."""
+    rows = _by_step(past.events, time_range)
+    run_steps = _run_steps(past, time_range, rows)
+    tracker = RunTracker(mapping.target, mapping.source, None)
+    for number in sorted({*rows, *run_steps}):
+        at = time_range.times[number]
+        if occurrences := rows.get(number):
+            context = CountContext(mapping.target, mapping.source, mapping.metrics, History(time_range.begin), at)
+            batch = count_events(
+                [event for event, _ in occurrences], [growth for _, growth in occurrences], mapping.map_, context
+            )
+            tracker.note(batch.rows, at)
+            yield number, batch.changes
+        touched = sorted(run_steps.get(number, set()) | {*tracker.noted()})
+        update = tracker.settle(
+            mapping.fold, [(id_, _snapshot(past, time_range, id_, number, mapping)) for id_ in touched]
+        )
+        if update.signals or update.ended:
+            yield number, changes_from_signals(update.signals, update.ended, mapping.metrics, at)
 
 
-def _by_step(events: Iterable[Event], span: TimeRange) -> dict[int, list[tuple[Event, int]]]:
-    """Occurrences with how many they are, by step, in the order of their time; what has none has no step."""
+def _by_step(events: Iterable[Event], time_range: TimeRange) -> dict[int, list[tuple[Event, int]]]:
+    """Return events with their counts, by step, in the order of their time.
+
+    Events without a time are left out.
+    """
     found: dict[int, list[tuple[Event, int]]] = {}
     timed = [
-        (row.at, row, growth) for event in events for row, growth in _occurrences(event, span) if row.at is not None
+        (row.at, row, growth)
+        for event in events
+        for row, growth in _occurrences(event, time_range)
+        if row.at is not None
     ]
     for at, row, growth in sorted(timed, key=lambda one: one[0]):
-        if at < span.end:
-            found.setdefault(span.number(at), []).append((row, growth))
+        if at < time_range.end:
+            found.setdefault(time_range.number(at), []).append((row, growth))
     return found
 
 
-def _occurrences(event: Event, span: TimeRange) -> Iterator[tuple[Event, int]]:
-    """An aggregated event that began in the span happened once when it began; of all others only the latest is timed."""
+def _occurrences(event: Event, time_range: TimeRange) -> Iterator[tuple[Event, int]]:
+    """Split an aggregated event that began in the time range into two.
+
+    It happened once when it began, and the rest of its count is placed at its newest time; the times between are unknown.
+    """
     began = event.began
-    if began is None or event.count < 2 or began < span.begin or event.at == began:
+    if began is None or event.count < 2 or began < time_range.begin or event.at == began:
         yield event, event.count
         return
     yield msgspec.structs.replace(event, at=began, count=1), 1
     yield event, event.count - 1
 
 
-def _turns(past: Past, span: TimeRange, rows: Mapping[int, list[tuple[Event, int]]]) -> dict[int, set[str]]:
-    """At which steps the runs of which resources may have moved, beside those at which events tell of them."""
-    found: dict[int, set[str]] = {span.last: {*past.listed}}
-    for told in rows.values():
-        found[span.last].update(event.resource for event, _ in told)
+def _run_steps(past: Past, time_range: TimeRange, rows: Mapping[int, list[tuple[Event, int]]]) -> dict[int, set[str]]:
+    """Return the steps at which the runs of a resource may change without an event."""
+    found: dict[int, set[str]] = {time_range.last: {*past.listed}}
+    for occurrences in rows.values():
+        found[time_range.last].update(event.resource for event, _ in occurrences)
     for id_ in past.listed:
         resource = past.resources[id_]
         stages = [stage for attempt in past.stages.get(id_, ()) for stage in attempt]
         times = [resource.created, resource.finished, *(at for stage in stages for at in (stage.start, stage.end))]
         for at in times:
-            if at is not None and span.begin <= at < span.end:
-                found.setdefault(span.number(at), set()).add(id_)
+            if at is not None and time_range.begin <= at < time_range.end:
+                found.setdefault(time_range.number(at), set()).add(id_)
     return found
 
 
-def _view(past: Past, span: TimeRange, id_: str, number: int, meaning: Meaning) -> ResourceSnapshot:
-    now = span.times[number]
-    present = number == span.last and past.told_of(now)
-    resource = past.resources.get(id_) if meaning.per_resource else None
-    shown = None if resource is None else _as_of(resource, now, present=present)
-    attempts = _attempts(past.stages.get(id_, ()), now)
-    return ResourceSnapshot(now, span.begin, shown, now if present else 0, False, attempts)
+def _snapshot(past: Past, time_range: TimeRange, id_: str, number: int, mapping: SourceMapping) -> ResourceSnapshot:
+    now = time_range.times[number]
+    present = number == time_range.last and past.states_known_at(now)
+    resource = past.resources.get(id_) if mapping.per_resource else None
+    shown = None if resource is None else _resource_as_of(resource, now, present=present)
+    attempts = _attempts_as_of(past.stages.get(id_, ()), now)
+    return ResourceSnapshot(
+        now=now,
+        contact=time_range.begin,
+        listed=shown,
+        seen=now if present else 0,
+        attempts=attempts,
+    )
 
 
-def _as_of(resource: Resource, now: Millis, *, present: bool) -> Resource:
-    """A resource as it would have been listed at a time; its state then is not known unless that was its last."""
+def _resource_as_of(resource: Resource, now: Millis, *, present: bool) -> Resource:
+    """Return a resource as a listing at that time would have shown it.
+
+    Its state at an earlier time is unknown, unless it had ended by then.
+    """
     if present or (resource.finished is not None and resource.finished <= now):
         return resource
     return msgspec.structs.replace(resource, status="", life="active", finished=None)
 
 
-def _attempts(attempts: Attempts, now: Millis) -> Attempts:
-    """The vendor's record as it stood at a time."""
+def _attempts_as_of(attempts: Attempts, now: Millis) -> Attempts:
+    """Return the record of stages as it was at a time."""
     begun = [[stage for stage in stages if stage.start <= now] for stages in attempts]
-    return tuple(tuple(_cut(stage, now) for stage in stages) for stages in begun if stages)
+    return tuple(tuple(_stage_as_of(stage, now) for stage in stages) for stages in begun if stages)
 
 
-def _cut(stage: Stage, now: Millis) -> Stage:
+def _stage_as_of(stage: Stage, now: Millis) -> Stage:
     return msgspec.structs.replace(stage, end=None) if stage.end is not None and stage.end > now else stage

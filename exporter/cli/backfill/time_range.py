@@ -1,4 +1,4 @@
-"""The time that is filled in, and the steps it is cut into. Times are Unix milliseconds by the vendors' clocks; pure."""
+"""The time range of the samples and its steps, in Unix ms of the vendors' clocks."""
 
 from bisect import bisect_right
 from datetime import UTC, datetime
@@ -9,13 +9,15 @@ from exporter.config.values import read_duration
 from exporter.model.errors import ConfigError
 from exporter.model.events import Millis
 
-LONGEST_STEP = 300.0  # seconds: Prometheus looks so far back for a sample, and draws gaps between longer steps
+LONGEST_STEP = 300.0  # seconds; Prometheus looks back so far for a sample, so longer steps leave gaps
 MOST_STEPS = 1_000_000
 
 
 class TimeRange(NamedTuple):
-    """What happened from ``begin`` on and before ``end`` is told; ``times`` are those of the samples, the first ``begin``,
-    the last ``end``."""
+    """A time range from ``begin`` (included) to ``end`` (excluded).
+
+    ``times`` are the times of the samples; the first is ``begin`` and the last is ``end``.
+    """
 
     begin: Millis
     end: Millis
@@ -27,12 +29,12 @@ class TimeRange(NamedTuple):
         return len(self.times) - 1
 
     def number(self, at: Millis) -> int:
-        """The number of the first sample that knows what happened at a time; beyond the last, what none does."""
+        """Return the number of the first sample after a time, or one beyond the last."""
         return bisect_right(self.times, at)
 
 
-def read_span(since: str, until: str, step: str, now: float) -> TimeRange:
-    """The span that a user wrote; ``now`` in Unix seconds. Raises ConfigError."""
+def read_time_range(since: str, until: str, step: str, now: float) -> TimeRange:
+    """Read the options of a user; ``now`` is Unix seconds. Raises ConfigError."""
     seconds = _read_step(step)
     end = int(_read_time("--until", until, now)) * SECOND
     begin = int(_read_time("--since", since, now) // seconds * seconds * SECOND)
@@ -57,7 +59,10 @@ def _read_step(text: str) -> float:
 
 
 def _read_time(option: str, text: str, now: float) -> float:
-    """Unix seconds of ``now``, of so long ago (``7d``), or of an ISO 8601 time, in UTC where it says nothing else."""
+    """Read ``now``, a duration before now (``7d``), or an ISO 8601 time.
+
+    Returns Unix seconds. A time without a zone is UTC. Raises ConfigError.
+    """
     if text == "now":
         return now
     try:

@@ -1,4 +1,7 @@
-"""``doctor``: asks each vendor, live and read-only, whether everything is there that the exporter will need."""
+"""``doctor``: asks each vendor whether all is there that the exporter needs.
+
+The requests are live and read-only; nothing is kept.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -7,20 +10,21 @@ from typing import Any
 import msgspec
 
 from exporter.app.accounts import Buckets, make_account, open_transport
-from exporter.cli.console import Paper, bar, looked_on
-from exporter.cli.doctor.findings import Finding, FindingPlace, Outcome
-from exporter.cli.doctor.probe_target import Means, examine
+from exporter.cli.console import Printer, progress_bar, stderr_is_terminal
+from exporter.cli.doctor.findings import Finding, FindingPlace, Outcome, error_finding
+from exporter.cli.doctor.probe_target import TargetProbe, probe_target
+from exporter.cli.failures import guarded
 from exporter.client.fetcher import CONNECT
 from exporter.common.clock import SystemClock
 from exporter.config import Config, Target
 from exporter.mapping.rules import MappingPack
-from exporter.model.errors import ConfigError, SourceDenied
+from exporter.model.errors import ConfigError, SourceDenied, UnexpectedFailure
 from exporter.model.telemetry import SelfEvent, Skewed
 
-MASKED = "***"  # also what the vendor's own environment variables are shown as
+MASKED = "***"  # also shown for the values of the vendor's environment variables
 NO_SECRET = {"user", "domain"}
-LEAST = 6  # characters; what is shorter would tear other words apart
-WORDS: Mapping[Outcome, tuple[str, str]] = {
+MIN_SECRET_LENGTH = 6  # characters; masking a shorter secret would hit parts of other words
+OUTCOME_STYLES: Mapping[Outcome, tuple[str, str]] = {
     "ok": ("ok", "green"),
     "warning": ("WARNING", "yellow"),
     "failed": ("FAILED", "bold red"),
@@ -29,24 +33,44 @@ WORDS: Mapping[Outcome, tuple[str, str]] = {
 
 
 async def run(config: Config, packs: Mapping[str, MappingPack], seconds: float | None, *, as_json: bool) -> int:
-    """Examines all targets side by side; an answer may take ``seconds``, or as long as its target says. The exit code: 1 if
-    something failed."""
-    found, plain = list[Finding](), not (as_json or looked_on())
+    """Probe all targets side by side and print the findings.
+
+    An answer may take ``seconds``, or the ``timeout`` of its target if ``None``. Returns the exit code: 1 if a check
+    failed.
+    """
+    found, plain = list[Finding](), not (as_json or stderr_is_terminal())
     buckets: Buckets = {}
-    with bar("sources", sum(len(target.sources) for target in config.targets)) as done:
-        ways = [_target(config, index, packs, buckets, seconds, done) for index in range(len(config.targets))]
+    with progress_bar("sources", sum(len(target.sources) for target in config.targets)) as done:
+        probes = [_guarded_target(config, index, packs, buckets, seconds, done) for index in range(len(config.targets))]
         async with asyncio.TaskGroup() as tasks:
-            for task in [tasks.create_task(way) for way in ways]:
+            for task in [tasks.create_task(probe) for probe in probes]:
                 findings = await task
                 found += findings
                 if plain:
                     _print(config, findings)
     if as_json:
-        Paper().json(_plain(found))
+        Printer().json(_to_json(found))
     else:
         _print(config, [] if plain else found)
-        print(_sum(config, found))
+        print(_summary(config, found))
     return int(any(finding.outcome == "failed" for finding in found))
+
+
+async def _guarded_target(
+    config: Config,
+    index: int,
+    packs: Mapping[str, MappingPack],
+    buckets: Buckets,
+    seconds: float | None,
+    done: Callable[[], None],
+) -> list[Finding]:
+    """Probe a target; an unforeseen error is one finding, and the other targets go on."""
+    name = config.targets[index].name
+    try:
+        with guarded(name):
+            return await _target(config, index, packs, buckets, seconds, done)
+    except UnexpectedFailure as error:
+        return [error_finding(FindingPlace(name), "probe", error)]
 
 
 async def _target(
@@ -57,37 +81,51 @@ async def _target(
     seconds: float | None,
     done: Callable[[], None],
 ) -> list[Finding]:
-    target, skews = config.targets[index], list[float]()
+    skews = list[float]()
+    target = config.targets[index]
     target = target.model_copy(update={"timeout": seconds or target.timeout})
 
-    def tell(fact: SelfEvent) -> None:
-        if isinstance(fact, Skewed):
-            skews.append(fact.seconds)
+    def tell(event: SelfEvent) -> None:
+        if isinstance(event, Skewed):
+            skews.append(event.seconds)
 
     clock = SystemClock()
     try:
         transport = open_transport(target)
         secrets = _secrets(target)
+        transport = open_transport(target)
         account = make_account(target, buckets, clock, tell, transport)
     except (SourceDenied, ConfigError) as error:
-        return [FindingPlace(target.name).found("credentials", "failed", str(error))]
+        return [FindingPlace(target.name).finding("credentials", "failed", str(error))]
     try:
         origins = dict(_origins(config, index, target.credentials))
-        means = Means(account, transport, packs, clock, min(target.timeout, CONNECT), origins, skews, done)
-        return [_masked(finding, secrets) for finding in await examine(means)]
+        probe = TargetProbe(
+            account=account,
+            transport=transport,
+            packs=packs,
+            clock=clock,
+            seconds=min(target.timeout, CONNECT),
+            origins=origins,
+            skews=skews,
+            done=done,
+        )
+        return [_mask(finding, secrets) for finding in await probe_target(probe)]
     finally:
         await account.sender.aclose()
 
 
 def _secrets(target: Target) -> list[str]:
-    """What of the credentials is never shown, the longest first. Raises SourceDenied where it cannot be read."""
+    """Return the secrets of the credentials, the longest first.
+
+    Raises SourceDenied if a secret cannot be read.
+    """
     values = target.login.values
     found = [values[key].reveal() for key in values.keys() - NO_SECRET]
-    return sorted((secret for secret in found if len(secret) >= LEAST), key=len, reverse=True)
+    return sorted((secret for secret in found if len(secret) >= MIN_SECRET_LENGTH), key=len, reverse=True)
 
 
-def _masked(finding: Finding, secrets: Iterable[str]) -> Finding:
-    """Some vendors repeat in a refusal what they refuse."""
+def _mask(finding: Finding, secrets: Iterable[str]) -> Finding:
+    """Mask secrets in the text of a finding: some vendors repeat them in a refusal."""
     text = finding.text
     for secret in secrets:
         text = text.replace(secret, MASKED)
@@ -95,7 +133,10 @@ def _masked(finding: Finding, secrets: Iterable[str]) -> Finding:
 
 
 def _origins(config: Config, index: int, shown: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """Where each key of the credentials comes from: a file of its own, a line of the configuration, or the environment."""
+    """Yield where each credential comes from.
+
+    The origin is a file of its own, a line of the configuration, or the vendor's environment variables.
+    """
     for key, value in shown.items():
         if isinstance(value, Mapping):
             yield from _origins(config, index, value, f"{above}{key}.")
@@ -106,7 +147,7 @@ def _origins(config: Config, index: int, shown: Mapping[str, Any], above: str = 
             yield f"{above}{key}", "the vendor's environment variables" if origin == "environment" else origin
 
 
-def _plain(found: Sequence[Finding]) -> dict[str, Any]:
+def _to_json(found: Sequence[Finding]) -> dict[str, Any]:
     failed = sum(finding.outcome == "failed" for finding in found)
     warnings = sum(finding.outcome == "warning" for finding in found)
     checks = [msgspec.to_builtins(finding) for finding in found]
@@ -114,16 +155,16 @@ def _plain(found: Sequence[Finding]) -> dict[str, Any]:
 
 
 def _print(config: Config, found: Sequence[Finding]) -> None:
-    """Each finding as a line; what belongs together stands under each other, whichever target comes first."""
-    paper = Paper()
+    """Print each finding as a line, in columns."""
+    printer = Printer()
     place = max(len(f"{target.name}/{name}") for target in config.targets for name in ("", *target.sources))
     for finding in found:
-        word, style = WORDS[finding.outcome]
-        paper.line((f"{word:<7}", style), f"  {finding.place:<{place}}  {finding.check:<11}  {finding.text}")
+        word, style = OUTCOME_STYLES[finding.outcome]
+        printer.line((f"{word:<7}", style), f"  {finding.place:<{place}}  {finding.check:<11}  {finding.text}")
 
 
-def _sum(config: Config, found: Sequence[Finding]) -> str:
-    said = _plain(found)
+def _summary(config: Config, found: Sequence[Finding]) -> str:
+    summary = _to_json(found)
     places = f"{len(found)} checks of {len(config.targets)} target{'s' if len(config.targets) > 1 else ''}"
-    warnings = f"{said['warnings']} warning{'' if said['warnings'] == 1 else 's'}"
-    return f"{'fine' if said['ok'] else 'not fine'}: {places}, {said['failed']} failed, {warnings}"
+    warnings = f"{summary['warnings']} warning{'' if summary['warnings'] == 1 else 's'}"
+    return f"{'fine' if summary['ok'] else 'not fine'}: {places}, {summary['failed']} failed, {warnings}"

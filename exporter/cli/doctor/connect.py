@@ -1,4 +1,4 @@
-"""Tries the way to an API host as far as it goes without asking anything: name, proxy, connection, TLS."""
+"""Connects to the host of an API without a request: name, proxy, connection, TLS."""
 
 import asyncio
 import os
@@ -14,13 +14,16 @@ import aiohappyeyeballs
 from exporter.common.proxies import Proxy
 from exporter.common.tls import make_tls_context
 
-AHEAD = 0.25  # seconds that one address of a host is ahead of the next, as in aiohttp
+AHEAD = 0.25  # seconds before the next address of a host is tried as well, as in aiohttp
 _PORTS = {"http": 80, "https": 443}
 
 
 class Reached(NamedTuple):
-    """A connection that was made, and closed again. ``tls`` is "" and ``ends`` (Unix s) is ``None`` where there is no TLS
-    to look at. ``proxy`` is the address of the one in use: it was connected to, and nothing behind it."""
+    """A connection that was made and closed again.
+
+    ``tls`` is empty and ``ends`` (Unix s, the end of the certificate) is ``None`` without TLS. ``proxy`` is the URL of the
+    proxy in use: the connection was made to the proxy, and nothing behind it was tried.
+    """
 
     host: str
     address: str
@@ -31,20 +34,23 @@ class Reached(NamedTuple):
 
 
 class Unreached(NamedTuple):
-    """How far the way to a host goes. ``stop`` says where it ends, ``said`` is the machine's own word for it, ``variable`` the
-    environment variable that names the proxy."""
+    """A connection that could not be made.
+
+    ``stop`` is the step that failed; ``reason`` is the error of the operating system or of TLS, in its own words.
+    ``variable`` is the environment variable that names the proxy.
+    """
 
     host: str
     stop: str  # name, connection, time or tls
-    said: str
+    reason: str
     proxy: str = ""
     variable: str = ""
 
 
 async def connect(url: str, through: Proxy | None, seconds: float, ca_file: Path | None = None) -> Reached | Unreached:
-    """Tries to come to the host of ``url`` or, where there is one, to the proxy, in at most so many seconds.
+    """Connect to the host of ``url``, or to the proxy if there is one.
 
-    ``ca_file`` holds authorities to trust beside the system's.
+    ``seconds`` limits the whole attempt. ``ca_file`` holds authorities to trust beside the system's.
     """
     proxy, variable = (str(through.address.url), through.variable) if through else ("", "")
     parts = urlsplit(proxy or url)
@@ -58,7 +64,7 @@ async def connect(url: str, through: Proxy | None, seconds: float, ca_file: Path
             made = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=AHEAD, interleave=1)
             _, writer = await asyncio.open_connection(sock=made, ssl=tls, server_hostname=host if tls else None)
     except (OSError, UnicodeError) as error:
-        return Unreached(place, _stop(error), _said(error, seconds), proxy, variable)
+        return Unreached(place, _stop(error), _reason(error, seconds), proxy, variable)
     try:
         return _reached(writer, place, time.perf_counter() - began, proxy)
     finally:
@@ -82,7 +88,7 @@ def _stop(error: OSError | UnicodeError) -> str:
     return "name" if isinstance(error, socket.gaierror | UnicodeError) else "connection"
 
 
-def _said(error: OSError | UnicodeError, seconds: float) -> str:
+def _reason(error: OSError | UnicodeError, seconds: float) -> str:
     if isinstance(error, UnicodeError):
         return "not a name of a host"
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -92,5 +98,5 @@ def _said(error: OSError | UnicodeError, seconds: float) -> str:
     if isinstance(error, TimeoutError) and error.errno is None:
         return f"not within {seconds:.3g} s"
     if error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno)  # a loop's own text repeats the address
+        return os.strerror(error.errno)  # the event loop's own text repeats the address
     return error.strerror or str(error)

@@ -1,20 +1,21 @@
-"""What ``doctor`` finds: each thing that was tried, as one line with its cure."""
+"""The findings of ``doctor``: one line for each check, with the cure."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from exporter.cli.failures import describe
 from exporter.model.errors import KeysRefused, SourceBusy, SourceDown, SourceError, SourceGone
 
 Outcome = Literal["ok", "warning", "failed", "skipped"]
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing that was tried: of a target, or of one of its sources. ``values`` are what a machine may want of it.
+    """The result of one check of a target, or of one of its sources.
 
-    ``failed``: the exporter will miss something. ``warning``: it will work, and somebody should look. ``skipped``: it
-    could not be tried, and why.
+    ``failed``: the exporter will miss something. ``warning``: the exporter will work, but somebody should look.
+    ``skipped``: the check could not be made; the text says why. ``values`` are for the JSON output.
     """
 
     target: str
@@ -26,31 +27,36 @@ class Finding(msgspec.Struct, frozen=True):
 
     @property
     def place(self) -> str:
-        """The target, and its source if there is one."""
-        return f"{self.target}/{self.source}" if self.source else self.target
+        """The target, and the source if there is one."""
+        return FindingPlace(self.target, self.source).name
 
 
 class FindingPlace(NamedTuple):
-    """Where a finding is made."""
+    """The target, or the source of a target, that a finding is about."""
 
     target: str
     source: str = ""
 
-    def found(self, check: str, outcome: Outcome, text: str, **values: Any) -> Finding:
-        """A finding here."""
+    @property
+    def name(self) -> str:
+        """The target, and the source if there is one."""
+        return f"{self.target}/{self.source}" if self.source else self.target
+
+    def finding(self, check: str, outcome: Outcome, text: str, **values: Any) -> Finding:
+        """Make a finding about this place."""
         return Finding(self.target, self.source, check, outcome, text.removeprefix(f"{self.target}: "), values)
 
 
-def refusal(place: FindingPlace, check: str, error: SourceError, what: str = "") -> Finding:
-    """A call that did not get its answer."""
+def error_finding(place: FindingPlace, check: str, error: SourceError, what: str = "") -> Finding:
+    """Make a finding of a request that failed."""
     if isinstance(error, KeysRefused):
-        return place.found(check, "skipped", "not asked: the credentials were refused")
-    text = str(error).removeprefix(f"{place.target}: ")
-    return place.found(check, "failed", f"{what}{text}{_cure(error)}", cause=error.cause)
+        return place.finding(check, "skipped", "not asked: the credentials were refused")
+    text = describe(error).removeprefix(f"{place.target}: ")
+    return place.finding(check, "failed", f"{what}{text}{_cure(error)}", cause=error.cause)
 
 
 def _cure(error: SourceError) -> str:
-    """What to do where the error itself does not say it."""
+    """Return the cure, for errors whose message does not hold one."""
     if isinstance(error, SourceBusy):
         return "; see who else asks with these credentials"
     if isinstance(error, SourceDown) and error.__cause__ is None:
@@ -60,6 +66,6 @@ def _cure(error: SourceError) -> str:
     return ""
 
 
-def unconnected(place: FindingPlace, check: str, api: str) -> Finding:
-    """What was not asked, for nobody would hear it."""
-    return place.found(check, "skipped", f"not asked: there is no connection to {api}")
+def not_connected(place: FindingPlace, check: str, api: str) -> Finding:
+    """Make a finding of a request that was not sent because the host is unreachable."""
+    return place.finding(check, "skipped", f"not asked: there is no connection to {api}")

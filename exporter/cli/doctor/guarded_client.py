@@ -1,4 +1,4 @@
-"""The one way by which a target is asked: it sees whether the credentials are accepted, and never provokes a lock."""
+"""The client of ``doctor``: it notes whether the credentials are accepted."""
 
 import asyncio
 
@@ -8,15 +8,21 @@ from exporter.model.events import Request, Response
 
 
 class GuardedClient:
-    """Asks for all sources of a target. The first request goes alone: a vendor locks keys that it refuses time and again."""
+    """The client of all sources of a target.
+
+    The first request is sent alone: a vendor locks credentials that it has to refuse several times. ``accepted`` is
+    ``None`` until an answer says whether the credentials are accepted.
+    """
 
     def __init__(self, account: Account) -> None:
-        self._account, self._first, self._tried = account, asyncio.Lock(), False
+        self._account = account
+        self._first = asyncio.Lock()
+        self._tried = False
         self.accepted: bool | None = None
         self.refused: KeysRefused | None = None
 
     async def ask(self, request: Request) -> Response:
-        """The vendor's answer. Raises SourceError."""
+        """Return the vendor's answer. Raises SourceError."""
         if not self._tried:
             async with self._first:
                 if not self._tried:
@@ -28,12 +34,13 @@ class GuardedClient:
 
     async def _ask(self, request: Request) -> Response:
         try:
-            answer = await self._account.fetcher.fetch(request)
+            response = await self._account.fetcher.fetch(request)
         except KeysRefused as error:
-            self.accepted, self.refused = False, error
+            self.accepted = False
+            self.refused = error
             raise
         except (SourceDenied, SourceGone):
-            self.accepted = True  # who we are was not in doubt
+            self.accepted = True  # the vendor knew who asked
             raise
         self.accepted = True
-        return answer
+        return response

@@ -1,11 +1,20 @@
-"""Looks at one source of a target: lists each workspace, then reads what comes first of one resource. Nothing is kept."""
+"""Probes one source of a target: lists each workspace, then reads one resource."""
 
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from exporter.app.assembly import resource_filter
-from exporter.cli.doctor.findings import Finding, FindingPlace, refusal
-from exporter.cli.doctor.source_findings import Listed, Sampled, judged, listing, paging, stages, untried
+from exporter.cli.doctor.findings import Finding, FindingPlace, error_finding
+from exporter.cli.doctor.source_findings import (
+    EventSample,
+    ListingSample,
+    event_findings,
+    listing_finding,
+    paging_finding,
+    stages_finding,
+    untried_finding,
+)
+from exporter.cli.failures import guarded
 from exporter.config import SourceOptions
 from exporter.model.errors import SourceError
 from exporter.model.events import EventPage, Millis, Request, Resource, ResourcePage, Response, Window
@@ -15,16 +24,21 @@ from exporter.pipeline.inventory import Inventory
 from exporter.sources import Kind
 from exporter.sources.scope import SourceScope
 
-LISTED, PAGES, ASKED = 20, 2, 60  # pages of a listing, pages of events, requests for those: enough to see paging work
+MAX_LISTING_PAGES = 20
+MAX_EVENT_PAGES = 2  # enough to see that paging works
+MAX_EVENT_REQUESTS = 60
 LIVES = ("active", "settled", "ended")
 
 
-class Enough(Exception):
-    """More could be asked, and is not."""
+class LimitReached(Exception):
+    """Enough was read; further requests are possible and are not sent."""
 
 
 class SourceProbe(NamedTuple):
-    """What a source is looked at with. ``now`` is the vendor's clock (Unix ms)."""
+    """What a source is probed with.
+
+    ``now`` is the vendor's clock (Unix ms).
+    """
 
     place: FindingPlace
     kind: Kind
@@ -35,59 +49,66 @@ class SourceProbe(NamedTuple):
     map_: Map
 
     def source(self, *workspaces: str) -> Source:
-        """The source, for some of its workspaces; without any, for those that the API takes by default."""
+        """Return the source for some workspaces, or for the API's default without any."""
         return self.kind.make(SourceScope(self.region, workspaces, self.options.event_timezone))
 
     @property
     def noun(self) -> str:
-        """What it lists; where the API is project-wide, that is clusters."""
+        """The kind of resource that the source lists; ``cluster`` for a project-wide API."""
         return self.kind.resource or "cluster"
 
 
-async def look(at: SourceProbe) -> list[Finding]:
-    """Everything there is to say of a source. Never raises SourceError."""
+async def probe_source(at: SourceProbe) -> list[Finding]:
+    """Return all findings of a source. Never raises SourceError."""
     findings, wanted = await _listings(at)
     if not at.kind.resource:
         return [*findings, *await _events(at, Resource(""))]
     if not wanted:
         silent = any(finding.outcome in ("failed", "skipped") for finding in findings)
-        return [*findings, *_untried(at, "nothing was listed" if silent else f"there is no {at.noun} to ask for")]
+        return [
+            *findings,
+            *_untried_findings(at, "nothing was listed" if silent else f"there is no {at.noun} to ask for"),
+        ]
     newest = min(wanted, key=lambda one: (LIVES.index(one.life), -(one.created or 0), one.id))
     return [*findings, *await _events(at, newest), *await _stages(at, newest)]
 
 
-def _untried(at: SourceProbe, why: str) -> list[Finding]:
-    """The calls that need a resource, with the permissions that they will take."""
+def _untried_findings(at: SourceProbe, why: str) -> list[Finding]:
+    """Return a finding for each request that needs a resource, with its permission."""
     nothing = Resource("none")
     first = {"events": next(at.source().read(nothing, Window(None, at.now())))}
     if at.kind.stages is not None:
         first["stages"] = next(at.kind.stages(nothing))
     asks = {check: ask for check, ask in first.items() if isinstance(ask, Request)}
-    return [untried(at.place, check, why, ask.permission) for check, ask in asks.items()]
+    return [untried_finding(at.place, check, why, ask.permission) for check, ask in asks.items()]
 
 
 async def _listings(at: SourceProbe) -> tuple[list[Finding], list[Resource]]:
-    """A finding for each workspace, and the resources that the exporter would watch."""
-    roster = Inventory(resource_filter(at.options.include), resource_filter(at.options.exclude), at.options.grace)
+    """List each workspace.
+
+    Returns a finding for each workspace, and the resources that the exporter would watch.
+    """
+    inventory = Inventory(resource_filter(at.options.include), resource_filter(at.options.exclude), at.options.grace)
     findings, wanted = list[Finding](), list[Resource]()
     for workspace in at.options.workspaces or ("",):
         try:
-            listed = await _listed(at, workspace)
+            with guarded(at.place.name):
+                listed = await _list_workspace(at, workspace)
         except SourceError as error:
-            findings.append(refusal(at.place, "listing", error, f"workspace {workspace}: " if workspace else ""))
+            findings.append(error_finding(at.place, "listing", error, f"workspace {workspace}: " if workspace else ""))
             continue
-        kept = [resource for resource in listed.resources if roster.is_wanted(resource)]
-        findings.append(listing(at.place, at.noun, listed._replace(wanted=kept)))
+        kept = [resource for resource in listed.resources if inventory.is_wanted(resource)]
+        findings.append(listing_finding(at.place, at.noun, listed._replace(wanted=kept)))
         wanted += kept
     return findings, wanted
 
 
-async def _listed(at: SourceProbe, workspace: str) -> Listed:
+async def _list_workspace(at: SourceProbe, workspace: str) -> ListingSample:
     found, resources, unreadable = 0, dict[str, Resource](), set[bytes]()
 
     async def ask(request: Request) -> Response:
-        if found == LISTED:
-            raise Enough
+        if found == MAX_LISTING_PAGES:
+            raise LimitReached
         return await at.ask(request)
 
     async def take(step: EventPage | ResourcePage) -> None:
@@ -98,36 +119,40 @@ async def _listed(at: SourceProbe, workspace: str) -> Listed:
             unreadable.update(step.unreadable)
 
     vendor = at.source(workspace) if workspace else at.source()
-    more = await _ended(run_reading(vendor.discover((), at.now()), ask, take))
-    return Listed(workspace, [*resources.values()], (), len(unreadable), more)
+    more = await _stopped_early(run_reading(vendor.discover((), at.now()), ask, take))
+    return ListingSample(
+        workspace=workspace, resources=[*resources.values()], wanted=(), unreadable=len(unreadable), more=more
+    )
 
 
-async def _ended(conversation: Awaitable[None]) -> bool:
-    """Whether a conversation was broken off because there was enough."""
+async def _stopped_early(conversation: Awaitable[None]) -> bool:
+    """Run a conversation; return whether LimitReached ended it."""
     try:
         await conversation
-    except Enough:
+    except LimitReached:
         return True
     return False
 
 
 async def _events(at: SourceProbe, resource: Resource) -> list[Finding]:
-    try:
-        sampled = await _sampled(at, resource)
-    except SourceError as error:
-        return [refusal(at.place, "events", error)]
     zone = at.options.event_timezone if "event_timezone" in at.kind.options else ""
     shown = "UTC (event_timezone: auto)" if zone == "auto" else zone
-    return [paging(at.place, sampled), *judged(at.place, sampled, at.map_, at.now() / 1000, shown)]
+    try:
+        with guarded(at.place.name):
+            sample = await _sample_events(at, resource)
+            findings = event_findings(at.place, sample, at.map_, at.now() / 1000, shown)
+    except SourceError as error:
+        return [error_finding(at.place, "events", error)]
+    return [paging_finding(at.place, sample), *findings]
 
 
-async def _sampled(at: SourceProbe, resource: Resource) -> Sampled:
+async def _sample_events(at: SourceProbe, resource: Resource) -> EventSample:
     pages, asked, before = list[EventPage](), 0, 0
 
     async def ask(request: Request) -> Response:
         nonlocal asked
-        if len(pages) == PAGES or asked == ASKED:
-            raise Enough
+        if len(pages) == MAX_EVENT_PAGES or asked == MAX_EVENT_REQUESTS:
+            raise LimitReached
         asked += 1
         return await at.ask(request)
 
@@ -139,16 +164,16 @@ async def _sampled(at: SourceProbe, resource: Resource) -> Sampled:
             pages.append(step)
         return len(step.events)
 
-    more = await _ended(run_reading(at.source().read(resource, Window(None, at.now())), ask, take))
-    return Sampled(
-        resource,
-        [event for page in pages for event in page.events],
-        len(pages),
-        sum(len(page.unreadable) for page in pages),
-        before != 1,
-        any(page.truncated for page in pages),
-        more,
-        tuple(remark for page in pages for remark in page.remarks),
+    more = await _stopped_early(run_reading(at.source().read(resource, Window(None, at.now())), ask, take))
+    return EventSample(
+        resource=resource,
+        events=[event for page in pages for event in page.events],
+        pages=len(pages),
+        unreadable=sum(len(page.unreadable) for page in pages),
+        cut=before != 1,
+        truncated=any(page.truncated for page in pages),
+        more=more,
+        remarks=tuple(remark for page in pages for remark in page.remarks),
     )
 
 
@@ -156,6 +181,7 @@ async def _stages(at: SourceProbe, resource: Resource) -> list[Finding]:
     if at.kind.stages is None:
         return []
     try:
-        return [stages(at.place, resource, await run_stages(at.kind.stages(resource), at.ask))]
+        with guarded(at.place.name):
+            return [stages_finding(at.place, resource, await run_stages(at.kind.stages(resource), at.ask))]
     except SourceError as error:
-        return [stages(at.place, resource, error)]
+        return [stages_finding(at.place, resource, error)]

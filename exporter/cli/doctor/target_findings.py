@@ -1,15 +1,20 @@
-"""Words what was found of a target: connections, credentials, clock, project. Pure: values in, findings out."""
+"""Makes the findings of a target from what was probed. Pure functions.
+
+The findings are about connections, credentials, the clock and the project.
+"""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from exporter.cli.doctor.connect import Reached, Unreached
-from exporter.cli.doctor.findings import Finding, FindingPlace, refusal
+from exporter.cli.doctor.findings import Finding, FindingPlace, error_finding
 from exporter.common.text import ago, exact
 from exporter.model.errors import KeysRefused, SourceError
 
-CLOSE, NEAR, REFUSED = 2.0, 60.0, 900.0  # seconds between two clocks: not told apart, harmless, signatures are refused
+CLOSE = 2.0  # seconds between two clocks that count as equal: a Date header has whole seconds
+NEAR = 60.0  # seconds between two clocks that do no harm
+REFUSED = 900.0  # seconds between two clocks beyond which the vendors refuse signatures
 FORMS = {
     "keys": "access keys",
     "password": "an IAM token for user, password and domain",
@@ -21,8 +26,11 @@ FORMS = {
 
 
 class KeysStatus(NamedTuple):
-    """The credentials of a target: their form, where each value comes from, whether they were ``accepted`` (``None``:
-    nobody said), and when they end (Unix s). ``temporary`` ones end although nobody says when."""
+    """The credentials of a target.
+
+    ``form`` is a key of ``FORMS``; ``origins`` says where each value comes from. ``accepted`` is ``None`` if no answer
+    said. ``expires`` is Unix seconds; ``temporary`` credentials expire even if ``expires`` is ``None``.
+    """
 
     form: str
     origins: Mapping[str, str]
@@ -31,40 +39,40 @@ class KeysStatus(NamedTuple):
     temporary: bool = False
 
 
-def connection(place: FindingPlace, api: str, url: str, found: Reached | Unreached) -> Finding:
-    """The way to a host."""
+def connection_finding(place: FindingPlace, api: str, url: str, found: Reached | Unreached) -> Finding:
+    """Make the finding of a connection to a host."""
     through = f"the proxy {found.proxy}" if found.proxy else url
     if isinstance(found, Reached):
         until = f", certificate until {datetime.fromtimestamp(found.ends, UTC):%Y-%m-%d}" if found.ends else ""
         tls = f", {found.tls}{until}" if found.tls else ""
         text = f"{api}: {url}{f' through {through}' if found.proxy else ''}: connected to {found.address} in {found.seconds * 1000:.0f} ms{tls}"
         values = {"address": found.address, "seconds": found.seconds, "tls": found.tls, "certificate_ends": found.ends}
-        return place.found("connection", "ok", text, api=api, url=url, proxy=found.proxy, **values)
+        return place.finding("connection", "ok", text, api=api, url=url, proxy=found.proxy, **values)
     scheme = url.partition(":")[0].upper()
     key = found.variable if found.proxy else f"endpoints.{api}"
-    said = {
-        "name": f"{found.host} has no address ({found.said}); correct {key} or region, or see this machine's DNS",
-        "connection": f"cannot connect to {found.host} ({found.said}); check {key}, routes and firewalls",
-        "time": f"no connection to {found.host} ({found.said}); check {key}, routes, firewalls and {scheme}_PROXY",
-        "tls": f"TLS with {found.host} failed ({found.said}); check {key}, its certificate, and ca_file or SSL_CERT_FILE",
+    step = {
+        "name": f"{found.host} has no address ({found.reason}); correct {key} or region, or see this machine's DNS",
+        "connection": f"cannot connect to {found.host} ({found.reason}); check {key}, routes and firewalls",
+        "time": f"no connection to {found.host} ({found.reason}); check {key}, routes, firewalls and {scheme}_PROXY",
+        "tls": f"TLS with {found.host} failed ({found.reason}); check {key}, its certificate, and ca_file or SSL_CERT_FILE",
     }[found.stop]
-    return place.found("connection", "failed", f"{api}: {through}: {said}", api=api, url=url, proxy=found.proxy)
+    return place.finding("connection", "failed", f"{api}: {through}: {step}", api=api, url=url, proxy=found.proxy)
 
 
-def credentials(place: FindingPlace, keys: KeysStatus, refused: KeysRefused | None, now: float) -> Finding:
-    """Whether a vendor takes who we are; ``now`` in Unix seconds."""
+def credentials_finding(place: FindingPlace, keys: KeysStatus, refused: KeysRefused | None, now: float) -> Finding:
+    """Make the finding of the credentials; ``now`` is Unix seconds."""
     origins = "; ".join(f"{key} from {origin}" for key, origin in keys.origins.items())
     what = f"{'temporary ' if keys.temporary else ''}{FORMS[keys.form]}{f' ({origins})' if origins else ''}"
     values = {"form": keys.form, "origins": dict(keys.origins), "accepted": keys.accepted, "expires": keys.expires}
     if refused is not None:
-        return place.found(
+        return place.finding(
             "credentials", "failed", f"{what}: {str(refused).removeprefix(f'{place.target}: ')}", **values
         )
     if keys.accepted is None:
-        return place.found(
+        return place.finding(
             "credentials", "skipped", f"{what}: found; no answer told whether they are accepted", **values
         )
-    return place.found("credentials", "ok", f"{what}: accepted; {_end(keys, now)}", **values)
+    return place.finding("credentials", "ok", f"{what}: accepted; {_end(keys, now)}", **values)
 
 
 def _end(keys: KeysStatus, now: float) -> str:
@@ -73,23 +81,23 @@ def _end(keys: KeysStatus, now: float) -> str:
     return "nobody tells when they expire" if keys.temporary else "they do not expire"
 
 
-def clock(place: FindingPlace, skew: float | None) -> Finding:
-    """How far apart the clocks are; ``skew`` is the vendor's minus ours, in seconds."""
+def clock_finding(place: FindingPlace, skew: float | None) -> Finding:
+    """Make the finding of the clocks; ``skew`` is the vendor's minus ours (s)."""
     if skew is None:
-        return place.found("clock", "skipped", "not compared: no answer had a Date header")
+        return place.finding("clock", "skipped", "not compared: no answer had a Date header")
     off = abs(skew)
     if off <= CLOSE:
-        return place.found("clock", "ok", "within 2 s of the vendor's", skew_seconds=skew)
+        return place.finding("clock", "ok", "within 2 s of the vendor's", skew_seconds=skew)
     apart = f"{off:.0f} s {'behind' if skew > 0 else 'ahead of'} the vendor's; reads go by the vendor's"
     if off <= NEAR:
-        return place.found("clock", "ok", apart, skew_seconds=skew)
+        return place.finding("clock", "ok", apart, skew_seconds=skew)
     limit = f"{'are refused as they are more' if off > REFUSED else 'are refused if they are more'} than 15 minutes off"
     text = f"{apart}, but signatures by ours {limit}; set this machine's clock, for example by NTP"
-    return place.found("clock", "failed" if off > REFUSED else "warning", text, skew_seconds=skew)
+    return place.finding("clock", "failed" if off > REFUSED else "warning", text, skew_seconds=skew)
 
 
-def project(place: FindingPlace, found: str | SourceError) -> Finding:
-    """The project that was looked up."""
+def project_finding(place: FindingPlace, found: str | SourceError) -> Finding:
+    """Make the finding of the project that was looked up."""
     if isinstance(found, SourceError):
-        return refusal(place, "project", found)
-    return place.found("project", "ok", f"{found}, looked up by the region; set project_id to save the call")
+        return error_finding(place, "project", found)
+    return place.finding("project", "ok", f"{found}, looked up by the region; set project_id to save the call")
