@@ -9,16 +9,11 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
 
-import httpx
 import msgspec
 
+from exporter.app.accounts import Account
 from exporter.app.restored_state import CleanState, clean_state
-from exporter.auth import make_signer, project_lookup, read_project, refuses_keys
-from exporter.client.budget import TokenBucket
-from exporter.client.fetcher import CONNECT, Fetcher, Route
 from exporter.client.recorder import Recorder
-from exporter.client.transport import AiohttpTransport, Sender
-from exporter.common.tls import make_tls_context
 from exporter.common.yaml_document import Document, read_document
 from exporter.config import Config, Filter, SourceOptions, Target
 from exporter.exposition.admission import SeriesAdmission
@@ -32,7 +27,7 @@ from exporter.mapping.runs.reducer import make_fold
 from exporter.model.errors import ConfigError
 from exporter.model.events import Request, Response
 from exporter.model.metrics import Catalogue
-from exporter.model.protocols import Clock, Credentials, Store, Tell
+from exporter.model.protocols import Clock, Store, Tell
 from exporter.model.state import Restored
 from exporter.model.telemetry import LogMessage, RowsSetAside
 from exporter.otlp.delivery import OtlpDelivery
@@ -61,19 +56,6 @@ NO_STATE = {
     "lost": "the state file was here and is gone: history begins again, all counters start at 0, and what happened before "
     "now is not counted; keep the store on a disk that outlives the process",
 }
-
-
-Buckets = dict[tuple[str, str, str], TokenBucket]
-"""Budgets by account, API and address: APIs behind one gateway keep their own rates."""
-
-
-class Account(msgspec.Struct, frozen=True):
-    """One target's way to its platform."""
-
-    target: Target
-    credentials: Credentials
-    sender: Sender
-    fetcher: Fetcher
 
 
 class Mappings(msgspec.Struct, frozen=True):
@@ -207,14 +189,14 @@ async def make_runtime(store: Store, mappings: Mappings, config: Config, clock: 
 
 
 async def _restore(store: Store, mappings: Mappings, config: Config, clock: Clock, tell: Tell) -> CleanState:
-    """Read the stored state; take out what is configured no more, and moments from the future."""
+    """Read the stored state, and take out what is configured no more."""
     restored = await store.restore()
     if restored.age != "kept":
         tell(LogMessage(NO_STATE[restored.age], warning=restored.age == "lost"))
     configured = {(target.name, source) for target in config.targets for source in target.sources}
     for table, rows in restored.set_aside.items():
         tell(RowsSetAside(table, rows))
-    clean = clean_state(restored, mappings.catalogue.metrics, configured, int(clock.now() * 1000))
+    clean = clean_state(restored, mappings.catalogue.metrics, configured)
     for line in clean.lines:
         tell(LogMessage(line, warning=True))
     return clean
@@ -248,76 +230,6 @@ def _delivery(
         )
     age, outbox = config.otlp.max_age, runtime.store.outbox
     return OtlpDelivery(endpoint.signal, endpoint.url, sender.post, outbox, age, runtime.clock, runtime.tell)
-
-
-def open_transport(target: Target) -> AiohttpTransport:
-    """Make the transport of a target, which trusts its ``ca_file``. Raises ConfigError for a file that went bad."""
-    if target.ca_file is None:
-        return AiohttpTransport()
-    try:
-        return AiohttpTransport(tls=make_tls_context(target.ca_file))
-    except OSError as error:
-        raise ConfigError(f"{target.name}: ca_file: {target.ca_file}: cannot be used ({error.strerror})") from None
-
-
-@contextlib.asynccontextmanager
-async def open_accounts(
-    config: Config,
-    clock: Clock,
-    tell: Tell,
-    transport: Callable[[Target], httpx.AsyncBaseTransport] = open_transport,
-) -> AsyncIterator[list[Account]]:
-    """Open one client a target; targets of one account share the budget of an API at a host."""
-    buckets: Buckets = {}
-    accounts = [make_account(target, buckets, clock, tell, transport(target)) for target in config.targets]
-    try:
-        yield accounts
-    finally:
-        for account in accounts:
-            await account.sender.aclose()
-
-
-def make_account(
-    target: Target,
-    buckets: Buckets,
-    clock: Clock,
-    tell: Tell,
-    transport: httpx.AsyncBaseTransport,
-) -> Account:
-    """One target's way to its platform; ``buckets`` are shared. Raises SourceDenied where its secrets cannot be read."""
-    signer = make_signer(
-        target.platform,
-        target.login,
-        region=target.region,
-        project_id=target.project_id,
-        endpoints=target.endpoints,
-        clock=clock,
-        tell=tell,
-    )
-    timeout = httpx.Timeout(target.timeout, connect=min(CONNECT, target.timeout))
-    sender = Sender(transport, signer, timeout, limit=target.max_answer)
-    huawei = target.platform == "huaweicloud"
-    route = Route(
-        target.name,
-        target.endpoints,
-        {
-            api: _bucket(buckets, (signer.account, api, target.endpoints[api]), rate, clock)
-            for api, rate in target.budget.items()
-        },
-        project_header="X-Project-Id" if huawei else "",
-        largest=target.max_answer,
-        refuses_keys=refuses_keys,
-        stamp=signer.stamp,
-        secrets=signer.secrets,
-    )
-    lookup = (project_lookup(target.region), lambda response: read_project(response, target.region)) if huawei else None
-    return Account(target, signer, sender, Fetcher(route, sender, clock, tell, target.project_id, lookup))
-
-
-def _bucket(buckets: Buckets, key: tuple[str, str, str], rate: float, clock: Clock) -> TokenBucket:
-    bucket = buckets.setdefault(key, TokenBucket(rate, clock))
-    bucket.lower(rate)
-    return bucket
 
 
 class SourcePipeline(msgspec.Struct, frozen=True):

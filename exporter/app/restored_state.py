@@ -1,4 +1,4 @@
-"""What a start takes out of the stored state: what is configured no more, and moments from the future. Pure.
+"""What a start takes out of the stored state: series of what is configured no more. Pure.
 
 Totals without a resource stay: a counter never falls. Keys and progress stay too, so that a target that is configured
 again goes on where it was left.
@@ -9,13 +9,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from exporter.common.plausible_time import EARLIEST, MAX_AHEAD_MS
-from exporter.model.events import Millis
-from exporter.model.metrics import Changes, Metric, Moment, Series
+from exporter.model.metrics import Changes, Metric, Series
 from exporter.model.state import RECORD, Commit, Restored
 
 GROWING = ("counter", "histogram")
-TIMESTAMP = "_timestamp_seconds"
 Place = tuple[str, str]
 
 
@@ -27,27 +24,11 @@ class CleanState(NamedTuple):
     lines: tuple[str, ...]
 
 
-def clean_state(
-    restored: Restored, metrics: Mapping[str, Metric], configured: Collection[Place], now: Millis
-) -> CleanState:
-    """Take out series of targets and sources that are not ``configured``, and mend moments after ``now`` (Unix ms)."""
+def clean_state(restored: Restored, metrics: Mapping[str, Metric], configured: Collection[Place]) -> CleanState:
+    """Take out the series of targets and sources that are not ``configured``."""
     left = {series for series in _all_series(restored) if not _is_configured(series, metrics, configured, restored)}
-    restored = _without(restored, left)
-    mended, gone = _mended(restored.changes, now)
-    commits = [Commit(RECORD, leaving=tuple(left | mended.keys() | gone))] if left or mended or gone else []
-    gauges = {series: moment for series, moment in mended.items() if series in restored.changes.gauges}
-    states = {series: moment for series, moment in mended.items() if series in restored.changes.states}
-    commits += [Commit(RECORD, changes=Changes(gauges=gauges, states=states))] if mended else []
-    restored = _without(restored, gone)
-    changes = msgspec.structs.replace(
-        restored.changes, gauges=restored.changes.gauges | gauges, states=restored.changes.states | states
-    )
-    lines = [*_unconfigured_lines(left, metrics, configured)]
-    if mended or gone:
-        lines.append(
-            f"{len(mended) + len(gone)} stored values were dated in the future; the next true event replaces them"
-        )
-    return CleanState(msgspec.structs.replace(restored, changes=changes), tuple(commits), tuple(lines))
+    commits = (Commit(RECORD, leaving=tuple(left)),) if left else ()
+    return CleanState(_without(restored, left), commits, tuple(_unconfigured_lines(left, metrics, configured)))
 
 
 def _is_configured(
@@ -89,23 +70,6 @@ def _without(restored: Restored, left: Collection[Series]) -> Restored:
         states={series: moment for series, moment in changes.states.items() if series not in left},
     )
     return msgspec.structs.replace(restored, changes=kept, held=restored.held - set(left))
-
-
-def _mended(changes: Changes, now: Millis) -> tuple[dict[Series, Moment], set[Series]]:
-    """Return moments from the future with the time 0, so that any event replaces them, and series that leave.
-
-    A gauge that states a time in the future leaves: no event would bring it back to the truth but a later one.
-    """
-    if now < EARLIEST:  # this machine's clock is the one that is wrong
-        return {}, set()
-    limit = now + MAX_AHEAD_MS
-    mended, gone = dict[Series, Moment](), set[Series]()
-    for series, moment in [*changes.gauges.items(), *changes.states.items()]:
-        if series[0].endswith(TIMESTAMP) and isinstance(moment.value, float) and moment.value * 1000 > limit:
-            gone.add(series)
-        elif moment.at > limit:
-            mended[series] = Moment(moment.value, 0)
-    return mended, gone
 
 
 def _unconfigured_lines(

@@ -10,16 +10,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import NamedTuple
 
 from exporter import __version__
-from exporter.app.assembly import (
-    Account,
-    Runtime,
-    make_pipeline,
-    open_accounts,
-    open_deliveries,
-    open_runtime,
-    open_state,
-    read_mappings,
-)
+from exporter.app.accounts import Account, open_accounts
+from exporter.app.assembly import Runtime, make_pipeline, open_deliveries, open_runtime, open_state, read_mappings
 from exporter.app.health import Health
 from exporter.app.reload import Reload, hashes, timeouts
 from exporter.app.supervise import supervise

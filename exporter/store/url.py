@@ -46,7 +46,7 @@ def parse_store(url: str) -> StoreUrl:
 def check_store(url: str) -> StoreUrl:
     """Parse ``url`` and check that the file can be created and written. Raises ConfigError.
 
-    A read-only disk is no problem of the configuration: opening the store says what is the matter.
+    A disk that became read-only is no problem of the configuration where the file exists: its state can be read.
     """
     place = parse_store(url)
     if place.path is None:
@@ -56,8 +56,9 @@ def check_store(url: str) -> StoreUrl:
         raise ConfigError(f"store: the folder {folder} does not exist; create it or mount a volume there")
     if path.exists() and not path.is_file():
         raise ConfigError(f"store: {path} is not a file; name a file in an existing folder")
+    readable = path.exists() and os.statvfs(folder).f_flag & os.ST_RDONLY
     for needed in (folder, path):
-        if needed.exists() and not os.access(needed, os.W_OK) and not os.statvfs(folder).f_flag & os.ST_RDONLY:
+        if needed.exists() and not os.access(needed, os.W_OK) and not readable:
             raise ConfigError(f"store: {needed} cannot be written; {PERMISSION}")
     return place
 

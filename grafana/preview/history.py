@@ -15,6 +15,7 @@ import msgspec
 
 from exporter import __version__
 from exporter.app import assembly
+from exporter.app.accounts import Account, open_accounts
 from exporter.config import Config, load
 from exporter.mapping.syntax.process import list_timeouts
 from exporter.model.errors import SourceError
@@ -111,7 +112,7 @@ async def _exporter(
     async with (
         assembly.open_state(config, clock, told.append) as store,
         assembly.open_runtime(store, known, config, clock, told.append) as core,
-        assembly.open_accounts(config, clock, told.append) as accounts,
+        open_accounts(config, clock, told.append) as accounts,
     ):
         pipelines = [assembly.make_pipeline(one, name, core) for one in accounts for name in one.target.sources]
         sources = [(one.target.name, name) for one in accounts for name in one.target.sources]
@@ -136,7 +137,7 @@ async def _exporter(
         yield round_, page
 
 
-def _configured_facts(core: assembly.Runtime, accounts: list[assembly.Account]) -> Changes:
+def _configured_facts(core: assembly.Runtime, accounts: list[Account]) -> Changes:
     """What comes from configuration and mappings, as the exporter itself shows it."""
     at = int(core.clock.now() * 1000)
     targets = [(one.target, one.fetcher.project or "") for one in accounts]

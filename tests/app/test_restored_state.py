@@ -1,22 +1,17 @@
-"""What a start takes out of the stored state: what is configured no more, and moments from the future."""
+"""What a start takes out of the stored state: series of what is configured no more."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.app.restored_state import clean_state
-from exporter.common.plausible_time import MAX_AHEAD_MS
-from exporter.mapping.catalogue import catalogue
 from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.events import Resource
 from exporter.model.metrics import Changes, Moment, Observed, Series
-from exporter.model.state import RECORD, Commit, Restored, Watch
+from exporter.model.state import Commit, Restored, Watch
 from exporter.store import open_store
-from tests.support.clocks import ManualClock
-from tests.support.exposition import ExposedSeries
 
 NOW = 1_790_000_000_000
 YEAR_9999 = 253_402_300_799_000
@@ -70,13 +65,13 @@ def restored(changes: Changes, **more: object) -> Restored:
 )
 def test_gauges_states_and_resource_series_of_what_is_not_configured_leave(target: str, source: str, line: str) -> None:
     kept, left = stored("t", "dws"), stored(target, source, "other")
-    clean = clean_state(restored(joined(kept, left)), BUILTIN, CONFIGURED, NOW)
+    clean = clean_state(restored(joined(kept, left)), BUILTIN, CONFIGURED)
     gone = {one for one in series(left) if one[0].startswith(("platform_resource_", "platform_phase", LAST))}
     assert series(clean.restored.changes) == series(joined(kept, left)) - gone
     assert set(clean.commits[0].leaving) == gone
     what = "its gauges, states and series of resources were removed; its totals stay"
     assert clean.lines == (f"{line}: no longer configured; {what}",)
-    assert clean_state(clean.restored, BUILTIN, CONFIGURED, NOW).lines == (), "it is said once"
+    assert clean_state(clean.restored, BUILTIN, CONFIGURED).lines == (), "it is said once"
 
 
 def test_pool_nodes_leave_with_the_source_that_owned_their_pool() -> None:
@@ -86,34 +81,20 @@ def test_pool_nodes_leave_with_the_source_that_owned_their_pool() -> None:
     }
     resources = {("t", "modelarts_pool"): {"old": Resource("old")}, ("t", "dws"): {"new": Resource("new")}}
     state = restored(Changes(gauges=nodes), resources=resources)
-    clean = clean_state(state, BUILTIN, {("t", "dws")}, NOW)
+    clean = clean_state(state, BUILTIN, {("t", "dws")})
     assert {labels[1] for _, labels in clean.restored.changes.gauges} == {"new", "unknown"}
-    assert clean_state(state, BUILTIN, {("other", "dws")}, NOW).restored.changes.gauges == {}
+    assert clean_state(state, BUILTIN, {("other", "dws")}).restored.changes.gauges == {}
 
 
 def test_a_state_in_which_all_is_well_is_left_alone() -> None:
     state = restored(joined(stored("t", "dws"), stored("t", "modelarts_pool", "p")))
-    assert clean_state(state, BUILTIN, CONFIGURED, NOW) == (state, (), ())
-
-
-def test_moments_from_the_future_lose_to_the_next_event_and_future_timestamps_leave() -> None:
-    clean = clean_state(restored(stored("t", "dws", at=YEAR_9999)), BUILTIN, CONFIGURED, NOW)
-    changes = clean.restored.changes
-    assert changes.gauges == {}
-    assert {moment.at for moment in changes.states.values()} == {0}
-    assert clean.lines == ("4 stored values were dated in the future; the next true event replaces them",)
-
-
-def test_a_clock_of_ours_that_stands_before_2000_mends_nothing() -> None:
-    state = restored(stored("t", "dws"))
-    assert clean_state(state, BUILTIN, CONFIGURED, 1000) == (state, (), ())
-
-
-moments = st.integers(0, 2 * NOW) | st.sampled_from((YEAR_9999, NOW + MAX_AHEAD_MS, NOW + MAX_AHEAD_MS + 1))
+    assert clean_state(state, BUILTIN, CONFIGURED) == (state, (), ())
 
 
 @settings(max_examples=100, deadline=None)
-@given(at=moments, target=st.sampled_from(("t", "gone")), source=st.sampled_from(("dws", "modelarts_service")))
+@given(
+    at=st.integers(0, NOW), target=st.sampled_from(("t", "gone")), source=st.sampled_from(("dws", "modelarts_service"))
+)
 def test_the_store_forgets_what_the_state_does_and_a_second_start_finds_nothing(
     at: int, target: str, source: str
 ) -> None:
@@ -121,28 +102,13 @@ def test_the_store_forgets_what_the_state_does_and_a_second_start_finds_nothing(
         store = await open_store(":memory:")
         await store.commit([Commit(Watch(target, source, ""), changes=stored(target, source, at=at))])
         before = await store.restore()
-        clean = clean_state(before, BUILTIN, CONFIGURED, NOW)
+        clean = clean_state(before, BUILTIN, CONFIGURED)
         if clean.commits:
             await store.commit(clean.commits)
         after = await store.restore()
         assert after.changes == clean.restored.changes
-        assert clean_state(after, BUILTIN, CONFIGURED, NOW).commits == ()
+        assert clean_state(after, BUILTIN, CONFIGURED).commits == ()
         assert after.changes.counts.items() <= before.changes.counts.items()
-        event = Changes(states={("platform_resource_status", (target, source, "r")): Moment(("Failed",), NOW)})
-        await store.commit([Commit(RECORD, changes=event)])
-        states = (await store.restore()).changes.states
-        assert states["platform_resource_status", (target, source, "r")].value == (
-            ("Running",) if NOW < at <= NOW + MAX_AHEAD_MS and (target, source) in CONFIGURED else ("Failed",)
-        )
         await store.close()
 
     asyncio.run(story())
-
-
-def test_a_registry_takes_the_next_event_after_a_state_from_the_future(tmp_path: Path) -> None:
-    known = catalogue((), {"t": ("dws",)}, {"dws": ("Running", "Failed")})
-    registry = ExposedSeries(known, 0.0, ManualClock())
-    registry.restore(clean_state(restored(stored("t", "dws", at=YEAR_9999)), known.metrics, CONFIGURED, NOW).restored)
-    one = ("platform_resource_status", ("t", "dws", "r"))
-    registry.write(Changes(states={one: Moment(("Failed",), NOW)}))
-    assert registry.value((one[0], (*one[1], "Failed"))) == 1

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from exporter.app import assembly
+from exporter.app.accounts import open_accounts
 from exporter.client.fetcher import Fetcher
 from exporter.config import Config, load
 from exporter.model.events import Request, Resource, Response
@@ -151,7 +152,7 @@ async def flow(
     async with (
         assembly.open_state(config, clock, tell) as store,
         assembly.open_runtime(store, known, config, clock, tell) as core,
-        assembly.open_accounts(config, clock, tell) as accounts,
+        open_accounts(config, clock, tell) as accounts,
     ):
         places = [(target.name, name) for target in config.targets for name in target.sources]
         own = SelfMetrics("bench", places, (), known.catalogue, core.registry.series_counts)

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from exporter.app.assembly import open_transport
+from exporter.app.accounts import open_transport
 from exporter.config import Target, load
 from exporter.model.errors import ConfigError
 from tests.support.collector import Certificates

@@ -16,7 +16,7 @@ from tests.otlp.test_sample import BEGIN, LAST, SAMPLE, Life
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/traces.md").read_text("utf-8")
-SEEN = ("test_otlp_delivery.py", "test_otlp_metrics.py", "test_config_secrets.py", "test_otlp_end_to_end.py")
+SEEN = ("otlp/test_delivery.py", "otlp/test_metrics.py", "config/test_secrets.py", "otlp/test_otlp_end_to_end.py")
 FAILURE = [
     {"event_type": "abnormal", "occur_time": BEGIN + at, "event_info": text}
     for at, text in (

@@ -56,7 +56,7 @@ def test_a_block_of_values_renders(block: str) -> None:
 
 
 def test_the_configuration_of_the_unit_loads_with_the_credentials_that_systemd_lays_out(tmp_path: Path) -> None:
-    (block,) = (block for block in VALUES if block.startswith("targets:"))
+    block = next(block for block in VALUES if block.startswith("targets:"))
     (unit,) = (ROOT / "systemd").glob("*.service")
     (name,) = re.findall(
         r"^LoadCredential=(\w+):/etc/platform-events-exporter/credentials$", unit.read_text(), re.MULTILINE

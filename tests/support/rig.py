@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from exporter.app import assembly
+from exporter.app.accounts import open_accounts
 from exporter.app.reload import Reload
 from exporter.client.fetcher import Fetcher
 from exporter.client.transport import AiohttpTransport
@@ -140,7 +141,7 @@ async def flow(
         core = await assembly.make_runtime(
             FusedStore(Prompt(store, clock) if prompt else store, fuse), known(config), config, clock, tell
         )
-        async with assembly.open_accounts(config, clock, tell, lambda target: transport()) as accounts:
+        async with open_accounts(config, clock, tell, lambda target: transport()) as accounts:
             fused = [msgspec.structs.replace(one, fetcher=FusedFetcher(one.fetcher, fuse)) for one in accounts]
             yield Flow(
                 config, core, [assembly.make_pipeline(one, name, core) for one in fused for name in one.target.sources]

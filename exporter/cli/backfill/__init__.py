@@ -9,7 +9,8 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from exporter.app.assembly import Account, Mappings, open_accounts, resource_filter
+from exporter.app.accounts import Account, open_accounts
+from exporter.app.assembly import Mappings, resource_filter
 from exporter.cli.backfill.openmetrics import write
 from exporter.cli.backfill.output_file import OutputOptions, open_output, write_parts
 from exporter.cli.backfill.reader import Past, SourceAccess, list_resources, read_past

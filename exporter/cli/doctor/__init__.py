@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from exporter.app.assembly import Buckets, make_account, open_transport
+from exporter.app.accounts import Buckets, make_account, open_transport
 from exporter.cli.console import Printer, progress_bar, stderr_is_terminal
 from exporter.cli.doctor.findings import Finding, FindingPlace, Outcome, error_finding
 from exporter.cli.doctor.probe_target import TargetProbe, probe_target

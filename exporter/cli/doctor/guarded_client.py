@@ -5,7 +5,7 @@ The module stands alone because a locked account is the only harm that ``doctor`
 
 import asyncio
 
-from exporter.app.assembly import Account
+from exporter.app.accounts import Account
 from exporter.model.errors import KeysRefused, SourceDenied, SourceGone
 from exporter.model.events import Request, Response
 

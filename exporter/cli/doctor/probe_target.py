@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from exporter.app.assembly import Account
+from exporter.app.accounts import Account
 from exporter.auth import default_endpoints
 from exporter.cli.doctor.connect import Reached, Unreached, connect
 from exporter.cli.doctor.findings import Finding, FindingPlace, error_finding, not_connected
