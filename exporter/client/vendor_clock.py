@@ -32,7 +32,8 @@ class VendorClock:
     def read(self, header: str | None, began: float) -> tuple[Millis | None, bool]:
         """Read a Date header of the answer to a request that ``began`` then (steady time).
 
-        Returns the date in Unix ms (None where there is none to be used) and whether one was refused.
+        Returns the date in Unix ms (None where there is none to be used), and whether one was refused that may yet be
+        confirmed. A date that can never be true counts as none at all, so that reading goes on by our own clock.
         """
         date = read_date(header)
         if date is None:
@@ -43,7 +44,7 @@ class VendorClock:
         self._tell(Skewed(self._target, skew))
         if not self._is_believed(difference):
             self._warn(difference)
-            return None, True
+            return None, abs(difference) <= NEVER
         self.skew = skew
         return date, False
 

@@ -135,6 +135,7 @@ class Collector:
             if session.date is None:
                 session.dated = answer.date is not None
                 session.date = answer.date or self._context.now()
+            session.date_refused = session.date_refused or answer.date_refused
             if self._context.record is not None:
                 self._context.record(session.id, request, answer)
             return answer
@@ -256,9 +257,12 @@ class Collector:
     def _advance(self, session: ReadSession) -> tuple[Progress, Progress]:
         """Move the progress of a watch to the end of a read; return the progress before and after.
 
-        The floor moves by the vendor's own clock alone: keys that a wrong clock forgets are lost for good.
+        The floor moves by the vendor's own clock alone: keys that a wrong clock forgets are lost for good. Nothing moves
+        while the vendor's clock and ours contradict each other: a cursor ahead of the truth would miss events.
         """
         before = self._inventory.progress_of(session.id)  # a listing may have ended or reopened it meanwhile
+        if session.date_refused:
+            return before, before
         complete, own_now = session.complete, int(self._context.clock.now() * 1000)
         floor = before.floor
         if session.full and session.dated:

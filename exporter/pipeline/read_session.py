@@ -42,7 +42,7 @@ class ReadSession(msgspec.Struct):
 
     ``progress`` is the progress before the read, ``full`` says that it goes in full depth. ``requested`` is the time
     of its first request, ``date`` that of the first answer (Unix ms, vendor's clock); ``dated`` says that the vendor
-    stated it. ``queued`` is committed before the next request, or together with what the read means for runs.
+    stated it; ``date_refused`` that one was too far off our own clock to be used. ``queued`` is committed before the next request, or together with what the read means for runs.
     """
 
     resource: Resource
@@ -52,6 +52,7 @@ class ReadSession(msgspec.Struct):
     requested: Millis
     date: Millis | None = None
     dated: bool = False
+    date_refused: bool = False
     made_contact: bool = False
     events: int = 0
     new: int = 0

@@ -118,12 +118,9 @@ class ModelArtsPool:
     def read(self, resource: Resource, window: Window) -> Reading:
         """Read the events of a pool; until the time filter is known to work, read all and filter here."""
         if window.since is not None and self._filter:
-            # A row may be filed under its first time, and goes on growing: look for it a day further back.
-            span: tuple[tuple[str, str], ...] = (
-                ("since", str(floor(window.since) - DAY)),
-                ("until", str(window.until)),
-            )
-            yield from _pages(resource.id, window, span)
+            # A row may be filed under its first time, and goes on growing: look for it a day further back. No end is
+            # stated: it would hide an event that is dated ahead.
+            yield from _pages(resource.id, window, (("since", str(floor(window.since) - DAY)),))
             return
         newest = yield from _pages(resource.id, window, ())
         if self._filter is None and newest is not None:

@@ -25,7 +25,7 @@ class Clocks:
         """Read a Date so many seconds ahead; tell whether it is believed."""
         header = formatdate(self.own.now() + ahead, usegmt=True)
         date, refused = self.vendor.read(header, self.own.steady())
-        assert (date is None) is refused
+        assert date is None or not refused
         return date is not None
 
     def warnings(self) -> list[str]:

@@ -30,7 +30,7 @@ def records(receiver: Receiver) -> list[Any]:
 def test_runs_become_traces_over_kills_and_outages_of_the_receiver(tmp_path: Path) -> None:
     luck, receiver = random.Random(3), Receiver()
     with closing(Clouds(tmp_path)) as clouds, collecting(receiver) as address:
-        clouds.past({"source": "dws", "resource": "old", "text": "bindEipToCluster", "at": 1_000})
+        clouds.past({"source": "dws", "resource": "old", "text": "bindEipToCluster", "at": 1_600_000_000_000})
         config, backups = sending(clouds, tmp_path, address), Backups(clouds)
         with closing(Exporter(tmp_path, config)) as exporter:
             exporter.contacted("dws")
@@ -64,7 +64,7 @@ def test_runs_become_traces_over_kills_and_outages_of_the_receiver(tmp_path: Pat
 def test_a_stop_delivers_what_was_read_and_a_second_clean_pass_sends_the_same_bytes(tmp_path: Path) -> None:
     passes = []
     with closing(Clouds(tmp_path)) as clouds:
-        clouds.past({"source": "dws", "resource": "old", "text": "bindEipToCluster", "at": 1_000})
+        clouds.past({"source": "dws", "resource": "old", "text": "bindEipToCluster", "at": 1_600_000_000_000})
         for number in range(2):
             folder = tmp_path / str(number)
             folder.mkdir()
@@ -87,7 +87,7 @@ def test_a_stop_delivers_what_was_read_and_a_second_clean_pass_sends_the_same_by
 
 def test_a_receiver_that_cannot_be_used_never_stops_the_counting(tmp_path: Path) -> None:
     with closing(Clouds(tmp_path)) as clouds:
-        clouds.past({"source": "dws", "resource": "old", "text": "bindEipToCluster", "at": 1_000})
+        clouds.past({"source": "dws", "resource": "old", "text": "bindEipToCluster", "at": 1_600_000_000_000})
         config, backups = sending(clouds, tmp_path, "http://127.0.0.1:9"), Backups(clouds)
         with closing(Exporter(tmp_path, config)) as exporter:
             exporter.contacted("dws")
