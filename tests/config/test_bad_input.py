@@ -142,7 +142,8 @@ async def said(pipeline: SourcePipeline, read: bool) -> str:
     return ""
 
 
-NO_JSON = "{seen}: the answer is not JSON (Expecting value: line 1 column 1 (char 0))"
+NO_JSON = "{seen}: the answer is not JSON (JSON is malformed: invalid character (byte 0))"
+CUT_JSON = "{seen}: the answer is not JSON (Input data was truncated)"
 REFUSED = "the credentials were refused: check that they exist, are enabled and have not expired"
 NUMBERS = dict.fromkeys(("events", "items", "services", "clusters", "Events", "Jobs"), 5)
 WORDS = {"error_code": "X.1", "error_msg": "no\nway \x1b[31m" + "o" * 400}
@@ -153,10 +154,10 @@ BAD: dict[str, tuple[Answer, str]] = {
         ("{asked}: 200, a page of HTML 'Sign in' came instead of JSON: a proxy, firewall or portal answers, not the vendor; "
         "check endpoints and proxy"),
     ),
-    "nothing": (Answer(200, b""), NO_JSON),
+    "nothing": (Answer(200, b""), CUT_JSON),
     "half a JSON": (
         Answer(200, b'{"total": 1, "ev'),
-        "{seen}: the answer is not JSON (Unterminated string starting at: line 1 column 14 (char 13))",
+        CUT_JSON,
     ),
     "nested without end": (
         Answer(200, b'{"a":' + b"[" * 100_000),
@@ -250,11 +251,10 @@ UNREADABLE: dict[str, list[Any]] = {
     ],
     "modelarts_service": [
         None, [], {}, {"event_info": "m"}, {"occur_time": 1790000000000}, {"occur_time": "now", "event_info": "m"},
-        {"occur_time": -1, "event_info": "m"}, {"occur_time": 10**30, "event_info": "m"},
     ],
     "dws": [
         None, "text", {}, {"event_id": "2"}, {"event_id": "", "occur_time": 1790000000000},
-        {"event_id": "2", "occur_time": "x"}, {"event_id": "2", "occur_time": 10**30},
+        {"event_id": "2", "occur_time": "x"},
     ],
     "pai_dlc": [None, 42, [], {}, {"Time": AT}, {"Content": 5}],
 }  # fmt: skip
