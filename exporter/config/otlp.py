@@ -104,7 +104,7 @@ def _own_faults(otlp: Otlp) -> Iterator[Problem]:
 
 
 def _endpoint(otlp: Otlp, signal: str, variables: _Variables) -> OtlpEndpoint:
-    lane = OtlpEndpoint(
+    endpoint = OtlpEndpoint(
         signal=signal,
         url=_url(otlp, signal, variables),
         protocol=otlp.protocol or _protocol(variables),
@@ -117,11 +117,11 @@ def _endpoint(otlp: Otlp, signal: str, variables: _Variables) -> OtlpEndpoint:
         client_key=otlp.client_key or _file(variables, "CLIENT_KEY"),
     )
     try:
-        receiver_tls_context(lane)
+        receiver_tls_context(endpoint)
     except ConfigError as error:
         path, _, words = error.problems[0].partition(": ")
         raise _Unusable(Problem(tuple(path.split(".")), words)) from None
-    return lane
+    return endpoint
 
 
 def _url(otlp: Otlp, signal: str, variables: _Variables) -> str:
@@ -198,8 +198,8 @@ def _pairs(variable: str, value: str) -> Iterator[tuple[str, str]]:
         yield key.strip(), found
 
 
-def _doubts(lane: OtlpEndpoint) -> Iterator[Problem]:
-    if urlsplit(lane.url).port == GRPC_PORT:
+def _doubts(endpoint: OtlpEndpoint) -> Iterator[Problem]:
+    if urlsplit(endpoint.url).port == GRPC_PORT:
         yield Problem(("otlp", "endpoint"), "4317 is usually the port of gRPC; HTTP, which is spoken here, has 4318")
 
 

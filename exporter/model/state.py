@@ -45,7 +45,7 @@ class Commit(msgspec.Struct, frozen=True):
     are deleted, whatever else the commit says of them.
     ``contact``: the first contact with the source of the target; a stored one is only ever lowered.
     ``resources``: new or changed ones. ``notes`` (by resource) are kept until ``runs`` has the resource, whose value
-    replaces them; ``b""`` is nothing to remember. ``parcels``: records for the outbox.
+    replaces them; ``b""`` is nothing to remember. ``outbox_records``: records for the outbox.
     ``forget`` deletes the keys of days before it; ``forgotten`` deletes all of the watch: keys, progress, resource.
     """
 
@@ -60,7 +60,7 @@ class Commit(msgspec.Struct, frozen=True):
     leaving: Collection[Series] = ()
     notes: Mapping[str, bytes] = {}
     runs: Mapping[str, bytes] = {}
-    parcels: Sequence[OtlpRecord] = ()
+    outbox_records: Sequence[OtlpRecord] = ()
     forget: Millis | None = None
     forgotten: bool = False
     fresh: bool = False

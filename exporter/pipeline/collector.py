@@ -325,7 +325,7 @@ class Collector:
         metrics = self._context.mapping.current.metrics
         changes = changes_from_signals(update.signals, update.ended, metrics, self._context.now())
         changes = msgspec.structs.replace(changes, exemplars=update.exemplars)
-        return msgspec.structs.replace(commit, changes=changes, runs=update.runs, parcels=update.records)
+        return msgspec.structs.replace(commit, changes=changes, runs=update.runs, outbox_records=update.records)
 
     def _watch(self, id_: str) -> Watch:
         return Watch(*self._context.place, id_)

@@ -45,7 +45,7 @@ _DROP_REFUSED = """DELETE FROM outbox WHERE signal = ? AND refused IS NOT NULL A
 def statements(commits: Sequence[Commit]) -> Iterator[Statement]:
     """Return the statements that put the records of ``commits`` into the outbox."""
     at = time.time_ns() // 1_000_000
-    records = [record for commit in commits for record in commit.parcels]
+    records = [record for commit in commits for record in commit.outbox_records]
     return _INSERT.over([(record.signal, record.number, record.body, at) for record in records])
 
 
@@ -64,7 +64,7 @@ class SqliteOutbox:
     def added(self, commits: Sequence[Commit]) -> None:
         """Add the records of ``commits``, which are durable now, to the levels."""
         for commit in commits:
-            for record in commit.parcels:
+            for record in commit.outbox_records:
                 self._add(record.signal, record.number, 1, len(record.body))
 
     async def oldest(self, signal: str, rows: int, size: int) -> list[QueuedRecord]:

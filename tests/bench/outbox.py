@@ -216,7 +216,7 @@ def _encode() -> Encode:
 def _commit(encode: Encode, first: int, number: int) -> Commit:
     spans = [_finished(one) for one in range(first, first + number)]
     events = [Event(span.events[0].id.encode(), "svc", AT) for span in spans]
-    return Commit(WATCH, events=events, progress=Progress(first + number - 1), parcels=encode("svc", spans, ()))
+    return Commit(WATCH, events=events, progress=Progress(first + number - 1), outbox_records=encode("svc", spans, ()))
 
 
 def _finished(one: int) -> Span:

@@ -51,7 +51,7 @@ def zero_hold(tmp_path: Path, layers: set[str]) -> tuple[float, str]:
         ({"file", "environment", "--set"}, 180, "--set"),
     ],
 )
-def test_the_command_line_goes_before_the_environment_before_the_file_before_the_default(
+def test_command_line_wins_over_environment_over_file_over_default(
     layers: set[str], value: float, origin: str, tmp_path: Path
 ) -> None:
     assert zero_hold(tmp_path, layers) == (value, origin)
@@ -143,7 +143,7 @@ def test_an_empty_value_means_the_default() -> None:
     assert (config.web.listen, config.log.level, config.series_ttl) == ("0.0.0.0:10186", "info", 86400)
 
 
-def test_no_path_of_the_schema_is_taken_for_misspelt_when_it_is_written_as_a_variable() -> None:
+def test_every_path_of_the_schema_can_be_written_as_a_variable() -> None:
     names = [ENV + "__".join(str(step) for step in path).upper() for path in known_paths(json_schema())]
     said = [line for name in names for line in problems(None, {name: "x"}, [])]
 

@@ -309,7 +309,7 @@ def test_a_store_that_fails_takes_no_room_and_tells_of_nothing() -> None:
     living(story)
 
 
-def test_a_full_metric_is_a_counter_that_stands_at_zero_before_and_one_line_with_the_cure() -> None:
+def test_a_full_metric_is_a_counter_from_zero_and_one_line_with_the_cure() -> None:
     stream = StringIO()
     logger = logging.Logger("test")
     logger.addHandler(make_handler(stream=stream))

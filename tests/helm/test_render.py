@@ -48,9 +48,7 @@ def test_the_default_values_pass_the_strict_linter() -> None:
 
 @each_file
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
-def test_every_object_is_one_that_the_oldest_and_the_newest_supported_kubernetes_accept(
-    name: str, version: str
-) -> None:
+def test_every_object_is_valid_for_the_oldest_and_newest_supported_kubernetes(name: str, version: str) -> None:
     found = [fault for each in rendered(name).objects for fault in faults(each, version)]
     assert found == []
 

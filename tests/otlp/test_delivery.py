@@ -44,7 +44,7 @@ class DeliverySetup:
         """Spans with these names wait."""
         traces = SpanEncoder(ORIGIN)
         spans = [traces.encode(msgspec.structs.replace(PHASE, name=name, role=name)) for name in names]
-        await self.store.commit([Commit(RECORD, parcels=spans)])
+        await self.store.commit([Commit(RECORD, outbox_records=spans)])
 
     async def deliver(self) -> float:
         return await self.delivery.deliver_batch()

@@ -44,7 +44,7 @@ class Lane:
         )
 
     async def put(self, *records: OtlpRecord) -> None:
-        await self.store.commit([Commit(RECORD, parcels=records)])
+        await self.store.commit([Commit(RECORD, outbox_records=records)])
 
     async def pending(self) -> int:
         return (await self.store.outbox.level("traces")).number

@@ -43,7 +43,9 @@ async def work(url: str, address: str, told: Connection | None) -> None:
         if told is not None:
             _step(told)
         span = traces.encode(msgspec.structs.replace(PHASE, attempt=number, start=number, events=()))
-        await store.commit([Commit(POOL, [event(str(number))], counted(WARNINGS, 1), Progress(number), parcels=[span])])
+        await store.commit(
+            [Commit(POOL, [event(str(number))], counted(WARNINGS, 1), Progress(number), outbox_records=[span])]
+        )
         if number % 5 == 0:
             await courier.deliver_batch()
     if told is None:

@@ -196,7 +196,7 @@ def test_a_series_that_the_batch_lets_out_is_not_held_again_by_it() -> None:
     asyncio.run(story())
 
 
-def test_what_is_too_much_is_neither_on_record_nor_shown_and_is_told_once_the_rest_counts() -> None:
+def test_refused_series_are_neither_stored_nor_shown_and_reported_once_committed() -> None:
     async def story() -> None:
         store, page, facts = SlowStore(), Page(), list[SelfEvent]()
         ledger = a_ledger(store, page, facts)

@@ -55,7 +55,7 @@ def test_a_block_of_values_renders(block: str) -> None:
     assert render(over(given(INSTALLS[0]), yaml.safe_load(block))).objects
 
 
-def test_the_configuration_of_the_unit_loads_with_the_credentials_that_systemd_lays_out(tmp_path: Path) -> None:
+def test_the_configuration_of_the_unit_loads_with_credentials_of_systemd(tmp_path: Path) -> None:
     block = next(block for block in VALUES if block.startswith("targets:"))
     (unit,) = (ROOT / "systemd").glob("*.service")
     (name,) = re.findall(

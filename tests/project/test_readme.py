@@ -84,7 +84,7 @@ def test_the_configurations_of_the_readme_show_every_source(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("block", MAPPINGS)
-def test_a_mapping_of_the_readme_loads_before_the_built_in_packs_and_passes_its_own_tests(block: str) -> None:
+def test_a_mapping_of_the_readme_loads_and_passes_its_own_tests(block: str) -> None:
     documents = [parse_document(block, "README.md"), *(read_document(path) for path in loader.built_in())]
     fields = {name: kind.fields for name, kind in SOURCES.items()}
     records = {name: kind.record for name, kind in SOURCES.items()}

@@ -56,21 +56,21 @@ def parcels(*names: str, signal: str = "traces", number: int = 1) -> list[OtlpRe
 
 
 def test_parcels_wait_in_the_order_of_their_commits_each_signal_for_itself(box: Box) -> None:
-    box.commit(Commit(POOL, parcels=parcels("a", "b")), Commit(JOB, parcels=parcels("c", signal="logs")))
-    box.commit(Commit(POOL, parcels=parcels("d")))
+    box.commit(Commit(POOL, outbox_records=parcels("a", "b")), Commit(JOB, outbox_records=parcels("c", signal="logs")))
+    box.commit(Commit(POOL, outbox_records=parcels("d")))
     box.again()
     assert (box.bodies(), box.bodies("logs")) == ([b"a", b"b", b"d"], [b"c"])
 
 
 def test_a_batch_is_bounded_by_rows_and_by_bytes_but_never_empty(box: Box) -> None:
-    box.commit(Commit(POOL, parcels=parcels("aaaa", "bbbb", "cccc")))
+    box.commit(Commit(POOL, outbox_records=parcels("aaaa", "bbbb", "cccc")))
     assert [kept.body for kept in box.oldest(rows=2)] == [b"aaaa", b"bbbb"]
     assert [kept.body for kept in box.oldest(size=9)] == [b"aaaa", b"bbbb"]
     assert [kept.body for kept in box.oldest(size=1)] == [b"aaaa"]
 
 
 def test_what_is_delivered_is_forgotten_and_what_is_refused_waits_no_more(box: Box) -> None:
-    box.commit(Commit(POOL, parcels=parcels("a", "b", "c", "d")))
+    box.commit(Commit(POOL, outbox_records=parcels("a", "b", "c", "d")))
     first, second, third, _ = box.oldest()
     box.delivered(first, third)
     box.refused(second, "400: bad")
@@ -82,7 +82,7 @@ def test_what_is_delivered_is_forgotten_and_what_is_refused_waits_no_more(box: B
 def test_how_much_waits_is_known_at_once_and_after_a_restart(box: Box) -> None:
     now = time.time() * 1000
     assert box.level() == QueueLevel()
-    box.commit(Commit(POOL, parcels=parcels("aaa", "bb", number=5)))
+    box.commit(Commit(POOL, outbox_records=parcels("aaa", "bb", number=5)))
     for level in (box.level(), box.again().level()):
         assert level[:3] == (10, 2, 5)
         assert level.oldest is not None
@@ -94,12 +94,12 @@ def test_how_much_waits_is_known_at_once_and_after_a_restart(box: Box) -> None:
 def test_a_commit_that_fails_puts_nothing_into_the_outbox(box: Box) -> None:
     bad = Commit(POOL, changes=counted(ERRORS, float("nan")))
     with pytest.raises(StoreError):
-        box.commit(Commit(POOL, parcels=parcels("a")), bad)
+        box.commit(Commit(POOL, outbox_records=parcels("a")), bad)
     assert (box.bodies(), box.level()) == ([], QueueLevel())
 
 
 def test_beyond_its_bounds_the_oldest_leave_and_are_counted(box: Box) -> None:
-    box.commit(Commit(POOL, parcels=parcels(*(f"{number:04}" for number in range(1_300)), number=2)))
+    box.commit(Commit(POOL, outbox_records=parcels(*(f"{number:04}" for number in range(1_300)), number=2)))
     assert box.trim() == 0
     assert box.trim(rows=1_200) == 200
     assert box.trim(size=400) == 2_200
@@ -110,7 +110,7 @@ def test_beyond_its_bounds_the_oldest_leave_and_are_counted(box: Box) -> None:
 
 
 def test_what_was_set_aside_leaves_with_age_and_is_not_counted_again(box: Box) -> None:
-    box.commit(Commit(POOL, parcels=parcels("a", "b")))
+    box.commit(Commit(POOL, outbox_records=parcels("a", "b")))
     box.refused(box.oldest()[0])
     assert box.trim(before=EVER) == 1
     assert box.level() == QueueLevel()
@@ -127,7 +127,9 @@ async def work(url: str, told: Connection | None) -> None:
     for number in range(progress + 1, COMMITS):
         if told is not None:
             _step(told)
-        one = Commit(POOL, [event(str(number))], counted(WARNINGS, 1), Progress(number), parcels=parcels(str(number)))
+        one = Commit(
+            POOL, [event(str(number))], counted(WARNINGS, 1), Progress(number), outbox_records=parcels(str(number))
+        )
         await store.commit([one])
         if number % 7 == 6:
             gone = await store.outbox.oldest("traces", 3, EVER)
@@ -163,7 +165,7 @@ async def _all(driver: Driver) -> list[QueuedRecord]:
     return await driver.store.outbox.oldest("traces", COMMITS, EVER)
 
 
-def test_a_process_killed_at_any_moment_has_counted_an_event_if_and_only_if_its_parcel_waits(tmp_path: Path) -> None:
+def test_a_killed_process_has_counted_an_event_exactly_if_its_record_waits(tmp_path: Path) -> None:
     draw, processes = random.Random(11), multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload([__name__, "exporter.store"])
     url = f"{tmp_path}/state.db"

@@ -260,7 +260,7 @@ def file(path: Path) -> Iterator[sqlite3.Connection]:
                 ),
                 progress=Progress(complete=1, reconciled=2, ended=3),
                 contact=5,
-                parcels=[OtlpRecord("traces", b"span")],
+                outbox_records=[OtlpRecord("traces", b"span")],
             )
         )
     database = sqlite3.connect(path, isolation_level=None)
