@@ -1,0 +1,122 @@
+"""Every text of the vendors that is known, held against the packs: which have a rule, a severity, and a reason.
+
+``tests/data/<source>/census.json`` lists them, one a line: the record, where its text was seen, whether it stands there
+word for word (``verbatim``) or was made after what stands there (``derived``), and what an engineer makes of it.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+
+from exporter.documents import read_document
+from exporter.mapping.apply import mapper
+from exporter.mapping.examples import RESOURCE
+from exporter.mapping.packs import built_in, load
+from exporter.signals import OTHER, Mapped
+from exporter.sources import SOURCES
+
+DATA = Path(__file__).parent / "data"
+KUBERNETES = Path(__file__).parent.parent / "mappings" / "shared" / "kubernetes.yaml"
+PACKS = {
+    pack.source: pack
+    for pack in load(
+        [read_document(path) for path in built_in()],
+        {name: kind.fields for name, kind in SOURCES.items()},
+        {name: kind.record for name, kind in SOURCES.items()},
+        {name: kind.statuses for name, kind in SOURCES.items()},
+    )
+}
+each_source = pytest.mark.parametrize("source", sorted(SOURCES))
+
+
+class Known(msgspec.Struct, forbid_unknown_fields=True):
+    """One line of a census."""
+
+    seen: str
+    basis: str
+    severity: str
+    reason: str
+    record: Any
+
+
+class Shares(NamedTuple):
+    """How many texts of a source are known, and what part of them has a rule, a severity and a reason."""
+
+    texts: int
+    rule: float
+    severity: float
+    reason: float
+
+
+def census(source: str) -> list[Known]:
+    """The texts of a source that are known."""
+    return msgspec.json.decode((DATA / source / "census.json").read_bytes(), type=list[Known])
+
+
+def read(source: str, raw: Any) -> Mapped:
+    """What the pack of a source makes of a raw record."""
+    return mapper(PACKS[source], "t")(SOURCES[source].record(raw, RESOURCE))
+
+
+def shares(source: str) -> Shares:
+    """The shares of a source's texts that its pack reads."""
+    mapped = [read(source, known.record) for known in census(source)]
+    whole = len(mapped)
+    return Shares(
+        whole,
+        sum(one.rule is not None for one in mapped) / whole,
+        sum(one.severity != "unclassified" for one in mapped) / whole,
+        sum(one.reason != OTHER for one in mapped) / whole,
+    )
+
+
+@each_source
+def test_known_texts_are_read_as_an_engineer_reads_them(source: str) -> None:
+    map_ = mapper(PACKS[source], "t")
+    wrong = [
+        f"{known.record}: {mapped.severity} {mapped.reason}, not {known.severity} {known.reason}"
+        for known in census(source)
+        for mapped in [map_(SOURCES[source].record(known.record, RESOURCE))]
+        if (mapped.severity, mapped.reason) != (known.severity, known.reason)
+    ]
+    assert wrong == []
+
+
+@each_source
+def test_every_known_text_has_a_rule_a_severity_and_a_reason(source: str) -> None:
+    found = shares(source)
+    print(f"{source}: {found.texts} texts, {found.rule:.0%} {found.severity:.0%} {found.reason:.0%}")  # noqa: T201
+    assert found[1:] == (1.0, 1.0, 1.0)
+
+
+@each_source
+def test_a_census_says_where_each_text_was_seen(source: str) -> None:
+    known = census(source)
+    assert {one.basis for one in known} <= {"verbatim", "derived"}
+    assert all(one.seen for one in known)
+
+
+@each_source
+def test_every_rule_takes_a_known_text(source: str) -> None:
+    """From the census, or from the tests of the pack itself."""
+    told = [known.record for known in census(source)]
+    told += [raw for example in PACKS[source].examples for raw in example.records]
+    taken = {read(source, raw).rule for raw in told}
+    assert {rule.id for rule in PACKS[source].rules} - taken == set()
+
+
+def test_a_training_job_tells_the_reasons_of_kubernetes_as_the_shared_list_does() -> None:
+    reasons = read_document(KUBERNETES).data["reasons"]
+    told = {reason: read("modelarts_training", pod_event(reason)) for reason in reasons}
+    named = {reason: mapped for reason, mapped in told.items() if mapped.reason == reason}
+    assert len(named) > 75
+    wrong = {reason for reason, mapped in named.items() if mapped.severity != reasons[reason]["severity"]}
+    assert wrong == set()
+
+
+def pod_event(reason: str) -> dict[str, str]:
+    """An event of a pod in the form of the vendor's API, at the level that says least."""
+    message = f"[Pod: modelarts-job-1-worker-0] {reason}: what the component says"
+    return {"time": "2026-05-04T10:00:00+08:00", "level": "Info", "source": "K8S", "message": message}
