@@ -62,7 +62,7 @@ test: $(HEAVY) prometheus containers chromium
 KILLS     ?= 50
 TIMELINES ?= 100
 chaos: $(READY)
-	KILLS=$(KILLS) TIMELINES=$(TIMELINES) $(BIN)/python -m pytest --timeout=900 tests/test_chaos.py tests/test_timeline.py
+	KILLS=$(KILLS) TIMELINES=$(TIMELINES) $(BIN)/python -m pytest --timeout=900 tests/laws/test_chaos.py tests/laws/test_timeline.py
 
 mutations: $(READY)
 	$(BIN)/python -m tests.mutations
@@ -89,7 +89,7 @@ dashboards-preview: $(READY) prometheus
 
 .PHONY: screenshots chromium
 screenshots: $(READY) chromium
-	$(BIN)/python tests/screenshots.py docs/screens
+	$(BIN)/python -m tests.screenshots docs/screens
 
 .PHONY: schema chart image sbom containers
 schema: $(READY)

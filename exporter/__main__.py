@@ -1,5 +1,5 @@
 """Hands over to the command line; does nothing else."""
 
-from exporter.cli import main
+from exporter.cli.main import main
 
 main()

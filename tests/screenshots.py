@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from exhibit import SERVICE, UNREAD, browser, exhibited
 from PIL import Image
 from playwright.sync_api import FloatRect as Clip
+
+from tests.support.exhibit import SERVICE, UNREAD, browser, exhibited
 
 WIDE, PHONE = (1280, 800), (390, 844)
 SPREAD = 20.0  # seconds in which the failed deployment takes place

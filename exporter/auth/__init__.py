@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 
 from exporter.auth import alibabacloud, huaweicloud
 from exporter.auth.endpoints import default_endpoints
-from exporter.auth.keys import Way
+from exporter.auth.huaweicloud import project_lookup, read_project
+from exporter.auth.keys import LoginMethod
 from exporter.auth.login import FORMS, OIDC, Form, Login, Site, login_from_environment
-from exporter.auth.projects import project_lookup, read_project
 from exporter.auth.refusals import refuses_keys
 from exporter.auth.signer import Signer
-from exporter.errors import ConfigError
-from exporter.ports import Clock
+from exporter.model.errors import ConfigError
+from exporter.model.protocols import Clock
 
 __all__ = [
     "FORMS",
@@ -26,7 +26,7 @@ __all__ = [
     "refuses_keys",
 ]
 
-_WAYS: dict[tuple[str, str], Callable[[Login, Site], Way]] = {
+_WAYS: dict[tuple[str, str], Callable[[Login, Site], LoginMethod]] = {
     ("huaweicloud", "keys"): huaweicloud.with_keys,
     ("huaweicloud", "password"): huaweicloud.with_password,
     ("huaweicloud", "metadata"): huaweicloud.with_metadata,

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from exporter.auth.endpoints import default_endpoints
-from exporter.auth.keys import Asking, Keys, Way, own_keys, read_json, read_keys
+from exporter.auth.keys import Asking, Keys, LoginMethod, own_keys, read_json, read_keys
 from exporter.auth.login import Login, Site, oidc_token, reveal, sendable
 from exporter.auth.refusals import refusal, unreadable
 from exporter.auth.signatures import sign_acs3
@@ -33,12 +33,12 @@ _ROLE_CURES: dict[int | str, str] = {
 }
 
 
-def with_keys(login: Login, site: Site) -> Way:
+def with_keys(login: Login, site: Site) -> LoginMethod:
     """Access keys, permanent or of STS."""
     return own_keys(login, ("access_key_id", "access_key_secret"), _sign)
 
 
-def with_oidc(login: Login, site: Site) -> Way:
+def with_oidc(login: Login, site: Site) -> LoginMethod:
     """The keys of a RAM role that trusts an OIDC token, as RRSA gives to pods (STS API reference, AssumeRoleWithOIDC).
 
     The call is not signed. The token goes in the body, never in the URL, where logs and proxies would see it.
@@ -62,10 +62,10 @@ def with_oidc(login: Login, site: Site) -> Way:
         said = read_json(answer.content)
         return _keys(place, answer, said.get("Credentials") if isinstance(said, dict) else None)
 
-    return Way(login.options["role_arn"], place, obtain, _sign, (token,))
+    return LoginMethod(login.options["role_arn"], place, obtain, _sign, (token,))
 
 
-def with_ecs_role(login: Login, site: Site) -> Way:
+def with_ecs_role(login: Login, site: Site) -> LoginMethod:
     """The keys of the RAM role attached to this ECS instance; with a metadata token where the service knows them.
 
     Without a name it is the role that the metadata service names. The option ``imds_v1: false`` insists on the token.
@@ -88,7 +88,7 @@ def with_ecs_role(login: Login, site: Site) -> Way:
         said = read_json(_text(place, answer).encode())
         return _keys(place, answer, said if isinstance(said, dict) and said.get("Code") == "Success" else None)
 
-    return Way("metadata", place, obtain, _sign)
+    return LoginMethod("metadata", place, obtain, _sign)
 
 
 def _sign(request: httpx.Request, keys: Keys, at: float) -> None:

@@ -6,11 +6,12 @@ Sources: Huawei Cloud SDK for Python 3.1.219 (requests, answers, environment), I
 import httpx
 import msgspec
 
-from exporter.auth.keys import Asking, Keys, Way, own_keys, read_json, read_keys, read_time
+from exporter.auth.keys import Asking, Keys, LoginMethod, own_keys, read_json, read_keys, read_time
 from exporter.auth.login import Login, Site, oidc_token, reveal, sendable
 from exporter.auth.refusals import refusal, unreadable
 from exporter.auth.signatures import sign_sdk_hmac
-from exporter.events import Millis
+from exporter.model.errors import SourceDenied, SourceGarbled
+from exporter.model.events import Millis, Request, Response
 
 _TIMEOUT = {"timeout": httpx.Timeout(10.0).as_dict()}
 _METADATA_TIMEOUT = {"timeout": httpx.Timeout(3.0).as_dict()}
@@ -48,12 +49,12 @@ class _Granted(msgspec.Struct):
     token: _Token
 
 
-def with_keys(login: Login, site: Site) -> Way:
+def with_keys(login: Login, site: Site) -> LoginMethod:
     """Access keys, permanent or temporary."""
     return own_keys(login, ("access_key", "secret_key"), sign_sdk_hmac)
 
 
-def with_password(login: Login, site: Site) -> Way:
+def with_password(login: Login, site: Site) -> LoginMethod:
     """An IAM token for user, password and domain, scoped to the project, else to the one named like the region."""
     place, url = f"IAM {site.endpoints['iam']}", f"{site.endpoints['iam']}/v3/auth/tokens?nocatalog=true"
 
@@ -68,10 +69,10 @@ def with_password(login: Login, site: Site) -> Way:
 
     account = f"{login.reveal('user')}@{login.reveal('domain')}"
     # Five wrong passwords within an hour lock an account (IAM, login authentication policy).
-    return Way(account, place, obtain, _carry_token, tuple(login.values.values()), patience=900.0)
+    return LoginMethod(account, place, obtain, _carry_token, tuple(login.values.values()), patience=900.0)
 
 
-def with_metadata(login: Login, site: Site) -> Way:
+def with_metadata(login: Login, site: Site) -> LoginMethod:
     """The keys of the agency attached to this ECS or CCE node; with a metadata token where the service knows them."""
     base = site.endpoints["metadata"]
     place = f"metadata {base}"
@@ -91,10 +92,10 @@ def with_metadata(login: Login, site: Site) -> Way:
         )
         return _keys(place, answer, _METADATA_CURES)
 
-    return Way("metadata", place, obtain, sign_sdk_hmac)
+    return LoginMethod("metadata", place, obtain, sign_sdk_hmac)
 
 
-def with_oidc(login: Login, site: Site) -> Way:
+def with_oidc(login: Login, site: Site) -> LoginMethod:
     """The keys of an agency that trusts an OIDC token (STS API reference, AssumeAgencyWithOIDC)."""
     place, token = f"STS {site.endpoints['sts']}", oidc_token(login)
     agency = {
@@ -110,10 +111,10 @@ def with_oidc(login: Login, site: Site) -> Way:
         answer = yield httpx.Request("POST", url, json=body, extensions=_TIMEOUT)
         return _keys(place, answer, _OIDC_CURES)
 
-    return Way(login.options["agency_urn"], place, obtain, sign_sdk_hmac, (token,))
+    return LoginMethod(login.options["agency_urn"], place, obtain, sign_sdk_hmac, (token,))
 
 
-def with_pod_identity(login: Login, site: Site) -> Way:
+def with_pod_identity(login: Login, site: Site) -> LoginMethod:
     """The keys of the agency associated with the pod's service account in CCE."""
     uri, token = login.options["uri"], oidc_token(login)
     place = f"pod identity {uri}"
@@ -123,7 +124,7 @@ def with_pod_identity(login: Login, site: Site) -> Way:
         answer = yield httpx.Request("POST", uri, headers=headers, json={}, extensions=_METADATA_TIMEOUT)
         return _keys(place, answer, _POD_CURES)
 
-    return Way("metadata", place, obtain, sign_sdk_hmac, (token,))
+    return LoginMethod("metadata", place, obtain, sign_sdk_hmac, (token,))
 
 
 def _carry_token(request: httpx.Request, keys: Keys, at: float) -> None:
@@ -156,3 +157,32 @@ def _keys(place: str, answer: httpx.Response, cures: dict[int | str, str]) -> Ke
     if keys is None:
         raise unreadable(place, answer.status_code)
     return keys
+
+
+# Finds the project id of a Huawei Cloud region: states the question and reads the answer; sends nothing itself.
+
+
+class _Project(msgspec.Struct):
+    id: str
+
+
+class _Projects(msgspec.Struct):
+    projects: list[_Project] = []
+
+
+def project_lookup(region: str) -> Request:
+    """Asks for the projects that bear the region's name (IAM API reference, KeystoneListProjects)."""
+    return Request("iam", "/v3/projects", (("name", region),), permission="iam:projects:listProjects")
+
+
+def read_project(answer: Response, region: str) -> str:
+    """The id of the one project there is. Raises SourceDenied if there is none or more than one."""
+    try:
+        found = msgspec.json.decode(answer.body, type=_Projects).projects
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise SourceGarbled("iam: the list of projects cannot be read; set project_id") from None
+    if not found:
+        raise SourceDenied(f"iam: these credentials see no project named {region}; set project_id")
+    if len(found) > 1:
+        raise SourceDenied(f"iam: {len(found)} projects are named {region}; set project_id to one of them")
+    return found[0].id

@@ -8,8 +8,8 @@ import httpx
 import msgspec
 
 from exporter.auth.login import Login, sendable
-from exporter.events import Millis
-from exporter.secret import Secret
+from exporter.common.secret import Secret
+from exporter.model.events import Millis
 
 
 class Keys(msgspec.Struct, frozen=True):
@@ -31,7 +31,7 @@ Asking = Generator[httpx.Request, httpx.Response, Keys]
 """A conversation that ends in keys: it yields a request and is sent the answer, read to its end."""
 
 
-class Way(NamedTuple):
+class LoginMethod(NamedTuple):
     """How one login comes by its keys and puts them on a request, stated without waiting.
 
     ``place`` names in messages whom it asks; ``secrets`` are what it asks with. A refusal stands for ``patience``
@@ -46,7 +46,7 @@ class Way(NamedTuple):
     patience: float = 60.0
 
 
-def own_keys(login: Login, names: tuple[str, str], sign: Callable[[httpx.Request, Keys, float], None]) -> Way:
+def own_keys(login: Login, names: tuple[str, str], sign: Callable[[httpx.Request, Keys, float], None]) -> LoginMethod:
     """Access keys that the user wrote down, permanent or (with a security token) temporary; read again when they change.
 
     ``names`` are the configuration keys of id and secret.
@@ -58,7 +58,9 @@ def own_keys(login: Login, names: tuple[str, str], sign: Callable[[httpx.Request
         token = login.reveal("security_token", header=True) if "security_token" in login.values else ""
         return Keys(login.reveal(id_name, header=True), login.reveal(secret_name, header=True), token)
 
-    return Way(login.reveal(id_name, header=True), "credentials", obtain, sign, tuple(login.values.values()), 0.0)
+    return LoginMethod(
+        login.reveal(id_name, header=True), "credentials", obtain, sign, tuple(login.values.values()), 0.0
+    )
 
 
 def read_keys(found: object, names: Sequence[Sequence[str]]) -> Keys | None:

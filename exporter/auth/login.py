@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from exporter.errors import KeysRefused
-from exporter.ports import Clock
-from exporter.secret import Secret
+from exporter.common.secret import Secret
+from exporter.model.errors import KeysRefused
+from exporter.model.protocols import Clock
 
 
 class Login(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from exporter.auth.keys import read_json
-from exporter.errors import KeysRefused, SourceBusy, SourceDown, SourceError
+from exporter.model.errors import KeysRefused, SourceBusy, SourceDown, SourceError
 
 # A token or key that is expired, unknown or wrong, whatever the status (ModelArts API reference, Error Codes: 403 and
 # 500 too; API Gateway, Error Codes; Alibaba Cloud, public error codes: 400 and 404).

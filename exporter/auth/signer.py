@@ -1,4 +1,4 @@
-"""Signs every request with current keys and sees that they stay current; decides when, while a ``Way`` says how.
+"""Signs every request with current keys and sees that they stay current; decides when, while a ``LoginMethod`` says how.
 
 Theory. Keys are renewed ahead of their end, when a request needs them, by one task at a time; the others go on with the
 old keys while these are good. An answer that refuses the keys makes them be renewed at once and is asked once more; if
@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 import httpx
 
-from exporter.auth.keys import Keys, Way
+from exporter.auth.keys import Keys, LoginMethod
 from exporter.auth.refusals import refuses_keys
-from exporter.errors import SourceDenied, SourceDown, SourceError
-from exporter.events import Millis
-from exporter.ports import Clock
+from exporter.model.errors import SourceDenied, SourceDown, SourceError
+from exporter.model.events import Millis
+from exporter.model.protocols import Clock
 
 AHEAD = 40 * 60.0  # seconds before their end at which keys are renewed; half their life where that is shorter
 SELDOM = 10.0  # seconds between renewals at the least, however short the keys live
@@ -41,7 +41,7 @@ class Signer(httpx.Auth):
 
     requires_request_body = True
 
-    def __init__(self, way: Way, clock: Clock) -> None:
+    def __init__(self, way: LoginMethod, clock: Clock) -> None:
         self._way, self._clock, self._lock = way, clock, asyncio.Lock()
         self._keys: Keys | None = None
         self._failure: _Failure | None = None

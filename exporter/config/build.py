@@ -5,21 +5,23 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from exporter.auth import default_endpoints
+from exporter.common.secret import Secret
+from exporter.common.yaml_document import Path_
 from exporter.config.check import MappingFiles, unheard_statuses
-from exporter.config.credentials import Found
-from exporter.config.layers import Tree
-from exporter.config.models import Config, Target, Written, WrittenTarget
+from exporter.config.credentials import FoundCredentials
+from exporter.config.merge import Tree
+from exporter.config.models import Config, Target, WrittenConfig, WrittenTarget
 from exporter.config.otlp import Delivery
 from exporter.config.problems import Problem, dotted, lines
 from exporter.config.show import leaves, masked
-from exporter.documents import Path_
-from exporter.secret import Secret
 
 DEFAULT_BUDGET = {"huaweicloud": 2.0, "alibabacloud": 20.0}
 """Requests per second: well below the 100/s of PAI DLC; ModelArts and DWS publish no limits."""
 
 
-def build(written: Written, found: Mapping[int, Found], files: MappingFiles, delivery: Delivery, tree: Tree) -> Config:
+def build(
+    written: WrittenConfig, found: Mapping[int, FoundCredentials], files: MappingFiles, delivery: Delivery, tree: Tree
+) -> Config:
     """The configuration of a tree without problems; ``found`` are the logins by index of their target."""
     config = Config(
         targets=tuple(_target(target, found[index]) for index, target in enumerate(written.targets)),
@@ -39,7 +41,7 @@ def build(written: Written, found: Mapping[int, Found], files: MappingFiles, del
     return msgspec.structs.replace(config, origins=_origins(config, files, tree))
 
 
-def _target(target: WrittenTarget, found: Found) -> Target:
+def _target(target: WrittenTarget, found: FoundCredentials) -> Target:
     assert found.login is not None, "a target without a login is a problem, found before"
     endpoints = {**default_endpoints(target.platform, target.region), **target.endpoints}
     budget = {host: DEFAULT_BUDGET[target.platform] for host in endpoints if host != "metadata"}
@@ -58,7 +60,7 @@ def _target(target: WrittenTarget, found: Found) -> Target:
     )
 
 
-def _cautions(written: Written) -> Iterator[Problem]:
+def _cautions(written: WrittenConfig) -> Iterator[Problem]:
     """What is understood, and yet will not do what one may think."""
     for index, target in enumerate(written.targets):
         for name, options in target.sources.items():

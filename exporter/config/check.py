@@ -6,8 +6,8 @@ from glob import glob
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from exporter.config.problems import Origin, Problem, nearest
-from exporter.documents import Path_
+from exporter.common.yaml_document import Path_
+from exporter.config.problems import Problem, ValueOrigin, nearest
 from exporter.sources import SOURCES
 
 _EXAMPLE = "targets: [{name: research, platform: huaweicloud, region: cn-north-4, sources: {dws: {}}}]"
@@ -38,7 +38,7 @@ def check_targets(data: Mapping[str, Any]) -> Iterator[Problem]:
             )
 
 
-def spoken_password(data: Mapping[str, Any], origins: Mapping[Path_, Origin]) -> Iterator[Problem]:
+def spoken_password(data: Mapping[str, Any], origins: Mapping[Path_, ValueOrigin]) -> Iterator[Problem]:
     """A database URL with a password must not come from the command line."""
     store, origin = data.get("store"), origins.get(("store",))
     if isinstance(store, str) and "://" in store and "@" in store and origin and origin.kind == "--set":

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from exporter.auth import FORMS, OIDC, Form, Login, login_from_environment
-from exporter.config.problems import Origin, Problem, origin_of
-from exporter.documents import Path_
-from exporter.errors import SourceDenied
-from exporter.secret import Secret
+from exporter.common.secret import Secret
+from exporter.common.yaml_document import Path_
+from exporter.config.problems import Problem, ValueOrigin, origin_of
+from exporter.model.errors import SourceDenied
 
 VARIABLES = {
     "huaweicloud": "HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK",
@@ -17,15 +17,15 @@ VARIABLES = {
 """What to set where a target has no ``credentials``; the vendors' SDKs know more."""
 
 
-class Place(NamedTuple):
+class CredentialsPlace(NamedTuple):
     """Where credentials stand, where each value came from, and the folder that relative file names start from."""
 
     path: Path_
-    origins: Mapping[Path_, Origin]
+    origins: Mapping[Path_, ValueOrigin]
     folder: Path
 
 
-class Found(NamedTuple):
+class FoundCredentials(NamedTuple):
     """A login, its keys as they may be shown (asterisks and file names), and what is wrong."""
 
     login: Login | None
@@ -39,7 +39,9 @@ class _Value(NamedTuple):
     shown: str
 
 
-def find_login(platform: str, given: Mapping[str, Any], place: Place, environ: Mapping[str, str]) -> Found:
+def find_login(
+    platform: str, given: Mapping[str, Any], place: CredentialsPlace, environ: Mapping[str, str]
+) -> FoundCredentials:
     """The one login that ``given`` describes; that of the vendor's own environment variables where it is empty."""
     if not given:
         return _from_environment(platform, place, environ)
@@ -48,45 +50,47 @@ def find_login(platform: str, given: Mapping[str, Any], place: Place, environ: M
     used = {name: keys for name, keys in used.items() if keys}
     if len(used) > 1:
         mixed = " with ".join(", ".join(keys) for keys in used.values())
-        return Found(None, {}, [Problem(place.path, f"mix {mixed}; keep the keys of one login")])
+        return FoundCredentials(None, {}, [Problem(place.path, f"mix {mixed}; keep the keys of one login")])
     if not used:
-        return Found(None, {}, [])  # only unknown keys, which are named elsewhere
+        return FoundCredentials(None, {}, [])  # only unknown keys, which are named elsewhere
     return _read(next(iter(used)), platform, given, place)
 
 
-def _from_environment(platform: str, place: Place, environ: Mapping[str, str]) -> Found:
+def _from_environment(platform: str, place: CredentialsPlace, environ: Mapping[str, str]) -> FoundCredentials:
     login = login_from_environment(platform, environ)
     if login is None:
-        return Found(None, {}, [Problem(place.path, f"are missing; write them, or set {VARIABLES[platform]}")])
-    return Found(login, dict.fromkeys((*login.values, *login.options), "***"), [])
+        return FoundCredentials(
+            None, {}, [Problem(place.path, f"are missing; write them, or set {VARIABLES[platform]}")]
+        )
+    return FoundCredentials(login, dict.fromkeys((*login.values, *login.options), "***"), [])
 
 
-def _read(name: str, platform: str, given: Mapping[str, Any], place: Place) -> Found:
+def _read(name: str, platform: str, given: Mapping[str, Any], place: CredentialsPlace) -> FoundCredentials:
     if name == "metadata":
         wrong = Problem((*place.path, name), "is a switch; write true, or remove the key")
-        return Found(Login(name), {name: True}, [] if str(given.get(name)).lower() == "true" else [wrong])
+        return FoundCredentials(Login(name), {name: True}, [] if str(given.get(name)).lower() == "true" else [wrong])
     if name == "oidc":
         return _oidc(OIDC[platform], given.get(name), place._replace(path=(*place.path, name)))
     values, problems = _values(FORMS[platform][name], given, place)
     shown = {value.key: value.shown for value in values.values()}
     if name == "ecs_role":
-        return Found(Login(name, {}, _options(values)), shown, problems)
-    return Found(Login(name, {key: value.secret for key, value in values.items()}), shown, problems)
+        return FoundCredentials(Login(name, {}, _options(values)), shown, problems)
+    return FoundCredentials(Login(name, {key: value.secret for key, value in values.items()}), shown, problems)
 
 
-def _oidc(form: Form, given: Any, place: Place) -> Found:
+def _oidc(form: Form, given: Any, place: CredentialsPlace) -> FoundCredentials:
     if not isinstance(given, dict):
-        return Found(None, {}, [Problem(place.path, "must be a mapping of keys to values")])
+        return FoundCredentials(None, {}, [Problem(place.path, "must be a mapping of keys to values")])
     values, problems = _values(form, given, place)
     shown = {value.key: value.shown for value in values.values()}
-    return Found(Login("oidc", {}, _options(values)), {"oidc": shown}, problems)
+    return FoundCredentials(Login("oidc", {}, _options(values)), {"oidc": shown}, problems)
 
 
 def _options(values: Mapping[str, _Value]) -> dict[str, str]:
     return {key: value.shown if key.endswith("_file") else value.secret.reveal() for key, value in values.items()}
 
 
-def _values(form: Form, given: Mapping[str, Any], place: Place) -> tuple[dict[str, _Value], list[Problem]]:
+def _values(form: Form, given: Mapping[str, Any], place: CredentialsPlace) -> tuple[dict[str, _Value], list[Problem]]:
     found = {key: _value(key, given, place) for key in (*form.required, *form.optional)}
     problems = [value for value in found.values() if isinstance(value, Problem)]
     strange = given.keys() - {name for key in found for name in (key, f"{key}_file")}
@@ -97,7 +101,7 @@ def _values(form: Form, given: Mapping[str, Any], place: Place) -> tuple[dict[st
     return {key: value for key, value in found.items() if isinstance(value, _Value)}, problems
 
 
-def _value(key: str, given: Mapping[str, Any], place: Place) -> _Value | Problem | None:
+def _value(key: str, given: Mapping[str, Any], place: CredentialsPlace) -> _Value | Problem | None:
     names = [name for name in (key, f"{key}_file") if name in given]
     if not names:
         return None
@@ -111,7 +115,7 @@ def _value(key: str, given: Mapping[str, Any], place: Place) -> _Value | Problem
     return _checked(name, key, value, place)
 
 
-def _checked(name: str, key: str, value: str, place: Place) -> _Value | Problem:
+def _checked(name: str, key: str, value: str, place: CredentialsPlace) -> _Value | Problem:
     file = place.folder / value if name.endswith("_file") else None
     if file and not value.isprintable():
         return Problem((*place.path, name), "is not a path; write the name of a file")

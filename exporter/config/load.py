@@ -8,17 +8,17 @@ from pydantic import ValidationError
 from exporter.auth import FORMS
 from exporter.config.build import build
 from exporter.config.check import check_targets, each_target, find_mappings, spoken_password
-from exporter.config.credentials import Found, Place, find_login
-from exporter.config.given import Given, from_command_line, from_environment
-from exporter.config.keys import known_paths, misplaced
-from exporter.config.layers import Tree, gather, lay
-from exporter.config.models import Config, Written
+from exporter.config.credentials import CredentialsPlace, FoundCredentials, find_login
+from exporter.config.merge import Tree, gather, lay
+from exporter.config.messages import worded
+from exporter.config.models import Config, WrittenConfig
 from exporter.config.otlp import complete, spoken_headers
-from exporter.config.problems import Origin, Problem, lines
+from exporter.config.overrides import Override, from_command_line, from_environment
+from exporter.config.problems import Problem, ValueOrigin, lines
 from exporter.config.schema import json_schema
-from exporter.config.wording import worded
-from exporter.errors import ConfigError
-from exporter.web.protection import read_protection
+from exporter.config.unknown_keys import known_paths, misplaced
+from exporter.model.errors import ConfigError
+from exporter.web.security.web_config import read_protection
 
 _PROJECT = "HUAWEICLOUD_SDK_PROJECT_ID"
 
@@ -51,14 +51,14 @@ def load(path: Path | None, *, environ: Mapping[str, str], sets: Sequence[str]) 
     return build(written, found, files, delivery, tree)
 
 
-def _validated(tree: Tree, folder: Path) -> tuple[Written | None, list[Problem]]:
+def _validated(tree: Tree, folder: Path) -> tuple[WrittenConfig | None, list[Problem]]:
     try:
-        return Written.model_validate(tree.data, context=folder), []
+        return WrittenConfig.model_validate(tree.data, context=folder), []
     except ValidationError as error:
         return None, worded(error)
 
 
-def _web_file(written: Written | None) -> Sequence[str]:
+def _web_file(written: WrittenConfig | None) -> Sequence[str]:
     """What is wrong in the web configuration file, as whole lines."""
     if written is None or written.web.config_file is None:
         return ()
@@ -69,12 +69,12 @@ def _web_file(written: Written | None) -> Sequence[str]:
     return ()
 
 
-def _logins(tree: Tree, folder: Path, environ: Mapping[str, str]) -> dict[int, Found]:
-    found: dict[int, Found] = {}
+def _logins(tree: Tree, folder: Path, environ: Mapping[str, str]) -> dict[int, FoundCredentials]:
+    found: dict[int, FoundCredentials] = {}
     for index, target in each_target(tree.data):
         given, platform = target.get("credentials") or {}, target.get("platform")
         if isinstance(given, dict) and isinstance(platform, str) and platform in FORMS:
-            place = Place(("targets", index, "credentials"), tree.origins, folder)
+            place = CredentialsPlace(("targets", index, "credentials"), tree.origins, folder)
             found[index] = find_login(platform, given, place, environ)
     return found
 
@@ -87,4 +87,4 @@ def _adopt_project(tree: Tree, environ: Mapping[str, str]) -> None:
     index, target = targets[0]
     if not target.get("credentials") and target.get("project_id") is None:
         path = ("targets", index, "project_id")
-        lay(tree, Given(path, environ[_PROJECT], Origin("environment", _PROJECT, 0, path)))
+        lay(tree, Override(path, environ[_PROJECT], ValueOrigin("environment", _PROJECT, 0, path)))

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from exporter.auth import Login
+from exporter.common.secret import Secret
 from exporter.config.values import (
     File,
     Interval,
@@ -41,9 +42,8 @@ from exporter.config.values import (
     Zone,
     write_duration,
 )
-from exporter.errors import ConfigError
-from exporter.outputs.lane import Lane
-from exporter.secret import Secret
+from exporter.model.errors import ConfigError
+from exporter.otlp.endpoint import OtlpEndpoint
 from exporter.store import parse_store
 
 Platform = Literal["huaweicloud", "alibabacloud"]
@@ -60,7 +60,7 @@ def _known_store(url: str) -> str:
     return url
 
 
-class Part(BaseModel):
+class Section(BaseModel):
     """A section: unknown keys are refused, and no message of the library shows what was written."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
@@ -73,7 +73,7 @@ class Part(BaseModel):
         return {key: item for key, item in data.items() if item is not None or key not in cls.model_fields}
 
 
-class Filter(Part):
+class Filter(Section):
     """Which resources are meant: one of the entries of every list that is given."""
 
     name: tuple[Text, ...] = ()
@@ -84,7 +84,7 @@ class Filter(Part):
     """Workspace ids."""
 
 
-class SourceOptions(Part):
+class SourceOptions(Section):
     """How one source of a target is read."""
 
     poll_interval: Interval = 30.0
@@ -134,7 +134,7 @@ class SourceOptions(Part):
 Options = Annotated[SourceOptions, BeforeValidator(lambda given: {} if given is None else given)]
 
 
-class Web(Part):
+class Web(Section):
     """Where and how the web port answers."""
 
     listen: Listen = "0.0.0.0:10186"
@@ -155,7 +155,7 @@ class Web(Part):
         return host.strip("[]"), int(port)
 
 
-class Otlp(Part):
+class Otlp(Section):
     """Where spans and log records are sent. What is left out comes from the variables OTEL_EXPORTER_OTLP_*, if they are set."""
 
     endpoint: Url | None = Field(None, examples=["http://collector:4318"])
@@ -188,7 +188,7 @@ class Otlp(Part):
     """How long what could not be sent is kept."""
 
 
-class Record(Part):
+class Record(Section):
     """Where raw answers of the vendors are kept, for ``replay``."""
 
     directory: Place = Field(examples=["/var/lib/platform-events-exporter/recorded"])
@@ -197,7 +197,7 @@ class Record(Part):
     """How much is kept; the oldest answers leave first."""
 
 
-class Log(Part):
+class LogOptions(Section):
     """What the exporter tells on standard error; events on standard output."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -208,7 +208,7 @@ class Log(Part):
     """Whether every new event is a line of JSON on standard output."""
 
 
-class WrittenTarget(Part):
+class WrittenTarget(Section):
     """An account at a platform, as it is written; the schema knows which keys fit which platform."""
 
     name: Name = Field(examples=["research"])
@@ -233,7 +233,7 @@ class WrittenTarget(Part):
     """What is watched."""
 
 
-class Written(Part):
+class WrittenConfig(Section):
     """The whole configuration as it is written."""
 
     targets: tuple[WrittenTarget, ...] = Field((), json_schema_extra={"minItems": 1})
@@ -246,7 +246,7 @@ class Written(Part):
     """The web port."""
     otlp: Otlp | None = None
     """Sending to an OpenTelemetry collector; off without it."""
-    log: Log = Log()
+    log: LogOptions = LogOptions()
     """The exporter's own log."""
     record: Record | None = None
     """Keeping raw answers, without secrets; off without it."""
@@ -285,12 +285,12 @@ class Config(msgspec.Struct, frozen=True):
     store: Secret
     web: Web
     otlp: Otlp | None
-    log: Log
+    log: LogOptions
     series_ttl: float
     max_series: int = 100_000
     record: Record | None = None
     entries: tuple[Path, ...] = ()
     origins: Mapping[str, str] = {}
     warnings: tuple[str, ...] = ()
-    lanes: Mapping[str, Lane] = {}
+    lanes: Mapping[str, OtlpEndpoint] = {}
     stated: Mapping[str, str] = {}

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from exporter.common.secret import Secret
 from exporter.config.models import Otlp
-from exporter.config.problems import Origin, Problem
+from exporter.config.problems import Problem, ValueOrigin
 from exporter.config.values import quote, read_url
-from exporter.errors import ConfigError
-from exporter.outputs.lane import Lane, Protocol, is_header, read_headers, trust
-from exporter.secret import Secret
+from exporter.model.errors import ConfigError
+from exporter.otlp.endpoint import OtlpEndpoint, Protocol, is_header, read_headers, trust
 
 GRPC_PORT = 4317
 _PROTOCOLS: dict[str, Protocol] = {"http/protobuf": "http/protobuf", "http/json": "http/json"}
@@ -24,7 +24,7 @@ _EXAMPLE = "http://collector:4318"
 class Delivery(NamedTuple):
     """The lanes by signal, attributes of the environment for what is sent, what is wrong, and what may be."""
 
-    lanes: dict[str, Lane]
+    lanes: dict[str, OtlpEndpoint]
     stated: dict[str, str]
     problems: list[Problem]
     warnings: list[Problem]
@@ -75,7 +75,7 @@ def complete(otlp: Otlp | None, environ: Mapping[str, str]) -> Delivery:
     return done
 
 
-def spoken_headers(origins: Mapping[tuple[str | int, ...], Origin]) -> Iterator[Problem]:
+def spoken_headers(origins: Mapping[tuple[str | int, ...], ValueOrigin]) -> Iterator[Problem]:
     """Headers may hold a password: they must not come from the command line."""
     for path, origin in origins.items():
         if path[:2] == ("otlp", "headers") and origin.kind == "--set":
@@ -103,8 +103,8 @@ def _own_faults(otlp: Otlp) -> Iterator[Problem]:
             yield Problem(("otlp", "headers_file"), words)
 
 
-def _lane(otlp: Otlp, signal: str, variables: _Variables) -> Lane:
-    lane = Lane(
+def _lane(otlp: Otlp, signal: str, variables: _Variables) -> OtlpEndpoint:
+    lane = OtlpEndpoint(
         signal=signal,
         url=_url(otlp, signal, variables),
         protocol=otlp.protocol or _protocol(variables),
@@ -198,10 +198,10 @@ def _pairs(variable: str, value: str) -> Iterator[tuple[str, str]]:
         yield key.strip(), found
 
 
-def _doubts(lane: Lane) -> Iterator[Problem]:
+def _doubts(lane: OtlpEndpoint) -> Iterator[Problem]:
     if urlsplit(lane.url).port == GRPC_PORT:
         yield Problem(("otlp", "endpoint"), "4317 is usually the port of gRPC; HTTP, which is spoken here, has 4318")
 
 
 def _unusable(variable: str, words: str) -> _Unusable:
-    return _Unusable(Problem((), words, Origin("environment", variable)))
+    return _Unusable(Problem((), words, ValueOrigin("environment", variable)))

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Literal, NamedTuple
 
-from exporter.documents import Path_
+from exporter.common.yaml_document import Path_
 
 
-class Origin(NamedTuple):
+class ValueOrigin(NamedTuple):
     """Where a value stands: ``name`` is a file, a variable or a key of ``--set``; ``path`` is what it was given for."""
 
     kind: Literal["file", "environment", "--set", "default"]
@@ -30,7 +30,7 @@ class Problem(NamedTuple):
 
     path: Path_
     text: str
-    origin: Origin | None = None
+    origin: ValueOrigin | None = None
 
 
 def dotted(path: Path_) -> str:
@@ -38,14 +38,14 @@ def dotted(path: Path_) -> str:
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
 
 
-def origin_of(path: Path_, origins: Mapping[Path_, Origin]) -> Origin:
+def origin_of(path: Path_, origins: Mapping[Path_, ValueOrigin]) -> ValueOrigin:
     """Where a path, or the nearest thing that holds it, was given."""
     while path not in origins and path:
         path = path[:-1]
-    return origins.get(path, Origin("default"))
+    return origins.get(path, ValueOrigin("default"))
 
 
-def lines(problems: Iterable[Problem], origins: Mapping[Path_, Origin]) -> list[str]:
+def lines(problems: Iterable[Problem], origins: Mapping[Path_, ValueOrigin]) -> list[str]:
     """Each problem as one line: the file from top to bottom, then the environment, then the command line."""
     order = {"default": 0, "file": 1, "environment": 2, "--set": 3}
     found = [(problem.origin or origin_of(problem.path, origins), problem) for problem in problems]

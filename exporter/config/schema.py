@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any, get_args
 
 from exporter.auth import FORMS, OIDC, Form, default_endpoints
-from exporter.config.models import Platform, Written
+from exporter.config.models import Platform, WrittenConfig
 from exporter.sources import SOURCES
 
 Schema = dict[str, Any]
@@ -25,7 +25,7 @@ def json_schema() -> Schema:
 @cache
 def _plain() -> Schema:
     """Pydantic's own schema; the slow part of a load, so made once and never changed."""
-    return Written.model_json_schema(mode="serialization")  # this mode writes the defaults of durations as text
+    return WrittenConfig.model_json_schema(mode="serialization")  # this mode writes the defaults of durations as text
 
 
 def _inline(node: Any, definitions: Mapping[str, Any]) -> Any:

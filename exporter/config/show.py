@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+from exporter.common.yaml_document import Path_
 from exporter.config.models import Config, SourceOptions, Target
 from exporter.config.schema import SPECIAL
 from exporter.config.values import write_duration, write_rate, write_size
-from exporter.documents import Path_
 from exporter.sources import SOURCES
 
 

@@ -3,9 +3,43 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import product
 
-from exporter.mapping.reach import pairs, severities
-from exporter.mapping.rules import Action, Pack
-from exporter.signals import OTHER, RUN, Catalogue, Metric, Series
+from exporter.mapping.rules import REASON_FIELDS, Action, MappingPack, Rule
+from exporter.model.metrics import OTHER, RUN, SEVERITIES, Catalogue, Metric, Series
+
+# Which (severity, reason) a pack can give, found by walking its rules for every word the vendor may send. Pure.
+
+
+def severities(pack: MappingPack) -> tuple[str, ...]:
+    """Every severity that a pack can give, in the usual order."""
+    given = {*pack.severities, *(rule.severity for rule in pack.rules)}
+    return tuple(severity for severity in SEVERITIES if severity in given)
+
+
+def pairs(pack: MappingPack) -> set[tuple[str, str]]:
+    """Every (severity, reason) that a pack can give for severities of its own table."""
+    reasons = [*sorted(pack.told), OTHER]
+    by_reason = {reason: [rule for rule in pack.rules if _may(rule, reason)] for reason in reasons}
+    found = {(severity, OTHER) for severity in pack.severities}
+    for reason, rules in by_reason.items():
+        for severity in pack.severities:
+            found.update(_walk(rules, severity, reason))
+    return found
+
+
+def _walk(rules: list[Rule], severity: str, reason: str) -> Iterator[tuple[str, str]]:
+    """What rules make of events with this severity and reason: each may take one, until one takes all."""
+    for rule in rules:
+        wanted = dict(rule.when)
+        if severity in wanted.pop("severity", (severity,)):
+            yield rule.severity or severity, rule.reason or reason
+            if not rule.textual and not wanted.keys() - set(REASON_FIELDS):
+                return
+    yield severity, reason
+
+
+def _may(rule: Rule, reason: str) -> bool:
+    return all(reason in values for field, values in rule.when if field in REASON_FIELDS)
+
 
 OUTCOMES = ("success", "failure", "cancelled", "unknown")
 CAUSES = ("no_rule", "no_shape", "bad_capture")
@@ -128,7 +162,7 @@ OPEN = frozenset({"platform_pool_nodes", STATUS, "platform_pool_status_changes_t
 
 
 def catalogue(
-    packs: Collection[Pack], targets: Mapping[str, Collection[str]], statuses: Mapping[str, tuple[str, ...]]
+    packs: Collection[MappingPack], targets: Mapping[str, Collection[str]], statuses: Mapping[str, tuple[str, ...]]
 ) -> Catalogue:
     """All metrics and zeros. ``targets``: the sources of each; ``statuses``: the vendor's states of each source."""
     metrics = BUILTIN | {metric.name: metric for pack in packs for metric in pack.metrics.values()}
@@ -147,7 +181,7 @@ def catalogue(
     return Catalogue(metrics, tuple(dict.fromkeys(zeros)), states, given)
 
 
-def _zeros(target: str, source: str, pack: Pack | None) -> Iterator[Series]:
+def _zeros(target: str, source: str, pack: MappingPack | None) -> Iterator[Series]:
     yield _LAG, (target, source)
     for cause in CAUSES:
         yield _UNMAPPED, (target, source, cause)
@@ -159,7 +193,7 @@ def _zeros(target: str, source: str, pack: Pack | None) -> Iterator[Series]:
         yield from _process_zeros(target, source, pack)
 
 
-def _process_zeros(target: str, source: str, pack: Pack) -> Iterator[Series]:
+def _process_zeros(target: str, source: str, pack: MappingPack) -> Iterator[Series]:
     """Runs and phases in every outcome, where rules or the process tell of them."""
     alone = pack.process.run is None and not pack.process.operations
     for outcome in OUTCOMES:
@@ -183,11 +217,11 @@ def _products(target: str, source: str, action: Action) -> Iterator[Series]:
         yield action.metric.name, values
 
 
-def _actions(pack: Pack) -> Iterator[Action]:
+def _actions(pack: MappingPack) -> Iterator[Action]:
     return (action for rule in pack.rules for action in rule.actions)
 
 
-def _used(pack: Pack | None) -> Iterator[str]:
+def _used(pack: MappingPack | None) -> Iterator[str]:
     """The states that a pack's rules can set."""
     for action in _actions(pack) if pack else ():
         for label in action.labels:

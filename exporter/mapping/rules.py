@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
-from exporter.events import Event
-from exporter.mapping.pattern import Pattern
-from exporter.mapping.shape import Shape
-from exporter.signals import Metric
-from exporter.spans import Outcome
+from exporter.mapping.patterns.dissect import DissectPattern
+from exporter.mapping.patterns.regex import Pattern
+from exporter.model.events import Event
+from exporter.model.metrics import Metric
+from exporter.model.runs import Outcome
 
 REASON_FIELDS = ("reason", "name")
 """Under these names a source offers ``Event.reason`` to ``when``."""
@@ -96,9 +96,9 @@ class Rule(NamedTuple):
 
     id: str
     when: tuple[tuple[str, frozenset[str]], ...]
-    shapes: tuple[Shape, ...]
+    shapes: tuple[DissectPattern, ...]
     pattern: Pattern | None
-    splits: tuple[tuple[str, Shape], ...]
+    splits: tuple[tuple[str, DissectPattern], ...]
     severity: str | None
     reason: str | None
     actions: tuple[Action, ...]
@@ -141,7 +141,7 @@ class Example(NamedTuple):
     phases: tuple[tuple[str, float | str], ...] = ()
 
 
-class Pack(NamedTuple):
+class MappingPack(NamedTuple):
     """All rules of one source, in order.
 
     ``severity`` maps the vendor's words (case folded) to ours; ``severities`` are those that it can give. ``reasons``

@@ -3,20 +3,18 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from exporter.events import Event, Resource
-from exporter.ports import Source, Stages
-from exporter.sources import (
-    dws,
-    modelarts_pool,
-    modelarts_service,
-    modelarts_training,
-    pai_dlc,
-    service_list,
-    sketches,
-    stages,
-    training_jobs,
-)
-from exporter.sources.scope import Scope
+from exporter.model.events import Event, Resource
+from exporter.model.protocols import Source, Stages
+from exporter.sources import dws, modelarts_pool
+from exporter.sources.decoding import SampleRecord
+from exporter.sources.modelarts_service import events as service_events
+from exporter.sources.modelarts_service import services
+from exporter.sources.modelarts_training import events as training_events
+from exporter.sources.modelarts_training import jobs
+from exporter.sources.modelarts_training import stages as training_stages
+from exporter.sources.pai_dlc import events as dlc_events
+from exporter.sources.pai_dlc import stages as dlc_stages
+from exporter.sources.scope import SourceScope
 
 COMMON_FIELDS = frozenset({"severity", "reason", "text", "resource"})
 
@@ -24,33 +22,33 @@ COMMON_FIELDS = frozenset({"severity", "reason", "text", "resource"})
 class Kind(NamedTuple):
     """A row of the table. ``fields`` are what a mapping may ask for in ``when``; ``statuses`` the vendor's own words for
     the states of its resources; ``record`` makes an event of one raw vendor record and a resource id, or raises
-    ValueError; ``sketch`` makes such a record of a text; ``options`` are configuration keys of this source alone;
+    ValueError; ``sample_record`` makes such a record of a text; ``options`` are configuration keys of this source alone;
     ``stages`` asks for the vendor's record of a run."""
 
-    make: Callable[[Scope], Source]
+    make: Callable[[SourceScope], Source]
     platform: str
     api: str
     resource: str  # what one watch is: job, pool, service; "" where the API is project-wide
     fields: frozenset[str]
     statuses: tuple[str, ...]
     record: Callable[[Any, str], Event]
-    sketch: sketches.Sketch
+    sample_record: SampleRecord
     options: frozenset[str] = frozenset()
     stages: Callable[[Resource], Stages] | None = None
 
 
 SOURCES: dict[str, Kind] = {
     "modelarts_training": Kind(
-        make=modelarts_training.ModelArtsTraining,
+        make=training_events.ModelArtsTraining,
         platform="huaweicloud",
         api="modelarts",
         resource="job",
-        fields=COMMON_FIELDS | modelarts_training.FIELDS,
-        statuses=training_jobs.STATUSES,
-        record=modelarts_training.parse_record,
-        sketch=sketches.training,
+        fields=COMMON_FIELDS | training_events.FIELDS,
+        statuses=jobs.STATUSES,
+        record=training_events.parse_record,
+        sample_record=training_events.sample_record,
         options=frozenset({"workspaces"}),
-        stages=stages.training_stages,
+        stages=training_stages.training_stages,
     ),
     "modelarts_pool": Kind(
         make=modelarts_pool.ModelArtsPool,
@@ -60,18 +58,18 @@ SOURCES: dict[str, Kind] = {
         fields=COMMON_FIELDS | modelarts_pool.FIELDS,
         statuses=modelarts_pool.STATUSES,
         record=modelarts_pool.parse_record,
-        sketch=sketches.pool,
+        sample_record=modelarts_pool.sample_record,
         options=frozenset({"workspaces"}),
     ),
     "modelarts_service": Kind(
-        make=modelarts_service.ModelArtsService,
+        make=service_events.ModelArtsService,
         platform="huaweicloud",
         api="modelarts",
         resource="service",
-        fields=COMMON_FIELDS | modelarts_service.FIELDS,
-        statuses=service_list.STATUSES,
-        record=modelarts_service.parse_record,
-        sketch=sketches.service,
+        fields=COMMON_FIELDS | service_events.FIELDS,
+        statuses=services.STATUSES,
+        record=service_events.parse_record,
+        sample_record=service_events.sample_record,
         options=frozenset({"workspaces"}),
     ),
     "dws": Kind(
@@ -82,18 +80,18 @@ SOURCES: dict[str, Kind] = {
         fields=COMMON_FIELDS | dws.FIELDS,
         statuses=dws.STATUSES,
         record=dws.parse_record,
-        sketch=sketches.dws,
+        sample_record=dws.sample_record,
     ),
     "pai_dlc": Kind(
-        make=pai_dlc.PaiDlc,
+        make=dlc_events.PaiDlc,
         platform="alibabacloud",
         api="pai_dlc",
         resource="job",
-        fields=COMMON_FIELDS | pai_dlc.FIELDS,
-        statuses=pai_dlc.STATUSES,
-        record=pai_dlc.parse_record,
-        sketch=sketches.dlc,
+        fields=COMMON_FIELDS | dlc_events.FIELDS,
+        statuses=dlc_events.STATUSES,
+        record=dlc_events.parse_record,
+        sample_record=dlc_events.sample_record,
         options=frozenset({"workspaces", "event_timezone"}),
-        stages=stages.dlc_stages,
+        stages=dlc_stages.dlc_stages,
     ),
 }

@@ -10,11 +10,23 @@ from typing import Any
 
 import msgspec
 
-from exporter.events import Ask, Event, Found, Life, Millis, Page, Resource, Window
-from exporter.ports import Reading, give
-from exporter.sources.answers import Name, asked, garbled, mark, missing, read_record, read_rows, rows_of
-from exporter.sources.pages import fingerprint, newest, oldest_first
-from exporter.sources.scope import Scope
+from exporter.model.events import Event, EventPage, Life, Millis, Request, Resource, ResourcePage, Window
+from exporter.model.protocols import Reading
+from exporter.sources.decoding import (
+    SAMPLE_MILLIS,
+    Name,
+    asked,
+    garbled,
+    mark,
+    missing,
+    present,
+    read_record,
+    read_rows,
+    rows_of,
+)
+from exporter.sources.normalize import fingerprint, newest, oldest_first
+from exporter.sources.reading import give
+from exporter.sources.scope import SourceScope
 from exporter.sources.times import Number, moment, number, unix_millis
 
 FIELDS = frozenset({"name", "category", "source_type", "status"})
@@ -75,15 +87,15 @@ _CLUSTERS = msgspec.json.Decoder(_Clusters)
 class Dws:
     """The data warehouses of a project. One watch reads the events of all of them."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: SourceScope) -> None:
         self._scope = scope
 
     def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
         """Lists the clusters; the API gives all of them in one answer."""
-        request = Ask("dws", "/v1.0/{project_id}/clusters", headers=_HEADERS, permission=_PERMISSION)
+        request = Request("dws", "/v1.0/{project_id}/clusters", headers=_HEADERS, permission=_PERMISSION)
         answer = yield from asked(request, _CLUSTERS)
         rows, unreadable = read_rows(request, answer.clusters, _CLUSTER_ROWS, number(answer.count) == 0)
-        yield Found([_cluster(row) for row in rows], tuple(unreadable))
+        yield ResourcePage([_cluster(row) for row in rows], tuple(unreadable))
 
     def read(self, resource: Resource, window: Window) -> Reading:
         """Reads page after page; stops early only where a newest-first list has become old and wholly known."""
@@ -102,7 +114,7 @@ class Dws:
                 raise garbled(request, f"the page at offset {offset} does not move on; none of its rows is new")
             met |= fresh
             unreadable += len(bad) + len(worse)
-            new = yield from give(Page(oldest_first(newest(events)), resources, (*bad, *worse)))
+            new = yield from give(EventPage(oldest_first(newest(events)), resources, (*bad, *worse)))
             if _ends(came, size, number(answer.count), len(met) + unreadable):
                 return
             if not new and _old(events, window.since):
@@ -110,9 +122,9 @@ class Dws:
             offset += 1
 
 
-def _ask(offset: int) -> Ask:
+def _ask(offset: int) -> Request:
     query = (("offset", str(offset)), ("limit", str(_LIMIT)))
-    return Ask("dws", "/v2/{project_id}/events", query, headers=_HEADERS, permission=_PERMISSION)
+    return Request("dws", "/v2/{project_id}/events", query, headers=_HEADERS, permission=_PERMISSION)
 
 
 def _ends(came: int, size: int, total: int | None, seen: int) -> bool:
@@ -186,3 +198,9 @@ def parse_record(raw: Any, resource: str = "") -> Event:
     if not events:
         raise ValueError("not a record of this source: no usable time or id")
     return events[0]
+
+
+def sample_record(text: str, severity: str, reason: str) -> Any:
+    """An event of DWS; its reason is its name."""
+    said = present(name=reason, severity=severity)
+    return {"event_id": "1", **said, "source_id": "cluster", "occur_time": SAMPLE_MILLIS, "context": text}

@@ -10,11 +10,23 @@ from typing import Annotated, Any
 
 import msgspec
 
-from exporter.events import Answer, Ask, Event, Found, Millis, Page, Resource, Window
-from exporter.ports import Reading, give
-from exporter.sources.answers import Name, asked, garbled, mark, missing, read_record, read_rows, rows_of
-from exporter.sources.pages import fingerprint, joined, newest, oldest_first, page
-from exporter.sources.scope import Scope
+from exporter.model.events import Event, EventPage, Millis, Request, Resource, ResourcePage, Response, Window
+from exporter.model.protocols import Reading
+from exporter.sources.decoding import (
+    SAMPLE_TIME,
+    Name,
+    asked,
+    garbled,
+    mark,
+    missing,
+    present,
+    read_record,
+    read_rows,
+    rows_of,
+)
+from exporter.sources.normalize import fingerprint, joined, newest, oldest_first, page
+from exporter.sources.reading import give
+from exporter.sources.scope import SourceScope
 from exporter.sources.times import DAY, IsoTimes, Number, floor, moment
 
 FIELDS = frozenset({"type"})
@@ -82,7 +94,7 @@ _POOLS = msgspec.json.Decoder(_Pools)
 class ModelArtsPool:
     """The resource pools of a project."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: SourceScope) -> None:
         self._workspaces = scope.workspaces or ("",)
         self._filter: bool | None = None  # whether since/until let pass what lies inside; None until tried
 
@@ -91,10 +103,10 @@ class ModelArtsPool:
         for workspace in self._workspaces:
             query = (("workspaceId", workspace),) if workspace else ()
             path = "/v2/{project_id}/pools"
-            request = Ask("modelarts", path, query, headers=_HEADERS, permission="modelarts:pool:list")
+            request = Request("modelarts", path, query, headers=_HEADERS, permission="modelarts:pool:list")
             answer = yield from asked(request, _POOLS)
             rows, unreadable = read_rows(request, answer.items, _POOL_ROWS, answer.kind == "PoolList")
-            yield Found([_pool(row, workspace) for row in rows], tuple(unreadable))
+            yield ResourcePage([_pool(row, workspace) for row in rows], tuple(unreadable))
 
     def read(self, resource: Resource, window: Window) -> Reading:
         """Reads the events of a pool. Until the time filter is known to work, all are asked for and sorted out here."""
@@ -111,12 +123,12 @@ class ModelArtsPool:
             self._filter = yield from _lets_pass(resource.id, last)
 
 
-def _ask(pool: str, *more: tuple[str, str]) -> Ask:
+def _ask(pool: str, *more: tuple[str, str]) -> Request:
     query = (("resource", "pools"), ("name", pool), ("limit", str(_LIMIT)), *more)
-    return Ask("modelarts", "/v1/{project_id}/events", query, headers=_HEADERS, permission="modelarts:pool:get")
+    return Request("modelarts", "/v1/{project_id}/events", query, headers=_HEADERS, permission="modelarts:pool:get")
 
 
-def _lets_pass(pool: str, last: Millis) -> Generator[Ask, Answer | int | None, bool]:
+def _lets_pass(pool: str, last: Millis) -> Generator[Request, Response | int | None, bool]:
     """Whether a span of milliseconds around the newest event finds it: the unit of the filter is not documented."""
     request = _ask(pool, ("since", str(last - DAY)), ("until", str(last + DAY)))
     answer = yield from asked(request, _EVENTS)
@@ -127,7 +139,7 @@ def _lets_pass(pool: str, last: Millis) -> Generator[Ask, Answer | int | None, b
 
 def _pages(
     pool: str, window: Window, span: tuple[tuple[str, str], ...]
-) -> Generator[Ask | Page, Answer | int | None, Millis]:
+) -> Generator[Request | EventPage, Response | int | None, Millis]:
     """Follows the tokens to the end of the list; returns the time of the newest event, or 0."""
     since = None if window.since is None else floor(window.since)
     tokens: set[str] = set()
@@ -197,3 +209,9 @@ def parse_record(raw: Any, resource: str) -> Event:
     if not events:
         raise ValueError("not a record of this source: no usable time")
     return events[0]
+
+
+def sample_record(text: str, severity: str, reason: str) -> Any:
+    """A pool's event."""
+    said = present(type=severity, reason=reason)
+    return {**said, "count": 1, "firstTimestamp": SAMPLE_TIME, "lastTimestamp": SAMPLE_TIME, "message": text}

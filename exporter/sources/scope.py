@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Scope(msgspec.Struct, frozen=True):
+class SourceScope(msgspec.Struct, frozen=True):
     """A target as a source sees it. ``workspaces`` empty: all that the API lists by default.
 
     ``event_timezone`` is for times that a vendor sends without a zone: ``auto``, an IANA name or an offset (``+08:00``).

@@ -5,7 +5,7 @@ All times are Unix milliseconds in UTC.
 
 from datetime import UTC, datetime
 
-from exporter.events import Millis
+from exporter.model.events import Millis
 
 Number = int | float | str | None  # vendors send numbers as text and the reverse
 

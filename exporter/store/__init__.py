@@ -1,10 +1,10 @@
 """Keeps what was counted: totals, remembered keys and progress, all changed together or not at all. Decides nothing."""
 
-from exporter.ports import Store
-from exporter.store.place import Place, check_store, parse_store
-from exporter.store.sqlite import open_sqlite
+from exporter.model.protocols import Store
+from exporter.store.sqlite_store import open_sqlite
+from exporter.store.url import StoreUrl, check_store, parse_store
 
-__all__ = ["Place", "check_store", "open_store", "parse_store"]
+__all__ = ["StoreUrl", "check_store", "open_store", "parse_store"]
 
 
 async def open_store(url: str) -> Store:

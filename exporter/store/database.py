@@ -4,16 +4,16 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from exporter.errors import StoreError
-from exporter.store.place import Place, Synchronous
+from exporter.model.errors import StoreError
+from exporter.store.bulk import Statement
 from exporter.store.schema import STEPS, examine, recognise, transaction, version
-from exporter.store.statements import Statement
+from exporter.store.url import StoreUrl, Synchronous
 
 PATIENCE = 2.0  # seconds to wait for another program that has locked the file
 LOG_LIMIT = 16 * 1024 * 1024  # bytes the write-ahead log shrinks to after it was larger
 
 
-def connect(place: Place) -> sqlite3.Connection:
+def connect(place: StoreUrl) -> sqlite3.Connection:
     """The file, made if it was not there, brought to this form and examined. Raises sqlite3.Error and StoreError."""
     where = ":memory:" if place.path is None else str(place.path)
     database = sqlite3.connect(where, timeout=PATIENCE, isolation_level=None, cached_statements=256)

@@ -4,8 +4,8 @@ import fcntl
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from exporter.errors import StoreError
-from exporter.store.trouble import RIGHTS
+from exporter.model.errors import StoreError
+from exporter.store.errors import RIGHTS
 
 
 def age(path: Path) -> Literal["kept", "new", "lost"]:

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
-from exporter.events import Millis
-from exporter.ports import Commit
-from exporter.spans import Kept, Level
+from exporter.model.events import Millis
+from exporter.model.runs import QueuedRecord, QueueLevel
+from exporter.model.state import Commit
+from exporter.store.bulk import BulkStatement, Statement
 from exporter.store.database import write
-from exporter.store.statements import Many, Statement
 
 T = TypeVar("T")
 
@@ -28,8 +28,8 @@ Row = tuple[int, int, int, Millis]
 
 SET_ASIDE = 1_000  # refused parcels of a signal that are kept to be looked at
 _SLICE = 500  # rows dropped at a time
-_PUT = Many("INSERT INTO outbox (signal, number, body, at) VALUES", "(?,?,?,?)", "")
-_DROP = Many("DELETE FROM outbox WHERE id IN (VALUES", "(?)", ")")
+_PUT = BulkStatement("INSERT INTO outbox (signal, number, body, at) VALUES", "(?,?,?,?)", "")
+_DROP = BulkStatement("DELETE FROM outbox WHERE id IN (VALUES", "(?)", ")")
 _REFUSE = "UPDATE outbox SET refused = ? WHERE id = ?"
 _WAITING = "FROM outbox WHERE signal = ? AND refused IS NULL"
 _OLDEST = f"SELECT id, body, number {_WAITING} ORDER BY id LIMIT ?"
@@ -48,15 +48,15 @@ def statements(commits: Sequence[Commit]) -> Iterator[Statement]:
     return _PUT.over([(parcel.signal, parcel.number, parcel.body, at) for parcel in parcels])
 
 
-def levels(database: sqlite3.Connection) -> dict[str, Level]:
+def levels(database: sqlite3.Connection) -> dict[str, QueueLevel]:
     """How much waits, by signal; reads every row."""
-    return {signal: Level(number, rows, size) for signal, number, rows, size in database.execute(_LEVELS)}
+    return {signal: QueueLevel(number, rows, size) for signal, number, rows, size in database.execute(_LEVELS)}
 
 
 class SqliteOutbox:
     """See ``exporter.ports.Outbox``. ``waiting`` is what the file holds already."""
 
-    def __init__(self, work: Work, waiting: dict[str, Level]) -> None:
+    def __init__(self, work: Work, waiting: dict[str, QueueLevel]) -> None:
         self._work, self._waiting = work, waiting
 
     def added(self, commits: Sequence[Commit]) -> None:
@@ -65,16 +65,16 @@ class SqliteOutbox:
             for parcel in commit.parcels:
                 self._move(parcel.signal, parcel.number, 1, len(parcel.body))
 
-    async def oldest(self, signal: str, rows: int, size: int) -> list[Kept]:
+    async def oldest(self, signal: str, rows: int, size: int) -> list[QueuedRecord]:
         """The parcels that have waited longest."""
         return await self._work(lambda database: _taken(database, signal, rows, size))
 
-    async def delivered(self, signal: str, kept: Sequence[Kept]) -> None:
+    async def delivered(self, signal: str, kept: Sequence[QueuedRecord]) -> None:
         """They are forgotten."""
         await self._work(lambda file: write(file, _DROP.over([(one.id,) for one in kept])))
         self._left(signal, [(len(one.body), one.number) for one in kept])
 
-    async def refused(self, signal: str, kept: Kept, reason: str) -> None:
+    async def refused(self, signal: str, kept: QueuedRecord, reason: str) -> None:
         """It is set aside with the reason."""
         await self._work(lambda file: write(file, [(_REFUSE, [reason, kept.id])]))
         self._left(signal, [(len(kept.body), kept.number)])
@@ -93,7 +93,7 @@ class SqliteOutbox:
             await self._work(lambda file, ids=ids: write(file, _DROP.over(ids)))  # type: ignore[misc]
             dropped += self._left(signal, [(length, number) for _, length, number, _ in leaving])
 
-    async def level(self, signal: str) -> Level:
+    async def level(self, signal: str) -> QueueLevel:
         """How much waits."""
         level = self._level(signal)
         if not level.rows:
@@ -107,21 +107,21 @@ class SqliteOutbox:
         self._move(signal, -number, -len(rows), -sum(size for size, _ in rows))
         return number
 
-    def _level(self, signal: str) -> Level:
-        return self._waiting.get(signal, Level())
+    def _level(self, signal: str) -> QueueLevel:
+        return self._waiting.get(signal, QueueLevel())
 
     def _move(self, signal: str, number: int, rows: int, size: int) -> None:
         level = self._level(signal)
-        self._waiting[signal] = Level(level.number + number, level.rows + rows, level.size + size)
+        self._waiting[signal] = QueueLevel(level.number + number, level.rows + rows, level.size + size)
 
 
-def _taken(database: sqlite3.Connection, signal: str, rows: int, size: int) -> list[Kept]:
-    found: list[Kept] = []
+def _taken(database: sqlite3.Connection, signal: str, rows: int, size: int) -> list[QueuedRecord]:
+    found: list[QueuedRecord] = []
     for row in database.execute(_OLDEST, [signal, rows]):
         size -= len(row[1])
         if found and size < 0:
             break
-        found.append(Kept(*row))
+        found.append(QueuedRecord(*row))
     return found
 
 

@@ -6,9 +6,9 @@ Labels are JSON arrays: whatever a label holds is escaped, so that ``,"text"`` c
 import sqlite3
 from collections.abc import Sequence
 
-from exporter.errors import StoreError
-from exporter.store.statements import Statement
-from exporter.store.trouble import DAMAGED
+from exporter.model.errors import StoreError
+from exporter.store.bulk import Statement
+from exporter.store.errors import DAMAGED
 
 APPLICATION = 0x70656578  # "peex": tells our files from those of other programs
 

@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from exporter.events import Resource
-from exporter.ports import Commit, Progress, Restored, Watch
-from exporter.signals import Changes, Moment, Observed, Series
-from exporter.store.statements import Many, Statement
+from exporter.model.events import Resource
+from exporter.model.metrics import Changes, Moment, Observed, Series
+from exporter.model.state import Commit, Progress, Restored, Watch
+from exporter.store.bulk import BulkStatement, Statement
 
-_COUNTERS = Many(
+_COUNTERS = BulkStatement(
     "INSERT INTO counters VALUES",
     "(?,?,?)",
     "ON CONFLICT (metric, labels) DO UPDATE SET value = value + excluded.value",
 )
-_HISTOGRAMS = Many(
+_HISTOGRAMS = BulkStatement(
     "INSERT INTO histograms VALUES",
     "(?,?,?,?)",
     # with another number of buckets it is another histogram: it begins anew
@@ -30,18 +30,18 @@ _HISTOGRAMS = Many(
             ), excluded.buckets)""",
 )
 _MOMENT = "ON CONFLICT (metric, labels) DO UPDATE SET value = excluded.value, at = excluded.at WHERE excluded.at >= at"
-_GAUGES = Many("INSERT INTO gauges VALUES", "(?,?,?,?)", _MOMENT)
-_STATES = Many("INSERT INTO states VALUES", "(?,?,?,?)", _MOMENT)
-_HELD = Many("INSERT INTO held VALUES", "(?,?)", "ON CONFLICT DO NOTHING")
-_CONTACTS = Many("INSERT INTO contacts VALUES", "(?,?,?)", "ON CONFLICT DO NOTHING")
-_RESOURCES = Many(
+_GAUGES = BulkStatement("INSERT INTO gauges VALUES", "(?,?,?,?)", _MOMENT)
+_STATES = BulkStatement("INSERT INTO states VALUES", "(?,?,?,?)", _MOMENT)
+_HELD = BulkStatement("INSERT INTO held VALUES", "(?,?)", "ON CONFLICT DO NOTHING")
+_CONTACTS = BulkStatement("INSERT INTO contacts VALUES", "(?,?,?)", "ON CONFLICT DO NOTHING")
+_RESOURCES = BulkStatement(
     "INSERT INTO resources VALUES", "(?,?,?,?)", "ON CONFLICT (target, source, id) DO UPDATE SET body = excluded.body"
 )
 _LEAVE = {
-    table: Many(f"DELETE FROM {table} WHERE (metric, labels) IN (VALUES", "(?,?)", ")")  # noqa: S608
+    table: BulkStatement(f"DELETE FROM {table} WHERE (metric, labels) IN (VALUES", "(?,?)", ")")  # noqa: S608
     for table in ("counters", "histograms", "gauges", "states", "held")
 }
-_NOTES = Many("INSERT INTO notes (target, source, resource, body) VALUES", "(?,?,?,?)", "")
+_NOTES = BulkStatement("INSERT INTO notes (target, source, resource, body) VALUES", "(?,?,?,?)", "")
 _RUNS = "INSERT INTO runs VALUES (?,?,?,?) ON CONFLICT (target, source, resource) DO UPDATE SET body = excluded.body"
 _DROP_RUNS = "DELETE FROM runs WHERE target = ? AND source = ? AND resource = ?"
 _DROP_NOTES = "DELETE FROM notes WHERE target = ? AND source = ? AND resource = ?"

@@ -10,14 +10,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from exporter.web.answers import read_body
-from exporter.web.asked import FILTERS, found, read_query, read_turn
-from exporter.web.look import Look
+from exporter.web.event_stream import Stream
+from exporter.web.middleware import RenderQueue, read_body
 from exporter.web.openapi import Endpoint, document
-from exporter.web.stream import Stream
-from exporter.web.turnstile import Turnstile
-from exporter.web.views import LONGEST, Explanation, Setting, Source, Unmapped, View
-from exporter.web.wholes import Events, Mappings, Overview, ResourceDetail, SourceDetail
+from exporter.web.params import FILTERS, found, read_query, read_turn
+from exporter.web.queries import Queries
+from exporter.web.views import (
+    LONGEST,
+    Events,
+    Explanation,
+    Mappings,
+    Overview,
+    ResourceDetail,
+    Setting,
+    SourceDetail,
+    SourceView,
+    UnmappedView,
+    View,
+)
 
 BASE = "/api/v1"
 FILTERED = (*FILTERS, "offset", "limit")
@@ -42,10 +52,10 @@ class _Get(NamedTuple):
     view: Callable[[Request], object]
 
 
-class Api:
+class JsonApi:
     """The endpoints over a look."""
 
-    def __init__(self, look: Look, stream: Stream, turnstile: Turnstile, prefix: str) -> None:
+    def __init__(self, look: Queries, stream: Stream, turnstile: RenderQueue, prefix: str) -> None:
         self._look, self._stream, self._turnstile = look, stream, turnstile
         self._gets = self._table()
         listed = [*(get.endpoint for get in self._gets), _STREAM, _EXPLAIN]
@@ -64,7 +74,7 @@ class Api:
         look = self._look
         return [
             _Get(Endpoint("/overview", Overview, "Everything at a glance"), lambda _: look.overview()),
-            _Get(Endpoint("/sources", tuple[Source, ...], "Every source"), lambda _: look.sources()),
+            _Get(Endpoint("/sources", tuple[SourceView, ...], "Every source"), lambda _: look.sources()),
             _Get(
                 Endpoint("/sources/{target}/{source}", SourceDetail, "One source, its resources and last polls"),
                 lambda request: look.source(**request.path_params),
@@ -78,7 +88,7 @@ class Api:
                 lambda request: look.events(*read_turn(request)),
             ),
             _Get(
-                Endpoint("/unmapped", tuple[Unmapped, ...], "Texts that no rule took, folded"),
+                Endpoint("/unmapped", tuple[UnmappedView, ...], "Texts that no rule took, folded"),
                 lambda _: look.unmapped(),
             ),
             _Get(

@@ -8,7 +8,7 @@ OPENMETRICS = "application/openmetrics-text"
 VERSION = "1.0.0"
 
 
-class Wish(NamedTuple):
+class AcceptEntry(NamedTuple):
     """One entry of an Accept header: what, its parameters, and how much it is wanted (0 to 1)."""
 
     name: str
@@ -16,14 +16,14 @@ class Wish(NamedTuple):
     quality: float
 
 
-def wishes(header: str) -> Iterator[Wish]:
+def wishes(header: str) -> Iterator[AcceptEntry]:
     """The entries of an Accept or Accept-Encoding header, in their order."""
     for entry in header.split(","):
         name, *rest = (part.strip() for part in entry.split(";"))
         pairs = (part.partition("=") for part in rest)
         parameters = {key.strip().lower(): value.strip().strip('"') for key, _, value in pairs}
         if name:
-            yield Wish(name.lower(), parameters, _quality(parameters.get("q", "1")))
+            yield AcceptEntry(name.lower(), parameters, _quality(parameters.get("q", "1")))
 
 
 def choose_format(accept: str) -> Literal["text", "openmetrics"]:

@@ -9,10 +9,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from exporter.web import wording
-from exporter.web.asked import found, read_form, read_number, read_query, read_turn
-from exporter.web.look import Look
-from exporter.web.turnstile import Turnstile
+from exporter.common.text import ago, clock, exact, lasting
+from exporter.web.formatting import TOP, WIDTH, bars, hour, query, segment, timeline
+from exporter.web.middleware import RenderQueue
+from exporter.web.params import found, read_form, read_number, read_query, read_turn
+from exporter.web.queries import Queries
 from exporter.web.views import LONGEST, Explanation, Trial
 
 NEAR = 4  # rules that are shown at once of those that were tried
@@ -22,7 +23,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 class Pages:
     """The pages over a look."""
 
-    def __init__(self, look: Look, turnstile: Turnstile, prefix: str) -> None:
+    def __init__(self, look: Queries, turnstile: RenderQueue, prefix: str) -> None:
         self._look, self._turnstile, self._depth = look, turnstile, prefix.count("/")
         self._templates = Environment(
             loader=FileSystemLoader(TEMPLATES),
@@ -33,13 +34,13 @@ class Pages:
             auto_reload=False,
         )
         self._templates.globals.update(
-            {name: getattr(wording, name) for name in ("exact", "clock", "ago", "lasting", "bars", "hour", "query")},
+            {function.__name__: function for function in (exact, clock, ago, lasting, bars, hour, query)},
             version=look.version,
             called=look.board.name,
-            width=wording.WIDTH,
-            top=wording.TOP,
+            width=WIDTH,
+            top=TOP,
         )
-        self._templates.filters["segment"] = wording.segment
+        self._templates.filters["segment"] = segment
 
     def routes(self) -> list[Route]:
         """Where they are."""
@@ -82,8 +83,8 @@ class Pages:
             detail = self._look.resource(*place)
             found(detail, "resource")
             assert detail is not None
-            timeline = wording.timeline(detail.stages, detail.events, self._look.behind.now())
-            return {"detail": detail, "timeline": timeline}
+            shown = timeline(detail.stages, detail.events, self._look.behind.now())
+            return {"detail": detail, "timeline": shown}
 
         return await self._page(request, "resource.html", data)
 

@@ -28,7 +28,7 @@ class Poll(View, frozen=True):
     error: str = ""
 
 
-class Failure(View, frozen=True):
+class FailureView(View, frozen=True):
     """Why a source fails, or last failed: one line that ends with the cure. ``wait``: seconds until the next try."""
 
     at: Time
@@ -46,7 +46,7 @@ class Minute(View, frozen=True):
     errors: Count = 0
 
 
-class Budget(View, frozen=True):
+class BudgetView(View, frozen=True):
     """What the API of a target still takes: requests that could be sent at once; how many were sent, and refused."""
 
     target: str
@@ -56,7 +56,7 @@ class Budget(View, frozen=True):
     throttled: Count = 0
 
 
-class Source(View, frozen=True):
+class SourceView(View, frozen=True):
     """How a source of a target stands. ``since``: when its present state began. ``complete``: nothing older is missing.
 
     ``new``: events seen for the first time since the start. ``next``: when it is asked again. ``last_hour`` ends now.
@@ -73,7 +73,7 @@ class Source(View, frozen=True):
     interval: float | None = None
     next: Time | None = None
     calls_left: float | None = None
-    failure: Failure | None = None
+    failure: FailureView | None = None
     resources: Count | None = None
     watches: dict[str, int] = {}
     new: Count = 0
@@ -85,7 +85,7 @@ class Source(View, frozen=True):
     last_hour: tuple[Minute, ...] = ()
 
 
-class Event(View, frozen=True):
+class EventView(View, frozen=True):
     """One thing that happened, as it was first seen.
 
     ``times``: occurrences that were counted; 0 for history. ``rule``: the one that took it, else ``unmapped`` says why
@@ -108,7 +108,7 @@ class Event(View, frozen=True):
     changes: tuple[str, ...] = ()
 
 
-class Stage(View, frozen=True):
+class StageView(View, frozen=True):
     """A run of a resource, or a phase of it. ``end`` and ``outcome`` are missing while it is open.
 
     ``attempt`` is the same for a run and its phases. ``inferred``: the vendor did not say when it began.
@@ -130,7 +130,7 @@ class Stage(View, frozen=True):
 class FailedRun(View, frozen=True):
     """A run that failed: what, when, in which phase, and the vendor's words for why, the first of them first."""
 
-    stage: Stage
+    stage: StageView
     name: str
     phase: str
     why: tuple[str, ...]
@@ -152,12 +152,12 @@ class NodeLoss(View, frozen=True):
 class Trouble(View, frozen=True):
     """Warnings or errors of one resource with one meaning: the newest of them, how often, and since when."""
 
-    newest: Event
+    newest: EventView
     times: Count
     since: Time
 
 
-class Resource(View, frozen=True):
+class ResourceView(View, frozen=True):
     """A job, pool, service or cluster. ``complete``: how far it was read. ``closed``: it has had its last read."""
 
     target: str
@@ -182,7 +182,7 @@ class Sample(View, frozen=True):
     value: float
 
 
-class Rule(View, frozen=True):
+class RuleView(View, frozen=True):
     """A mapping rule. ``place``: where it stands. ``hits`` count events since ``Mappings.since``."""
 
     source: str
@@ -228,7 +228,7 @@ class Explanation(View, frozen=True):
     changes: tuple[str, ...]
 
 
-class Unmapped(View, frozen=True):
+class UnmappedView(View, frozen=True):
     """Texts that no rule took, folded into one: its holes stand for what varies. ``records``: the samples as they can be
     explained. ``stub``: a rule to begin with."""
 
@@ -250,3 +250,58 @@ class Setting(View, frozen=True):
     key: str
     value: str
     origin: str
+
+
+# What a page, or an answer of the JSON API, shows as a whole: frozen values made of smaller ones.
+
+
+class SourceDetail(View, frozen=True):
+    """A source, its resources and its last polls."""
+
+    source: SourceView
+    polls: tuple[Poll, ...]
+    budgets: tuple[BudgetView, ...]
+    resources: tuple[ResourceView, ...]
+
+
+class ResourceDetail(View, frozen=True):
+    """A resource with its runs and phases, its events in memory (newest first) and its series."""
+
+    resource: ResourceView
+    stages: tuple[StageView, ...]
+    events: tuple[EventView, ...]
+    series: tuple[Sample, ...]
+
+
+class Mappings(View, frozen=True):
+    """Every rule in the order in which they are tried; the hash of each source's mapping."""
+
+    since: Time
+    hashes: dict[str, str]
+    rules: tuple[RuleView, ...]
+
+
+class Overview(View, frozen=True):
+    """What an engineer on call looks at first."""
+
+    version: str
+    now: Time
+    started: Time
+    healthy: bool
+    ready: bool
+    notices: tuple[str, ...]
+    sources: tuple[SourceView, ...]
+    losses: tuple[NodeLoss, ...]
+    failures: tuple[FailedRun, ...]
+    troubles: tuple[Trouble, ...]
+    unmapped: tuple[UnmappedView, ...]
+
+
+class Events(View, frozen=True):
+    """Recent events, newest first, of those in memory that fit. ``total`` fit; ``kept`` are in memory, of ``most``."""
+
+    total: Count
+    kept: Count
+    most: Count
+    last: Annotated[Count, Meta(description="id of the newest event in memory")]
+    events: tuple[EventView, ...]

@@ -6,13 +6,13 @@ from itertools import chain
 
 import msgspec
 
-from exporter.documents import read_document
+from exporter.common.yaml_document import read_document
 from exporter.mapping.catalogue import BUILTIN, CAUSES, OUTCOMES, catalogue
-from exporter.mapping.packs import built_in, load
-from exporter.mapping.rules import Pack
-from exporter.outputs import selfmetrics
-from exporter.outputs.declared import declared
-from exporter.signals import OTHER, SEVERITIES, Metric
+from exporter.mapping.loader import built_in, load
+from exporter.mapping.rules import MappingPack
+from exporter.model.metrics import OTHER, SEVERITIES, Metric
+from exporter.observability import self_metrics
+from exporter.observability.self_metrics import declared
 from exporter.sources import SOURCES
 
 SCRAPED = frozenset({"job", "instance"})  # what Prometheus adds to every series
@@ -61,7 +61,7 @@ def _series(metric: Metric) -> Iterable[tuple[str, frozenset[str]]]:
         yield metric.name + "_bucket", own | {"le"}
 
 
-def _values(packs: tuple[Pack, ...]) -> Values:
+def _values(packs: tuple[MappingPack, ...]) -> Values:
     known = catalogue(packs, {"": tuple(SOURCES)}, {name: kind.statuses for name, kind in SOURCES.items()})
     values: dict[tuple[str, str], set[str]] = {}
     for name, row in known.zeros:
@@ -78,14 +78,14 @@ def _values(packs: tuple[Pack, ...]) -> Values:
     return kept | _everywhere(known.metrics, packs)
 
 
-def _everywhere(metrics: Mapping[str, Metric], packs: tuple[Pack, ...]) -> Values:
+def _everywhere(metrics: Mapping[str, Metric], packs: tuple[MappingPack, ...]) -> Values:
     """Labels that mean the same wherever they stand, and those of the exporter's own metrics."""
     same = {
         "source": frozenset(SOURCES),
         "severity": frozenset(SEVERITIES),
         "outcome": frozenset(OUTCOMES),
         "phase": frozenset(chain.from_iterable(pack.process.phases for pack in packs)),
-        "signal": frozenset(selfmetrics.SIGNALS),
+        "signal": frozenset(self_metrics.SIGNALS),
         "api": frozenset(kind.api for kind in SOURCES.values()),
     }
     every = {**metrics, **{metric.name: metric for metric in declared().values()}}
@@ -97,7 +97,7 @@ def _everywhere(metrics: Mapping[str, Metric], packs: tuple[Pack, ...]) -> Value
     }
     return found | {
         ("platform_events_unmapped_total", "cause"): frozenset(CAUSES),
-        ("platform_exporter_poll_failures_total", "cause"): frozenset(selfmetrics.CAUSES),
-        ("platform_exporter_watches", "state"): frozenset(selfmetrics.STATES),
+        ("platform_exporter_poll_failures_total", "cause"): frozenset(self_metrics.CAUSES),
+        ("platform_exporter_watches", "state"): frozenset(self_metrics.STATES),
         ("platform_resources", "status"): frozenset(chain.from_iterable(kind.statuses for kind in SOURCES.values())),
     }

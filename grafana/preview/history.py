@@ -13,13 +13,14 @@ from typing import IO
 
 import msgspec
 
-from exporter import __version__, assembly
+from exporter import __version__
+from exporter.app import assembly
 from exporter.config import Config, load
-from exporter.errors import SourceError
-from exporter.facts import Fact, Loaded, PollFailed
-from exporter.mapping.process import timeouts
-from exporter.outputs.selfmetrics import SelfMetrics
-from exporter.signals import Changes, Moment
+from exporter.mapping.syntax.process import timeouts
+from exporter.model.errors import SourceError
+from exporter.model.metrics import Changes, Moment
+from exporter.model.telemetry import Loaded, PollFailed, SelfEvent
+from exporter.observability.self_metrics import SelfMetrics
 from exporter.simulator import Cloud, Scenario, configuration, running
 
 LABELS = 'job="platform-events-exporter",instance="exporter:10186"'
@@ -106,12 +107,12 @@ async def _exporter(
     config: Config, clock: WoundClock
 ) -> AsyncIterator[tuple[Callable[[], Awaitable[None]], Callable[[], str]]]:
     """The exporter without its web port: one round of all sources, and the page as it is."""
-    known, told = assembly.read_known(config), list[Fact]()
+    known, told = assembly.read_known(config), list[SelfEvent]()
     async with (
         assembly.open_core(known, config, clock, told.append) as core,
         assembly.open_accounts(config, clock, told.append) as accounts,
     ):
-        stations = [assembly.make_station(one, name, core) for one in accounts for name in one.target.sources]
+        stations = [assembly.make_pipeline(one, name, core) for one in accounts for name in one.target.sources]
         sources = [(one.target.name, name) for one in accounts for name in one.target.sources]
         hosts = [(one.target.name, api) for one in accounts for api in one.target.budget]
         own = SelfMetrics(__version__, sources, hosts, known.catalogue, core.prometheus.series_counts)
@@ -121,7 +122,7 @@ async def _exporter(
             for station in stations:
                 await _read(station)
             core.prometheus.write(_configured_facts(core, accounts))
-            await core.ledger.let_out()
+            await core.ledger.release_held()
 
         def page() -> str:
             for fact in told:
@@ -134,7 +135,7 @@ async def _exporter(
         yield round_, page
 
 
-def _configured_facts(core: assembly.Core, accounts: list[assembly.Account]) -> Changes:
+def _configured_facts(core: assembly.Runtime, accounts: list[assembly.Account]) -> Changes:
     """What comes from configuration and mappings, as the exporter itself shows it."""
     at = int(core.clock.now() * 1000)
     targets = [(one.target, one.fetcher.project or "") for one in accounts]
@@ -150,7 +151,7 @@ def _configured_facts(core: assembly.Core, accounts: list[assembly.Account]) -> 
     )
 
 
-async def _read(station: assembly.Station) -> None:
+async def _read(station: assembly.SourcePipeline) -> None:
     """Lists and reads everything of a source; what breaks off is told of, and left to the next round."""
     await _tried(station, "", station.listing.refresh)
     await station.listing.expire()
@@ -158,7 +159,7 @@ async def _read(station: assembly.Station) -> None:
         await _tried(station, watch, partial(station.collector.poll, watch, INTERVAL))
 
 
-async def _tried(station: assembly.Station, watch: str, step: Callable[[], Awaitable[object]]) -> None:
+async def _tried(station: assembly.SourcePipeline, watch: str, step: Callable[[], Awaitable[object]]) -> None:
     desk = station.desk
     try:
         await step()

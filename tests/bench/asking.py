@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 import uvloop
 
-from exporter import assembly
-from exporter.events import Ask
-from exporter.outputs.selfmetrics import SelfMetrics
-from exporter.ports import SystemClock
-from exporter.signals import Catalogue
+from exporter.app import assembly
+from exporter.common.clock import SystemClock
+from exporter.model.events import Request
+from exporter.model.metrics import Catalogue
+from exporter.observability.self_metrics import SelfMetrics
 
 from .flow import configured
 from .rounds import Row, interleave
@@ -58,7 +58,7 @@ async def _ours(base: str, number: int, at_once: int) -> float:
     own = SelfMetrics("bench", (), (("research", "modelarts"),), Catalogue({}), dict)
     with tempfile.TemporaryDirectory() as folder:
         config = configured(Path(folder), base)
-    ask = Ask("modelarts", PATH, QUERY, headers=(("X-Language", "en-us"),))
+    ask = Request("modelarts", PATH, QUERY, headers=(("X-Language", "en-us"),))
     async with assembly.open_accounts(config, SystemClock(), own.tell) as (account, *_):
         return await _rate(lambda: account.fetcher.ask(ask), number, at_once)
 

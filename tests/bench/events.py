@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import uvloop
 
-from exporter import assembly
+from exporter.app import assembly
 
 from .flow import PAUSE, Flow, Turn, configured, flow, make_turns
 from .machine import CORES

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import msgspec
 
-from exporter import assembly
+from exporter.app import assembly
+from exporter.client.fetcher import Fetcher
 from exporter.config import Config, load
-from exporter.events import Answer, Ask, Resource
-from exporter.facts import Fact
-from exporter.fetch import Fetcher
-from exporter.outputs.selfmetrics import SelfMetrics
+from exporter.model.events import Request, Resource, Response
+from exporter.model.telemetry import SelfEvent
+from exporter.observability.self_metrics import SelfMetrics
 from exporter.simulator import configuration
-from exporter.web.board import Board
-from exporter.web.standings import Standings
+from exporter.web.activity import ActivityLog
+from exporter.web.source_status import SourceStatusBoard
 
 from . import answers
 from .watches import Watched, watched
@@ -58,8 +58,8 @@ class Prepared:
     def __init__(self, stage: Stage, clock: Standing) -> None:
         self._stage, self._clock, self.skew, self.project = stage, clock, 0.0, "project"
 
-    async def ask(self, ask: Ask) -> Answer:
-        return Answer(200, self._stage.turn[watched(ask.path, dict(ask.query))], int(self._clock.now() * 1000))
+    async def ask(self, ask: Request) -> Response:
+        return Response(200, self._stage.turn[watched(ask.path, dict(ask.query))], int(self._clock.now() * 1000))
 
 
 class Sent:
@@ -68,7 +68,7 @@ class Sent:
     def __init__(self, stage: Stage, fetcher: Fetcher) -> None:
         self._stage, self._fetcher, self.skew, self.project = stage, fetcher, 0.0, "project"
 
-    async def ask(self, ask: Ask) -> Answer:
+    async def ask(self, ask: Request) -> Response:
         query = (*ask.query, ("turn", str(self._stage.number)))
         return await self._fetcher.ask(msgspec.structs.replace(ask, query=query))
 
@@ -77,11 +77,11 @@ class Flow:
     """Every source, polled by hand."""
 
     def __init__(
-        self, core: assembly.Core, clock: Standing, stations: Mapping[str, assembly.Station], stage: Stage
+        self, core: assembly.Runtime, clock: Standing, stations: Mapping[str, assembly.SourcePipeline], stage: Stage
     ) -> None:
         self._core, self._clock, self._stations, self._stage = core, clock, stations, stage
 
-    async def meet(self, watches: Sequence[Watched]) -> None:
+    async def mark_first_contact(self, watches: Sequence[Watched]) -> None:
         """First contact, with empty answers: whatever comes later is news."""
         self._stage.turn = {watch: answers.empty(*watch) for watch in watches}
         for source, station in self._stations.items():
@@ -96,14 +96,14 @@ class Flow:
             self._next(turn, pause)
             for source, resource in turn:
                 await self._stations[source].collector.poll(resource, 1.0)
-            await self._core.ledger.let_out()
+            await self._core.ledger.release_held()
 
     async def together(self, turns: Sequence[Turn], pause: float = PAUSE) -> None:
         """Polls the watches of a turn at the same time, as the readers of a source do."""
         for turn in turns:
             self._next(turn, pause)
             await asyncio.gather(*(self._stations[source].collector.poll(id_, 1.0) for source, id_ in turn))
-            await self._core.ledger.let_out()
+            await self._core.ledger.release_held()
 
     def again(self) -> None:
         """The next turn has the number of this one: the server says the same once more."""
@@ -138,13 +138,13 @@ def configured(folder: Path, base: str = "http://127.0.0.1:1", **parts: object) 
 
 @contextlib.asynccontextmanager
 async def flow(
-    config: Config, known: assembly.Known, watches: Sequence[Watched], sent: bool = False
+    config: Config, known: assembly.Mappings, watches: Sequence[Watched], sent: bool = False
 ) -> AsyncIterator[Flow]:
     """The flow over the state file of ``config``, having met its watches. ``sent``: requests go over the network."""
     clock, stage = Standing(), Stage()
-    ears: list[Callable[[Fact], None]] = []
+    ears: list[Callable[[SelfEvent], None]] = []
 
-    def tell(fact: Fact) -> None:
+    def tell(fact: SelfEvent) -> None:
         for ear in ears:
             ear(fact)
 
@@ -154,15 +154,17 @@ async def flow(
         own = SelfMetrics("bench", places, (), known.catalogue, core.prometheus.series_counts)
         ears += [
             own.tell,
-            Board(Standings(dict.fromkeys(places, ""), (), clock.now()), lambda target, source, id_: id_).tell,
+            ActivityLog(
+                SourceStatusBoard(dict.fromkeys(places, ""), (), clock.now()), lambda target, source, id_: id_
+            ).tell,
         ]
-        stations: dict[str, assembly.Station] = {}
+        stations: dict[str, assembly.SourcePipeline] = {}
         for account in accounts:
             feed = Sent(stage, account.fetcher) if sent else Prepared(stage, clock)
             fed = msgspec.structs.replace(account, fetcher=feed)
-            stations |= {name: assembly.make_station(fed, name, core) for name in account.target.sources}
+            stations |= {name: assembly.make_pipeline(fed, name, core) for name in account.target.sources}
         whole = Flow(core, clock, stations, stage)
-        await whole.meet(watches)
+        await whole.mark_first_contact(watches)
         gc.collect()
         gc.freeze()  # as the app does once it has started
         try:

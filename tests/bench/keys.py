@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from exporter.events import Event
-from exporter.ports import Commit, Watch
+from exporter.model.events import Event
+from exporter.model.state import Commit, Watch
 from exporter.store import open_store
 
 from .machine import alone, memory

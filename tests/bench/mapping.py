@@ -8,12 +8,12 @@ from typing import Any
 
 import yaml
 
-from exporter import assembly
-from exporter.events import Answer, Event, Page, Resource, Window
-from exporter.mapping.apply import mapper
-from exporter.mapping.packs import built_in
+from exporter.app import assembly
+from exporter.mapping.engine.mapper import mapper
+from exporter.mapping.loader import built_in
+from exporter.model.events import Event, EventPage, Resource, Response, Window
 from exporter.sources import SOURCES
-from exporter.sources.scope import Scope
+from exporter.sources.scope import SourceScope
 
 from . import naive
 from .flow import Turn, configured, make_turns
@@ -47,12 +47,12 @@ def measure(quick: bool) -> list[Row]:
 
 
 def _events(turns: Sequence[Turn], watch: Watched) -> list[Event]:
-    vendor, found = SOURCES[watch.source].make(Scope("cn-north-4")), list[Event]()
+    vendor, found = SOURCES[watch.source].make(SourceScope("cn-north-4")), list[Event]()
     for turn in turns:
         reading = vendor.read(Resource(watch.resource), EVER)
         next(reading)
-        page = reading.send(Answer(200, turn[watch]))
-        assert isinstance(page, Page)
+        page = reading.send(Response(200, turn[watch]))
+        assert isinstance(page, EventPage)
         found += page.events
     return found
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from pydantic import BaseModel, Field
 
-from exporter.mapping.rules import Pack, Rule
+from exporter.mapping.rules import MappingPack, Rule
 
 _HOLES = {"word": r"([^\s\[\]]+)", "int": r"(-?\d+)", "num": r"(-?[\d.]+)", "quoted": r'("[^"]*")', "rest": "(.*)"}
 
@@ -115,7 +115,7 @@ def read(source: str, body: bytes, resource: str) -> list[Said]:
     ]
 
 
-def matcher(pack: Pack) -> Callable[[Said], tuple[str, str]]:
+def matcher(pack: MappingPack) -> Callable[[Said], tuple[str, str]]:
     """Tries the rules of a pack in order; gives severity and reason."""
     rules = [(rule, _patterns(rule)) for rule in pack.rules]
 
@@ -148,7 +148,7 @@ def _pattern(shape: Any) -> str:
 class Naive:
     """The whole of it, over a file in ``folder``."""
 
-    def __init__(self, folder: Path, packs: Mapping[str, Pack]) -> None:
+    def __init__(self, folder: Path, packs: Mapping[str, MappingPack]) -> None:
         registry = CollectorRegistry()
         self._match = {source: matcher(pack) for source, pack in packs.items()}
         labels = ["target", "source"]

@@ -22,15 +22,17 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, Tracer
 
-from exporter.events import Event
-from exporter.outputs.lane import Lane
-from exporter.outputs.origin import Origin
-from exporter.outputs.otlp import Courier
-from exporter.outputs.parcels import encoder
-from exporter.outputs.wire import Wire
-from exporter.ports import Commit, Encode, Progress, Store, SystemClock, Watch
-from exporter.simulator.receiver import Received, Receiver
-from exporter.spans import Span, SpanEvent
+from exporter.common.clock import SystemClock
+from exporter.model.events import Event
+from exporter.model.protocols import Encode, Store
+from exporter.model.runs import Span, SpanEvent
+from exporter.model.state import Commit, Progress, Watch
+from exporter.otlp.delivery import OtlpDelivery
+from exporter.otlp.endpoint import OtlpEndpoint
+from exporter.otlp.log_records import encoder
+from exporter.otlp.resource import OtlpResource
+from exporter.otlp.sender import OtlpSender
+from exporter.simulator.otlp_receiver import Received, Receiver
 from exporter.store import open_store
 
 from .machine import alone, memory
@@ -195,17 +197,17 @@ def _queued(url: str, folder: Path, number: int, told: Connection | None) -> Non
 
 
 @contextlib.asynccontextmanager
-async def _courier(url: str, folder: Path) -> AsyncIterator[tuple[Store, Courier]]:
-    store, wire = await open_store(str(folder / "state.db")), Wire(Lane("traces", url))
+async def _courier(url: str, folder: Path) -> AsyncIterator[tuple[Store, OtlpDelivery]]:
+    store, wire = await open_store(str(folder / "state.db")), OtlpSender(OtlpEndpoint("traces", url))
     try:
-        yield store, Courier("traces", url, wire.post, store.outbox, 86_400.0, SystemClock(), lambda _: None)
+        yield store, OtlpDelivery("traces", url, wire.post, store.outbox, 86_400.0, SystemClock(), lambda _: None)
     finally:
         await wire.aclose()
         await store.close()
 
 
 def _encode() -> Encode:
-    origin = Origin("huaweicloud", "cn-north-4", "p1", "research", "modelarts_service")
+    origin = OtlpResource("huaweicloud", "cn-north-4", "p1", "research", "modelarts_service")
     encode = encoder(origin, traces=True, logs=False)
     assert encode is not None
     return encode

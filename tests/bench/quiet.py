@@ -8,8 +8,8 @@ from pathlib import Path
 
 import uvloop
 
-from exporter import assembly
-from exporter.schedule import Agenda
+from exporter.app import assembly
+from exporter.pipeline.scheduler import PollQueue
 
 from .flow import Standing, configured, flow, make_turns
 from .machine import CORES
@@ -65,7 +65,7 @@ def _plan(seconds: float) -> float:
     """Percent of a core that the agenda takes, with a tenth of the watches active and every one served in time."""
 
     async def turns(clock: Hand) -> None:
-        agenda = Agenda()
+        agenda = PollQueue()
         for number in range(WATCHES):
             interval = INTERVAL if number < ACTIVE else LONGEST
             agenda.put(f"r{number}", interval * number / WATCHES, interval, number)

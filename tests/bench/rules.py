@@ -15,12 +15,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
-from exporter.documents import parse_document
-from exporter.events import Event
-from exporter.mapping.apply import mapper
-from exporter.mapping.packs import load
-from exporter.mapping.rules import Pack
-from exporter.ports import Map
+from exporter.common.yaml_document import parse_document
+from exporter.mapping.engine.mapper import mapper
+from exporter.mapping.loader import load
+from exporter.mapping.rules import MappingPack
+from exporter.model.events import Event
+from exporter.model.protocols import Map
 from exporter.sources import SOURCES
 
 from .rounds import Row, interleave
@@ -61,7 +61,7 @@ def _texts(size: int, number: int) -> list[str]:
     ]
 
 
-def _pack(size: int) -> Pack:
+def _pack(size: int) -> MappingPack:
     shape = '"[{task:word}] SAID after {took:int} s."'
     shapes = (f"{{id: r{n}, shape: {shape.replace('SAID', _said(n))}, as: {{reason: R{n}}}}}" for n in range(size))
     text = "\n".join([f"mapping: 1\nsource: {SOURCE}\nrules:", *(f"  - {shape}" for shape in shapes)])

@@ -13,14 +13,15 @@ from typing import BinaryIO, NoReturn
 import prometheus_client
 import uvloop
 
-from exporter import assembly
-from exporter.outputs.prometheus import Prometheus
-from exporter.outputs.selfmetrics import SelfMetrics
-from exporter.ports import Restored, SystemClock
-from exporter.signals import SEVERITIES, Catalogue, Changes, Series
-from exporter.web.guard import Guard
-from exporter.web.serve import listen, serve
-from exporter.web.site import Door, Shown, make_site
+from exporter.app import assembly
+from exporter.common.clock import SystemClock
+from exporter.exposition.registry import Registry
+from exporter.model.metrics import SEVERITIES, Catalogue, Changes, Series
+from exporter.model.state import Restored
+from exporter.observability.self_metrics import SelfMetrics
+from exporter.web.routes import ServerOptions, Shown, make_site
+from exporter.web.security.live_config import LiveWebConfig
+from exporter.web.server import listen, serve
 
 from .flow import configured
 from .machine import free_port
@@ -42,7 +43,7 @@ def make_series(number: int) -> list[Series]:
 def ours(number: str, share: str) -> None:
     """The web room as the exporter runs it. After each scrape a share of the blocks gets something new."""
     series, catalogue = make_series(int(number)), _catalogue()
-    prometheus = Prometheus(catalogue, 0.0, SystemClock())
+    prometheus = Registry(catalogue, 0.0, SystemClock())
     prometheus.restore(Restored(Changes(counts=dict.fromkeys(series, 12.0)), frozenset(), {}, {}, {}))
     own = SelfMetrics("bench", [("research", "modelarts_training")], (), catalogue, prometheus.series_counts)
     dirty = Changes(counts=dict.fromkeys(series[:: round(BLOCK / float(share))], 1.0) if float(share) else {})
@@ -57,7 +58,7 @@ def ours(number: str, share: str) -> None:
         unhealthy=lambda: None,
         unready=lambda: None,
     )
-    site = make_site(shown, Door(Guard(None, print), "", asyncio.Event()))
+    site = make_site(shown, ServerOptions(LiveWebConfig(None, print), "", asyncio.Event()))
     gc.collect()
     gc.freeze()
     listening = listen("127.0.0.1:0")

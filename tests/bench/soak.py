@@ -10,7 +10,7 @@ from statistics import median
 
 import uvloop
 
-from exporter import assembly
+from exporter.app import assembly
 from exporter.config import Config
 
 from .answers import make_answers

@@ -1,0 +1,1 @@
+"""The wiring: puts the parts together, starts and stops them."""

@@ -1,0 +1,272 @@
+"""The verbs of the command line: reads arguments, prints, exits. 0 fine, 1 found something, 2 cannot start."""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from exporter import __version__
+from exporter.cli import runner
+from exporter.cli.options import (
+    ConfigOption,
+    OutputFormat,
+    OutputOption,
+    Schema,
+    SetOption,
+    SpeedOption,
+    read_config,
+    read_text,
+)
+from exporter.common.secret import Secret
+from exporter.model.errors import ConfigError, ExporterError, StoreError
+
+cli = typer.Typer(
+    name="platform-events-exporter",
+    help="Turns the events of managed AI and data platforms into Prometheus metrics, each event exactly once.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+)
+
+
+def main() -> None:
+    """Runs the command line. Expected trouble is one line each on standard error; only a bug shows a traceback."""
+    try:
+        code = cli(prog_name="platform-events-exporter", standalone_mode=False)
+    except typer.TyperException as error:
+        what = " ".join(error.format_message().split())
+        runner.fail([f"{what.rstrip('.')} (see --help)"] if what else [], error.exit_code)
+    except ConfigError as error:
+        runner.fail(error.problems, 2)
+    except StoreError as error:  # before anything ran; trouble later comes in a group
+        runner.fail([str(error)], 2)
+    except ExporterError as error:
+        runner.fail([str(error)], 1)
+    except BaseExceptionGroup as group:
+        expected, bugs = group.split(ExporterError)
+        if bugs is not None:
+            raise bugs from None
+        met = dict.fromkeys(str(error) for error in runner.leaves(expected))  # several may meet the same trouble
+        runner.fail(met, 1)
+    raise SystemExit(code)
+
+
+@cli.command()
+def run(config: ConfigOption = None, set_: SetOption = None) -> None:
+    """Runs the exporter until SIGTERM or SIGINT."""
+    from exporter.app import run as application
+    from exporter.config import Config, load
+
+    def read() -> Config:
+        return load(config, environ=os.environ, sets=set_ or ())
+
+    runner.run(application.run(read(), reread=read))
+
+
+@cli.command()
+def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOption = OutputFormat.text) -> None:
+    """Checks configuration, mappings and the tests inside them; asks no vendor."""
+    from exporter.cli import check as checks
+
+    loaded, known = read_config(config, set_, output)
+    report = checks.report(loaded, known.packs, known.catalogue)
+    if output is OutputFormat.json:
+        print(json.dumps(report, indent=2))
+    else:
+        checks.write(report)
+
+
+@cli.command()
+def doctor(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=0.1, help="Seconds that an answer may take, instead of targets[].timeout.")
+    ] = None,
+    output: OutputOption = OutputFormat.text,
+) -> None:
+    """Asks every vendor, live and read-only, whether all is there that the exporter needs; keeps and changes nothing."""
+    from exporter.cli import doctor as verb
+
+    loaded, known = read_config(config, set_, output)
+    work = verb.run(loaded, known.packs, timeout, as_json=output is OutputFormat.json)
+    raise typer.Exit(runner.run(work, runner.INTERRUPTED))
+
+
+@cli.command("test")
+def try_(
+    files: Annotated[list[Path] | None, typer.Argument(help="Mapping files; without any, the built-in packs.")] = None,
+    output: OutputOption = OutputFormat.text,
+) -> None:
+    """Runs the tests inside mapping files."""
+    from exporter.cli import mapping_tests
+
+    raise typer.Exit(mapping_tests.run(files or (), as_json=output is OutputFormat.json))
+
+
+@cli.command()
+def explain(
+    file: Annotated[str, typer.Argument(help="Raw records (JSON) or texts, one a line; - is standard input.")] = "-",
+    source: Annotated[str | None, typer.Option(help="Whose events they are; needed for texts.")] = None,
+    mapping: Annotated[list[Path] | None, typer.Option(help="A mapping file of yours; may be repeated.")] = None,
+    output: OutputOption = OutputFormat.text,
+    stub: Annotated[bool, typer.Option("--stub", help="Write only a mapping file for what no rule took.")] = False,
+) -> None:
+    """Says of events which rule takes them, where others stop, and what comes of it."""
+    from exporter.cli import explain as explain_command
+    from exporter.sources import SOURCES
+
+    if source is not None and source not in SOURCES:
+        raise ConfigError(f"--source {source}: no such source; write one of {', '.join(SOURCES)}")
+    form: Any = "stub" if stub else output.value
+    raise typer.Exit(explain_command.run(read_text(file), source, mapping or (), form))
+
+
+@cli.command()
+def replay(
+    recorded: Annotated[Path, typer.Option(help="The directory of a recording.")],
+    mapping: Annotated[
+        list[Path] | None, typer.Option(help="A mapping file of the new mapping; may be repeated.")
+    ] = None,
+    old: Annotated[list[Path] | None, typer.Option(help="A mapping file of the old mapping; may be repeated.")] = None,
+    output: OutputOption = OutputFormat.text,
+) -> None:
+    """Takes recorded answers through an old and a new mapping, and shows which series differ."""
+    from exporter.cli import replay as replay_command
+
+    raise typer.Exit(replay_command.run(recorded, old or (), mapping or (), as_json=output is OutputFormat.json))
+
+
+@cli.command()
+def backfill(
+    since: Annotated[str, typer.Option(help="From when on: 7d for so long ago, or an ISO 8601 time.")],
+    file: Annotated[str, typer.Option("--output", "-o", help="The file to write; - is standard output.")],
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    until: Annotated[str, typer.Option(help="Until when: the first contact of an exporter that runs.")] = "now",
+    step: Annotated[str, typer.Option(help="Time between two samples, at most 5m.")] = "60s",
+    label: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for every sample, as a scrape adds them.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Asks the vendors for their past, and writes it as OpenMetrics for promtool tsdb create-blocks-from."""
+    from exporter.cli import backfill as verb
+    from exporter.cli.backfill.output_file import OutputOptions, read_labels
+    from exporter.cli.backfill.time_range import read_span
+
+    span = read_span(since, until, step, time.time())
+    loaded, known = read_config(config, set_, OutputFormat.text)
+    wish = OutputOptions(span, read_labels(label or (), known.catalogue.metrics), file, force)
+    raise typer.Exit(runner.run(verb.run(loaded, known, wish), runner.INTERRUPTED))
+
+
+@cli.command()
+def schema(
+    of: Annotated[Schema, typer.Argument(help="Which form: of the configuration, or of a mapping file.")],
+) -> None:
+    """Prints the JSON Schema by which an editor completes and checks a file."""
+    from exporter.config import json_schema
+    from exporter.mapping.syntax.schema import mapping_schema
+
+    print(json.dumps(json_schema() if of is Schema.config else mapping_schema(), indent=2, ensure_ascii=False))
+
+
+@cli.command()
+def demo(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the exporter; 0 takes any free one.")] = 10186,
+    seconds: Annotated[float, typer.Option(min=0, help="Stop after so long; 0 runs until Ctrl-C.")] = 0,
+    speed: SpeedOption = 1.0,
+) -> None:
+    """Shows the exporter at work on two simulated clouds."""
+    from exporter.cli import demo as show
+
+    runner.run(show.run(port, seconds, speed))
+
+
+@cli.command()
+def simulate(
+    listen: Annotated[str, typer.Option(help="Address and port; port 0 takes any free one.")] = "127.0.0.1:10187",
+    seed: Annotated[int, typer.Option(help="The same seed tells the same story.")] = 1,
+    speed: SpeedOption = 1.0,
+    scenario: Annotated[bool, typer.Option(help="Whether anything happens by itself.")] = True,
+) -> None:
+    """Runs both simulated clouds on loopback, with the APIs' own signatures, paging and faults."""
+    from exporter.simulator import Cloud, Scenario, configuration, serve
+
+    host, _, port = listen.rpartition(":")
+    if not port.isdecimal() or int(port) > 65535 or host not in ("127.0.0.1", "localhost", "[::1]", ""):
+        raise ConfigError(f"--listen {listen}: not an address of this machine; write 127.0.0.1:10187")
+    cloud = Cloud(seed=seed)
+    if scenario:
+        Scenario(cloud, seed=seed, speed=speed)
+
+    def ready(bound: int) -> None:
+        base = f"http://{host or '127.0.0.1'}:{bound}"
+        print(
+            f"simulator: {base}  (faults: POST {base}/simulator/faults, state: GET {base}/simulator/state)", flush=True
+        )
+        print(json.dumps(configuration(base, store="state.db")), flush=True)
+
+    try:
+        runner.run(serve(cloud, (host or "127.0.0.1").strip("[]"), int(port), ready))
+    except OSError as error:
+        what = os.strerror(error.errno) if error.errno else error
+        raise ConfigError(f"--listen {listen}: {what}; choose another port") from error
+
+
+@cli.command()
+def top(
+    url: Annotated[str, typer.Option(help="Base URL of a running exporter.")] = "http://127.0.0.1:10186",
+    user: Annotated[str, typer.Option(help="Name, where a password is asked for.")] = "",
+    password_file: Annotated[Path | None, typer.Option(help="File with the password.")] = None,
+    ca_file: Annotated[Path | None, typer.Option(help="CA of the exporter's certificate, in PEM.")] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Take any certificate.")] = False,
+    output: OutputOption = OutputFormat.text,
+) -> None:
+    """Shows sources, lag and the newest warnings of a running exporter, live; --output json gives one look."""
+    from exporter.cli import top as show
+
+    password = Secret(path=password_file).reveal() if password_file else ""
+    way, console = show.ExporterAddress(url, user, password, ca_file, insecure), Console(highlight=False)
+    if output is OutputFormat.json or not console.is_terminal:
+        body = asyncio.run(show.once(way))
+        if output is OutputFormat.json:
+            print(body.decode())
+        else:
+            console.print(show.render(show.read(body, url)))
+        return
+    runner.run(show.watch(way, console))
+
+
+@cli.command()
+def healthcheck(
+    url: Annotated[str, typer.Option(help="Base URL of a running exporter.")] = "http://127.0.0.1:10186",
+    ready: Annotated[bool, typer.Option(help="Ask for readiness instead of health.")] = False,
+    timeout: Annotated[float, typer.Option(min=0.001, help="Seconds to wait.")] = 3.0,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Take any certificate; nothing secret is asked.")
+    ] = False,
+) -> None:
+    """Asks a running exporter whether it is healthy; exit code 0 or 1."""
+    import httpx
+
+    try:
+        page = f"{url.rstrip('/')}/-/{'ready' if ready else 'healthy'}"
+        answer = httpx.get(page, timeout=timeout, trust_env=False, verify=not insecure)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        print(f"{url}: no answer ({error}); is the exporter running there?", file=sys.stderr)
+        raise typer.Exit(1) from None
+    print(answer.text.strip())
+    if answer.status_code != 200:
+        raise typer.Exit(1)
+
+
+@cli.command()
+def version() -> None:
+    """Prints the version."""
+    print(__version__)

@@ -1,0 +1,1 @@
+"""The only code that asks a vendor: signed, within the budget, answers classified."""

@@ -1,0 +1,1 @@
+"""Small leaves that several packages share."""

@@ -1,0 +1,1 @@
+"""What authors of mapping files use: tests, templates of unmapped texts, explanations."""

@@ -1,0 +1,1 @@
+"""Applies checked rules to events."""

@@ -1,0 +1,146 @@
+"""Applies a pack to events: which rule takes each, and what it makes of it. Pure and linear in the length of a text.
+
+The result is that of trying the rules in order. It comes faster: the fields of an event choose a plan, small slices of
+its text the few rules that can fit, and only those are tried. Outcomes that do not vary are made once and for all.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from exporter.mapping.engine.labels import Base, LabelContext
+from exporter.mapping.engine.outcome import Outcome, compile_outcome, constant
+from exporter.mapping.patterns.decision_tree import Row, Try, narrow
+from exporter.mapping.patterns.dissect import Fit, fitted
+from exporter.mapping.rules import REASON_FIELDS, MappingPack, Rule, field_of
+from exporter.model.events import Event
+from exporter.model.metrics import OTHER, Mapped
+from exporter.model.protocols import Map
+
+_OVERFLOW = (("platform_events_total", "reason"),)
+_STRANGE = "\0"  # stands for all values of a field that no rule asks for
+_MOST_PLANS = 4096
+_NOTHING = Event(b"", "", None)
+
+Key = tuple[str, ...]
+Plan = tuple[Base, Try | None, Mapped]
+"""What is left to do once the fields are known: what they say, what to try with the text, and the answer if nothing fits."""
+
+
+def mapper(pack: MappingPack, target: str) -> Map:
+    """The function that maps the events of a source of ``target``. It remembers no event."""
+    reads, plan_of = [field_of(field) for field in _fields(pack)], _planner(pack, target)
+    plans: dict[Key, Plan] = {}
+
+    def map_(event: Event) -> Mapped:
+        key: Key = (event.severity, event.reason)
+        if reads:
+            key = (*key, *[read(event) for read in reads])
+        plan = plans.get(key)
+        if plan is None:
+            plan = plan_of(key)
+            if len(plans) < _MOST_PLANS:
+                plans[key] = plan
+        base, take, missed = plan
+        mapped: Mapped = missed if take is None else take(event, event.text, base) or missed
+        return mapped
+
+    return map_
+
+
+def _fields(pack: MappingPack) -> dict[str, frozenset[str]]:
+    """The fields that rules ask for, beside severity and reason, and the values they ask for."""
+    asked: dict[str, frozenset[str]] = {}
+    for rule in pack.rules:
+        for field, values in rule.when:
+            if field not in ("severity", *REASON_FIELDS):
+                asked[field] = asked.get(field, frozenset()) | values
+    return dict(sorted(asked.items()))
+
+
+def _planner(pack: MappingPack, target: str) -> Callable[[Key], Plan]:
+    """Makes plans, one for all keys that no rule tells apart."""
+    fields, place = _fields(pack), LabelContext(target, pack.source, {})
+    rows = [_rows(rule, place) for rule in pack.rules]
+    bases: dict[tuple[str, str], Base] = {}
+    plans: dict[Key, Plan] = {}
+    trees: dict[tuple[int, ...], Try] = {}
+
+    def plan_of(key: Key) -> Plan:
+        severity = pack.severity.get(key[0].casefold(), "unclassified")
+        reason = key[1] if not key[1] or key[1] in pack.reasons else _STRANGE
+        values = [its if its in known else _STRANGE for its, known in zip(key[2:], fields.values(), strict=True)]
+        plain = (severity, reason, *values)
+        if plain in plans:
+            return plans[plain]
+        if len(plans) >= _MOST_PLANS:
+            plans.clear()
+            trees.clear()
+        base = bases.setdefault((severity, reason), _base(severity, reason))
+        asked = {"severity": severity} | dict.fromkeys(REASON_FIELDS, reason) | dict(zip(fields, values, strict=True))
+        fitting = _fitting(pack.rules, asked)
+        plans[plain] = _plan(pack.rules, fitting, base, rows, trees)
+        return plans[plain]
+
+    return plan_of
+
+
+def _base(severity: str, reason: str) -> Base:
+    known = reason not in ("", _STRANGE)
+    return Base(severity, reason if known else OTHER, _OVERFLOW if reason == _STRANGE else ())
+
+
+def _fitting(rules: Sequence[Rule], asked: Mapping[str, str]) -> tuple[int, ...]:
+    """The rules that fields with these values leave possible, up to the first that needs no text."""
+    found = []
+    for number, rule in enumerate(rules):
+        if all(asked[field] in values for field, values in rule.when):
+            found.append(number)
+            if not rule.textual:
+                break
+    return tuple(found)
+
+
+def _plan(
+    rules: Sequence[Rule],
+    fitting: tuple[int, ...],
+    base: Base,
+    rows: Sequence[Sequence[Row]],
+    trees: dict[tuple[int, ...], Try],
+) -> Plan:
+    last = rules[fitting[-1]] if fitting else None
+    if last and not last.textual and constant(last):
+        fitting, missed = fitting[:-1], rows[fitting[-1]][0].take(_NOTHING, "", base)
+    else:
+        cause = "no_shape" if any(rules[number].when for number in fitting) else "no_rule"
+        missed = Mapped(base.severity, base.reason, None, (), cause, base.overflow)
+    if not fitting:
+        return base, None, missed
+    if fitting not in trees:
+        trees[fitting] = narrow([row for number in fitting for row in rows[number]])
+    return base, trees[fitting], missed
+
+
+def _rows(rule: Rule, place: LabelContext) -> list[Row]:
+    """The ways in which a text can fit a rule."""
+    if rule.pattern:
+        return [Row(None, _judged(rule.pattern.fit, compile_outcome(rule, rule.pattern.names, place)))]
+    if not rule.shapes:
+        return [Row(None, _judged(lambda text: (), compile_outcome(rule, (), place)))]
+    return [
+        Row(
+            shape,
+            fitted(
+                shape,
+                compile_outcome(rule, [hole.name for hole in shape.holes], place),
+                keep=not constant(rule),
+            ),
+        )
+        for shape in rule.shapes
+    ]
+
+
+def _judged(fit: Fit, outcome: Outcome) -> Try:
+    def take(event: Event, text: str, base: Base) -> Mapped | None:
+        values = fit(text)
+        return None if values is None else outcome(event, values, base)
+
+    return take

@@ -1,0 +1,1 @@
+"""Patterns over vendor texts: dissect, RE2, and the choice among many."""

@@ -1,0 +1,1 @@
+"""Folds the notes of events into runs, phases and incidents."""

@@ -1,0 +1,53 @@
+"""Checks between rules and between files: one meaning a metric, one domain a label, no rule out of reach. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from exporter.mapping.rules import Rule
+from exporter.mapping.syntax.context import FileContext
+from exporter.mapping.syntax.reachability import shadowed
+from exporter.model.metrics import Metric
+
+_MEANING = {"kind": "type", "help": "help", "labels": "labels", "buckets": "buckets"}
+
+
+def check_metrics(files: Iterable[tuple[FileContext, Mapping[str, Metric]]], faults: list[str]) -> None:
+    """Two files that declare a metric of the same name must mean the same."""
+    first: dict[str, tuple[Metric, str]] = {}
+    for context, metrics in files:
+        for name, metric in metrics.items():
+            place = context.document.where(("metrics", name))
+            known, where = first.setdefault(name, (metric, place))
+            for key, what in _MEANING.items():
+                if getattr(known, key) != getattr(metric, key):
+                    cure = "make them equal, or choose another name"
+                    faults.append(f"{place}: disagrees with {_at(where)} about its {what}; {cure}")
+
+
+def check_domains(rules: Sequence[Rule], faults: list[str]) -> None:
+    """Two rules must give a label of a metric the same domain."""
+    first: dict[tuple[str, str], tuple[tuple[str, ...] | int, str]] = {}
+    for rule in rules:
+        for action in rule.actions:
+            for label in action.labels:
+                domain, where = first.setdefault((action.metric.name, label.name), (label.domain, action.place))
+                if domain != label.domain:
+                    what = f"the label '{label.name}' of {action.metric.name} has another domain than at {_at(where)}"
+                    faults.append(f"{action.place}: {what}; give both the same")
+
+
+def check_reach(rules: Sequence[Rule], faults: list[str]) -> None:
+    """Every rule must be able to take an event."""
+    for earlier, later in shadowed(rules):
+        why = f"because '{earlier.id}' at {_at(earlier.place)} takes all it would"
+        own = _file(earlier) == _file(later)
+        cure = "put it first, or narrow the other" if own else "narrow the other, or list this one under 'disable'"
+        faults.append(f"{later.place}: the rule '{later.id}' can never be reached, {why}; {cure}")
+
+
+def _at(place: str) -> str:
+    """``file:line`` of a place."""
+    return place.partition(": ")[0]
+
+
+def _file(rule: Rule) -> str:
+    return _at(rule.place).rpartition(":")[0]

@@ -1,0 +1,1 @@
+"""Frozen values and every seam between packages; imports nothing of the exporter."""

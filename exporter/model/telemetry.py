@@ -1,0 +1,228 @@
+"""What the exporter tells about itself: one frozen value a fact, heard by the log, the self-metrics and the web port.
+
+``target`` and ``source`` are the labels TS of the self-metrics. Times are Unix seconds, durations seconds.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from exporter.model.errors import ExporterError
+from exporter.model.events import Event
+from exporter.model.metrics import Mapped
+from exporter.model.runs import OpenSpan, Span
+
+
+class SelfEvent(msgspec.Struct, frozen=True):
+    """Anything worth telling."""
+
+
+class RequestDone(SelfEvent, frozen=True):
+    """One request was answered, or failed (``code`` is then ``error``)."""
+
+    target: str
+    api: str
+    code: str
+    seconds: float
+
+
+class Throttled(SelfEvent, frozen=True):
+    """A vendor refused a request for now."""
+
+    target: str
+    api: str
+    wait: float | None
+
+
+class BudgetLeft(SelfEvent, frozen=True):
+    """How many requests could be sent at once to this API host."""
+
+    target: str
+    api: str
+    remaining: float
+
+
+class PollDone(SelfEvent, frozen=True):
+    """A watch was read to its end. ``complete`` is the vendor time up to which its source is known completely."""
+
+    target: str
+    source: str
+    resource: str
+    at: float
+    seconds: float
+    events: int
+    new: int
+    interval: float
+    complete: float | None
+
+
+class PollFailed(SelfEvent, frozen=True):
+    """A read or a discovery broke off; ``wait`` is the time until it is tried again."""
+
+    target: str
+    source: str
+    resource: str
+    at: float
+    error: ExporterError
+    cause: str
+    wait: float
+
+
+class Discovered(SelfEvent, frozen=True):
+    """A listing was read to its end. ``watches`` counts the watches of the source by state."""
+
+    target: str
+    source: str
+    at: float
+    resources: int
+    watches: dict[str, int]
+
+
+class Contacted(SelfEvent, frozen=True):
+    """First contact with a source: what happened before ``at`` (vendor time) is history."""
+
+    target: str
+    source: str
+    at: float
+
+
+class ReadAnomalies(SelfEvent, frozen=True):
+    """What a page held that needs telling: rows of history, late ones, unreadable ones, and whether rows may be missing."""
+
+    target: str
+    source: str
+    resource: str
+    history: int = 0
+    late: int = 0
+    unreadable: int = 0
+    truncated: bool = False
+
+
+class Overflowed(SelfEvent, frozen=True):
+    """A label value outside its domain became ``other``."""
+
+    metric: str
+    label: str
+    times: int
+
+
+class SeriesLimitReached(SelfEvent, frozen=True):
+    """A metric has the most series it may have: new ones counted under ``other`` in the place of a resource, or were not made."""
+
+    metric: str
+    most: int
+    times: int
+
+
+class UnmappedTexts(SelfEvent, frozen=True):
+    """A text that no rule took; ``severity`` and ``reason`` are the vendor's words, "" where it sent none."""
+
+    target: str
+    source: str
+    cause: str
+    text: str
+    times: int
+    severity: str = ""
+    reason: str = ""
+
+
+class EventsCommitted(SelfEvent, frozen=True):
+    """Events that were committed, with what the mapping made of each and how many of its occurrences were news."""
+
+    target: str
+    source: str
+    at: float
+    rows: Sequence[tuple[Event, Mapped, int]]
+
+
+class RunsUpdated(SelfEvent, frozen=True):
+    """The runs of a resource after a read: the spans that are over now, and those still open (runs before their phases).
+
+    ``late`` events came when the span they belong on was over."""
+
+    target: str
+    source: str
+    resource: str
+    at: float
+    closed: tuple[Span, ...]
+    open: tuple[OpenSpan, ...]
+    late: int = 0
+
+
+class OtlpDelivered(SelfEvent, frozen=True):
+    """Spans or log records left the outbox: delivered, refused for good, or given up."""
+
+    signal: str
+    sent: int = 0
+    rejected: int = 0
+    dropped: int = 0
+
+
+class OutboxLevel(SelfEvent, frozen=True):
+    """How many spans or log records wait in the outbox, and since when the oldest does."""
+
+    signal: str
+    pending: int
+    oldest: float | None
+
+
+class Unrecorded(SelfEvent, frozen=True):
+    """Answers that should have been recorded and were not, and why."""
+
+    why: str
+    times: int
+
+
+class Skewed(SelfEvent, frozen=True):
+    """The vendor's clock minus ours."""
+
+    target: str
+    seconds: float
+
+
+class KeysExpire(SelfEvent, frozen=True):
+    """When the credentials in use end; ``None`` if they do not."""
+
+    target: str
+    at: float | None
+
+
+class Loaded(SelfEvent, frozen=True):
+    """Configuration and mappings were loaded (again), or could not be: ``problems`` are whole lines.
+
+    ``hashes`` maps a source to the hash of its mapping."""
+
+    at: float
+    hashes: dict[str, str]
+    problems: tuple[str, ...] = ()
+
+
+class UnexpectedError(SelfEvent, frozen=True):
+    """An error that nobody foresaw, caught by the guard of a part (``read``, ``listing``, ``login``, ...)."""
+
+    part: str
+    where: str
+    error: BaseException
+
+
+class ImplausibleTimes(SelfEvent, frozen=True):
+    """Foreign times that cannot be true and were not used; ``sample`` is one of them as the vendor wrote it."""
+
+    target: str
+    source: str
+    times: int
+    sample: str
+
+
+class StoreState(SelfEvent, frozen=True):
+    """Whether commits reach the store; ``problem`` says why not, in one line."""
+
+    up: bool
+    problem: str = ""
+
+
+class LogMessage(SelfEvent, frozen=True):
+    """A sentence for the log, once: start, stop, a corrected assumption."""
+
+    text: str
+    warning: bool = False

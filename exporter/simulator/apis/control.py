@@ -1,0 +1,102 @@
+"""The control paths under /simulator/: what a test outside this process may switch, add and look at; loopback only."""
+
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+
+from exporter.simulator.http import Call, Refused, Reply, answer
+from exporter.simulator.state.behaviour import Behaviour
+from exporter.simulator.state.cloud import SOURCES, Cloud
+from exporter.simulator.state.faults import Fault
+
+_Body = TypeVar("_Body")
+Times = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+
+
+class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of POST /simulator/faults: whatever is given replaces what was."""
+
+    faults: list[Fault] | None = None
+    behaviour: Behaviour | None = None
+
+
+class _Event(msgspec.Struct, forbid_unknown_fields=True):
+    """One event of POST /simulator/events. ``at`` is Unix ms, by default now; ``times`` adds equal ones."""
+
+    source: Literal["modelarts_training", "modelarts_pool", "modelarts_service", "dws", "pai_dlc"]
+    resource: str
+    text: str
+    at: int | None = None
+    times: Times = 1
+    level: str = "Info"  # training: Info, Warning, Error
+    origin: str = "Job"  # training: Job, K8S, Task
+    type: str = ""  # pools: Normal or Warning; services: normal or abnormal
+    reason: str = "PoolStatusChange"  # pools
+    until: int | None = None  # pools: when it was last seen
+    count: int | None = None  # pools: how often it was seen
+    timeless: bool = False  # PAI: the string has no time
+    fields: dict[str, Any] = {}  # DWS: replaces fields of the row; ``text`` is the event's name
+
+
+class _Events(msgspec.Struct, forbid_unknown_fields=True):
+    events: list[_Event]
+
+
+def faults(cloud: Cloud, call: Call, now: int) -> Reply:
+    """POST: these are the faults, and this is the behaviour, from now on."""
+    wanted = _read(call, _Wanted)
+    if wanted.faults is not None:
+        cloud.faults.replace(wanted.faults)
+    if wanted.behaviour is not None:
+        cloud.behaviour = wanted.behaviour
+    return answer({"faults": cloud.faults.on, "behaviour": cloud.behaviour})
+
+
+def events(cloud: Cloud, call: Call, now: int) -> Reply:
+    """POST: adds events. A resource that does not exist yet is made."""
+    wanted = _read(call, _Events).events
+    for event in wanted:
+        for _ in range(event.times):
+            _add(cloud, event, now)
+    return answer({"added": sum(event.times for event in wanted)})
+
+
+def state(cloud: Cloud, call: Call, now: int) -> Reply:
+    """GET: how many events can be read, by source and resource; those still hidden; requests so far, by API."""
+    logs = {source: cloud.logs(source) for source in SOURCES}
+    for log in (log for by_resource in logs.values() for log in by_resource.values()):
+        log.readable(now)
+    return answer(
+        {
+            "clock": now,
+            "events": {source: sum(log.total for log in found.values()) for source, found in logs.items()},
+            "hidden": {source: sum(log.hidden for log in found.values()) for source, found in logs.items()},
+            "resources": {source: {id_: log.total for id_, log in found.items()} for source, found in logs.items()},
+            "requests": cloud.requests,
+            "faults": cloud.faults.on,
+            "behaviour": cloud.behaviour,
+        }
+    )
+
+
+def _add(cloud: Cloud, event: _Event, now: int) -> None:
+    at = now if event.at is None else event.at
+    match event.source:
+        case "modelarts_training":
+            cloud.training_event(event.resource, at, event.level, event.origin, event.text)
+        case "modelarts_pool":
+            span = (at, event.until, event.count)
+            cloud.pool_event(event.resource, event.type or "Normal", event.reason, event.text, *span)
+        case "modelarts_service":
+            cloud.service_event(event.resource, at, event.text, event.type or "normal")
+        case "dws":
+            cloud.dws_event(event.resource, at, event.text, **event.fields)
+        case "pai_dlc":
+            cloud.dlc_event(event.resource, None if event.timeless else at, event.text)
+
+
+def _read(call: Call, type_: type[_Body]) -> _Body:
+    try:
+        return msgspec.json.decode(call.body, type=type_)
+    except msgspec.MsgspecError as error:
+        raise Refused(answer({"error": str(error)}, 400)) from None

@@ -1,0 +1,1 @@
+"""What the simulated clouds hold: resources, events, accounts and faults."""

@@ -1,0 +1,1 @@
+"""ModelArts services (v1): their listing and events."""

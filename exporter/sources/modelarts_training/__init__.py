@@ -1,0 +1,1 @@
+"""ModelArts training jobs: their listing, events and stage records."""

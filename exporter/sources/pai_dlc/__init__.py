@@ -1,0 +1,1 @@
+"""PAI DLC jobs: their listing, events and status history."""

@@ -1,0 +1,1 @@
+"""Who may use the web port: TLS and basic authentication of the web configuration."""

@@ -1,0 +1,1 @@
+"""Tests of the exporter, one folder a package; ``support`` holds what they share."""

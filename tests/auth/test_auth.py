@@ -1,0 +1,246 @@
+"""When keys are renewed and when not, and what stands after a refusal."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from exporter.auth import Login, Signer, credentials, refuses_keys
+from exporter.common.secret import Secret
+from exporter.model.errors import SourceDenied, SourceDown, SourceError
+from exporter.model.protocols import Credentials
+from tests.support.identities import Clock, streamed
+
+DAY = 86_400.0
+
+
+class Iam:
+    """IAM and an API behind it. Tokens live ``life`` seconds; ``revoked`` ones get ``denial``. Logins wait for the ``door``; a ``fault`` befalls them."""
+
+    def __init__(self, life: float = DAY) -> None:
+        self.clock, self.life, self.logins, self.calls = Clock(), life, 0, 0
+        self.door = asyncio.Event()
+        self.door.set()
+        self.revoked: set[str] = set()
+        self.denial = (401, "")
+        self.password = "right"
+        self.fault: Callable[[httpx.Request], httpx.Response] | None = None
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0)  # others may come in between
+        if request.url.path == "/v3/auth/tokens":
+            self.logins += 1
+            await self.door.wait()
+            return self._log_in(request)
+        self.calls += 1
+        token = request.headers["X-Auth-Token"]
+        if token in self.revoked or "any" in self.revoked:
+            return httpx.Response(self.denial[0], content=streamed(self.denial[1].encode()))
+        return httpx.Response(200)
+
+    def _log_in(self, request: httpx.Request) -> httpx.Response:
+        if self.fault:
+            return self.fault(request)
+        if f'"password":"{self.password}"'.encode() not in request.content:
+            return httpx.Response(401)
+        end = datetime.fromtimestamp(self.clock.at + self.life, UTC).isoformat()
+        body = streamed(b'{"token": {"expires_at": "%b"}}' % end.encode())
+        return httpx.Response(201, content=body, headers={"X-Subject-Token": f"t{self.logins}"})
+
+
+def sign_in(cloud: Iam, password: Secret | None = None) -> Signer:
+    values = {"user": Secret("u"), "password": password or Secret("right"), "domain": Secret("d")}
+    bases = {"iam": "https://iam.test/"}
+    login = Login("password", values)
+    return credentials("huaweicloud", login, region="r", project_id=None, endpoints=bases, clock=cloud.clock)
+
+
+async def burst(cloud: Iam, auth: Signer, times: int) -> list[int]:
+    """Asks ``times`` times at once."""
+    async with httpx.AsyncClient(transport=httpx.MockTransport(cloud), auth=auth) as client:
+        answers = await asyncio.gather(*(client.get("https://api.test/events") for _ in range(times)))
+    return [answer.status_code for answer in answers]
+
+
+def ask(cloud: Iam, auth: Signer) -> list[int]:
+    return asyncio.run(burst(cloud, auth, 1))
+
+
+def no_answer(request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("refused", request=request)
+
+
+def test_credentials_keep_the_contract_of_the_port() -> None:
+    auth: Credentials = sign_in(Iam())
+    assert isinstance(auth, httpx.Auth)
+    assert (auth.account, auth.expires) == ("u@d", None)
+
+
+@pytest.mark.parametrize(("life", "good", "due"), [(DAY, DAY - 2401, DAY - 2400), (3600.0, 1799, 1800), (10.0, 9, 10)])
+def test_keys_are_renewed_ahead_of_their_end(life: float, good: float, due: float) -> None:
+    """Forty minutes before it; at half their life where that is shorter; every ten seconds at the most."""
+    cloud = Iam(life)
+    auth = sign_in(cloud)
+    start = cloud.clock.at
+    logins = []
+    for moment in (0.0, good, due):
+        cloud.clock.at = start + moment
+        assert ask(cloud, auth) == [200]
+        logins.append(cloud.logins)
+
+    assert logins == [1, 1, 2]
+    assert auth.expires == int((start + due + life) * 1000)
+
+
+def test_requests_at_the_same_time_share_one_renewal() -> None:
+    cloud = Iam()
+    auth = sign_in(cloud)
+
+    async def run() -> None:
+        assert (await burst(cloud, auth, 50), cloud.logins) == ([200] * 50, 1)
+        cloud.revoked = {"t1"}
+        assert (await burst(cloud, auth, 50), cloud.logins) == ([200] * 50, 2)
+
+    asyncio.run(run())
+
+
+def test_a_401_renews_once_and_asks_once_more() -> None:
+    cloud = Iam()
+    auth = sign_in(cloud)
+    ask(cloud, auth)
+    cloud.revoked = {"t1"}
+
+    assert (ask(cloud, auth), cloud.logins, cloud.calls) == ([200], 2, 3)
+
+
+def test_keys_that_are_refused_when_new_are_not_renewed_again_for_a_while() -> None:
+    cloud = Iam()
+    auth = sign_in(cloud)
+    cloud.revoked = {"any"}
+    assert (ask(cloud, auth), cloud.logins, cloud.calls) == ([401], 2, 2)
+
+    cloud.clock.at += 299
+    assert (ask(cloud, auth), cloud.logins, cloud.calls) == ([401], 2, 3)
+    cloud.clock.at += 1
+    assert (ask(cloud, auth), cloud.logins, cloud.calls) == ([401], 3, 5)
+
+
+SPENT = [
+    (400, '{"error_code": "APIGW.0307"}'),
+    (403, '{"error_code": "ModelArts.0203"}'),
+    (500, '{"errorCode": "ModelArts.3801"}'),
+    (403, '{"error": {"code": "APIG.0301", "message": "x"}}'),
+    (400, '{"Code": "InvalidSecurityToken.Expired"}'),
+    (404, '{"Code": "InvalidAccessKeyId.NotFound"}'),
+    (403, '{"code": "SecurityTokenExpired"}'),
+    (401, "<html>"),
+]
+
+
+@pytest.mark.parametrize(("status", "body"), SPENT)
+def test_a_code_that_says_the_keys_are_spent_counts_as_a_401(status: int, body: str) -> None:
+    cloud = Iam()
+    auth = sign_in(cloud)
+    ask(cloud, auth)
+    cloud.revoked, cloud.denial = {"t1"}, (status, body)
+
+    assert (ask(cloud, auth), cloud.logins) == ([200], 2)
+
+
+@pytest.mark.parametrize(("status", "body"), [
+    (403, '{"error_code": "APIGW.0302"}'), (400, '{"Code": "InvalidTimeStamp.Expired"}'), (404, "[]"), (500, "\xff{"),
+    (429, '{"error": "x"}'), (403, '{"Code": "InvalidSecurityTokens"}'), (200, '{"Code": "SecurityTokenExpired"}'),
+])  # fmt: skip
+def test_another_refusal_renews_nothing(status: int, body: str) -> None:
+    cloud = Iam()
+    cloud.revoked, cloud.denial = {"t1"}, (status, body)
+
+    assert (ask(cloud, sign_in(cloud)), cloud.logins) == ([status], 1)
+    assert not refuses_keys(status, body.encode())
+
+
+@pytest.mark.parametrize("fault", [lambda _: httpx.Response(503), lambda _: httpx.Response(401)])
+def test_while_the_old_keys_are_good_a_renewal_may_fail(fault: Callable[[httpx.Request], httpx.Response]) -> None:
+    cloud = Iam()
+    auth = sign_in(cloud)
+    ask(cloud, auth)
+    cloud.fault = fault
+    cloud.clock.at += DAY - 600
+    assert (asyncio.run(burst(cloud, auth, 20)), cloud.logins) == ([200] * 20, 2)
+
+    cloud.clock.at += 600
+    with pytest.raises(SourceError, match=r"^IAM https://iam\.test: (503|401), "):
+        ask(cloud, auth)
+
+
+def test_while_one_task_renews_the_others_go_on_with_good_keys() -> None:
+    cloud = Iam()
+    auth = sign_in(cloud)
+
+    async def run() -> None:
+        await burst(cloud, auth, 1)
+        cloud.clock.at += DAY - 600
+        cloud.door.clear()
+        renewing = asyncio.create_task(burst(cloud, auth, 1))
+        while cloud.logins < 2:
+            await asyncio.sleep(0)
+        assert await asyncio.wait_for(burst(cloud, auth, 5), timeout=5) == [200] * 5
+        cloud.door.set()
+        assert (await renewing, cloud.logins) == ([200], 2)
+
+    asyncio.run(run())
+
+
+def test_a_wrong_password_is_not_tried_again_until_it_changes(tmp_path: Path) -> None:
+    """Five tries would lock the account for everybody who uses it."""
+    cloud, file = Iam(), tmp_path / "password"
+    file.write_text("wrong")
+    auth = sign_in(cloud, Secret(path=file))
+    for wait, logins in ((0, 1), (899, 1), (1, 2)):
+        cloud.clock.at += wait
+        with pytest.raises(SourceDenied, match="user, password or domain is wrong"):
+            ask(cloud, auth)
+        assert cloud.logins == logins
+
+    file.write_text("wrong too")
+    for _ in range(2):
+        with pytest.raises(SourceDenied):
+            ask(cloud, auth)
+    assert cloud.logins == 3
+    file.write_text("right\n")
+    assert (ask(cloud, auth), cloud.logins) == ([200], 4)
+
+
+def test_a_login_without_an_answer_is_left_alone_for_a_moment() -> None:
+    cloud = Iam()
+    auth = sign_in(cloud)
+    cloud.fault = no_answer
+    with pytest.raises(httpx.ConnectError):
+        ask(cloud, auth)
+    with pytest.raises(SourceDown) as raised:
+        ask(cloud, auth)
+    assert str(raised.value) == "IAM https://iam.test: no answer; check the endpoint, the network and the proxy"
+
+    cloud.fault = None
+    cloud.clock.at += 5
+    assert (ask(cloud, auth), cloud.logins) == ([200], 2)
+
+
+def test_a_task_that_is_cancelled_while_it_renews_leaves_the_way_open() -> None:
+    cloud = Iam()
+    auth = sign_in(cloud)
+
+    async def run() -> list[int]:
+        task = asyncio.create_task(burst(cloud, auth, 1))
+        while not cloud.logins:
+            await asyncio.sleep(0)
+        task.cancel()
+        (outcome,) = await asyncio.gather(task, return_exceptions=True)
+        assert isinstance(outcome, asyncio.CancelledError)
+        cloud.clock.at += 5
+        return await burst(cloud, auth, 1)
+
+    assert asyncio.run(run()) == [200]

@@ -1,0 +1,736 @@
+"""``doctor`` against the simulated clouds and their faults, over real sockets: the exact lines of each situation."""
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import ssl
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.cli import doctor
+from exporter.cli.doctor.connect import Reached, Unreached, connect
+from exporter.cli.doctor.findings import FindingPlace
+from exporter.cli.doctor.target_findings import connection
+from exporter.config import load
+from exporter.simulator import Cloud, Scenario, configuration, running
+from exporter.simulator.state.accounts import (
+    ACCESS_KEY,
+    ALIBABA_ACCESS_KEY,
+    ALIBABA_SECRET_KEY,
+    OIDC_TOKEN,
+    PASSWORD,
+    SECRET_KEY,
+)
+from exporter.simulator.state.behaviour import Behaviour
+from tests.support.clouds import CLUSTER, DLC, JOB, POOL, SERVICE
+from tests.support.collector import Certificates
+from tests.support.heavy import needs
+from tests.support.processes import COMMAND, PATIENCE, Clouds, Exporter, all_ran, closing, configured, environment, ran
+from tests.support.rig import known
+
+Written = dict[str, Any]
+KEYS = "access keys (access_key from FILE:1; secret_key from FILE:1)"
+ALIBABA_KEYS = "access keys (access_key_id from FILE:1; access_key_secret from FILE:1)"
+TRAINING, SERVICES = "research/modelarts_training", "research/modelarts_service"
+POOLS, DWS, PAI = "research/modelarts_pool", "research/dws", "pai/pai_dlc"
+WELL = f"""
+ok       research                     credentials  {KEYS}: accepted; they do not expire
+ok       research                     connection   modelarts: URL: connected to 127.0.0.1 in 1 ms
+ok       research                     connection   dws: URL: connected to 127.0.0.1 in 1 ms
+ok       research                     clock        within 2 s of the vendor's
+ok       research/modelarts_training  listing      1 job in workspace 0, 1 active
+ok       research/modelarts_training  events       1 event of {JOB} in 1 page; that is all there is
+ok       research/modelarts_training  records      all of them can be read
+ok       research/modelarts_training  texts        a rule takes each of them
+ok       research/modelarts_training  times        the newest was 10 min ago, none lies in the future
+ok       research/modelarts_training  stages       no stages of {JOB}
+ok       research/modelarts_pool      listing      1 pool, 1 active
+ok       research/modelarts_pool      events       1 event of {POOL} in 1 page; that is all there is
+ok       research/modelarts_pool      records      all of them can be read
+ok       research/modelarts_pool      texts        a rule takes each of them
+ok       research/modelarts_pool      times        the newest was 10 min ago, none lies in the future
+ok       research/modelarts_service   listing      1 service, 1 active
+ok       research/modelarts_service   events       1 event of {SERVICE} (service-07085) in 1 page; that is all there is
+ok       research/modelarts_service   records      all of them can be read
+ok       research/modelarts_service   texts        a rule takes each of them
+ok       research/modelarts_service   times        the newest was 10 min ago, none lies in the future
+ok       research/dws                 listing      1 cluster, 1 active
+ok       research/dws                 events       1 event in 1 page; that is all there is
+ok       research/dws                 records      all of them can be read
+ok       research/dws                 texts        a rule takes each of them
+ok       research/dws                 times        the newest was 10 min ago, none lies in the future
+ok       pai                          credentials  {ALIBABA_KEYS}: accepted; they do not expire
+ok       pai                          connection   pai_dlc: URL: connected to 127.0.0.1 in 1 ms
+ok       pai                          clock        within 2 s of the vendor's
+ok       pai/pai_dlc                  listing      1 job in workspace 12345, 1 active
+ok       pai/pai_dlc                  events       1 event of {DLC} in 1 page; that is all there is
+ok       pai/pai_dlc                  records      all of them can be read
+ok       pai/pai_dlc                  texts        a rule takes each of them
+ok       pai/pai_dlc                  times        the newest was 10 min ago, none lies in the future; they name no zone and are read as UTC (event_timezone: auto)
+ok       pai/pai_dlc                  stages       1 stage of {DLC}
+fine: 34 checks of 2 targets, 0 failed, 0 warnings
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture
+def cloud() -> Cloud:
+    """One resource of each kind, with one event that is ten minutes old."""
+    cloud = Cloud()
+    at = cloud.clock() - 600_000
+    cloud.add_training_job(JOB, created=at)
+    cloud.add_pool(POOL)
+    cloud.add_service(SERVICE, name="service-07085")
+    cloud.add_cluster(CLUSTER, name="test-ty-820-1006")
+    cloud.add_dlc_job(DLC, created=at)
+    cloud.training_event(JOB, at, "Info", "Job", "Training job is running.")
+    cloud.pool_event(POOL, "Normal", "PoolStatusChange", "Pool status changed, from Creating to Running.", at)
+    cloud.service_event(SERVICE, at, "start to deploy service")
+    cloud.dws_event(CLUSTER, at, "createBackup")
+    cloud.dlc_event(DLC, at, "Created pod: x")
+    return cloud
+
+
+class Patient:
+    """Runs the verb on a configuration, and reads what it prints."""
+
+    def __init__(self, cloud: Cloud, base: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.cloud, self.base, self.folder, self._capsys = cloud, base, folder, capsys
+        self.written = configuration(base, store=str(folder / "state.db"))
+        self.code, self.sum = 0, ""
+        self.environ: dict[str, str] = {}
+
+    def printed(
+        self, seconds: float = 5.0, *, as_json: bool = False, meanwhile: Callable[[], None] = lambda: None
+    ) -> str:
+        """Everything it prints; ``meanwhile`` is called when its configuration was read."""
+        path = self.folder / "exporter.json"
+        path.write_text(json.dumps(self.written))
+        config = load(path, environ=self.environ, sets=())
+        meanwhile()
+        self.code = asyncio.run(doctor.run(config, known(config).packs, seconds, as_json=as_json))
+        out, err = self._capsys.readouterr()
+        assert err == ""
+        for secret in (SECRET_KEY, ALIBABA_SECRET_KEY, ACCESS_KEY, ALIBABA_ACCESS_KEY, "EXAMPLE"):
+            assert secret not in out
+        assert {each.name for each in self.folder.iterdir()} <= {"exporter.json", "secret", "token"}, "nothing is kept"
+        return out
+
+    def lines(self, seconds: float = 5.0, meanwhile: Callable[[], None] = lambda: None) -> list[str]:
+        """What it prints, without what differs each time."""
+        text = re.sub(r"in \d+ ms", "in 1 ms", self.printed(seconds, meanwhile=meanwhile))
+        shown = text.replace(self.base, "URL").replace(str(self.folder / "exporter.json"), "FILE")
+        return shown.replace(self.base.removeprefix("http://"), "HOST").splitlines()
+
+    def odd(self, seconds: float = 5.0, meanwhile: Callable[[], None] = lambda: None) -> list[str]:
+        """The lines that are not there where all is well, with single blanks; ``sum`` is the last line."""
+        well = {re.sub(" {2,}", " ", line) for line in WELL.splitlines()}
+        *lines, self.sum = [re.sub(" {2,}", " ", line) for line in self.lines(seconds, meanwhile)]
+        return [line for line in lines if line not in well]
+
+
+@pytest.fixture
+def patient(cloud: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Patient]:
+    with running(cloud) as base:
+        yield Patient(cloud, base, tmp_path, capsys)
+
+
+def test_all_is_well(patient: Patient) -> None:
+    assert patient.lines() == WELL.strip().splitlines()
+    assert patient.code == 0
+
+
+# --- permissions
+
+FORBIDDEN = "403 APIGW.0302: The IAM user is not authorized to access the API."
+NO_PERMISSION = "403 NoPermission: You are not authorized to do this action."
+
+
+def test_a_call_that_is_forbidden_is_named_with_the_permission_that_is_missing(patient: Patient) -> None:
+    for call in ("modelarts_training", "modelarts_pool", "modelarts_service", "dws", "pai_dlc"):
+        patient.cloud.faults.add("denied", f"{call}.events")
+    for call in ("dws.list", "modelarts_training.stages", "pai_dlc.details"):
+        patient.cloud.faults.add("denied", call)
+    own, theirs = f"{FORBIDDEN}; grant", f"{NO_PERMISSION}; grant"
+    job, service = f"/v2/{{project_id}}/training-jobs/{JOB}", f"/v1/{{project_id}}/services/{SERVICE}"
+    texts = "until then phases come from event texts alone"
+    assert patient.odd() == [
+        f"FAILED {TRAINING} events modelarts GET {job}/events: {own} modelarts:trainJob:listEvents to these credentials",
+        f"WARNING {TRAINING} stages modelarts GET {job}/stages: {own} modelarts:trainJob:get to these credentials; {texts}",
+        f"FAILED {POOLS} events modelarts GET /v1/{{project_id}}/events: {own} modelarts:pool:get to these credentials",
+        f"FAILED {SERVICES} events modelarts GET {service}/events: {own} modelarts:service:getEvents to these credentials",
+        f"FAILED {DWS} listing dws GET /v1.0/{{project_id}}/clusters: {own} DWS ReadOnlyAccess to these credentials",
+        f"FAILED {DWS} events dws GET /v2/{{project_id}}/events: {own} DWS ReadOnlyAccess to these credentials",
+        f"FAILED {PAI} events pai_dlc GET /api/v1/jobs/{DLC}/events: {theirs} paidlc:GetJobEvents (or pai:GetJobEvents) to these credentials",
+        f"WARNING {PAI} stages pai_dlc GET /api/v1/jobs/{DLC}: {theirs} paidlc:GetJob to these credentials; {texts}",
+    ]
+    assert patient.code == 1
+
+
+def test_where_listing_is_forbidden_the_permissions_that_could_not_be_tried_are_named(patient: Patient) -> None:
+    for call in ("modelarts_training", "modelarts_pool", "modelarts_service", "pai_dlc"):
+        patient.cloud.faults.add("denied", f"{call}.list")
+    own, untried = f"{FORBIDDEN}; grant", "not asked: nothing was listed;"
+    assert patient.odd() == [
+        f"FAILED {TRAINING} listing workspace 0: modelarts POST /v2/{{project_id}}/training-job-searches: {own} modelarts:trainJob:list to these credentials",
+        f"skipped {TRAINING} events {untried} modelarts:trainJob:listEvents was not tried",
+        f"skipped {TRAINING} stages {untried} modelarts:trainJob:get was not tried",
+        f"FAILED {POOLS} listing modelarts GET /v2/{{project_id}}/pools: {own} modelarts:pool:list to these credentials",
+        f"skipped {POOLS} events {untried} modelarts:pool:get was not tried",
+        f"FAILED {SERVICES} listing modelarts GET /v1/{{project_id}}/services: {own} modelarts:service:list to these credentials",
+        f"skipped {SERVICES} events {untried} modelarts:service:getEvents was not tried",
+        f"FAILED {PAI} listing workspace 12345: pai_dlc GET /api/v1/jobs: {NO_PERMISSION}; grant paidlc:ListJobs to these credentials",
+        f"skipped {PAI} events {untried} paidlc:GetJobEvents (or pai:GetJobEvents) was not tried",
+        f"skipped {PAI} stages {untried} paidlc:GetJob was not tried",
+    ]
+
+
+# --- credentials
+
+
+def skipped(*places: str) -> list[str]:
+    """The lines of sources whose credentials were refused."""
+    permissions = {
+        TRAINING: {"events": "modelarts:trainJob:listEvents", "stages": "modelarts:trainJob:get"},
+        POOLS: {"events": "modelarts:pool:get"},
+        SERVICES: {"events": "modelarts:service:getEvents"},
+        DWS: {},
+        PAI: {"events": "paidlc:GetJobEvents (or pai:GetJobEvents)", "stages": "paidlc:GetJob"},
+    }
+    lines = []
+    for place in places:
+        lines.append(f"skipped {place} listing not asked: the credentials were refused")
+        for check, permission in permissions[place].items():
+            lines.append(f"skipped {place} {check} not asked: nothing was listed; {permission} was not tried")
+        if place == DWS:
+            lines.append(f"skipped {place} events not asked: the credentials were refused")
+    return lines
+
+
+def test_refused_keys_are_told_once_and_the_vendor_is_asked_once(patient: Patient) -> None:
+    """Each vendor locks keys that it refuses time and again, and names them in its refusal."""
+    patient.written["targets"][0]["credentials"] = {"access_key": "WRONG-ACCESS-KEY", "secret_key": "x"}
+    patient.written["targets"][1]["credentials"]["access_key_secret"] = "WRONG-SECRET"
+    refused = "the credentials were refused: check that they exist, are enabled and have not expired"
+    assert patient.odd() == [
+        f"FAILED research credentials {KEYS}: modelarts POST /v2/{{project_id}}/training-job-searches: 401 APIGW.0301: Incorrect IAM authentication information: ak *** not exist; {refused}",
+        *skipped(TRAINING, POOLS, SERVICES, DWS),
+        f"FAILED pai credentials {ALIBABA_KEYS}: pai_dlc GET /api/v1/jobs: 400 SignatureDoesNotMatch: Specified signature does not match our calculation.; {refused}",
+        *skipped(PAI),
+    ]
+    assert patient.code == 1
+    assert patient.cloud.requests.total() == 2
+
+
+def test_each_form_of_login_tells_where_it_comes_from_and_when_its_keys_expire(patient: Patient) -> None:
+    secret, token = patient.folder / "secret", patient.folder / "token"
+    secret.write_text(PASSWORD)
+    token.write_text(OIDC_TOKEN)
+    forms = {
+        "an IAM token for user, password and domain (user from FILE:1; password from SECRET; domain from FILE:1)": (
+            {"user": "exporter", "password_file": str(secret), "domain": "example-domain"},
+            ("iam", "in 24 h"),
+        ),
+        "the agency of this machine (metadata from FILE:1)": ({"metadata": True}, ("metadata", "in 60 min")),
+        "an OIDC token (oidc.provider_urn from FILE:1; oidc.agency_urn from FILE:1; oidc.token from TOKEN)": (
+            {"oidc": {"provider_urn": "urn:p", "agency_urn": "urn:a", "token_file": str(token)}},
+            ("sts", "in 60 min"),
+        ),
+    }
+    patient.written["targets"][1]["credentials"] = {"ecs_role": "platform-events-exporter"}
+    for form, (credentials, (api, until)) in forms.items():
+        patient.written["targets"][0]["credentials"] = credentials
+        odd = [line.replace(str(secret), "SECRET").replace(str(token), "TOKEN") for line in patient.odd()]
+        assert [re.sub(r"at \S+Z", "at TIME", line) for line in odd] == [
+            f"ok research credentials {form}: accepted; they expire {until}, at TIME, and are renewed before",
+            f"ok research connection {api}: URL: connected to 127.0.0.1 in 1 ms",
+            "ok pai credentials the RAM role of this machine (ecs_role from FILE:1): accepted; they expire in 60 min, at TIME, and are renewed before",
+            "ok pai connection metadata: URL: connected to 127.0.0.1 in 1 ms",
+        ]
+
+
+def test_a_login_that_is_refused_is_worded_by_who_refused_it(patient: Patient) -> None:
+    wrong = {"user": "exporter", "password": "not-the-password", "domain": "example-domain"}
+    patient.written["targets"][0] |= {"credentials": wrong}
+    del patient.written["targets"][1]
+    form = "an IAM token for user, password and domain (user from FILE:1; password from FILE:1; domain from FILE:1)"
+    assert patient.odd() == [
+        f"FAILED research credentials {form}: IAM URL: 401, user, password or domain is wrong; correct credentials.user/password/domain",
+        "ok research connection iam: URL: connected to 127.0.0.1 in 1 ms",
+        "skipped research clock not compared: no answer had a Date header",
+        *skipped(TRAINING, POOLS, SERVICES, DWS),
+    ]
+    assert patient.cloud.requests["iam.token"] == 1
+
+
+def test_temporary_keys_of_an_unknown_end_are_said_to_be_so(patient: Patient) -> None:
+    key = patient.cloud.keys.temporary("alibabacloud", patient.cloud.clock() + 60_000)
+    given = {"access_key_id": key.access, "access_key_secret": key.secret, "security_token": key.token}
+    patient.written["targets"][1]["credentials"] = given
+    origins = "; ".join(f"{name} from FILE:1" for name in given)
+    assert patient.odd() == [
+        f"ok pai credentials temporary access keys ({origins}): accepted; nobody tells when they expire"
+    ]
+
+
+def test_a_secret_that_went_away_costs_its_own_target_only(patient: Patient) -> None:
+    """It was there when the configuration was read."""
+    secret = patient.folder / "secret"
+    secret.write_text(SECRET_KEY)
+    patient.written["targets"][0]["credentials"] = {"access_key": ACCESS_KEY, "secret_key_file": str(secret)}
+    gone = f"{secret}: cannot read the secret (No such file or directory); mount it again"
+    assert patient.odd(meanwhile=secret.unlink) == [f"FAILED research credentials {gone}"]
+    assert patient.sum == "not fine: 10 checks of 2 targets, 1 failed, 0 warnings"
+
+
+# --- clocks
+
+
+@pytest.mark.parametrize(
+    ("seconds", "line"),
+    [
+        (3, "ok {} clock 3 s behind the vendor's; reads go by the vendor's"),
+        (-50, "ok {} clock 50 s ahead of the vendor's; reads go by the vendor's"),
+        (95, "WARNING {} clock 95 s behind the vendor's; reads go by the vendor's, but signatures by ours are refused if they are more than 15 minutes off; set this machine's clock, for example by NTP"),
+        (-1000, "FAILED {} clock 1000 s ahead of the vendor's; reads go by the vendor's, but signatures by ours are refused as they are more than 15 minutes off; set this machine's clock, for example by NTP"),
+    ],
+)  # fmt: skip
+def test_a_clock_that_is_off_is_told_with_what_comes_of_it(patient: Patient, seconds: float, line: str) -> None:
+    patient.cloud.faults.add("skew", seconds=seconds)
+    times = [one for one in patient.odd() if " clock " in one]
+    assert [re.sub(r"\d+ s (ahead|behind)", lambda found: _near(found[0], seconds), one) for one in times] == [
+        line.format("research"),
+        line.format("pai"),
+    ]
+    assert patient.code == int(line.startswith("FAILED"))
+
+
+def _near(said: str, seconds: float) -> str:
+    """A Date header has whole seconds only."""
+    number, _, word = said.partition(" s ")
+    assert abs(int(number) - abs(seconds)) <= 1
+    return f"{abs(seconds)} s {word}"
+
+
+# --- connections
+
+
+def test_hosts_that_cannot_be_reached_are_not_asked_and_stop_nobody_else(patient: Patient) -> None:
+    huawei, alibaba = patient.written["targets"]
+    huawei["endpoints"] |= {"dws": "http://127.0.0.1:1", "modelarts": "http://nowhere.invalid"}
+    alibaba["endpoints"]["pai_dlc"] = patient.base.replace("http://", "https://")
+    unasked = "skipped {} listing not asked: there is no connection to {}"
+    odd = "\n".join(patient.odd())
+    odd = re.sub(r"\((Name or service|Temporary|No address)[^)]*\)", "(DNS)", odd)
+    odd = re.sub(r"\((record layer failure|wrong version number)\)", "(no TLS)", odd)
+    assert odd.splitlines() == [
+        f"skipped research credentials {KEYS}: found; no answer told whether they are accepted",
+        "FAILED research connection modelarts: http://nowhere.invalid: nowhere.invalid:80 has no address (DNS); correct endpoints.modelarts or region, or see this machine's DNS",
+        "FAILED research connection dws: http://127.0.0.1:1: cannot connect to 127.0.0.1:1 (Connection refused); check endpoints.dws, routes and firewalls",
+        "skipped research clock not compared: no answer had a Date header",
+        *(unasked.format(place, "modelarts") for place in (TRAINING, POOLS, SERVICES)),
+        unasked.format(DWS, "dws"),
+        f"skipped pai credentials {ALIBABA_KEYS}: found; no answer told whether they are accepted",
+        "FAILED pai connection pai_dlc: https://HOST: TLS with HOST failed (no TLS); check endpoints.pai_dlc, its certificate and SSL_CERT_FILE",
+        "skipped pai clock not compared: no answer had a Date header",
+        unasked.format(PAI, "pai_dlc"),
+    ]
+
+
+def test_the_sts_that_the_environment_names_is_the_one_that_is_looked_at(patient: Patient) -> None:
+    token = patient.folder / "token"
+    token.write_text(OIDC_TOKEN)
+    patient.environ = {
+        "ALIBABA_CLOUD_ROLE_ARN": "acs:ram::1:role/r",
+        "ALIBABA_CLOUD_OIDC_PROVIDER_ARN": "acs:ram::1:oidc-provider/p",
+        "ALIBABA_CLOUD_OIDC_TOKEN_FILE": str(token),
+        "ALIBABA_CLOUD_STS_REGION": "no.where.invalid",
+    }
+    target = patient.written["targets"][1]
+    del target["credentials"], target["endpoints"]["sts"], patient.written["targets"][0]
+    variables = "the vendor's environment variables"
+    origins = f"role_arn from {variables}; provider_arn from {variables}; token_file from {variables}"
+    odd = patient.odd()
+    assert odd[0].startswith("skipped pai credentials an OIDC token (")
+    assert set(origins.split("; ")) <= set(odd[0].partition("(")[2].partition(")")[0].split("; "))
+    assert odd[1].startswith("FAILED pai connection sts: https://sts.no.where.invalid.aliyuncs.com: ")
+    assert odd[3] == f"skipped {PAI} listing not asked: there is no connection to sts"
+
+
+def test_the_proxy_in_use_is_named_without_its_password(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://me:EXAMPLE-password@127.0.0.1:1")
+    del patient.written["targets"][0]
+    assert patient.odd()[1:] == [
+        "FAILED pai connection pai_dlc: the proxy http://127.0.0.1:1: cannot connect to 127.0.0.1:1 (Connection refused); check HTTP_PROXY, routes and firewalls",
+        "skipped pai clock not compared: no answer had a Date header",
+        f"skipped {PAI} listing not asked: there is no connection to pai_dlc",
+    ]
+
+
+# --- trouble
+
+
+def test_a_vendor_that_hangs_ends_with_its_time_and_a_line(patient: Patient) -> None:
+    patient.cloud.faults.add("slow", "pai_dlc", seconds=60)
+    began = time.monotonic()
+    late = "no answer in time; check network, proxy and endpoint"
+    assert patient.odd(0.3) == [
+        f"skipped pai credentials {ALIBABA_KEYS}: found; no answer told whether they are accepted",
+        "skipped pai clock not compared: no answer had a Date header",
+        f"FAILED {PAI} listing workspace 12345: pai_dlc GET /api/v1/jobs: {late}",
+        f"skipped {PAI} events not asked: nothing was listed; paidlc:GetJobEvents (or pai:GetJobEvents) was not tried",
+        f"skipped {PAI} stages not asked: nothing was listed; paidlc:GetJob was not tried",
+    ]
+    assert time.monotonic() - began < 30
+
+
+def test_what_a_vendor_refuses_for_now_or_fails_at_is_told_with_who_can_help(patient: Patient) -> None:
+    patient.cloud.faults.add("throttled", "dws.events", seconds=60)
+    patient.cloud.faults.add("error", "pai_dlc.events")
+    del patient.written["targets"][0]["sources"]["modelarts_service"]
+    assert patient.odd() == [
+        f"FAILED {DWS} events dws GET /v2/{{project_id}}/events: 429 APIGW.0308: The throttling threshold has been reached: policy user over ratelimit,limit:1,time:1 minute.; see who else asks with these credentials",
+        f"FAILED {PAI} events pai_dlc GET /api/v1/jobs/{DLC}/events: 503 ServiceUnavailable: The request has failed due to a temporary failure.; the platform failed: see its status, and try again",
+    ]
+    assert patient.cloud.requests["pai_dlc.events"] == 3, "it was asked again before that"
+
+
+def test_what_is_not_there_is_told(patient: Patient) -> None:
+    patient.cloud.faults.add("missing", "modelarts_pool.list")
+    patient.cloud.faults.add("missing", "pai_dlc.events")
+    assert patient.odd() == [
+        f"FAILED {POOLS} listing modelarts GET /v2/{{project_id}}/pools: 404 APIGW.0101: The API does not exist or has not been published.; this API is not offered there: check endpoints and region",
+        f"skipped {POOLS} events not asked: nothing was listed; modelarts:pool:get was not tried",
+        f"FAILED {PAI} events pai_dlc GET /api/v1/jobs/{DLC}/events: 404 InvalidAction.NotFound: Specified api is not found.; it is not there (any more): check region, project_id and endpoints",
+    ]
+
+
+def test_trouble_that_passes_is_none(patient: Patient) -> None:
+    patient.cloud.faults.add("reset", "modelarts_pool.list", times=1)
+    patient.cloud.faults.add("error", "dws", times=1)
+    assert patient.odd() == []
+
+
+def test_records_texts_and_times_that_need_a_look_are_told(patient: Patient) -> None:
+    cloud, now = patient.cloud, patient.cloud.clock()
+    cloud.faults.add("garbage", "modelarts_pool.events", size=3)
+    cloud.faults.add("garbage", "dws.list", size=1)
+    cloud.training_event(JOB, now - 900_000, "Info", "Task", "[worker-0] the moon is at 17 degrees")
+    cloud.training_event(JOB, now - 900_000, "Info", "Task", "[worker-1] the moon is at 18 degrees")
+    cloud.training_event(JOB, now - 900_000, "Info", "Task", "x" * 200 + " {")
+    cloud.service_event(SERVICE, now + 7_300_000, "start to deploy service")
+    report = "report the form of the vendor's answer"
+    counted = "platform_exporter_unreadable_records_total only"
+    assert patient.odd() == [
+        f"ok {TRAINING} events 4 events of {JOB} in 1 page; that is all there is",
+        f"WARNING {TRAINING} texts no rule takes 3 of 4, such as '[{{name:word}}] the moon is at {{number:int}} degrees'; write one with the help of explain --stub",
+        f"WARNING {POOLS} records 3 of 4 records could not be read; they count in {counted}: {report}",
+        f"ok {SERVICES} events 2 events of {SERVICE} (service-07085) in 1 page; that is all there is",
+        f"WARNING {SERVICES} times 1 of 2 lie in the future, by up to 2 h; nothing to set here: tell who runs that platform",
+        f"WARNING {DWS} listing 1 cluster, 1 active; 1 record could not be read: {report}",
+    ]
+    assert (patient.code, patient.sum) == (0, "fine: 34 checks of 2 targets, 0 failed, 4 warnings")
+
+
+@pytest.mark.parametrize(
+    ("zone", "hours", "line"),
+    [
+        ("auto", 8.0, f"WARNING {PAI} times event times lie in the future as UTC and fit as +08:00; taken as +08:00 from now on"),
+        ("UTC", 8.0, f"WARNING {PAI} times event times lie in the future with event_timezone UTC; it is kept as it was stated, but +08:00 would fit: check it"),
+        ("+08:00", 8.0, f"ok {PAI} times the newest was 1 min ago, none lies in the future; they name no zone and are read as +08:00"),
+        ("auto", 12.0, f"WARNING {PAI} times 1 of 2 lie in the future, by up to 12 h; set event_timezone"),
+    ],
+)  # fmt: skip
+def test_the_guess_of_a_zone_is_told(patient: Patient, zone: str, hours: float, line: str) -> None:
+    patient.cloud.behaviour = Behaviour(pai_zone_hours=hours)
+    patient.cloud.dlc_event(DLC, patient.cloud.clock() - 70_000, "Created pod: y")
+    patient.written["targets"][1]["sources"]["pai_dlc"]["event_timezone"] = zone
+    assert [one for one in patient.odd() if " times " in one] == [line]
+
+
+# --- paging
+
+
+def test_full_answers_and_what_follows_are_told(patient: Patient) -> None:
+    cloud, start = patient.cloud, patient.cloud.clock() - 600_000
+    for second in range(250):
+        cloud.training_event(JOB, start + 1000 * second, "Info", "Job", "Training job is running.")
+        cloud.pool_event(POOL, "Normal", "PoolStatusChange", "Pool status changed, from A to B.", start + 1000 * second)
+    for number in range(1200):
+        cloud.dws_event(CLUSTER, start + number, "createBackup")
+        cloud.dlc_event(DLC, start + 100 * number, f"Created pod: {number}")
+        cloud.dlc_event(DLC, start + 100 * number, f"Scheduled pod: {number}")
+    for _ in range(150):
+        cloud.training_event(JOB, start, "Info", "Job", "Training job is running.")
+    odd = {line.partition(" events ")[0].split("/")[-1]: line for line in patient.odd() if " events " in line}
+    cut = "an answer was full, so the time was asked for in parts"
+    assert odd["dws"] == f"ok {DWS} events 1,201 events in 2 pages; that is all there is"
+    assert odd["modelarts_pool"] == f"ok {POOLS} events 251 events of {POOL} in 1 page; that is all there is"
+    assert odd["modelarts_training"].endswith(f" events of {JOB} in 2 pages; more follow; {cut}")
+    assert odd["pai_dlc"].endswith(f" events of {DLC} in 2 pages; more follow; {cut}")
+    assert patient.code == 0
+
+
+def test_rows_that_no_answer_can_hold_are_told(patient: Patient) -> None:
+    at = patient.cloud.clock() - 600_000
+    for number in range(2001):
+        patient.cloud.dlc_event(DLC, at, f"Created pod: {number}")
+    missing = "rows are missing for good: there are more of one second than the vendor gives"
+    (line,) = [line for line in patient.odd() if f"{PAI} events" in line]
+    assert line.startswith(f"WARNING {PAI} events 4,000 events of {DLC} in ")
+    assert line.endswith(f"an answer was full, so the time was asked for in parts; {missing}")
+
+
+def test_a_large_listing_is_asked_for_its_newest_pages_only(patient: Patient) -> None:
+    created = patient.cloud.clock() - 900_000
+    for number in range(1100):
+        patient.cloud.add_training_job(f"old-{number}", created=created - number, phase="Completed")
+    (line,) = patient.odd()
+    assert (
+        line == f"ok {TRAINING} listing the newest 1,000 jobs in workspace 0, 1 active; older ones were not asked for"
+    )
+    assert patient.cloud.requests["modelarts_training.list"] == 20
+
+
+# --- what is watched
+
+
+def test_where_nothing_is_listed_the_permissions_that_were_not_tried_are_named(patient: Patient) -> None:
+    patient.cloud.training.clear()
+    patient.cloud.dlc.clear()
+    nothing = "not asked: there is no job to ask for;"
+    assert patient.odd() == [
+        f"ok {TRAINING} listing no job in workspace 0",
+        f"skipped {TRAINING} events {nothing} modelarts:trainJob:listEvents was not tried",
+        f"skipped {TRAINING} stages {nothing} modelarts:trainJob:get was not tried",
+        f"ok {PAI} listing no job in workspace 12345",
+        f"skipped {PAI} events {nothing} paidlc:GetJobEvents (or pai:GetJobEvents) was not tried",
+        f"skipped {PAI} stages {nothing} paidlc:GetJob was not tried",
+    ]
+    assert patient.code == 0
+
+
+def test_each_workspace_is_listed_and_the_newest_wanted_active_job_is_read(patient: Patient) -> None:
+    now = patient.cloud.clock()
+    patient.cloud.add_training_job("done", created=now - 1000, phase="Completed")
+    patient.cloud.add_training_job("younger", created=now - 2000, workspace="7", name="\x1b[31mred")
+    patient.cloud.add_training_job("tmp", created=now, name="a-tmp", workspace="7")
+    options = patient.written["targets"][0]["sources"]["modelarts_training"]
+    options |= {"workspaces": ["0", "7", "8"], "exclude": {"name": ["*-tmp"]}}
+    assert patient.odd() == [
+        f"ok {TRAINING} listing 2 jobs in workspace 0, 1 active",
+        f"ok {TRAINING} listing 2 jobs in workspace 7, 2 active; 1 left out by include and exclude",
+        f"ok {TRAINING} listing no job in workspace 8",
+        f"ok {TRAINING} events no events of younger ( [31mred); that is all there is",
+        f"ok {TRAINING} stages no stages of younger ( [31mred)",
+    ]
+
+
+def test_a_project_that_must_be_looked_up_is_told_or_missed(patient: Patient) -> None:
+    target = patient.written["targets"][0]
+    del target["project_id"]
+    way = "ok research connection iam: URL: connected to 127.0.0.1 in 1 ms"
+    assert patient.odd() == [
+        way,
+        "ok research project 0123456789abcdef0123456789abcdef, looked up by the region; set project_id to save the call",
+    ]
+    target["region"] = "cn-south-1"
+    assert patient.odd() == [
+        way,
+        "FAILED research project iam: these credentials see no project named cn-south-1; set project_id",
+        *(
+            f"skipped {place} listing not asked: there is no project to ask for"
+            for place in (TRAINING, POOLS, SERVICES, DWS)
+        ),
+    ]
+
+
+# --- manners
+
+
+async def _turned(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, met: set[bytes], both: asyncio.Event
+) -> None:
+    """Answers nobody before both targets have asked."""
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+        met.add(b"pai" if b"/api/" in head.splitlines()[0] else b"research")
+        if len(met) == 2:
+            both.set()
+        await both.wait()
+        writer.write(b"HTTP/1.1 403 no\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+    except asyncio.IncompleteReadError:
+        pass  # whoever only looks whether there is a way in
+    finally:
+        writer.close()
+
+
+def test_targets_are_examined_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def story() -> int:
+        met, both = set[bytes](), asyncio.Event()
+        server = await asyncio.start_server(lambda r, w: _turned(r, w, met, both), "127.0.0.1", 0)
+        async with server:
+            path = tmp_path / "exporter.json"
+            path.write_text(json.dumps(configuration(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")))
+            config = load(path, environ={}, sets=())
+            return await doctor.run(config, known(config).packs, 5.0, as_json=False)
+
+    assert asyncio.run(story()) == 1
+    out = capsys.readouterr().out
+    assert "no answer in time" not in out
+    assert out.count("grant ") == 6
+
+
+def alike(line: str) -> str:
+    """A line without what differs from one living cloud to another."""
+    line = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}( \([\w-]+\))?", "JOB", re.sub(" {2,}", " ", line))
+    line = re.sub(r"from \S+:\d+", "from FILE", re.sub(r"http://127.0.0.1:\d+|URL", "HOST", line))
+    return re.sub(r"(\d+|no) (jobs|stages?|active|ms|s behind|s ago)", lambda found: f"N {found[2].rstrip('s')}", line)
+
+
+def test_the_readme_shows_what_it_really_says(patient: Patient) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    (block,) = [block for block in readme.split("```text\n") if block.startswith("ok       research ")]
+    Scenario(patient.cloud)
+    patient.cloud.faults.add("denied", "modelarts_training.events")
+    patient.cloud.faults.add("skew", seconds=95)
+    del patient.written["targets"][1]
+    options = patient.written["targets"][0].pop("sources")["modelarts_training"]
+    patient.written["targets"][0]["sources"] = {"modelarts_training": options}
+    assert [*map(alike, patient.lines())] == [*map(alike, block.partition("```")[0].splitlines())]
+
+
+def test_the_budget_is_kept(patient: Patient) -> None:
+    """Ten requests, of which five may go at once and five in the second after it."""
+    patient.written["targets"][0]["budget"] = dict.fromkeys(("modelarts", "dws", "iam", "sts"), "5/s")
+    del patient.written["targets"][1]
+    began = time.monotonic()
+    assert patient.odd() == []
+    assert patient.cloud.requests.total() == 10
+    assert time.monotonic() - began > 0.9
+
+
+def test_a_machine_is_told_the_same_in_values(patient: Patient) -> None:
+    patient.cloud.faults.add("denied", "dws.events")
+    told = json.loads(patient.printed(as_json=True))
+    assert (told["ok"], told["failed"], told["warnings"], patient.code) == (False, 1, 0, 1)
+    found = {(one["target"], one["source"], one["check"]): one for one in told["checks"]}
+    assert set(told["checks"][0]) == {"target", "source", "check", "outcome", "text", "values"}
+    (denied,) = [one for one in told["checks"] if one["outcome"] == "failed"]
+    assert (denied["target"], denied["source"], denied["check"]) == ("research", "dws", "events")
+    assert denied["values"] == {"cause": "denied"}
+    assert found["pai", "pai_dlc", "listing"]["values"] == {
+        "workspace": "12345", "resources": 1, "active": 1, "wanted": 1, "complete": True, "unreadable": 0,
+    }  # fmt: skip
+    read = {"resource": JOB, "events": 1, "pages": 1, "complete": True, "full": False}
+    assert found["research", "modelarts_training", "events"]["values"] == read
+    assert found["pai", "", "clock"]["values"]["skew_seconds"] == 0
+
+
+def test_it_works_beside_a_running_exporter_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    with closing(Clouds(tmp_path)) as clouds:
+        config = configured(clouds, tmp_path)
+        with closing(Exporter(tmp_path, config)) as exporter:
+            exporter.contacted()
+            before = sorted(each.name for each in tmp_path.iterdir())
+            done = ran("doctor", "--config", str(tmp_path / "run.json"))
+            assert (done.returncode, done.stderr) == (0, "")
+            assert done.stdout.splitlines()[-1].startswith("fine: ")
+            assert sorted(each.name for each in tmp_path.iterdir()) == before
+            assert exporter.get("/-/healthy").status_code == 200
+        (tmp_path / "run.json").write_text(json.dumps({**config, "store": str(tmp_path / "elsewhere" / "state.db")}))
+        assert ran("doctor", "--config", str(tmp_path / "run.json"), "-o", "json").returncode == 0
+        assert [*(tmp_path / "elsewhere").iterdir()] == []
+
+
+def test_what_cannot_be_started_is_told_in_both_forms(tmp_path: Path) -> None:
+    path = tmp_path / "exporter.yaml"
+    path.write_text("targets: []\nweb: {lisen: x}\n")
+    plain, machine = all_ran([("doctor", "-c", str(path)), ("doctor", "-c", str(path), "-o", "json")])
+    assert (plain.returncode, plain.stdout, machine.returncode, machine.stderr) == (2, "", 2, "")
+    assert json.loads(machine.stdout) == {"ok": False, "problems": plain.stderr.splitlines()}
+
+
+@pytest.mark.parametrize("command", [("doctor",), ("backfill", "--since", "1h", "--output", "past.om")])
+def test_a_terminal_sees_a_bar_that_is_gone_afterwards(tmp_path: Path, command: tuple[str, ...]) -> None:
+    with closing(Clouds(tmp_path)) as clouds:
+        (tmp_path / "run.json").write_text(json.dumps(configured(clouds, tmp_path)))
+        ours, theirs = os.openpty()
+        words = [*COMMAND, *command, "--config", "run.json"]
+        variables = {**environment(), "TERM": "xterm"}
+        child = subprocess.Popen(words, cwd=tmp_path, env=variables, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        seen = b""
+        with contextlib.suppress(OSError):  # a terminal that nobody holds open any more
+            while part := os.read(ours, 65_536):
+                seen += part
+        os.close(ours)
+        assert child.wait(PATIENCE) == 0
+    bar, _, after = seen.decode().rpartition("\x1b[2K")
+    assert "━" in bar
+    assert re.search(r"(sources|resources) .* 0:00:0", bar)
+    assert after.startswith(("ok       research ", "past.om: 0 events from "))
+    assert "━" not in after
+
+
+# --- the way to a host
+
+
+def test_how_far_the_way_to_a_host_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to TLS with a certificate that is trusted; and every place before that where it can end."""
+    needs("openssl", "openssl")
+    made = Certificates(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made.server, made.server_key)
+
+    async def story() -> dict[str, Reached | Unreached]:
+        async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+
+        secured = await asyncio.start_server(mute, "127.0.0.1", 0, ssl=context)
+        plain = await asyncio.start_server(mute, "127.0.0.1", 0)
+        async with secured, plain:
+            tls, bare = (server.sockets[0].getsockname()[1] for server in (secured, plain))
+            with monkeypatch.context() as trusting:
+                trusting.setenv("SSL_CERT_FILE", str(made.authority))
+                found = {"trusted": await connect(f"https://127.0.0.1:{tls}", "", 5.0)}
+                found["another name"] = await connect(f"https://localhost:{tls}", "", 5.0)
+            found["untrusted"] = await connect(f"https://127.0.0.1:{tls}", "", 5.0)
+            found["silent"] = await connect(f"https://127.0.0.1:{bare}", "", 0.2)
+            found["behind a proxy"] = await connect("https://nowhere.invalid", f"http://127.0.0.1:{bare}", 5.0)
+            found["no name"] = await connect("http://a..b", "", 5.0)
+            return found
+
+    found = asyncio.run(story())
+    trusted, proxied = found.pop("trusted"), found.pop("behind a proxy")
+    assert isinstance(trusted, Reached)
+    assert (trusted.address, trusted.tls) == ("127.0.0.1", "TLSv1.3")
+    assert 86_400 < (trusted.ends or 0) - time.time() < 3 * 86_400
+    shown = connection(FindingPlace("a"), "dws", "https://dws", trusted._replace(seconds=0.0123, ends=1_790_000_000.0))
+    assert shown.text == "dws: https://dws: connected to 127.0.0.1 in 12 ms, TLSv1.3, certificate until 2026-09-21"
+    assert isinstance(proxied, Reached)
+    shown = connection(FindingPlace("a"), "dws", "https://dws", proxied._replace(seconds=0.0, proxy="http://p:1"))
+    assert shown.text == "dws: https://dws through the proxy http://p:1: connected to 127.0.0.1 in 0 ms"
+    ends = {name: (way.stop, way.said.partition(",")[0]) for name, way in found.items() if isinstance(way, Unreached)}
+    assert ends == {
+        "another name": ("tls", "Hostname mismatch"),
+        "untrusted": ("tls", "unable to get local issuer certificate"),
+        "silent": ("time", "not within 0.2 s"),
+        "no name": ("name", "not a name of a host"),
+    }

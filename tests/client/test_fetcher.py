@@ -1,0 +1,772 @@
+"""What a vendor may answer and what becomes of it: the error, its exact words, and when it is asked again."""
+
+import asyncio
+import gzip
+import json
+import ssl
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence
+from email.utils import formatdate
+
+import httpx
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from exporter.client.fetcher import REFUSED_PAUSE, Fetcher, Route
+from exporter.client.status import classify_response, describe_transport_error, limit_pause, read_date
+from exporter.client.transport import Sender
+from exporter.model.errors import (
+    KeysRefused,
+    SourceBusy,
+    SourceDenied,
+    SourceDown,
+    SourceError,
+    SourceGarbled,
+    SourceGone,
+)
+from exporter.model.events import Request, Response
+from exporter.model.telemetry import BudgetLeft, RequestDone, SelfEvent, Skewed, Throttled
+from tests.support.clocks import ManualClock
+
+ASK = Request("modelarts", "/v2/{project_id}/jobs", permission="modelarts:trainJob:list")
+PLACE = "research: modelarts GET /v2/{project_id}/jobs"
+REFUSED = "the credentials were refused: check that they exist, are enabled and have not expired"
+OK = httpx.Response(200, content=b"{}")
+
+Reply = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
+
+
+class Vendor:
+    """Gives its replies in turn, the last one for ever; ``asked`` are the requests it saw."""
+
+    def __init__(self, *replies: Reply) -> None:
+        self.replies, self.asked = list(replies), list[httpx.Request]()
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request)
+        await asyncio.sleep(0)  # others may come in between
+        reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        if isinstance(reply, Exception):
+            raise reply
+        if not isinstance(reply, httpx.Response):
+            return reply(request)
+        return httpx.Response(reply.status_code, headers=reply.headers, content=reply.content)
+
+
+class Purse:
+    """A budget that counts."""
+
+    def __init__(self) -> None:
+        self.taken, self.refusals, self.closed = 0, list[float | None](), 0.0
+
+    async def take(self) -> None:
+        if self.closed:
+            raise SourceBusy("asked for no requests in the next 90 s; lower the budget", self.closed)
+        self.taken += 1
+
+    def throttled(self, wait: float | None) -> None:
+        self.refusals.append(wait)
+
+    @property
+    def remaining(self) -> float:
+        return 10.0 - self.taken
+
+
+class World:
+    """A fetcher with everything around it in sight."""
+
+    def __init__(self, vendor: Vendor, project: str | None = "p1", auth: httpx.Auth | None = None, **route: object):
+        self.vendor, self.purse, self.clock, self.facts = vendor, Purse(), ManualClock(), list[SelfEvent]()
+        base = {
+            "endpoints": {"modelarts": "https://m.test", "iam": "https://iam.test"},
+            "project_header": "X-Project-Id",
+        }
+        settings = {"budgets": {"modelarts": self.purse, "iam": self.purse}, **base, **route}
+        sender = Sender(httpx.MockTransport(vendor), auth, httpx.Timeout(30.0))
+        self.fetcher = Fetcher(Route("research", **settings), sender, self.clock, self.facts.append, project)  # type: ignore[arg-type]
+
+    def get(self, ask: Request = ASK) -> Response:
+        return asyncio.run(self.fetcher.ask(ask))
+
+    def fail(self, ask: Request = ASK) -> SourceError:
+        with pytest.raises(SourceError) as caught:
+            asyncio.run(self.fetcher.ask(ask))
+        return caught.value
+
+    def told(self, kind: type[SelfEvent]) -> list[SelfEvent]:
+        return [fact for fact in self.facts if isinstance(fact, kind)]
+
+
+def date(after: float = 0.0) -> dict[str, str]:
+    return {"Date": formatdate(ManualClock().now() + after, usegmt=True)}
+
+
+# --- what an answer means
+
+HUAWEI = '{"error_code": "ModelArts.0001", "error_msg": "Went wrong.", "request_id": "r"}'
+HTML = "\r\n <html><head><title>502 Bad Gateway</title></head></html>"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "said"),
+    [
+        # every form of an error body
+        (400, HUAWEI, SourceGarbled, "400 ModelArts.0001: Went wrong."),
+        (400, '{"errorCode": "DWS.1", "errorMsg": "No."}', SourceGarbled, "400 DWS.1: No."),
+        (400, '{"code": "C.1", "message": "No."}', SourceGarbled, "400 C.1: No."),
+        (400, '{"Code": "InvalidParameter", "Message": "No.", "RequestId": "r"}', SourceGarbled, "400 InvalidParameter: No."),
+        (400, '{"error": {"code": 400, "message": "No.", "title": "Bad"}}', SourceGarbled, "400 400: No."),
+        (400, '{"error": "Bad Request", "message": "No.", "path": "/v2"}', SourceGarbled, "400: No."),
+        (400, '{"encoded_authorization_message": "xyz"}', SourceGarbled, "400"),
+        (400, '{"error_msg": "", "message": "Said elsewhere."}', SourceGarbled, "400: Said elsewhere."),
+        (400, "Plain\n text,  in\tpieces", SourceGarbled, "400: Plain text, in pieces"),
+        (400, "[1, 2]", SourceGarbled, "400"),
+        (400, '"text"', SourceGarbled, "400"),
+        (400, "null", SourceGarbled, "400"),
+        (400, "", SourceGarbled, "400"),
+        (400, HTML, SourceGarbled, "400"),
+        (400, "[" * 100_000, SourceGarbled, "400: " + "[" * 160),
+        (400, '{"code": "A\\nB\\u001b[31m", "message": "x\\n\\ny\\u0007z"}', SourceGarbled, "400 A B [31m: x y z"),
+        (400, json.dumps({"code": "c" * 99, "message": "m" * 999}), SourceGarbled, f"400 {'c' * 64}: {'m' * 160}"),
+        # every status
+        (401, '{"error_code": "APIGW.0301", "error_msg": "Incorrect IAM authentication information"}', KeysRefused,
+         f"401 APIGW.0301: Incorrect IAM authentication information; {REFUSED}"),
+        (401, "", KeysRefused, f"401; {REFUSED}"),
+        (403, '{"error_msg": "Policy does not allow it."}', SourceDenied,
+         "403: Policy does not allow it.; grant modelarts:trainJob:list to these credentials"),
+        (404, '{"error_code": "ModelArts.2758", "error_msg": "Job not found"}', SourceGone, "404 ModelArts.2758: Job not found"),
+        (404, HTML, SourceGone, "404"),
+        (404, '{"error_code": "APIGW.0101", "error_msg": "The API does not exist"}', SourceGarbled,
+         "404 APIGW.0101: The API does not exist; this API is not offered there: check endpoints and region"),
+        (405, "", SourceGarbled, "405"),
+        (408, "", SourceDown, "408"),
+        (409, '{"error_msg": "conflict"}', SourceGarbled, "409: conflict"),
+        (429, "", SourceBusy, "429"),
+        (500, '{"error_code": "ModelArts.0010", "error_msg": "Internal error."}', SourceDown, "500 ModelArts.0010: Internal error."),
+        (502, HTML, SourceDown, "502"),
+        (503, "upstream is down", SourceDown, "503: upstream is down"),
+        (504, '{"error_code": "APIGW.0201", "error_msg": "Backend timeout."}', SourceDown, "504 APIGW.0201: Backend timeout."),
+        (302, "", SourceGarbled, "302, a redirect; set endpoints to the final address"),
+        (304, "", SourceGarbled, "304, a redirect; set endpoints to the final address"),
+        # throttling, whatever its status
+        (429, '{"error_code": "APIGW.0308", "error_msg": "The throttling threshold has been reached"}', SourceBusy,
+         "429 APIGW.0308: The throttling threshold has been reached"),
+        (429, '{"error_code": "ModelArts.2799", "error_msg": "services too many requests"}', SourceBusy,
+         "429 ModelArts.2799: services too many requests"),
+        (500, '{"error_code": "ModelArts.6101", "error_msg": "The system is busy now."}', SourceBusy,
+         "500 ModelArts.6101: The system is busy now."),
+        (400, '{"Code": "Throttling.User", "Message": "Request was denied due to user flow control."}', SourceBusy,
+         "400 Throttling.User: Request was denied due to user flow control."),
+        (503, '{"code": "Throttling", "message": "slow down"}', SourceBusy, "503 Throttling: slow down"),
+    ],
+)  # fmt: skip
+def test_every_answer_becomes_the_error_that_says_who_acts(
+    status: int, body: str, kind: type[SourceError], said: str
+) -> None:
+    error = World(Vendor(httpx.Response(status, content=body.encode()))).fail()
+    assert (type(error), str(error)) == (kind, f"{PLACE}: {said}")
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 500])
+def test_a_code_that_refuses_the_keys_counts_as_a_401_whatever_its_status(status: int) -> None:
+    """Alibaba Cloud answers an unknown access key with a 404; no resource is gone by that."""
+    body = b'{"Code": "InvalidAccessKeyId.NotFound", "Message": "Specified access key is not found."}'
+
+    def refuses(status: int, body: bytes) -> bool:
+        return status >= 400 and b"InvalidAccessKeyId" in body
+
+    error = World(Vendor(httpx.Response(status, content=body)), refuses_keys=refuses).fail()
+    assert type(error) is KeysRefused
+    said = f"{status} InvalidAccessKeyId.NotFound: Specified access key is not found."
+    assert str(error) == f"{PLACE}: {said}; {REFUSED}"
+
+
+def test_a_403_names_the_permission_that_is_missing_or_says_that_reading_is() -> None:
+    error = World(Vendor(httpx.Response(403))).fail(Request("modelarts", "/v1"))
+    assert str(error) == "research: modelarts GET /v1: 403; grant read permission to these credentials"
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 299])
+def test_a_good_answer_is_handed_on_as_it_came(status: int) -> None:
+    answer = World(Vendor(httpx.Response(status, content=b"\x00{}", headers={"X-Next": "2"}))).get()
+    assert (answer.status, answer.body, answer.headers["x-next"]) == (status, b"\x00{}", "2")
+
+
+@given(status=st.integers(300, 599), body=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+@settings(deadline=None)
+def test_any_answer_is_judged_in_one_short_line(status: int, body: bytes) -> None:
+    error = classify_response(Response(status, body), "here")
+    assert error is not None
+    assert str(error).startswith(f"here: {status}")
+    assert str(error).isprintable()
+    assert len(str(error)) < 360
+
+
+# --- how long a vendor asks to wait
+
+
+@pytest.mark.parametrize(
+    ("headers", "message", "wait"),
+    [
+        ({}, "", None),
+        ({"Retry-After": "7"}, "", 7.0),
+        ({"Retry-After": " 7 "}, "", 7.0),
+        ({"Retry-After": "soon"}, "", None),
+        ({"Retry-After": "²"}, "", None),
+        ({"Retry-After": formatdate(ManualClock().now() + 15, usegmt=True), **date()}, "", 15.0),
+        ({"Retry-After": formatdate(ManualClock().now() - 15, usegmt=True), **date()}, "", 0.0),
+        ({"Retry-After": formatdate(ManualClock().now() + 15, usegmt=True)}, "", None),
+        ({"x-acs-retry-after": "1500"}, "", 1.5),
+        ({"x-acs-retry-after": "1500", "Retry-After": "7"}, "", 1.5),
+        ({"x-acs-retry-after": "²"}, "", None),
+        ({"x-acs-retry-after": "-1"}, "limit:60,time:1 minute", 1.0),
+        ({"Retry-After": "7"}, "limit:60,time:1 minute", 7.0),
+        ({}, "The throttling threshold has been reached: policy user over ratelimit,limit:60,time:1 minute.", 1.0),
+        ({"Retry-After": "99999999"}, "", 3600.0),
+        ({"Retry-After": "9" * 400}, "", 3600.0),
+        ({"x-acs-retry-after": "9" * 20}, "", 3600.0),
+        ({}, "limit:1,time:30 day", 3600.0),
+    ],
+)
+def test_a_vendors_wish_is_read_in_every_form_and_believed_up_to_an_hour(
+    headers: dict[str, str], message: str, wait: float | None
+) -> None:
+    body = json.dumps({"error_code": "APIGW.0308", "error_msg": message}).encode()
+    world = World(Vendor(httpx.Response(429, headers=httpx.Headers(headers, encoding="latin-1"), content=body)))
+    error = world.fail()
+    assert isinstance(error, SourceBusy)
+    assert error.wait == wait
+    assert set(world.purse.refusals) == {wait}
+    assert world.told(Throttled) == [Throttled("research", "modelarts", wait)] * world.purse.taken
+
+
+@pytest.mark.parametrize(
+    ("message", "pause"),
+    [
+        ("limit:60,time:1 minute", 1.0),
+        ("limit:10,time:1 second.", 0.1),
+        ("over ratelimit,limit:1,time:2 hours", 7200.0),
+        ("limit:2,time:1 day", 43_200.0),
+        ("limit: 6 ,time: 1 minute", 10.0),
+        *[
+            (text, None)
+            for text in (
+                "", "limit:60", "limit:60,time:", "limit:60,time:minute", "limit:,time:1 minute", "limit:x,time:1 minute",
+                "limit:0,time:1 minute", "limit:²,time:1 minute", "limit:60,time:² minute", "limit:60,time:1 week",
+            )
+        ],
+    ],
+)  # fmt: skip
+def test_a_stated_limit_is_shared_out(message: str, pause: float | None) -> None:
+    assert limit_pause(message) == pause
+
+
+@given(st.text(max_size=160) | st.from_regex(r"limit:\d{0,150},time:\d{0,5} (minute|day)s?", fullmatch=True))
+@settings(deadline=None)
+def test_no_text_of_a_limit_is_a_trap(message: str) -> None:
+    assert (limit_pause(message) or 0.0) >= 0.0
+
+
+# --- asking again
+
+
+@pytest.mark.parametrize("fault", [httpx.Response(500), httpx.Response(429), httpx.ConnectError("no route")])
+def test_a_passing_fault_is_tried_three_times_each_within_the_budget_and_told(fault: Reply) -> None:
+    world = World(Vendor(fault))
+    world.fail()
+    assert len(world.vendor.asked) == world.purse.taken == len(world.told(RequestDone)) == 3
+    assert [fact.remaining for fact in world.told(BudgetLeft) if isinstance(fact, BudgetLeft)] == [9.0, 8.0, 7.0]
+    first, second = world.clock.slept
+    assert 0.1 <= first <= 1.0
+    assert 0.2 <= second <= 2.0
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 302])
+def test_a_lasting_fault_is_not_asked_again(status: int) -> None:
+    world = World(Vendor(httpx.Response(status)))
+    world.fail()
+    assert (len(world.vendor.asked), world.purse.taken, world.clock.slept) == (1, 1, [])
+
+
+def test_a_fault_that_passes_is_no_failure() -> None:
+    world = World(Vendor(httpx.ReadTimeout("slow"), httpx.Response(503), OK))
+    assert world.get().body == b"{}"
+    codes = [(fact.target, fact.api, fact.code) for fact in world.told(RequestDone) if isinstance(fact, RequestDone)]
+    assert codes == [("research", "modelarts", code) for code in ("error", "503", "200")]
+
+
+def test_a_short_wish_of_the_vendor_is_kept_to_the_second() -> None:
+    world = World(Vendor(httpx.Response(429, headers={"Retry-After": "20"}), OK))
+    world.get()
+    assert world.clock.slept == [20.0]
+    assert world.purse.refusals == [20.0]
+
+
+def test_a_long_wish_of_the_vendor_is_left_to_the_schedule_at_once() -> None:
+    world = World(Vendor(httpx.Response(429, headers={"Retry-After": "21"}), OK))
+    error = world.fail()
+    assert isinstance(error, SourceBusy)
+    assert (error.wait, world.clock.slept, world.purse.taken) == (21.0, [], 1)
+
+
+def test_a_budget_that_is_closed_for_long_says_where_and_sends_nothing() -> None:
+    world = World(Vendor(OK))
+    world.purse.closed = 90.0
+    error = world.fail()
+    assert str(error) == f"{PLACE}: asked for no requests in the next 90 s; lower the budget"
+    assert isinstance(error, SourceBusy)
+    assert (error.wait, world.vendor.asked, world.facts, world.clock.slept) == (90.0, [], [], [])
+
+
+def test_the_time_of_a_request_is_told() -> None:
+    world = World(Vendor(OK))
+
+    def slow(_: httpx.Request) -> httpx.Response:
+        world.clock.advance(1.25)
+        return httpx.Response(200)
+
+    world.vendor.replies = [slow]
+    world.get()
+    assert world.told(RequestDone) == [RequestDone("research", "modelarts", "200", 1.25)]
+
+
+# --- the project id
+
+LOOKUP = Request("iam", "/v3/projects", (("name", "r"),))
+
+
+def in_search_of(world: World) -> World:
+    world.fetcher.lookup = (LOOKUP, lambda answer: answer.body.decode())
+    return world
+
+
+def by_path(project: Sequence[httpx.Response]) -> Vendor:
+    """IAM answers in turn, the rest is fine."""
+    answers = list(project)
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        return answers.pop(0) if request.url.host == "iam.test" else httpx.Response(200, content=request.url.raw_path)
+
+    return Vendor(reply)
+
+
+def test_concurrent_askers_look_the_project_up_once() -> None:
+    world = in_search_of(World(by_path([httpx.Response(200, content=b"p7")]), project=None))
+
+    async def story() -> list[Response]:
+        return await asyncio.gather(
+            *(world.fetcher.ask(ASK) for _ in range(8)), world.fetcher.ask(Request("modelarts", "/x"))
+        )
+
+    bodies = [answer.body for answer in asyncio.run(story())]
+    assert bodies == [b"/v2/p7/jobs"] * 8 + [b"/x"]
+    assert [request.url.path for request in world.vendor.asked].count("/v3/projects") == 1
+    assert world.get().body == b"/v2/p7/jobs", "and never again"
+    assert len(world.vendor.asked) == 11
+
+
+def test_a_failed_lookup_is_shared_by_those_who_wait_and_tried_again_next_time() -> None:
+    """Else a dozen readers would wait for a dozen timeouts, one after the other."""
+    answers = [httpx.Response(403), httpx.Response(200, content=b"p7")]
+    world = in_search_of(World(by_path(answers), project=None))
+
+    async def story() -> list[Response | BaseException]:
+        return await asyncio.gather(*(world.fetcher.ask(ASK) for _ in range(8)), return_exceptions=True)
+
+    denied = "research: iam GET /v3/projects: 403; grant read permission to these credentials"
+    assert [str(error) for error in asyncio.run(story())] == [denied] * 8
+    assert len(world.vendor.asked) == 1
+    assert world.get().body == b"/v2/p7/jobs"
+
+
+def test_an_asker_that_goes_away_does_not_take_the_lookup_along() -> None:
+    world = in_search_of(World(by_path([httpx.Response(200, content=b"p7")]), project=None))
+
+    async def story() -> Response:
+        first, second = (asyncio.create_task(world.fetcher.ask(ASK)) for _ in range(2))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        first.cancel()
+        return await second
+
+    assert asyncio.run(story()).body == b"/v2/p7/jobs"
+
+
+def test_without_a_way_to_find_the_project_it_must_be_configured() -> None:
+    error = World(Vendor(OK), project=None).fail()
+    assert (type(error), str(error)) == (SourceDenied, "research: no project id; set project_id")
+
+
+# --- the request
+
+
+def test_a_request_carries_what_the_route_and_the_ask_say() -> None:
+    world = World(Vendor(OK), headers=(("X-Language", "en-us"),), endpoints={"modelarts": "https://gate.test/huawei/"})
+    world.get(
+        Request("modelarts", "/v2/{project_id}/x", method="POST", body=b'{"a":1}', headers=(("X-Acs-Action", "List"),))
+    )
+    (request,) = world.vendor.asked
+    assert (request.method, str(request.url)) == ("POST", "https://gate.test/huawei/v2/p1/x")
+    assert request.content == b'{"a":1}'
+    sent = {name: request.headers[name] for name in ("x-language", "x-acs-action", "x-project-id", "content-type")}
+    assert list(sent.values()) == ["en-us", "List", "p1", "application/json"]
+
+
+def test_a_project_is_named_only_where_the_path_asks_for_one() -> None:
+    world = World(Vendor(OK))
+    world.get(Request("modelarts", "/v3/projects"))
+    assert "x-project-id" not in world.vendor.asked[0].headers
+    assert "content-type" not in world.vendor.asked[0].headers
+    plain = World(Vendor(OK), project_header="")
+    plain.get()
+    assert "x-project-id" not in plain.vendor.asked[0].headers
+
+
+def test_a_content_type_that_the_ask_states_stands() -> None:
+    world = World(Vendor(OK))
+    world.get(Request("modelarts", "/x", method="POST", body=b"a=1", headers=(("content-type", "text/plain"),)))
+    assert world.vendor.asked[0].headers.get_list("content-type") == ["text/plain"]
+
+
+PLAIN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+
+
+def encoded(text: str, also: str = "") -> str:
+    """RFC 3986: all but the unreserved, byte by byte."""
+    return "".join(c if c in PLAIN + also else "".join(f"%{b:02X}" for b in c.encode()) for c in text)
+
+
+ODD = " []{}<>/\\+~*'()!=%&?#;:@$,|^`\"\n\0中镜𝄞"
+texts = st.text(st.characters(codec="utf-8") | st.sampled_from(ODD), max_size=12)
+
+
+@given(query=st.lists(st.tuples(texts, texts), max_size=4), project=st.text("0aF-_~%+/", max_size=6), id_=texts)
+@example(query=[(ODD, ODD), ("", "")], project="0/%", id_=ODD)
+@settings(deadline=None)
+def test_path_and_query_go_out_percent_encoded_byte_for_byte(
+    query: list[tuple[str, str]], project: str, id_: str
+) -> None:
+    """Both vendors sign what ``quote(safe='~')`` gives; one other byte and the signature does not match."""
+    world = World(Vendor(OK), project=f"p{project}")
+    world.get(Request("modelarts", f"/v2/{{project_id}}/jobs/j{id_}", tuple(query)))
+    path = f"/v2/p{encoded(project, '/')}/jobs/j{encoded(id_, '/')}"
+    pairs = "&".join(f"{encoded(name)}={encoded(value)}" for name, value in query)
+    assert world.vendor.asked[0].url.raw_path.decode() == path + (f"?{pairs}" if query else "")
+
+
+# --- the answer's size
+
+MIB = 2**20
+
+
+class Flow(httpx.AsyncByteStream):
+    """A body in pieces; ``sent`` counts those that somebody asked for."""
+
+    def __init__(self, body: bytes, piece: int = 16_384, breaks: bool = False) -> None:
+        self.pieces, self.breaks = [body[n : n + piece] for n in range(0, len(body), piece)], breaks
+        self.sent, self.closed = 0, False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self.pieces:
+            self.sent += 1
+            yield piece
+        if self.breaks:
+            raise httpx.ReadError("cut off")
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+def streaming(flow: Flow, **headers: str) -> Vendor:
+    return Vendor(lambda _: httpx.Response(200, headers=headers, stream=flow))
+
+
+def test_an_answer_may_be_as_large_as_the_limit_and_no_larger() -> None:
+    flow = Flow(bytes(MIB))
+    assert World(streaming(flow), largest=MIB).get().body == bytes(MIB)
+    flow = Flow(bytes(MIB + 1))
+    error = World(streaming(flow), largest=MIB).fail()
+    assert type(error) is SourceGarbled
+    assert str(error) == f"{PLACE}: the answer is larger than 1 MiB; it was refused; raise max_answer"
+    assert flow.closed
+
+
+def test_a_compressed_answer_is_measured_as_it_grows() -> None:
+    bomb = Flow(gzip.compress(bytes(96 * MIB)))
+    error = World(streaming(bomb, **{"Content-Encoding": "gzip"})).fail()
+    assert str(error) == f"{PLACE}: the answer is larger than 16 MiB; it was refused; raise max_answer"
+    assert bomb.sent <= 2 < len(bomb.pieces)
+    assert bomb.closed
+
+
+@pytest.mark.parametrize(
+    ("flow", "headers", "what"),
+    [
+        (Flow(b"half", breaks=True), {}, "the connection broke (cut off)"),
+        (Flow(b"no gzip"), {"Content-Encoding": "gzip"}, "the connection broke (Error -3 while decompressing data: incorrect header check)"),
+    ],
+)  # fmt: skip
+def test_a_body_that_cannot_be_had_is_a_passing_fault(flow: Flow, headers: dict[str, str], what: str) -> None:
+    world = World(streaming(flow, **headers))
+    error = world.fail()
+    assert (type(error), str(error)) == (SourceDown, f"{PLACE}: {what}")
+    assert flow.closed
+    assert world.purse.taken == 3
+    assert {fact.code for fact in world.told(RequestDone) if isinstance(fact, RequestDone)} == {"200"}
+
+
+# --- the vendor's clock
+
+
+@pytest.mark.parametrize(
+    ("offset", "took", "skew"),
+    [
+        (0.0, 0.0, 0.0),
+        (1.0, 0.0, 0.0),
+        (-1.0, 0.0, 0.0),
+        (100.0, 0.0, 100.5),
+        (-100.0, 0.0, -99.5),
+        (5.0, 10.0, 0.0),
+        (105.0, 10.0, 100.5),
+    ],
+)
+def test_skew_is_the_vendors_date_against_the_middle_of_the_request(offset: float, took: float, skew: float) -> None:
+    """A Date has whole seconds, so half a second is the best guess, and a second and a half is no skew."""
+    world = World(Vendor(OK))
+
+    def reply(_: httpx.Request) -> httpx.Response:
+        world.clock.advance(took)
+        return httpx.Response(200, headers=date(offset))
+
+    world.vendor.replies = [reply]
+    answer = world.get()
+    assert answer.date == (ManualClock().now() + offset) * 1000
+    assert world.fetcher.skew == pytest.approx(skew)
+    assert [fact.seconds for fact in world.told(Skewed) if isinstance(fact, Skewed)] == pytest.approx([skew])
+
+
+def test_a_slow_body_is_no_skew() -> None:
+    class Slow(Flow):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            async for piece in super().__aiter__():
+                world.clock.advance(60.0)
+                yield piece
+
+    world = World(Vendor(lambda _: httpx.Response(200, headers=date(), stream=Slow(b"{}"))))
+    world.get()
+    assert world.fetcher.skew == 0.0
+
+
+def test_without_a_date_nothing_is_said_of_the_clock() -> None:
+    world = World(Vendor(httpx.Response(200, headers={"Date": "yesterday"})))
+    assert world.get().date is None
+    assert world.told(Skewed) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "millis"),
+    [
+        ("Sat, 21 Nov 2026 07:23:45 GMT", 1_795_245_825_000),
+        ("Sat, 21 Nov 2026 15:23:45 +0800", 1_795_245_825_000),
+        ("Sat, 21 Nov 2026 07:23:45 -0000", 1_795_245_825_000),
+        ("Sat, 21 Nov 2026 07:23:45", 1_795_245_825_000),
+        (None, None),
+        ("", None),
+        ("1795245825", None),
+        ("Sat, 99 Nov 2026 07:23:45 GMT", None),
+    ],
+)
+def test_a_date_is_read_or_left(text: str | None, millis: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    time.tzset()
+    try:
+        assert read_date(text) == millis
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+dates = st.text(max_size=40) | st.from_regex(
+    r"(Mon, )?\d{1,9}[ -](Nov|Jan)[ -]\d{1,9} \d{1,4}:\d{1,4}(:\d{1,4})?( [+-]\d{1,20}| GMT| EST)?", fullmatch=True
+)
+
+
+@given(dates)
+@settings(deadline=None, max_examples=500)
+def test_no_date_is_a_trap(text: str) -> None:
+    assert isinstance(read_date(text), int | None)
+
+
+# --- on the way
+
+
+def tls_trouble() -> httpx.ConnectError:
+    error = httpx.ConnectError("m.test:443: certificate verify failed")
+    error.__cause__ = ssl.SSLCertVerificationError("certificate verify failed")
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (httpx.ConnectTimeout("x"), "no answer in time; check network, proxy and endpoint"),
+        (httpx.ReadTimeout(""), "no answer in time; check network, proxy and endpoint"),
+        (httpx.PoolTimeout(""), "no answer in time; check network, proxy and endpoint"),
+        (
+            tls_trouble(),
+            "TLS failed (m.test:443: certificate verify failed); check the endpoint's certificate and SSL_CERT_FILE",
+        ),
+        (
+            httpx.ConnectError("ssl.m.test:443: Connect call failed"),
+            "cannot connect (ssl.m.test:443: Connect call failed); check the endpoint, DNS and proxy",
+        ),
+        (httpx.ProxyError("407 Who are you"), "the proxy refused (407 Who are you); check HTTPS_PROXY"),
+        (httpx.ReadError(""), "the connection broke (ReadError)"),
+        (httpx.RemoteProtocolError("Server\ndisconnected"), "the connection broke (Server disconnected)"),
+        (httpx.NetworkError("https://m.test/x?token=hush"), "the connection broke (https://m.test/x)"),
+        (httpx.ReadError("x" * 999), f"the connection broke ({'x' * 200})"),
+    ],
+)
+def test_trouble_on_the_way_says_what_to_check(error: httpx.HTTPError, what: str) -> None:
+    assert describe_transport_error(error) == what
+    assert str(World(Vendor(error)).fail()) == f"{PLACE}: {what}"
+
+
+# --- no secret leaves
+
+
+class Signed(httpx.Auth):
+    """Signs with every header that carries a secret at one vendor or the other."""
+
+    NAMES = ("Authorization", "X-Auth-Token", "X-Security-Token", "x-acs-security-token", "x-acs-bearer-token")
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        self.secrets = secrets
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        for name, secret in zip(self.NAMES, self.secrets, strict=True):
+            request.headers[name] = secret
+        yield request
+
+
+def echo(form: str, status: int, before: str, names: Sequence[str], request: httpx.Request) -> httpx.Response:
+    """A gateway that prints what it did not like of a request."""
+    lines = before + "\n".join(f"{name.lower()}:{request.headers[name]}" for name in names)
+    bodies = {
+        "json": json.dumps({"Code": "SignatureDoesNotMatch", "Message": lines}),
+        "escaped": json.dumps({"error_msg": lines}).replace("/", "\\/").replace("=", "\\u003d"),
+        "code": json.dumps({"error_code": lines, "error_msg": "x"}),
+        "nested": json.dumps({"error": {"code": lines, "message": lines}}),
+        "text": lines,
+        "html": f"<html>{lines}</html>",
+    }
+    return httpx.Response(status, content=bodies[form].encode(), headers={"Retry-After": "99"})
+
+
+def test_a_secret_that_holds_another_is_hidden_whole() -> None:
+    error = classify_response(
+        Response(400, b"abcdefgh and abcdefghijklmnop"), "here", secrets=("abcdefgh", "abcdefghijklmnop")
+    )
+    assert str(error) == "here: 400: *** and ***"
+
+
+hushed = st.text("ABCdef0189+/=_-.", min_size=8, max_size=600)
+
+
+@given(
+    secrets=st.tuples(*[hushed] * 5),
+    query=hushed,
+    form=st.sampled_from(["json", "escaped", "code", "nested", "text", "html", "broken"]),
+    status=st.sampled_from([302, 400, 401, 403, 404, 429, 500]),
+    before=st.integers(0, 200).map(lambda size: "·" * size),
+    names=st.permutations(Signed.NAMES),
+)
+@settings(deadline=None, max_examples=200)
+def test_no_header_that_was_signed_and_no_query_is_ever_repeated(
+    secrets: tuple[str, ...], query: str, form: str, status: int, before: str, names: Sequence[str]
+) -> None:
+    def reply(request: httpx.Request) -> httpx.Response:
+        if form == "broken":
+            raise httpx.NetworkError(f"could not send to {request.url}")
+        return echo(form, status, before, names, request)
+
+    world = World(Vendor(reply), auth=Signed(secrets))
+    error = world.fail(Request("modelarts", "/v2/{project_id}/x", (("token", query),)))
+    shown = [str(error), repr(error), *map(repr, world.facts)]
+    for hush in (*secrets, query):
+        assert not any(hush in text or hush[:8] in text for text in shown)
+
+
+def test_refused_keys_quiet_their_whole_target_for_a_minute() -> None:
+    async def story() -> None:
+        world = World(Vendor(httpx.Response(401), OK))
+        with pytest.raises(SourceDenied) as refused:
+            await world.fetcher.ask(ASK)
+        world.clock.advance(REFUSED_PAUSE - 1)
+        with pytest.raises(SourceDenied) as still:
+            await world.fetcher.ask(Request("modelarts", "/v1/other"))
+        assert str(still.value) == str(refused.value), "five refusals in a row would lock the keys"
+        assert len(world.vendor.asked) == 1
+        world.clock.advance(1)
+        assert (await world.fetcher.ask(ASK)).status == 200
+
+    asyncio.run(story())
+
+
+def test_new_keys_end_the_quiet_after_refused_ones_and_their_own_refusal_begins_another() -> None:
+    async def story() -> None:
+        keys = [1]
+        world = World(Vendor(httpx.Response(401), httpx.Response(401), OK), stamp=lambda: keys[0])
+        for keys[0] in (1, 2):
+            for _ in range(3):
+                with pytest.raises(SourceDenied):
+                    await world.fetcher.ask(ASK)
+        assert len(world.vendor.asked) == 2
+        keys[0] = 3
+        assert (await world.fetcher.ask(ASK)).status == 200
+
+    asyncio.run(story())
+
+
+def test_a_missing_permission_quiets_nobody_else() -> None:
+    async def story() -> None:
+        world = World(Vendor(httpx.Response(403), OK))
+        with pytest.raises(SourceDenied):
+            await world.fetcher.ask(ASK)
+        assert (await world.fetcher.ask(ASK)).status == 200
+
+    asyncio.run(story())
+
+
+# --- what signing asks
+
+
+class Renewing(httpx.Auth):
+    """Logs in before it signs, and once more when it is refused."""
+
+    requires_response_body = True
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        for _ in range(2):
+            yield httpx.Request("POST", "https://iam.test/v3/auth/tokens")
+            answer = yield request
+            if answer.status_code != 401:
+                return
+
+
+def test_logins_and_a_second_try_with_new_keys_take_from_the_budgets_of_their_hosts() -> None:
+    logins, asks = Purse(), Purse()
+    refused = httpx.Response(401, content=b"{}")
+    world = World(Vendor(OK, refused, OK, OK), auth=Renewing(), budgets={"modelarts": asks, "iam": logins})
+    world.get()
+    assert [request.url.host for request in world.vendor.asked] == ["iam.test", "m.test", "iam.test", "m.test"]
+    assert (logins.taken, asks.taken) == (2, 2)
+
+
+def test_a_login_waits_as_long_as_its_host_wants_none() -> None:
+    logins = Purse()
+    logins.closed = 90.0
+    world = World(Vendor(OK), auth=Renewing(), budgets={"modelarts": Purse(), "iam": logins})
+    assert isinstance(world.fail(), SourceBusy)
+    assert world.vendor.asked == []

@@ -1,0 +1,151 @@
+"""Debian's Prometheus scrapes the demo and a quiet exporter: it finds every counter, and sees every first occurrence."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from tests.support.heavy import needs
+from tests.support.processes import (
+    COMMAND,
+    DIRECT,
+    SOURCES,
+    Child,
+    Clouds,
+    Exporter,
+    closing,
+    configured,
+    free_port,
+    until,
+)
+
+pytestmark = pytest.mark.prometheus
+
+REASONS = (
+    "createCluster",
+    "extendCluster",
+    "restartCluster",
+    "repairCluster",
+    "createBackup",
+    "deleteBackup",
+    "createBackupFail",
+    "restartClusterSuccess",
+    "repairClusterFail",
+    "createClusterSuccess",
+)
+
+
+class Server(NamedTuple):
+    """A Prometheus that scrapes ``demo`` and ``quiet`` every second."""
+
+    url: str
+    demo: str
+    clouds: Clouds
+    prometheus: Child
+
+    def query(self, promql: str) -> dict[tuple[str, ...], float]:
+        """An instant vector: the values of its labels, without the metric's name, and the value."""
+        answer = httpx.get(f"{self.url}/api/v1/query", params={"query": promql}, **DIRECT).json()
+        assert answer["status"] == "success", answer
+        return {
+            tuple(text for name, text in sorted(found["metric"].items()) if name != "__name__"): float(
+                found["value"][1]
+            )
+            for found in answer["data"]["result"]
+        }
+
+    def ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/-/ready", **DIRECT).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+
+def where(demo: Child) -> str | None:
+    """Where the demo serves its metrics; it prints that first."""
+    assert demo.process.poll() is None, demo.said()
+    found = re.search(r"^metrics +http://(\S+)/metrics$", demo.printed(), re.MULTILINE)
+    return found[1] if found else None
+
+
+def scraping(prometheus: Path, folder: Path, interval: str = "1s", **targets: str) -> tuple[str, Child]:
+    """A server that scrapes these addresses."""
+    jobs = [{"job_name": name, "static_configs": [{"targets": [place]}]} for name, place in targets.items()]
+    config = {"global": {"scrape_interval": interval, "scrape_timeout": "1s"}, "scrape_configs": jobs}
+    (folder / "prometheus.yml").write_text(json.dumps(config))
+    port = free_port()
+    options = (f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data")
+    listen = (f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn")
+    return f"http://127.0.0.1:{port}", Child(folder, "prometheus", (str(prometheus), *options, *listen))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    prometheus, folder = needs("prometheus", "prometheus"), tmp_path_factory.mktemp("prometheus")
+    with closing(Child(folder, "demo", (*COMMAND, "demo", "--port", "0"))) as demo, closing(Clouds(folder)) as clouds:
+        config = configured(clouds, folder)
+        config["web"]["zero_hold"] = "3s"
+        with closing(Exporter(folder, config)) as quiet:
+            quiet.contacted("dws")
+            address = until(lambda: where(demo), "the demo says where it is")
+            url, child = scraping(prometheus, folder, demo=address, quiet=quiet.url.removeprefix("http://"))
+            with closing(child):
+                running = Server(url, f"http://{address}", clouds, child)
+                until(running.ready, "Prometheus is ready")
+                yield running
+
+
+def test_every_scrape_of_the_demo_succeeds_and_every_sources_counters_are_found(server: Server) -> None:
+    def found() -> bool:
+        return {
+            key for key, value in server.query("sum by (target, source) (platform_events_total)").items() if value
+        } >= {(source, "pai" if source == "pai_dlc" else "research") for source in SOURCES}
+
+    until(found, "counters of all five sources")
+    until(lambda: len(server.query("up")) == 2, "both were scraped")
+    assert server.query("min_over_time(up[5m]) == 0") == {}
+    assert server.prometheus.said() == "", "it warns of nothing in what it is given"
+
+
+def test_increase_sees_every_first_occurrence(server: Server) -> None:
+    """Ten events of label sets that stand at 0 from the start, ten of resources that nobody knew before."""
+    events = [{"source": "dws", "resource": f"new-{number}", "text": reason} for number, reason in enumerate(REASONS)]
+    until(lambda: server.query('count(platform_events_total{job="quiet"})'), "the quiet one was scraped")
+    server.clouds.add(*events)
+
+    declared = f'increase(platform_events_total{{job="quiet",reason=~"{"|".join(REASONS)}"}}[5m]) > 0'
+    learned = 'increase(platform_resource_events_total{job="quiet",resource=~"new-.*"}[5m]) > 0'
+    until(lambda: len(server.query(declared)) == len(REASONS), "an increase of each reason")
+    until(lambda: len(server.query(learned)) == len(REASONS), "an increase of each resource")
+    assert set(server.query('platform_resource_events_total{job="quiet",resource=~"new-.*"} > 0').values()) == {1.0}
+    assert sum(server.query('platform_events_total{job="quiet"}').values()) == len(REASONS)
+
+
+def test_the_queries_of_the_readme_are_understood_and_find_something(server: Server) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    (block,) = re.findall(r"^```promql\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    for query in (text for text in re.split(r"^#.*$", block, flags=re.MULTILINE) if text.strip()):
+        until(lambda query=query: server.query(query), query)  # type: ignore[misc]
+
+
+def test_promtool_finds_nothing_to_say_about_a_live_page(server: Server) -> None:
+    page = httpx.get(f"{server.demo}/metrics", headers={"Accept": "text/plain"}, **DIRECT)
+    checked = subprocess.run(
+        [needs("promtool", "prometheus"), "check", "metrics"], input=page.content, capture_output=True
+    )
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+
+
+def test_a_live_page_is_whole_openmetrics(server: Server) -> None:
+    accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
+    page = httpx.get(f"{server.demo}/metrics", headers=accept, **DIRECT)
+    assert page.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+    families = {family.name: family for family in text_string_to_metric_families(page.text)}  # type: ignore[no-untyped-call]
+    assert families["platform_events"].type == "counter"
+    assert "platform_exporter_polls" in families

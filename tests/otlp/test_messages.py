@@ -1,0 +1,321 @@
+"""Spans and log records as bytes: what the SDK would have said, the same in every process, and in JSON too."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as Message
+from opentelemetry.proto.trace.v1.trace_pb2 import Status as MessageStatus
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.trace import (
+    Link,
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    set_span_in_context,
+)
+
+from exporter import __version__
+from exporter.model.runs import PlacedEvent, Span, SpanEvent
+from exporter.otlp.log_records import encoder
+from exporter.otlp.resource import NAME, SCHEMA, Identity, OtlpResource
+from exporter.otlp.sender import as_json
+from exporter.otlp.spans import Traces
+from exporter.simulator.otlp_receiver import REQUESTS, read_request
+
+ORIGIN = OtlpResource("huaweicloud", "cn-north-4", "p1", "research", "modelarts_service")
+EVENTS = (
+    SpanEvent(1_000, "aa" * 16, "", "pulling the image", "info", "PullingImage"),
+    SpanEvent(1_000, "bb" * 16, "image.failed", "no such image", "error", "PullFailed", (("image", "TF"),)),
+)
+ROOT = Span(
+    "research", "modelarts_service", "svc-1", "DEPLOY service", 900, "run", "DEPLOY service", 900, 2_500, "failure",
+    error=("PullFailed", "no such image"), after=400, events=EVENTS[:1], dropped=3,
+)  # fmt: skip
+PHASE = Span(
+    "research", "modelarts_service", "svc-1", "DEPLOY service", 900, "image_pulling\0TF\x001000", "image_pulling",
+    1_000, 2_500, "failure", of="TF", inferred=True, error=("PullFailed", "no such image"), events=EVENTS,
+)  # fmt: skip
+OPERATION = Span("research", "dws", "c-1", "createCluster", 5, "run", "createCluster", 5, 9, "success", after=1)
+
+
+def message(span: Span, origin: OtlpResource = ORIGIN) -> Message:
+    return Traces(origin).message(span)
+
+
+def told(message: Message) -> dict[str, object]:
+    return {pair.key: getattr(pair.value, str(pair.value.WhichOneof("value"))) for pair in message.attributes}
+
+
+# --- beside the SDK
+
+
+class Given(IdGenerator):
+    """Ids from outside."""
+
+    def __init__(self, trace: bytes, span: bytes) -> None:
+        self._trace, self._span = int.from_bytes(trace), int.from_bytes(span)
+
+    def generate_trace_id(self) -> int:
+        return self._trace
+
+    def generate_span_id(self) -> int:
+        return self._span
+
+
+def context_of(trace: bytes, span: bytes) -> SpanContext:
+    return SpanContext(int.from_bytes(trace), int.from_bytes(span), False, TraceFlags(1))
+
+
+def by_the_sdk(ours: Message, origin: OtlpResource) -> ReadableSpan:
+    """The same span as the SDK makes it, from nothing but calls of its API."""
+    kept = InMemorySpanExporter()
+    provider = TracerProvider(
+        resource=Resource({pair.key: pair.value.string_value for pair in origin.resource().attributes}, SCHEMA),
+        sampler=ALWAYS_ON,
+        span_limits=SpanLimits(max_events=SpanLimits.UNSET),
+        id_generator=Given(ours.trace_id, ours.span_id),
+        shutdown_on_exit=False,
+    )
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    around = Context()
+    if ours.parent_span_id:
+        around = set_span_in_context(NonRecordingSpan(context_of(ours.trace_id, ours.parent_span_id)), around)
+    span = provider.get_tracer(NAME, __version__, schema_url=SCHEMA).start_span(
+        ours.name,
+        context=around,
+        kind=SpanKind.INTERNAL if ours.parent_span_id else SpanKind.SERVER,
+        start_time=ours.start_time_unix_nano,
+        attributes=told(ours),  # type: ignore[arg-type]
+        links=[Link(context_of(link.trace_id, link.span_id), {"link.reason": "restart"}) for link in ours.links],
+    )
+    for event in ours.events:
+        attributes = {pair.key: pair.value.string_value for pair in event.attributes}
+        span.add_event(event.name, attributes, timestamp=event.time_unix_nano)
+    if ours.status.code == MessageStatus.STATUS_CODE_ERROR:
+        span.set_status(Status(StatusCode.ERROR, ours.status.message or None))
+    span.end(end_time=ours.end_time_unix_nano)
+    (finished,) = kept.get_finished_spans()
+    return finished
+
+
+@pytest.mark.parametrize("span", [ROOT, PHASE, OPERATION], ids=["run", "phase", "operation"])
+def test_a_span_is_what_the_sdk_would_have_sent(span: Span) -> None:
+    origin = msgspec.structs.replace(ORIGIN, source=span.source)
+    ours = ExportTraceServiceRequest.FromString(Traces(origin).parcel(span).body)
+    found = ours.resource_spans[0].scope_spans[0].spans[0]
+
+    theirs = encode_spans([by_the_sdk(found, origin)])
+
+    found.dropped_events_count = 0  # the SDK cannot be told of events that were never given to it
+    assert ours == theirs
+
+
+# --- what a span says
+
+
+def test_a_failed_run_says_so_in_every_place_that_a_backend_looks_at() -> None:
+    root = message(ROOT)
+
+    assert (root.name, root.kind) == ("DEPLOY service", Message.SPAN_KIND_SERVER)
+    assert (root.start_time_unix_nano, root.end_time_unix_nano) == (900_000_000, 2_500_000_000)
+    assert (root.status.code, root.status.message) == (MessageStatus.STATUS_CODE_ERROR, "no such image")
+    assert told(root) == {
+        "cloud.resource_id": "svc-1",
+        "platform.target": "research",
+        "platform.source": "modelarts_service",
+        "platform.outcome": "failure",
+        "cicd.pipeline.name": "service",
+        "cicd.pipeline.run.id": "svc-1/900",
+        "cicd.pipeline.result": "failure",
+        "error.type": "PullFailed",
+    }
+    assert root.dropped_events_count == 3
+
+
+def test_a_phase_stands_below_its_run_and_says_what_it_is_of_and_that_its_begin_was_not_told() -> None:
+    root, phase = message(ROOT), message(PHASE)
+
+    assert phase.trace_id == root.trace_id
+    assert phase.parent_span_id == root.span_id
+    assert phase.span_id != root.span_id
+    assert phase.kind == Message.SPAN_KIND_INTERNAL
+    assert told(phase)["platform.part"] == "TF"
+    assert told(phase)["platform.start_inferred"] is True
+    assert told(phase)["cicd.pipeline.task.name"] == "image_pulling"
+
+
+def test_events_keep_their_order_within_a_millisecond_and_carry_the_raw_text() -> None:
+    first, second = message(PHASE).events
+
+    assert (first.time_unix_nano, second.time_unix_nano) == (1_000_000_000, 1_000_000_001)
+    assert (first.name, second.name) == ("modelarts.service.pulling_image", "image.failed")
+    said = {pair.key: pair.value.string_value for pair in second.attributes}
+    assert said == {
+        "event.id": "bb" * 16,
+        "platform.event.severity": "error",
+        "platform.event.reason": "PullFailed",
+        "image": "TF",
+        "message": "no such image",
+    }
+
+
+def test_a_restart_is_a_trace_of_its_own_with_a_link_to_the_attempt_before() -> None:
+    before = message(msgspec.structs.replace(ROOT, attempt=400, after=None))
+    root = message(ROOT)
+
+    (link,) = root.links
+    assert root.trace_id != before.trace_id
+    assert (link.trace_id, link.span_id) == (before.trace_id, before.span_id)
+    assert [(pair.key, pair.value.string_value) for pair in link.attributes] == [("link.reason", "restart")]
+    assert not message(OPERATION).links, "an operation that is done again is no restart"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "result", "status"),
+    [
+        ("success", "success", MessageStatus.STATUS_CODE_UNSET),
+        ("cancelled", "cancellation", MessageStatus.STATUS_CODE_UNSET),
+        ("failure", "failure", MessageStatus.STATUS_CODE_ERROR),
+        ("unknown", "error", MessageStatus.STATUS_CODE_ERROR),
+    ],
+)
+def test_an_outcome_is_a_result_and_a_status(outcome: str, result: str, status: int) -> None:
+    root = message(msgspec.structs.replace(ROOT, outcome=outcome, error=None))
+
+    assert (told(root)["cicd.pipeline.result"], root.status.code) == (result, status)
+    assert told(root).get("error.type") == ("_OTHER" if status else None)
+
+
+def test_the_resource_speaks_of_the_platform_and_not_of_this_machine() -> None:
+    stated = {"service.name": "mine", "deployment.environment.name": "prod", "cloud.region": "mars"}
+    origin = msgspec.structs.replace(ORIGIN, stated=stated)
+
+    assert {pair.key: pair.value.string_value for pair in origin.resource().attributes} == {
+        "service.name": "mine",
+        "service.namespace": "research",
+        "service.instance.id": "huaweicloud/cn-north-4/p1",
+        "cloud.provider": "huawei_cloud",
+        "cloud.platform": "huawei_cloud_modelarts",
+        "cloud.region": "cn-north-4",
+        "cloud.account.id": "p1",
+        "deployment.environment.name": "prod",
+    }
+
+
+# --- identity
+
+
+def test_ids_tell_apart_what_a_plain_joining_would_not() -> None:
+    one, other = Identity("h", "r", "p", "s", "run1"), Identity("h", "r", "p", "s", "run")
+
+    assert one.trace("", 23) != other.trace("1", 23)
+    assert one.span("a", 1, "b") != one.span("a", 1, "c")
+    assert one.trace("a", 1)[:8] != one.span("a", 1, "run")
+    assert (len(one.trace("a", 1)), len(one.span("a", 1, "b"))) == (16, 8)
+
+
+def test_another_process_writes_the_same_bytes() -> None:
+    """With another hash seed and another environment: only what the span says goes in."""
+    code = "import test_otlp_messages as t; print(t.Traces(t.ORIGIN).parcel(t.PHASE).body.hex())"
+    here = Traces(ORIGIN).parcel(PHASE).body.hex()
+    for seed in ("1", "2"):
+        path = f"{Path(__file__).parents[1]}:{Path(__file__).parents[2]}"
+        environ = {"PYTHONHASHSEED": seed, "OTEL_SDK_DISABLED": "true", "HOSTNAME": seed, "PYTHONPATH": path}
+        run = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
+        assert run.stdout.strip() == here
+
+
+# --- parcels
+
+
+def test_joined_parcels_are_one_request() -> None:
+    parcels = [Traces(ORIGIN).parcel(span) for span in (PHASE, ROOT)]
+    whole = ExportTraceServiceRequest.FromString(b"".join(parcel.body for parcel in parcels))
+
+    names = [frame.scope_spans[0].spans[0].name for frame in whole.resource_spans]
+    assert names == ["image_pulling", "DEPLOY service"]
+
+
+TOLD = (
+    PlacedEvent(EVENTS[0], ("DEPLOY service", 900, PHASE.role)),
+    PlacedEvent(EVENTS[1], ("DEPLOY service", 900, "run"), late=True),
+    PlacedEvent(msgspec.structs.replace(EVENTS[0], severity="unclassified", reason="other")),
+    PlacedEvent(EVENTS[0], news=False),
+)
+
+
+@pytest.mark.parametrize(
+    ("traces", "logs", "signals"),
+    [(True, False, ["traces"]), (False, True, ["logs"] * 3), (True, True, ["traces", *["logs"] * 3])],
+)
+def test_each_signal_is_sent_where_it_is_on_and_history_is_no_log(traces: bool, logs: bool, signals: list[str]) -> None:
+    encode = encoder(ORIGIN, traces=traces, logs=logs)
+    assert encode is not None
+    assert [parcel.signal for parcel in encode("svc-1", [PHASE], TOLD)] == signals
+
+
+def test_where_no_signal_is_on_nothing_is_encoded() -> None:
+    assert encoder(ORIGIN, traces=False, logs=False) is None
+
+
+def test_a_log_record_has_the_trace_context_of_its_span_and_says_if_it_came_late() -> None:
+    encode = encoder(ORIGIN, traces=False, logs=True)
+    assert encode is not None
+    bodies = [ExportLogsServiceRequest.FromString(parcel.body) for parcel in encode("svc-1", [], TOLD)]
+    on_time, late, loose = (body.resource_logs[0].scope_logs[0].log_records[0] for body in bodies)
+    root, phase = message(ROOT), message(PHASE)
+
+    assert (on_time.trace_id, on_time.span_id) == (phase.trace_id, phase.span_id)
+    assert (late.trace_id, late.span_id) == (root.trace_id, root.span_id)
+    assert (loose.trace_id, loose.span_id) == (b"", b"")
+    assert (on_time.event_name, on_time.severity_number) == ("modelarts.service.pulling_image", 9)
+    assert (late.event_name, late.severity_number, late.severity_text) == ("image.failed", 17, "error")
+    assert (loose.event_name, loose.severity_number) == ("modelarts.service.event", 0)
+    assert on_time.body.string_value == "pulling the image"
+    marks = [[pair.key for pair in record.attributes if pair.key == "platform.late"] for record in (on_time, late)]
+    assert marks == [[], ["platform.late"]]
+
+
+# --- JSON
+
+
+@contextmanager
+def bodies() -> Iterator[list[tuple[str, bytes]]]:
+    encode = encoder(ORIGIN, traces=True, logs=True)
+    assert encode is not None
+    yield [(parcel.signal, parcel.body) for parcel in encode("svc-1", [PHASE, ROOT], TOLD)]
+
+
+def test_json_says_the_same_as_protobuf() -> None:
+    with bodies() as found:
+        for signal, body in found:
+            written = as_json(signal, body)
+            assert read_request(REQUESTS[signal], written, "application/json") == REQUESTS[signal].FromString(body)
+
+
+def test_json_has_ids_in_hexadecimal_numbers_as_text_and_enumerations_as_numbers() -> None:
+    span = json.loads(as_json("traces", Traces(ORIGIN).parcel(PHASE).body))
+    found = span["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+
+    assert found["traceId"] == message(PHASE).trace_id.hex()
+    assert found["parentSpanId"] == message(ROOT).span_id.hex()
+    assert found["startTimeUnixNano"] == "1000000000"
+    assert (found["kind"], found["status"]["code"]) == (1, 2)

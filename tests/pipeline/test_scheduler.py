@@ -1,0 +1,432 @@
+"""Who may ask when: budgets, intervals, patience and the agenda, all by a clock that nobody waits for."""
+
+import asyncio
+import random
+from collections.abc import Awaitable
+from itertools import combinations_with_replacement
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exporter.client.budget import TokenBucket
+from exporter.model.errors import SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled, SourceGone
+from exporter.model.events import Resource
+from exporter.pipeline.scheduler import PollInterval, PollQueue, retry_delay
+from tests.support.clocks import ManualClock
+
+DRAWS = [random.Random(seed) for seed in range(200)]
+
+
+async def taken(bucket: TokenBucket, clock: ManualClock, times: int) -> list[float]:
+    """When each of several requests in a row may go out."""
+    found = []
+    for _ in range(times):
+        await bucket.take()
+        found.append(clock.steady())
+    return found
+
+
+async def busy(taking: Awaitable[None]) -> SourceBusy:
+    with pytest.raises(SourceBusy) as caught:
+        await taking
+    return caught.value
+
+
+# --- budgets
+
+
+pauses = st.floats(0, 30, allow_subnormal=False)
+steps = st.lists(st.tuples(pauses, st.sampled_from(["take", "take", "take", "refused", "closed"])), max_size=60)
+
+
+@given(rate=st.sampled_from([0.1, 0.5, 1.0, 2.0, 2.5, 20.0]), steps=steps)
+@settings(deadline=None, max_examples=150)
+def test_no_window_holds_more_requests_than_rate_and_burst_allow(rate: float, steps: list[tuple[float, str]]) -> None:
+    async def story() -> list[float]:
+        clock = ManualClock()
+        bucket, sent = TokenBucket(rate, clock), []
+        for pause, step in steps:
+            clock.advance(pause)
+            if step == "take":
+                sent.extend(await taken(bucket, clock, 2))
+            else:
+                bucket.throttled(7.0 if step == "closed" else None)
+        return sent
+
+    sent = asyncio.run(story())
+    burst = max(1.0, rate)
+    for first, last in combinations_with_replacement(range(len(sent)), 2):
+        assert last - first + 1 <= burst + rate * (sent[last] - sent[first]) + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("rate", "at_once", "then"),
+    [(0.5, 1, 2.0), (1.0, 1, 1.0), (2.0, 2, 0.5), (2.5, 2, 0.2), (20.0, 20, 0.05)],
+)
+def test_one_second_of_requests_goes_out_at_once_but_at_least_one(rate: float, at_once: int, then: float) -> None:
+    async def story() -> list[float]:
+        clock = ManualClock()
+        return await taken(TokenBucket(rate, clock), clock, at_once + 1)
+
+    sent = asyncio.run(story())
+    assert sent[:-1] == [0.0] * at_once
+    assert sent[-1] == pytest.approx(then)
+
+
+def test_who_waits_is_served_in_the_order_they_came() -> None:
+    async def story() -> list[int]:
+        clock, served = ManualClock(), list[int]()
+        bucket = TokenBucket(0.5, clock)
+
+        async def ask(number: int) -> None:
+            await bucket.take()
+            served.append(number)
+
+        await asyncio.gather(*(ask(number) for number in range(8)))
+        assert clock.steady() == pytest.approx(14.0), "thirty a minute is one every two seconds"
+        return served
+
+    assert asyncio.run(story()) == list(range(8))
+
+
+def test_who_comes_as_a_token_falls_due_does_not_snatch_it() -> None:
+    async def story() -> list[str]:
+        clock, served = ManualClock(), list[str]()
+        bucket = TokenBucket(0.1, clock)
+        await bucket.take()
+
+        async def ask(name: str) -> None:
+            await bucket.take()
+            served.append(name)
+
+        early = asyncio.create_task(ask("early"))
+        await asyncio.sleep(0)
+        clock.advance(10.0)
+        await ask("late")
+        await early
+        return served
+
+    assert asyncio.run(story()) == ["early", "late"]
+
+
+def test_who_stops_waiting_takes_no_token_and_holds_up_nobody() -> None:
+    async def story() -> None:
+        clock = ManualClock()
+        bucket = TokenBucket(1.0, clock)
+        await bucket.take()
+        first, second = asyncio.create_task(bucket.take()), asyncio.create_task(bucket.take())
+        await asyncio.sleep(0)
+        first.cancel()
+        await second
+        assert clock.steady() == pytest.approx(1.0)
+
+    asyncio.run(story())
+
+
+def test_a_refusal_halves_the_rate_which_is_whole_again_after_five_minutes() -> None:
+    async def gap(after: float) -> float:
+        clock = ManualClock()
+        bucket = TokenBucket(10.0, clock)
+        bucket.throttled(None)
+        assert bucket.remaining == 0.0, "what was saved up is gone"
+        clock.advance(after)
+        sent = await taken(bucket, clock, 40)
+        return (sent[-1] - sent[-11]) / 10
+
+    assert asyncio.run(gap(0.0)) == pytest.approx(1 / 5, rel=0.05)
+    assert asyncio.run(gap(150.0)) == pytest.approx(1 / 7.5, rel=0.05)
+    assert asyncio.run(gap(300.0)) == pytest.approx(1 / 10, rel=0.01)
+    assert asyncio.run(gap(3000.0)) == pytest.approx(1 / 10, rel=0.01)
+
+
+def test_each_refusal_halves_what_is_left_of_the_rate() -> None:
+    async def story() -> float:
+        clock = ManualClock()
+        bucket = TokenBucket(16.0, clock)
+        for _ in range(2):
+            bucket.throttled(None)
+        return (await taken(bucket, clock, 1))[0]
+
+    assert asyncio.run(story()) == pytest.approx(1 / 4, rel=0.01)
+
+
+def test_many_refusals_at_once_do_not_silence_an_account_for_hours() -> None:
+    """A hundred requests under way may all be refused; the rate recovers while the next one waits."""
+
+    async def story() -> float:
+        clock = ManualClock()
+        bucket = TokenBucket(20.0, clock)
+        for _ in range(100):
+            bucket.throttled(None)
+        return (await taken(bucket, clock, 1))[0]
+
+    assert asyncio.run(story()) < 30.0
+
+
+def test_a_short_wish_of_the_vendor_is_waited_out_by_everybody() -> None:
+    async def story() -> float:
+        clock = ManualClock()
+        bucket = TokenBucket(2.0, clock)
+        bucket.throttled(15.0)
+        bucket.throttled(3.0)  # a shorter one does not open what a longer one closed
+        clock.advance(10.0)
+        assert bucket.remaining == 0.0
+        return (await taken(bucket, clock, 1))[0]
+
+    assert asyncio.run(story()) == pytest.approx(15.0)
+
+
+def test_a_long_wish_of_the_vendor_is_told_to_everybody_in_line_instead_of_waited_out() -> None:
+    """A reader that sleeps for ten minutes looks like one that has stopped trying."""
+
+    async def story() -> list[tuple[str, float | None, float]]:
+        clock, told = ManualClock(), list[tuple[str, float | None, float]]()
+        bucket = TokenBucket(0.5, clock)
+        await bucket.take()
+
+        async def ask() -> None:
+            error = await busy(bucket.take())
+            told.append((str(error), error.wait, clock.steady()))
+
+        async def refuse() -> None:
+            await clock.sleep(1.0)
+            bucket.throttled(600.0)
+
+        await asyncio.gather(*(ask() for _ in range(3)), refuse())
+        clock.advance(590.0)
+        await bucket.take()
+        assert clock.steady() == pytest.approx(601.0)
+        return told
+
+    message = "asked for no requests in the next 599 s; lower the budget"
+    assert asyncio.run(story()) == [(message, 599.0, 2.0)] * 3
+
+
+def test_the_lowest_configured_rate_holds() -> None:
+    async def story() -> list[float]:
+        clock = ManualClock()
+        bucket = TokenBucket(20.0, clock)
+        bucket.lower(2.0)
+        bucket.lower(5.0)
+        assert bucket.rate == 2.0
+        assert bucket.remaining == 2.0
+        return await taken(bucket, clock, 4)
+
+    assert asyncio.run(story()) == pytest.approx([0.0, 0.0, 0.5, 1.0])
+
+
+def test_what_remains_is_what_could_be_sent_at_once() -> None:
+    async def story() -> None:
+        clock = ManualClock()
+        bucket = TokenBucket(4.0, clock)
+        assert bucket.remaining == 4.0
+        await taken(bucket, clock, 3)
+        assert bucket.remaining == 1.0
+        clock.advance(0.25)
+        assert bucket.remaining == 2.0
+        clock.advance(3600.0)
+        assert bucket.remaining == 4.0
+
+    asyncio.run(story())
+
+
+# --- intervals
+
+
+RHYTHM = PollInterval(interval=60.0, longest=600.0, grace=900.0)
+ACTIVE, SETTLED = Resource("a"), Resource("s", life="settled")
+
+
+@pytest.mark.parametrize(
+    ("last", "news", "resource", "expected"),
+    [
+        (600.0, True, ACTIVE, 60.0),
+        (60.0, False, ACTIVE, 90.0),
+        (90.0, False, ACTIVE, 135.0),
+        (500.0, False, ACTIVE, 600.0),
+        (0.0, False, ACTIVE, 90.0),
+        (60.0, False, None, 90.0),
+        (60.0, False, SETTLED, 600.0),
+        (600.0, True, SETTLED, 60.0),
+    ],
+)
+def test_the_interval_grows_while_quiet_and_is_back_at_once(
+    last: float, news: bool, resource: Resource | None, expected: float
+) -> None:
+    assert RHYTHM.next(last, news, resource) == expected
+
+
+# --- patience
+
+
+@pytest.mark.parametrize("error", [SourceDown("x"), SourceGarbled("x"), SourceBusy("x"), SourceError("x")])
+@pytest.mark.parametrize("attempt", [0, 1, 5, 8, 9, 100, 5000])
+def test_a_failure_is_waited_out_longer_each_time_with_full_jitter_and_never_above_the_cap(
+    error: SourceError, attempt: int
+) -> None:
+    most = min(300, 2**attempt)
+    waits = [retry_delay(error, attempt, RHYTHM, draw) for draw in DRAWS]
+    assert all(0.1 * most <= wait <= most for wait in waits)
+    assert max(waits) > 0.9 * most
+    assert min(waits) < 0.2 * most, "full jitter: those who failed together do not come back together"
+
+
+@pytest.mark.parametrize(("longest", "wait"), [(3600.0, 300.0), (300.0, 300.0), (60.0, 60.0)])
+def test_a_denied_source_is_left_alone_as_long_as_a_quiet_one_but_five_minutes_at_most(
+    longest: float, wait: float
+) -> None:
+    rhythm = PollInterval(30.0, longest, 900.0)
+    waits = [retry_delay(SourceDenied("x"), attempt, rhythm, draw) for attempt in (0, 50) for draw in DRAWS]
+    assert all(0.9 * wait <= found <= 1.1 * wait for found in waits)
+
+
+def test_a_resource_that_is_gone_is_asked_for_again_at_its_usual_time() -> None:
+    assert retry_delay(SourceGone("x"), 7, RHYTHM, random.Random()) == RHYTHM.interval
+
+
+def test_a_vendors_own_wish_is_kept() -> None:
+    waits = [retry_delay(SourceBusy("x", wait=1000.0), 3, RHYTHM, draw) for draw in DRAWS]
+    assert all(1000.0 < wait <= 1008.0 for wait in waits)
+
+
+# --- the agenda
+
+
+async def served(agenda: PollQueue, clock: ManualClock, times: int) -> list[tuple[str, float]]:
+    found = []
+    for _ in range(times):
+        entry = await agenda.take(clock)
+        found.append((entry.resource, clock.steady()))
+    return found
+
+
+def test_the_earliest_is_served_first_and_of_equals_the_newest() -> None:
+    async def story() -> list[tuple[str, float]]:
+        agenda = PollQueue()
+        agenda.put("late", 9.0, 60.0)
+        agenda.put("old", 5.0, 60.0, created=1)
+        agenda.put("new", 5.0, 60.0, created=3)
+        agenda.put("middle", 5.0, 60.0, created=2)
+        return await served(agenda, ManualClock(), 4)
+
+    assert asyncio.run(story()) == [("new", 5.0), ("middle", 5.0), ("old", 5.0), ("late", 9.0)]
+
+
+def test_an_entry_keeps_what_its_next_plan_needs() -> None:
+    async def story() -> None:
+        agenda = PollQueue()
+        agenda.put("a", 1.0, 90.0, created=7)
+        entry = await agenda.take(ManualClock())
+        assert (entry.due, entry.newest, entry.resource, entry.interval) == (1.0, -7, "a", 90.0)
+        assert "a" not in agenda
+
+    asyncio.run(story())
+
+
+def test_a_new_plan_voids_the_old_one_whether_sooner_or_later() -> None:
+    async def story() -> list[tuple[str, float]]:
+        agenda = PollQueue()
+        for due in (5.0, 20.0, 9.0):
+            agenda.put("a", due, 60.0)
+        agenda.put("b", 10.0, 60.0)
+        agenda.put("b", 3.0, 60.0)
+        agenda.put("end", 99.0, 60.0)
+        return await served(agenda, ManualClock(), 3)
+
+    assert asyncio.run(story()) == [("b", 3.0), ("a", 9.0), ("end", 99.0)]
+
+
+def test_what_is_dropped_never_comes_back() -> None:
+    async def story() -> list[tuple[str, float]]:
+        agenda = PollQueue()
+        agenda.put("a", 8.0, 60.0)
+        agenda.put("gone", 1.0, 60.0)
+        agenda.drop("gone")
+        agenda.drop("never there")
+        return await served(agenda, ManualClock(), 1)
+
+    assert asyncio.run(story()) == [("a", 8.0)]
+
+
+@pytest.mark.parametrize("put", [1.0, 40.0])
+def test_who_waits_for_a_late_one_wakes_when_an_earlier_one_is_put(put: float) -> None:
+    async def story() -> list[tuple[str, float]]:
+        clock, agenda = ManualClock(), PollQueue()
+        agenda.put("late", 100.0, 60.0)
+
+        async def put_early() -> None:
+            await clock.sleep(put)
+            agenda.put("early", put + 2.0, 60.0)
+
+        found, _ = await asyncio.gather(served(agenda, clock, 2), put_early())
+        return found
+
+    assert asyncio.run(story()) == [("early", put + 2.0), ("late", 100.0)]
+
+
+def test_an_empty_agenda_waits_for_the_first_plan() -> None:
+    async def story() -> list[tuple[str, float]]:
+        clock, agenda = ManualClock(), PollQueue()
+        waiting = asyncio.create_task(served(agenda, clock, 1))
+        await clock.sleep(30.0)
+        agenda.put("a", 0.0, 60.0)
+        return await waiting
+
+    assert asyncio.run(story()) == [("a", 30.0)]
+
+
+def test_several_readers_share_the_agenda_and_a_cancelled_one_takes_nothing_along() -> None:
+    async def story() -> list[str]:
+        clock, agenda, found = ManualClock(), PollQueue(), list[str]()
+
+        async def read() -> None:
+            while True:
+                found.append((await agenda.take(clock)).resource)
+
+        readers = [asyncio.create_task(read()) for _ in range(4)]
+        for number in range(20):
+            agenda.put(str(number), 1.0 + number, 60.0)
+        await clock.sleep(5.5)
+        readers[0].cancel()
+        readers[1].cancel()
+        await clock.sleep(30.0)
+        for reader in readers[2:]:
+            reader.cancel()
+        await asyncio.gather(*readers, return_exceptions=True)
+        return found
+
+    assert asyncio.run(story()) == [str(number) for number in range(20)]
+
+
+names = st.sampled_from("abcde")
+plans = st.one_of(
+    st.tuples(st.just("put"), names, st.integers(0, 20)),
+    st.tuples(st.just("drop"), names, st.just(0)),
+    st.tuples(st.just("take"), st.just(""), st.integers(0, 5)),
+)
+
+
+@given(st.lists(plans, max_size=60))
+@settings(deadline=None, max_examples=150)
+def test_nothing_is_lost_or_served_twice_whatever_is_planned(plans: list[tuple[str, str, int]]) -> None:
+    async def story() -> None:
+        clock, agenda = ManualClock(), PollQueue()
+        model: dict[str, tuple[float, int]] = {}  # due and age of each watch
+        for number, (verb, name, value) in enumerate(plans):
+            due = clock.steady() + value
+            if verb == "put":
+                agenda.put(name, due, 60.0, created=number)
+                model[name] = (due, -number)
+            elif verb == "drop":
+                agenda.drop(name)
+                model.pop(name, None)
+            else:
+                for _ in range(min(value, len(model))):
+                    first = min(model, key=model.__getitem__)
+                    expected = max(clock.steady(), model.pop(first)[0])
+                    assert (await agenda.take(clock)).resource == first
+                    assert clock.steady() == expected
+            assert all((name in agenda) == (name in model) for name in "abcde")
+
+    asyncio.run(story())

@@ -1,0 +1,247 @@
+"""The rules of the house, read off its own files: who may import whom, how long things are, what stands nowhere."""
+
+import ast
+import graphlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from exporter.sources import SOURCES
+
+ROOT = Path(__file__).parents[2]
+HOUSE = ROOT / "exporter"
+FILES = sorted(HOUSE.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+LONGEST_FILE, LONGEST_FUNCTION = 400, 40
+
+# Whom each package may import, beside itself and the version. CONTRIBUTING.md draws it.
+MAY_IMPORT: dict[str, set[str]] = {
+    "__version__": set(),
+    "model": set(),
+    "simulator": set(),
+    "common": {"model"},
+    "client": {"model", "common"},
+    "sources": {"model", "common"},
+    "store": {"model", "common"},
+    "exposition": {"model", "common"},
+    "pipeline": {"model", "common"},
+    "auth": {"model", "common"},
+    "mapping": {"model", "common"},
+    "web": {"model", "common"},
+    "otlp": {"model", "common", "exposition"},
+    "observability": {"model", "common", "exposition"},
+    "config": {"model", "common", "auth", "otlp", "sources", "store", "web"},
+}
+MAY_IMPORT["app"] = set(MAY_IMPORT) - {"simulator"}
+MAY_IMPORT["cli"] = set(MAY_IMPORT)
+MAY_IMPORT["__main__"] = {"cli"}
+
+# The standard library's patterns may run for ever on a text that was made for it. These read what the user or the
+# project itself wrote, and never what a vendor sent.
+OWN_WRITING = {
+    "common/yaml_document.py",
+    "mapping/patterns/dissect.py",
+    "mapping/syntax/declarations.py",
+    "mapping/syntax/embedded_tests.py",
+    "store/url.py",
+    "simulator/state/event_rows.py",
+}
+
+
+def shown(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def top(path: Path) -> str:
+    """The word, room or other part of the house that a file belongs to."""
+    first = path.relative_to(HOUSE).parts[0].removesuffix(".py")
+    return "__version__" if first == "__init__" else first
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The dotted names a file imports, also within its functions."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{'.' * node.level}{node.module or ''}.{alias.name}" for alias in node.names)
+
+
+each_file = pytest.mark.parametrize("path", FILES, ids=shown)
+each_test = pytest.mark.parametrize("path", TESTS, ids=shown)
+
+
+# --- who may import whom
+
+
+def test_every_package_has_a_row_in_the_table_of_imports() -> None:
+    assert {top(path) for path in FILES} == set(MAY_IMPORT), (
+        "a new package needs a row in MAY_IMPORT and CONTRIBUTING.md"
+    )
+
+
+def test_the_table_of_imports_has_no_circle() -> None:
+    graphlib.TopologicalSorter(MAY_IMPORT).prepare()
+
+
+@each_file
+def test_imports_only_point_down(path: Path) -> None:
+    here = top(path)
+    for name in imported(path):
+        assert not name.startswith("."), f"name the whole path of {name}"
+        if name.split(".")[0] == "exporter":
+            there = name.split(".")[1]
+            assert there in {here, "__version__"} | MAY_IMPORT[here], f"{here} may not import {name}"
+
+
+@each_file
+def test_vendor_text_never_meets_the_standard_librarys_patterns(path: Path) -> None:
+    place = path.relative_to(HOUSE).as_posix()
+    if place not in OWN_WRITING and top(path) != "config":
+        assert not [name for name in imported(path) if name.split(".")[0] == "re"]
+
+
+def test_nobody_is_excused_who_needs_no_excuse() -> None:
+    for place in OWN_WRITING:
+        assert [name for name in imported(HOUSE / place) if name.split(".")[0] == "re"], place
+
+
+# --- size and shape
+
+
+@each_file
+def test_a_file_can_be_read_in_one_go(path: Path) -> None:
+    lines = path.read_text("utf-8").count("\n")
+    assert lines <= LONGEST_FILE, "a file near its limit is split by noun"
+
+
+@each_file
+def test_a_function_fits_on_a_screen(path: Path) -> None:
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno is not None
+            lines = node.end_lineno - node.lineno + 1
+            assert lines <= LONGEST_FUNCTION, f"{node.name} has {lines} lines"
+
+
+@each_file
+def test_a_file_begins_with_one_sentence_on_what_it_does(path: Path) -> None:
+    said = ast.get_docstring(tree(path)) or ""
+    first = said.partition("\n")[0]
+    assert first.endswith((".", "!", "?"))
+    assert path.read_text("utf-8").startswith('"""')
+
+
+@each_file
+def test_names_say_what_a_thing_is(path: Path) -> None:
+    names = [path.stem, *(node.name for node in ast.walk(tree(path)) if isinstance(node, ast.ClassDef))]
+    vague = ("manager", "handler", "helper", "util", "mixin", "misc")
+    assert not [name for name in names for word in vague if word in name.lower()]
+
+
+CHANGES = {"append", "add", "update", "setdefault", "extend", "insert", "pop", "popitem", "remove", "discard", "clear"}
+MAKERS = {"dict", "list", "set", "defaultdict", "Counter", "deque", "OrderedDict", "WeakValueDictionary"}
+DISPLAYS = (ast.Dict, ast.List, ast.Set, ast.DictComp, ast.ListComp, ast.SetComp)
+
+
+def last(node: ast.expr | None) -> str:
+    """The last name in ``name``, ``some.name`` or ``some.name[...]``; "" of anything else."""
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def containers(path: Path) -> Iterator[str]:
+    """Module-wide names of what can change."""
+    for node in tree(path).body:
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            made = last(node.value.func) if isinstance(node.value, ast.Call) else ""
+            if isinstance(node.value, DISPLAYS) or made in MAKERS:
+                yield from map(last, node.targets if isinstance(node, ast.Assign) else [node.target])
+
+
+def changed(path: Path) -> Iterator[str]:
+    """Names of what a file changes in place."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
+            yield last(node)
+        elif isinstance(node, ast.AugAssign):
+            yield last(node.target)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CHANGES:
+            yield last(node.func.value)
+
+
+def own(path: Path) -> Iterator[str]:
+    """Names that the functions of a file have for themselves."""
+    for function in ast.walk(tree(path)):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            for node in ast.walk(function):
+                if isinstance(node, ast.arg):
+                    yield node.arg
+                elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                    yield node.id
+
+
+def test_nothing_module_wide_ever_changes() -> None:
+    """Two exporters in one process would share it, and no test could see why."""
+    tables = {name for path in FILES for name in containers(path)}
+    for path in FILES:
+        assert not (set(changed(path)) & tables) - set(own(path)), shown(path)
+        assert not [node for node in ast.walk(tree(path)) if isinstance(node, ast.Global)], shown(path)
+
+
+# --- what belongs together
+
+
+@pytest.mark.parametrize("source", sorted(SOURCES))
+def test_a_source_has_a_row_in_the_readme_a_mapping_pack_and_sample_answers(source: str) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8").splitlines()
+    assert [line for line in readme if line.startswith(f"| `{source}` |")], "its row in the table of sources"
+    assert (ROOT / "mappings" / f"{source}.yaml").is_file()
+    assert list((ROOT / "tests" / "data" / source).glob("*.json"))
+
+
+def test_a_mapping_pack_belongs_to_a_source() -> None:
+    assert {path.stem for path in (ROOT / "mappings").glob("*.yaml")} == set(SOURCES)
+
+
+# --- what is finished
+
+UNFINISHED = ("TODO", "FIXME", "XXX", "NotImplementedError")
+
+
+@pytest.mark.parametrize("path", [path for path in (*FILES, *TESTS) if path != Path(__file__)], ids=shown)
+def test_what_is_here_is_finished(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert not [word for word in UNFINISHED if word in text]
+
+
+# --- tests
+
+
+@each_test
+def test_tests_patch_nothing(path: Path) -> None:
+    assert not [name for name in imported(path) if name.split(".")[0] == "mock" or name.startswith("unittest.")]
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            called = (node.value.id, node.attr)
+            assert called not in {("monkeypatch", "setattr"), ("mocker", "patch")}, f"line {node.lineno}"
+
+
+@each_test
+def test_tests_are_functions_and_none_is_left_out_silently(path: Path) -> None:
+    """With CI=true a part that is missing is a failure; so whoever skips has looked at CI before."""
+    nodes = list(ast.walk(tree(path)))
+    assert not [node for node in nodes if isinstance(node, ast.ClassDef) and node.name.startswith("Test")]
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    aware = [function for function in functions if "'CI'" in ast.unparse(function)]
+    excused = {id(node) for function in aware for node in ast.walk(function)}
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and node.attr in {"skip", "skipif", "importorskip", "xfail"}:
+            assert node.attr == "skip", f"line {node.lineno}"
+            assert id(node) in excused, f"line {node.lineno}"

@@ -1,0 +1,242 @@
+"""Every trouble that the simulated clouds can be told to make, and the control paths that tell them."""
+
+import asyncio
+import json
+import time
+from typing import Any, get_args
+
+import httpx
+import pytest
+
+from exporter.simulator import Cloud, app, running
+from exporter.simulator.state.accounts import PROJECT_ID
+from exporter.simulator.state.cloud import SOURCES
+from exporter.simulator.state.faults import Kind
+from tests.support.clouds import (
+    CLUSTER,
+    DLC,
+    DLC_EVENTS,
+    DWS_EVENTS,
+    EVENTS,
+    JOB,
+    NOW,
+    POOL,
+    POOL_EVENTS,
+    SERVICE,
+    TRAINING_EVENTS,
+    add_one,
+    at_rest,
+    get,
+    send,
+)
+
+
+def test_an_aggregated_pool_event_grows_in_place() -> None:
+    cloud = at_rest()
+    for last in (NOW - 9000, NOW - 5000, NOW - 1000):
+        cloud.pool_event(POOL, "Warning", "PoolStatusChange", "down", NOW - 9000, last)
+    (item,) = get(cloud, POOL_EVENTS).json()["items"]
+    assert (item["count"], item["firstTimestamp"][-3:], item["lastTimestamp"][-3:]) == (3, "51Z", "59Z")
+    assert get(cloud, "/simulator/state").json()["events"]["modelarts_pool"] == 3
+
+
+def test_late_events_become_readable_after_their_time() -> None:
+    now = [NOW]
+    cloud = Cloud(lambda: now[0])
+    cloud.faults.add("late", "dws", seconds=30)
+    cloud.dws_event(CLUSTER, NOW, "createBackup")
+    assert get(cloud, DWS_EVENTS).json()["count"] == 0
+    assert get(cloud, "/simulator/state").json()["hidden"]["dws"] == 1
+    now[0] += 30_000
+    assert get(cloud, DWS_EVENTS).json()["count"] == 1
+
+
+def test_what_began_in_the_same_second_is_one_pool_event() -> None:
+    """Its times are told in seconds, so a client could not tell two apart."""
+    cloud = at_rest()
+    for later in (100, 900):
+        cloud.pool_event(POOL, "Warning", "PoolStatusChange", "down", NOW - 9000 + later)
+    (item,) = get(cloud, POOL_EVENTS).json()["items"]
+    assert (item["count"], item["firstTimestamp"][-3:]) == (2, "51Z")
+    assert get(cloud, "/simulator/state").json()["events"]["modelarts_pool"] == 2
+
+
+def test_an_event_that_grows_before_it_is_readable_is_read_once_and_grown() -> None:
+    now = [NOW]
+    cloud = Cloud(lambda: now[0])
+    cloud.faults.add("late", "modelarts_pool", times=1, seconds=30)
+    for count in (1, 2):
+        cloud.pool_event(POOL, "Warning", "PoolStatusChange", "down", NOW, NOW, count)
+    assert get(cloud, POOL_EVENTS).json()["items"] == []
+    now[0] += 30_000
+    assert [item["count"] for item in get(cloud, POOL_EVENTS).json()["items"]] == [2]
+
+
+@pytest.mark.parametrize("source", [source for source in SOURCES if source != "modelarts_pool"])
+def test_twins_are_equal_rows_but_dws_gives_each_its_own_id(source: str) -> None:
+    cloud = at_rest()
+    cloud.faults.add("twins", source, times=1)
+    for _ in range(2):
+        cloud.training_event(JOB, NOW, "Info", "Job", "same")
+        cloud.service_event(SERVICE, NOW, "same")
+        cloud.dws_event(CLUSTER, NOW, "createBackup")
+        cloud.dlc_event(DLC, NOW, "same")
+    answer = get(cloud, EVENTS[source]).json()
+    rows = answer.get("events") or answer["Events"]
+    assert len(rows) == 3
+    assert len({json.dumps(row) for row in rows}) == (3 if source == "dws" else 1)
+
+
+@pytest.mark.parametrize(
+    ("target", "fault", "status", "says"),
+    [
+        (DWS_EVENTS, {"kind": "throttled", "seconds": 2}, 429, "APIGW.0308"),
+        (DWS_EVENTS, {"kind": "throttled", "seconds": 2}, 429, "policy user over ratelimit,limit:30,time:1 minute."),
+        (TRAINING_EVENTS, {"kind": "throttled", "words": "service"}, 429, "ModelArts.2799"),
+        (DLC_EVENTS, {"kind": "throttled"}, 429, "Throttling.User"),
+        (DWS_EVENTS, {"kind": "error"}, 503, "APIGW.0201"),
+        (DLC_EVENTS, {"kind": "error", "status": 500}, 500, "ServiceUnavailable"),
+        (DWS_EVENTS, {"kind": "expired"}, 401, "token expires"),
+        (DWS_EVENTS, {"kind": "expired", "status": 400}, 400, "APIGW.0301"),
+        (DLC_EVENTS, {"kind": "expired"}, 400, "InvalidSecurityToken.Expired"),
+        (DWS_EVENTS, {"kind": "denied"}, 403, "APIGW.0302"),
+        (DLC_EVENTS, {"kind": "denied"}, 403, "NoPermission"),
+        (DWS_EVENTS, {"kind": "missing"}, 404, "APIGW.0101"),
+        (DLC_EVENTS, {"kind": "missing"}, 404, "InvalidAction.NotFound"),
+    ],
+)
+def test_a_fault_refuses_in_the_vendors_own_words(target: str, fault: dict[str, Any], status: int, says: str) -> None:
+    cloud = at_rest()
+    cloud.faults.add(**fault)
+    answer = get(cloud, target)
+    assert (answer.status_code, says in answer.text) == (status, True), answer.text
+
+
+def test_alibaba_says_in_milliseconds_how_long_to_wait() -> None:
+    cloud = at_rest()
+    cloud.faults.add("throttled", "pai_dlc", seconds=1.5)
+    assert get(cloud, DLC_EVENTS).headers["x-acs-retry-after"] == "1500"
+
+
+@pytest.mark.parametrize("where", ["dws", "dws.events", f"/v2/{PROJECT_ID}/ev"])
+def test_a_fault_strikes_where_and_as_often_as_it_was_told(where: str) -> None:
+    cloud = at_rest()
+    cloud.faults.add("error", where, times=2)
+    assert get(cloud, TRAINING_EVENTS).status_code == 200
+    assert [get(cloud, DWS_EVENTS).status_code for _ in range(3)] == [503, 503, 200]
+
+
+def test_chance_is_the_same_for_the_same_seed() -> None:
+    def strikes(seed: int) -> list[int]:
+        cloud = Cloud(lambda: NOW, seed)
+        cloud.faults.add("error", probability=0.5)
+        return [get(cloud, DWS_EVENTS).status_code for _ in range(20)]
+
+    assert strikes(1) == strikes(1) != strikes(2)
+    assert set(strikes(1)) == {200, 503}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_garbage_stands_among_the_good_records(source: str) -> None:
+    cloud = at_rest()
+    add_one(cloud, source)
+    cloud.faults.add("garbage", source, size=4)
+    answer = get(cloud, EVENTS[source]).json()
+    rows = answer.get("events") or answer.get("items") or answer["Events"]
+    assert rows[:4] == [None, 42, [], {}]
+    assert len(rows) == 5
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_drift_lets_rows_appear_after_each_page(source: str) -> None:
+    cloud = at_rest()
+    cloud.faults.add("drift", source, size=2, times=2)
+    counts = []
+    for _ in range(4):
+        answer = get(cloud, EVENTS[source]).json()
+        rows = answer.get("events") or answer.get("items") or answer.get("Events") or []
+        counts.append(sum(row.get("count", 1) if isinstance(row, dict) else 1 for row in rows))
+    assert counts == [0, 2, 4, 4]
+
+
+def test_growth_makes_the_newest_pool_event_happen_again() -> None:
+    cloud = at_rest()
+    cloud.pool_event(POOL, "Warning", "PoolStatusChange", "down", NOW - 9000)
+    cloud.faults.add("growth", "modelarts_pool.events", size=3)
+    assert [get(cloud, POOL_EVENTS).json()["items"][0]["count"] for _ in range(3)] == [1, 4, 7]
+
+
+def test_an_answer_may_be_far_too_big_and_still_right() -> None:
+    cloud = at_rest()
+    add_one(cloud, "dws")
+    cloud.faults.add("oversize", "dws", size=3_000_000)
+    answer = get(cloud, DWS_EVENTS)
+    assert (len(answer.content) > 3_000_000, answer.json()["count"]) == (True, 1)
+
+
+def test_every_answer_has_the_vendors_date_which_a_fault_can_skew() -> None:
+    cloud = at_rest()
+    assert get(cloud, DWS_EVENTS).headers["date"] == "Sat, 26 Nov 2022 08:10:00 GMT"
+    cloud.faults.add("skew", "dws", seconds=-60)
+    assert get(cloud, DWS_EVENTS).headers["date"] == "Sat, 26 Nov 2022 08:09:00 GMT"
+    assert get(cloud, DLC_EVENTS).headers["date"] == "Sat, 26 Nov 2022 08:10:00 GMT"
+
+
+def test_connections_are_reset_cut_or_kept_waiting() -> None:
+    cloud = at_rest()
+    with running(cloud) as url, httpx.Client(base_url=url) as client:
+        cloud.faults.add("reset", times=1)
+        with pytest.raises(httpx.ReadError, match="reset"):
+            client.get("/")
+        cloud.faults.add("cut", times=1)
+        with pytest.raises(httpx.RemoteProtocolError, match="without sending complete"):
+            client.get("/")
+        cloud.faults.add("slow", times=1, seconds=60)
+        with pytest.raises(httpx.ReadTimeout):
+            client.get("/", timeout=0.05)
+        cloud.faults.add("slow", times=1, seconds=0.05)
+        before = time.perf_counter()
+        assert client.get("/").status_code == 404
+        assert time.perf_counter() - before >= 0.05
+
+
+def test_the_control_paths_add_events_switch_faults_and_tell_the_state() -> None:
+    cloud = Cloud(lambda: NOW)
+    events = [
+        {"source": "modelarts_training", "resource": JOB, "text": "Training job failed.", "level": "Error", "times": 2},
+        {"source": "modelarts_pool", "resource": POOL, "text": "down", "type": "Warning", "count": 5},
+        {"source": "modelarts_service", "resource": SERVICE, "text": "start to deploy service"},
+        {"source": "dws", "resource": CLUSTER, "text": "createBackupFail", "fields": {"severity": "warning"}},
+        {"source": "pai_dlc", "resource": DLC, "text": "Created pod: x", "timeless": True},
+    ]
+    assert send(cloud, "POST", "/simulator/events", json.dumps({"events": events}).encode()).json() == {"added": 6}
+    wanted = {"faults": [{"kind": "error", "where": "dws"}], "behaviour": {"training_offset": "record"}}
+    assert send(cloud, "POST", "/simulator/faults", json.dumps(wanted).encode()).status_code == 200
+    assert get(cloud, DWS_EVENTS).status_code == 503
+    state = send(cloud, "GET", "/simulator/state").json()
+    assert state["events"] == dict(zip(SOURCES, (2, 5, 1, 1, 1), strict=True))
+    assert state["resources"]["modelarts_training"] == {JOB: 2}
+    assert (state["behaviour"]["training_offset"], state["requests"]["dws.events"]) == ("record", 1)
+    assert send(cloud, "POST", "/simulator/faults", b'{"faults": []}').json()["faults"] == []
+    assert get(cloud, DWS_EVENTS).json()["events"][0]["severity"] == "warning"
+    assert get(cloud, DLC_EVENTS).json()["Events"] == ["Created pod: x"]
+
+
+@pytest.mark.parametrize("body", [b"", b'{"faults": [{"kind": "flood"}]}', b'{"fault": []}'])
+def test_a_control_call_that_cannot_be_understood_says_why(body: bytes) -> None:
+    answer = send(at_rest(), "POST", "/simulator/faults", body)
+    assert (answer.status_code, bool(answer.json()["error"])) == (400, True)
+
+
+def test_the_control_paths_answer_to_this_machine_only() -> None:
+    async def asked() -> int:
+        transport = httpx.ASGITransport(app(at_rest()), client=("192.0.2.1", 1234))
+        async with httpx.AsyncClient(transport=transport, base_url="http://simulator") as client:
+            return (await client.get("/simulator/state")).status_code
+
+    assert asyncio.run(asked()) == 403
+
+
+def test_every_kind_of_fault_is_tried_above() -> None:
+    tried = {"throttled", "error", "reset", "slow", "cut", "garbage", "expired", "denied", "missing"}
+    assert tried | {"drift", "growth", "late", "twins", "skew", "oversize"} == set(get_args(Kind))

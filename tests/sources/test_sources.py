@@ -1,0 +1,238 @@
+"""The sources as a family: the driver of their readings, the sample answers, and what all of them promise."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+
+from exporter.model.events import Event, EventPage, Request, Resource, ResourcePage, Response, Window
+from exporter.model.protocols import Reading
+from exporter.sources import SOURCES
+from exporter.sources.scope import SourceScope
+
+DATA = Path(__file__).parents[1] / "data"
+NOW = 1_795_219_200_000  # 2026-11-21
+ALL = Window(None, NOW)
+Vendor = Callable[[Request], Any]
+
+
+class Heard(NamedTuple):
+    """All that a reading asked and gave."""
+
+    asks: list[Request]
+    pages: list[EventPage]
+    found: list[ResourcePage]
+
+    @property
+    def events(self) -> list[Event]:
+        return [event for page in self.pages for event in page.events]
+
+    @property
+    def resources(self) -> list[Resource]:
+        return [resource for found in self.found for resource in found.resources]
+
+    @property
+    def counts(self) -> dict[bytes, int]:
+        """What the store would remember: of each key the largest count."""
+        largest: dict[bytes, int] = {}
+        for event in self.events:
+            largest[event.key] = max(event.count, largest.get(event.key, 0))
+        return largest
+
+    @property
+    def truncated(self) -> bool:
+        return any(page.truncated for page in self.pages)
+
+
+def drive(reading: Reading, vendor: Vendor, known: dict[bytes, int] | None = None, most: int = 2000) -> Heard:
+    """Plays collector: lets ``vendor`` answer (with a JSON value or bytes), tells how many events of a page grew."""
+    heard, known = Heard([], [], []), {} if known is None else known
+    said = next(reading, None)
+    while said is not None:
+        reply: Response | int | None = None
+        if isinstance(said, Request):
+            heard.asks.append(said)
+            assert len(heard.asks) <= most, "the reading goes on for ever"
+            body = vendor(said)
+            reply = Response(200, body if isinstance(body, bytes) else msgspec.json.encode(body))
+        elif isinstance(said, EventPage):
+            heard.pages.append(said)
+            reply = sum(event.count > known.get(event.key, 0) for event in said.events)
+            known.update({event.key: max(event.count, known.get(event.key, 0)) for event in said.events})
+        else:
+            heard.found.append(said)
+        try:
+            said = reading.send(reply)
+        except StopIteration:
+            said = None
+    return heard
+
+
+def read(
+    name: str,
+    vendor: Vendor,
+    resource: str | Resource = "r",
+    window: Window = ALL,
+    known: dict[bytes, int] | None = None,
+) -> Heard:
+    """Reads with a new source."""
+    of = resource if isinstance(resource, Resource) else Resource(resource)
+    return drive(SOURCES[name].make(SourceScope()).read(of, window), vendor, known)
+
+
+def asked(request: Request) -> dict[str, str]:
+    """The query of a request."""
+    return dict(request.query)
+
+
+def millis(text: str) -> int:
+    """Of an ISO time; UTC if it states no zone."""
+    at = datetime.fromisoformat(text)
+    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def shown(value: Event | Resource) -> dict[str, Any]:
+    """An event or resource as the expectations write it: without its key and without what is empty."""
+    plain = {name: part for name, part in msgspec.structs.asdict(value).items() if name != "key"}
+    for name in ("at", "began", "created", "finished"):
+        if plain.get(name) is not None:
+            plain[name] = datetime.fromtimestamp(plain[name] / 1000, UTC).isoformat(timespec="milliseconds")
+    return {name: part for name, part in plain.items() if part not in (None, "", {})}
+
+
+def expectations(kind: str) -> list[Any]:
+    paths = sorted(path for name in SOURCES for path in (DATA / name).glob(f"*.{kind}.json"))
+    return [pytest.param(path, id=f"{path.parent.name}-{path.name.split('.')[0]}") for path in paths]
+
+
+def answer_to(path: Path) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(path.with_name(path.name.split(".")[0] + ".json").read_bytes())
+    if path.parent.name == "modelarts_training" and "events" in answer:
+        answer["total"] = len(answer["events"])  # the vendor's sample is the first of three pages
+    return answer
+
+
+@pytest.mark.parametrize("path", expectations("events"))
+def test_a_sample_answer_becomes_its_events(path: Path) -> None:
+    name, body = path.parent.name, answer_to(path)
+
+    def vendor(request: Request) -> Any:
+        return {"kind": "EventList"} if "continue" in asked(request) else body
+
+    pages = read(name, vendor).pages
+
+    assert {
+        "events": [shown(event) for event in pages[0].events],
+        "resources": [shown(resource) for resource in pages[0].resources],
+        "unreadable": len(pages[0].unreadable),
+    } == json.loads(path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("path", expectations("resources"))
+def test_a_sample_listing_becomes_its_resources(path: Path) -> None:
+    body = answer_to(path)
+    reading = SOURCES[path.parent.name].make(SourceScope()).discover((), NOW)
+
+    found = drive(reading, lambda request: body).found
+
+    assert {
+        "resources": [shown(resource) for resource in found[0].resources],
+        "unreadable": len(found[0].unreadable),
+    } == json.loads(path.read_text("utf-8"))
+
+
+def record_of(name: str) -> Any:
+    """The first record of a source's sample."""
+    sample = json.loads((DATA / name / "sample.json").read_bytes())
+    return next(value for value in sample.values() if isinstance(value, list))[0]
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_record_alone_becomes_the_event_that_a_read_makes_of_it(name: str) -> None:
+    sample = answer_to(DATA / name / "sample.events.json")
+    read_events = read(name, lambda request: {**sample, "metadata": {}}).pages[0].events
+
+    event = SOURCES[name].record(record_of(name), "r")
+
+    assert event in read_events
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if name != "pai_dlc"])
+def test_a_record_may_be_json_text(name: str) -> None:
+    record = record_of(name)
+
+    assert SOURCES[name].record(json.dumps(record), "r") == SOURCES[name].record(record, "r")
+
+
+@pytest.mark.parametrize(
+    ("name", "record"),
+    [
+        ("modelarts_training", {"time": "noon", "message": "x"}),
+        ("modelarts_pool", {"firstTimestamp": None, "message": "x"}),
+        ("modelarts_pool", {"firstTimestamp": "2023-01-16T06:55:35", "message": "x"}),
+        ("modelarts_service", {"occur_time": 0, "event_info": "x"}),
+        ("dws", {"event_id": "x", "occur_time": 10**20}),
+        ("pai_dlc", {"Time": "2021-01-28 14:07:24"}),
+        ("pai_dlc", "\ud800"),
+        ("modelarts_training", "not JSON"),
+        ("modelarts_service", ["a", "list"]),
+    ],
+)
+def test_a_record_that_cannot_be_read_is_refused(name: str, record: Any) -> None:
+    with pytest.raises(ValueError, match="not a record of this source"):
+        SOURCES[name].record(record, "r")
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_events_hold_the_fields_that_a_mapping_may_ask_for(name: str) -> None:
+    event = SOURCES[name].record(record_of(name), "r")
+
+    assert SOURCES[name].fields == {"severity", "reason", "text", "resource"} | event.fields.keys()
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_the_key_of_an_event_is_sixteen_bytes_of_its_resource_and_identity(name: str) -> None:
+    record = SOURCES[name].record
+    one, other = record(record_of(name), "one"), record(record_of(name), "other")
+
+    assert len(one.key) == 16
+    assert one.key == record(record_of(name), "one").key
+    assert (one.key == other.key) is (name == "dws")  # an event_id names an event by itself
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_request_says_which_permission_it_needs_and_asks_for_english(name: str) -> None:
+    source = SOURCES[name].make(SourceScope(workspaces=("w",)))
+    sample, listing = answer_to(DATA / name / "sample.events.json"), next((DATA / name).glob("*.resources.json"))
+
+    asks = [
+        *drive(source.read(Resource("r"), Window(NOW - 1000, NOW)), lambda request: {**sample, "metadata": {}}).asks,
+        *drive(source.discover(("other",), NOW), lambda request: answer_to(listing)).asks,
+    ]
+
+    assert len(asks) >= 2
+    for request in asks:
+        assert request.api == SOURCES[name].api
+        assert request.permission
+        assert ("{project_id}" in request.path) is (SOURCES[name].platform == "huaweicloud")
+        language = ("X-Language", "en-us") in request.headers
+        assert language is (SOURCES[name].platform == "huaweicloud")
+
+
+def test_an_unknown_status_is_an_active_one() -> None:
+    """The vendors add states, and the service list documents fewer of them than its own filter."""
+    statuses = {
+        resource["status"]: resource["life"]
+        for path in DATA.glob("*/*.resources.json")
+        for resource in json.loads(path.read_bytes())["resources"]
+    }
+    documented = {status for kind in SOURCES.values() for status in kind.statuses}
+
+    unknown = statuses.keys() - documented
+
+    assert unknown == {"Mending", "pondering", "Dreaming", "Hibernating"}
+    assert {statuses[status] for status in unknown} == {"active"}

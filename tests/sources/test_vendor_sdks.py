@@ -1,0 +1,239 @@
+"""Holds the simulator to the vendors' own idea of their APIs: their official clients must get along with it.
+
+ModelArts services (API version 1) are not in the vendor's client; nothing here covers them.
+"""
+
+import importlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from exporter.simulator import Cloud, running
+from exporter.simulator.state.accounts import (
+    ACCESS_KEY,
+    ALIBABA_ACCESS_KEY,
+    ALIBABA_REGION,
+    ALIBABA_SECRET_KEY,
+    DOMAIN,
+    DOMAIN_ID,
+    PASSWORD,
+    PROJECT_ID,
+    REGION,
+    SECRET_KEY,
+    USER,
+)
+from exporter.simulator.state.resources import SimulatedRun
+from tests.support.heavy import missing
+
+pytestmark = [
+    pytest.mark.sdk,
+    # the clients' own: naive UTC times and sockets that they leave open
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+JOB = "5bd61eea-9de2-4864-a0f7-5fae966171b5"
+POOL = "pool-6f5da086876d4cd084d36f8bd3346036"
+CLUSTER = "9defa0ce-b11c-47b2-abbc-5cad09ced772"
+DLC = "dlc-20210126170216-abcdef"
+
+
+def library(name: str) -> Any:
+    """A vendor's library. Without it the test is skipped, but fails where CI=true: there it must be installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        missing(f"{name} is not installed; make test installs it, or pip install -r requirements/sdk.txt")
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Cloud:
+    cloud = Cloud()
+    now = cloud.clock()
+    cloud.add_training_job(JOB, name="resnet50", created=now - 60_000)
+    cloud.add_pool(POOL, name="train", nodes=(3, 1, 0, 0))
+    cloud.add_cluster(CLUSTER, name="sales")
+    cloud.add_dlc_job(DLC, "Running", name="qwen")
+    for number in range(7):
+        at = now - 1000 * (7 - number)
+        cloud.training_event(JOB, at, "Info", "Task", f"[worker-0] step {number}, 100% & more/+~*'()")
+        cloud.pool_event(POOL, "Warning", "PoolStatusChange", f"Pool status changed {number}", at, count=number + 1)
+        cloud.dws_event(CLUSTER, at, "createBackup")
+        cloud.dlc_event(DLC, at, f"Created pod: {DLC}-worker-{number}")
+    return cloud
+
+
+@pytest.fixture(scope="module")
+def url(cloud: Cloud) -> Iterator[str]:
+    with running(cloud) as url:
+        yield url
+
+
+def huawei_client(url: str, package: str, name: str, *, secret: str = SECRET_KEY, whole_account: bool = False) -> Any:
+    auth = library("huaweicloudsdkcore.auth.credentials")
+    if whole_account:
+        credentials = auth.GlobalCredentials(ACCESS_KEY, secret, DOMAIN_ID)
+    else:
+        credentials = auth.BasicCredentials(ACCESS_KEY, secret, PROJECT_ID)
+    client = getattr(library(package), name)
+    return client.new_builder().with_credentials(credentials).with_endpoint(url).build()
+
+
+def modelarts_client(url: str, secret: str = SECRET_KEY) -> Any:
+    return huawei_client(url, "huaweicloudsdkmodelarts.v1", "ModelArtsClient", secret=secret)
+
+
+def alibaba_client(url: str, secret: str = ALIBABA_SECRET_KEY, **more: str) -> Any:
+    settings = {"region_id": ALIBABA_REGION, "endpoint": url.removeprefix("http://"), "protocol": "http"}
+    settings |= {"access_key_id": ALIBABA_ACCESS_KEY, "access_key_secret": secret} | more
+    config = library("alibabacloud_tea_openapi.models").Config(**settings)
+    return library("alibabacloud_pai_dlc20201203.client").Client(config)
+
+
+def test_modelarts_lists_training_jobs_and_their_details(url: str) -> None:
+    v1 = library("huaweicloudsdkmodelarts.v1")
+    client = modelarts_client(url)
+    found = client.list_training_jobs(v1.ListTrainingJobsRequest(body=v1.JobSearches(offset=0, limit=50)))
+    assert (found.total, found.items[0].metadata.id, found.items[0].status.phase) == (1, JOB, "Running")
+    details = client.show_training_job_details(v1.ShowTrainingJobDetailsRequest(training_job_id=JOB))
+    assert (details.metadata.name, details.spec.resource.node_count) == ("resnet50", 1)
+
+
+def test_modelarts_reads_training_stages(url: str, cloud: Cloud) -> None:
+    v1 = library("huaweicloudsdkmodelarts.v1")
+    run = SimulatedRun(cloud.clock() - 5000)
+    run.enter("scheduling", run.start)
+    run.enter("running", run.start + 2000)
+    cloud.training[JOB].runs = [run]
+    answer = modelarts_client(url).list_training_job_stages(v1.ListTrainingJobStagesRequest(training_job_id=JOB))
+    stages = answer.running_records[0].stages
+    assert [(stage.name, stage.stage_order) for stage in stages] == [("scheduling", 1), ("running", 2)]
+    assert stages[0].end_time == stages[1].start_time
+
+
+def test_modelarts_pages_training_events_by_page_number(url: str) -> None:
+    v1 = library("huaweicloudsdkmodelarts.v1")
+    client, seen = modelarts_client(url), []
+    for page in range(4):
+        request = v1.ListTrainingJobEventsRequest(training_job_id=JOB, offset=page, limit=2, order="asc")
+        answer = client.list_training_job_events(request)
+        seen += [event.message for event in answer.events]
+        assert answer.total == 7
+    assert seen == [f"[worker-0] step {number}, 100% & more/+~*'()" for number in range(7)]
+
+
+def test_modelarts_filters_training_events_by_time_and_pattern(url: str, cloud: Cloud) -> None:
+    v1 = library("huaweicloudsdkmodelarts.v1")
+    start, end = str(cloud.clock() - 3_600_000), str(cloud.clock())
+    request = v1.ListTrainingJobEventsRequest(
+        training_job_id=JOB, start_time=start, end_time=end, pattern="step 3, 100% & more/+~*'()"
+    )
+    assert modelarts_client(url).list_training_job_events(request).total == 1
+
+
+def test_modelarts_lists_pools(url: str) -> None:
+    v1 = library("huaweicloudsdkmodelarts.v1")
+    pool = modelarts_client(url).list_pools(v1.ListPoolsRequest()).items[0]
+    assert (pool.metadata.name, pool.metadata.labels.os_modelarts_name) == (POOL, "train")
+    assert pool.status.phase == "Running"
+
+
+def test_modelarts_follows_the_continue_token_through_pool_events(url: str) -> None:
+    v1 = library("huaweicloudsdkmodelarts.v1")
+    client, counts, token = modelarts_client(url), [], ""
+    while True:
+        answer = client.list_events(v1.ListEventsRequest(resource="pools", name=POOL, limit=3, _continue=token))
+        counts += [event.count for event in answer.items]
+        if answer.metadata is None or not answer.metadata._continue:
+            break
+        token = answer.metadata._continue
+    assert counts == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_modelarts_lists_workspaces(url: str) -> None:
+    v1 = library("huaweicloudsdkmodelarts.v1")
+    assert modelarts_client(url).list_workspace(v1.ListWorkspaceRequest()).workspaces[0].id == "0"
+
+
+def test_dws_lists_clusters_and_pages_events_of_the_project(url: str) -> None:
+    v2 = library("huaweicloudsdkdws.v2")
+    client = huawei_client(url, "huaweicloudsdkdws.v2", "DwsClient")
+    cluster = client.list_clusters(v2.ListClustersRequest()).clusters[0]
+    assert (cluster.id, cluster.status) == (CLUSTER, "AVAILABLE")
+    pages = [client.list_events(v2.ListEventsRequest(offset=str(page), limit="3")) for page in range(3)]
+    ids = [event.event_id for page in pages for event in page.events]
+    assert (pages[0].count, len(ids), len(set(ids))) == (7, 7, 7)
+    assert (pages[0].events[0].name, pages[0].events[0].source_name) == ("createBackup", "sales")
+
+
+def test_iam_finds_the_project_of_a_region(url: str) -> None:
+    v3 = library("huaweicloudsdkiam.v3")
+    client = huawei_client(url, "huaweicloudsdkiam.v3", "IamClient", whole_account=True)
+    projects = client.keystone_list_projects(v3.KeystoneListProjectsRequest(name=REGION)).projects
+    assert [project.id for project in projects] == [PROJECT_ID]
+
+
+def test_iam_gives_a_token_that_the_other_services_take(url: str, cloud: Cloud) -> None:
+    v3 = library("huaweicloudsdkiam.v3")
+    client = huawei_client(url, "huaweicloudsdkiam.v3", "IamClient", whole_account=True)
+    user = v3.PwdPasswordUser(name=USER, password=PASSWORD, domain=v3.PwdPasswordUserDomain(name=DOMAIN))
+    identity = v3.PwdIdentity(methods=["password"], password=v3.PwdPassword(user=user))
+    auth = v3.PwdAuth(identity=identity, scope=v3.AuthScope(project=v3.AuthScopeProject(name=REGION)))
+    request = v3.KeystoneCreateUserTokenByPasswordRequest(
+        body=v3.KeystoneCreateUserTokenByPasswordRequestBody(auth=auth)
+    )
+    assert client.keystone_create_user_token_by_password(request).x_subject_token in cloud.keys.tokens
+
+
+@pytest.mark.parametrize(("package", "name"), [("modelarts", "ModelArtsClient"), ("dws", "DwsClient")])
+def test_huawei_clients_with_a_wrong_secret_are_refused(url: str, package: str, name: str) -> None:
+    errors = library("huaweicloudsdkcore.exceptions.exceptions")
+    version = "v1" if package == "modelarts" else "v2"
+    module = library(f"huaweicloudsdk{package}.{version}")
+    client = huawei_client(url, f"huaweicloudsdk{package}.{version}", name, secret="wrong")
+    request = module.ListPoolsRequest() if package == "modelarts" else module.ListClustersRequest()
+    with pytest.raises(errors.ClientRequestException) as refused:
+        (client.list_pools if package == "modelarts" else client.list_clusters)(request)
+    assert (refused.value.status_code, refused.value.error_code) == (401, "APIGW.0301")
+
+
+def test_an_unknown_pool_is_an_error_that_the_client_understands(url: str) -> None:
+    v1 = library("huaweicloudsdkmodelarts.v1")
+    errors = library("huaweicloudsdkcore.exceptions.exceptions")
+    with pytest.raises(errors.ClientRequestException) as refused:
+        modelarts_client(url).list_events(v1.ListEventsRequest(resource="pools", name="none"))
+    assert (refused.value.status_code, refused.value.error_code) == (404, "ModelArts.50015001")
+
+
+def test_pai_lists_jobs_and_shows_one(url: str) -> None:
+    models = library("alibabacloud_pai_dlc20201203.models")
+    client = alibaba_client(url)
+    body = client.list_jobs(models.ListJobsRequest(page_number=1, page_size=10, show_own=False)).body
+    assert (body.total_count, body.jobs[0].job_id, body.jobs[0].status) == (1, DLC, "Running")
+    job = client.get_job(DLC, models.GetJobRequest()).body
+    assert (job.display_name, job.status_history[0].status) == ("qwen", "Running")
+
+
+def test_pai_reads_events_as_plain_strings(url: str) -> None:
+    models = library("alibabacloud_pai_dlc20201203.models")
+    client = alibaba_client(url)
+    everything = client.get_job_events(DLC, models.GetJobEventsRequest()).body
+    assert (everything.job_id, len(everything.events)) == (DLC, 7)
+    assert everything.events[0].endswith(f" Created pod: {DLC}-worker-0")
+    assert len(client.get_job_events(DLC, models.GetJobEventsRequest(max_events_num=2)).body.events) == 2
+
+
+def test_pai_with_a_wrong_secret_is_refused(url: str) -> None:
+    models = library("alibabacloud_pai_dlc20201203.models")
+    with pytest.raises(Exception, match="signature does not match") as refused:
+        alibaba_client(url, secret="wrong").get_job_events(DLC, models.GetJobEventsRequest())
+    assert getattr(refused.value, "code", "") == "SignatureDoesNotMatch"
+
+
+def test_pai_takes_a_temporary_key_with_its_security_token(url: str, cloud: Cloud) -> None:
+    models = library("alibabacloud_pai_dlc20201203.models")
+    key = cloud.keys.temporary("alibabacloud", cloud.clock() + 60_000)
+    client = alibaba_client(url, key.secret, access_key_id=key.access, security_token=key.token, type="sts")
+    assert len(client.get_job_events(DLC, models.GetJobEventsRequest()).body.events) == 7

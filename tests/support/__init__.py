@@ -1,0 +1,1 @@
+"""What tests share: behaving fakes, running programs, real servers."""

@@ -1,0 +1,117 @@
+"""A client of the simulated clouds for tests, with signatures of its own; and clouds at a standing clock."""
+
+import asyncio
+import hashlib
+import hmac
+import time
+
+import httpx
+
+from exporter.simulator import Cloud, app
+from exporter.simulator.state.accounts import (
+    ACCESS_KEY,
+    ALIBABA_ACCESS_KEY,
+    ALIBABA_SECRET_KEY,
+    PROJECT_ID,
+    SECRET_KEY,
+    Key,
+)
+from exporter.simulator.state.times import read_iso
+
+Headers = dict[str, str]
+
+NOW = read_iso("2022-11-26T08:10:00Z")
+JOB, POOL, SERVICE = "5bd61eea-9de2-4864-a0f7-5fae966171b5", "pool-6f5d", "35de3ca9-1bca-4ae7-9cb0-914f30fa7d3e"
+CLUSTER, DLC = "9defa0ce-b11c-47b2-abbc-5cad09ced772", "dlc-20210126170216-abcdef"
+TRAINING_EVENTS = f"/v2/{PROJECT_ID}/training-jobs/{JOB}/events"
+POOL_EVENTS = f"/v1/{PROJECT_ID}/events?resource=pools&name={POOL}"
+SERVICE_EVENTS = f"/v1/{PROJECT_ID}/services/{SERVICE}/events"
+DWS_EVENTS = f"/v2/{PROJECT_ID}/events"
+DLC_EVENTS = f"/api/v1/jobs/{DLC}/events"
+EVENTS = {
+    "modelarts_training": TRAINING_EVENTS,
+    "modelarts_pool": POOL_EVENTS,
+    "modelarts_service": SERVICE_EVENTS,
+    "dws": DWS_EVENTS,
+    "pai_dlc": DLC_EVENTS,
+}
+
+
+def at_rest(now: int = NOW) -> Cloud:
+    """Both clouds at a standing clock, with one resource of each kind and no event."""
+    cloud = Cloud(lambda: now)
+    cloud.add_training_job(JOB)
+    cloud.add_pool(POOL)
+    cloud.add_service(SERVICE, name="service-07085")
+    cloud.add_cluster(CLUSTER, name="test-ty-820-1006")
+    cloud.add_dlc_job(DLC)
+    return cloud
+
+
+def send(cloud: Cloud, method: str, target: str, body: bytes = b"", headers: Headers | None = None) -> httpx.Response:
+    """One call, without a socket."""
+
+    async def sent() -> httpx.Response:
+        transport = httpx.ASGITransport(app(cloud))
+        async with httpx.AsyncClient(transport=transport, base_url="http://simulator") as client:
+            return await client.request(method, target, content=body, headers=headers)
+
+    return asyncio.run(sent())
+
+
+def get(cloud: Cloud, target: str, **query: object) -> httpx.Response:
+    """A call with good credentials, whichever the path needs."""
+    target = str(httpx.URL(target).copy_merge_params({name.rstrip("_"): str(value) for name, value in query.items()}))
+    if target.startswith("/api/"):
+        return send(cloud, "GET", target, headers=acs3(cloud, target))
+    return send(cloud, "GET", target, headers={"x-auth-token": cloud.keys.token(cloud.clock() + 60_000)})
+
+
+def acs3(cloud: Cloud, target: str, key: Key | None = None, more: Headers | None = None) -> dict[str, str]:
+    """Headers of Alibaba Cloud's signature, version 3; ``more`` are signed too."""
+    key = key or Key(ALIBABA_ACCESS_KEY, ALIBABA_SECRET_KEY, "alibabacloud")
+    path, _, query = target.partition("?")
+    action = "GetJobEvents" if path.endswith("/events") else "ListJobs" if path.endswith("/jobs") else "GetJob"
+    headers = {
+        "host": "simulator",
+        "x-acs-action": action,
+        "x-acs-content-sha256": hashlib.sha256(b"").hexdigest(),
+        "x-acs-date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(cloud.clock() / 1000)),
+        "x-acs-signature-nonce": str(time.perf_counter_ns()),
+        "x-acs-version": "2020-12-03",
+    } | (more or {})
+    names = sorted(headers)
+    lines = "".join(f"{name}:{headers[name]}\n" for name in names)
+    canonical = f"GET\n{path}\n{'&'.join(sorted(query.split('&')))}\n{lines}\n{';'.join(names)}\n"
+    text = "ACS3-HMAC-SHA256\n" + hashlib.sha256((canonical + headers["x-acs-content-sha256"]).encode()).hexdigest()
+    signature = hmac.new(key.secret.encode(), text.encode(), "sha256").hexdigest()
+    given = f"Credential={key.access},SignedHeaders={';'.join(names)},Signature={signature}"
+    return {**headers, "authorization": f"ACS3-HMAC-SHA256 {given}"}
+
+
+def aksk(cloud: Cloud, path: str, key: Key | None = None, more: Headers | None = None) -> dict[str, str]:
+    """Headers of Huawei Cloud's signature; ``more`` are signed too."""
+    key = key or Key(ACCESS_KEY, SECRET_KEY, "huaweicloud")
+    date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(cloud.clock() / 1000))
+    headers = {"host": "simulator", "x-project-id": PROJECT_ID, "x-sdk-date": date} | (more or {})
+    names = sorted(headers)
+    lines = "".join(f"{name}:{headers[name]}\n" for name in names)
+    canonical = f"GET\n{path}/\n\n{lines}\n{';'.join(names)}\n{hashlib.sha256(b'').hexdigest()}"
+    text = f"SDK-HMAC-SHA256\n{headers['x-sdk-date']}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    signature = hmac.new(key.secret.encode(), text.encode(), "sha256").hexdigest()
+    given = f"Access={key.access}, SignedHeaders={';'.join(names)}, Signature={signature}"
+    return {**headers, "authorization": f"SDK-HMAC-SHA256 {given}"}
+
+
+def add_one(cloud: Cloud, source: str) -> None:
+    match source:
+        case "modelarts_training":
+            cloud.training_event(JOB, NOW, "Info", "Job", "Training job is running.")
+        case "modelarts_pool":
+            cloud.pool_event(POOL, "Normal", "PoolStatusChange", "Pool status changed, from A to B.", NOW)
+        case "modelarts_service":
+            cloud.service_event(SERVICE, NOW, "start to deploy service")
+        case "dws":
+            cloud.dws_event(CLUSTER, NOW, "createBackup")
+        case "pai_dlc":
+            cloud.dlc_event(DLC, NOW, "Created pod: x")

@@ -1,0 +1,413 @@
+"""What the web port remembers: facts in, views out; bounded, and honest about what it does not know."""
+
+import asyncio
+import contextlib
+import io
+import socket
+from collections.abc import Sequence
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+from starlette.exceptions import HTTPException
+
+from exporter.cli.top import render
+from exporter.common.text import ago, lasting
+from exporter.model import telemetry
+from exporter.model.errors import SourceDenied, SourceGone
+from exporter.model.events import Event
+from exporter.model.metrics import Mapped, Set
+from exporter.model.runs import OpenSpan, Span
+from exporter.web import views
+from exporter.web.activity import ActivityLog, Wanted
+from exporter.web.formatting import bars, timeline
+from exporter.web.middleware import RenderQueue
+from exporter.web.queries import Backends, Queries
+from exporter.web.recent_events import LONGEST, MOST
+from exporter.web.recent_runs import FAILED, RESOURCES
+from exporter.web.routes import ServerOptions, Shown, make_site
+from exporter.web.security.live_config import LiveWebConfig
+from exporter.web.server import listen, serve
+from exporter.web.source_status import FAILING, POLLS, SourceStatusBoard
+
+NOW = 1_700_000_000.0
+PLACE = ("research", "modelarts_pool")
+DENIED = SourceDenied("403; grant it")
+
+
+def board(most: int = MOST) -> ActivityLog:
+    return ActivityLog(
+        SourceStatusBoard({PLACE: "modelarts", ("pai", "pai_dlc"): "pai_dlc"}, [("research", "iam")], NOW),
+        lambda *place: place[2].upper(),
+        most,
+    )
+
+
+def seen(*rows: tuple[Event, Mapped, int], at: float = NOW) -> telemetry.EventsCommitted:
+    return telemetry.EventsCommitted(*PLACE, at, rows)
+
+
+def row(text: str, severity: str = "warning", ago: float = 0.0, news: int = 1, rule: str | None = "r", **more: object) -> tuple[Event, Mapped, int]:  # fmt: skip
+    resource = str(more.pop("resource", "p1"))
+    event = Event(text.encode(), resource, int((NOW - ago) * 1000), text)
+    return event, Mapped(severity, "Reason", rule, unmapped=None if rule else "no_rule", **more), news  # type: ignore[arg-type]
+
+
+def nodes(ago: float, available: float, abnormal: float) -> tuple[Event, Mapped, int]:
+    counts = {"available": available, "abnormal": abnormal}
+    signals = tuple(Set(("platform_pool_nodes", ("research", "p1", state)), value) for state, value in counts.items())
+    return row(f"nodes {ago}", ago=ago, signals=signals)
+
+
+def done(resource: str = "", at: float = NOW, **more: object) -> telemetry.PollDone:
+    values = {"seconds": 0.1, "events": 3, "new": 2, "interval": 30.0, "complete": at - 5, **more}
+    return telemetry.PollDone(*PLACE, resource, at, **values)  # type: ignore[arg-type]
+
+
+def failed(resource: str = "", at: float = NOW, cause: str = "denied", wait: float = 300.0) -> telemetry.PollFailed:
+    error = SourceGone("404; none") if cause == "gone" else DENIED
+    return telemetry.PollFailed(*PLACE, resource, at, error, cause, wait)
+
+
+def standing(*told: telemetry.SelfEvent, at: float = NOW) -> views.SourceView:
+    kept = board()
+    for fact in told:
+        kept.tell(fact)
+    return next(one for one in kept.sources(at) if (one.target, one.source) == PLACE)
+
+
+# --- how sources stand
+
+
+def test_a_source_waits_then_is_fine_and_tells_how_far_it_came() -> None:
+    assert (standing().state, standing().success, standing().next) == ("waiting", None, None)
+    one = standing(telemetry.Contacted(*PLACE, NOW), done(at=NOW + 1), done(at=NOW + 31, complete=None))
+    assert (one.state, one.contact, one.success, one.complete) == ("ok", NOW, NOW + 31, NOW - 4)
+    assert (one.new, one.interval, one.next, one.since) == (4, 30.0, NOW + 61, NOW + 1)
+
+
+def test_a_source_is_blind_since_its_first_failure_and_says_why() -> None:
+    one = standing(done(at=NOW), failed(at=NOW + 10), failed(at=NOW + 20))
+    assert (one.state, one.since) == ("failing", NOW + 10)
+    assert one.failure == views.FailureView(at=NOW + 20, resource="", text="403; grant it", cause="denied", wait=300.0)
+    assert one.next == NOW + 320
+
+
+def test_one_watch_that_fails_among_others_that_do_not_makes_a_source_partly_blind() -> None:
+    told: Sequence[telemetry.SelfEvent] = (done("p1"), failed("p2", at=NOW + 1), done("p1", at=NOW + 2))
+    assert standing(*told).state == "partly"
+    assert standing(*told, done("p2", at=NOW + 3)).state == "ok"
+    assert standing(*told, at=NOW + 1000).state == "ok", "nobody reads that watch any more"
+
+
+def test_a_listing_that_works_again_ends_its_failure_and_what_left_is_none() -> None:
+    assert (
+        standing(done("p1"), failed(at=NOW + 1), telemetry.Discovered(*PLACE, NOW + 2, 3, {"active": 3})).state == "ok"
+    )
+    one = standing(done("p1"), failed("p2", at=NOW + 1, cause="gone"))
+    assert (one.state, one.failure) == ("ok", None)
+
+
+def test_polls_and_failing_watches_are_remembered_within_bounds() -> None:
+    kept = board()
+    for number in range(FAILING + POLLS):
+        kept.tell(failed(f"p{number}", at=NOW + number))
+    polls = kept.standings.polls(*PLACE)
+    assert len(polls) == POLLS
+    assert polls[0].resource == f"p{FAILING + POLLS - 1}"
+    assert len(kept.standings._failing[PLACE]) == FAILING
+
+
+def test_facts_of_sources_that_are_not_there_are_let_pass() -> None:
+    kept = board()
+    kept.tell(telemetry.PollFailed("nobody", "dws", "", NOW, DENIED, "denied", 1.0))
+    kept.tell(telemetry.LogMessage("started"))
+    assert [one.state for one in kept.sources(NOW)] == ["waiting", "waiting"]
+
+
+def test_budgets_and_odd_records_are_counted() -> None:
+    asked = telemetry.RequestDone("research", "iam", "200", 0.1)
+    kept = board()
+    for fact in (
+        asked,
+        asked,
+        telemetry.Throttled("research", "iam", None),
+        telemetry.BudgetLeft("research", "iam", 1.5),
+    ):
+        kept.tell(fact)
+    kept.tell(telemetry.ReadAnomalies(*PLACE, "p1", history=3, late=2, unreadable=1, truncated=True))
+    budget = views.BudgetView(target="research", api="iam", remaining=1.5, requests=2, throttled=1)
+    assert kept.standings.budgets("research") == [budget]
+    one = kept.sources(NOW)[1]
+    assert (one.history, one.late, one.unreadable, one.truncated) == (3, 2, 1, 1)
+
+
+# --- events
+
+
+def test_events_are_kept_up_to_a_number_and_their_ids_go_on() -> None:
+    kept = board(most=3)
+    kept.tell(seen(*(row(f"t{n}", ago=10 - n) for n in range(5))))
+    page = kept.events(Wanted(), 0, 10)
+    assert [(one.id, one.text) for one in page.events] == [(5, "t4"), (4, "t3"), (3, "t2")]
+    assert (page.total, page.kept, page.most, page.last) == (3, 3, 3, 5)
+    assert [one.id for one in kept.since(3, Wanted(), 10)] == [4, 5]
+    assert [one.id for one in kept.since(0, Wanted(), 2)] == [4, 5]
+    assert kept.since(5, Wanted(), 10) == []
+
+
+def test_the_newest_by_the_vendors_clock_come_first() -> None:
+    kept = board()
+    kept.tell(seen(row("new", ago=1), row("old", ago=100), row("same", ago=1)))
+    assert [one.text for one in kept.events(Wanted(), 0, 10).events] == ["same", "new", "old"]
+    assert [one.text for one in kept.events(Wanted(), 1, 1).events] == ["new"]
+
+
+def test_a_long_text_is_cut_in_memory() -> None:
+    kept = board()
+    kept.tell(seen(row("x" * 5 * LONGEST)))
+    assert len(kept.events(Wanted(), 0, 1).events[0].text) == LONGEST + 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "texts"),
+    [
+        (Wanted(severity="trouble"), ["broke", "fell"]),
+        (Wanted(severity="info"), ["fine"]),
+        (Wanted(target="pai"), []),
+        (Wanted(source="modelarts_pool", text="FELL"), ["fell"]),
+        (Wanted(text="P2"), ["fell"]),
+        (Wanted(text="reason", resource="p1"), ["broke", "fine"]),
+        (Wanted(unmapped=True), ["fell"]),
+        (Wanted(rule="r"), ["broke", "fine"]),
+        (Wanted(reason="Other"), []),
+    ],
+)
+def test_a_filter_leaves_what_fits(wanted: Wanted, texts: list[str]) -> None:
+    kept = board()
+    kept.tell(seen(row("fine", "info"), row("fell", rule=None, resource="p2"), row("broke", "error")))
+    assert sorted(one.text for one in kept.events(wanted, 0, 10).events) == texts
+
+
+def test_equal_troubles_of_a_resource_are_told_once() -> None:
+    kept = board()
+    kept.tell(seen(row("a", ago=9), row("b", ago=5, news=3), row("c", "info"), row("d", ago=1, resource="p2")))
+    assert [(one.newest.text, one.times, one.since) for one in kept.troubles(9)] == [
+        ("d", 1, NOW - 1),
+        ("b", 4, NOW - 9),
+    ]
+    assert [one.newest.name for one in kept.troubles(1)] == ["P2"]
+
+
+def test_rules_know_how_often_they_were_hit_and_when() -> None:
+    kept = board()
+    kept.tell(seen(row("a"), row("b"), row("c", rule=None)))
+    kept.tell(seen(row("d", rule="other"), at=NOW + 9))
+    hits = [kept.recent.hits("modelarts_pool", rule) for rule in ("r", "other", "never")]
+    assert hits == [(2, NOW), (1, NOW + 9), (0, None)]
+
+
+def test_the_last_hour_is_counted_by_minute_and_what_is_older_is_forgotten() -> None:
+    kept = board()
+    kept.tell(seen(row("a", "error", ago=60), row("b", news=4, ago=61), row("c", "info", ago=7200)))
+    minutes = kept.recent.last_hour(*PLACE, NOW)
+    assert len(minutes) == 60
+    assert minutes[-2] == views.Minute(events=5, warnings=4, errors=1)
+    assert sum(one.events for one in minutes) == 5
+    for later in range(300):
+        kept.tell(seen(row(f"{later}", ago=-60 * later), at=NOW + 60 * later))
+    assert len(kept.recent._minutes[PLACE]) <= 121
+    assert sum(one.events for one in kept.recent.last_hour(*PLACE, NOW + 60 * 299)) == 60
+
+
+# --- runs and nodes
+
+
+def span(role: str, name: str, outcome: str, begin: float, end: float, error: str = "") -> Span:
+    times = int((NOW + begin) * 1000), int((NOW + end) * 1000)
+    told = ("Reason", error) if error else None
+    return Span(*PLACE, "p1", "DEPLOY service", 1, role, name, *times, outcome, error=told)  # type: ignore[arg-type]
+
+
+def moved(closed: Sequence[Span], *open_: OpenSpan, resource: str = "p1") -> telemetry.RunsUpdated:
+    return telemetry.RunsUpdated(*PLACE, resource, NOW, tuple(closed), open_)
+
+
+def test_a_failed_run_names_its_phase_and_everything_that_was_said_on_the_way() -> None:
+    kept = board()
+    kept.tell(seen(row("pull failed", "error", ago=-20), row("unrelated", ago=100), row("gave up", "error", ago=-25)))
+    kept.tell(moved([span("image_pulling", "image_pulling", "failure", 10, 20, "pull failed")]))
+    kept.tell(moved([span("run", "DEPLOY service", "failure", 0, 25, "pull failed")]))
+    (run,) = kept.failures(5)
+    assert (run.name, run.phase, run.why) == ("P1", "image_pulling", ("pull failed", "gave up"))
+    assert [one.name for one in kept.runs.stages(*PLACE, "p1")] == ["DEPLOY service", "image_pulling"]
+
+
+def test_runs_are_remembered_within_bounds_and_the_newest_failures_of_each_source_are_told() -> None:
+    kept = board()
+    for number in range(RESOURCES + 5):
+        kept.tell(moved([span("run", "RUN", "failure", number, number + 1)], resource=f"p{number}"))
+    assert len(kept.runs._closed) == len(kept.runs._open) == RESOURCES
+    assert len(kept.runs.failed()) == FAILED
+    assert [run.stage.begin for run in kept.failures(2)] == [NOW + RESOURCES + 4, NOW + RESOURCES + 3]
+
+
+def test_open_runs_are_shown_as_going_on() -> None:
+    kept = board()
+    opened = OpenSpan("RUN", "", int(NOW * 1000)), OpenSpan("running", "", int(NOW * 1000))
+    kept.tell(moved((), *opened))
+    assert [(one.name, one.run, one.end) for one in kept.runs.stages(*PLACE, "p1")] == [("RUN", True, None), ("running", False, None)]  # fmt: skip
+
+
+def test_a_pool_lost_nodes_until_they_are_back_and_late_tellers_change_nothing() -> None:
+    kept = board()
+    kept.tell(seen(nodes(100, 4, 0), nodes(90, 3, 1), nodes(80, 2, 2)))
+    (loss,) = kept.losses(5)
+    assert (loss.name, loss.at, loss.lost, loss.over) == ("P1", NOW - 90, 2, None)
+    kept.tell(seen(nodes(50, 4, 0)))
+    kept.tell(seen(nodes(70, 1, 3)))
+    (loss,) = kept.losses(5)
+    assert (loss.lost, loss.over, loss.nodes["available"]) == (2, NOW - 50, 4.0)
+    kept.tell(seen(nodes(10, 3, 1)))
+    assert [(one.at, one.over) for one in kept.losses(5)] == [(NOW - 10, None)]
+
+
+# --- words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0 s"), (59, "59 s"), (60, "1 min"), (3599, "60 min"), (7200, "2 h"), (90_000, "1 d"), (-5, "0 s")],
+)
+def test_durations_are_said_in_their_largest_unit(seconds: float, said: str) -> None:
+    assert lasting(seconds) == said
+
+
+def test_the_future_is_said_as_such() -> None:
+    assert (ago(NOW + 30, NOW), ago(NOW - 30, NOW)) == ("in 30 s", "30 s ago")
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6) | st.none()), max_size=5),
+    st.lists(st.integers(0, 10**6)),
+)
+def test_whatever_happens_stays_within_its_picture(spans: list[tuple[int, int | None]], times: list[int]) -> None:
+    stages = [
+        views.StageView(target="t", source="s", resource="r", name="n", run=True, attempt="", begin=begin, end=end)
+        for begin, end in spans
+        if end is None or end >= begin
+    ]
+    found = timeline(stages, (), 2.0 * 10**6)
+    for drawn in found.rows if found else ():
+        assert 0 <= drawn.x <= drawn.x + drawn.width <= 1000.01
+    minutes = [views.Minute(events=n, warnings=n // 3, errors=n // 5) for n in times]
+    for bar in bars(minutes):
+        assert 0 <= bar.warnings + bar.errors <= bar.plain <= 20
+
+
+# --- many readers
+
+NOTHING = Backends(
+    resources=lambda *_: [],
+    resource=lambda *_: None,
+    series=lambda *_: [],
+    rules=list,
+    explain=lambda *_: (_ for _ in ()).throw(ValueError("no")),
+    record=lambda source, event: event.text,
+    unmapped=list,
+    settings=list,
+    healthy=lambda: None,
+    ready=lambda: None,
+    now=lambda: NOW,
+)
+
+
+def crowded() -> Queries:
+    """A look at many events."""
+    kept = board()
+    for start in range(0, MOST // 4, 500):
+        kept.tell(seen(*(row(f"text {n} <b>", ago=n / 100) for n in range(start, start + 500))))
+    return Queries("1", kept, NOTHING)
+
+
+def test_a_scrape_overtakes_two_hundred_readers_and_fifty_silent_peers() -> None:
+    shown = Shown(
+        lambda form, packed: (b"page\n", "text/plain", 1), lambda n: None, lambda: None, lambda: None, crowded()
+    )
+
+    async def whole() -> None:
+        listening, stop = listen("127.0.0.1:0"), asyncio.Event()
+        serving = asyncio.create_task(
+            serve(make_site(shown, ServerOptions(LiveWebConfig(None, print), "", stop)), listening, stop)
+        )
+        port = listening.getsockname()[1]
+        limits = httpx.Limits(max_connections=300)
+        with contextlib.ExitStack() as silent:
+            for _ in range(50):
+                silent.enter_context(socket.create_connection(("127.0.0.1", port)))
+            base, plain = f"http://127.0.0.1:{port}", {"accept-encoding": "identity"}
+            async with httpx.AsyncClient(trust_env=False, limits=limits, timeout=60, headers=plain) as client:
+                readers = [asyncio.create_task(client.get(f"{base}/events?offset={n}&limit=5")) for n in range(200)]
+                while not any(reader.done() for reader in readers):
+                    await asyncio.sleep(0.01)
+                for _ in range(5):
+                    assert (await client.get(f"{base}/metrics")).text == "page\n"
+                assert not all(reader.done() for reader in readers), "a scrape has waited for everybody"
+                assert {(await reader).status_code for reader in readers} == {200}
+        stop.set()
+        await serving
+
+    asyncio.run(whole())
+
+
+def test_whoever_still_waits_for_a_page_at_a_stop_is_sent_away_at_once() -> None:
+    async def whole() -> list[object]:
+        stop, made = asyncio.Event(), list[int]()
+        turnstile = RenderQueue(stop)
+        waiting = [asyncio.create_task(turnstile.made(lambda: made.append(1))) for _ in range(50)]
+        while not made:
+            await asyncio.sleep(0)
+        stop.set()
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
+        assert len(made) < 5
+        return [*answers]
+
+    refused = [answer for answer in asyncio.run(whole()) if isinstance(answer, HTTPException)]
+    assert len(refused) > 45
+    assert {(one.status_code, one.detail) for one in refused} == {(503, "the exporter stops")}
+
+
+def test_nothing_that_a_vendor_writes_reaches_the_terminal_as_a_command() -> None:
+    look = called("[red]\x1b]0;title\x07\x1b[2J \x9b31m\nnext")
+    console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=200)
+    console.print(render(look.overview()))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "[red]\N{REPLACEMENT CHARACTER}]0;title" in shown
+    assert {char for char in shown if not char.isprintable()} == {"\n"}
+
+
+@settings(max_examples=12, deadline=None)
+@given(text=st.text("<>&\"'/=ab {}é", max_size=8).map(lambda text: f"{text}<b>"))
+def test_no_text_of_a_vendor_becomes_markup(text: str) -> None:
+    shown = Shown(lambda *_: (b"", "", 1), print, lambda: text, lambda: None, called(text))
+
+    async def pages() -> list[str]:
+        site = make_site(shown, ServerOptions(LiveWebConfig(None, print), "", asyncio.Event()))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(site), base_url="http://x") as client:
+            paths = ("/", "/events", "/resources/research/modelarts_pool/p1")
+            return [(await client.get(path)).text for path in paths]
+
+    for page in asyncio.run(pages()):
+        assert "<b>" not in page.replace("<b>image_pulling</b>", "")
+
+
+def called(text: str) -> Queries:
+    """A look at one of everything, all of it called ``text``."""
+    look = Queries(text, board(), NOTHING)
+    look.board.tell(seen(row(text), row(text, rule=None)))
+    look.board.tell(failed())
+    look.board.tell(moved([span("run", text, "failure", 0, 1, text)]))
+    return look

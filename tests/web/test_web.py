@@ -1,0 +1,443 @@
+"""The web port over a real socket: what it answers, in which form, to whom, and how it starts and stops."""
+
+import asyncio
+import contextlib
+import gzip
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Literal
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.types import ASGIApp
+
+from exporter.model.errors import ConfigError
+from exporter.web.negotiation import accepts_gzip, choose_format
+from exporter.web.routes import ServerOptions, Shown, make_site
+from exporter.web.security.live_config import LiveWebConfig
+from exporter.web.server import CONNECTIONS, FIRST_REQUEST, HEAD, STALLED, listen, serve
+
+PROMETHEUS_2 = (
+    "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+    "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+)
+PROMETHEUS_3 = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+    "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,"
+    "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+)
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+PAGES = {"text": b"plain page\n", "openmetrics": b"open page\n# EOF\n"}
+IPV6 = Path("/proc/net/if_inet6").exists()
+Talk = Callable[[httpx.AsyncClient], Awaitable[None]]
+
+
+class Exporter:
+    """What a site shows, as a test wants it."""
+
+    def __init__(self) -> None:
+        self.scrapes: list[int] = []
+        self.rendered = 0
+        self.unhealthy: str | None = None
+        self.unready: str | None = None
+        self.size = 1
+
+    def metrics(self, form: Literal["text", "openmetrics"], packed: bool) -> tuple[bytes, str, int]:
+        self.rendered += 1
+        body = PAGES[form] * self.size
+        return gzip.compress(body) if packed else body, f"type/{form}", self.rendered
+
+    def site(self) -> ASGIApp:
+        shown = Shown(self.metrics, self.scrapes.append, lambda: self.unhealthy, lambda: self.unready)
+        return make_site(shown, ServerOptions(LiveWebConfig(None, print), "", asyncio.Event()))
+
+
+@contextlib.asynccontextmanager
+async def served(exporter: Exporter) -> AsyncIterator[httpx.AsyncClient]:
+    listening, stop = listen("127.0.0.1:0"), asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(serve(exporter.site(), listening, stop))
+        base = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        async with httpx.AsyncClient(base_url=base, trust_env=False, headers={"accept-encoding": ""}) as client:
+            yield client
+        stop.set()
+
+
+def talk(exporter: Exporter, conversation: Talk) -> None:
+    async def whole() -> None:
+        async with served(exporter) as client:
+            await conversation(client)
+
+    asyncio.run(whole())
+
+
+def get(path: str, exporter: Exporter | None = None, method: str = "GET", **headers: str) -> httpx.Response:
+    answers: list[httpx.Response] = []
+
+    async def conversation(client: httpx.AsyncClient) -> None:
+        wanted = {name.replace("_", "-"): value for name, value in headers.items()}
+        answers.append(await client.request(method, path, headers=wanted))
+
+    talk(exporter or Exporter(), conversation)
+    return answers[0]
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("", "text"),
+        ("*/*", "text"),
+        (BROWSER, "text"),
+        (PROMETHEUS_2, "openmetrics"),
+        (PROMETHEUS_3, "openmetrics"),
+        ("application/openmetrics-text", "openmetrics"),
+        ("APPLICATION/OpenMetrics-Text; Version=1.0.0", "openmetrics"),
+        ('application/openmetrics-text; version="1.0.0"', "openmetrics"),
+        ("application/openmetrics-text;version=0.0.1", "text"),
+        ("application/openmetrics-text;version=9.9.9", "text"),
+        ("application/openmetrics-text;version=1.0.0;q=0", "text"),
+        ("application/openmetrics-text;q=0.4,text/plain;q=0.5", "text"),
+        ("text/plain;q=0.5,application/openmetrics-text;q=0.5", "openmetrics"),
+        ("application/openmetrics-text;q=0.3,*/*;q=0.9", "text"),
+        ("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited", "text"),
+        ("application/openmetrics-text;version=abc;q=abc", "text"),
+        (";;;,,,=;q=;q==1,q=0.5;", "text"),
+        ("application/openmetrics-text;q=nan", "text"),
+        ("application/openmetrics-text;q=inf", "text"),
+        ("application/openmetrics-text;q=7", "openmetrics"),
+        ("application/openmetrics-text;q=1,text/plain;q=7", "openmetrics"),
+        ("application/openmetrics-text;q=0.5,text/plain;q=0.3,*/*;q=0.9", "openmetrics"),
+    ],
+)
+def test_the_format_is_what_the_scraper_wants_most(accept: str, form: str) -> None:
+    assert choose_format(accept) == form
+
+
+@pytest.mark.parametrize(
+    ("accept_encoding", "packed"),
+    [
+        ("", False),
+        ("gzip", True),
+        ("GZIP", True),
+        ("deflate, gzip;q=0.5", True),
+        ("gzip;q=0", False),
+        ("gzip;q=0, *", False),
+        ("*", True),
+        ("*;q=0", False),
+        ("identity, br", False),
+        ("gzip;q=x", False),
+    ],
+)
+def test_gzip_is_sent_to_those_who_take_it(accept_encoding: str, packed: bool) -> None:
+    assert accepts_gzip(accept_encoding) is packed
+
+
+@given(header=st.text())
+def test_no_header_is_an_error(header: str) -> None:
+    assert choose_format(header) in PAGES
+    assert accepts_gzip(header) in (True, False)
+
+
+def test_metrics_are_answered_as_asked_for() -> None:
+    answer = get("/metrics", accept=PROMETHEUS_2, accept_encoding="gzip")
+    assert (answer.status_code, answer.content) == (200, PAGES["openmetrics"])
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.headers["content-type"] == "type/openmetrics"
+    assert answer.headers["vary"] == "Accept, Accept-Encoding"
+    plain = get("/metrics?name[]=x", accept="text/plain")
+    assert (plain.status_code, plain.content) == (200, PAGES["text"])
+    assert "content-encoding" not in plain.headers
+
+
+def test_an_odd_accept_header_is_no_error_over_the_wire_either() -> None:
+    assert get("/metrics", accept="application/openmetrics-text;version=abc;q=\x09,;,=").status_code == 200
+
+
+def test_a_scrape_is_told_with_the_page_it_got_and_a_look_is_not() -> None:
+    exporter = Exporter()
+
+    async def conversation(client: httpx.AsyncClient) -> None:
+        look = await client.head("/metrics", headers={"accept": "text/plain"})
+        assert (look.status_code, look.content) == (200, b"")
+        assert look.headers["content-length"] == str(len(PAGES["text"]))
+        for _ in range(2):
+            await client.get("/metrics")
+        await client.get("/-/healthy")
+
+    talk(exporter, conversation)
+    assert exporter.scrapes == [2, 3]
+
+
+REFUSED = (
+    ("GET", "/nothing", 404, "Not Found\n"),
+    ("GET", "/metrics/", 404, "Not Found\n"),
+    ("POST", "/metrics", 405, "Method Not Allowed\n"),
+    ("DELETE", "/-/ready", 405, "Method Not Allowed\n"),
+    ("PUT", "/-/healthy", 405, "Method Not Allowed\n"),
+    ("GET", "/%00../../etc/passwd", 404, "Not Found\n"),
+)
+
+
+def test_what_is_not_offered_is_refused_in_one_line() -> None:
+    async def conversation(client: httpx.AsyncClient) -> None:
+        for method, path, status, body in REFUSED:
+            answer = await client.request(method, path)
+            assert (method, path, answer.status_code, answer.text) == (method, path, status, body)
+            assert status != 405 or set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
+
+    talk(Exporter(), conversation)
+
+
+def test_every_answer_is_guarded() -> None:
+    async def conversation(client: httpx.AsyncClient) -> None:
+        for path in ("/metrics", "/-/healthy", "/-/ready", "/favicon.ico", "/style.css", "/script.js", "/nothing"):
+            headers = (await client.get(path)).headers
+            policy = headers["content-security-policy"]
+            assert policy.startswith("default-src 'none'; "), path
+            assert "unsafe" not in policy
+            assert set(policy.replace(";", "").split()) & {"*", "data:", "http:", "https:"} == set()
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["referrer-policy"] == "same-origin"
+            assert "server" not in headers
+
+    talk(Exporter(), conversation)
+
+
+@pytest.mark.parametrize(("path", "field"), [("/-/healthy", "unhealthy"), ("/-/ready", "unready")])
+def test_a_probe_says_why_not_and_follows_the_state(path: str, field: str) -> None:
+    exporter = Exporter()
+
+    async def conversation(client: httpx.AsyncClient) -> None:
+        for reason, status, body in (("not yet", 503, "not yet\n"), (None, 200, "ok\n"), ("again", 503, "again\n")):
+            setattr(exporter, field, reason)
+            answer = await client.get(path)
+            assert (answer.status_code, answer.text) == (status, body)
+            assert (await client.head(path)).status_code == status
+            assert (await client.get("/metrics")).status_code == 200
+
+    talk(exporter, conversation)
+
+
+def test_a_page_that_cannot_be_made_is_one_line_without_details() -> None:
+    exporter = Exporter()
+    exporter.metrics = lambda form, packed: (_ for _ in ()).throw(ValueError("inside"))  # type: ignore[method-assign]
+    answer = get("/metrics", exporter)
+    assert (answer.status_code, answer.text) == (500, "Internal Server Error: see the log\n")
+
+
+def test_a_taken_port_is_refused_in_one_line_with_a_cure() -> None:
+    with listen("127.0.0.1:0") as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(ConfigError) as refused:
+            listen(address)
+    assert refused.value.problems == (
+        f"web.listen: {address}: Address already in use; choose another address, or stop what uses it",
+    )
+
+
+@pytest.mark.parametrize("address", ["", "here", "127.0.0.1:http", "127.0.0.1:70000", "127.0.0.1:", "ü.de:0", "x:٣"])
+def test_an_address_that_is_none_is_refused_with_an_example(address: str) -> None:
+    with pytest.raises(ConfigError, match=r"^web\.listen: '.*' is not an address; write it as 0\.0\.0\.0:10186$"):
+        listen(address)
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1:0", "a..b:0"])
+def test_an_address_that_cannot_be_had_is_refused_in_one_line(address: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        listen(address)
+    assert len(refused.value.problems) == 1
+    assert refused.value.problems[0].startswith("web.listen: ")
+    assert address in refused.value.problems[0]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:0", "localhost:0", ":0", *(["[::1]:0", "[::]:0"] if IPV6 else [])])
+def test_addresses_are_understood(address: str) -> None:
+    with listen(address) as listening:
+        assert listening.getsockname()[1] > 0
+
+
+def test_a_stop_leaves_signals_alone_and_frees_the_port() -> None:
+    handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    ports = []
+
+    async def conversation(client: httpx.AsyncClient) -> None:
+        assert (await client.get("/-/healthy")).status_code == 200
+        assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == during
+        ports.append(client.base_url.port)
+
+    async def whole() -> None:
+        during.extend(signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT))
+        async with served(Exporter()) as client:
+            await conversation(client)
+
+    during: list[object] = []
+    asyncio.run(whole())
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == handlers
+    listen(f"127.0.0.1:{ports[0]}").close()
+
+
+def test_a_cancelled_server_stops_as_cleanly() -> None:
+    async def whole() -> None:
+        listening = listen("127.0.0.1:0")
+        port = listening.getsockname()[1]
+        serving = asyncio.create_task(serve(Exporter().site(), listening, asyncio.Event()))
+        async with httpx.AsyncClient(trust_env=False) as client:
+            await client.get(f"http://127.0.0.1:{port}/-/healthy")
+        serving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await serving
+        listen(f"127.0.0.1:{port}").close()
+
+    asyncio.run(whole())
+
+
+def test_a_scraper_that_stops_reading_does_not_keep_the_server_from_stopping() -> None:
+    """The rest of a large page stays unsent; the stop waits two seconds for it, not for ever."""
+    exporter = Exporter()
+    exporter.size = 4_000_000
+
+    async def whole() -> float:
+        listening, stop = listen("127.0.0.1:0"), asyncio.Event()
+        serving = asyncio.create_task(serve(exporter.site(), listening, stop))
+        reader, writer = await asyncio.open_connection(*listening.getsockname(), limit=1024)
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.read(1)
+        began = asyncio.get_running_loop().time()
+        stop.set()
+        await serving
+        writer.transport.abort()
+        return asyncio.get_running_loop().time() - began
+
+    assert asyncio.run(whole()) < 4
+
+
+def test_a_request_without_end_is_cut_off() -> None:
+    async def conversation(client: httpx.AsyncClient) -> None:
+        port = client.base_url.port
+        assert port is not None
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 2 * HEAD)
+        with contextlib.suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), FIRST_REQUEST / 2) == b""
+        writer.close()
+        assert (await client.get("/-/healthy")).status_code == 200
+
+    talk(Exporter(), conversation)
+
+
+class Leaping(asyncio.SelectorEventLoop):
+    """A loop whose time can be moved."""
+
+    ahead = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.ahead
+
+
+def test_a_connection_without_a_request_is_closed() -> None:
+    async def whole() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, Leaping)
+        async with served(Exporter()) as client:
+            reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+            writer.write(b"GET / HT")
+            assert (await client.get("/-/healthy")).status_code == 200
+            loop.ahead += FIRST_REQUEST - 1
+            assert (await client.get("/-/healthy")).status_code == 200
+            assert not reader.at_eof()
+            loop.ahead += 1
+            with contextlib.suppress(ConnectionError):
+                assert await asyncio.wait_for(reader.read(), FIRST_REQUEST / 2) == b""
+            writer.close()
+
+    with asyncio.Runner(loop_factory=Leaping) as runner:
+        runner.run(whole())
+
+
+def test_a_request_that_begins_and_does_not_go_on_is_cut_off_on_an_old_connection_too() -> None:
+    async def whole() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, Leaping)
+        async with served(Exporter()) as client:
+            reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+            writer.write(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+            await reader.readuntil(b"ok\n")
+            writer.write(b"GET / HT")
+            assert (await client.get("/-/healthy")).status_code == 200
+            loop.ahead += FIRST_REQUEST
+            with contextlib.suppress(ConnectionError):
+                assert await asyncio.wait_for(reader.read(), FIRST_REQUEST / 2) == b""
+            writer.close()
+
+    with asyncio.Runner(loop_factory=Leaping) as runner:
+        runner.run(whole())
+
+
+def test_a_peer_that_takes_nothing_of_its_answer_is_cut_off() -> None:
+    exporter = Exporter()
+    exporter.size = 4_000_000
+
+    async def whole() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, Leaping)
+        async with served(exporter) as client:
+            reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port, limit=1024)
+            writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            await reader.read(1)
+            assert (await client.get("/-/healthy")).status_code == 200
+            loop.ahead += STALLED
+            got = 0
+            with contextlib.suppress(ConnectionError):
+                while piece := await asyncio.wait_for(reader.read(1 << 20), FIRST_REQUEST / 2):
+                    got += len(piece)
+            assert got < len(PAGES["text"]) * exporter.size
+            writer.close()
+
+    with asyncio.Runner(loop_factory=Leaping) as runner:
+        runner.run(whole())
+
+
+def test_a_full_house_makes_room_for_a_scraper() -> None:
+    """More connections than there may be, all idle: the one that has waited longest leaves."""
+
+    async def conversation(client: httpx.AsyncClient) -> None:
+        idle = [await asyncio.open_connection("127.0.0.1", client.base_url.port) for _ in range(CONNECTIONS)]
+        assert (await client.get("/metrics")).status_code == 200
+        with contextlib.suppress(ConnectionError):
+            assert await asyncio.wait_for(idle[0][0].read(), FIRST_REQUEST / 2) == b""
+        for _, writer in idle:
+            writer.close()
+
+    talk(Exporter(), conversation)
+
+
+def test_a_connection_serves_many_requests() -> None:
+    async def conversation(client: httpx.AsyncClient) -> None:
+        port = client.base_url.port
+        assert port is not None
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        request = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nX-Pad: " + b"a" * 1000 + b"\r\n\r\n"
+        began = asyncio.get_running_loop().time()
+        for _ in range(2 * HEAD // len(request)):
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert await reader.readexactly(3) == b"ok\n"
+        assert asyncio.get_running_loop().time() - began < 2, "heads wait for the acknowledgement of what was before"
+        writer.close()
+
+    talk(Exporter(), conversation)
+
+
+def test_silent_peers_do_not_hold_up_a_scrape() -> None:
+    async def conversation(client: httpx.AsyncClient) -> None:
+        silent = [socket.create_connection(("127.0.0.1", client.base_url.port or 0)) for _ in range(20)]
+        assert (await client.get("/metrics")).status_code == 200
+        for peer in silent:
+            peer.close()
+
+    talk(Exporter(), conversation)
