@@ -134,7 +134,7 @@ def test_of_many_rules_alike_each_takes_its_own_text(shape: str, text: str) -> N
     map_ = mapper(pack, "t")
     for number, verb in enumerate(verbs):
         assert map_(event(text.replace("does it", f"{verb} now"))).rule == f"r{number}"
-    taken = [map_(event(text)).rule for text in ("[All] rests", "[x] rests", "it rests now", "rests", "Pod rests")]
+    taken = [map_(event(text)).rule for text in ("[All] rests", "[x] rests", "it rests now", "rests", "Pod sleeps")]
     assert taken == [f"r{len(verbs) + number}" for number in range(5)]
 
 

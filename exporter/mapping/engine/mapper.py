@@ -5,11 +5,12 @@ its text the few rules that can fit, and only those are tried. Outcomes that do 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 from exporter.mapping.engine.labels import Base, LabelContext
 from exporter.mapping.engine.outcome import Outcome, compile_outcome, constant
-from exporter.mapping.patterns.decision_tree import Row, Try, narrow
-from exporter.mapping.patterns.dissect import Fit, fitted
+from exporter.mapping.patterns.decision_tree import Row, narrow
+from exporter.mapping.patterns.dissect import DissectPattern, Fit, Fitted, canonical, fitted
 from exporter.mapping.rules import REASON_FIELDS, MappingPack, Rule, field_of
 from exporter.model.events import Event
 from exporter.model.metrics import OTHER, Mapped
@@ -21,7 +22,7 @@ _MOST_PLANS = 4096
 _NOTHING = Event(b"", "", None)
 
 Key = tuple[str, ...]
-Plan = tuple[Base, Try | None, Mapped]
+Plan = tuple[Base, Fitted | None, Mapped]
 """What is left to do once the fields are known: what they say, what to try with the text, and the answer if nothing fits."""
 
 
@@ -40,7 +41,10 @@ def mapper(pack: MappingPack, target: str) -> Map:
             if len(plans) < _MOST_PLANS:
                 plans[key] = plan
         base, take, missed = plan
-        mapped: Mapped = missed if take is None else take(event, event.text, base) or missed
+        if take is None:
+            return missed
+        text = event.text.rstrip()
+        mapped: Mapped = take(event, text, canonical(text), base) or missed
         return mapped
 
     return map_
@@ -62,7 +66,7 @@ def _planner(pack: MappingPack, target: str) -> Callable[[Key], Plan]:
     rows = [_rows(rule, place) for rule in pack.rules]
     bases: dict[tuple[str, str], Base] = {}
     plans: dict[Key, Plan] = {}
-    trees: dict[tuple[int, ...], Try] = {}
+    trees: dict[tuple[int, ...], Fitted] = {}
 
     def plan_of(key: Key) -> Plan:
         severity = pack.severity.get(key[0].casefold(), "unclassified")
@@ -104,11 +108,11 @@ def _plan(
     fitting: tuple[int, ...],
     base: Base,
     rows: Sequence[Sequence[Row]],
-    trees: dict[tuple[int, ...], Try],
+    trees: dict[tuple[int, ...], Fitted],
 ) -> Plan:
     last = rules[fitting[-1]] if fitting else None
     if last and not last.textual and constant(last):
-        fitting, missed = fitting[:-1], rows[fitting[-1]][0].take(_NOTHING, "", base)
+        fitting, missed = fitting[:-1], rows[fitting[-1]][0].make()(_NOTHING, "", "", base)
     else:
         cause = "no_shape" if any(rules[number].when for number in fitting) else "no_rule"
         missed = Mapped(base.severity, base.reason, None, (), cause, base.overflow)
@@ -122,25 +126,28 @@ def _plan(
 def _rows(rule: Rule, place: LabelContext) -> list[Row]:
     """The ways in which a text can fit a rule."""
     if rule.pattern:
-        return [Row(None, _judged(rule.pattern.fit, compile_outcome(rule, rule.pattern.names, place)))]
+        take = _judged(rule.pattern.fit, compile_outcome(rule, rule.pattern.names, place))
+        return [Row(None, lambda: take)]
     if not rule.shapes:
-        return [Row(None, _judged(lambda text: (), compile_outcome(rule, (), place)))]
-    return [
-        Row(
-            shape,
-            fitted(
-                shape,
-                compile_outcome(rule, [hole.name for hole in shape.holes], place),
-                keep=not constant(rule),
-            ),
-        )
-        for shape in rule.shapes
-    ]
+        take = _judged(lambda text: (), compile_outcome(rule, (), place))
+        return [Row(None, lambda: take)]
+    return [Row(shape, _shaped(rule, shape, place)) for shape in rule.shapes]
 
 
-def _judged(fit: Fit, outcome: Outcome) -> Try:
-    def take(event: Event, text: str, base: Base) -> Mapped | None:
-        values = fit(text)
+def _shaped(rule: Rule, shape: DissectPattern, place: LabelContext) -> Callable[[], Fitted]:
+    """Compiles a shape of a rule when it is first asked for: most shapes of a pack meet no text."""
+
+    @cache
+    def make() -> Fitted:
+        names = [hole.name for hole in shape.holes]
+        return fitted(shape, compile_outcome(rule, names, place), keep=not constant(rule))
+
+    return make
+
+
+def _judged(fit: Fit, outcome: Outcome) -> Fitted:
+    def take(event: Event, text: str, low: str, base: Base) -> Mapped | None:
+        values = fit(event.text)
         return None if values is None else outcome(event, values, base)
 
     return take

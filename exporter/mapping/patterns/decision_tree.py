@@ -1,18 +1,16 @@
 """Narrows many shapes to the few that can fit a text, by looking at small slices of it; never decides a match itself.
 
-Three kinds of slices are compared: the first characters, the last ones, and those after the first bracket or blank that
-must end a leading ``word``. A shape that says nothing about a slice stays a candidate in every branch.
+Three kinds of slices of the canonical text are compared: the first characters, the last ones, and those after the first
+bracket or blank that must end a leading ``word``. A shape that says nothing about a slice stays a candidate in every
+branch. Branches grow when a text first takes them: most texts take few of many.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any, NamedTuple
 
 from exporter.mapping.patterns.capture_types import STOPS
-from exporter.mapping.patterns.dissect import DissectPattern
-
-Try = Callable[[Any, str, Any], Any]
-"""What comes of a text that fits, else ``None``; what stands before and after the text is handed on."""
+from exporter.mapping.patterns.dissect import DissectPattern, Fitted
 
 _WIDTHS, _DEEPEST = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48), 4
 _WORTH = 2.0  # trials that a look at a slice must spare, on average
@@ -20,10 +18,10 @@ _COPIES = 100_000  # rows that may stand in several branches, in all
 
 
 class Row(NamedTuple):
-    """A shape (``None``: any text may fit) and how to try it."""
+    """A shape (``None``: any text may fit) and what makes the function that tries it, once it is needed."""
 
     shape: DissectPattern | None
-    take: Try
+    make: Callable[[], Fitted]
 
 
 class _Cut(NamedTuple):
@@ -42,52 +40,85 @@ class _Edges(NamedTuple):
     after: str = ""
     after_whole: bool = False
 
+    @property
+    def tells(self) -> bool:
+        """Whether any slice can speak against the shape."""
+        return bool(self.first or self.last or self.mark)
 
-def narrow(rows: Sequence[Row]) -> Try:
+
+def narrow(rows: Sequence[Row]) -> Fitted:
     """Tries rows in their order until one fits, but only those that can. A tree of small functions: each looks at one
     slice and calls the next."""
-    return _grow([(_edges(row.shape), row.take) for row in rows], 0)
+    return _grow([(_edges(row.shape), row) for row in rows], 0)
 
 
-def _grow(rows: list[tuple[_Edges, Try]], depth: int) -> Try:
-    worth = len(rows) > _WORTH and depth < _DEEPEST
-    cut = _best([edges for edges, _ in rows], _COPIES >> 3 * depth) if worth else None
+def _grow(rows: list[tuple[_Edges, Row]], depth: int) -> Fitted:
+    telling = [edges for edges, _ in rows if edges.tells]
+    worth = len(telling) > _WORTH and depth < _DEEPEST
+    cut = _best(telling, _COPIES >> 3 * depth, len(rows) - len(telling)) if worth else None
     if cut is None:
-        return _leaf([take for _, take in rows])
-    said = [_said(edges, cut) for edges, _ in rows]
-    branches = {
-        value: _grow([row for row, its in zip(rows, said, strict=True) if _may(row[0], its, cut, value)], depth + 1)
-        for value in dict.fromkeys(said)
-        if value is not None
-    }
-    otherwise = [row for row, its in zip(rows, said, strict=True) if its is None]
-    return _look(cut, branches, _grow(otherwise, depth + 1))
+        return _leaf([row for _, row in rows])
+    pairs = [(row, _said(row[0], cut)) for row in rows]
+
+    def grow(value: str | None) -> Fitted:
+        chosen = [row for row, its in pairs if (its is None if value is None else _may(row[0], its, cut, value))]
+        return _grow(chosen, depth + 1)
+
+    return _look(cut, _Branches({its for _, its in pairs if its is not None}, grow))
 
 
-def _leaf(takes: Sequence[Try]) -> Try:
-    if len(takes) == 1:
-        return takes[0]
+def _leaf(rows: Sequence[Row]) -> Fitted:
+    if len(rows) == 1:
+        return rows[0].make()
+    takes = [(_needle(row.shape), row.make()) for row in rows]
 
-    def leaf(first: Any, text: str, last: Any) -> Any:
-        for take in takes:
-            found = take(first, text, last)
-            if found is not None:
-                return found
+    def leaf(first: Any, text: str, low: str, last: Any) -> Any:
+        for needle, take in takes:
+            if needle in low:
+                found = take(first, text, low, last)
+                if found is not None:
+                    return found
         return None
 
     return leaf
 
 
-def _look(cut: _Cut, branches: Mapping[str, Try], otherwise: Try) -> Try:
+def _needle(shape: DissectPattern | None) -> str:
+    """The longest piece that stands in every canonical text that fits; looking for it is cheaper than a trial."""
+    if shape is None:
+        return ""
+    marks = [*shape.marks]
+    if shape.brief is not None:
+        marks[-2] = shape.brief[:-1]
+    return max(marks, key=len)
+
+
+class _Branches(dict[str, Fitted]):
+    """The ways to go on after a cut, by the value of the slice; each is grown when it is first taken."""
+
+    def __init__(self, values: Container[str], grow: Callable[[str | None], Fitted]) -> None:
+        super().__init__()
+        self._values, self._grow = values, grow
+        self._otherwise: Fitted | None = None
+
+    def __missing__(self, value: str) -> Fitted:
+        if value in self._values:
+            branch = self[value] = self._grow(value)
+            return branch
+        if self._otherwise is None:
+            self._otherwise = self._grow(None)
+        return self._otherwise
+
+
+def _look(cut: _Cut, branches: _Branches) -> Fitted:
     mark, part, width = cut
-    branch = branches.get
 
-    def after(first: Any, text: str, last: Any) -> Any:
-        start = text.find(mark) + 1
-        return branch(text[start : start + width], otherwise)(first, text, last)
+    def after(first: Any, text: str, low: str, last: Any) -> Any:
+        start = low.find(mark) + 1
+        return branches[low[start : start + width]](first, text, low, last)
 
-    def at(first: Any, text: str, last: Any) -> Any:
-        return branch(text[part], otherwise)(first, text, last)
+    def at(first: Any, text: str, low: str, last: Any) -> Any:
+        return branches[low[part]](first, text, low, last)
 
     return after if mark else at
 
@@ -99,18 +130,18 @@ def _may(edges: _Edges, said: str | None, cut: _Cut, value: str) -> bool:
     return value.endswith(edges.last) if cut.part.stop is None else value.startswith(edges.first)
 
 
-def _best(rows: Sequence[_Edges], copies: int) -> _Cut | None:
-    """The cut that spares most trials; ``None`` if none is worth a look."""
+def _best(rows: Sequence[_Edges], copies: int, silent: int) -> _Cut | None:
+    """The cut that spares most trials; ``None`` if none is worth a look. So many ``silent`` rows go into every branch."""
     marks = sorted({edges.mark for edges in rows if edges.mark})
     cuts = [_Cut("", slice(None, width), width) for width in _WIDTHS]
     cuts += [_Cut("", slice(-width, None), width) for width in _WIDTHS]
     cuts += [_Cut(mark, slice(None, width), width) for mark in marks for width in _WIDTHS]
-    spared = [(_spared(rows, cut, copies), -number) for number, cut in enumerate(cuts)]
+    spared = [(_spared(rows, cut, copies, silent), -number) for number, cut in enumerate(cuts)]
     most, number = max(spared, default=(0.0, 0))
     return cuts[-number] if most >= _WORTH else None
 
 
-def _spared(rows: Sequence[_Edges], cut: _Cut, copies: int) -> float:
+def _spared(rows: Sequence[_Edges], cut: _Cut, copies: int, silent: int) -> float:
     """How many trials a cut spares for a text that fits one of the rows, on average."""
     company: Counter[str] = Counter()
     unsaid = everywhere = 0
@@ -121,7 +152,7 @@ def _spared(rows: Sequence[_Edges], cut: _Cut, copies: int) -> float:
             continue
         unsaid += 1
         everywhere += bool(cut.mark or not (edges.last if cut.part.stop is None else edges.first))
-    if everywhere * len(company) > copies:
+    if (everywhere + silent) * len(company) > copies:
         return 0.0
     inside = sum(size * (len(rows) - everywhere - size) for size in company.values())
     return (inside + unsaid * (len(rows) - unsaid)) / len(rows)
@@ -130,10 +161,13 @@ def _spared(rows: Sequence[_Edges], cut: _Cut, copies: int) -> float:
 def _edges(shape: DissectPattern | None) -> _Edges:
     if shape is None:
         return _Edges("", "", whole=False)
-    first, last = shape.literals[0], shape.literals[-1]
+    marks = [*shape.marks]
+    if shape.brief is not None:  # a text may end before the blank that stands before the last hole
+        marks[-2] = shape.brief[:-1]
+    first, last = marks[0], marks[-1]
     if not shape.holes:
         return _Edges(first, last, whole=True)
-    mark, after = shape.literals[1][:1], shape.literals[1][1:]
+    mark, after = marks[1][:1], marks[1][1:]
     if not (mark and mark in STOPS and mark not in first and shape.types[0].bare):
         return _Edges(first, last, whole=False)
     return _Edges(first, last, False, mark, after, len(shape.literals) == 2)

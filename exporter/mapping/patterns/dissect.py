@@ -2,18 +2,28 @@
 
 A hole ends at the first place where the literal after it stands (there is no going back), then its type is checked;
 the whole text must fit. Neither the length nor the content of a text can make that slow.
+
+Capital letters, blanks at the end and a full stop at the end make no difference: literals are compared with the
+canonical form of a text, and values are read from the text itself.
 """
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from types import CodeType
 from typing import Any, NamedTuple
 
 from exporter.mapping.patterns.capture_types import TYPES, Type, Value, as_text
 
 Then = Callable[[Any, tuple[Value, ...], Any], Any]
 Fit = Callable[[str], tuple[Value, ...] | None]
+Fitted = Callable[[Any, str, str, Any], Any]
+"""What comes of a text and its canonical form, with what is handed on before and after them."""
+
 _PIECES = re.compile(r"(\{\{|\}\}|\{[^{}]*\})")  # splits patterns, never a vendor's text
 _HOLE = re.compile(r"\{([a-z][a-z0-9_]*):([a-z0-9]+)\}")
+_SMALL = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+_STOPS = (".", "。")
 
 
 class Field(NamedTuple):
@@ -26,14 +36,21 @@ class Field(NamedTuple):
 class DissectPattern(NamedTuple):
     """A pattern taken apart: ``literals[0] hole[0] literals[1] hole[1] … literals[-1]``; only the outer can be empty.
 
-    ``fit`` gives the values of the holes in order, or ``None`` for a text that does not fit.
+    ``marks`` are the literals as they stand in canonical texts. ``brief`` is what a canonical text ends with where it
+    ends before the blank that stands before the last hole: an empty one; ``None`` where there is no such blank.
     """
 
     source: str
     literals: tuple[str, ...]
     holes: tuple[Field, ...]
     types: tuple[Type, ...]
-    fit: Fit
+    marks: tuple[str, ...]
+    brief: str | None
+
+    def fit(self, text: str) -> tuple[Value, ...] | None:
+        """The values of the holes in order, or ``None`` for a text that does not fit; ``fitted`` is faster."""
+        found = _read(self, text.rstrip())
+        return None if isinstance(found, Stop) else found
 
 
 class Stop(NamedTuple):
@@ -41,6 +58,21 @@ class Stop(NamedTuple):
 
     at: int
     expected: str
+
+
+def canonical(text: str) -> str:
+    """A text without blanks at its end, in small letters, with a full stop at its end, for comparing with literals.
+
+    What stands before the end keeps its place. Only ASCII letters change, for others can change their number.
+    """
+    text = text.rstrip()
+    if text[-1:] in _STOPS:
+        text = text[:-1]
+    return f"{_folded(text)}."
+
+
+def _folded(text: str) -> str:
+    return text.lower() if text.isascii() else text.translate(_SMALL)
 
 
 def parse_shape(source: str) -> DissectPattern:
@@ -54,14 +86,34 @@ def parse_shape(source: str) -> DissectPattern:
             literals[-1] += _literal(piece)
     _check(source, literals, holes)
     types = tuple(TYPES[hole.type] for hole in holes)
-    fit = _compiled(literals, types, lambda first, values, last: values, keep=True)
-    return DissectPattern(source, tuple(literals), tuple(holes), types, lambda text: fit(None, text, None))
+    marks = [_folded(literal) for literal in literals]
+    marks[-1] = canonical(literals[-1]) if literals[-1] else ""
+    before = marks[-2] if holes and not literals[-1] and types[-1].read is as_text else ""
+    brief = f"{before.rstrip()}." if before.rstrip() != before else None
+    return DissectPattern(source, tuple(literals), tuple(holes), types, tuple(marks), brief)
 
 
-def fitted(shape: DissectPattern, then: Then, *, keep: bool) -> Callable[[Any, str, Any], Any]:
-    """What ``then`` makes of the values of the holes, as a function of a text and of what is handed on before and after
-    it; ``None`` for a text that does not fit. Without ``keep`` it is told no values."""
-    return _compiled(shape.literals, shape.types, then, keep=keep)
+def fitted(shape: DissectPattern, then: Then, *, keep: bool) -> Fitted:
+    """What ``then`` makes of the values of the holes, as a function of a text without blanks at its end, its canonical
+    form, and what is handed on; ``None`` for a text that does not fit. Without ``keep`` it is told no values.
+
+    The function is written out and compiled, which spares a third of its time. ``a {x:int} b {y:text}`` becomes: begin
+    with ``a``; find `` b ``; read the piece before it; all the rest is ``y``. Only numbers stand in what is compiled; the
+    pattern's own text and the readers come as names.
+    """
+    names: dict[str, Any] = {f"literal{n}": mark for n, mark in enumerate(shape.marks)}
+    names |= {f"read{n}": type_.read for n, type_ in enumerate(shape.types)} | {"then": then, "brief": shape.brief}
+    kept = "".join(f"value{n}, " for n in range(len(shape.types))) if keep else ""
+    lines = ["def fit(first, text, low, last):", *_ends(shape, keep=keep), *_values(shape.types, keep=keep)]
+    exec(_code("\n    ".join([*lines, f"return then(first, ({kept}), last)"])), names)  # noqa: S102
+    fit: Fitted = names["fit"]
+    return fit
+
+
+@lru_cache(maxsize=4096)
+def _code(source: str) -> CodeType:
+    """Compiled once for all shapes that are alike."""
+    return compile(source, "<shape>", "exec")
 
 
 def _literal(piece: str) -> str:
@@ -101,43 +153,30 @@ def _check(source: str, literals: Sequence[str], holes: Sequence[Field]) -> None
             )
 
 
-def _compiled(
-    literals: Sequence[str], types: Sequence[Type], then: Then, *, keep: bool
-) -> Callable[[Any, str, Any], Any]:
-    """The function that fits a shape. It is written out and compiled, which spares a third of its time.
-
-    ``a {x:int} b {y:text}`` becomes: begin with ``a``; find `` b ``; read the piece before it; all the rest is ``y``.
-    Only numbers stand in what is compiled; the pattern's own text and the readers come as names.
-    """
-    names: dict[str, Any] = {f"literal{n}": literal for n, literal in enumerate(literals)}
-    names |= {f"read{n}": type_.read for n, type_ in enumerate(types)} | {"then": then}
-    kept = "".join(f"value{n}, " for n in range(len(types))) if keep else ""
-    lines = ["def fit(first, text, last):", *_ends(literals, types, keep=keep), *_values(types, keep=keep)]
-    exec("\n    ".join([*lines, f"return then(first, ({kept}), last)"]), names)  # noqa: S102
-    fit: Callable[[Any, str, Any], Any] = names["fit"]
-    return fit
-
-
-def _ends(literals: Sequence[str], types: Sequence[Type], *, keep: bool) -> Iterator[str]:
+def _ends(shape: DissectPattern, *, keep: bool) -> Iterator[str]:
     """Lines that find where every hole ends; cheap, and mostly enough to see that a text does not fit."""
-    if not types:
-        yield "if text != literal0: return None"
+    if not shape.types:
+        yield "if low != literal0: return None"
         return
-    head, *inner, tail = [len(literal) for literal in literals]
-    if head:
-        yield f"if text[:{head}] != literal0: return None"
-    start = str(head)
+    head, *inner, tail = [len(mark) for mark in shape.marks]
+    last, start = len(inner), str(head)
+    if head and not inner and shape.brief:
+        yield f"if low[:{head}] != literal0 and low != brief: return None"
+    elif head:
+        yield f"if low[:{head}] != literal0: return None"
     for n, size in enumerate(inner):
         yield f"start{n} = {start}"
-        yield f"end{n} = text.find(literal{n + 1}, {start})"
+        yield f"end{n} = low.find(literal{n + 1}, {start})"
+        if n + 1 == last and shape.brief:
+            yield f"if end{n} < 0 and low.endswith(brief, {start}): end{n} = len(low) - {len(shape.brief)}"
         yield f"if end{n} < 0: return None"
         start = f"end{n} + {size}"
-    last = len(inner)
-    if keep or tail or types[last].read is not as_text:
+    whole = shape.types[-1].read is as_text
+    if keep or tail or not whole:
         yield f"start{last} = {start}"
-        yield f"end{last} = len(text) - {tail}"
+        yield f"end{last} = len(text)" if whole and not tail else f"end{last} = len(low) - {tail or 1}"
     if tail:
-        yield f"if end{last} < 0 or text.find(literal{last + 1}, start{last}) != end{last}: return None"
+        yield f"if end{last} < 0 or low.find(literal{last + 1}, start{last}) != end{last}: return None"
 
 
 def _values(types: Sequence[Type], *, keep: bool) -> Iterator[str]:
@@ -148,6 +187,50 @@ def _values(types: Sequence[Type], *, keep: bool) -> Iterator[str]:
             yield f"if value{n} is None: return None"
         elif keep:
             yield f"value{n} = text[start{n}:end{n}]"
+
+
+def _read(shape: DissectPattern, text: str) -> tuple[Value, ...] | Stop:
+    """The values of the holes, or where and why a text does not fit. For people: slower than what is compiled, equal in
+    judgement."""
+    low, head = canonical(text), shape.marks[0]
+    if not shape.types:
+        return () if low == canonical(shape.literals[0]) else _stop(0, shape, low, text)
+    if not low.startswith(head) and not (len(shape.types) == 1 and low == shape.brief):
+        return _stop(0, shape, low, text)
+    at, values = len(head), list[Value]()
+    for n, type_ in enumerate(shape.types):
+        end = _end(shape, n, low, text, at)
+        if end < 0:
+            return _stop(n + 1, shape, low, text, at)
+        value = type_.read(text[at:end])
+        if n + 1 == len(shape.types) and shape.marks[-1] and end + len(shape.marks[-1]) < len(low):
+            return Stop(min(end + len(shape.literals[-1]), len(text)), "the end of the text")
+        if value is None:
+            return Stop(min(at, len(text)), f"{type_.says} for {{{shape.holes[n].name}:{shape.holes[n].type}}}")
+        values.append(value)
+        at = end + len(shape.marks[n + 1])
+    return tuple(values)
+
+
+def _end(shape: DissectPattern, n: int, low: str, text: str, at: int) -> int:
+    """Where a hole that begins at ``at`` ends; negative where the literal after it does not stand."""
+    mark = shape.marks[n + 1]
+    if n + 1 == len(shape.types) and not mark:
+        return len(text) if shape.types[n].read is as_text else len(low) - 1
+    end = low.find(mark, at)
+    if end < 0 and n + 2 == len(shape.types) and shape.brief and low.endswith(shape.brief, at):
+        return len(low) - len(shape.brief)
+    return end
+
+
+def _stop(number: int, shape: DissectPattern, low: str, text: str, at: int = 0) -> Stop:
+    """Why a literal of a shape does not stand where it should."""
+    literal = shape.literals[number]
+    if number:
+        hole = shape.holes[number - 1]
+        return Stop(min(at, len(text)), f"'{literal}' after {{{hole.name}:{hole.type}}}")
+    same = _agree(_folded(literal), low[: len(text)])
+    return Stop(same, f"'{literal}'" if shape.holes or same < len(literal) else "the end of the text")
 
 
 def splitter(shape: DissectPattern) -> Fit:
@@ -173,21 +256,9 @@ def splitter(shape: DissectPattern) -> Fit:
 
 
 def stopped(shape: DissectPattern, text: str) -> Stop | None:
-    """Where and why a text does not fit; ``None`` if it does. For people: slower than ``fit``, equal in judgement."""
-    head, *rest = shape.literals
-    if not text.startswith(head):
-        return Stop(_agree(head, text), f"'{head}'")
-    at = len(head)
-    for number, (literal, hole, type_) in enumerate(zip(rest, shape.holes, shape.types, strict=True), start=1):
-        end = text.find(literal, at) if literal else len(text)
-        if end < 0:
-            return Stop(at, f"'{literal}' after {{{hole.name}:{hole.type}}}")
-        if number == len(rest) and end + len(literal) < len(text):
-            return Stop(end + len(literal), "the end of the text")
-        if type_.read is not as_text and type_.read(text[at:end]) is None:
-            return Stop(at, f"{type_.says} for {{{hole.name}:{hole.type}}}")
-        at = end + len(literal)
-    return None if at == len(text) else Stop(at, "the end of the text")
+    """Where and why a text does not fit; ``None`` if it does."""
+    found = _read(shape, text.rstrip())
+    return found if isinstance(found, Stop) else None
 
 
 def _agree(literal: str, text: str) -> int:

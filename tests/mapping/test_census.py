@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from exporter.documents import read_document
-from exporter.mapping.apply import mapper
-from exporter.mapping.examples import RESOURCE
-from exporter.mapping.packs import built_in, load
-from exporter.signals import OTHER, Mapped
+from exporter.common.yaml_document import read_document
+from exporter.mapping.authoring.run_tests import RESOURCE
+from exporter.mapping.engine.mapper import mapper
+from exporter.mapping.loader import built_in, load
+from exporter.model.metrics import OTHER, Mapped
 from exporter.sources import SOURCES
 
-DATA = Path(__file__).parent / "data"
-KUBERNETES = Path(__file__).parent.parent / "mappings" / "shared" / "kubernetes.yaml"
+DATA = Path(__file__).parent.parent / "data"
+KUBERNETES = Path(__file__).parent.parent.parent / "mappings" / "shared" / "kubernetes.yaml"
 PACKS = {
     pack.source: pack
     for pack in load(
@@ -87,7 +87,7 @@ def test_known_texts_are_read_as_an_engineer_reads_them(source: str) -> None:
 @each_source
 def test_every_known_text_has_a_rule_a_severity_and_a_reason(source: str) -> None:
     found = shares(source)
-    print(f"{source}: {found.texts} texts, {found.rule:.0%} {found.severity:.0%} {found.reason:.0%}")  # noqa: T201
+    print(f"{source}: {found.texts} texts, {found.rule:.0%} {found.severity:.0%} {found.reason:.0%}")
     assert found[1:] == (1.0, 1.0, 1.0)
 
 
