@@ -38,10 +38,10 @@ $(HEAVY): $(READY) requirements/sdk.txt requirements/chart.txt
 demo: $(READY)
 	$(BIN)/platform-events-exporter demo
 
-# On Debian as root the tests may install Debian's Prometheus and Alertmanager; elsewhere those that need it say how to get it.
+# On Debian as root the tests may install Debian's Prometheus, Alertmanager and Jsonnet; elsewhere those that need it say how to get it.
 prometheus:
-	@if ! { command -v prometheus && command -v prometheus-alertmanager; } >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus prometheus-alertmanager >/dev/null; \
+	@if ! { command -v prometheus && command -v prometheus-alertmanager && command -v jsonnet; } >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus prometheus-alertmanager jsonnet >/dev/null; \
 	fi
 
 # Likewise the browser that looks at the pages.
@@ -79,10 +79,12 @@ format: $(READY)
 bench: $(READY)
 	$(BIN)/python -m tests.bench
 
-# RUNBOOKS is where your copy of docs/runbooks can be read; alerts link there.
-RUNBOOKS ?= docs/runbooks
+# Addresses that alerts link to: your copy of docs/runbooks, Grafana, the exporter's web port.
+RUNBOOKS ?=
+GRAFANA  ?=
+EXPORTER ?=
 dashboards: $(READY)
-	$(BIN)/python -m grafana.builder --runbooks "$(RUNBOOKS)"
+	$(BIN)/python -m grafana.builder --runbooks "$(RUNBOOKS)" --grafana "$(GRAFANA)" --exporter "$(EXPORTER)"
 
 dashboards-preview: $(READY) prometheus
 	$(BIN)/python -m grafana.preview

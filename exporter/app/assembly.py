@@ -94,7 +94,7 @@ class Runtime(msgspec.Struct, frozen=True):
 
 def read_packs(config: Config) -> tuple[MappingPack, ...]:
     """The user's mapping files and the built-in packs, checked; their own tests have passed. Raises ConfigError."""
-    packs, tried = examine_packs(config.mappings)
+    packs, tried = examine_packs(config.mapping_files)
     failed = [failure.line for one in tried for failure in one.failures]
     if failed:
         raise ConfigError(failed)
@@ -134,7 +134,7 @@ def read_known(config: Config) -> Mappings:
 @contextlib.asynccontextmanager
 async def open_core(known: Mappings, config: Config, clock: Clock, tell: Tell) -> AsyncIterator[Runtime]:
     """The store and what stands on it; on leaving in peace, what is under way is committed first."""
-    store = await open_store(config.store.reveal())
+    store = await open_store(config.store)
     try:
         core = await make_core(store, known, config, clock, tell)
         yield core
@@ -153,7 +153,7 @@ async def make_core(store: Store, known: Mappings, config: Config, clock: Clock,
         tell(LogMessage(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))
     ledger = Committer(store, (prometheus,), prometheus, tell)
     recorder = Recorder(config.record.directory, config.record.limit, tell) if config.record else None
-    sent = OtlpSignals("traces" in config.lanes, "logs" in config.lanes, config.stated)
+    sent = OtlpSignals("traces" in config.otlp_endpoints, "logs" in config.otlp_endpoints, config.otlp_attributes)
     return Runtime(clock, tell, store, ledger, prometheus, known, restored, config.series_ttl, sent, recorder)
 
 
@@ -162,7 +162,7 @@ async def open_couriers(config: Config, core: Runtime) -> AsyncIterator[list[Otl
     """One courier for each signal that is sent; on leaving in peace, what is on record goes out first. Raises ConfigError for certificates or headers that went bad."""
     async with contextlib.AsyncExitStack() as closing:
         couriers = []
-        for lane in config.lanes.values():
+        for lane in config.otlp_endpoints.values():
             wire = OtlpSender(lane)
             closing.push_async_callback(wire.aclose)
             couriers.append(_courier(lane, wire, config, core))
@@ -175,7 +175,7 @@ def _courier(lane: OtlpEndpoint, wire: OtlpSender, config: Config, core: Runtime
     assert config.otlp is not None, "there are no lanes without the section"
     if lane.signal == "metrics":
         contacts, interval, totals = core.restored.contacts, config.otlp.metrics_interval, core.prometheus.totals
-        return Pusher(lane.url, wire.post, totals, contacts, config.stated, interval, core.clock, core.tell)
+        return Pusher(lane.url, wire.post, totals, contacts, config.otlp_attributes, interval, core.clock, core.tell)
     age = config.otlp.max_age
     return OtlpDelivery(lane.signal, lane.url, wire.post, core.store.outbox, age, core.clock, core.tell)
 

@@ -8,8 +8,6 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import msgspec
-
 from exporter.app.assembly import Mappings, Runtime, SourcePipeline, read_known
 from exporter.config import Config, masked
 from exporter.config.check import matches
@@ -41,7 +39,7 @@ class Reload:
         reread: Callable[[], Config],
     ) -> None:
         self._running, self._core, self._stations, self._own, self._reread = config, core, stations, own, reread
-        self.known, self._entries = core.known, config.entries
+        self.known, self._entries = core.known, config.mapping_entries
         self._said: tuple[str, ...] = ()
         self._turn = asyncio.Lock()
 
@@ -53,7 +51,7 @@ class Reload:
             except ConfigError as error:
                 self._core.tell(Loaded(self._core.clock.now(), {}, error.problems))
                 return error.problems
-            self._entries = config.entries
+            self._entries = config.mapping_entries
             await self._exchange(known)
             self.known = known
             self._core.tell(Loaded(self._core.clock.now(), hashes(known.packs)))
@@ -81,7 +79,7 @@ class Reload:
     def _read(self) -> tuple[Config, Mappings]:
         """What the files say now, for the targets that run."""
         config = self._reread()
-        return config, read_known(msgspec.structs.replace(self._running, mappings=config.mappings))
+        return config, read_known(self._running.model_copy(update={"mapping_files": config.mapping_files}))
 
     async def _exchange(self, known: Mappings) -> None:
         """Events that were mapped the old way are shown before the page changes, those mapped the new way after it."""
@@ -111,7 +109,7 @@ class Reload:
 
     def _warn_restart_needed(self, config: Config) -> None:
         """What is written differently now, and needs a new start: said once until it changes again."""
-        old, new = ({**masked(one), "store": one.store.reveal()} for one in (self._running, config))
+        old, new = ({**masked(one), "store": one.store} for one in (self._running, config))
         waiting = tuple(key for key in old if key != "mappings" and old[key] != new[key])
         if waiting and waiting != self._said:
             what = f"{', '.join(waiting)}: changed in the configuration; restart the exporter to use it"

@@ -1,13 +1,10 @@
-"""Makes the final configuration of checked parts: endpoints and budgets completed, origins told; refuses nothing."""
+"""Build the final configuration from checked parts: complete endpoints, budgets and origins."""
 
 from collections.abc import Iterator, Mapping
 
-import msgspec
-
 from exporter.auth import default_endpoints
-from exporter.common.secret import Secret
 from exporter.common.yaml_document import Path_
-from exporter.config.check import MappingFiles, unheard_statuses
+from exporter.config.check import MappingFiles, unknown_statuses
 from exporter.config.credentials import FoundCredentials
 from exporter.config.merge import Tree
 from exporter.config.models import Config, Target, WrittenConfig, WrittenTarget
@@ -22,51 +19,35 @@ DEFAULT_BUDGET = {"huaweicloud": 2.0, "alibabacloud": 20.0}
 def build(
     written: WrittenConfig, found: Mapping[int, FoundCredentials], files: MappingFiles, delivery: Delivery, tree: Tree
 ) -> Config:
-    """The configuration of a tree without problems; ``found`` are the logins by index of their target."""
-    config = Config(
-        targets=tuple(_target(target, found[index]) for index, target in enumerate(written.targets)),
-        mappings=tuple(files.files),
-        store=Secret(written.store),
-        web=written.web,
-        otlp=written.otlp,
-        log=written.log,
-        series_ttl=written.series_ttl,
-        max_series=written.max_series,
-        record=written.record,
-        entries=tuple(files.entries),
-        warnings=tuple(lines([*files.warnings, *delivery.warnings, *_cautions(written)], tree.origins)),
-        lanes=delivery.lanes,
-        stated=delivery.stated,
+    """Build the configuration of a tree without problems; ``found`` has the logins by index of their target."""
+    targets = tuple(_target(target, found[index]) for index, target in enumerate(written.targets))
+    config = Config.model_construct(
+        **{**dict(written), "targets": targets},
+        mapping_files=tuple(files.files),
+        mapping_entries=tuple(files.entries),
+        warnings=tuple(lines([*files.warnings, *delivery.warnings, *_warnings(written)], tree.origins)),
+        otlp_endpoints=delivery.endpoints,
+        otlp_attributes=delivery.attributes,
     )
-    return msgspec.structs.replace(config, origins=_origins(config, files, tree))
+    return config.model_copy(update={"origins": _origins(config, files, tree)})
 
 
 def _target(target: WrittenTarget, found: FoundCredentials) -> Target:
+    """Complete a target: default endpoints, a budget for each API, the login; everything else stays as it is written."""
     assert found.login is not None, "a target without a login is a problem, found before"
     endpoints = {**default_endpoints(target.platform, target.region), **target.endpoints}
-    budget = {host: DEFAULT_BUDGET[target.platform] for host in endpoints if host != "metadata"}
-    return Target(
-        name=target.name,
-        platform=target.platform,
-        region=target.region,
-        project_id=target.project_id,
-        login=found.login,
-        credentials=found.shown,
-        endpoints=endpoints,
-        budget={**budget, **target.budget},
-        sources=target.sources,
-        max_answer=target.max_answer,
-        timeout=target.timeout,
-    )
+    budget = {api: DEFAULT_BUDGET[target.platform] for api in endpoints if api != "metadata"}
+    complete = {"endpoints": endpoints, "budget": {**budget, **target.budget}, "credentials": found.shown}
+    return Target.model_construct(**{**dict(target), **complete, "login": found.login})
 
 
-def _cautions(written: WrittenConfig) -> Iterator[Problem]:
-    """What is understood, and yet will not do what one may think."""
+def _warnings(written: WrittenConfig) -> Iterator[Problem]:
+    """Warn of values that are understood and yet do not do what one may think."""
     for index, target in enumerate(written.targets):
         for name, options in target.sources.items():
             place = ("targets", index, "sources", name)
-            yield from unheard_statuses((*place, "include", "status"), name, options.include.status)
-            yield from unheard_statuses((*place, "exclude", "status"), name, options.exclude.status)
+            yield from unknown_statuses((*place, "include", "status"), name, options.include.status)
+            yield from unknown_statuses((*place, "exclude", "status"), name, options.exclude.status)
 
 
 def _origins(config: Config, files: MappingFiles, tree: Tree) -> dict[str, str]:

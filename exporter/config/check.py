@@ -1,4 +1,4 @@
-"""Finds what no single value shows: doubled names, nothing to watch, mapping files not there; changes nothing."""
+"""Checks across values: names given twice, targets without a source, mapping files that do not exist."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -14,7 +14,7 @@ _EXAMPLE = "targets: [{name: research, platform: huaweicloud, region: cn-north-4
 
 
 class MappingFiles(NamedTuple):
-    """Existing files in order, each with the entry that named it; what is wrong; what may be; all entries."""
+    """Existing mapping files in order, each with the index of the entry that named it; problems; warnings; all entries."""
 
     files: dict[Path, int]
     problems: list[Problem]
@@ -23,7 +23,7 @@ class MappingFiles(NamedTuple):
 
 
 def check_targets(data: Mapping[str, Any]) -> Iterator[Problem]:
-    """Targets there must be, each with a name of its own and something to watch."""
+    """Require at least one target, each with a name of its own and at least one source."""
     targets = data.get("targets")
     if targets is None or targets == []:
         yield Problem(("targets",), f"no target is configured; write for example {_EXAMPLE}")
@@ -38,8 +38,8 @@ def check_targets(data: Mapping[str, Any]) -> Iterator[Problem]:
             )
 
 
-def spoken_password(data: Mapping[str, Any], origins: Mapping[Path_, ValueOrigin]) -> Iterator[Problem]:
-    """A database URL with a password must not come from the command line."""
+def password_on_command_line(data: Mapping[str, Any], origins: Mapping[Path_, ValueOrigin]) -> Iterator[Problem]:
+    """Refuse a database URL with a password on the command line, where every process can read it."""
     store, origin = data.get("store"), origins.get(("store",))
     if isinstance(store, str) and "://" in store and "@" in store and origin and origin.kind == "--set":
         yield Problem(
@@ -48,7 +48,7 @@ def spoken_password(data: Mapping[str, Any], origins: Mapping[Path_, ValueOrigin
 
 
 def each_target(data: Mapping[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The targets that are mappings, with their index."""
+    """Yield the targets that are mappings, with their index."""
     targets = data.get("targets")
     for index, target in enumerate(targets if isinstance(targets, list) else ()):
         if isinstance(target, dict):
@@ -61,7 +61,10 @@ def _source(target: Mapping[str, Any]) -> str:
 
 
 def find_mappings(entries: Any, folder: Path) -> MappingFiles:
-    """The files that ``mappings`` names, from ``folder`` on: a missing file is an error, an empty glob a warning."""
+    """Find the files that ``mappings`` names, relative to ``folder``.
+
+    A missing file is a problem, a glob without a match is a warning.
+    """
     found = MappingFiles({}, [], [], [])
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
         if not isinstance(entry, str) or not entry:
@@ -77,7 +80,7 @@ def find_mappings(entries: Any, folder: Path) -> MappingFiles:
 
 
 def matches(path: Path) -> list[Path]:
-    """The file of this path, else the files that it matches as a glob."""
+    """Return the file at this path, else the files that the path matches as a glob."""
     with suppress(OSError, ValueError):  # a name that no file can have
         if path.is_file():
             return [path]
@@ -85,8 +88,11 @@ def matches(path: Path) -> list[Path]:
     return sorted(file for file in found if file.is_file())
 
 
-def unheard_statuses(path: Path_, source: str, statuses: tuple[str, ...]) -> Iterator[Problem]:
-    """A warning for each status that the source is not known to have; vendors have more words than they document."""
+def unknown_statuses(path: Path_, source: str, statuses: tuple[str, ...]) -> Iterator[Problem]:
+    """Warn of each status that the source is not known to have.
+
+    It is no error: vendors have more states than they document.
+    """
     known = SOURCES[source].statuses
     for index, status in enumerate(statuses):
         if known and status.casefold() not in {word.casefold() for word in known}:

@@ -1,4 +1,4 @@
-"""Turns the ``credentials`` of a target into a login; names what is wrong with them and never shows a value."""
+"""Turns the ``credentials`` of a target into a login; problems name keys and never show a value."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,11 +14,11 @@ VARIABLES = {
     "huaweicloud": "HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK",
     "alibabacloud": "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET",
 }
-"""What to set where a target has no ``credentials``; the vendors' SDKs know more."""
+"""Environment variables to name where a target has no ``credentials``; the vendors' SDKs know more."""
 
 
 class CredentialsPlace(NamedTuple):
-    """Where credentials stand, where each value came from, and the folder that relative file names start from."""
+    """The path of the credentials, the origin of each value, and the folder of relative file names."""
 
     path: Path_
     origins: Mapping[Path_, ValueOrigin]
@@ -26,7 +26,7 @@ class CredentialsPlace(NamedTuple):
 
 
 class FoundCredentials(NamedTuple):
-    """A login, its keys as they may be shown (asterisks and file names), and what is wrong."""
+    """A login, its keys as they may be shown (asterisks and file names), and the problems found."""
 
     login: Login | None
     shown: dict[str, Any]
@@ -42,7 +42,10 @@ class _Value(NamedTuple):
 def find_login(
     platform: str, given: Mapping[str, Any], place: CredentialsPlace, environ: Mapping[str, str]
 ) -> FoundCredentials:
-    """The one login that ``given`` describes; that of the vendor's own environment variables where it is empty."""
+    """Find the one login that ``given`` describes.
+
+    Where ``given`` is empty, the vendor's own environment variables are read.
+    """
     if not given:
         return _from_environment(platform, place, environ)
     forms = {name: (*form.required, *form.optional) for name, form in FORMS[platform].items()}

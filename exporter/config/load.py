@@ -7,16 +7,16 @@ from pydantic import ValidationError
 
 from exporter.auth import FORMS
 from exporter.config.build import build
-from exporter.config.check import check_targets, each_target, find_mappings, spoken_password
+from exporter.config.check import check_targets, each_target, find_mappings, password_on_command_line
 from exporter.config.credentials import CredentialsPlace, FoundCredentials, find_login
 from exporter.config.merge import Tree, gather, lay
-from exporter.config.messages import worded
+from exporter.config.messages import problems_of
 from exporter.config.models import Config, WrittenConfig
-from exporter.config.otlp import complete, spoken_headers
+from exporter.config.otlp import complete, headers_on_command_line
 from exporter.config.overrides import Override, from_command_line, from_environment
 from exporter.config.problems import Problem, ValueOrigin, lines
 from exporter.config.schema import json_schema
-from exporter.config.unknown_keys import known_paths, misplaced
+from exporter.config.unknown_keys import find_unknown_keys, known_paths
 from exporter.model.errors import ConfigError
 from exporter.web.security.web_config import read_protection
 
@@ -24,10 +24,10 @@ _PROJECT = "HUAWEICLOUD_SDK_PROJECT_ID"
 
 
 def load(path: Path | None, *, environ: Mapping[str, str], sets: Sequence[str]) -> Config:
-    """The configuration of a file (if any), the environment over it and ``--set KEY=VALUE`` over both.
+    """Load a file (if any), the environment over it, and ``--set KEY=VALUE`` over both.
 
-    Relative file names start from the folder of the file, without one from the working directory. Raises ConfigError
-    with one line a problem, all of them at once; no line shows a secret.
+    Relative file names start from the folder of the file; without a file, from the working directory. Raises
+    ConfigError with all problems at once, one line each; no line shows a secret.
     """
     schema = json_schema()
     tree = gather(path, (*from_environment(environ, list(known_paths(schema))), *from_command_line(sets)))
@@ -36,8 +36,8 @@ def load(path: Path | None, *, environ: Mapping[str, str], sets: Sequence[str]) 
     found = _logins(tree, folder, environ)
     files = find_mappings(tree.data.get("mappings"), folder)
     written, problems = _validated(tree, folder)
-    problems += [*misplaced(tree.data, schema), *check_targets(tree.data)]
-    problems += [*spoken_password(tree.data, tree.origins), *spoken_headers(tree.origins)]
+    problems += [*find_unknown_keys(tree.data, schema), *check_targets(tree.data)]
+    problems += [*password_on_command_line(tree.data, tree.origins), *headers_on_command_line(tree.origins)]
     delivery = complete(written.otlp if written else None, environ)
     problems += [
         *tree.problems,
@@ -55,11 +55,11 @@ def _validated(tree: Tree, folder: Path) -> tuple[WrittenConfig | None, list[Pro
     try:
         return WrittenConfig.model_validate(tree.data, context=folder), []
     except ValidationError as error:
-        return None, worded(error)
+        return None, problems_of(error)
 
 
 def _web_file(written: WrittenConfig | None) -> Sequence[str]:
-    """What is wrong in the web configuration file, as whole lines."""
+    """Return the problems of the web configuration file, as whole lines."""
     if written is None or written.web.config_file is None:
         return ()
     try:
@@ -80,7 +80,10 @@ def _logins(tree: Tree, folder: Path, environ: Mapping[str, str]) -> dict[int, F
 
 
 def _adopt_project(tree: Tree, environ: Mapping[str, str]) -> None:
-    """The variable of Huawei Cloud's SDK goes with its keys, and means one project: that of the only such target."""
+    """Take the project of Huawei Cloud's SDK variable for the only target of that platform.
+
+    The variable belongs to the SDK's keys: it applies only where the target has neither credentials nor a project.
+    """
     targets = [(index, target) for index, target in each_target(tree.data) if target.get("platform") == "huaweicloud"]
     if len(targets) != 1 or not environ.get(_PROJECT):
         return

@@ -1,7 +1,7 @@
-"""Lays the file, the environment and ``--set`` over each other into one tree that knows where each value came from.
+"""Merges the file, the environment and ``--set`` into one tree that knows the origin of each value.
 
-Mappings merge, lists and single values replace; a list is changed in one place by its index. What a value means is no
-concern of this file: a key that no section knows is laid as well, and found when the tree is checked.
+Mappings merge; lists and single values replace. One entry of a list is changed by its index. The merge does not judge
+keys: an unknown key is merged too, and found when the tree is checked.
 """
 
 import re
@@ -14,12 +14,12 @@ from exporter.config.overrides import Override
 from exporter.config.problems import Problem, ValueOrigin, dotted
 from exporter.model.errors import ConfigError
 
-# What YAML trips over may be part of a secret: password: !tag, {secret_key:VALUE, secret_key:VALUE}.
+# What YAML cannot read may be part of a secret: password: !tag, {secret_key:VALUE, secret_key:VALUE}.
 _DOUBTFUL = re.compile(r"(?<=: the tag )'.*'(?= is not used)|(?<=: the key )'(?![\w-]+').*'(?= stands here)")
 
 
 class Tree(NamedTuple):
-    """All that was given, merged; where each path came from; and what could not be laid."""
+    """The merged values, the origin of each path, and what could not be merged."""
 
     data: dict[str, Any]
     origins: dict[Path_, ValueOrigin]
@@ -27,7 +27,7 @@ class Tree(NamedTuple):
 
 
 def gather(path: Path | None, over: Iterable[Override | Problem]) -> Tree:
-    """One tree of a file (if any) and what lies over it, the later over the earlier. Raises ConfigError."""
+    """Merge a file (if any) and overrides into one tree; a later override wins. Raises ConfigError."""
     tree = _file(path)
     for given in over:
         wrong = given if isinstance(given, Problem) else lay(tree, given)
@@ -55,7 +55,7 @@ def _document(path: Path) -> Document:
 
 
 def lay(tree: Tree, given: Override) -> Problem | None:
-    """Puts a value at its path. Returns what is in the way, if anything."""
+    """Set a value at its path; return the problem if something is in the way."""
     path = given.path
     node: Any = tree.data
     for depth, step in enumerate(path):
@@ -81,7 +81,7 @@ def _misfit(node: Any, path: Path_, step: str | int) -> str | None:
 
 
 def _inner(tree: Tree, node: Any, path: Path_, origin: ValueOrigin) -> Any:
-    """What stands at all but the last step of ``path``, made if it is not there yet."""
+    """Return the value at all but the last step of ``path``; create it if it is missing."""
     *outer, step, after = path
     if _at(node, step) is None:
         node[step] = [] if isinstance(after, int) else {}

@@ -1,4 +1,4 @@
-"""Says in our own words what pydantic found wrong; shows a value only where a short one helps and is no secret."""
+"""Messages for what pydantic found wrong; a value is shown only where it helps and is no secret."""
 
 from typing import Any
 
@@ -16,8 +16,8 @@ _EXAMPLES = {
 }
 
 
-def worded(error: ValidationError) -> list[Problem]:
-    """One problem for each value that a model did not take, without those that another one tells better."""
+def problems_of(error: ValidationError) -> list[Problem]:
+    """Return one problem for each refused value, without those that another check describes better."""
     found = error.errors(include_url=False)
     return [Problem(each["loc"], _text(each)) for each in found if each["type"] not in _TOLD_ELSEWHERE]
 

@@ -1,4 +1,4 @@
-"""What a configuration may say and what it becomes: frozen values with their defaults; decides nothing across values.
+"""Every option of the configuration with its type and default, declared once; checks across values stand elsewhere.
 
 Durations are seconds, rates requests per second. A key written without a value (``null``) has its default.
 """
@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import msgspec
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -22,7 +21,6 @@ from pydantic import (
 )
 
 from exporter.auth import Login
-from exporter.common.secret import Secret
 from exporter.config.values import (
     File,
     Interval,
@@ -61,7 +59,7 @@ def _known_store(url: str) -> str:
 
 
 class Section(BaseModel):
-    """A section: unknown keys are refused, and no message of the library shows what was written."""
+    """A section of the configuration. Unknown keys are refused, and no message of pydantic shows a value."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
@@ -74,7 +72,7 @@ class Section(BaseModel):
 
 
 class Filter(Section):
-    """Which resources are meant: one of the entries of every list that is given."""
+    """Chooses resources: one entry of every list that is given must match."""
 
     name: tuple[Text, ...] = ()
     """Globs over the resource's name."""
@@ -150,7 +148,7 @@ class Web(Section):
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host ("" for all of them) and port, as sockets want them."""
+        """Host ("" for all addresses) and port, as sockets take them."""
         host, _, port = self.listen.rpartition(":")
         return host.strip("[]"), int(port)
 
@@ -240,7 +238,7 @@ class WrittenConfig(Section):
     """The accounts to watch."""
     mappings: tuple[Text, ...] = ()
     """Mapping files and globs, looked at before the built-in packs; a rule with the same id replaces theirs."""
-    store: Annotated[Text, AfterValidator(_known_store)] = DEFAULT_STORE
+    store: Annotated[Text, AfterValidator(_known_store), Field(repr=False)] = DEFAULT_STORE
     """Where the state is kept: a path, sqlite:///path, or :memory:."""
     web: Web = Web()
     """The web port."""
@@ -256,41 +254,34 @@ class WrittenConfig(Section):
     """How many series of resources a metric may have; beyond them events count under the resource ``other``."""
 
 
-class Target(msgspec.Struct, frozen=True):
-    """An account to watch, complete. ``credentials`` is the login as it may be shown: file names and asterisks."""
+class Target(WrittenTarget):
+    """An account to watch, complete: default endpoints and budgets filled in, the login found.
 
-    name: str
-    platform: Platform
-    region: str
-    project_id: str | None
-    login: Login
-    credentials: Mapping[str, Any]
-    endpoints: dict[str, str]
-    budget: dict[str, float]
-    sources: dict[str, SourceOptions]
-    max_answer: int = 16 * 2**20
-    timeout: float = 30.0
-
-
-class Config(msgspec.Struct, frozen=True):
-    """The whole configuration, checked.
-
-    ``mappings`` are existing files in order, ``entries`` the paths and globs that named them. ``store`` may hold a password. ``origins`` tells for each dotted path where
-    its value comes from: ``file:line``, ``environment NAME``, ``--set`` or ``default``. ``warnings`` are whole lines.
-    ``lanes`` say by signal how it is sent by OTLP; ``stated`` are attributes that the environment gives what is sent.
+    ``credentials`` is the login as it may be shown: file names and asterisks.
     """
 
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    login: Login
+    """How the target signs in."""
+
+
+class Config(WrittenConfig):
+    """The whole configuration, checked; every option is declared once, in ``WrittenConfig`` and its sections."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
     targets: tuple[Target, ...]
-    mappings: tuple[Path, ...]
-    store: Secret
-    web: Web
-    otlp: Otlp | None
-    log: LogOptions
-    series_ttl: float
-    max_series: int = 100_000
-    record: Record | None = None
-    entries: tuple[Path, ...] = ()
+    """The accounts to watch, complete."""
+    mapping_files: tuple[Path, ...] = ()
+    """Existing mapping files, in their order of precedence."""
+    mapping_entries: tuple[Path, ...] = ()
+    """The paths and globs that named the mapping files."""
     origins: Mapping[str, str] = {}
+    """For each dotted path where its value comes from: ``file:line``, ``environment NAME``, ``--set`` or ``default``."""
     warnings: tuple[str, ...] = ()
-    lanes: Mapping[str, OtlpEndpoint] = {}
-    stated: Mapping[str, str] = {}
+    """What is understood and yet may surprise, as whole lines."""
+    otlp_endpoints: Mapping[str, OtlpEndpoint] = {}
+    """By signal how it is sent by OTLP."""
+    otlp_attributes: Mapping[str, str] = {}
+    """Resource attributes that the environment gives what is sent."""

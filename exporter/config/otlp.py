@@ -1,7 +1,7 @@
-"""Completes the section ``otlp`` from OpenTelemetry's own variables: one lane for each signal that is sent. Sends nothing.
+"""Completes the section ``otlp`` from OpenTelemetry's own variables: one endpoint for each signal that is sent.
 
-The configuration comes first, then a signal's own variable, then the one for all signals. Without the section nothing is
-sent, whatever the variables say: many clusters set them for every pod.
+The configuration wins over a signal's own variable, which wins over the variable for all signals. Without the section
+nothing is sent, whatever the variables say: many clusters set them for every pod.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,10 +22,10 @@ _EXAMPLE = "http://collector:4318"
 
 
 class Delivery(NamedTuple):
-    """The lanes by signal, attributes of the environment for what is sent, what is wrong, and what may be."""
+    """Endpoints by signal, resource attributes of the environment, problems, and warnings."""
 
-    lanes: dict[str, OtlpEndpoint]
-    stated: dict[str, str]
+    endpoints: dict[str, OtlpEndpoint]
+    attributes: dict[str, str]
     problems: list[Problem]
     warnings: list[Problem]
 
@@ -38,25 +38,25 @@ class _Unusable(Exception):
 
 
 class _Variables:
-    """OpenTelemetry's variables for one signal."""
+    """OpenTelemetry's environment variables for one signal."""
 
     def __init__(self, environ: Mapping[str, str], signal: str) -> None:
         self._environ, self._own, self._all = environ, f"OTEL_EXPORTER_OTLP_{signal.upper()}_", "OTEL_EXPORTER_OTLP_"
 
     def find(self, name: str) -> tuple[str, str]:
-        """The variable that holds, and its value; two empty texts if none does. An empty one counts as not set."""
+        """Return the variable that applies and its value, or two empty texts. An empty variable counts as not set."""
         for variable in (self._own + name, self._all + name):
             if value := self._environ.get(variable, "").strip():
                 return variable, value
         return "", ""
 
     def is_own(self, variable: str) -> bool:
-        """Whether it is for this signal alone."""
+        """Tell whether a variable is for this signal alone."""
         return variable.startswith(self._own)
 
 
 def complete(otlp: Otlp | None, environ: Mapping[str, str]) -> Delivery:
-    """What is sent, and how; every problem at once."""
+    """Complete the section: what is sent, how, and every problem at once."""
     done = Delivery({}, {}, [], [])
     if otlp is None:
         return done
@@ -65,18 +65,18 @@ def complete(otlp: Otlp | None, environ: Mapping[str, str]) -> Delivery:
         done.warnings.append(Problem(("otlp",), "sends nothing; write traces: true or logs: true, or remove it"))
     done.problems.extend(_own_faults(otlp))
     try:
-        done.stated.update(_stated(environ))
+        done.attributes.update(_stated(environ))
         for signal in signals if not done.problems else ():
-            done.lanes[signal] = _lane(otlp, signal, _Variables(environ, signal))
+            done.endpoints[signal] = _endpoint(otlp, signal, _Variables(environ, signal))
     except _Unusable as error:
         done.problems.append(error.problem)
-    for lane in done.lanes.values():
-        done.warnings.extend(_doubts(lane))
+    for endpoint in done.endpoints.values():
+        done.warnings.extend(_doubts(endpoint))
     return done
 
 
-def spoken_headers(origins: Mapping[tuple[str | int, ...], ValueOrigin]) -> Iterator[Problem]:
-    """Headers may hold a password: they must not come from the command line."""
+def headers_on_command_line(origins: Mapping[tuple[str | int, ...], ValueOrigin]) -> Iterator[Problem]:
+    """Refuse headers on the command line: they may hold a password, and every process can read it."""
     for path, origin in origins.items():
         if path[:2] == ("otlp", "headers") and origin.kind == "--set":
             words = "does not belong on a command line, which every process can read; use headers_file"
@@ -103,7 +103,7 @@ def _own_faults(otlp: Otlp) -> Iterator[Problem]:
             yield Problem(("otlp", "headers_file"), words)
 
 
-def _lane(otlp: Otlp, signal: str, variables: _Variables) -> OtlpEndpoint:
+def _endpoint(otlp: Otlp, signal: str, variables: _Variables) -> OtlpEndpoint:
     lane = OtlpEndpoint(
         signal=signal,
         url=_url(otlp, signal, variables),
@@ -159,7 +159,7 @@ def _is_packed(otlp: Otlp, variables: _Variables) -> bool:
 
 
 def _timeout(variables: _Variables) -> float:
-    """The specification counts it in milliseconds."""
+    """Read the timeout variable; the specification counts it in milliseconds."""
     variable, value = variables.find("TIMEOUT")
     if not variable:
         return 10.0
@@ -180,7 +180,7 @@ def _file(variables: _Variables, name: str) -> Path | None:
 
 
 def _stated(environ: Mapping[str, str]) -> dict[str, str]:
-    """Attributes for the resource of all that is sent."""
+    """Read the resource attributes for everything that is sent."""
     variable = "OTEL_RESOURCE_ATTRIBUTES"
     stated = dict(_pairs(variable, environ.get(variable, "").strip()))
     if name := environ.get("OTEL_SERVICE_NAME", "").strip():
@@ -189,7 +189,7 @@ def _stated(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _pairs(variable: str, value: str) -> Iterator[tuple[str, str]]:
-    """``key=value,key=value``, the values percent-encoded."""
+    """Read ``key=value,key=value``; the values are percent-encoded."""
     for part in filter(None, (part.strip() for part in value.split(","))):
         key, equals, text = part.partition("=")
         found = unquote(text.strip())

@@ -1,4 +1,4 @@
-"""Reads the environment and the command line into paths and values; never passes over a variable with our prefix."""
+"""Overrides from the environment and the command line; every variable with the prefix is used or refused."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ _STEP = re.compile(r"\[(\d+)\]|(?:\A|\.)([^.\[\]]+)")
 
 
 class Override(NamedTuple):
-    """One value from outside the file."""
+    """One value that the environment or the command line sets."""
 
     path: Path_
     value: Any
@@ -26,9 +26,10 @@ class Override(NamedTuple):
 
 
 def from_environment(environ: Mapping[str, str], known: Iterable[Path_]) -> Iterator[Override | Problem]:
-    """``PLATFORM_EXPORTER__WEB__LISTEN=…``; a section before what lies in it, the second of a list before the tenth.
+    """Read variables such as ``PLATFORM_EXPORTER__WEB__LISTEN``.
 
-    A name that only looks like ours is a problem; ``known`` are the paths it may have meant.
+    A section comes before the values inside it, and index 2 of a list before index 10. A name that only resembles the
+    prefix is a problem; ``known`` are the paths that it may have meant.
     """
     found: list[Override] = []
     for name in sorted(name for name in environ if _OURS.match(name) and not _SERVICE_LINK.match(name)):
@@ -52,7 +53,7 @@ def _meant(name: str, known: Iterable[Path_]) -> str:
 
 
 def from_command_line(sets: Sequence[str]) -> Iterator[Override | Problem]:
-    """``web.listen=…``, ``targets[0].region=…`` or ``targets.0.region=…``, in the order in which they stand."""
+    """Read ``web.listen=…``, ``targets[0].region=…`` or ``targets.0.region=…``, in the order given."""
     for written in sets:
         key, equals, text = written.partition("=")
         path = tuple(_step(number or word) for number, word in _STEP.findall(key))
@@ -69,7 +70,7 @@ def _step(word: str) -> str | int:
 
 
 def _value(path: Path_, text: str) -> Any:
-    """What a text stands for: a YAML list or mapping, true, false or null; else the text itself, digits included.
+    """Read a text as a YAML list or mapping, true, false or null; else keep the text itself, digits included.
 
     Credentials are never read as YAML: a password may look like anything.
     """

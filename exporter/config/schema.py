@@ -1,4 +1,4 @@
-"""The JSON Schema of the configuration, exact per platform; the same schema knows which keys may stand where."""
+"""The JSON Schema of the configuration, exact for each platform; it also says which keys may stand where."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -10,11 +10,11 @@ from exporter.sources import SOURCES
 
 Schema = dict[str, Any]
 SPECIAL = frozenset(option for kind in SOURCES.values() for option in kind.options)
-"""Options that some sources have and others have not."""
+"""Options that only some sources have."""
 
 
 def json_schema() -> Schema:
-    """What an editor needs to complete and check a configuration."""
+    """Return the schema with which an editor completes and checks a configuration."""
     plain = _plain()
     schema = _inline({key: item for key, item in plain.items() if key != "$defs"}, plain["$defs"])
     target = schema["properties"]["targets"]["items"]
@@ -24,7 +24,7 @@ def json_schema() -> Schema:
 
 @cache
 def _plain() -> Schema:
-    """Pydantic's own schema; the slow part of a load, so made once and never changed."""
+    """Return pydantic's own schema; cached, for it is the slow part of a load. Callers never change it."""
     return WrittenConfig.model_json_schema(mode="serialization")  # this mode writes the defaults of durations as text
 
 

@@ -1,44 +1,36 @@
-"""Shows a configuration without its secrets: for the /config page, ``check --output json`` and the list of origins."""
+"""A configuration without its secrets: for the /config page, ``check --output json`` and the list of origins."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from exporter.common.yaml_document import Path_
-from exporter.config.models import Config, SourceOptions, Target
+from exporter.config.models import Config, SourceOptions, Target, WrittenConfig, WrittenTarget
 from exporter.config.schema import SPECIAL
-from exporter.config.values import write_duration, write_rate, write_size
 from exporter.sources import SOURCES
 
 
 def masked(config: Config) -> dict[str, Any]:
-    """The configuration as one could have written it, defaults included; secrets are ``***``, file names are kept."""
-    return {
+    """Return the configuration as one could have written it, defaults included.
+
+    Secrets are ``***``, names of files are kept. A new option needs no line here: only what is not shown as it is does.
+    """
+    shown = config.model_dump(mode="json", include=set(WrittenConfig.model_fields) - {"targets"})
+    special = {
         "targets": [_target(target) for target in config.targets],
-        "mappings": [str(path) for path in config.mappings],
-        "store": mask_store(config.store.reveal()),
-        "web": config.web.model_dump(mode="json"),
-        "otlp": config.otlp.model_dump(mode="json") if config.otlp else None,
-        "log": config.log.model_dump(mode="json"),
-        "record": config.record.model_dump(mode="json") if config.record else None,
-        "series_ttl": write_duration(config.series_ttl),
-        "max_series": config.max_series,
+        "mappings": [str(path) for path in config.mapping_files],
+        "store": mask_store(config.store),
     }
+    return {name: special.get(name, shown.get(name)) for name in WrittenConfig.model_fields}
 
 
 def _target(target: Target) -> dict[str, Any]:
-    project = {"project_id": target.project_id} if target.platform == "huaweicloud" else {}
-    return {
-        "name": target.name,
-        "platform": target.platform,
-        "region": target.region,
-        **project,
+    left_out = {"credentials", "sources", *(() if target.platform == "huaweicloud" else ("project_id",))}
+    shown = target.model_dump(mode="json", include=set(WrittenTarget.model_fields) - left_out)
+    special = {
         "credentials": dict(target.credentials),
-        "endpoints": target.endpoints,
-        "budget": {host: write_rate(rate) for host, rate in target.budget.items()},
-        "max_answer": write_size(target.max_answer),
-        "timeout": write_duration(target.timeout),
         "sources": {name: _options(name, options) for name, options in target.sources.items()},
     }
+    return {name: (shown | special)[name] for name in WrittenTarget.model_fields if name in shown | special}
 
 
 def _options(source: str, options: SourceOptions) -> dict[str, Any]:
@@ -46,13 +38,13 @@ def _options(source: str, options: SourceOptions) -> dict[str, Any]:
 
 
 def mask_store(url: str) -> str:
-    """A database URL may hold a password in more than one place, so nothing after its scheme is shown."""
+    """Mask a database URL after its scheme: it may hold a password in more than one place."""
     scheme, found, _ = url.partition("://")
     return f"{scheme}://***" if found and scheme != "sqlite" else url
 
 
 def leaves(value: Any, path: Path_ = ()) -> Iterator[Path_]:
-    """The path of every single value, empty list and empty mapping."""
+    """Yield the path of every single value, empty list and empty mapping."""
     items = list(value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ())
     if not items:
         yield path

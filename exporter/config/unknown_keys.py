@@ -12,15 +12,15 @@ _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}\Z")
 
 
 class Unknown(NamedTuple):
-    """A key without a place: what may stand there instead, and the platform that would know it, if one does."""
+    """A key that its section does not know; the keys it knows, and the platform that would know this one."""
 
     path: Path_
     known: tuple[str, ...]
     platform: str | None
 
 
-def misplaced(data: Any, schema: Schema) -> list[Problem]:
-    """One problem for each key of ``data`` that ``schema`` has no place for, with the nearest one that it has."""
+def find_unknown_keys(data: Any, schema: Schema) -> list[Problem]:
+    """Return one problem for each key of ``data`` that ``schema`` does not know, with the nearest known key."""
     places = dict[str, set[str]]()
     for path in known_paths(schema):
         places.setdefault(str(path[-1]), set()).add(_general(path[:-1]))
@@ -28,7 +28,7 @@ def misplaced(data: Any, schema: Schema) -> list[Problem]:
 
 
 def known_paths(schema: Schema, path: Path_ = ()) -> Iterator[Path_]:
-    """Every path that the schema knows, with index 0 for lists."""
+    """Yield every path that the schema knows, with index 0 for lists."""
     for branch in (*schema.get("oneOf", ()), *schema.get("anyOf", ())):
         yield from known_paths(branch, path)
     if "items" in schema:
@@ -39,7 +39,7 @@ def known_paths(schema: Schema, path: Path_ = ()) -> Iterator[Path_]:
 
 
 def unknown_keys(value: Any, schema: Schema, path: Path_, others: Mapping[str, Schema]) -> Iterator[Unknown]:
-    """``others`` is the same section as other platforms have it."""
+    """Yield the unknown keys of a value; ``others`` is the same section as other platforms have it."""
     schema, others = _chosen(value, schema, others)
     if isinstance(value, list):
         for index, item in enumerate(value):
@@ -57,7 +57,7 @@ def unknown_keys(value: Any, schema: Schema, path: Path_, others: Mapping[str, S
 
 
 def _chosen(value: Any, schema: Schema, others: Mapping[str, Schema]) -> tuple[Schema, Mapping[str, Schema]]:
-    """The branch of a choice that fits: the platform's own; of a section that may be null, the section."""
+    """Choose the branch that fits: the platform's own, or the section where null is allowed too."""
     if "anyOf" in schema:
         return next(branch for branch in schema["anyOf"] if branch.get("type") != "null"), others
     if "oneOf" not in schema:

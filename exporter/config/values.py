@@ -44,7 +44,7 @@ _PREFIX = re.compile(r"(?:/[A-Za-z0-9_~][A-Za-z0-9_.~-]*)+\Z")
 
 
 def quote(value: object) -> str:
-    """A value as a message may show it: short ones as written, long ones and structures only by what they are."""
+    """Write a value as a message may show it: a short one as written, a long one or a structure only by its type."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
@@ -57,7 +57,7 @@ def quote(value: object) -> str:
 
 
 def read_duration(value: Any) -> float:
-    """Seconds, to the millisecond, from ``45``, ``45s``, ``1h30m``, ``500ms`` or ISO 8601 ``PT45S``."""
+    """Read seconds, to the millisecond, from ``45``, ``45s``, ``1h30m``, ``500ms`` or ISO 8601 ``PT45S``."""
     millis = _millis(value)
     if millis is None:
         raise ValueError(f"{quote(value)} is not a duration; write 45s, 5m or 2h")
@@ -85,7 +85,7 @@ def _millis(value: Any) -> float | None:
 
 
 def write_duration(seconds: float) -> str:
-    """The shortest exact form: ``45s``, ``5m``, ``24h``, ``1500ms``."""
+    """Write the shortest exact form: ``45s``, ``5m``, ``24h``, ``1500ms``."""
     millis = round(seconds * 1000)
     if millis >= 2 * _UNITS["d"] and millis % _UNITS["d"] == 0:
         return f"{millis // _UNITS['d']}d"
@@ -100,7 +100,7 @@ def _at_least_a_second(seconds: float) -> float:
 
 
 def read_rate(value: Any) -> float:
-    """Requests per second from ``2/s``, ``30/m`` or ``1000/h``."""
+    """Read requests per second from ``2/s``, ``30/m`` or ``1000/h``."""
     found = _RATE.match(value.strip()) if isinstance(value, str) else None
     if not found:
         raise ValueError(f"{quote(value)} is not a rate; write 2/s, 30/m or 1000/h")
@@ -111,7 +111,7 @@ def read_rate(value: Any) -> float:
 
 
 def write_rate(rate: float) -> str:
-    """``2/s``, ``30/m``: the first unit in which the number is whole."""
+    """Write ``2/s`` or ``30/m``: the first unit in which the number is whole."""
     for unit, per in _PER.items():
         if rate * per >= 1 and abs(rate * per - round(rate * per)) < 1e-9:
             return f"{round(rate * per)}/{unit}"
@@ -119,7 +119,7 @@ def write_rate(rate: float) -> str:
 
 
 def read_zone(value: Any) -> str:
-    """``auto``, an IANA name or an offset such as ``+08:00``; returned as written."""
+    """Check ``auto``, an IANA name or an offset such as ``+08:00``; return it as written."""
     if isinstance(value, str) and (value == "auto" or _OFFSET.match(value) or _is_iana(value)):
         return value
     near = _zones_like(value) if isinstance(value, str) else []
@@ -141,7 +141,7 @@ def _is_iana(name: str) -> bool:
 
 
 def read_listen(value: Any) -> str:
-    """``host:port``, ``:port`` or ``[::1]:port``."""
+    """Check ``host:port``, ``:port`` or ``[::1]:port``."""
     found = _LISTEN.match(value) if isinstance(value, str) else None
     if not found or int(found[2]) > 65535:
         raise ValueError(f"{quote(value)} is not an address; write 0.0.0.0:10186 or 127.0.0.1:10186")
@@ -149,7 +149,7 @@ def read_listen(value: Any) -> str:
 
 
 def read_prefix(value: Any) -> str:
-    """``/path`` without a slash at its end; ``/`` is no prefix."""
+    """Read ``/path`` without a slash at its end; ``/`` means no prefix."""
     path = value.rstrip("/") if isinstance(value, str) else value
     if not isinstance(path, str) or (path and not _PREFIX.match(path)):
         raise ValueError(f"{quote(value)} is not a path; write /platform-events, or remove the key")
@@ -157,7 +157,7 @@ def read_prefix(value: Any) -> str:
 
 
 def read_url(value: Any) -> str:
-    """An http or https URL without user, query or fragment; a slash at its end is cut off. Never echoed."""
+    """Check an http or https URL without user, query or fragment; cut a slash at its end. No message repeats it."""
     try:
         url = urlsplit(value if isinstance(value, str) else "")
         usable = url.scheme in ("http", "https") and url.hostname and (url.port is None or url.port > 0)
@@ -171,7 +171,7 @@ def read_url(value: Any) -> str:
 
 
 def read_file(value: Any, info: ValidationInfo) -> Path:
-    """The path of an existing file; ``info.context`` is the folder that relative paths start from."""
+    """Check the path of an existing file; ``info.context`` is the folder of relative paths."""
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
         raise ValueError("is not a path; write the name of a file")
     path = Path(info.context or "", value)
@@ -211,7 +211,7 @@ def _project(value: str) -> str:
 
 
 def read_size(value: Any) -> int:
-    """Bytes, from ``100MB``, ``1GB`` or a number; units of 1024."""
+    """Read bytes from ``100MB``, ``1GB`` or a number; units of 1024."""
     found = _SIZE.match(str(value).strip()) if isinstance(value, str | int) and not isinstance(value, bool) else None
     if not found:
         raise ValueError(f"{quote(value)} is not a size; write 100MB or 1GB")
@@ -222,13 +222,13 @@ def read_size(value: Any) -> int:
 
 
 def write_size(size: int) -> str:
-    """``100MB``: the largest unit in which the number is whole."""
+    """Write ``100MB``: the largest unit in which the number is whole."""
     unit = next(unit for unit in reversed(_BYTES) if size % _BYTES[unit] == 0)
     return f"{size // _BYTES[unit]}{unit}"
 
 
 def read_many(value: Any) -> int:
-    """A number of things, at least 1; whole, also where it is written as ``1e5``."""
+    """Read a whole number of at least 1, also where it is written as ``1e5``."""
     text = f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value).strip()
     if isinstance(value, bool) or not _MANY.match(text):
         raise ValueError(f"{quote(value)} is not a whole number; write 100000")
@@ -238,7 +238,7 @@ def read_many(value: Any) -> int:
 
 
 def _place(value: Any, info: ValidationInfo) -> Path:
-    """A path that need not exist; a relative one starts from the folder of the file."""
+    """Read a path that need not exist; a relative one starts from the folder of the file."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{quote(value)} is not a path; write the path of a directory")
     return (info.context or Path()) / value

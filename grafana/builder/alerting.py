@@ -1,12 +1,25 @@
 """Writes the rules in two forms: a Prometheus rules file, and a file for Grafana's own alerting."""
 
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import yaml
 
-from grafana.builder.model import Alert, Group
+from grafana.builder.model import Alert, Detail, Group
+
+ASKED = re.compile(r'"\$([a-z]+)"')  # a label of the alert in the expression of a detail
+PREFIX = "platform-events-"  # of the dashboards' uids
+Panels = Mapping[tuple[str, str], int]  # numbers of panels by the dashboard's uid and the panel's title
+
+
+class Places(NamedTuple):
+    """Where people read more: addresses of the runbooks, of Grafana and of the exporter's web port; "" where unknown."""
+
+    runbooks: str = ""
+    grafana: str = ""
+    exporter: str = ""
+
 
 DATASOURCE = "prometheus"  # the uid that grafana/provisioning gives to Prometheus
 FOLDER = "Platform events"
@@ -30,8 +43,8 @@ def dumped(document: dict[str, Any]) -> str:
     return WRITTEN + yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True)
 
 
-def prometheus(groups: Iterable[Group], runbooks: str) -> dict[str, Any]:
-    """A rules file for Prometheus, and for what reads its format. ``runbooks`` is where the pages are."""
+def prometheus(groups: Iterable[Group], places: Places, panels: Panels) -> dict[str, Any]:
+    """A rules file for Prometheus, and for what reads its format."""
     return {
         "groups": [
             {
@@ -39,11 +52,18 @@ def prometheus(groups: Iterable[Group], runbooks: str) -> dict[str, Any]:
                 "interval": "1m",
                 "rules": [
                     *({"record": record.name, "expr": lines(record.expr)} for record in group.records),
-                    *(_rule(alert, runbooks) for alert in group.alerts),
+                    *(_rule(alert, places, panels) for alert in group.alerts),
                 ],
             }
             for group in groups
         ]
+    }
+
+
+def only(kind: str, rules: dict[str, Any]) -> dict[str, Any]:
+    """A rules file with its alerts alone (``alert``) or its recording rules alone (``record``), for the mixin."""
+    return {
+        "groups": [{**group, "rules": [rule for rule in group["rules"] if kind in rule]} for group in rules["groups"]]
     }
 
 
@@ -60,24 +80,48 @@ def lines(expr: str) -> str:
     return re.sub(r" (and on|or on|unless on|or|\* on|> on|> clamp_min)\b", r"\n  \1", expr)
 
 
-def _rule(alert: Alert, runbooks: str) -> dict[str, Any]:
+def _rule(alert: Alert, places: Places, panels: Panels) -> dict[str, Any]:
     rule: dict[str, Any] = {"alert": alert.name, "expr": lines(compared(alert))}
     if alert.hold != "0s":
         rule["for"] = alert.hold
     if alert.keep:
         rule["keep_firing_for"] = alert.keep
-    return rule | {"labels": {"severity": alert.severity}, "annotations": _annotations(alert, runbooks)}
-
-
-def _annotations(alert: Alert, runbooks: str) -> dict[str, str]:
-    return {
-        "summary": alert.summary,
-        "description": alert.description,
-        "runbook_url": f"{runbooks.rstrip('/')}/{alert.name}.md",
+    return rule | {
+        "labels": {"severity": alert.severity},
+        "annotations": _annotations(alert, places, panels, asks=True),
     }
 
 
-def grafana(groups: Iterable[Group], runbooks: str) -> dict[str, Any]:
+def _annotations(alert: Alert, places: Places, panels: Panels, asks: bool) -> dict[str, str]:
+    details = "".join(map(_detail, alert.details)) if asks else ""
+    return {"summary": alert.summary, "description": alert.description + details, **dict(links(alert, places, panels))}
+
+
+def _detail(detail: Detail) -> str:
+    """The template of a detail: nothing where the answer is empty."""
+    labels = "".join(f" $labels.{name}" for name in ASKED.findall(detail.expr))
+    asked = f"printf `{ASKED.sub('%q', detail.expr)}`{labels}"
+    each = f"{{{{ if $at }}}}, {{{{ end }}}}{{{{ $one.Labels.{detail.label} }}}}"
+    listed = f'{{{{ range $at, $one := sortByLabel "{detail.label}" . }}}}{each}{{{{ end }}}}'
+    return f"{{{{ with query ({asked}) }}}} {detail.word}: {listed}.{{{{ end }}}}"
+
+
+def links(alert: Alert, places: Places, panels: Panels) -> Iterator[tuple[str, str]]:
+    """Where to go next: an address where its base is known, else the path below it."""
+    number = panels[PREFIX + alert.board, alert.panel]
+    chosen = "".join(f"&var-{name}={{{name}}}" for name in ("target", "source") if f"{{{name}}}" in alert.page)
+    paths = {
+        "runbook": (places.runbooks, f"/{alert.name}.md", "docs/runbooks"),
+        "dashboard": (places.grafana, f"/d/{PREFIX}{alert.board}?viewPanel={number}{chosen}", ""),
+        "page": (places.exporter, alert.page, ""),
+    }
+    for name, (base, path, shown) in paths.items():
+        if path:
+            linked = re.sub(r"\{(\w+)\}", r"{{ $labels.\1 }}", path)
+            yield (f"{name}_url", f"{base.rstrip('/')}{linked}") if base else (name, f"{shown}{linked}")
+
+
+def grafana(groups: Iterable[Group], places: Places, panels: Panels) -> dict[str, Any]:
     """A file for Grafana's provisioning. It needs no recorded series: they are written out where they are used."""
     groups = tuple(groups)
     inline = {record.name: record.inline for group in groups for record in group.records}
@@ -89,7 +133,7 @@ def grafana(groups: Iterable[Group], runbooks: str) -> dict[str, Any]:
                 "name": group.name,
                 "folder": FOLDER,
                 "interval": "1m",
-                "rules": [_managed(alert, inline, runbooks) for alert in group.alerts],
+                "rules": [_managed(alert, inline, places, panels) for alert in group.alerts],
             }
             for group in groups
         ],
@@ -115,7 +159,7 @@ def uid(alert: Alert) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", alert.name).lower()
 
 
-def _managed(alert: Alert, inline: dict[str, str], runbooks: str) -> dict[str, Any]:
+def _managed(alert: Alert, inline: dict[str, str], places: Places, panels: Panels) -> dict[str, Any]:
     rule: dict[str, Any] = {
         "uid": uid(alert),
         "title": alert.name,
@@ -127,9 +171,11 @@ def _managed(alert: Alert, inline: dict[str, str], runbooks: str) -> dict[str, A
     }
     if alert.keep:
         rule["keepFiringFor"] = alert.keep
-    annotations = {
-        name: text.replace("$value", "$values.A.Value") for name, text in _annotations(alert, runbooks).items()
-    }
+    board, number = PREFIX + alert.board, panels[PREFIX + alert.board, alert.panel]
+    rule |= {"dashboardUid": board, "panelId": number}
+    written = _annotations(alert, places, panels, asks=False)
+    annotations = {name: text.replace("$value", "$values.A.Value") for name, text in written.items()}
+    annotations |= {"__dashboardUid__": board, "__panelId__": str(number)}
     return rule | {"labels": {"severity": alert.severity}, "annotations": annotations}
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from grafana.builder.alerting import ASKED, PREFIX, Panels
 from grafana.builder.model import Alert, Board, Group, Panel, Query
 from grafana.builder.promql import Labels, result_labels
 from grafana.builder.vocabulary import Vocabulary, nearest
@@ -35,7 +36,7 @@ def record_labels(groups: Iterable[Group], vocabulary: Vocabulary) -> dict[str, 
     return known
 
 
-def rule_faults(groups: tuple[Group, ...], vocabulary: Vocabulary) -> Iterator[str]:
+def rule_faults(groups: tuple[Group, ...], vocabulary: Vocabulary, panels: Panels) -> Iterator[str]:
     """What is wrong with rules: in expressions, and in what their texts refer to."""
     faults: list[str] = []
     known = vocabulary.with_records(record_labels(groups, vocabulary))
@@ -43,19 +44,35 @@ def rule_faults(groups: tuple[Group, ...], vocabulary: Vocabulary) -> Iterator[s
         for expr in (record.expr, record.inline):
             result_labels(expr, known, lambda fault, name=record.name: faults.append(f"{RULES}: {name}: {fault}"))  # type: ignore[misc]
     for alert in (alert for group in groups for alert in group.alerts):
-        faults.extend(f"{RULES}: {alert.name}: {fault}" for fault in _alert_faults(alert, known))
+        faults.extend(f"{RULES}: {alert.name}: {fault}" for fault in _alert_faults(alert, known, panels))
     return iter(dict.fromkeys(faults))
 
 
-def _alert_faults(alert: Alert, known: Vocabulary) -> Iterator[str]:
+def _alert_faults(alert: Alert, known: Vocabulary, panels: Panels) -> Iterator[str]:
     faults: list[str] = []
     labels = result_labels(alert.value, known, faults.append)
     yield from faults
-    for name in _PLACEHOLDER.findall(alert.summary + alert.description):
+    yield from _detail_faults(alert, labels, known)
+    if (PREFIX + alert.board, alert.panel) not in panels:
+        there = [title for board, title in panels if board == PREFIX + alert.board]
+        yield f"no panel '{alert.panel}' on the dashboard '{alert.board}'; {nearest(alert.panel, there)}"
+    for name in (*_PLACEHOLDER.findall(alert.summary + alert.description), *re.findall(r"\{(\w+)\}", alert.page)):
         if name not in labels and name != "value":
             yield f"its text names the label '{name}', which its value has not; {nearest(name, labels)}"
     for label in sorted(labels & {"instance", "pod"}):
         yield f"its value keeps the label '{label}', which a rollout changes; aggregate it away"
+
+
+def _detail_faults(alert: Alert, labels: Labels, known: Vocabulary) -> Iterator[str]:
+    for detail in alert.details:
+        faults: list[str] = []
+        found = result_labels(ASKED.sub('".*"', detail.expr), known, faults.append)
+        yield from faults
+        if detail.label not in found:
+            yield f"its detail names the label '{detail.label}'; {nearest(detail.label, found)}"
+        for name in ASKED.findall(detail.expr):
+            if name not in labels:
+                yield f"its detail asks for the label '{name}', which its value has not; {nearest(name, labels)}"
 
 
 def board_faults(board: Board, known: Vocabulary) -> Iterator[str]:
@@ -69,6 +86,13 @@ def board_faults(board: Board, known: Vocabulary) -> Iterator[str]:
             )
     for variable in board.variables:
         yield from (f"{place}: variable '{variable.name}': {fault}" for fault in _asked_faults(variable.query, known))
+
+
+def series_labels(board: Board, panel: Panel, known: Vocabulary) -> Labels:
+    """The labels that every series or row of a panel has."""
+    names = dict.fromkeys((variable.name for variable in board.variables), ".*") | _GRAFANA
+    found = [result_labels(filled(query.expr, names), known, lambda _: None) for query in panel.queries]
+    return frozenset.intersection(*found)
 
 
 def _query_faults(panel: Panel, query: Query, names: set[str], known: Vocabulary) -> Iterator[str]:

@@ -1,8 +1,11 @@
 """Turns a dashboard into the classic JSON that Grafana's file provisioning, sidecars and import read. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from grafana.builder import links
+from grafana.builder.alerting import Places
+from grafana.builder.boards.parts import WHERE
 from grafana.builder.model import Board, Panel, Query, Step, Variable
 
 Json = dict[str, Any]
@@ -18,10 +21,15 @@ TYPES = {
     "ranking": "bargauge",
     "timeline": "state-timeline",
 }
+NO_CELL = ("\u2013", "#8e8e8e")  # a table's cell without a value
 LABELS = ("target", "source", "resource", "name", "phase")
 
 
-def dashboard(board: Board) -> Json:
+Labels = Mapping[str, frozenset[str]]  # those of the series of every panel, by its title
+Alerts = Mapping[str, list[str]]  # what judges the same as a panel, by its title
+
+
+def dashboard(board: Board, labels: Labels, alerts: Alerts, places: Places) -> Json:
     """The whole file."""
     return {
         "uid": board.uid,
@@ -37,8 +45,8 @@ def dashboard(board: Board) -> Json:
         "fiscalYearStartMonth": 0,
         "links": [_other_boards()],
         "annotations": {"list": list(_annotations(board))},
-        "templating": {"list": [_datasource(), *map(_variable, board.variables)]},
-        "panels": list(_panels(board)),
+        "templating": {"list": [_datasource(), *map(_variable, board.variables), links.variable(places)]},
+        "panels": [_linked(board, panel, labels, alerts, places) for panel in _panels(board)],
     }
 
 
@@ -58,9 +66,9 @@ def _other_boards() -> Json:
 def annotations(board: Board) -> dict[str, tuple[str, str, str]]:
     """Expression, text and colour of the marks on every panel, by name."""
     source = ',source=~"$source"' if any(variable.name == "source" for variable in board.variables) else ""
-    chosen = f'job=~"$job",target=~"$target"{source},severity=~"warning|error"'
+    chosen = f'{WHERE},target=~"$target"{source},severity=~"warning|error"'
     burst = f"sum by (target, source) (increase(platform_events_total{{{chosen}}}[10m])) > 4.5"
-    started = 'time() - process_start_time_seconds{job=~"$job"} and on (job, instance) platform_exporter_build_info'
+    started = f"time() - process_start_time_seconds{{{WHERE}}} and on (job, instance) platform_exporter_build_info"
     return {
         "Warning bursts": (burst, "{{source}} of {{target}}", "orange"),
         "Exporter restarts": (f"max by (job) ({started}) < 90", "{{job}}", "blue"),
@@ -116,6 +124,38 @@ def _variable(variable: Variable) -> Json:
         "options": [],
         "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
     }
+
+
+def numbers(board: Board) -> dict[str, int]:
+    """The numbers of its panels, by their titles."""
+    return {panel["title"]: panel["id"] for panel in _panels(board) if panel["type"] != "row"}
+
+
+def _linked(board: Board, shown: Json, labels: Labels, alerts: Alerts, places: Places) -> Json:
+    """A panel with its links; rows are left as they are."""
+    found = [panel for row in board.rows for panel in row.panels if panel.title == shown["title"]]
+    if shown["type"] == "row" or not found:
+        return shown
+    panel, own = found[0], labels.get(shown["title"], frozenset())
+    field, leads = shown["fieldConfig"], links.of_series(board, panel, own)
+    if panel.kind != "table":
+        field["defaults"]["links"] = leads
+    elif leads:
+        _lead(field["overrides"], panel.columns.get("name", panel.columns.get("source", "Target")), leads)
+    for label in links.hidden(panel, own):
+        shown["transformations"][1]["options"]["excludeByName"].pop(label, None)
+        field["overrides"].append(_override(label, {"custom.hidden": True}))
+    return shown | {"links": links.of_panel(board, panel, alerts.get(panel.title, []), places)}
+
+
+def _lead(overrides: list[Json], column: str, leads: list[Json]) -> None:
+    """Adds links to a table's column, behind those that it has."""
+    properties = (each for one in overrides if one["matcher"]["options"] == column for each in one["properties"])
+    there = next((each for each in properties if each["id"] == "links"), None)
+    if there is None:
+        overrides.append(_override(column, {"links": leads}))
+    else:
+        there["value"] = [*there["value"], *leads]
 
 
 def _panels(board: Board) -> Iterator[Json]:
@@ -177,8 +217,9 @@ def _defaults(panel: Panel) -> Json:
     if panel.decimals is not None:
         defaults["decimals"] = panel.decimals
     defaults["thresholds"] = _thresholds(panel.steps or ((None, "green"),))
-    if "" in panel.words:
-        defaults["mappings"] = _words(panel.words[""])
+    defaults["noValue"] = panel.absent[0]
+    nothing = _null(*NO_CELL) if panel.kind == "table" else _null(*panel.absent)
+    defaults["mappings"] = [*(_words(panel.words[""]) if "" in panel.words else []), nothing]
     match panel.kind:
         case "timeseries" | "bars":
             defaults |= {"min": 0, "custom": _drawn(panel)}
@@ -189,7 +230,7 @@ def _defaults(panel: Panel) -> Json:
                 str(at): {"index": at, "text": text, "color": colour} for at, (text, colour) in enumerate(panel.states)
             }
             defaults |= {
-                "mappings": [{"type": "value", "options": words}],
+                "mappings": [{"type": "value", "options": words}, _null(*panel.absent)],
                 "custom": {"fillOpacity": 80, "lineWidth": 0},
             }
     return defaults
@@ -220,9 +261,14 @@ def _overrides(panel: Panel) -> Iterator[Json]:
         )
     for column, words in panel.words.items():
         if column:
-            yield _override(column, {"mappings": _words(words)})
+            yield _override(column, {"mappings": [*_words(words), _null(*NO_CELL)]})
     for column, url in panel.links.items():
         yield _override(column, {"links": [{"title": "Open", "url": url, "targetBlank": False}]})
+
+
+def _null(text: str, colour: str) -> Json:
+    """What stands in place of no value. Without it Grafana paints the colour of the lowest threshold, mostly green."""
+    return {"type": "special", "options": {"match": "null+nan", "result": {"index": 9, "text": text, "color": colour}}}
 
 
 def _words(words: tuple[str, str]) -> list[Json]:

@@ -10,7 +10,9 @@ from grafana.builder.vocabulary import Vocabulary, nearest
 
 Labels = frozenset[str]
 SCALAR: Labels | None = None
-OWN = frozenset({"target", "source", "job", "instance"})  # what every metric of a user's own has
+OWN = frozenset(
+    {"target", "source", "job", "instance", "cluster", "namespace"}
+)  # what every metric of a user's own has
 _WORD = re.compile(r"[\w ]+")
 _SETS = {"and", "unless", "or"}
 _COMPARISONS = {"==", "!=", ">", "<", ">=", "<="}

@@ -4,7 +4,7 @@ Event counters are sparse: ranges hold at least ten scrapes, and a threshold sta
 ``increase`` is an estimate. Labels of an instance or a pod are aggregated away, so that a rollout changes nothing.
 """
 
-from grafana.builder.model import Alert, Group, Record
+from grafana.builder.model import Alert, Detail, Group, Record
 
 TS, TR, TSR = "target, source", "target, resource", "target, source, resource"
 JOBS = "modelarts_training|pai_dlc"
@@ -41,9 +41,35 @@ UNMAPPED_USUAL = Record(
 )
 DENIED = Record("target_source:platform_exporter_polls_denied:increase15m", _DENIED, _DENIED)
 
+REPLACED = "2m"  # gauges are absent for so long at most while a pod is replaced: their alerts must not resolve
 QUIET = 0.5  # warnings in ten minutes: a source with more has a usual number to compare with
 
+OF = 'target="$target",source="$source"'
+MOST = 3  # names or reasons in the text of an alert
+
+
+def affected(severities: str, over: str) -> Detail:
+    """The resources with most events of these severities, by name or id."""
+    events = f'platform_resource_events_total{{{OF},severity=~"{severities}"}}'
+    counted = named(f"(sum by ({TSR}) (increase({events}[{over}])) > 0.5)", TSR)
+    return Detail("Affected", "name", f"topk({MOST}, {counted})")
+
+
+def reasons(severities: str, over: str) -> Detail:
+    """The reasons of most events of these severities."""
+    events = f'platform_events_total{{{OF},severity=~"{severities}"}}'
+    return Detail("Reasons", "reason", f"topk({MOST}, sum by (reason) (increase({events}[{over}])) > 0.5)")
+
+
+def causes(over: str) -> Detail:
+    """Why reads of the source failed."""
+    failures = f"platform_exporter_poll_failures_total{{{OF}}}"
+    return Detail("Causes", "cause", f"topk({MOST}, sum by (cause) (increase({failures}[{over}])) > 0.5)")
+
+
 POOL = '{source="modelarts_pool"}'
+# The highest number of the last ten minutes, in place of keep_firing_for: so the one alert ends as the other begins.
+_KEPT = f"max_over_time({WARNINGS.name}[10m:1m])"
 _ABNORMAL = f'max by ({TR}) (platform_pool_nodes{{state="abnormal"}})'
 _AVAILABLE = f'max by ({TR}) (platform_pool_nodes{{state="available"}})'
 _LEAVING = f'max by ({TR}) (platform_resource_status{{source="modelarts_pool",status="Deleting"}})'
@@ -60,23 +86,35 @@ _REFUSED = f"({DENIED.name} > 1.5)"
 EVENTS = (
     Alert(
         name="PlatformWarningBurst",
-        value=f"{WARNINGS.name} unless on ({TS}) ({USUAL.name} >= {QUIET})",
+        value=f"{_KEPT} unless on ({TS}) ({USUAL.name} >= {QUIET})",
         op=">",
         limit=4.5,
-        keep="10m",
         severity="warning",
         summary="Burst of warnings from {{ $labels.source }} of {{ $labels.target }}",
         description='{{ $value | printf "%.0f" }} warnings and errors in ten minutes from a source that is quiet otherwise.',
+        board="overview",
+        panel="Warnings and errors by source",
+        page="/events?severity=trouble&target={target}&source={source}",
+        details=(
+            reasons("warning|error", "20m"),
+            affected("warning|error", "20m"),
+        ),
     ),
     Alert(
         name="PlatformWarningSpike",
-        value=f"({WARNINGS.name} > {LIMIT.name}) and on ({TS}) ({USUAL.name} >= {QUIET})",
+        value=f"({_KEPT} > {LIMIT.name}) and on ({TS}) ({USUAL.name} >= {QUIET})",
         op=">",
         limit=2.5,
-        keep="10m",
         severity="warning",
         summary="More warnings than usual from {{ $labels.source }} of {{ $labels.target }}",
-        description='{{ $value | printf "%.0f" }} warnings and errors in ten minutes, far above what this source told of over the last day.',
+        description='{{ $value | printf "%.0f" }} warnings and errors in ten minutes, far more than this source reported over the last day.',
+        board="overview",
+        panel="Against the usual number",
+        page="/events?severity=trouble&target={target}&source={source}",
+        details=(
+            reasons("warning|error", "20m"),
+            affected("warning|error", "20m"),
+        ),
     ),
     Alert(
         name="PlatformJobFailed",
@@ -86,6 +124,13 @@ EVENTS = (
         severity="warning",
         summary="Jobs of {{ $labels.source }} failed in {{ $labels.target }}",
         description='{{ $value | printf "%.0f" }} failed in the last 15 minutes.',
+        board="jobs",
+        panel="Failures by reason",
+        page="/events?severity=error&target={target}&source={source}",
+        details=(
+            reasons("error", "15m"),
+            affected("error", "15m"),
+        ),
     ),
     Alert(
         name="PlatformPoolDegraded",
@@ -93,9 +138,13 @@ EVENTS = (
         op=">",
         limit=0,
         hold="5m",
+        keep=REPLACED,
         severity="warning",
         summary="Pool {{ $labels.name }} of {{ $labels.target }} has abnormal nodes",
         description='{{ $value | printf "%.0f" }} nodes are abnormal, and have been for five minutes; others still work.',
+        board="pools",
+        panel="Pools",
+        page="/resources/{target}/modelarts_pool/{resource}",
     ),
     Alert(
         name="PlatformPoolEmpty",
@@ -103,9 +152,13 @@ EVENTS = (
         op="<",
         limit=0.5,
         hold="2m",
+        keep=REPLACED,
         severity="critical",
         summary="Pool {{ $labels.name }} of {{ $labels.target }} has no node to work with",
         description='{{ $value | printf "%.0f" }} nodes are available; nothing new can start in this pool.',
+        board="pools",
+        panel="Pools",
+        page="/resources/{target}/modelarts_pool/{resource}",
     ),
     Alert(
         name="PlatformDeploymentFailed",
@@ -115,6 +168,13 @@ EVENTS = (
         severity="warning",
         summary="Deployments of services failed in {{ $labels.target }}",
         description='{{ $value | printf "%.0f" }} failed in the last 15 minutes.',
+        board="services",
+        panel="Failures by phase",
+        page="/events?severity=error&target={target}&source={source}",
+        details=(
+            reasons("error", "15m"),
+            affected("error", "15m"),
+        ),
     ),
     Alert(
         name="PlatformPhaseStuck",
@@ -122,9 +182,13 @@ EVENTS = (
         op=">",
         limit=0,
         hold="1m",
+        keep=REPLACED,
         severity="warning",
         summary="{{ $labels.name }} is stuck in {{ $labels.phase }} ({{ $labels.source }} of {{ $labels.target }})",
         description="It has been there for {{ $value | humanizeDuration }}, longer than the mapping file allows.",
+        board="overview",
+        panel="Stuck phases",
+        page="/resources/{target}/{source}/{resource}",
     ),
     Alert(
         name="PlatformOperationFailed",
@@ -132,8 +196,12 @@ EVENTS = (
         op=">",
         limit=0.5,
         severity="warning",
-        summary="DWS of {{ $labels.target }} told of {{ $labels.reason }}",
-        description='{{ $value | printf "%.0f" }} times in the last 15 minutes; nobody will try again by itself.',
+        summary="DWS in {{ $labels.target }} reported {{ $labels.reason }}",
+        description='{{ $value | printf "%.0f" }} times in the last 15 minutes; the vendor does not try again by itself.',
+        board="dws",
+        panel="Warnings and errors by reason",
+        page="/events?severity=error&target={target}&source={source}",
+        details=(affected("error", "15m"),),
     ),
 )
 BLIND = (
@@ -147,6 +215,8 @@ BLIND = (
         silent="Alerting",
         summary="No platform-events-exporter answers",
         description='{{ $value | printf "%.0f" }} answer the scrape; no event is seen, and no other alert of this file can fire.',
+        board="overview",
+        panel="Exporters up",
     ),
     Alert(
         name="PlatformPollStale",
@@ -155,8 +225,12 @@ BLIND = (
         limit=0,
         hold="1m",
         severity="warning",
-        summary="{{ $labels.source }} of {{ $labels.target }} is read no more",
-        description="The last read that got through was {{ $value | humanizeDuration }} ago, more than three intervals.",
+        summary="{{ $labels.target }}/{{ $labels.source }} has not been polled",
+        description="The last successful poll was {{ $value | humanizeDuration }} ago, more than three intervals.",
+        board="exporter",
+        panel="Since the last successful poll",
+        page="/sources/{target}/{source}",
+        details=(causes("30m"),),
     ),
     Alert(
         name="PlatformPollNeverSucceeded",
@@ -165,8 +239,12 @@ BLIND = (
         limit=-0.5,
         hold="10m",
         severity="critical",
-        summary="{{ $labels.source }} of {{ $labels.target }} was never read",
-        description='No read got through since the exporter started; {{ $value | printf "%.0f" }} broke off in the last ten minutes.',
+        summary="{{ $labels.target }}/{{ $labels.source }} was never polled successfully",
+        description='No poll succeeded since the exporter started; {{ $value | printf "%.0f" }} failed in the last ten minutes.',
+        board="exporter",
+        panel="Failed polls",
+        page="/sources/{target}/{source}",
+        details=(causes("30m"),),
     ),
     Alert(
         name="PlatformAuthenticationFailing",
@@ -177,6 +255,9 @@ BLIND = (
         severity="critical",
         summary="{{ $labels.target }} refuses the credentials for {{ $labels.source }}",
         description='{{ $value | printf "%.0f" }} reads were refused in 15 minutes: a key is wrong, expired or lacks a permission.',
+        board="exporter",
+        panel="Credentials and clocks",
+        page="/sources/{target}/{source}",
     ),
     Alert(
         name="PlatformEventLagHigh",
@@ -190,6 +271,9 @@ BLIND = (
         severity="warning",
         summary="Events of {{ $labels.source }} of {{ $labels.target }} are seen late",
         description="A tenth of them are seen {{ $value | humanizeDuration }} or more after they happened; alerts come as late.",
+        board="exporter",
+        panel="Detection delay",
+        page="/sources/{target}/{source}",
     ),
     Alert(
         name="PlatformReadsTruncated",
@@ -199,6 +283,9 @@ BLIND = (
         severity="warning",
         summary="Answers of {{ $labels.source }} of {{ $labels.target }} were cut short",
         description='{{ $value | printf "%.0f" }} answers in 15 minutes held more than could be read; events may be missing for good.',
+        board="exporter",
+        panel="What may be missing",
+        page="/sources/{target}/{source}",
     ),
     Alert(
         name="PlatformRecordsUnreadable",
@@ -208,6 +295,9 @@ BLIND = (
         severity="warning",
         summary="Records of {{ $labels.source }} of {{ $labels.target }} cannot be read",
         description='{{ $value | printf "%.0f" }} records in 15 minutes; they are in no other counter.',
+        board="exporter",
+        panel="What may be missing",
+        page="/sources/{target}/{source}",
     ),
     Alert(
         name="PlatformSeriesFull",
@@ -217,6 +307,9 @@ BLIND = (
         severity="warning",
         summary="{{ $labels.metric }} has no room for further resources",
         description='{{ $value | printf "%.0f" }} times in 15 minutes a new resource counted as other in it, or was not shown.',
+        board="exporter",
+        panel="Label values that became other",
+        page="/sources",
     ),
     Alert(
         name="PlatformBudgetExhausted",
@@ -230,6 +323,9 @@ BLIND = (
         severity="warning",
         summary="{{ $labels.target }} may not ask often enough to keep up with {{ $labels.source }}",
         description="No request was left for 15 minutes, and reading is {{ $value | humanizeDuration }} behind.",
+        board="exporter",
+        panel="Budget left",
+        page="/sources/{target}/{source}",
     ),
     Alert(
         name="PlatformOutboxStuck",
@@ -243,6 +339,9 @@ BLIND = (
         severity="warning",
         summary="{{ $labels.signal }} are not delivered",
         description="The oldest that waits has waited for {{ $value | humanizeDuration }}.",
+        board="exporter",
+        panel="Outbox",
+        page="/config",
     ),
     Alert(
         name="PlatformUnmappedTextsRising",
@@ -255,6 +354,9 @@ BLIND = (
         severity="warning",
         summary="New texts from {{ $labels.source }} of {{ $labels.target }}",
         description='{{ $value | printf "%.0f" }} events in an hour fit no mapping rule ({{ $labels.cause }}); they count, but without their meaning.',
+        board="exporter",
+        panel="Events without a rule",
+        page="/unmapped",
     ),
     Alert(
         name="PlatformMappingReloadFailed",
@@ -265,6 +367,9 @@ BLIND = (
         severity="warning",
         summary="Configuration or mappings of {{ $labels.job }} could not be loaded",
         description='The last load ended with {{ $value | printf "%.0f" }}; the ones before stay in use.',
+        board="exporter",
+        panel="Mappings",
+        page="/config",
     ),
 )
 GROUPS = (

@@ -15,7 +15,7 @@ from exporter.observability import self_metrics
 from exporter.observability.self_metrics import declared
 from exporter.sources import SOURCES
 
-SCRAPED = frozenset({"job", "instance"})  # what Prometheus adds to every series
+SCRAPED = frozenset({"job", "instance", "cluster", "namespace"})  # what Prometheus and its users add to every series
 PROCESS = ("process_start_time_seconds", "process_resident_memory_bytes", "process_cpu_seconds_total")
 Values = dict[tuple[str, str], frozenset[str]]
 

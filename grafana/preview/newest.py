@@ -9,6 +9,7 @@ from matplotlib.patches import Rectangle
 
 from grafana.preview.looks import EDGE, FAINT, TEXT, by_value, colour, number
 from grafana.preview.panels import Answer, Json, Window, legend
+from grafana.preview.server import Line
 
 LINE = 0.3  # inches of a table's row
 Row = dict[str, Any]
@@ -18,9 +19,9 @@ def stat(figure: Figure, frame: Axes, panel: Json, found: list[Answer], shown: W
     """One number."""
     lines = found[0].lines
     field = panel["fieldConfig"]["defaults"]
-    text = _worded(lines[0].values[-1], field, field["unit"], field.get("decimals")) if lines else "No data"
-    paint = by_value(lines[0].values[-1], field["thresholds"]["steps"]) if lines else FAINT
-    filled = panel["options"]["colorMode"] == "background" and bool(lines)
+    text = _worded(lines[0].values[-1], field, field["unit"], field.get("decimals")) if lines else field["noValue"]
+    paint = painted(panel, lines)
+    filled = panel["options"]["colorMode"] == "background"
     if filled:
         frame.set_facecolor(paint)
     frame.text(
@@ -28,6 +29,15 @@ def stat(figure: Figure, frame: Axes, panel: Json, found: list[Answer], shown: W
     )
     if filled:
         frame.texts[0].set_color("#111217")
+
+
+def painted(panel: Json, lines: list[Line]) -> str:
+    """The colour of a number, also where it is unknown."""
+    field = panel["fieldConfig"]["defaults"]
+    if lines:
+        return by_value(lines[0].values[-1], field["thresholds"]["steps"])
+    (unknown,) = (each["options"]["result"] for each in field["mappings"] if each["type"] == "special")
+    return colour(unknown["color"])
 
 
 def ranking(
@@ -111,7 +121,7 @@ def _cell(frame: Axes, panel: Json, heading: str, value: Any, place: Sequence[fl
 
 def _worded(value: float, field: Json, unit: str, decimals: int | None) -> str:
     """The word for a value where its field has one, else the number."""
-    words: Json = field["mappings"][0]["options"] if "mappings" in field else {}
+    words: Json = next((each["options"] for each in field.get("mappings", ()) if each["type"] == "value"), {})
     word = words.get(f"{value:g}", {}).get("text")
     return number(value, unit, decimals) if word is None else str(word)
 

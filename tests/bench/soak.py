@@ -59,7 +59,7 @@ async def _month(config: Config, turns: int) -> list[tuple[float, float]]:
     """(MB of memory, MB of the state file), ``LOOKS`` times."""
     looks: list[tuple[float, float]] = []
     pause = DAYS * 86_400 // turns
-    place = Path(config.store.reveal().removeprefix("sqlite://"))
+    place = Path(config.store.removeprefix("sqlite://"))
     async with flow(config, assembly.read_known(config), MIX) as whole:
         began = time.perf_counter()
         for number, turn in enumerate(_turns(turns, pause), 1):

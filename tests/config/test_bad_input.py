@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
-import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.app.assembly import SourcePipeline
-from exporter.common.secret import Secret
 from exporter.config import load
 from exporter.model.errors import SourceError
 from exporter.model.telemetry import ReadAnomalies, SelfEvent
@@ -482,7 +480,7 @@ def test_whatever_stands_in_an_answer_the_exporter_lives_on(name: str, data: st.
             with contextlib.suppress(KeyError, IndexError, TypeError):  # the first may have taken the second's place
                 answers[path] = put(answers[path], way, data.draw(LEAVES))
         config = configured("http://127.0.0.1:1", tmp_path, history="count")
-        config = msgspec.structs.replace(config, store=Secret(":memory:"))
+        config = config.model_copy(update={"store": ":memory:"})
         async with flow(config, ManualClock(), Fuse()) as running:
             (station,) = (one for one in running.stations if one.desk.source == name)
 

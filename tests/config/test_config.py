@@ -78,7 +78,7 @@ def test_the_whole_contract_is_read_into_values() -> None:
     assert research.sources["modelarts_training"].workspaces == ("0",)
     assert (pai.budget, pai.project_id) == ({"pai_dlc": 20.0, "sts": 20.0}, None)
     assert pai.sources["pai_dlc"].event_timezone == "UTC"
-    assert [path.name for path in config.mappings] == ["a.yaml", "b.yaml"]
+    assert [path.name for path in config.mapping_files] == ["a.yaml", "b.yaml"]
     assert (config.web.address, config.web.zero_hold, config.series_ttl) == (("0.0.0.0", 10186), 45.0, 86400.0)
     assert config.max_series == 20_000
 
@@ -103,7 +103,9 @@ def test_the_section_otlp_becomes_a_lane_for_each_signal() -> None:
 
     assert config.otlp is not None
     assert config.otlp.max_age == 86_400
-    assert {signal: lane.url for signal, lane in config.lanes.items()} == {"traces": "http://collector:4318/v1/traces"}
+    assert {signal: lane.url for signal, lane in config.otlp_endpoints.items()} == {
+        "traces": "http://collector:4318/v1/traces"
+    }
     assert config.warnings == ()
 
 
@@ -125,7 +127,7 @@ def test_mapping_files_keep_their_order_stand_once_and_know_who_named_them(tmp_p
     path.write_text(f"{AGENCY.read_text()}mappings:\n  - c.yaml\n  - '{tmp_path}/[abc].yaml'\n")
     config = load(path, environ={}, sets=[])
 
-    assert [file.name for file in config.mappings] == ["c.yaml", "a.yaml", "b.yaml"]
+    assert [file.name for file in config.mapping_files] == ["c.yaml", "a.yaml", "b.yaml"]
     assert [config.origins[f"mappings[{n}]"] for n in range(3)] == [f"{path}:{line}" for line in (8, 9, 9)]
 
 

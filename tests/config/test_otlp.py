@@ -30,7 +30,7 @@ def test_without_the_section_nothing_is_sent_whatever_the_variables_say(tmp_path
     path = tmp_path / "exporter.yaml"
     path.write_text(json.dumps({"targets": [TARGET]}))
     config = load(path, environ={f"{GENERAL}ENDPOINT": "nonsense", f"{GENERAL}PROTOCOL": "grpc"}, sets=[])
-    assert (dict(config.lanes), config.warnings) == ({}, ())
+    assert (dict(config.otlp_endpoints), config.warnings) == ({}, ())
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,9 @@ def test_without_the_section_nothing_is_sent_whatever_the_variables_say(tmp_path
 def test_the_path_of_a_signal_is_added_except_to_its_own_variable(
     tmp_path: Path, environ: dict[str, str], otlp: dict[str, Any], traces: str, logs: str
 ) -> None:
-    found = loaded(tmp_path, {GENERAL + name: value for name, value in environ.items()}, logs=True, **otlp).lanes
+    found = loaded(
+        tmp_path, {GENERAL + name: value for name, value in environ.items()}, logs=True, **otlp
+    ).otlp_endpoints
     assert {signal: lane.url for signal, lane in found.items()} == {"traces": traces, "logs": logs}
 
 
@@ -66,7 +68,7 @@ def test_every_other_setting_has_its_variable_too(tmp_path: Path) -> None:
     config = loaded(
         tmp_path, {GENERAL + name: value for name, value in environ.items()}, endpoint="http://a:1", logs=True
     )
-    traces, logs = config.lanes["traces"], config.lanes["logs"]
+    traces, logs = config.otlp_endpoints["traces"], config.otlp_endpoints["logs"]
 
     assert (traces.protocol, traces.gzip, traces.timeout) == ("http/json", False, 2.5)
     assert {name: secret.reveal() for name, secret in traces.headers.items()} == {"x-one": "own"}
@@ -88,7 +90,7 @@ def test_the_configuration_wins_over_every_variable_and_shows_no_header(tmp_path
         timeout="3s",
         headers={"X-One": "s3cret"},
     )
-    lane = config.lanes["traces"]
+    lane = config.otlp_endpoints["traces"]
 
     assert (lane.protocol, lane.gzip, lane.timeout) == ("http/protobuf", True, 3.0)
     assert {name: secret.reveal() for name, secret in lane.headers.items()} == {"x-one": "s3cret", "x-two": "two"}
@@ -101,7 +103,7 @@ def test_attributes_of_the_environment_are_kept_for_what_is_sent(tmp_path: Path)
         "OTEL_SERVICE_NAME": "b c",
     }
     config = loaded(tmp_path, environ, endpoint="http://a:1")
-    assert dict(config.stated) == {"deployment.environment.name": "prod", "service.name": "b c"}
+    assert dict(config.otlp_attributes) == {"deployment.environment.name": "prod", "service.name": "b c"}
 
 
 def test_what_is_probably_not_meant_is_a_warning(tmp_path: Path) -> None:

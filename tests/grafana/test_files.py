@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 from grafana.builder import alerting
-from grafana.builder.boards import BOARDS
+from grafana.builder.boards import BOARDS, parts
 from grafana.builder.check import filled
 from grafana.builder.files import Faulty, built
-from grafana.builder.model import Board, Panel, Query, Row, Variable
+from grafana.builder.model import Board, Detail, Panel, Query, Row, Variable
 from grafana.builder.rules import GROUPS
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +28,7 @@ DASHBOARDS = {
 }
 TYPES = {"stat", "timeseries", "table", "bargauge", "state-timeline"}
 UNITS = {"short", "s", "percentunit", "bytes", "reqps"}
+COMMANDS = {"doctor", "check", "top", "explain", "test", "healthcheck"}
 Json = dict[str, Any]
 each = pytest.mark.parametrize("uid", DASHBOARDS)
 each_alert = pytest.mark.parametrize("name", [alert.name for alert in ALERTS])
@@ -52,28 +53,58 @@ def test_writing_everything_anew_leaves_no_difference() -> None:
     assert written == built()
     shipped = {
         path.relative_to(GRAFANA).as_posix()
-        for folder in ("dashboards", "alerts")
+        for folder in ("dashboards", "alerts", "mixin")
         for path in (GRAFANA / folder).iterdir()
+        if path.suffix != ".libsonnet"
     }
     assert shipped == {name for name in written if not name.startswith("provisioning")}
 
 
-def test_runbooks_may_be_anywhere(tmp_path: Path) -> None:
+def test_runbooks_dashboards_and_pages_may_be_anywhere(tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
         "grafana.builder",
         "--into",
         str(tmp_path),
-        "--runbooks",
-        "https://docs.example.com/runbooks/",
+        "--runbooks=https://docs.example.com/runbooks/",
+        "--grafana=https://grafana.example.com",
+        "--exporter=https://events.example.com/",
     ]
     subprocess.run(command, check=True, cwd=ROOT)
     rules = yaml.safe_load((tmp_path / "alerts" / "prometheus-rules.yaml").read_text("utf-8"))
-    links = [
-        rule["annotations"]["runbook_url"] for group in rules["groups"] for rule in group["rules"] if "alert" in rule
-    ]
-    assert links == [f"https://docs.example.com/runbooks/{alert.name}.md" for alert in ALERTS]
+    found = {
+        rule["alert"]: rule["annotations"] for group in rules["groups"] for rule in group["rules"] if "alert" in rule
+    }
+    assert {name: one["runbook_url"] for name, one in found.items()} == {
+        alert.name: f"https://docs.example.com/runbooks/{alert.name}.md" for alert in ALERTS
+    }
+    stuck = found["PlatformPhaseStuck"]
+    assert stuck["dashboard_url"].startswith("https://grafana.example.com/d/platform-events-overview?viewPanel=")
+    assert stuck["page_url"].startswith("https://events.example.com/resources/{{ $labels.target }}/")
+    assert not [name for one in found.values() for name in one if name in ("runbook", "dashboard", "page")]
+
+
+@each_alert
+def test_without_an_address_an_alert_says_where_and_gives_no_dead_link(name: str) -> None:
+    """A path alone opens nowhere."""
+    rules = yaml.safe_load((GRAFANA / "alerts" / "prometheus-rules.yaml").read_text("utf-8"))
+    (found,) = [each for group in rules["groups"] for each in group["rules"] if each.get("alert") == name]
+    said = found["annotations"]
+    assert not [key for key in said if key.endswith("_url")]
+    assert (ROOT / said["runbook"]).is_file()
+    board, number = re.match(r"/d/([\w-]+)\?viewPanel=(\d+)", said["dashboard"]).groups()  # type: ignore[union-attr]
+    (panel,) = [panel for panel in panels(board) if panel["id"] == int(number)]
+    (alert,) = [alert for alert in ALERTS if alert.name == name]
+    assert panel["title"] == alert.panel
+
+
+def test_the_form_for_grafana_is_tied_to_its_panel() -> None:
+    for rule in managed():
+        (panel,) = [panel for panel in panels(rule["dashboardUid"]) if panel["id"] == rule["panelId"]]
+        assert rule["annotations"]["__dashboardUid__"] == rule["dashboardUid"]
+        assert rule["annotations"]["__panelId__"] == str(panel["id"])
+        assert "query" not in rule["annotations"]["description"], "Grafana's templates cannot ask"
 
 
 # --- dashboards
@@ -108,6 +139,92 @@ def test_every_panel_says_what_it_shows_in_one_sentence(uid: str) -> None:
 
 
 @each
+def test_nothing_is_green_where_nothing_is_known(uid: str) -> None:
+    """Without a mapping Grafana paints no value in the colour of the lowest threshold."""
+    for panel in panels(uid):
+        defaults = panel["fieldConfig"]["defaults"]
+        assert defaults["noValue"], panel["title"]
+        for mappings in (defaults["mappings"], *worded(panel)):
+            (unknown,) = [each["options"] for each in mappings if each["type"] == "special"]
+            assert unknown["match"] == "null+nan"
+            assert unknown["result"]["text"]
+            assert unknown["result"]["color"] in (parts.RED, parts.GREY), panel["title"]
+        assert "vector(" not in json.dumps(panel["targets"]), panel["title"]
+
+
+def worded(panel: Json) -> list[list[Json]]:
+    """The mappings of single columns, which replace those of the panel."""
+    found = (each for override in panel["fieldConfig"]["overrides"] for each in override["properties"])
+    return [each["value"] for each in found if each["id"] == "mappings"]
+
+
+@each
+def test_every_panel_leads_to_the_exporter_s_page_about_it(uid: str) -> None:
+    titles = [panel["title"] for panel in panels(uid)]
+    assert len(set(titles)) == len(titles), "a link from an alert goes by the title"
+    for panel in panels(uid):
+        (link,) = panel["links"]
+        page = link["url"].removeprefix("${exporter:raw}").split("?")[0]
+        assert page in ("/", "/sources", "/events", "/unmapped", "/mappings", "/config"), panel["title"]
+
+
+@each
+def test_every_series_of_a_resource_leads_to_its_page(uid: str) -> None:
+    for panel in panels(uid):
+        shown = " ".join(target["legendFormat"] for target in panel["targets"])
+        columns: set[str] = set()
+        for step in panel.get("transformations", []):
+            columns |= step["options"].get("renameByName", {}).keys()
+        if "{{name}}" in shown or "name" in columns:
+            assert "/resources/" in json.dumps(panel["fieldConfig"]), panel["title"]
+
+
+def test_links_follow_the_columns_and_labels_of_their_panel() -> None:
+    def link(uid: str, title: str) -> list[str]:
+        (panel,) = [panel for panel in panels(f"platform-events-{uid}") if panel["title"] == title]
+        found = [panel["fieldConfig"]["defaults"].get("links", [])]
+        overrides = panel["fieldConfig"]["overrides"]
+        found += [each["value"] for one in overrides for each in one["properties"] if each["id"] == "links"]
+        return [each["url"].removeprefix("${exporter:raw}") for group in found for each in group]
+
+    field = "${__field.labels."
+    assert link("overview", "Resources with most warnings") == [
+        f"/resources/{field}target}}/{field}source}}/{field}resource}}"
+    ]
+    assert link("pools", "Abnormal nodes by pool") == [f"/resources/{field}target}}/modelarts_pool/{field}resource}}"]
+    assert link("pools", "Pools") == ['/resources/${__data.fields["Target"]}/modelarts_pool/${__data.fields["Id"]}']
+    assert link("jobs", "Open phases") == [
+        '/resources/${__data.fields["Target"]}/${__data.fields["Source"]}/${__data.fields["resource"]}'
+    ]
+    dashboard, page = link("overview", "By target and source")
+    assert dashboard.startswith("/d/platform-events-exporter?")
+    assert page == '/sources/${__data.fields["Target"]}/${__data.fields["Source"]}'
+
+
+def test_a_panel_leads_to_the_runbook_of_its_alert_where_that_can_be_opened(tmp_path: Path) -> None:
+    places = alerting.Places("https://wiki.example.com/runbooks", exporter="https://events.example.com/")
+    board = json.loads(built(places)["dashboards/platform-events-pools.json"])
+    (pools,) = [panel for panel in board["panels"] if panel["title"] == "Pools" and panel["type"] == "table"]
+    assert [link["title"] for link in pools["links"]] == [
+        "Exporter: pages",
+        "Runbook: PlatformPoolDegraded",
+        "Runbook: PlatformPoolEmpty",
+    ]
+    assert pools["links"][1]["url"] == "https://wiki.example.com/runbooks/PlatformPoolDegraded.md"
+    assert board["templating"]["list"][-1]["query"] == "https://events.example.com"
+
+
+@each
+def test_percentiles_are_called_by_their_names(uid: str) -> None:
+    for panel in panels(uid):
+        for target in panel["targets"]:
+            for share in re.findall(r"histogram_quantile\(([\d.]+),", target["expr"]):
+                name = f"p{float(share) * 100:g}"
+                said = f"{panel['title']} {panel['description']} {target['legendFormat']}"
+                assert re.search(rf"\b{name}\b", said), panel["title"]
+
+
+@each
 def test_panels_have_room_and_numbers_of_their_own(uid: str) -> None:
     every = DASHBOARDS[uid]["panels"]
     assert [panel["id"] for panel in every] == list(range(1, len(every) + 1))
@@ -128,9 +245,10 @@ def test_panels_have_room_and_numbers_of_their_own(uid: str) -> None:
 
 @each
 def test_variables_take_several_values_and_all_of_them(uid: str) -> None:
-    first, *others = DASHBOARDS[uid]["templating"]["list"]
+    first, *others, last = DASHBOARDS[uid]["templating"]["list"]
+    assert (last["type"], last["name"], last["query"]) == ("textbox", "exporter", "http://localhost:10186")
     assert (first["type"], first["name"], first["query"]) == ("datasource", "datasource", "prometheus")
-    assert {"job", "target"} <= {variable["name"] for variable in others}
+    assert {"cluster", "namespace", "job", "target"} <= {variable["name"] for variable in others}
     for variable in others:
         assert variable["multi"]
         assert variable["includeAll"]
@@ -144,7 +262,7 @@ def test_every_series_can_be_limited_to_a_job_and_a_target(uid: str) -> None:
     for panel in panels(uid):
         for target in panel["targets"]:
             expr = target["expr"]
-            assert 'job=~"$job"' in expr or "target_source:" in expr or "$own_" in expr, panel["title"]
+            assert parts.WHERE in expr or "target_source:" in expr or "$own_" in expr, panel["title"]
 
 
 @each
@@ -213,9 +331,41 @@ def test_what_a_page_tells_to_look_at_exists(page: Path) -> None:
     panel = Panel(title=page.stem, kind="table", about="", queries=queries)
     if queries:
         built(boards=[Board(uid="x", title="", about="", variables=(), rows=(Row("", (panel,)),))])
-    assert set(re.findall(r"platform-events-(\w+)\.json", text)) <= {
+    assert set(re.findall(r"platform-events-(\w+)\.png", text)) <= {
         uid.removeprefix("platform-events-") for uid in DASHBOARDS
     }
+
+
+def first(path: str) -> str:
+    """The first part of a path on the web port."""
+    return re.match(r"/\w*", path)[0]  # type: ignore[index]
+
+
+@each_alert
+def test_a_page_names_the_page_of_the_web_port_and_the_command_that_help(name: str) -> None:
+    text = (ROOT / "docs" / "runbooks" / f"{name}.md").read_text("utf-8")
+    look = text.partition("## What to look at")[2].partition("## What to do")[0]
+    (alert,) = [alert for alert in ALERTS if alert.name == name]
+    named = {first(path) for path in re.findall(r"`(/[^`]*)`", look)}
+    assert first(alert.page or "/") in named
+    commands = set(re.findall(r"`platform-events-exporter (\w+)", text))
+    assert commands
+    assert commands <= COMMANDS
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "runbooks").glob("*.md")), ids=lambda path: path.stem)
+def test_every_link_of_a_page_leads_to_a_file(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8"))
+    assert [link for link in links if not (page.parent / link).is_file()] == []
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "runbooks").glob("*.md")), ids=lambda path: path.stem)
+def test_a_panel_that_a_page_names_exists_on_a_dashboard_that_it_links(page: Path) -> None:
+    text = page.read_text("utf-8")
+    linked = set(re.findall(r"platform-events-\w+(?=\.png)", text))
+    titles = {panel["title"] for uid in linked for panel in panels(uid)}
+    prose = re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL)
+    assert set(re.findall(r"(?<!\*)\*([^*\n]+)\*(?!\*)", prose)) <= titles
 
 
 def test_the_guide_lists_every_alert_and_every_dashboard() -> None:
@@ -252,9 +402,9 @@ def test_the_form_for_grafana_is_whole() -> None:
 def test_the_form_for_grafana_needs_no_recorded_series_and_no_environment() -> None:
     """Grafana expands the environment in labels; in annotations and queries it does not."""
     for rule in managed():
-        assert ":" not in promql_parser.parse(rule["data"][0]["model"]["expr"]).prettify().replace("[1d:10m]", ""), (
-            rule["title"]
-        )
+        assert ":" not in promql_parser.parse(rule["data"][0]["model"]["expr"]).prettify().replace(
+            "[1d:10m]", ""
+        ).replace("[10m:1m]", ""), rule["title"]
         assert "$" not in json.dumps(rule["labels"])
         assert "$value " not in json.dumps(rule["annotations"])
 
@@ -286,7 +436,7 @@ BAD = {
     'sum(platform_pool_nodes{state="abnormall"})': "platform_pool_nodes has no state 'abnormall'; use 'abnormal'",
     'sum(platform_events_total{reason="createClusterFai"})': "platform_events_total has no reason 'createClusterFai'; use 'createClusterFail'",
     'sum(platform_events_total{severity=~"warn|error"})': "platform_events_total has no severity 'warn'; use 'warning'",
-    "sum by (pool) (platform_pool_nodes)": "the inside of sum has no label 'pool'; use one of instance, job, resource, state, target",
+    "sum by (pool) (platform_pool_nodes)": "the inside of sum has no label 'pool'; use one of cluster, instance, job, namespace, resource, state, target",
     'sum(platform_phase_duration_seconds_count{phase="image_pull"})': "platform_phase_duration_seconds_count has no phase 'image_pull'; use 'image_pulling'",
     'sum(platform_pool_nodes{target=~"$tagret"})': "no variable 'tagret'; use 'target'",
     "platform_pool_nodes * on (source) platform_resource_info": "the left side of * has no label 'source'; use 'resource'",
@@ -316,7 +466,7 @@ def test_a_variable_may_ask_only_for_labels_that_exist() -> None:
     wrong = Variable("pool", "Pool", "label_values(platform_pool_nodes, pool)")
     with pytest.raises(Faulty) as raised:
         built(boards=[msgspec.structs.replace(panel("sum(platform_pool_nodes)"), variables=(wrong,))])
-    cure = "use one of instance, job, resource, state, target"
+    cure = "use one of cluster, instance, job, namespace, resource, state, target"
     assert raised.value.faults == [
         f"grafana/builder/boards/pools.py: variable 'pool': platform_pool_nodes has no label 'pool'; {cure}"
     ]
@@ -329,6 +479,22 @@ BAD_RULES: dict[str, tuple[Json, str]] = {
         "platform_events_total has no reason 'JobFail'; use 'JobFailed'",
     ),
     "a label in its text": ({"summary": "{{ $labels.pool }}"}, "its text names the label 'pool', which its value has not; use one of source, target"),
+    "a label in its page": (
+        {"page": "/sources/{tagret}"},
+        "its text names the label 'tagret', which its value has not; use 'target'",
+    ),
+    "a panel": (
+        {"panel": "Failures by raeson"},
+        "no panel 'Failures by raeson' on the dashboard 'jobs'; use 'Failures by reason'",
+    ),
+    "a label of a detail": (
+        {"details": (Detail("Affected", "nam", "sum by (name) (platform_resource_info)"),)},
+        "its detail names the label 'nam'; use 'name'",
+    ),
+    "a label that a detail asks for": (
+        {"details": (Detail("Affected", "name", 'sum by (name) (platform_resource_info{resource="$resource"})'),)},
+        "its detail asks for the label 'resource', which its value has not; use 'source'",
+    ),
     "an instance": (
         {"value": "sum by (target, source, instance) (increase(platform_runs_total[15m]))"},
         "its value keeps the label 'instance', which a rollout changes; aggregate it away",

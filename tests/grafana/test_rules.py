@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
+from grafana.builder import alerting
 from grafana.builder.alerting import compared
+from grafana.builder.files import panel_numbers
 from grafana.builder.rules import GROUPS
 from tests.support.heavy import needs
 
@@ -22,16 +24,18 @@ OF_DWS = {"target": "research", "source": "dws"}
 OF_TRAINING, OF_SERVICE = OF_DWS | {"source": "modelarts_training"}, OF_DWS | {"source": "modelarts_service"}
 OF_POOL = {"target": "research", "resource": "pool-1", "name": "train-07"}
 OF_JOB = {"job": "platform-events-exporter"}
+PANELS = panel_numbers()
 LONG = 800  # minutes that a series goes on for
 Series = dict[str, str]
 
 
 class Firing(NamedTuple):
-    """An alert as it is expected: its labels but for severity and name, and its whole description."""
+    """An alert as it is expected: its labels but for severity and name, its whole description, and what it asked for."""
 
     alert: str
     labels: dict[str, str]
     description: str
+    details: str = ""  # of Prometheus' form alone
 
 
 class Case(NamedTuple):
@@ -116,6 +120,7 @@ CASES = {
                 "PlatformWarningBurst",
                 OF_DWS,
                 "6 warnings and errors in ten minutes from a source that is quiet otherwise.",
+                " Reasons: other.",
             )
         },
         (29, 60, 90),
@@ -127,7 +132,8 @@ CASES = {
             303: Firing(
                 "PlatformWarningSpike",
                 OF_DWS,
-                "42 warnings and errors in ten minutes, far above what this source told of over the last day.",
+                "42 warnings and errors in ten minutes, far more than this source reported over the last day.",
+                " Reasons: other.",
             )
         },
         (150, 299, 345),
@@ -135,6 +141,23 @@ CASES = {
     "a training job fails": Case(
         counter("platform_runs_total", f'{TRAINING},outcome="failure"', "0x20 1x60"),
         {22: Firing("PlatformJobFailed", OF_TRAINING, "1 failed in the last 15 minutes.")},
+        (19, 40, 70),
+    ),
+    "a training job with a name fails and says why": Case(
+        counter("platform_runs_total", f'{TRAINING},outcome="failure"', "0x20 1x60")
+        | counter("platform_events_total", f'{TRAINING},severity="error",reason="OutOfMemory"', "0x20 1x60")
+        | counter("platform_resource_events_total", f'{TRAINING},severity="error",resource="j-1"', "0x20 1x60")
+        | counter("platform_resource_events_total", f'{TRAINING},severity="error",resource="j-2"', "0x20 2x60")
+        | counter("platform_resource_events_total", f'{TRAINING},severity="error",resource="j-3"', "5x80")
+        | {f'platform_resource_info{{{TRAINING},resource="j-1",name="bert"}}': f"1x{LONG}"},
+        {
+            22: Firing(
+                "PlatformJobFailed",
+                OF_TRAINING,
+                "1 failed in the last 15 minutes.",
+                " Reasons: OutOfMemory. Affected: bert, j-2.",
+            )
+        },
         (19, 40, 70),
     ),
     "a pool loses one node of four": Case(
@@ -152,6 +175,14 @@ CASES = {
         pool("1x10 0x20 1x30", "0x10 1x20 0x30"),
         {15: Firing("PlatformPoolEmpty", OF_POOL, "0 nodes are available; nothing new can start in this pool.")},
         (10, 12, 35),
+    ),
+    "a pool is empty while the exporter's pod is replaced": Case(
+        pool("0x20 stale 0x20 stale", "1x20 stale 1x20 stale"),
+        {
+            minute: Firing("PlatformPoolEmpty", OF_POOL, "0 nodes are available; nothing new can start in this pool.")
+            for minute in (20, 21, 22)
+        },
+        (55,),
     ),
     "a pool is deleted": Case(
         {
@@ -183,7 +214,7 @@ CASES = {
             22: Firing(
                 "PlatformOperationFailed",
                 OF_DWS | {"reason": "createBackupFail"},
-                "1 times in the last 15 minutes; nobody will try again by itself.",
+                "1 times in the last 15 minutes; the vendor does not try again by itself.",
             )
         },
         (19, 40),
@@ -202,11 +233,7 @@ CASES = {
     ),
     "a vendor does not answer": Case(
         {},
-        {
-            27: Firing(
-                "PlatformPollStale", OF_DWS, "The last read that got through was 7m 0s ago, more than three intervals."
-            )
-        },
+        {27: Firing("PlatformPollStale", OF_DWS, "The last successful poll was 7m 0s ago, more than three intervals.")},
         (20, 22, 35),
         {"poll_last_success_timestamp_seconds": "0+60x20 1200x10 1920+60x30", "poll_failures_total": f"0x{LONG}"},
     ),
@@ -219,7 +246,8 @@ CASES = {
             15: Firing(
                 "PlatformPollNeverSucceeded",
                 {"target": "pai", "source": "pai_dlc"},
-                "No read got through since the exporter started; 10 broke off in the last ten minutes.",
+                "No poll succeeded since the exporter started; 10 failed in the last ten minutes.",
+                " Causes: down.",
             )
         },
         (9, 35),
@@ -364,26 +392,24 @@ def filled(text: str, labels: dict[str, str]) -> str:
     return re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda found: labels[found[1]], text)
 
 
-def expected(firing: Firing) -> dict[str, Any]:
+def expected(firing: Firing, details: bool) -> dict[str, Any]:
     """The alert in promtool's form."""
     alert = RULES[firing.alert]
+    links = {name: filled(text, firing.labels) for name, text in alerting.links(alert, alerting.Places(), PANELS)}
+    said = firing.description + (firing.details if details else "")
     return {
         "exp_labels": {"severity": alert.severity, **firing.labels},
-        "exp_annotations": {
-            "summary": filled(alert.summary, firing.labels),
-            "description": firing.description,
-            "runbook_url": f"docs/runbooks/{alert.name}.md",
-        },
+        "exp_annotations": {"summary": filled(alert.summary, firing.labels), "description": said, **links},
     }
 
 
-def at(minute: int, firing: Firing | None) -> list[dict[str, Any]]:
+def at(minute: int, firing: Firing | None, details: bool) -> list[dict[str, Any]]:
     """In this minute that alert fires once, and none beside it."""
     return [
         {
             "eval_time": f"{minute}m",
             "alertname": name,
-            "exp_alerts": [expected(firing)] if firing is not None and firing.alert == name else [],
+            "exp_alerts": [expected(firing, details)] if firing is not None and firing.alert == name else [],
         }
         for name in RULES
     ]
@@ -395,14 +421,14 @@ def group(name: str, series: Series, checks: list[dict[str, Any]]) -> dict[str, 
     return {"name": name, "interval": "1m", "input_series": given, "alert_rule_test": checks}
 
 
-def scenes() -> list[dict[str, Any]]:
+def scenes(details: bool) -> list[dict[str, Any]]:
     """Every case, and what must stir nobody."""
     found = []
     for name, case in CASES.items():
-        checks = [check for minute, firing in case.fires.items() for check in at(minute, firing)]
-        checks += [check for minute in case.quiet for check in at(minute, None)]
+        checks = [check for minute, firing in case.fires.items() for check in at(minute, firing, details)]
+        checks += [check for minute in case.quiet for check in at(minute, None, details)]
         found.append(group(name, healthy(**case.changed) | case.more, checks))
-    minutes = [check for minute in range(11, 60, 4) for check in at(minute, None)]
+    minutes = [check for minute in range(11, 60, 4) for check in at(minute, None, details)]
     return found + [group(name, series, minutes) for name, series in SILENT.items()]
 
 
@@ -421,7 +447,9 @@ def as_prometheus(managed: dict[str, Any]) -> dict[str, Any]:
                 "keep_firing_for": rule.get("keepFiringFor", "0s"),
                 "labels": rule["labels"],
                 "annotations": {
-                    name: text.replace("$values.A.Value", "$value") for name, text in rule["annotations"].items()
+                    name: text.replace("$values.A.Value", "$value")
+                    for name, text in rule["annotations"].items()
+                    if not name.startswith("__")
                 },
             }
             rules.append(written)
@@ -440,9 +468,34 @@ def test_every_alert_fires_once_for_its_cause_and_for_nothing_else(form: str, tm
     rules = yaml.safe_load((FOLDER / form).read_text("utf-8"))
     rules = rules if form.startswith("prometheus") else as_prometheus(rules)
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules), "utf-8")
-    tests = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": scenes()}
+    tests = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": scenes(form.startswith("prometheus"))}
     (tmp_path / "tests.yaml").write_text(yaml.safe_dump(tests), "utf-8")
     promtool("check", "rules", "--lint=all", "--lint-fatal", tmp_path / "rules.yaml")
+    promtool("test", "rules", tmp_path / "tests.yaml")
+
+
+@pytest.mark.parametrize("form", ["prometheus-rules.yaml", "grafana-alerts.yaml"])
+def test_one_cause_gives_one_alert_also_while_a_quiet_source_becomes_a_noisy_one(form: str, tmp_path: Path) -> None:
+    """From a burst to a spike and back: in each minute at most one of the two fires, and both have their time."""
+    rules = yaml.safe_load((FOLDER / form).read_text("utf-8"))
+    rules = rules if form.startswith("prometheus") else as_prometheus(rules)
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules), "utf-8")
+    noisy = healthy() | warnings("0x30 0+1x90 90x700")
+    alerts = 'ALERTS{alertname=~"PlatformWarning(Burst|Spike)",alertstate="firing"}'
+    asked: list[tuple[str, str, list[Any]]] = [
+        (f"{minute}m", f"count by (target, source) ({alerts}) > 1", []) for minute in range(30, 760)
+    ]
+    for name in ("Burst", "Spike"):
+        fired = f'count(count_over_time(ALERTS{{alertname="PlatformWarning{name}",alertstate="firing"}}[12h]))'
+        asked.append(("700m", fired, [{"labels": "{}", "value": 1}]))
+    checks = [{"eval_time": at_, "expr": expr, "exp_samples": found} for at_, expr, found in asked]
+    scene = {key: value for key, value in group("noisy", noisy, []).items() if key != "alert_rule_test"}
+    tests = {
+        "rule_files": ["rules.yaml"],
+        "evaluation_interval": "1m",
+        "tests": [{**scene, "promql_expr_test": checks}],
+    }
+    (tmp_path / "tests.yaml").write_text(yaml.safe_dump(tests), "utf-8")
     promtool("test", "rules", tmp_path / "tests.yaml")
 
 
@@ -454,12 +507,18 @@ def test_the_committed_rules_pass_promtools_lint() -> None:
     promtool("check", "rules", "--lint=all", "--lint-fatal", FOLDER / "prometheus-rules.yaml")
 
 
-def test_the_guides_configuration_of_prometheus_is_good(tmp_path: Path) -> None:
+def test_the_guides_configurations_of_prometheus_are_good(tmp_path: Path) -> None:
+    """Debian's Prometheus knows no Kubernetes: there the target is written down."""
     guide = (FOLDER.parent.parent / "docs" / "grafana.md").read_text("utf-8")
-    (block,) = re.findall(r"^```yaml\n# prometheus.yml\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
-    (tmp_path / "prometheus.yml").write_text(block, "utf-8")
+    blocks = re.findall(r"^```yaml\n([^`]*^scrape_configs:\n.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 2
     (tmp_path / "prometheus-rules.yaml").write_bytes((FOLDER / "prometheus-rules.yaml").read_bytes())
-    promtool("check", "config", tmp_path / "prometheus.yml")
+    for number, block in enumerate(blocks):
+        here = block.replace(
+            "kubernetes_sd_configs: [{role: endpoints}]", "static_configs: [{targets: [localhost:10186]}]"
+        )
+        (tmp_path / f"{number}.yml").write_text(here, "utf-8")
+        promtool("check", "config", tmp_path / f"{number}.yml")
 
 
 COUNTED = re.compile(r"sum by \([^)]*\) \(increase\([^()]*(?:\([^()]*\))?[^()]*\)\)")

@@ -14,12 +14,12 @@ import yaml
 from exporter import __version__
 from exporter.app import assembly
 from exporter.config import Config, load
-from tests.support.charts import CHART, LEAST, ROOT, Object, files, over, render, rendered, values
+from tests.support.charts import CHART, LEAST, ROOT, Object, Rendered, files, over, render, rendered, values
 from tests.support.heavy import needs
 from tests.support.processes import all_ran
 
 FOLDERS = ("/etc/platform-events-exporter/", "/run/secrets/")
-OWN = [name for name in files() if "existingConfigMap" not in values(name)]
+OWN = [name for name in files() if not {"existingConfigMap", "existingConfigSecret"} & set(values(name))]
 GRAFANA = ROOT / "grafana"
 INJECTED = {  # what a cloud's workload identity puts into the pod
     "huaweicloud-cce-pod-identity": {
@@ -37,7 +37,7 @@ INJECTED = {  # what a cloud's workload identity puts into the pod
 def laid_out(name: str, root: Path) -> Path:
     """The pod's files below ``root``, with made-up secrets; gives the path of the configuration."""
     held = rendered(name)
-    text: str = held.one("ConfigMap", "-config")["data"]["exporter.yaml"]
+    text = configuration(held)
     for folder in FOLDERS:
         text = text.replace(folder, f"{root}{folder}")
     for file in re.findall(rf"{root}/run/secrets/\S+", text):
@@ -52,6 +52,13 @@ def laid_out(name: str, root: Path) -> Path:
     path = root / "exporter.yaml"
     path.write_text(text)
     return path
+
+
+def configuration(held: Rendered) -> str:
+    """The exporter's configuration, from the ConfigMap or Secret that holds it."""
+    kept = [each for each in held.all("ConfigMap") + held.all("Secret") if each["metadata"]["name"].endswith("-config")]
+    text: str = {**kept[0].get("data", {}), **kept[0].get("stringData", {})}["exporter.yaml"]
+    return text
 
 
 def without_web_file(path: Path) -> Path:
@@ -77,7 +84,7 @@ def test_the_exporter_accepts_the_configuration_without_a_warning(name: str, tmp
     config = accepted(name, tmp_path)
     assert config.warnings == ()
     assert config.web.listen == f"0.0.0.0:{rendered(name).container['ports'][0]['containerPort']}"
-    assert config.store.reveal() == "sqlite:///var/lib/platform-events-exporter/state.db"
+    assert config.store == "sqlite:///var/lib/platform-events-exporter/state.db"
 
 
 def test_check_of_the_command_line_says_that_all_is_fine(tmp_path: Path) -> None:
@@ -107,15 +114,19 @@ def test_the_vendors_sections_come_before_own_targets(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", OWN)
 def test_every_file_that_the_configuration_names_is_mounted(name: str) -> None:
     held = rendered(name)
-    text = held.one("ConfigMap", "-config")["data"]["exporter.yaml"]
+    text = configuration(held)
     mounts = [mount["mountPath"] for mount in held.container["volumeMounts"]]
     named = re.findall(r"(?:/etc/platform-events-exporter|/run/secrets)/[^\s*]+", text)
     assert [path for path in named if not any(path.startswith(f"{mount}/") for mount in mounts)] == []
 
 
-def test_no_secret_stands_in_what_is_rendered() -> None:
-    """The chart takes names of Secrets only, so none of its objects is a Secret."""
-    assert [each for name in files() for each in rendered(name).all("Secret")] == []
+def test_no_secret_stands_in_what_is_rendered_but_where_a_secret_is_asked_for() -> None:
+    """Otherwise the chart takes names of Secrets only, so none of its objects is a Secret."""
+    assert [name for name in files() if rendered(name).all("Secret")] == ["config-secret"]
+    (secret,) = rendered("config-secret").all("Secret")
+    (volume,) = (volume for volume in rendered("config-secret").pod["volumes"] if volume["name"] == "config")
+    assert volume["secret"]["secretName"] == secret["metadata"]["name"]
+    assert rendered("config-secret").all("ConfigMap") == []
 
 
 # --- rules
@@ -172,6 +183,35 @@ def test_labels_annotations_and_times_of_an_alert_can_be_set() -> None:
     assert "PlatformJobFailed" not in alerts(rendered("alerts"))
 
 
+BASES = {"runbookUrl": "https://wiki.example.com/runbooks/", "exporterUrl": "https://events.example.com"}
+
+
+def test_an_alert_links_to_its_runbook_its_panel_and_the_exporter_s_page() -> None:
+    given = {"prometheusRule": {"enabled": True, "grafanaUrl": "https://grafana.example.com/", **BASES}}
+    said = alerts(render(over(LEAST, given)))["PlatformPhaseStuck"]["annotations"]
+    assert said["runbook_url"] == "https://wiki.example.com/runbooks/PlatformPhaseStuck.md"
+    assert said["dashboard_url"].startswith("https://grafana.example.com/d/platform-events-overview?viewPanel=")
+    assert said["page_url"].startswith("https://events.example.com/resources/{{ $labels.target }}/")
+    assert not {"runbook", "dashboard", "page"} & set(said)
+
+
+def test_the_ingress_says_where_the_exporter_s_pages_are() -> None:
+    given = {"prometheusRule": {"enabled": True}, "config": {"web": {"route_prefix": "/events"}}}
+    said = alerts(render(over(values("ingress"), given)))["PlatformOutboxStuck"]["annotations"]
+    assert said["page_url"] == "https://events.example.com/events/config"
+
+
+def test_an_alert_in_grafana_s_form_links_to_its_runbook_and_the_exporter_s_page() -> None:
+    held = render(over(LEAST, {"grafanaAlerts": {"enabled": True, **BASES}}))
+    groups = yaml.safe_load(held.one("ConfigMap", "-alerts")["data"]["platform-events-alerts.yaml"])["groups"]
+    found = {rule["title"]: rule["annotations"] for group in groups for rule in group["rules"]}
+    assert {name: said["runbook_url"] for name, said in found.items()} == {
+        name: f"https://wiki.example.com/runbooks/{name}.md" for name in found
+    }
+    assert found["PlatformOutboxStuck"]["page_url"] == "https://events.example.com/config"
+    assert not [name for name, said in found.items() if {"runbook", "page"} & set(said)]
+
+
 # --- dashboards and Grafana's own alerts
 
 
@@ -195,6 +235,14 @@ def test_every_dashboard_arrives_as_it_is_with_the_labels_of_the_sidecar() -> No
         assert each["metadata"]["annotations"] == {"grafana_folder": "Platform events"}
         assert each["metadata"]["namespace"] == "grafana"
         assert len(next(iter(each["data"].values()))) < 900_000, "a ConfigMap holds one mebibyte"
+
+
+def test_the_dashboards_lead_to_where_the_exporter_s_pages_are() -> None:
+    for given in ({}, {"exporterUrl": "https://own.example.com/"}):
+        held = render(over(values("ingress"), {"dashboards": {"enabled": True, **given}}))
+        board = json.loads(held.one("ConfigMap", "-overview")["data"]["platform-events-overview.json"])
+        address = "https://own.example.com" if given else "https://events.example.com"
+        assert board["templating"]["list"][-1]["current"]["value"] == address
 
 
 def test_the_label_of_the_sidecar_can_be_another() -> None:

@@ -180,6 +180,39 @@ def test_a_monitor_speaks_as_the_port_does(name: str) -> None:
             assert (endpoint["port"], endpoint["path"]) == ("http", "/metrics")
 
 
+def test_a_scrape_config_names_the_service_and_the_job_that_an_alert_looks_for() -> None:
+    held = rendered("scrape-config")
+    (found,), service = held.all("ScrapeConfig"), held.one("Service")
+    (static,) = found["spec"]["staticConfigs"]
+    port = service["spec"]["ports"][0]["port"]
+    assert static["targets"] == [f"{service['metadata']['name']}.monitoring.svc:{port}"]
+    assert (found["spec"]["jobName"], found["spec"]["scheme"]) == ("platform-events-exporter", "HTTP")
+    assert "Nothing tells Prometheus to scrape it" not in held.notes
+
+
+def test_templates_in_the_environment_are_evaluated() -> None:
+    given = {
+        "extraEnv": [{"name": "RELEASE", "value": "{{ .Release.Name }}"}],
+        "extraEnvFrom": [{"secretRef": {"name": '{{ include "exporter.fullname" . }}-more'}}],
+    }
+    container = render(over(LEAST, given)).container
+    assert container["env"] == [{"name": "RELEASE", "value": "events"}]
+    assert container["envFrom"] == [{"secretRef": {"name": "events-platform-events-exporter-more"}}]
+
+
+def test_the_network_of_the_node_brings_the_dns_policy_that_it_needs() -> None:
+    pod = render(over(LEAST, {"hostNetwork": True})).pod
+    assert (pod["hostNetwork"], pod["dnsPolicy"]) == (True, "ClusterFirstWithHostNet")
+    assert "hostNetwork" not in render(LEAST).pod
+    assert render(over(LEAST, {"hostNetwork": True, "dnsPolicy": "None"})).pod["dnsPolicy"] == "None"
+
+
+def test_an_ingress_takes_one_path_or_several() -> None:
+    one, exact, both = rendered("ingress").one("Ingress")["spec"]["rules"]
+    paths = [[(each["path"], each["pathType"]) for each in rule["http"]["paths"]] for rule in (one, exact, both)]
+    assert paths == [[("/", "Prefix")], [("/events", "Exact")], [("/", "Prefix"), ("/metrics", "Exact")]]
+
+
 def test_the_pod_of_the_test_is_no_backend_of_the_service() -> None:
     (pod,), service = rendered("huaweicloud").all("Pod"), rendered("huaweicloud").one("Service")
     assert not service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
@@ -223,6 +256,25 @@ def test_persistence_makes_a_stateful_set_with_a_claim_that_outlives_the_pod() -
     assert held.workload["spec"]["serviceName"] == held.one("Service", "-pods")["metadata"]["name"]
     assert claim["spec"]["storageClassName"] == "csi-disk"
     assert held.workload["spec"]["persistentVolumeClaimRetentionPolicy"]["whenScaled"] == "Retain"
+
+
+def test_labels_and_selector_of_a_claim_can_be_set_and_keep_those_of_the_chart() -> None:
+    disk = {
+        "labels": {"disk": "events", "app.kubernetes.io/name": "x"},
+        "selector": {"matchLabels": {"disk": "events"}},
+    }
+    (claim,) = render(over(LEAST, {"persistence": {"enabled": True, **disk}})).workload["spec"]["volumeClaimTemplates"]
+    assert claim["spec"]["selector"] == disk["selector"]
+    assert claim["metadata"]["labels"]["disk"] == "events"
+    assert claim["metadata"]["labels"]["app.kubernetes.io/name"] == "platform-events-exporter"
+
+
+def test_an_existing_claim_wins_over_a_volume_of_its_own() -> None:
+    held = rendered("existing-config-secret")
+    (volume,) = (volume for volume in held.pod["volumes"] if volume["name"] == "data")
+    assert held.workload["kind"] == "Deployment"
+    assert volume["persistentVolumeClaim"] == {"claimName": "platform-events"}
+    assert "statefulset" not in held.notes
 
 
 def test_an_existing_claim_stays_with_a_deployment() -> None:
@@ -274,6 +326,36 @@ def test_the_metadata_services_are_reached_only_where_that_is_asked_for() -> Non
     metadata = "169.254.169.254/32"
     assert metadata in str(rendered("huaweicloud-agency").one("NetworkPolicy"))
     assert metadata not in str(rendered("network").one("NetworkPolicy"))
+
+
+def ports(given: Any) -> list[int]:
+    """The TCP ports of any address that may be reached."""
+    (policy,) = render(over(LEAST, {"networkPolicy": {"enabled": True}}, given)).all("NetworkPolicy")
+    anywhere = [rule["ports"] for rule in policy["spec"]["egress"] if "to" not in rule]
+    return [port["port"] for rule in anywhere for port in rule if port["protocol"] == "TCP" and port["port"] != 53]
+
+
+OWN = {"name": "a", "platform": "huaweicloud", "region": "cn-north-4", "sources": {"dws": {}}}
+
+
+@pytest.mark.parametrize(
+    ("given", "reached"),
+    [
+        ({}, [443]),
+        ({"config": {"otlp": {"endpoint": "http://otel-collector:4318"}}}, [443, 4318]),
+        ({"config": {"otlp": {"endpoint": "https://collector.example.com"}}}, [443]),
+        ({"config": {"otlp": {"endpoint": "http://collector.example.com/v1"}}}, [443, 80]),
+        ({"proxy": {"httpsProxy": "http://proxy.example.com:3128"}}, [443, 3128]),
+        ({"proxy": {"httpsProxy": "http://[fd00::1]:3128"}}, [443, 3128]),
+        ({"config": {"targets": [{**OWN, "endpoints": {"dws": "https://dws.example.com:8443"}}]}}, [443, 8443]),
+        ({"extraEnv": [{"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://collector:4318"}]}, [443, 4318]),
+        ({"extraEnv": [{"name": "https_proxy", "value": "http://proxy:8080"}]}, [443, 8080]),
+        ({"networkPolicy": {"egress": {"ports": [6443]}}}, [6443]),
+    ],
+)
+def test_a_network_policy_lets_out_what_the_values_name(given: Any, reached: list[int]) -> None:
+    assert ports(given) == reached
+    assert ", ".join(map(str, reached)) in render(over(LEAST, {"networkPolicy": {"enabled": True}}, given)).notes
 
 
 def test_the_test_asks_with_the_exporter_s_own_image_whether_it_is_ready() -> None:

@@ -20,6 +20,7 @@ QUIET = over(
 )  # is quick
 MONITOR = over(LEAST, {"podMonitor": {"enabled": True}, "web": {"existingSecret": "web", "tls": True}})
 ALERTS = over(LEAST, {"grafanaAlerts": {"enabled": True}})
+SCRAPE = over(LEAST, {"scrapeConfig": {"enabled": True}, "web": {"existingSecret": "web", "tls": True}})
 CLAIM = {"persistence": {"enabled": False}}
 IDENTITY = {"huaweicloud": {"region": "cn-north-4"}}
 # Where everything at once is no place to see it: what to start from.
@@ -36,6 +37,10 @@ STARTS: Mapping[str, Mapping[str, Any]] = {
     "podMonitor": MONITOR,
     "dashboards": BOARDS,
     "grafanaAlerts": ALERTS,
+    "existingConfigSecretKey": values("existing-config-secret"),
+    "existingConfigSecret": {},
+    "scrapeConfig": SCRAPE,
+    "networkPolicy.egress.metadata": over(LEAST, {"networkPolicy": {"enabled": True}}),
 }
 # Where not any value of its type will do.
 OTHERS: Mapping[str, Any] = {
@@ -60,6 +65,7 @@ OTHERS: Mapping[str, Any] = {
     "livenessProbe": {"periodSeconds": 7},
     "readinessProbe": {"periodSeconds": 7},
     "hostUsers": True,
+    "networkPolicy.egress.metadata": True,
     "replicas": 0,
 }
 BY_TYPE: Mapping[str, Any] = {"string": "other", "object": {"other": "other"}, "integer": 7, "number": 7}

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -135,7 +134,7 @@ def test_law_three_history_is_not_news_but_what_happened_while_nobody_looked_is(
 def test_law_four_the_first_occurrence_is_a_growth_to_every_scraper(tmp_path: Path) -> None:
     """Two scrapers, every 15 and every 30 seconds; an event a source and tick; a death in the middle."""
     world = World(tmp_path)
-    world.config = msgspec.structs.replace(world.config, web=world.config.web.model_copy(update={"zero_hold": 45.0}))
+    world.config = world.config.model_copy(update={"web": world.config.web.model_copy(update={"zero_hold": 45.0})})
     seen: dict[int, Samples] = {15: {}, 30: {}}
     growth: dict[int, Counter[str]] = {15: Counter(), 30: Counter()}
     happened = Counter[str]()
@@ -237,7 +236,7 @@ def test_law_six_no_text_makes_a_series_and_the_state_file_does_not_grow_with_ti
 
 def test_law_six_resources_without_end_make_no_more_series_than_allowed_and_every_event_counts(tmp_path: Path) -> None:
     world, happened = World(tmp_path), Counter[str]()
-    world.config = msgspec.structs.replace(world.config, max_series=7)
+    world.config = world.config.model_copy(update={"max_series": 7})
 
     async def contact(running: Flow) -> None:
         await running.round()
@@ -282,10 +281,9 @@ def hosted(config: Config) -> Config:
     for target in config.targets:
         endpoints = {api: f"http://{api.replace('_', '-')}.test" for api in target.endpoints}
         budget = {api: 0.5 if api == "dws" else 2.0 for api in target.budget}
-        targets.append(msgspec.structs.replace(target, endpoints=endpoints, budget=budget))
-    return msgspec.structs.replace(
-        config, targets=(*targets, msgspec.structs.replace(targets[0], name="again")), store=config.store
-    )
+        targets.append(target.model_copy(update={"endpoints": endpoints, "budget": budget}))
+    again = targets[0].model_copy(update={"name": "again"})
+    return config.model_copy(update={"targets": (*targets, again)})
 
 
 def test_law_seven_no_window_holds_more_requests_of_an_account_than_its_budget(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def loaded(block: str, folder: Path) -> Config:
 def test_a_configuration_of_the_readme_loads_without_a_warning(block: str, tmp_path: Path) -> None:
     config = loaded(block, tmp_path)
     assert config.warnings == ()
-    assert config.store.reveal() == WRITTEN.store
+    assert config.store == WRITTEN.store
 
 
 def test_the_configurations_of_the_readme_show_every_source(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from prometheus_client import ProcessCollector
 
 from exporter.config.models import DEFAULT_STORE
 from tests.support.heavy import needs
@@ -80,6 +81,15 @@ def test_the_one_folder_that_may_be_written_is_that_of_the_default_store() -> No
     (folder,) = settings("StateDirectory")
     assert f"sqlite:///var/lib/{folder}/state.db" == DEFAULT_STORE
     assert settings("ReadWritePaths") == []
+
+
+def test_what_the_metrics_of_the_process_are_read_from_stays_visible(tmp_path: Path) -> None:
+    """``ProcSubset=pid`` hides /proc/stat; without it there is neither memory nor start time."""
+    shown = tmp_path / "proc"
+    (shown / "self").mkdir(parents=True)
+    assert list(ProcessCollector(proc=str(shown), registry=None).collect()) == []
+    assert list(ProcessCollector(registry=None).collect()) != []
+    assert settings("ProcSubset") == []
 
 
 def test_no_secret_is_an_argument_or_a_variable() -> None:

@@ -116,7 +116,7 @@ _read: dict[tuple[str, ...], assembly.Mappings] = {}
 
 def known(config: Config) -> assembly.Mappings:
     """The packs, read once: they are the same for every configuration with these targets and mapping files."""
-    key = tuple(target.name for target in config.targets) + tuple(path.read_text() for path in config.mappings)
+    key = tuple(target.name for target in config.targets) + tuple(path.read_text() for path in config.mapping_files)
     if key not in _read:
         _read[key] = assembly.read_known(config)
     return _read[key]
@@ -136,7 +136,7 @@ async def flow(
     While a ``prompt`` store works the clock stands still.
     """
     tell = (facts if facts is not None else []).append
-    store = await open_store(config.store.reveal())
+    store = await open_store(config.store)
     try:
         core = await assembly.make_core(
             FusedStore(Prompt(store, clock) if prompt else store, fuse), known(config), config, clock, tell

@@ -60,7 +60,7 @@ async def _target(
     done: Callable[[], None],
 ) -> list[Finding]:
     target, skews = config.targets[index], list[float]()
-    target = msgspec.structs.replace(target, timeout=seconds or target.timeout)
+    target = target.model_copy(update={"timeout": seconds or target.timeout})
 
     def tell(fact: SelfEvent) -> None:
         if isinstance(fact, Skewed):

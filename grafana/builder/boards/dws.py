@@ -1,7 +1,7 @@
 """Operations of DWS clusters, backups and disaster recovery: outcomes, durations, warnings."""
 
 from grafana.builder.boards import parts
-from grafana.builder.boards.parts import TSR, grown, most, named, none, number, quantile, select
+from grafana.builder.boards.parts import TSR, counted, grown, most, named, number, quantile, select, zero
 from grafana.builder.model import Board, Panel, Query, Row
 
 DWS = '="dws"'
@@ -29,38 +29,39 @@ NOW = Row(
         number(
             "Failed operations",
             "Operations that failed in this time range.",
-            grown(ended("failure"), over="$__range"),
+            counted(ended("failure"), "$__range", DWS),
             parts.ANY,
         ),
         number(
             "Succeeded",
             "Operations that succeeded in this time range.",
-            grown(ended("success"), over="$__range"),
+            counted(ended("success"), "$__range", DWS),
             parts.PLAIN,
         ),
         number(
             "Errors",
             "Events of severity error in this time range: what was asked for did not happen.",
-            grown(told("error"), over="$__range"),
+            counted(told("error"), "$__range", DWS),
             parts.ANY,
         ),
         number(
             "Warnings",
             "Events of severity warning in this time range: it may mend itself.",
-            grown(told("warning"), over="$__range"),
+            counted(told("warning"), "$__range", DWS),
             parts.NOTE,
         ),
         number(
-            "Usual duration",
+            "Duration p50",
             "Half of the operations that ended in this time range took no longer.",
             quantile(0.5, _LONG, "", "$__range"),
             parts.PLAIN,
             unit="s",
+            absent=("none ended", parts.GREY),
         ),
         number(
             "Clusters",
             "Clusters that the vendor lists as available.",
-            none(f"sum(max by (target) ({_CLUSTERS}))"),
+            zero(f"sum(max by (target) ({_CLUSTERS}))", DWS),
             parts.PLAIN,
         ),
     ),
@@ -72,10 +73,10 @@ OPERATIONS = Row(
         Panel(
             title="How long operations take",
             kind="timeseries",
-            about="Median and 90th percentile of the operations that ended within the hour before, by outcome.",
+            about="The 50th and 90th percentile (p50, p90) of the operations that ended within the hour before, by outcome.",
             queries=(
-                Query(quantile(0.5, _LONG, "outcome", "1h"), "{{outcome}} half"),
-                Query(quantile(0.9, _LONG, "outcome", "1h"), "{{outcome}} nine of ten"),
+                Query(quantile(0.5, _LONG, "outcome", "1h"), "{{outcome}} p50"),
+                Query(quantile(0.9, _LONG, "outcome", "1h"), "{{outcome}} p90"),
             ),
             unit="s",
         ),
@@ -112,6 +113,8 @@ BOARD = Board(
     uid="platform-events-dws",
     title="Platform events / DWS",
     about="Operations of DWS clusters, backups and disaster recovery: how they end, how long they take, what became abnormal.",
-    variables=(parts.JOB, parts.TARGET),
+    variables=(*parts.PLACES, parts.TARGET),
     rows=(NOW, OPERATIONS),
+    page="/events?source=dws",
+    source="dws",
 )

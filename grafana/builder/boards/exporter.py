@@ -1,7 +1,7 @@
 """The exporter itself: how late and how complete it is, what it may ask, what it could not read, what it delivers."""
 
 from grafana.builder.boards import parts
-from grafana.builder.boards.parts import TS, grown, none, number, quantile, select
+from grafana.builder.boards.parts import TS, grown, known, number, quantile, select
 from grafana.builder.model import Board, Panel, Query, Row
 
 API = '=~".+"'
@@ -11,7 +11,7 @@ _POLLED = f"max by ({TS}) ({select('platform_exporter_poll_last_success_timestam
 _UNMAPPED, _EVENTS = select("platform_events_unmapped_total"), select("platform_events_total")
 _FAILURES = select("platform_exporter_poll_failures_total")
 _UP = select("platform_exporter_target_up")
-JOB = '{job=~"$job"}'
+JOB = f"{{{parts.WHERE}}}"
 _OURS = "and on (job, instance) platform_exporter_build_info"
 
 
@@ -28,22 +28,30 @@ def grown_ts(name: str) -> str:
 NOW = Row(
     "Now",
     (
+        parts.exporters(width=3),
         number(
-            "Blind sources", "Sources whose last read broke off.", none(f"count(max by ({TS}) ({_UP}) == 0)"), parts.ANY
+            "Blind sources",
+            "Sources whose last read failed.",
+            f"count(max by ({TS}) ({_UP}) == 0) or 0 * count({_UP})",
+            parts.ANY,
+            width=3,
+            absent=("no exporter", parts.RED),
         ),
         number(
-            "Read until",
+            "Behind by",
             "How far the source that is furthest behind is behind.",
             f"max(time() - {_DONE})",
             ((None, parts.GREEN), (900, parts.RED)),
             unit="s",
+            width=3,
         ),
         number(
-            "Seen after",
+            "Detection delay p90",
             "Nine of ten events of this time range were seen no later than this after they happened.",
-            quantile(0.9, _LAG, "", "$__range"),
+            known(quantile(0.9, _LAG, "", "$__range")),
             ((None, parts.GREEN), (600, parts.RED)),
             unit="s",
+            absent=("no events", parts.GREY),
         ),
         number(
             "Without a rule, share",
@@ -51,14 +59,18 @@ NOW = Row(
             f"{grown(_UNMAPPED, over='$__range')} / ({grown(_EVENTS, over='$__range')} > 0)",
             parts.PLAIN,
             unit="percentunit",
+            absent=("no events", parts.GREY),
+            page="/unmapped",
         ),
         Panel(
             title="Mappings",
+            page="/mappings",
             kind="stat",
             about="Whether the last load of configuration and mappings succeeded; if not, those before it stay in use.",
             queries=(Query(f"min(platform_exporter_config_last_reload_successful{JOB})"),),
-            width=4,
+            width=3,
             height=4,
+            absent=("no exporter", parts.RED),
             steps=((None, parts.RED), (0.5, parts.GREEN)),
             words={"": ("not loaded", "loaded")},
         ),
@@ -67,6 +79,7 @@ NOW = Row(
             "Spans and log records that the receiver has not taken yet.",
             f"sum(max by (signal) (platform_exporter_outbox_pending{JOB}))",
             parts.PLAIN,
+            page="/config",
         ),
     ),
 )
@@ -74,34 +87,34 @@ READING = Row(
     "Reading",
     (
         Panel(
-            title="Events are seen after",
+            title="Detection delay",
             kind="timeseries",
-            about="How long after they happened half, nine tenths and 99 of 100 events were seen, by source, over the hour before.",
+            about="How long after they happened events were seen: 50th, 90th and 99th percentile (p50, p90, p99) by source, over the hour before.",
             queries=(
-                Query(quantile(0.5, _LAG, "source", "1h"), "{{source}} half", exemplar=True),
-                Query(quantile(0.9, _LAG, "source", "1h"), "{{source}} nine of ten", exemplar=True),
-                Query(quantile(0.99, _LAG, "source", "1h"), "{{source}} 99 of 100", exemplar=True),
+                Query(quantile(0.5, _LAG, "source", "1h"), "{{source}} p50", exemplar=True),
+                Query(quantile(0.9, _LAG, "source", "1h"), "{{source}} p90", exemplar=True),
+                Query(quantile(0.99, _LAG, "source", "1h"), "{{source}} p99", exemplar=True),
             ),
             unit="s",
         ),
         Panel(
-            title="Behind",
+            title="Behind by, each source",
             kind="timeseries",
             about="How far back the time lies before which every event is known, by source.",
             queries=(Query(f"time() - {_DONE}", "{{target}} {{source}}"),),
             unit="s",
         ),
         Panel(
-            title="Since the last read",
+            title="Since the last successful poll",
             kind="timeseries",
-            about="How long ago a read last got through; it alerts after three intervals.",
+            about="How long ago a read last succeeded; it alerts after three intervals.",
             queries=(Query(f"time() - {_POLLED}", "{{target}} {{source}}"),),
             unit="s",
         ),
         Panel(
-            title="Reads that broke off",
+            title="Failed polls",
             kind="bars",
-            about="Reads and listings that broke off, by cause, at least ten minutes to a bar.",
+            about="Reads and listings that failed, by cause, at least ten minutes to a bar.",
             queries=(Query(f"{grown(_FAILURES, 'source, cause')} > 0", "{{source}} {{cause}}"),),
             interval="10m",
             stacked=True,
@@ -165,14 +178,14 @@ ASKING = Row(
         Panel(
             title="How long vendors take to answer",
             kind="timeseries",
-            about="Median and 90th percentile of the answers' times.",
+            about="The 50th and 90th percentile (p50, p90) of the answers' times.",
             queries=(
                 Query(
-                    quantile(0.5, api("api_request_duration_seconds_bucket"), "api", "$__rate_interval"), "{{api}} half"
+                    quantile(0.5, api("api_request_duration_seconds_bucket"), "api", "$__rate_interval"), "{{api}} p50"
                 ),
                 Query(
                     quantile(0.9, api("api_request_duration_seconds_bucket"), "api", "$__rate_interval"),
-                    "{{api}} nine of ten",
+                    "{{api}} p90",
                 ),
             ),
             unit="s",
@@ -211,6 +224,7 @@ MEANING = Row(
     (
         Panel(
             title="Events without a rule",
+            page="/unmapped",
             kind="bars",
             about="Events that no mapping rule could read, by cause: no rule, no shape of the rule, or an unusable value.",
             queries=(Query(f"{grown(_UNMAPPED, 'source, cause')} > 0", "{{source}} {{cause}}"),),
@@ -220,6 +234,7 @@ MEANING = Row(
         ),
         Panel(
             title="Label values that became other",
+            page="/config",
             kind="bars",
             about="Values outside the vocabulary of a mapping file, and resources beyond max_series, by metric and label.",
             queries=(
@@ -234,6 +249,7 @@ MEANING = Row(
         ),
         Panel(
             title="Delivery",
+            page="/config",
             kind="bars",
             about="Spans and log records that were delivered, refused for good, or given up for their age.",
             queries=tuple(
@@ -246,6 +262,7 @@ MEANING = Row(
         ),
         Panel(
             title="Outbox",
+            page="/config",
             kind="timeseries",
             about="Spans and log records that wait for delivery.",
             queries=(Query(f"max by (signal) (platform_exporter_outbox_pending{JOB})", "{{signal}}"),),
@@ -253,6 +270,7 @@ MEANING = Row(
         ),
         Panel(
             title="Series by metric",
+            page="/config",
             kind="ranking",
             about="The metrics with most series at /metrics.",
             queries=(Query(f"topk(10, max by (metric) (platform_exporter_series{JOB}))", "{{metric}}"),),
@@ -261,6 +279,7 @@ MEANING = Row(
         ),
         Panel(
             title="Memory",
+            page="/config",
             kind="timeseries",
             about="Resident memory of the exporter's process.",
             queries=(Query(f"max by (job) (process_resident_memory_bytes{JOB} {_OURS})", "{{job}}"),),
@@ -272,6 +291,7 @@ BOARD = Board(
     uid="platform-events-exporter",
     title="Platform events / Exporter",
     about="How late and how complete the exporter is, what it may ask of the vendors, what it could not read or map, and what it delivers.",
-    variables=(parts.JOB, parts.TARGET, parts.source_variable()),
+    variables=(*parts.PLACES, parts.TARGET, parts.source_variable()),
     rows=(NOW, READING, ASKING, MEANING),
+    page="/sources",
 )

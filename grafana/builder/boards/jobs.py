@@ -1,7 +1,19 @@
 """Training jobs of ModelArts and DLC jobs of PAI: states, outcomes, durations, failures and slow phases."""
 
 from grafana.builder.boards import parts
-from grafana.builder.boards.parts import TS, TSR, grown, most, named, none, number, open_phases, quantile, select
+from grafana.builder.boards.parts import (
+    TS,
+    TSR,
+    counted,
+    grown,
+    most,
+    named,
+    number,
+    open_phases,
+    quantile,
+    select,
+    zero,
+)
 from grafana.builder.model import Board, Panel, Query, Row
 
 SOURCES = "modelarts_training|pai_dlc"
@@ -21,29 +33,31 @@ NOW = Row(
         number(
             "Running",
             "Jobs that the vendor lists as running now.",
-            none(f"sum(max by ({TS}) ({_RUNNING}))"),
+            zero(f"sum(max by ({TS}) ({_RUNNING}))"),
             parts.PLAIN,
         ),
-        number("Ended", "Jobs that ended in this time range.", grown(_RUNS, over="$__range"), parts.PLAIN),
-        number("Failed", "Jobs that failed in this time range.", grown(_FAILED, over="$__range"), parts.ANY),
+        number("Ended", "Jobs that ended in this time range.", counted(_RUNS, "$__range"), parts.PLAIN),
+        number("Failed", "Jobs that failed in this time range.", counted(_FAILED, "$__range"), parts.ANY),
         number(
             "Failed, share",
             "Failed jobs among those that ended in this time range.",
             f"{grown(_FAILED, over='$__range')} / ({grown(_RUNS, over='$__range')} > 0)",
             parts.PLAIN,
             unit="percentunit",
+            absent=("none ended", parts.GREY),
         ),
         number(
-            "Usual duration",
+            "Duration p50",
             "Half of the jobs that ended in this time range took no longer.",
             quantile(0.5, _LONG, "", "$__range"),
             parts.PLAIN,
             unit="s",
+            absent=("none ended", parts.GREY),
         ),
         number(
             "Longest open phase",
             "How long the phase that is open longest has been open.",
-            none(f"max({_STARTED})"),
+            zero(f"max({_STARTED})"),
             parts.PLAIN,
             unit="s",
         ),
@@ -88,15 +102,15 @@ TIMES = Row(
         Panel(
             title="How long jobs took",
             kind="timeseries",
-            about="Median and 90th percentile of the jobs that ended within the hour before.",
+            about="The 50th and 90th percentile (p50, p90) of the jobs that ended within the hour before.",
             queries=(
-                Query(quantile(0.5, _LONG, "source", "1h"), "{{source}} half"),
-                Query(quantile(0.9, _LONG, "source", "1h"), "{{source}} nine of ten"),
+                Query(quantile(0.5, _LONG, "source", "1h"), "{{source}} p50"),
+                Query(quantile(0.9, _LONG, "source", "1h"), "{{source}} p90"),
             ),
             unit="s",
         ),
         Panel(
-            title="Slowest phases",
+            title="Slowest phases, p90",
             kind="ranking",
             about="How long nine of ten took in each phase, over this time range.",
             queries=(
@@ -127,6 +141,7 @@ BOARD = Board(
     uid="platform-events-jobs",
     title="Platform events / Training and DLC jobs",
     about="Training jobs of ModelArts and DLC jobs of PAI: in which state they are, how they end, and where the time goes.",
-    variables=(parts.JOB, parts.TARGET, parts.source_variable(SOURCES)),
+    variables=(*parts.PLACES, parts.TARGET, parts.source_variable(SOURCES)),
     rows=(NOW, ENDS, TIMES),
+    page="/events?severity=error",
 )

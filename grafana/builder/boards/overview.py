@@ -2,7 +2,7 @@
 
 from exporter.mapping.catalogue import BUILTIN
 from grafana.builder.boards import parts
-from grafana.builder.boards.parts import TR, TS, TSR, grown, most, none, number, select
+from grafana.builder.boards.parts import TR, TS, TSR, counted, grown, most, number, select, zero
 from grafana.builder.model import Board, Panel, Query, Row, Variable
 from grafana.builder.rules import LIMIT, USUAL, WARNINGS
 
@@ -15,6 +15,7 @@ _ERRORS = select("platform_events_total", 'severity="error"')
 _FAILED = select("platform_runs_total", 'outcome="failure"')
 _ABNORMAL = f"max by ({TR}) ({select('platform_pool_nodes', STATE, source='')})"
 _UP = select("platform_exporter_target_up")
+_POOLS_UP = select("platform_exporter_target_up", source='="modelarts_pool"')
 _LAST = select("platform_last_event_timestamp_seconds", BAD)
 _POLLED = select("platform_exporter_poll_last_success_timestamp_seconds")
 _STARTED = select("platform_phase_started_timestamp_seconds", 'phase!="abnormal"')
@@ -32,69 +33,78 @@ def _chosen(record: str) -> str:
 NOW = Row(
     "Now",
     (
+        parts.exporters(width=3),
+        number(
+            "Blind sources",
+            "Sources whose last read failed: what happens there is not seen.",
+            f"count(max by ({TS}) ({_UP}) == 0) or 0 * count({_UP})",
+            parts.ANY,
+            width=3,
+            absent=("no exporter", parts.RED),
+            page="/sources",
+        ),
+        number(
+            "Behind by",
+            "How far reading is behind at the source that is furthest behind; everything before is complete.",
+            f"max(time() - {select('platform_exporter_complete_until_timestamp_seconds')})",
+            ((None, parts.GREEN), (900, parts.RED)),
+            unit="s",
+            width=3,
+            page="/sources",
+        ),
         number(
             "Warnings and errors",
             "Events of severity warning or error that were seen in the last ten minutes; 5 from a quiet source raise an alert.",
-            grown(_BAD, over="10m"),
+            counted(_BAD, "10m"),
             parts.BURST,
+            page="/events?severity=trouble",
         ),
         number(
             "Failed runs",
             "Jobs, deployments and operations that failed in the last hour.",
-            grown(_FAILED, over="1h"),
+            counted(_FAILED, "1h"),
             parts.ANY,
         ),
         number(
             "Abnormal nodes",
             "Nodes of resource pools that are abnormal now.",
-            none(f"sum({_ABNORMAL})"),
+            f"sum({_ABNORMAL}) or 0 * (max({_UP}) == 1 unless max({_POOLS_UP}) == 0)",
             parts.ANY,
         ),
         number(
             "Stuck phases",
             "Open phases that take longer than the mapping file allows.",
-            none(f"count({_LATE})"),
+            zero(f"count({_LATE})"),
             parts.ANY,
-        ),
-        number(
-            "Blind sources",
-            "Sources whose last read broke off: what happens there is not seen.",
-            none(f"count(max by ({TS}) ({_UP}) == 0)"),
-            parts.ANY,
-        ),
-        number(
-            "Read until",
-            "How far reading is behind at the source that is furthest behind; everything before is complete.",
-            f"max(time() - {select('platform_exporter_complete_until_timestamp_seconds')})",
-            ((None, parts.GREEN), (900, parts.RED)),
-            unit="s",
+            width=3,
         ),
         Panel(
             title="By target and source",
+            page="/sources",
             kind="table",
             about="Every source with what went wrong there; the worst stands first.",
             queries=(
-                Query(grown(_BAD, TS, "10m"), "Warnings 10 min"),
-                Query(grown(_ERRORS, TS, "1h"), "Errors 1 h"),
-                Query(grown(_FAILED, TS, "1h"), "Failed runs 1 h"),
+                Query(counted(_BAD, "10m", by=TS), "Warnings 10 min"),
+                Query(counted(_ERRORS, "1h", by=TS), "Errors 1 h"),
+                Query(counted(_FAILED, "1h", by=TS), "Failed runs 1 h"),
                 Query(f"time() - max by ({TS}) ({_LAST})", "Last warning"),
-                Query(f"time() - max by ({TS}) ({_POLLED})", "Last read"),
-                Query(f"max by ({TS}) ({_UP})", "Readable"),
+                Query(f"time() - max by ({TS}) ({_POLLED})", "Last poll"),
+                Query(f"max by ({TS}) ({_UP})", "Up"),
             ),
             width=24,
             height=8,
             columns={"target": "Target", "source": "Source"},
-            units={"Last warning": "s", "Last read": "s"},
+            units={"Last warning": "s", "Last poll": "s"},
             marks={
                 "Warnings 10 min": parts.BURST,
                 "Errors 1 h": parts.ANY,
                 "Failed runs 1 h": parts.ANY,
-                "Readable": ((None, parts.RED), (0.5, parts.GREEN)),
+                "Up": ((None, parts.RED), (0.5, parts.GREEN)),
             },
             links={
                 "Source": "/d/platform-events-exporter?${__url_time_range}&var-target=${__data.fields.Target}&var-source=${__data.fields.Source}"
             },
-            words={"Readable": ("no", "yes")},
+            words={"Up": ("no", "yes")},
             sort="Warnings 10 min",
         ),
     ),
@@ -104,6 +114,7 @@ COURSE = Row(
     (
         Panel(
             title="Warnings and errors by source",
+            page="/events?severity=trouble",
             kind="bars",
             about="Events of severity warning or error as they were seen, at least ten minutes to a bar.",
             queries=(Query(grown(_BAD, TS), "{{target}} {{source}}", exemplar=True),),
@@ -124,6 +135,7 @@ COURSE = Row(
         ),
         Panel(
             title="Most frequent reasons",
+            page="/events?severity=trouble",
             kind="ranking",
             about="The ten reasons that warnings and errors gave most often in this time range.",
             queries=(Query(most(10, grown(_BAD, "source, reason", "$__range")), "{{source}} {{reason}}"),),
@@ -132,6 +144,7 @@ COURSE = Row(
         ),
         Panel(
             title="Resources with most warnings",
+            page="/events?severity=trouble",
             kind="ranking",
             about="The ten jobs, pools, services and clusters with most warnings and errors in this time range.",
             queries=(Query(most(10, grown(_RESOURCES, TSR, "$__range"), by=TSR), "{{source}} {{name}}"),),
@@ -199,13 +212,13 @@ OWN = Row(
         ),
     ),
 )
-_SERIES = 'label_values(platform_exporter_series{job=~"$job"}, metric)'
+_SERIES = f"label_values(platform_exporter_series{{{parts.WHERE}}}, metric)"
 BOARD = Board(
     uid="platform-events-overview",
     title="Platform events / Overview",
     about="What is going wrong now on the managed platforms, by target and source, and what is not being seen.",
     variables=(
-        parts.JOB,
+        *parts.PLACES,
         parts.TARGET,
         parts.source_variable(),
         Variable("own_counter", "Own counters", _SERIES, f"/^(?!(?:{_OWN})$)(?!platform_exporter_).+_total$/", None),

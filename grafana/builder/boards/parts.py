@@ -12,19 +12,29 @@ NOTE: tuple[Step, ...] = ((None, GREEN), (0.5, ORANGE))
 BURST: tuple[Step, ...] = ((None, GREEN), (0.5, ORANGE), (4.5, RED))
 PLAIN: tuple[Step, ...] = ((None, BLUE),)
 
-JOB = Variable("job", "Scrape job", "label_values(platform_exporter_build_info, job)")
-TARGET = Variable("target", "Target", 'label_values(platform_exporter_target_up{job=~"$job"}, target)')
+WHERE = 'cluster=~"$cluster",namespace=~"$namespace",job=~"$job"'  # All matches series without these labels too
+UNREAD = ("not read", GREY)  # of numbers that are never good or bad
+PLACES = (
+    Variable("cluster", "Cluster", "label_values(platform_exporter_build_info, cluster)"),
+    Variable("namespace", "Namespace", 'label_values(platform_exporter_build_info{cluster=~"$cluster"}, namespace)'),
+    Variable(
+        "job",
+        "Scrape job",
+        'label_values(platform_exporter_build_info{cluster=~"$cluster",namespace=~"$namespace"}, job)',
+    ),
+)
+TARGET = Variable("target", "Target", f"label_values(platform_exporter_target_up{{{WHERE}}}, target)")
 
 
 def source_variable(pattern: str = "") -> Variable:
     """The sources to choose from; All stands for those alone where a pattern is given."""
-    asked = 'label_values(platform_exporter_target_up{job=~"$job",target=~"$target"}, source)'
+    asked = f'label_values(platform_exporter_target_up{{{WHERE},target=~"$target"}}, source)'
     return Variable("source", "Source", asked, f"/{pattern}/" if pattern else "", pattern or ".*")
 
 
 def select(metric: str, *more: str, source: str = '=~"$source"') -> str:
     """A metric, limited to what is chosen. ``source``: "" where the metric has no such label."""
-    limits = ['job=~"$job"', 'target=~"$target"', *([f"source{source}"] if source else []), *more]
+    limits = [WHERE, 'target=~"$target"', *([f"source{source}"] if source else []), *more]
     return f"{metric}{{{','.join(limits)}}}"
 
 
@@ -55,9 +65,19 @@ def quantile(q: float, selected: str, by: str, over: str) -> str:
     return f"histogram_quantile({q}, sum by ({labels}) (increase({with_range(selected, over)}))) >= 0"
 
 
-def number(title: str, about: str, expr: str, steps: tuple[Step, ...], unit: str = "short", width: int = 4) -> Panel:
-    """One number with a colour."""
+def number(
+    title: str,
+    about: str,
+    expr: str,
+    steps: tuple[Step, ...],
+    unit: str = "short",
+    width: int = 4,
+    absent: tuple[str, str] | None = None,
+    page: str = "",
+) -> Panel:
+    """One number with a colour. Where it is unknown: red if a value could be good, else grey, unless ``absent`` says it."""
     decimals = 0 if unit == "short" else None
+    judged = any(colour == GREEN for _, colour in steps)
     return Panel(
         title=title,
         kind="stat",
@@ -68,6 +88,20 @@ def number(title: str, about: str, expr: str, steps: tuple[Step, ...], unit: str
         width=width,
         height=4,
         decimals=decimals,
+        page=page,
+        absent=absent or ("not read", RED if judged else GREY),
+    )
+
+
+def exporters(width: int = 4) -> Panel:
+    """How many exporters are scraped."""
+    return number(
+        "Exporters up",
+        "Exporters that answer the scrape; without one, nothing on this dashboard is known.",
+        f"count(max by (job, instance) (platform_exporter_build_info{{{WHERE}}}))",
+        ((None, RED), (0.5, GREEN)),
+        width=width,
+        absent=("no exporter", RED),
     )
 
 
@@ -91,9 +125,26 @@ def most(count: int, expr: str, by: str = "", source: str = '=~"$source"') -> st
     return f"topk({count}, {named(found, by, source) if by else found})"
 
 
-def none(expr: str) -> str:
-    """The expression, or 0 where it finds nothing."""
-    return f"{expr} or vector(0)"
+def read(source: str = '=~"$source"') -> str:
+    """The sources that an exporter reads now, or fails to read; nothing where no exporter is."""
+    return select("platform_exporter_target_up", source=source)
+
+
+def zero(expr: str, source: str = '=~"$source"', by: str = "") -> str:
+    """The expression, or 0 where it finds nothing although its source is read. Without an exporter, and where every source
+    that it is about fails, nothing: a 0 would then say that all is well.
+    """
+    return f"{expr} or 0 * (max{f' by ({by})' if by else ''} ({read(source)}) == 1)"
+
+
+def counted(selected: str, over: str, source: str = '=~"$source"', by: str = "") -> str:
+    """How many events came within ``over``; where none did, 0 as ``zero`` gives it."""
+    return zero(f"{grown(selected, by, over)} > 0.5", source, by)
+
+
+def known(expr: str, source: str = '=~"$source"') -> str:
+    """A single number, as long as an exporter is there: what a range still holds after its end is no news."""
+    return f"({expr}) and max({read(source)})"
 
 
 def open_phases(phases: str, source: str) -> str:

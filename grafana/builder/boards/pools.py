@@ -1,7 +1,19 @@
 """Resource pools of ModelArts: nodes by state, incidents, time to recover."""
 
 from grafana.builder.boards import parts
-from grafana.builder.boards.parts import TR, TSR, grown, most, named, none, number, open_phases, quantile, select
+from grafana.builder.boards.parts import (
+    TR,
+    TSR,
+    counted,
+    grown,
+    most,
+    named,
+    number,
+    open_phases,
+    quantile,
+    select,
+    zero,
+)
 from grafana.builder.model import Board, Panel, Query, Row, Variable
 
 POOLS = '="modelarts_pool"'
@@ -33,27 +45,32 @@ _OPEN = open_phases(f'phase="abnormal",{CHOSEN}', POOLS)
 NOW = Row(
     "Now",
     (
-        number("Abnormal nodes", "Nodes that are abnormal now.", none(f"sum({nodes('abnormal')})"), parts.ANY),
-        number("Available nodes", "Nodes that can take work now.", none(f"sum({nodes('available')})"), parts.PLAIN),
+        number("Abnormal nodes", "Nodes that are abnormal now.", zero(f"sum({nodes('abnormal')})", POOLS), parts.ANY),
+        number(
+            "Available nodes", "Nodes that can take work now.", zero(f"sum({nodes('available')})", POOLS), parts.PLAIN
+        ),
         number(
             "Pools without a node",
             "Pools in which no node is available: nothing can start there.",
-            none(f"count({nodes('available')} == 0)"),
+            zero(f"count({nodes('available')} == 0)", POOLS),
             parts.ANY,
         ),
-        number("Pools not running", "Pools in any state but Running.", none(f"count({_coded()} > 0)"), parts.ANY),
+        number(
+            "Pools not running", "Pools in any state but Running.", zero(f"count({_coded()} > 0)", POOLS), parts.ANY
+        ),
         number(
             "Incidents",
             "Times in this time range that a pool was abnormal and recovered.",
-            grown(_ENDED, over="$__range"),
+            counted(_ENDED, "$__range", POOLS),
             parts.NOTE,
         ),
         number(
-            "Time to recover",
+            "Time to recover p50",
             "Half of the incidents that ended in this time range took no longer.",
             quantile(0.5, _MENDED, "", "$__range"),
             parts.PLAIN,
             unit="s",
+            absent=("no incident", parts.GREY),
         ),
         Panel(
             title="State of each pool",
@@ -94,7 +111,7 @@ NODES = Row(
                 Query(named(f"(max by ({TR}) ({nodes('available')}))", TR, POOLS), "Available"),
                 Query(named(f"(max by ({TR}) ({nodes('creating')}))", TR, POOLS), "Creating"),
                 Query(named(f"(max by ({TR}) ({nodes('deleting')}))", TR, POOLS), "Deleting"),
-                Query(named(f"({grown(_BAD, TR, '1h')})", TR, POOLS), "Warnings 1 h"),
+                Query(named(f"({grown(_BAD, TR, '1h')} > 0.5)", TR, POOLS), "Warnings 1 h"),
             ),
             width=24,
             columns={"target": "Target", "name": "Pool", "resource": "Id"},
@@ -128,10 +145,10 @@ INCIDENTS = Row(
         Panel(
             title="Time to recover",
             kind="timeseries",
-            about="Median and 90th percentile of the incidents that ended within the hour before.",
+            about="The 50th and 90th percentile (p50, p90) of the incidents that ended within the hour before.",
             queries=(
-                Query(quantile(0.5, _MENDED, "target", "1h"), "{{target}} half"),
-                Query(quantile(0.9, _MENDED, "target", "1h"), "{{target}} nine of ten"),
+                Query(quantile(0.5, _MENDED, "target", "1h"), "{{target}} p50"),
+                Query(quantile(0.9, _MENDED, "target", "1h"), "{{target}} p90"),
             ),
             unit="s",
         ),
@@ -160,6 +177,8 @@ BOARD = Board(
     uid="platform-events-pools",
     title="Platform events / Pools",
     about="Resource pools of ModelArts: nodes by state, incidents and how long it takes to recover.",
-    variables=(parts.JOB, parts.TARGET, Variable("pool", "Pool", _ASKED)),
+    variables=(*parts.PLACES, parts.TARGET, Variable("pool", "Pool", _ASKED)),
     rows=(NOW, NODES, INCIDENTS),
+    page="/sources",
+    source="modelarts_pool",
 )

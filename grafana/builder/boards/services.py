@@ -1,7 +1,7 @@
 """Deployments of ModelArts services: five phases as durations and as "stuck since", failures by phase."""
 
 from grafana.builder.boards import parts
-from grafana.builder.boards.parts import TSR, grown, named, none, number, open_phases, quantile, select
+from grafana.builder.boards.parts import TSR, counted, grown, named, number, open_phases, quantile, select, zero
 from grafana.builder.model import Board, Panel, Query, Row
 
 SERVICES = '="modelarts_service"'
@@ -25,35 +25,41 @@ _BAD = select("platform_events_total", 'severity=~"warning|error"', source=SERVI
 NOW = Row(
     "Now",
     (
-        number("Failed", "Deployments that failed in this time range.", grown(_FAILED, over="$__range"), parts.ANY),
+        number(
+            "Failed", "Deployments that failed in this time range.", counted(_FAILED, "$__range", SERVICES), parts.ANY
+        ),
         number(
             "Succeeded",
             "Deployments that succeeded in this time range.",
-            grown(select("platform_runs_total", 'outcome="success"', source=SERVICES), over="$__range"),
+            counted(select("platform_runs_total", 'outcome="success"', source=SERVICES), "$__range", SERVICES),
             parts.PLAIN,
         ),
         number(
-            "Under way", "Deployments that are in one of the five phases now.", none(f"count({_OPEN})"), parts.PLAIN
+            "Under way",
+            "Deployments that are in one of the five phases now.",
+            zero(f"count({_OPEN})", SERVICES),
+            parts.PLAIN,
         ),
         number(
             "Stuck",
             "Open phases that take longer than the mapping file allows.",
-            none(f"count(({_OPEN}) > on (source, phase) group_left () {_ALLOWED})"),
+            zero(f"count(({_OPEN}) > on (source, phase) group_left () {_ALLOWED})", SERVICES),
             parts.ANY,
         ),
         number(
             "Longest open phase",
             "How long the phase that is open longest has been open.",
-            none(f"max({_OPEN})"),
+            zero(f"max({_OPEN})", SERVICES),
             parts.PLAIN,
             unit="s",
         ),
         number(
-            "Usual duration",
+            "Duration p50",
             "Half of the deployments that ended in this time range took no longer.",
             quantile(0.5, _LONG, "", "$__range"),
             parts.PLAIN,
             unit="s",
+            absent=("none ended", parts.GREY),
         ),
         Panel(
             title="Open phases",
@@ -80,7 +86,7 @@ TIMES = Row(
     "The five phases",
     (
         Panel(
-            title="How long each phase takes",
+            title="How long each phase takes, p90",
             kind="ranking",
             about="How long nine of ten deployments took in each phase, over this time range.",
             queries=(Query(f"sort_desc({quantile(0.9, _PHASE, 'phase', '$__range')})", "{{phase}}"),),
@@ -88,7 +94,7 @@ TIMES = Row(
             steps=parts.PLAIN,
         ),
         Panel(
-            title="Phases over time",
+            title="Phases over time, p90",
             kind="timeseries",
             about="How long nine of ten took in each phase, of those that ended within the hour before.",
             queries=(Query(quantile(0.9, _PHASE, "phase", "1h"), "{{phase}}"),),
@@ -124,10 +130,10 @@ ENDS = Row(
         Panel(
             title="How long deployments take",
             kind="timeseries",
-            about="Median and 90th percentile of the deployments that ended within the hour before, by outcome.",
+            about="The 50th and 90th percentile (p50, p90) of the deployments that ended within the hour before, by outcome.",
             queries=(
-                Query(quantile(0.5, _LONG, "outcome", "1h"), "{{outcome}} half"),
-                Query(quantile(0.9, _LONG, "outcome", "1h"), "{{outcome}} nine of ten"),
+                Query(quantile(0.5, _LONG, "outcome", "1h"), "{{outcome}} p50"),
+                Query(quantile(0.9, _LONG, "outcome", "1h"), "{{outcome}} p90"),
             ),
             unit="s",
         ),
@@ -137,6 +143,8 @@ BOARD = Board(
     uid="platform-events-services",
     title="Platform events / Service deployments",
     about="Deployments of ModelArts services: where they are, how long each of the five phases takes, and where they fail.",
-    variables=(parts.JOB, parts.TARGET),
+    variables=(*parts.PLACES, parts.TARGET),
     rows=(NOW, TIMES, ENDS),
+    page="/events?source=modelarts_service",
+    source="modelarts_service",
 )

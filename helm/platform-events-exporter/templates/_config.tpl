@@ -22,6 +22,11 @@
 {{- toYaml $config -}}
 {{- end -}}
 
+{{/* The name of the ConfigMap or Secret that holds the whole configuration, if the chart does not write it. */}}
+{{- define "exporter.existingConfig" -}}
+{{- default .Values.existingConfigSecret .Values.existingConfigMap -}}
+{{- end -}}
+
 {{/* The target of a vendor's section; empty where it has no region. */}}
 {{- define "exporter.target" -}}
 {{- $given := get .root.Values .platform -}}
@@ -70,14 +75,19 @@
 
 {{- define "exporter.validate.source" -}}
 {{- $sections := or .Values.huaweicloud.region .Values.alibabacloud.region -}}
-{{- if and .Values.existingConfigMap (or .Values.config $sections) -}}
-{{- fail (printf "existingConfigMap: %s is the whole configuration; remove config, huaweicloud.region and alibabacloud.region, or existingConfigMap" .Values.existingConfigMap) -}}
+{{- $existing := include "exporter.existingConfig" . -}}
+{{- if and .Values.existingConfigMap .Values.existingConfigSecret -}}
+{{- fail "existingConfigMap and existingConfigSecret exclude each other: remove one of them" -}}
+{{- end -}}
+{{- if and $existing (or .Values.config $sections) -}}
+{{- $key := ternary "existingConfigMap" "existingConfigSecret" (not (empty .Values.existingConfigMap)) -}}
+{{- fail (printf "%s: %s is the whole configuration; remove config, huaweicloud.region and alibabacloud.region, or %s" $key $existing $key) -}}
 {{- end -}}
 {{- if and .Values.mappings .Values.existingMappingsConfigMap -}}
 {{- fail "existingMappingsConfigMap and mappings exclude each other: remove one of them" -}}
 {{- end -}}
-{{- if not (or .Values.existingConfigMap .Values.config.targets $sections) -}}
-{{- fail "nothing to watch: set huaweicloud.region and huaweicloud.existingSecret (or alibabacloud.…), config.targets, or existingConfigMap" -}}
+{{- if not (or $existing .Values.config.targets $sections) -}}
+{{- fail "nothing to watch: set huaweicloud.region and huaweicloud.existingSecret (or alibabacloud.…), config.targets, existingConfigMap or existingConfigSecret" -}}
 {{- end -}}
 {{- $listen := dig "web" "listen" "" .Values.config -}}
 {{- if and $listen (not (hasSuffix (printf ":%v" .Values.containerPort) $listen)) -}}
@@ -101,10 +111,14 @@
 {{- if and $given.region (hasKey $.Values.secrets $platform) -}}
 {{- fail (printf "secrets.%s: the name belongs to the section %s; give that entry another name" $platform $platform) -}}
 {{- end -}}
+{{- if eq $.Values.configKind "ConfigMap" -}}
 {{- include "exporter.validate.credentials" (dict "path" (printf "%s.credentials" $platform) "credentials" $given.credentials) -}}
 {{- end -}}
+{{- end -}}
+{{- if eq .Values.configKind "ConfigMap" -}}
 {{- range $index, $target := default list .Values.config.targets -}}
 {{- include "exporter.validate.credentials" (dict "path" (printf "config.targets[%d].credentials" $index) "credentials" (default dict $target.credentials)) -}}
+{{- end -}}
 {{- end -}}
 {{- if hasKey .Values.secrets "tokens" -}}
 {{- fail "secrets.tokens: the name belongs to projectedTokens; give that entry another name" -}}
@@ -115,28 +129,31 @@
 {{- define "exporter.validate.credentials" -}}
 {{- range $key := list "access_key" "secret_key" "password" "security_token" "access_key_secret" -}}
 {{- if hasKey $.credentials $key -}}
-{{- fail (printf "%s.%s: would be readable in a ConfigMap; put it into a Secret, mount that with secrets and write %s_file" $.path $key $key) -}}
+{{- fail (printf "%s.%s: would be readable in a ConfigMap; put it into a Secret, mount that with secrets and write %s_file, or set configKind to Secret" $.path $key $key) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "exporter.validate.workload" -}}
-{{- if and .Values.persistence.enabled .Values.persistence.existingClaim -}}
-{{- fail "persistence.existingClaim: is used instead of a volume of the StatefulSet; set persistence.enabled=false" -}}
-{{- end -}}
 {{- if and (or .Values.web.tls .Values.web.clientCertificates) (not .Values.web.existingSecret) -}}
-{{- if not (or .Values.existingConfigMap (dig "web" "config_file" "" .Values.config)) -}}
+{{- if not (or (include "exporter.existingConfig" .) (dig "web" "config_file" "" .Values.config)) -}}
 {{- fail "web.existingSecret: is empty; name a Secret with the web configuration, or set web.tls and web.clientCertificates to false" -}}
 {{- end -}}
 {{- end -}}
-{{- if and .Values.web.existingSecret .Values.existingConfigMap -}}
-{{- fail "web.existingSecret: with existingConfigMap the chart cannot write web.config_file; mount the Secret with secrets and name the file in that ConfigMap" -}}
+{{- if and .Values.web.existingSecret (include "exporter.existingConfig" .) -}}
+{{- fail "web.existingSecret: with existingConfigMap or existingConfigSecret the chart cannot write web.config_file; mount the Secret with secrets and name the file in that configuration" -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "exporter.validate.monitoring" -}}
-{{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled -}}
-{{- fail "serviceMonitor.enabled and podMonitor.enabled: every series would be scraped twice; enable one of them" -}}
+{{- $scraping := list -}}
+{{- range $key := list "serviceMonitor" "podMonitor" "scrapeConfig" -}}
+{{- if (get $.Values $key).enabled -}}
+{{- $scraping = append $scraping (printf "%s.enabled" $key) -}}
+{{- end -}}
+{{- end -}}
+{{- if gt (len $scraping) 1 -}}
+{{- fail (printf "%s: every series would be scraped twice; enable one of them" (join " and " $scraping)) -}}
 {{- end -}}
 {{- if and .Values.prometheusRule.enabled .Values.grafanaAlerts.enabled -}}
 {{- fail "prometheusRule.enabled and grafanaAlerts.enabled: every alert would come twice; enable one of them" -}}

@@ -61,6 +61,11 @@ annotations:
 {{- end }}
 {{- end -}}
 
+{{/* Whether the workload is a StatefulSet with a volume of its own: not empty. */}}
+{{- define "exporter.stateful" -}}
+{{- if and .Values.persistence.enabled (not .Values.persistence.existingClaim) }}yes{{ end -}}
+{{- end -}}
+
 {{- define "exporter.image" -}}
 {{- $registry := default .Values.image.registry .Values.global.imageRegistry -}}
 {{- if $registry }}{{ trimSuffix "/" $registry }}/{{ end -}}
@@ -74,7 +79,7 @@ annotations:
 
 {{- define "exporter.imagePullSecrets" -}}
 {{- $names := list -}}
-{{- range concat .Values.global.imagePullSecrets .Values.imagePullSecrets -}}
+{{- range concat .Values.global.imagePullSecrets .Values.image.pullSecrets .Values.imagePullSecrets -}}
 {{- $names = append $names (kindIs "string" . | ternary (dict "name" .) .) -}}
 {{- end -}}
 {{- with $names -}}

@@ -26,7 +26,7 @@ httpGet:
 
 {{/* What makes a running pod old. */}}
 {{- define "exporter.checksums" -}}
-{{- if not .Values.existingConfigMap }}
+{{- if not (include "exporter.existingConfig" .) }}
 checksum/config: {{ include "exporter.config" . | sha256sum }}
 {{- end }}
 {{- if and .Values.mappings (eq .Values.onChange "restart") }}
@@ -36,11 +36,21 @@ checksum/mappings: {{ toYaml .Values.mappings | sha256sum }}
 
 {{- define "exporter.volumes" -}}
 - name: config
+  {{- $own := printf "%s-config" (include "exporter.fullname" .) }}
+  {{- if or .Values.existingConfigSecret (and (eq .Values.configKind "Secret") (not .Values.existingConfigMap)) }}
+  secret:
+    secretName: {{ default $own .Values.existingConfigSecret }}
+    defaultMode: 0440
+    items:
+      - key: {{ ternary .Values.existingConfigSecretKey "exporter.yaml" (not (empty .Values.existingConfigSecret)) }}
+        path: exporter.yaml
+  {{- else }}
   configMap:
-    name: {{ default (printf "%s-config" (include "exporter.fullname" .)) .Values.existingConfigMap }}
+    name: {{ default $own .Values.existingConfigMap }}
     items:
       - key: {{ ternary .Values.existingConfigMapKey "exporter.yaml" (not (empty .Values.existingConfigMap)) }}
         path: exporter.yaml
+  {{- end }}
 {{- if or .Values.mappings .Values.existingMappingsConfigMap }}
 - name: mappings
   configMap:
@@ -139,7 +149,7 @@ checksum/mappings: {{ toYaml .Values.mappings | sha256sum }}
 {{- end }}
 {{- end }}
 {{- with .Values.extraEnv }}
-{{ toYaml . }}
+{{ tpl (toYaml .) $ }}
 {{- end }}
 {{- end -}}
 
@@ -159,7 +169,7 @@ env:
 {{- end }}
 {{- with .Values.extraEnvFrom }}
 envFrom:
-  {{- toYaml . | nindent 2 }}
+  {{- tpl (toYaml .) $ | nindent 2 }}
 {{- end }}
 ports:
   - name: http
@@ -171,6 +181,10 @@ ports:
 {{ $kind }}:
   {{- include "exporter.probe" (dict "root" $ "probe" $probe "path" $path) | trim | nindent 2 }}
 {{- end }}
+{{- end }}
+{{- with .Values.lifecycle }}
+lifecycle:
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .Values.resources }}
 resources:
@@ -217,10 +231,16 @@ spec:
     {{- end }}
   volumes:
     {{- include "exporter.volumes" . | nindent 4 }}
-  {{- range $key := list "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "priorityClassName" "runtimeClassName" "schedulerName" "hostAliases" "dnsPolicy" "dnsConfig" }}
+  {{- range $key := list "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "priorityClassName" "runtimeClassName" "schedulerName" "hostAliases" "dnsConfig" }}
   {{- with get $.Values $key }}
   {{ $key }}: {{ kindIs "string" . | ternary . (toYaml . | nindent 4) }}
   {{- end }}
+  {{- end }}
+  {{- with default (ternary "ClusterFirstWithHostNet" "" .Values.hostNetwork) .Values.dnsPolicy }}
+  dnsPolicy: {{ . }}
+  {{- end }}
+  {{- if .Values.hostNetwork }}
+  hostNetwork: true
   {{- end }}
   {{- if not (kindIs "invalid" .Values.hostUsers) }}
   hostUsers: {{ .Values.hostUsers }}

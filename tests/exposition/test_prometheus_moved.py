@@ -1,0 +1,122 @@
+"""A real Prometheus and an exporter that comes back at another address: ``increase`` sees what happened meanwhile."""
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.exposition.test_prometheus_increase import one, reasons
+from tests.exposition.test_prometheus_server import Server
+from tests.support.charts import LEAST, ROOT, over, render
+from tests.support.heavy import needs
+from tests.support.processes import Child, Clouds, Exporter, closing, configured, free_port, until
+
+pytestmark = pytest.mark.prometheus
+
+BEFORE, MEANWHILE = 5, 7
+SERVICE = "events-platform-events-exporter"
+Relabelings = list[dict[str, Any]]
+SEEN = 'sum(round(increase(platform_events_total{source="dws"}[5m])))'
+RAISED = 'sum(max without (instance, pod) (platform_events_total{source="dws"}))'
+SCRAPED = 'min(count_over_time(platform_events_total{source="dws"}[5m])) >= 2'
+
+
+def of_monitor(kind: str) -> Relabelings:
+    """What an operator writes of the chart's monitor: other names, and nothing of what is empty."""
+    held = render(over(LEAST, {kind: {"enabled": True}}))
+    (monitor,) = held.all("ServiceMonitor") + held.all("PodMonitor")
+    (endpoint,) = monitor["spec"].get("endpoints") or monitor["spec"]["podMetricsEndpoints"]
+    assert held.one("Service")["metadata"]["name"] == SERVICE
+    snake = {"sourceLabels": "source_labels", "targetLabel": "target_label"}
+    return [{snake.get(key, key): each for key, each in rule.items() if each} for rule in endpoint["metricRelabelings"]]
+
+
+def of_the_guide() -> Relabelings:
+    """The block for Prometheus in Kubernetes, as people copy it."""
+    guide = (ROOT / "docs" / "grafana.md").read_text("utf-8")
+    (block,) = re.findall(r"^```yaml\n(scrape_configs:\n.*?)^```$", guide, re.MULTILINE | re.DOTALL)
+    relabelings: Relabelings = yaml.safe_load(block)["scrape_configs"][0]["metric_relabel_configs"]
+    return relabelings
+
+
+def scraping(folder: Path, relabelings: Relabelings) -> tuple[str, Child]:
+    """A server that finds its target in a file, and changes its samples so."""
+    found = {"files": [str(folder / "targets.json")], "refresh_interval": "1s"}
+    job = {"job_name": "exporter", "file_sd_configs": [found], "metric_relabel_configs": relabelings}
+    config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": [job]}
+    (folder / "prometheus.yml").write_text(json.dumps(config))
+    port = free_port()
+    options = (f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data")
+    listen = (f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn")
+    program = str(needs("prometheus", "prometheus"))
+    return f"http://127.0.0.1:{port}", Child(folder, "prometheus", (program, *options, *listen))
+
+
+def found_as(folder: Path, pod: str, exporter: Exporter) -> None:
+    """Prometheus finds the exporter as this pod; in Kubernetes that is once every source was read."""
+    labels = {"pod": pod, "namespace": "monitoring", "service": SERVICE}
+    written = folder / "targets.new"
+    written.write_text(json.dumps([{"targets": [exporter.url.removeprefix("http://")], "labels": labels}]))
+    written.rename(folder / "targets.json")
+
+
+def happen(clouds: Clouds, names: list[str]) -> None:
+    """One event of each of these reasons."""
+    clouds.add(*({"source": "dws", "resource": "cluster", "text": name} for name in names))
+
+
+@contextlib.contextmanager
+def moved(folder: Path, relabelings: Relabelings) -> Iterator[tuple[Server, Exporter]]:
+    """Events, kill -9, more events, the same state at another address; both pods were scraped."""
+    with contextlib.ExitStack() as started:
+        clouds = started.enter_context(closing(Clouds(folder)))
+        config = configured(clouds, folder)
+        config["web"] |= {"zero_hold": "3s"}
+        first = started.enter_context(closing(Exporter(folder, config)))
+        first.contacted("dws")
+        found_as(folder, "exporter-a", first)
+        url, child = scraping(folder, relabelings)
+        server = Server(url, "", clouds, started.enter_context(closing(child)))
+        until(server.ready, "Prometheus is ready")
+        until(lambda: server.query(SCRAPED), "zeros were scraped")
+        names = reasons(first)[: BEFORE + MEANWHILE]
+        happen(clouds, names[:BEFORE])
+        until(lambda: one(server, SEEN) == BEFORE, "an increase of each event before")
+        first.process.kill()
+        first.process.wait()
+        happen(clouds, names[BEFORE:])
+        second = started.enter_context(closing(Exporter(folder, config)))
+        second.until_value(BEFORE + MEANWHILE, "platform_events_total", source="dws")
+        found_as(folder, "exporter-b", second)
+        until(lambda: one(server, RAISED) == BEFORE + MEANWHILE, "the second pod was scraped with every event")
+        until(lambda: server.query('count_over_time(up{pod="exporter-b"}[5m]) >= 5'), "and a few times more")
+        yield server, second
+
+
+WAYS = {
+    "ServiceMonitor": lambda: of_monitor("serviceMonitor"),
+    "PodMonitor": lambda: of_monitor("podMonitor"),
+    "guide": of_the_guide,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_increase_sees_every_event_where_the_labels_are_stable(way: str, tmp_path: Path) -> None:
+    with moved(tmp_path, WAYS[way]()) as (server, second):
+        assert one(server, SEEN) == BEFORE + MEANWHILE
+        assert one(server, f'count(platform_events_total{{instance="{SERVICE}",pod="",source="dws"}})') > 0
+        assert one(server, f'count(platform_events_total{{instance!="{SERVICE}"}})') == 0
+        where = second.url.removeprefix("http://")
+        for own in ("up", "process_start_time_seconds", "platform_exporter_build_info", "python_info"):
+            assert one(server, f'count({own}{{instance="{where}",pod="exporter-b"}})') == 1
+        assert one(server, 'count({__tmp_own!=""})') == 0
+
+
+def test_without_them_what_happened_meanwhile_is_never_seen(tmp_path: Path) -> None:
+    with moved(tmp_path, []) as (server, _):
+        assert one(server, SEEN) == BEFORE
