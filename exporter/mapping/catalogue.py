@@ -11,15 +11,21 @@ from exporter.model.metrics import OTHER, RUN, SEVERITIES, Catalogue, Metric, Se
 
 def severities(pack: MappingPack) -> tuple[str, ...]:
     """Every severity that a pack can give, in the usual order."""
-    given = {*pack.severities, *(rule.severity for rule in pack.rules)}
+    given = {*pack.severities, *(how for _, how in _listed(pack)), *(rule.severity for rule in pack.rules), pack.worse}
     return tuple(severity for severity in SEVERITIES if severity in given)
+
+
+def _listed(pack: MappingPack) -> Iterator[tuple[str, str]]:
+    return (one for rule in pack.rules for one in rule.listing.items())
 
 
 def pairs(pack: MappingPack) -> set[tuple[str, str]]:
     """Every (severity, reason) that a pack can give for severities of its own table."""
     reasons = [*sorted(pack.told), OTHER]
     by_reason = {reason: [rule for rule in pack.rules if _may(rule, reason)] for reason in reasons}
-    found = {(severity, OTHER) for severity in pack.severities}
+    found = {(severity, OTHER) for severity in (*pack.severities, *([pack.worse] if pack.worse else []))}
+    if pack.worse:
+        found |= {(pack.worse, reason) for reason in pack.told}
     for reason, rules in by_reason.items():
         for severity in pack.severities:
             found.update(_walk(rules, severity, reason))
@@ -31,14 +37,23 @@ def _walk(rules: list[Rule], severity: str, reason: str) -> Iterator[tuple[str, 
     for rule in rules:
         wanted = dict(rule.when)
         if severity in wanted.pop("severity", (severity,)):
-            yield rule.severity or severity, rule.reason or reason
-            if not rule.textual and not wanted.keys() - set(REASON_FIELDS):
+            if rule.listed:
+                yield from ((rule.severity or how, listed) for listed, how in rule.listing.items())
+            else:
+                yield rule.severity or severity, rule.reason or reason
+            takes_all = all(field in REASON_FIELDS and reason in values for field, values in wanted.items())
+            if not rule.textual and not rule.listed and takes_all:
                 return
     yield severity, reason
 
 
 def _may(rule: Rule, reason: str) -> bool:
-    return all(reason in values for field, values in rule.when if field in REASON_FIELDS)
+    """Whether a rule may take this reason; of the reasons that nobody lists, one whose values have stars may."""
+    return all(
+        reason in values or (reason == OTHER and any("*" in value for value in values))
+        for field, values in rule.when
+        if field in REASON_FIELDS
+    )
 
 
 OUTCOMES = ("success", "failure", "cancelled", "unknown")

@@ -3,22 +3,24 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from exporter.common.yaml_document import Document
+from exporter.common.yaml_document import Document, read_document
 from exporter.mapping.authoring.run_tests import Record, TestFailure, run_examples
 from exporter.mapping.catalogue import BUILTIN
 from exporter.mapping.rules import REASON_FIELDS, Example, MappingPack, Rule
 from exporter.mapping.syntax.compile_rules import build_rules
-from exporter.mapping.syntax.consistency import check_domains, check_metrics, check_reach
+from exporter.mapping.syntax.consistency import check_domains, check_lists, check_metrics, check_reach
 from exporter.mapping.syntax.context import FileContext
 from exporter.mapping.syntax.declarations import own_metrics, read_severity, read_vocab
 from exporter.mapping.syntax.embedded_tests import build_examples
 from exporter.mapping.syntax.process import Declared, check_processes, check_steps, merge_processes, read_process
-from exporter.mapping.syntax.schema import MappingFile, read_mapping
+from exporter.mapping.syntax.reason_lists import ReadDocument, listed_reasons
+from exporter.mapping.syntax.schema import MappingFile, ReasonPart, is_shared, read_mapping, read_shared
 from exporter.model.errors import ConfigError
 from exporter.model.metrics import SEVERITIES, Metric
 
@@ -39,6 +41,7 @@ class CheckedFile(NamedTuple):
     rules: tuple[Rule, ...]
     process: Declared | None
     examples: tuple[Example, ...]
+    reasons: Mapping[str, ReasonPart]
 
 
 class TestReport(NamedTuple):
@@ -51,9 +54,13 @@ class TestReport(NamedTuple):
 
 def built_in() -> list[Path]:
     """The packs that come with the exporter: inside an installed package, or beside the code in a checkout."""
+    return sorted(_packs().glob("*.yaml"))
+
+
+def _packs() -> Path:
     here = Path(__file__).resolve().parent.parent
     place = here / "packs"
-    return sorted((place if place.is_dir() else here.parent / "mappings").glob("*.yaml"))
+    return place if place.is_dir() else here.parent / "mappings"
 
 
 def load(
@@ -84,7 +91,8 @@ def examine(
 ) -> tuple[tuple[MappingPack, ...], list[TestReport]]:
     """As ``load``, but failing tests are no error: gives back how those of each file went."""
     faults: list[str] = []
-    sheets = [sheet for document in files if (sheet := _sheet(document, fields, statuses, faults))]
+    read = cache(read_document)
+    sheets = [sheet for document in files if (sheet := _sheet(document, fields, statuses, faults, read))]
     check_metrics([(sheet.context, sheet.metrics) for sheet in sheets], faults)
     by_source: dict[str, list[CheckedFile]] = {}
     for sheet in sheets:
@@ -100,8 +108,12 @@ def _sheet(
     fields: Mapping[str, frozenset[str]],
     statuses: Mapping[str, tuple[str, ...]],
     faults: list[str],
+    read: ReadDocument,
 ) -> CheckedFile | None:
     context = FileContext(document, faults, "", frozenset(), {}, {})
+    if is_shared(document):
+        read_shared(document, context.say)
+        return None
     file = read_mapping(document, context.say)
     if file is None:
         return None
@@ -116,7 +128,8 @@ def _sheet(
     rules = tuple(build_rules(file.rules, context))
     process = read_process(file.process, statuses.get(file.source, ()), context)
     examples = tuple(build_examples(file.tests, context))
-    return CheckedFile(document, file, context, severity, metrics, rules, process, examples)
+    reasons = listed_reasons(file, context, read, _packs())
+    return CheckedFile(document, file, context, severity, metrics, rules, process, examples, reasons)
 
 
 def _checked(sheets: Sequence[CheckedFile], faults: list[str]) -> MappingPack:
@@ -125,6 +138,7 @@ def _checked(sheets: Sequence[CheckedFile], faults: list[str]) -> MappingPack:
         _check_disabled(sheet, sheets[number + 1 :])
     check_processes([sheet.process for sheet in sheets if sheet.process])
     pack = _pack(sheets)
+    check_lists(pack.rules, faults)
     check_reach(pack.rules, faults)
     check_domains(pack.rules, faults)
     check_steps(pack.rules, pack.process, faults)
@@ -148,6 +162,9 @@ def _pack(sheets: Sequence[CheckedFile]) -> MappingPack:
         ids = {rule.id for rule in kept}
         rules = [rule for rule in sheet.rules if rule.id not in ids] + kept
     said = dict(chain.from_iterable(sheet.severity.items() for sheet in reversed(sheets)))
+    listed = dict(chain.from_iterable(sheet.reasons.items() for sheet in reversed(sheets)))
+    listing = {name: part.severity for name, part in listed.items()}
+    rules = [rule._replace(listing=listing) if rule.listed else rule for rule in rules]
     given = set((said or BASE_SEVERITY).values()) | (set() if said else {"unclassified"})
     told = _told(rules).union(*(sheet.file.vocab.get("reason", ()) for sheet in sheets))
     return MappingPack(
@@ -155,23 +172,27 @@ def _pack(sheets: Sequence[CheckedFile]) -> MappingPack:
         rules=tuple(rules),
         severity=BASE_SEVERITY | said,
         severities=tuple(severity for severity in SEVERITIES if severity in given),
-        reasons=told.union(rule.reason for rule in rules if rule.reason),
+        reasons=told.union(*(rule.listing for rule in rules), (rule.reason for rule in rules if rule.reason)),
         told=told,
         metrics={name: metric for sheet in reversed(sheets) for name, metric in sheet.metrics.items()},
         hints=tuple(dict.fromkeys(word for sheet in sheets for word in sheet.file.unmapped.hint_words)),
         examples=tuple(example for sheet in sheets for example in sheet.examples),
         hash=_hash(sheets),
         process=merge_processes([sheet.process for sheet in sheets if sheet.process]),
+        worse=next((sheet.file.unmapped.severity for sheet in sheets if sheet.file.unmapped.severity), ""),
+        meanings={name: part.means for name, part in listed.items()},
     )
 
 
 def _told(rules: Sequence[Rule]) -> frozenset[str]:
     """The vendor's reasons that rules ask for."""
-    return frozenset().union(*(values for rule in rules for field, values in rule.when if field in REASON_FIELDS))
+    values = (value for rule in rules for field, wanted in rule.when if field in REASON_FIELDS for value in wanted)
+    return frozenset(value for value in values if "*" not in value)
 
 
 def _hash(sheets: Sequence[CheckedFile]) -> str:
-    text = json.dumps([sheet.document.data for sheet in sheets], sort_keys=False)
+    listed = [{name: part.model_dump() for name, part in sheet.reasons.items()} for sheet in sheets]
+    text = json.dumps([[sheet.document.data for sheet in sheets], listed], sort_keys=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -90,12 +90,24 @@ UNNAMED = Process(None, (), {}, {}, from_creation=False, patience=14 * 86400.0)
 """The process of a file that declares none: a run that a rule ends is over with that, and nothing is known of its begin."""
 
 
+class Wanted(frozenset[str]):
+    """The values of a field that a rule asks for; one that begins or ends with a star stands for all that end or begin so."""
+
+    def __contains__(self, value: object) -> bool:
+        return super().__contains__(value) or any(_fits(pattern, str(value)) for pattern in self if "*" in pattern)
+
+
+def _fits(pattern: str, value: str) -> bool:
+    return value.endswith(pattern[1:]) if pattern.startswith("*") else value.startswith(pattern[:-1])
+
+
 class Rule(NamedTuple):
     """One rule. It takes an event if every field of ``when`` has one of its values and the text fits a shape (or the
-    pattern), or if there is neither."""
+    pattern), or if there is neither. ``listed`` names the capture or field that ``listing`` must have: the reasons that the
+    rule gives, and their severities."""
 
     id: str
-    when: tuple[tuple[str, frozenset[str]], ...]
+    when: tuple[tuple[str, Wanted], ...]
     shapes: tuple[DissectPattern, ...]
     pattern: Pattern | None
     splits: tuple[tuple[str, DissectPattern], ...]
@@ -106,6 +118,8 @@ class Rule(NamedTuple):
     place: str
     steps: tuple[Step, ...] = ()
     called: Called | None = None
+    listed: str = ""
+    listing: Mapping[str, str] = {}
 
     @property
     def textual(self) -> bool:
@@ -146,7 +160,8 @@ class MappingPack(NamedTuple):
 
     ``severity`` maps the vendor's words (case folded) to ours; ``severities`` are those that it can give. ``reasons``
     is the closed vocabulary, ``told`` the part of it that the vendor sends. ``metrics`` are the pack's own. ``hints``
-    are starts of words that make an unmapped text worth reading first.
+    are starts of words that make an unmapped text worth reading first; such a text is at least ``worse``, if that is set.
+    ``meanings`` say what the reasons of lists mean.
     """
 
     source: str
@@ -160,3 +175,5 @@ class MappingPack(NamedTuple):
     examples: tuple[Example, ...]
     hash: str
     process: Process = UNNAMED
+    worse: str = ""
+    meanings: Mapping[str, str] = {}

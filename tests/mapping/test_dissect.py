@@ -29,7 +29,7 @@ VALUES: dict[str, st.SearchStrategy[tuple[str, object]]] = {
     ),
     "words": st.lists(SLASHLESS, min_size=1, max_size=5).map(lambda words: ("/".join(words), tuple(words))),
     "ints": st.lists(WHOLE, min_size=1, max_size=5).map(lambda all_: ("/".join(map(str, all_)), tuple(all_))),
-    "rest": st.text(max_size=20).map(lambda text: (text, text)),
+    "rest": st.text(max_size=20).map(lambda text: (text, text.rstrip())),
 }
 LITERALS = st.text(st.sampled_from("ab -:.[]{}"), min_size=1, max_size=4)
 PIECES = st.text(st.sampled_from("ab -:.[]{}17/\"'sé\u3000"), max_size=12)

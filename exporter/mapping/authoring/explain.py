@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from exporter.mapping.patterns.dissect import Stop, stopped
+from exporter.mapping.patterns.dissect import DissectPattern, Stop, stopped
 from exporter.mapping.rules import MappingPack, Rule, field_of
 from exporter.model.events import Event
 
@@ -35,11 +35,23 @@ def _look(rule: Rule, event: Event, severity: str) -> RuleTrial:
     for field, values in rule.when:
         if (severity if field == "severity" else field_of(field)(event)) not in values:
             return RuleTrial(rule.id, rule.place, took=False, field=field)
-    if not rule.textual:
+    if not rule.textual and (not rule.listed or field_of(rule.listed)(event) in rule.listing):
         return RuleTrial(rule.id, rule.place, took=True)
+    if not rule.textual:
+        return RuleTrial(rule.id, rule.place, took=False, field=rule.listed)
     if rule.pattern and rule.pattern.fit(event.text) is None:
         stop = Stop(0, "a text that fits the pattern")
         return RuleTrial(rule.id, rule.place, took=False, stops=((rule.pattern.source, stop),))
-    stops = tuple((shape.source, stopped(shape, event.text)) for shape in rule.shapes)
+    stops = tuple((shape.source, stopped(shape, event.text) or _unlisted(rule, shape, event)) for shape in rule.shapes)
     missed = tuple((source, stop) for source, stop in stops if stop)
     return RuleTrial(rule.id, rule.place, took=len(missed) < len(stops) or not stops, stops=missed)
+
+
+def _unlisted(rule: Rule, shape: DissectPattern, event: Event) -> Stop | None:
+    """Where a text names a reason that the rule's list has not."""
+    names = [hole.name for hole in shape.holes]
+    if rule.listed not in names:
+        return None if not rule.listed or field_of(rule.listed)(event) in rule.listing else Stop(0, "a listed reason")
+    value = str((shape.fit(event.text) or ())[names.index(rule.listed)])
+    at = max(0, event.text.find(value))
+    return None if value in rule.listing else Stop(at, f"a reason of the list for {{{rule.listed}}}")

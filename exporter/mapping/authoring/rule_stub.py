@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from exporter.mapping.authoring.templates import Template, words
+from exporter.mapping.engine.hints import hinted
 from exporter.mapping.patterns.dissect import parse_shape
 from exporter.mapping.rules import MappingPack
 from exporter.mapping.syntax.reachability import covers
 from exporter.model.events import Event
 
 _MOST_WORDS, _SHOWN = 4, 60
-_SEARCHED = 4000  # characters of a text in which hint words are looked for
 
 
 class UnmatchedText(NamedTuple):
@@ -51,12 +51,6 @@ def write_stub(pack: MappingPack, fields: frozenset[str], unread: Iterable[Unmat
     return "\n".join(["mapping: 1", f"source: {pack.source}", "rules:", *rules, "tests:", *tests, ""])
 
 
-def hinted(pack: MappingPack, text: str) -> bool:
-    """Whether one of the pack's hint words begins a word of the text."""
-    text = text[:_SEARCHED].casefold()
-    return any(_begins(text, hint.casefold()) for hint in pack.hints)
-
-
 def yaml_text(text: str) -> str:
     """A text in double quotes, as YAML reads them."""
     plain = text.encode("utf-8", "replace").decode()
@@ -65,13 +59,6 @@ def yaml_text(text: str) -> str:
 
 def _escaped(char: str) -> str:
     return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
-
-
-def _begins(text: str, word: str) -> bool:
-    at = text.find(word) if word else -1
-    while at > 0 and word[0].isascii() and text[at - 1].isalnum():
-        at = text.find(word, at + 1)
-    return at >= 0
 
 
 def _takes(draft: _Draft, earlier: UnmatchedText, later: UnmatchedText) -> bool:

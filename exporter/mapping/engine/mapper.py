@@ -4,14 +4,17 @@ The result is that of trying the rules in order. It comes faster: the fields of 
 its text the few rules that can fit, and only those are tried. Outcomes that do not vary are made once and for all.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 
+import msgspec
+
+from exporter.mapping.engine.hints import hinted
 from exporter.mapping.engine.labels import Base, LabelContext
 from exporter.mapping.engine.outcome import Outcome, compile_outcome, constant
 from exporter.mapping.patterns.decision_tree import Row, narrow
 from exporter.mapping.patterns.dissect import DissectPattern, Fit, Fitted, canonical, fitted
-from exporter.mapping.rules import REASON_FIELDS, MappingPack, Rule, field_of
+from exporter.mapping.rules import REASON_FIELDS, MappingPack, Rule, Wanted, field_of
 from exporter.model.events import Event
 from exporter.model.metrics import OTHER, Mapped
 from exporter.model.protocols import Map
@@ -30,6 +33,7 @@ def mapper(pack: MappingPack, target: str) -> Map:
     """The function that maps the events of a source of ``target``. It remembers no event."""
     reads, plan_of = [field_of(field) for field in _fields(pack)], _planner(pack, target)
     plans: dict[Key, Plan] = {}
+    worse, raised = pack.worse, _raiser(pack)
 
     def map_(event: Event) -> Mapped:
         key: Key = (event.severity, event.reason)
@@ -41,28 +45,48 @@ def mapper(pack: MappingPack, target: str) -> Map:
             if len(plans) < _MOST_PLANS:
                 plans[key] = plan
         base, take, missed = plan
-        if take is None:
-            return missed
         text = event.text.rstrip()
-        mapped: Mapped = take(event, text, canonical(text), base) or missed
-        return mapped
+        found: Mapped | None = take(event, text, canonical(text), base) if take else None
+        if found is not None:
+            return found
+        return missed if missed.unmapped is None or not worse else raised(missed, text)
 
     return map_
 
 
-def _fields(pack: MappingPack) -> dict[str, frozenset[str]]:
+def _raiser(pack: MappingPack) -> Callable[[Mapped, str], Mapped]:
+    """Makes an event that no rule took as bad as the pack says, if its text has a hint word and it is not as bad already."""
+    made: dict[Mapped, Mapped] = {}
+    below = {"info", "unclassified"} | ({"warning"} if pack.worse == "error" else set())
+
+    def raised(missed: Mapped, text: str) -> Mapped:
+        if missed.severity not in below or not hinted(pack, text):
+            return missed
+        if missed not in made:
+            if len(made) >= _MOST_PLANS:
+                made.clear()
+            made[missed] = msgspec.structs.replace(missed, severity=pack.worse)
+        return made[missed]
+
+    return raised
+
+
+def _fields(pack: MappingPack) -> dict[str, Wanted]:
     """The fields that rules ask for, beside severity and reason, and the values they ask for."""
-    asked: dict[str, frozenset[str]] = {}
-    for rule in pack.rules:
-        for field, values in rule.when:
-            if field not in ("severity", *REASON_FIELDS):
-                asked[field] = asked.get(field, frozenset()) | values
-    return dict(sorted(asked.items()))
+    names = sorted({field for rule in pack.rules for field, _ in rule.when} - {"severity", *REASON_FIELDS})
+    listed = {rule.listed for rule in pack.rules if not rule.textual} - {"", *REASON_FIELDS}
+    return {name: Wanted({"*"}) if name in listed else _asked(pack, (name,)) for name in sorted({*names, *listed})}
+
+
+def _asked(pack: MappingPack, fields: Collection[str]) -> Wanted:
+    """The values that rules ask for in one of these fields."""
+    return Wanted(value for rule in pack.rules for field, values in rule.when if field in fields for value in values)
 
 
 def _planner(pack: MappingPack, target: str) -> Callable[[Key], Plan]:
     """Makes plans, one for all keys that no rule tells apart."""
     fields, place = _fields(pack), LabelContext(target, pack.source, {})
+    known_reasons, asked_reasons = pack.reasons | {""}, _asked(pack, REASON_FIELDS)
     rows = [_rows(rule, place) for rule in pack.rules]
     bases: dict[tuple[str, str], Base] = {}
     plans: dict[Key, Plan] = {}
@@ -70,7 +94,7 @@ def _planner(pack: MappingPack, target: str) -> Callable[[Key], Plan]:
 
     def plan_of(key: Key) -> Plan:
         severity = pack.severity.get(key[0].casefold(), "unclassified")
-        reason = key[1] if not key[1] or key[1] in pack.reasons else _STRANGE
+        reason = key[1] if not key[1] or key[1] in pack.reasons or key[1] in asked_reasons else _STRANGE
         values = [its if its in known else _STRANGE for its, known in zip(key[2:], fields.values(), strict=True)]
         plain = (severity, reason, *values)
         if plain in plans:
@@ -78,7 +102,7 @@ def _planner(pack: MappingPack, target: str) -> Callable[[Key], Plan]:
         if len(plans) >= _MOST_PLANS:
             plans.clear()
             trees.clear()
-        base = bases.setdefault((severity, reason), _base(severity, reason))
+        base = bases.setdefault((severity, reason), _base(severity, reason if reason in known_reasons else _STRANGE))
         asked = {"severity": severity} | dict.fromkeys(REASON_FIELDS, reason) | dict(zip(fields, values, strict=True))
         fitting = _fitting(pack.rules, asked)
         plans[plain] = _plan(pack.rules, fitting, base, rows, trees)
@@ -98,7 +122,7 @@ def _fitting(rules: Sequence[Rule], asked: Mapping[str, str]) -> tuple[int, ...]
     for number, rule in enumerate(rules):
         if all(asked[field] in values for field, values in rule.when):
             found.append(number)
-            if not rule.textual:
+            if not rule.textual and not rule.listed:
                 break
     return tuple(found)
 

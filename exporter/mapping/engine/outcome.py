@@ -12,7 +12,7 @@ from exporter.mapping.rules import Action, Rule, field_of
 from exporter.model.events import Event
 from exporter.model.metrics import Count, Mapped, Observe, Phase, Series, Set, Signal, SpanEventSpec, State
 
-Outcome = Callable[[Event, tuple[Any, ...], Base], Mapped]
+Outcome = Callable[[Event, tuple[Any, ...], Base], Mapped | None]
 Act = Callable[[Event, tuple[Any, ...], Base, Overflow], Iterable[Signal] | None]
 Make = Callable[[Series, float], Signal]
 _NONE: tuple[Signal, ...] = ()
@@ -37,18 +37,36 @@ class _Steps(NamedTuple):
 
 
 def compile_outcome(rule: Rule, names: Sequence[str], place: LabelContext) -> Outcome:
-    """The outcome of a rule whose captures have ``names``; what does not vary is always the same object."""
+    """The outcome of a rule whose captures have ``names``; what does not vary is always the same object. ``None``: the
+    rule does not take the event, for its list has not what the event names."""
+    made = _made(rule, names, place)
+    if not rule.listed:
+        return made
+    read, bases = _reader(rule.listed, names), {name: Base(how, name, ()) for name, how in rule.listing.items()}
+
+    def outcome(event: Event, values: tuple[Any, ...], base: Base) -> Mapped | None:
+        known = bases.get(read(event, values, base))
+        return None if known is None else made(event, values, known)
+
+    return outcome
+
+
+def _made(rule: Rule, names: Sequence[str], place: LabelContext) -> Outcome:
     cut, names = [], [*names]
     for name, shape in rule.splits:
         cut.append(_Split(_reader(name, names), splitter(shape)))
         names += [hole.name for hole in shape.holes]
     acts = tuple(_act(action, names, place) for action in rule.actions)
     steps = _Steps(_phases(rule, names), _mark(rule, names))
-    return _settled(rule, acts, steps) if constant(rule) else _varying(rule, acts, tuple(cut), steps)
+    return _settled(rule, acts, steps) if _fixed(rule) else _varying(rule, acts, tuple(cut), steps)
 
 
 def constant(rule: Rule) -> bool:
     """Whether its outcome depends on neither captures nor resource."""
+    return not rule.listed and _fixed(rule)
+
+
+def _fixed(rule: Rule) -> bool:
     told = any(step.of for step in rule.steps) or bool(rule.called and rule.called.attributes)
     return not rule.splits and not told and all(_constant(action) for action in rule.actions)
 

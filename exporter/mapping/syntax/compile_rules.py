@@ -7,7 +7,7 @@ from exporter.common.yaml_document import Document, Path_
 from exporter.mapping.patterns.capture_types import Kind
 from exporter.mapping.patterns.dissect import DissectPattern, parse_shape
 from exporter.mapping.patterns.regex import Pattern, parse_pattern
-from exporter.mapping.rules import Action, Called, Rule, Step
+from exporter.mapping.rules import Action, Called, Rule, Step, Wanted
 from exporter.mapping.syntax.actions import ActionCheck, build_action
 from exporter.mapping.syntax.context import FileContext, Names
 from exporter.mapping.syntax.reachability import covers
@@ -42,13 +42,20 @@ def build_rules(parts: list[RulePart], context: FileContext) -> Iterator[Rule]:
 def _rule(part: RulePart, path: Path_, context: FileContext) -> Rule:
     if not part.id:
         context.say((*path, "id"), "is empty; give the rule a name")
-    if not part.when and part.shape is None and part.re2 is None:
-        context.say(path, "the rule is empty and would take every event; give it 'when' or 'shape'")
     said = part.as_
-    if said and said.severity is None and not said.reason:
+    listed = (said.listed if said else None) or ""
+    if not part.when and part.shape is None and part.re2 is None and not listed:
+        context.say(path, "the rule is empty and would take every event; give it 'when' or 'shape'")
+    if said and said.severity is None and not said.reason and not listed:
         context.say((*path, "as"), "says nothing; give a severity or a reason")
     text = _text(part, path, context)
     names = Names(text.captures, context.fields)
+    if listed and names.kind(listed) not in ("text", "any"):
+        context.say(
+            (*path, "as", "listed"), f"no text '{listed}' in every shape; use one of {names.known(single=True)}"
+        )
+    if said and said.reason and listed:
+        context.say((*path, "as", "reason"), "the list gives the reason; keep one of the two")
     actions = [build_action(ActionCheck(action, (*path, "do", n), names, context)) for n, action in enumerate(part.do)]
     return Rule(
         part.id,
@@ -63,10 +70,11 @@ def _rule(part: RulePart, path: Path_, context: FileContext) -> Rule:
         context.document.where((*path, "id")),
         tuple(action for action in actions if isinstance(action, Step)),
         next((action for action in actions if isinstance(action, Called)), None),
+        listed,
     )
 
 
-def _when(part: RulePart, path: Path_, context: FileContext) -> Iterator[tuple[str, frozenset[str]]]:
+def _when(part: RulePart, path: Path_, context: FileContext) -> Iterator[tuple[str, Wanted]]:
     for field, values in part.when.items():
         place = (*path, "when", field)
         if field == "text":
@@ -78,7 +86,13 @@ def _when(part: RulePart, path: Path_, context: FileContext) -> Iterator[tuple[s
                 context.say(place, f"'{value}' is none of our severities; use one of {', '.join(SEVERITIES)}")
             if value in values[:number]:
                 context.say(place, f"the value '{value}' stands here twice; keep one")
-        yield field, frozenset(values)
+            if (
+                "*" in value.removeprefix("*").removesuffix("*")
+                or value in ("*", "**")
+                or value[:1] == value[-1:] == "*"
+            ):
+                context.say(place, f"one star may begin or end a value; '{value}' is no such value")
+        yield field, Wanted(values)
 
 
 def _text(part: RulePart, path: Path_, context: FileContext) -> Text:

@@ -38,10 +38,12 @@ def covers(earlier: DissectPattern, later: DissectPattern) -> bool:
 def _wider(earlier: Rule, later: Rule) -> bool:
     """Whether the fields let the earlier rule see every event that the later one may."""
     narrow = dict(later.when)
-    return all(field in narrow and narrow[field] <= values for field, values in earlier.when)
+    return all(field in narrow and all(value in values for value in narrow[field]) for field, values in earlier.when)
 
 
 def _takes(earlier: Rule, later: Rule, texts: list[list[str]]) -> bool:
+    if earlier.listed:
+        return False
     if not earlier.textual:
         return True
     if earlier.pattern:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -35,6 +35,9 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+_P = TypeVar("_P", bound=_Part)
+
+
 class MetricPart(_Part):
     """A metric of the file's own."""
 
@@ -49,6 +52,14 @@ class AsPart(_Part):
 
     severity: Severity | None = None
     reason: str | None = None
+    listed: str | None = None
+
+
+class ReasonPart(_Part):
+    """A reason of a list: how bad it is, and what it means."""
+
+    severity: Severity
+    means: str
 
 
 class ActionPart(_Part):
@@ -114,9 +125,10 @@ class ExamplePart(_Part):
 
 
 class UnmappedPart(_Part):
-    """Helps people with the texts that no rule took; never changes what is counted."""
+    """Helps people with the texts that no rule took, and says how bad those are at least that have a hint word."""
 
     hint_words: list[str] = []
+    severity: Severity | None = None
 
 
 class MappingFile(_Part):
@@ -124,6 +136,8 @@ class MappingFile(_Part):
 
     mapping: Literal[1]
     source: str
+    include: Texts = []
+    reasons: dict[str, ReasonPart] = {}
     vocab: dict[str, list[str]] = {}
     severity: dict[str, Severity] = {}
     metrics: dict[str, MetricPart] = {}
@@ -132,6 +146,13 @@ class MappingFile(_Part):
     disable: list[str] = []
     unmapped: UnmappedPart = UnmappedPart()
     tests: list[ExamplePart] = []
+
+
+class SharedFile(_Part):
+    """A list of reasons that mapping files include; it is of no source."""
+
+    mapping: Literal[1]
+    reasons: dict[str, ReasonPart]
 
 
 def mapping_schema() -> dict[str, Any]:
@@ -149,6 +170,7 @@ _MODELS: dict[tuple[str, ...], type[_Part]] = {
     ("metrics", "*"): MetricPart,
     ("process",): ProcessPart,
     ("process", "phases", "*"): PhasePart,
+    ("reasons", "*"): ReasonPart,
     ("rules", "*"): RulePart,
     ("rules", "*", "as"): AsPart,
     ("rules", "*", "do", "*"): ActionPart,
@@ -173,8 +195,22 @@ def read_mapping(document: Document, say: Say) -> MappingFile | None:
     if document.data is None:
         say((), "the file is empty; begin with 'mapping: 1' and 'source: …'")
         return None
+    return _read(MappingFile, document, say)
+
+
+def read_shared(document: Document, say: Say) -> SharedFile | None:
+    """Brings a list of reasons into form, as ``read_mapping``."""
+    return _read(SharedFile, document, say)
+
+
+def is_shared(document: Document) -> bool:
+    """Whether a document is a list of reasons for other files: it has one, and is of no source."""
+    return isinstance(document.data, dict) and "reasons" in document.data and "source" not in document.data
+
+
+def _read(model: type[_P], document: Document, say: Say) -> _P | None:
     try:
-        return MappingFile.model_validate(document.data)
+        return model.model_validate(document.data)
     except ValidationError as error:
         for fault in error.errors():
             say(_place(fault["loc"], document), _sentence(fault))
@@ -204,7 +240,7 @@ def _sentence(fault: ErrorDetails) -> str:
 def _instead(loc: Sequence[str | int]) -> str:
     *above, key = loc
     parts = tuple(
-        "*" if isinstance(part, int) or (n and above[n - 1] in ("metrics", "phases")) else part
+        "*" if isinstance(part, int) or (n and above[n - 1] in ("metrics", "phases", "reasons")) else part
         for n, part in enumerate(above)
     )
     known = [field.alias or name for name, field in _MODELS[parts].model_fields.items()]
