@@ -23,17 +23,16 @@ def pairs(pack: MappingPack) -> set[tuple[str, str]]:
     """Every (severity, reason) that a pack can give for severities of its own table."""
     reasons = [*sorted(pack.told), OTHER]
     by_reason = {reason: [rule for rule in pack.rules if _may(rule, reason)] for reason in reasons}
-    found = {(severity, OTHER) for severity in (*pack.severities, *([pack.worse] if pack.worse else []))}
-    if pack.worse:
-        found |= {(pack.worse, reason) for reason in pack.told}
+    found = {(severity, OTHER) for severity in pack.severities}
     for reason, rules in by_reason.items():
         for severity in pack.severities:
-            found.update(_walk(rules, severity, reason))
+            found.update(_walk(rules, severity, reason, pack.worse))
     return found
 
 
-def _walk(rules: list[Rule], severity: str, reason: str) -> Iterator[tuple[str, str]]:
-    """What rules make of events with this severity and reason: each may take one, until one takes all."""
+def _walk(rules: list[Rule], severity: str, reason: str, worse: str) -> Iterator[tuple[str, str]]:
+    """What rules make of events with this severity and reason: each may take one, until one takes all. What none takes
+    may become ``worse``."""
     for rule in rules:
         wanted = dict(rule.when)
         if severity in wanted.pop("severity", (severity,)):
@@ -45,6 +44,8 @@ def _walk(rules: list[Rule], severity: str, reason: str) -> Iterator[tuple[str, 
             if not rule.textual and not rule.listed and takes_all:
                 return
     yield severity, reason
+    if worse and severity != "error":
+        yield worse, reason
 
 
 def _may(rule: Rule, reason: str) -> bool:

@@ -70,7 +70,7 @@ def _grow(rows: list[tuple[_Edges, Row]], depth: int) -> Fitted:
 def _leaf(rows: Sequence[Row]) -> Fitted:
     if len(rows) == 1:
         return rows[0].make()
-    takes = [(_needle(row.shape), row.make()) for row in rows]
+    takes = [(row.shape.needle() if row.shape else "", row.make()) for row in rows]
 
     def leaf(first: Any, text: str, low: str, last: Any) -> Any:
         for needle, take in takes:
@@ -81,16 +81,6 @@ def _leaf(rows: Sequence[Row]) -> Fitted:
         return None
 
     return leaf
-
-
-def _needle(shape: DissectPattern | None) -> str:
-    """The longest piece that stands in every canonical text that fits; looking for it is cheaper than a trial."""
-    if shape is None:
-        return ""
-    marks = [*shape.marks]
-    if shape.brief is not None:
-        marks[-2] = shape.brief[:-1]
-    return max(marks, key=len)
 
 
 class _Branches(dict[str, Fitted]):

@@ -52,6 +52,13 @@ class DissectPattern(NamedTuple):
         found = _read(self, text.rstrip())
         return None if isinstance(found, Stop) else found
 
+    def needle(self) -> str:
+        """The longest piece that stands in every canonical text that fits; looking for it is cheaper than a trial."""
+        marks = [*self.marks]
+        if self.brief is not None:
+            marks[-2] = self.brief[:-1]
+        return max(marks, key=len)
+
 
 class Stop(NamedTuple):
     """Where a shape stopped fitting: the position in the text (from 0) and what should have stood there."""
