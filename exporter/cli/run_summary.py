@@ -26,7 +26,7 @@ def course(pack: MappingPack, events: Iterable[tuple[Event, Mapped]]) -> list[Ru
     """Runs and phases in the order of their begin, each run before its phases. Events without a time tell nothing."""
     told: dict[str, list[tuple[Event, Mapped]]] = {}
     for event, mapped in events:
-        if mapped.phases and event.at is not None:
+        if mapped.tells_of_runs and event.at is not None:
             told.setdefault(event.resource, []).append((event, mapped))
     return [part for resource, own in told.items() for part in _parts(pack, resource, own)]
 

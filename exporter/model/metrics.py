@@ -113,6 +113,11 @@ class Mapped(msgspec.Struct, frozen=True, gc=False):
     phases: tuple[Phase, ...] = ()
     mark: SpanEventSpec | None = None
 
+    @property
+    def tells_of_runs(self) -> bool:
+        """Whether the event matters to runs: it moves a phase, or says that something failed in one."""
+        return bool(self.phases) or self.severity == "error"
+
 
 class Moment(msgspec.Struct, frozen=True, gc=False):
     """A gauge's value (float) or a state's labels (tuple), and the vendor time (Unix ms) it was true at."""

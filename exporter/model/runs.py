@@ -59,7 +59,8 @@ class OpenRun(msgspec.Struct):
 
     ``last`` is when something was last told of it; ``ends`` when its phases ended, by name and what they are of; ``error`` is (type, description) of
     its first failure. ``history``: it began before first contact. ``settled``: a complete read has seen it open.
-    ``before`` are its phases that ended before first contact. ``after`` is the key of the attempt before it.
+    ``before`` are its phases that ended before first contact. ``after`` is the key of the attempt before it. ``failed``:
+    it has failed, and only its end is still to come.
     """
 
     key: Millis
@@ -72,6 +73,7 @@ class OpenRun(msgspec.Struct):
     settled: bool = False
     after: Millis | None = None
     before: "list[Span]" = []
+    failed: bool = False
 
 
 class ClosedRun(msgspec.Struct, frozen=True):

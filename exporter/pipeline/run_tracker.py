@@ -100,7 +100,7 @@ class RunTracker:
         """Takes down what new events say of runs; gives back what is to be kept of it, by resource."""
         fresh: dict[str, list[RunNote]] = {}
         for event, mapped, news in rows:
-            if mapped.phases or (self._encode is not None and not mapped.dropped):
+            if mapped.tells_of_runs or (self._encode is not None and not mapped.dropped):
                 mark, at = mapped.mark, seen if event.at is None else event.at
                 name, attributes = (mark.name, mark.attributes) if mark else ("", ())
                 told = SpanEvent(

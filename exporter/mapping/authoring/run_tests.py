@@ -86,7 +86,7 @@ def _folded(pack: MappingPack, rows: Iterable[Row]) -> list[Folded]:
     """Fold what one read would have told of runs, resource by resource."""
     notes: dict[str, list[RunNote]] = {}
     for event, mapped, _ in rows:
-        if mapped.phases:
+        if mapped.tells_of_runs:
             notes.setdefault(event.resource, []).append(noted(event, mapped))
     fold = folder(pack, TARGET)
     return [

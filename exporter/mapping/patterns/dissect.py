@@ -94,8 +94,8 @@ def parse_shape(source: str) -> DissectPattern:
     _check(source, literals, holes)
     types = tuple(TYPES[hole.type] for hole in holes)
     marks = [_folded(literal) for literal in literals]
-    marks[-1] = canonical(literals[-1]) if literals[-1] else ""
-    before = marks[-2] if holes and not literals[-1] and types[-1].read is as_text else ""
+    marks[-1] = canonical(literals[-1]) if literals[-1].strip() or not holes else ""
+    before = marks[-2] if holes and not marks[-1] and types[-1].read is as_text else ""
     brief = f"{before.rstrip()}." if before.rstrip() != before else None
     return DissectPattern(source, tuple(literals), tuple(holes), types, tuple(marks), brief)
 

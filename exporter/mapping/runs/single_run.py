@@ -77,7 +77,7 @@ class SingleRun(RunProcess):
         """A new run, or a phase of the open one."""
         if step.name == RUN:
             self._begin_run(note)
-        elif (run := self._current(note)) is not None and not self._goes_on(run, step) and len(run.phases) < MOST_OPEN:
+        elif (run := self._current(note)) is not None and self._may_begin(run, note, step):
             self._add(run, OpenSpan(step.name, step.of, note.at))
 
     def prepare(self, note: RunNote, step: Phase) -> None:
@@ -102,10 +102,12 @@ class SingleRun(RunProcess):
         run = self.runs.open.get("")
         if run is None or note.at < run.key:
             return
-        if step.name == RUN:
+        if step.name == RUN and step.step == "end":
             self.close("", end)
             return
-        ending = [*run.phases] if step.name == OPEN_PHASES else [self._phases(run).find(step)]
+        if step.name == RUN:
+            run.failed, self._moved = True, True
+        ending = [*run.phases] if step.name in (RUN, OPEN_PHASES) else [self._phases(run).find(step)]
         for phase in ending:
             if phase is not None:
                 failed = note.event is None and phase.failing
@@ -118,8 +120,8 @@ class SingleRun(RunProcess):
         return run
 
     def close(self, name: str, end: End) -> None:
-        """The run is over."""
-        super().close(name, end)
+        """The run is over; one that has failed is a failure, whatever comes of what followed."""
+        super().close(name, end._replace(outcome="failure") if self.runs.open[name].failed else end)
         self._found, self._moved = None, True
 
     def close_phase(self, run: OpenRun, phase: OpenSpan, end: End) -> None:
@@ -191,12 +193,21 @@ class SingleRun(RunProcess):
         """Whether more was told of a run than that it began; two sentences may tell of one begin."""
         return bool(run.phases or run.ends or run.error)
 
-    def _goes_on(self, run: OpenRun, step: Phase) -> bool:
-        """Whether a phase is open, or over while a later one is open: workers follow each other, a run goes forward."""
+    def _may_begin(self, run: OpenRun, note: RunNote, step: Phase) -> bool:
+        """Whether a phase can begin: in a run that has not failed, and if it does not go on already."""
+        return not run.failed and len(run.phases) < MOST_OPEN and not self._goes_on(run, note, step)
+
+    def _goes_on(self, run: OpenRun, note: RunNote, step: Phase) -> bool:
+        """Whether a phase is open, or over while a later one is open that the event does not end: workers follow each
+        other, a run goes forward."""
         phases, rank = self._phases(run), self._rank
         if phases.find(step) is not None:
             return True
-        return phases.is_over(step) and max(map(rank.__getitem__, phases.names()), default=-1) > rank[step.name]
+        if not phases.is_over(step):
+            return False
+        ending = {other.name for other in note.phases if other.step != "begin"}
+        staying = [] if OPEN_PHASES in ending else [name for name in phases.names() if name not in ending]
+        return max(map(rank.__getitem__, staying), default=-1) > rank[step.name]
 
     def _heeds(self, note: RunNote, step: Phase) -> bool:
         told = note.event is None or step.step == "fail" or step.outcome or step.name not in self._named
