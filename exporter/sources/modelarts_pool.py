@@ -37,8 +37,9 @@ _STANDSTILL = 20  # pages in a row without a new row, each with another token: t
 
 
 class _Row(msgspec.Struct, gc=False):
-    firstTimestamp: str  # noqa: N815
+    firstTimestamp: str | None = None  # noqa: N815
     lastTimestamp: str | None = None  # noqa: N815
+    eventTime: str | None = None  # noqa: N815
     type: str | None = None
     reason: str | None = None
     message: str | None = None
@@ -178,8 +179,11 @@ def _read(rows: list[_Row], pool: str) -> tuple[list[Event], list[bytes]]:
         start, kind, reason, fields = common
         text = row.message or ""
         try:
-            began = millis[row.firstTimestamp]
-            at = began if row.lastTimestamp in (None, "", row.firstTimestamp) else millis[row.lastTimestamp]
+            # Kubernetes tells of what happens once by eventTime alone, and leaves the others null. The last time moves
+            # while an event repeats, so it names nothing.
+            first = row.firstTimestamp or row.eventTime or ""
+            began = millis[first]
+            at = began if row.lastTimestamp in (None, "", first) else millis[row.lastTimestamp]
             key = fingerprint(f"{start}{began}:{text}")
         except ValueError:
             bad.append(mark(row))
@@ -204,7 +208,7 @@ def _pool(row: _Pool, workspace: str) -> Resource:
 
 
 def parse_record(raw: Any, resource: str) -> Event:
-    """One raw event as an ``Event``; needs ``firstTimestamp``. Raises ValueError."""
+    """One raw event as an ``Event``; needs a time. Raises ValueError."""
     events, _ = _read([read_record(raw, _ROWS)], resource)
     if not events:
         raise ValueError("not a record of this source: no usable time")

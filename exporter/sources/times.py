@@ -16,6 +16,10 @@ BEFORE_ALL = 1_514_764_800_000  # 2018-01-01: before the first event that any of
 SECONDS = {f":{second:02}": second * SECOND for second in range(60)}  # as a time is written, in milliseconds
 _LAST = 253_402_300_800_000  # year 10000
 _LEAST_MILLIS = 10**11  # as seconds this would be the year 5138, as milliseconds it is 1973
+_PLAIN, _LONGEST = 19, 40  # characters of a date and a time, without and with fraction and zone
+_ZONES = {"UTC": "+00:00", "GMT": "+00:00", "Z": "+00:00", "CST": "+08:00"}  # CST as both clouds' home knows it
+ZONE_STARTS = ("+", "-", *[f"{zone} " for zone in _ZONES])
+"""How a zone begins that stands as a word of its own behind a time."""
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001
 _AWARE_EPOCH = _EPOCH.replace(tzinfo=UTC)
 
@@ -29,9 +33,57 @@ def elapsed(moment: datetime) -> Millis:
     return (passed.days * 86_400 + passed.seconds) * SECOND + passed.microseconds // 1000
 
 
+def split_stamp(raw: str) -> tuple[str, str]:
+    """What may be a time with its zone, and what stands behind it."""
+    if raw[:1] == "[":
+        inside, bracket, rest = raw[1 : _LONGEST + 12].partition("]")
+        stamp, behind = split_stamp(inside) if bracket and inside[:4].isdigit() else ("", "")
+        if stamp and not behind:
+            return stamp, raw[len(inside) + 2 :].strip()
+    head = raw[_PLAIN:_LONGEST].split(None, 1)
+    end = _PLAIN + len(head[0]) if head and not raw[_PLAIN].isspace() else _PLAIN
+    stamp, rest = raw[:end], raw[end:].strip()
+    if stamp[4:5] == stamp[7:8] == "/":
+        stamp = stamp.replace("/", "-")
+    if rest.startswith(ZONE_STARTS) or rest in _ZONES:
+        return _with_zone(stamp, rest)
+    return stamp, rest
+
+
+def _with_zone(stamp: str, rest: str) -> tuple[str, str]:
+    """A time, and the zone that stands behind it as a word, an offset, or both; an offset says more."""
+    word, _, behind = rest.partition(" ")
+    if word[:1] in ("+", "-"):
+        digits = word[1:].replace(":", "")
+        if not (len(digits) == 4 and digits.isascii() and digits.isdigit()):
+            return stamp, rest
+        following, _, after = behind.strip().partition(" ")
+        behind = after if following.isalpha() and following.isupper() and 1 < len(following) <= 4 else behind
+        return stamp + word, behind.strip()
+    return stamp + _ZONES[word], behind.strip()
+
+
+def stamp_moment(stamp: str) -> datetime | None:
+    """The time of a stamp as ``split_stamp`` gives it; without a zone where it states none."""
+    # The library's reader also takes week dates, times without colons and any character between date and time.
+    if stamp[4:5] + stamp[7:8] + stamp[13:14] + stamp[16:17] != "--::" or stamp[10:11] not in (" ", "T"):
+        return None
+    try:
+        return datetime.fromisoformat(stamp)
+    except ValueError:
+        return None
+
+
 def iso_millis(text: str) -> Millis:
-    """An RFC 3339 time, which must state its zone."""
-    moment = datetime.fromisoformat(text)
+    """An RFC 3339 time, or one in another form that is met in public; it must state its zone."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        stamp, rest = split_stamp(text)
+        other = None if rest else stamp_moment(stamp)
+        if other is None:
+            raise
+        moment = other
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} states no zone")
     return elapsed(moment)
@@ -48,12 +100,14 @@ class IsoTimes(dict[str, Millis]):
 
     def __missing__(self, text: str) -> Millis:
         minute, second, rest = text[:16], text[16:19], text[19:]
-        if minute in self._minutes and rest in self._rests and second in SECONDS:
+        if text[4:5] != "-" or " " in rest:
+            at = iso_millis(text)
+        elif minute in self._minutes and rest in self._rests and second in SECONDS:
             at = self._minutes[minute] + SECONDS[second] + self._rests[rest]
         else:
             at = iso_millis(text)
             if second in SECONDS:
-                self._minutes[minute] = iso_millis(f"{minute}Z")
+                self._minutes[minute] = elapsed(datetime.fromisoformat(f"{minute}Z"))
                 self._rests[rest] = at - SECONDS[second] - self._minutes[minute]
         self[text] = at
         return at

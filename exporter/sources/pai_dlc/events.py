@@ -20,7 +20,7 @@ from exporter.sources.reading import give
 from exporter.sources.scope import SourceScope
 from exporter.sources.times import BEFORE_ALL, DAY, HOUR, SECOND, Number, ceiling, floor, iso_text, moment, number
 
-FIELDS: frozenset[str] = frozenset()
+FIELDS = frozenset({"stated", "pod"})
 STATUSES = (
     "Creating",
     "Queuing",
@@ -54,6 +54,7 @@ class _Info(msgspec.Struct, gc=False):
 
     Content: str
     Time: str | None = None
+    PodId: str | None = None
 
 
 class _Events(msgspec.Struct):
@@ -177,22 +178,24 @@ def _read(rows: list[str | _Info], job: str, zone: tzinfo) -> tuple[list[Event],
     events: list[Event] = []
     bad: list[bytes] = []
     parts = text_reader(zone)
-    start, fields = joined(job), dict[str, str]()
+    start, nothing = joined(job), {"stated": "", "pod": ""}
     for row in rows:
         raw = row if isinstance(row, str) else _plain(row)
+        text = parts(raw)
+        pod = text.pod if isinstance(row, str) else row.PodId or text.pod
         try:
-            key = fingerprint(start + raw)
+            key = fingerprint(f"{start}{text.written}:{text.rest}")
         except ValueError:
             bad.append(mark(raw))
             continue
-        at, level, text = parts(raw)
-        events.append(Event(key, job, at, text, level, fields=fields))
+        fields = {"stated": text.stated, "pod": pod} if pod or text.stated else nothing
+        events.append(Event(key, job, text.at, text.message, text.level, fields=fields))
     return events, bad
 
 
 def _plain(row: _Info) -> str:
     """The text as it would stand in a plain event, so that both forms have one key."""
-    dated = row.Time is None or text_reader(UTC)(row.Content)[0] is not None
+    dated = row.Time is None or text_reader(UTC)(row.Content).at is not None
     return row.Content if dated else f"{row.Time} {row.Content}"
 
 

@@ -1,66 +1,73 @@
-"""Reads the text of one PAI event into time, level and message; never fails and never looks twice at a character.
+"""Reads the text of one PAI event into time, level, what it is of, and message; never fails and never looks twice at a
+character.
 
-The shape is ``<date> <time>[fraction][zone] [level] message``, all but the message optional.
+The shape is ``<date> <time>[fraction] [zone] [level] [reason] [pod] message``, all but the message optional. The zone may
+be an offset, a word or both, as Go writes it (``+0800 CST``); the date may have slashes; date and time may stand in
+brackets. Level, reason and pod stand in brackets of their own.
 """
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from exporter.model.errors import ConfigError
 from exporter.model.events import Millis
-from exporter.sources.times import SECOND, SECONDS, elapsed
+from exporter.sources.times import SECOND, SECONDS, ZONE_STARTS, elapsed, split_stamp, stamp_moment
 
 _PLAIN = 19  # characters of a date and a time without fraction and zone
 _AFTER = _PLAIN + 1
-_LONGEST = 40  # characters of a date and a time with both
+_WIDEST = 80  # characters of a word in brackets
 _LEVELS = frozenset({"debug", "info", "normal", "notice", "warn", "warning", "error", "fatal", "critical"})
 
 
-Parts = tuple[Millis | None, str, str]  # time, if it begins with one; level in the vendor's word, or ""; message
+class ParsedText(NamedTuple):
+    """A text taken apart. ``written`` is the time as its clock shows it, in UTC where a zone is stated: it names the event
+    whatever the zone of the others is taken to be. ``stated`` is a reason, ``pod`` a pod, where they stand in brackets."""
+
+    at: Millis | None
+    written: Millis | None
+    level: str
+    stated: str
+    pod: str
+    message: str
+    rest: str
 
 
-def text_reader(zone: tzinfo) -> Callable[[str], Parts]:
+def text_reader(zone: tzinfo) -> Callable[[str], ParsedText]:
     """A reader that takes times without zone to be in ``zone``.
 
     It puts times together from parts it has met, for the texts of a page share their minutes.
     """
-    minutes: dict[str, Millis] = {}
+    minutes: dict[str, tuple[Millis, Millis]] = {}
 
-    def read(raw: str) -> Parts:
-        minute, second = minutes.get(raw[:16]), SECONDS.get(raw[16:19])
-        if minute is None or second is None or raw[_PLAIN:_AFTER] != " ":
-            stamp, text = _split(raw)
-            at = _time(stamp, zone)
-            if at is None:
-                text = raw.strip()
-            elif second is not None and len(stamp) == _PLAIN:
-                minutes[raw[:16]] = at - second
+    def read(raw: str) -> ParsedText:
+        known, second = minutes.get(raw[:16]), SECONDS.get(raw[16:19])
+        rest = raw[_AFTER:].strip()
+        if known is None or second is None or raw[_PLAIN:_AFTER] != " " or rest.startswith(ZONE_STARTS):
+            stamp, rest = split_stamp(raw)
+            moment = stamp_moment(stamp)
+            at, written = (None, None) if moment is None else _times(moment, zone)
+            if at is None or written is None:
+                rest = raw.strip()
+            elif second is not None and len(stamp) == _PLAIN and stamp == raw[:_PLAIN]:
+                minutes[raw[:16]] = at - second, written - second
         else:
-            at, text = minute + second, raw[_AFTER:].strip()
-        return (at, *_level(text)) if text[:1] == "[" else (at, "", text)
+            at, written = known[0] + second, known[1] + second
+        if rest[:1] != "[":
+            return ParsedText(at, written, "", "", "", rest, rest)
+        return ParsedText(at, written, *_bracketed(rest), rest)
 
     return read
 
 
-def _split(raw: str) -> tuple[str, str]:
-    """What may be a time, and what stands after the blank behind it."""
-    head = raw[_PLAIN:_LONGEST].split(None, 1)
-    end = _PLAIN + len(head[0]) if head and not raw[_PLAIN].isspace() else _PLAIN
-    return raw[:end], raw[end:].strip()
-
-
-def _time(stamp: str, zone: tzinfo) -> Millis | None:
-    # The library's reader also takes week dates, times without colons and any character between date and time.
-    if stamp[4:5] + stamp[7:8] + stamp[13:14] + stamp[16:17] != "--::" or stamp[10:11] not in (" ", "T"):
-        return None
+def _times(moment: datetime, zone: tzinfo) -> tuple[Millis | None, Millis | None]:
+    """When it was, and what its clock showed."""
     try:
-        moment = datetime.fromisoformat(stamp)
-        if moment.tzinfo is None:
-            return elapsed(moment) - offset(zone, moment)
-        return elapsed(moment)
+        written = elapsed(moment)
+        return (written, written) if moment.tzinfo else (written - offset(zone, moment), written)
     except (ValueError, OverflowError):
-        return None
+        return None, None
 
 
 def offset(zone: tzinfo, moment: datetime) -> Millis:
@@ -69,13 +76,24 @@ def offset(zone: tzinfo, moment: datetime) -> Millis:
     return int(shift.total_seconds()) * SECOND if shift else 0
 
 
-def _level(text: str) -> tuple[str, str]:
-    """A level in brackets and the text behind it; brackets around anything else are part of the text."""
-    end = text.find("]", 0, 16)
-    level = text[1:end]
-    if end > 0 and level.casefold() in _LEVELS:
-        return level, text[end + 1 :].lstrip(" \t:-")
-    return "", text
+def _bracketed(text: str) -> tuple[str, str, str, str]:
+    """Level, reason and pod in brackets before a text, and the text; other brackets are part of it."""
+    level = stated = pod = ""
+    while text[:1] == "[":
+        end = text.find("]", 0, _WIDEST)
+        word, behind = text[1 : max(end, 0)], text[end + 1 :].lstrip(" \t:-")
+        if word.casefold() in _LEVELS and not level:
+            level = word
+        elif not behind or not word or not word.replace("-", "").replace("_", "").replace(".", "").isalnum():
+            break
+        elif word.isalpha() and word.isascii() and word[0].isupper() and not stated:
+            stated = word
+        elif not pod and any(character.isdigit() for character in word):
+            pod = word
+        else:
+            break
+        text = behind
+    return level, stated, pod, text
 
 
 def parse_zone(name: str) -> tzinfo:
