@@ -16,7 +16,8 @@ class Resource(msgspec.Struct, frozen=True, gc=False):
     """A job, pool, service or cluster as its platform lists it.
 
     ``life``: ``active`` may tell more at any time; ``settled`` is quiet but can come back (a stopped service, a frozen
-    cluster); ``ended`` will never run again (only jobs end).
+    cluster); ``ended`` will never run again (only jobs end). ``since`` is when it came into its status, where the listing
+    tells; ``reason`` and ``message`` say why it is in it.
     """
 
     id: str
@@ -28,6 +29,9 @@ class Resource(msgspec.Struct, frozen=True, gc=False):
     life: Life = "active"
     created: Millis | None = None
     finished: Millis | None = None
+    since: Millis | None = None
+    reason: str = ""
+    message: str = ""
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):

@@ -37,6 +37,14 @@ def rows_of(row: Any) -> Rows[Any]:
     return Rows(many, msgspec.json.Decoder(row, strict=False))
 
 
+def told(value: Any, key: str = "") -> str:
+    """What a field says, or an object under ``key``, as text; "" for anything else. For what is nice to know: a field of
+    another form must not make its row unreadable."""
+    if key:
+        value = value.get(key) if isinstance(value, dict) else None
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
 def missing() -> msgspec.Raw:
     """What stands for a list that an answer does not have."""
     return _MISSING

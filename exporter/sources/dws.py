@@ -23,6 +23,7 @@ from exporter.sources.decoding import (
     read_record,
     read_rows,
     rows_of,
+    told,
 )
 from exporter.sources.normalize import fingerprint, newest, oldest_first
 from exporter.sources.reading import give
@@ -33,13 +34,23 @@ FIELDS = frozenset({"name", "category", "source_type", "status"})
 STATUSES = (
     "CREATING",
     "AVAILABLE",
+    "ACTIVE",
+    "READONLY",
+    "DEGRADED",
+    "UNBALANCED",
+    "REDISTRIBUTING",
+    "REDISTRIBUTION-FAILURE",
     "FAILED",
     "CREATE_FAILED",
     "DELETING",
     "DELETE_FAILED",
     "FROZEN",
     "POLICE_FROZEN",
+    "DELETED",
 )
+"""The vendor's SDK says AVAILABLE where its pages say ACTIVE. Of a cluster that is so, the worst sub-status is told."""
+
+_SUB_STATUSES = ("READONLY", "DEGRADED", "REDISTRIBUTION-FAILURE", "UNBALANCED", "REDISTRIBUTING")  # worst first
 _SETTLED = frozenset({"FROZEN", "POLICE_FROZEN"})
 _LIMIT = 1000
 _HEADERS = (("X-Language", "en-us"),)
@@ -71,6 +82,9 @@ class _Cluster(msgspec.Struct, gc=False):
     status: str | None = None
     node_type: str | None = None
     created: Number = None
+    sub_status: Any = None
+    task_status: Any = None
+    failed_reasons: Any = None
 
 
 class _Clusters(msgspec.Struct):
@@ -187,8 +201,20 @@ def _fields(row: _Row) -> dict[str, str]:
 def _cluster(row: _Cluster) -> Resource:
     status = row.status or ""
     life: Life = "settled" if status in _SETTLED else "active"
+    if status in ("AVAILABLE", "ACTIVE"):
+        parts = [part.strip() for part in told(row.sub_status).split("|")]
+        status = next((worse for worse in _SUB_STATUSES if worse in parts), status)
     return Resource(
-        row.id, row.name or "", "", "cluster", row.node_type or "", status, life, created=moment(row.created)
+        row.id,
+        row.name or "",
+        "",
+        "cluster",
+        row.node_type or "",
+        status,
+        life,
+        created=moment(row.created),
+        reason=told(row.failed_reasons, "error_code") or told(row.task_status),
+        message=told(row.failed_reasons, "error_msg"),
     )
 
 

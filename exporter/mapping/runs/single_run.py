@@ -153,7 +153,9 @@ class SingleRun(RunProcess):
         run, outcome = self.runs.open.get(""), self.process.closes_on.get(resource.status.casefold())
         if run is None or outcome is None:
             return
-        at = resource.finished
+        if run.error is None and outcome != "success" and (resource.reason or resource.message):
+            run.error = (resource.reason or resource.status, resource.message)
+        at = resource.finished or resource.since
         if at is not None and at >= run.span.start // 1000 * 1000:  # else it speaks of an earlier run
             self.close("", End(at, outcome, at >= view.contact // 1000 * 1000))
         elif view.seen >= run.last + LAG:

@@ -4,11 +4,13 @@
 compared with the first before it is believed (ModelArts API reference, "Querying Services").
 """
 
+from typing import Any
+
 import msgspec
 
 from exporter.model.events import Life, Request, Resource, ResourcePage
 from exporter.model.protocols import Reading
-from exporter.sources.decoding import Name, asked, garbled, missing, read_rows, rows_of
+from exporter.sources.decoding import Name, asked, garbled, missing, read_rows, rows_of, told
 from exporter.sources.times import Number, moment, number
 
 STATUSES = (
@@ -36,6 +38,8 @@ class _Service(msgspec.Struct, gc=False):
     status: str | None = None
     publish_at: Number = None
     finished_time: Number = None
+    transition_at: Number = None
+    error_code: Any = None
 
 
 class _Services(msgspec.Struct):
@@ -90,4 +94,6 @@ def _service(row: _Service, workspace: str) -> Resource:
         life=life,
         created=moment(row.publish_at),
         finished=moment(row.finished_time) if life == "settled" else None,
+        since=moment(row.transition_at),
+        reason=told(row.error_code),
     )

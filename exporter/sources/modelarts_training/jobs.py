@@ -11,12 +11,13 @@ import msgspec
 
 from exporter.model.events import Life, Request, Resource, ResourcePage, Response
 from exporter.model.protocols import Reading
-from exporter.sources.decoding import Name, asked, garbled, missing, reaches, read_rows, rows_of
+from exporter.sources.decoding import Name, asked, garbled, missing, reaches, read_rows, rows_of, told
 from exporter.sources.times import Number, moment, number
 
 STATUSES = ("Creating", "Pending", "Running", "Terminating", "Abnormal", "Completed", "Failed", "Terminated")
 _LIFE: dict[str, Life] = {"Completed": "ended", "Failed": "ended", "Terminated": "ended", "Abnormal": "settled"}
 _LIMIT = 50
+_TOLD, _LONGEST = 3, 300  # workers that failed, and characters of what each says
 _NAMED = 10  # ids in one filter
 _HEADERS = (("Content-Type", "application/json"), ("X-Language", "en-us"))
 
@@ -32,6 +33,7 @@ class _Status(msgspec.Struct, gc=False):
     phase: str | None = None
     start_time: Number = None
     duration: Number = None
+    task_statuses: Any = None
 
 
 class _Flavor(msgspec.Struct, gc=False):
@@ -123,6 +125,8 @@ def _job(row: _Job) -> Resource:
     life = _LIFE.get(phase, "active")
     started, lasted = moment(status.start_time), number(status.duration)
     ended = started + lasted if life == "ended" and started and lasted else None
+    tasks = status.task_statuses if isinstance(status.task_statuses, list) else []
+    failed = [_failed(task) for task in tasks if told(task, "exit_code") not in ("", "0")][:_TOLD]
     return Resource(
         id=row.metadata.id,
         name=row.metadata.name or "",
@@ -133,4 +137,14 @@ def _job(row: _Job) -> Resource:
         life=life,
         created=moment(row.metadata.create_time),
         finished=ended,
+        reason="TaskFailed" if failed else "",
+        message="; ".join(failed),
+    )
+
+
+def _failed(task: Any) -> str:
+    """What the vendor says of a worker that failed: its exit code and, cut short, its message."""
+    message = told(task, "message")[:_LONGEST]
+    return (
+        f"{told(task, 'task') or 'a task'} ended with exit code {told(task, 'exit_code')}{message and f': {message}'}"
     )

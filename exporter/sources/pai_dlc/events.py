@@ -13,7 +13,18 @@ import msgspec
 
 from exporter.model.events import Event, Life, Millis, Request, Resource, ResourcePage, Response, Window
 from exporter.model.protocols import Reading
-from exporter.sources.decoding import Name, asked, garbled, mark, missing, reaches, read_record, read_rows, rows_of
+from exporter.sources.decoding import (
+    Name,
+    asked,
+    garbled,
+    mark,
+    missing,
+    reaches,
+    read_record,
+    read_rows,
+    rows_of,
+    told,
+)
 from exporter.sources.normalize import counted, fingerprint, joined, oldest_first, page
 from exporter.sources.pai_dlc.text import parse_zone, text_reader
 from exporter.sources.reading import give
@@ -36,6 +47,7 @@ STATUSES = (
     "Failed",
     "Stopped",
 )
+_LONGEST = 1000  # characters of a message that says why a job is in its status
 _ENDED = frozenset({"Succeeded", "Failed", "Stopped"})
 _MOST = 2000  # rows of one answer
 _JOBS = 50  # jobs of one page, and ids of one question
@@ -76,6 +88,8 @@ class _Job(msgspec.Struct, rename="pascal", gc=False):
     job_specs: list[_JobSpec] | None = None
     gmt_create_time: Number = None
     gmt_finish_time: Number = None
+    reason_code: Any = None
+    reason_message: Any = None
 
 
 class _Jobs(msgspec.Struct):
@@ -249,6 +263,8 @@ def _job(row: _Job) -> Resource:
         life=life,
         created=moment(row.gmt_create_time),
         finished=moment(row.gmt_finish_time) if life == "ended" else None,
+        reason=told(row.reason_code),
+        message=told(row.reason_message)[:_LONGEST],
     )
 
 
