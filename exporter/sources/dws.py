@@ -54,7 +54,8 @@ _SUB_STATUSES = ("READONLY", "DEGRADED", "REDISTRIBUTION-FAILURE", "UNBALANCED",
 _SETTLED = frozenset({"FROZEN", "POLICE_FROZEN"})
 _LIMIT = 1000
 _HEADERS = (("X-Language", "en-us"),)
-_PERMISSION = "DWS ReadOnlyAccess"
+_LIST_CLUSTERS = "dws:cluster:list (or the role DWS ReadOnlyAccess)"
+_LIST_EVENTS = "dws:event:list (or the role DWS ReadOnlyAccess)"
 
 
 class _Row(msgspec.Struct, gc=False):
@@ -106,7 +107,7 @@ class Dws:
 
     def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
         """Lists the clusters; the API gives all of them in one answer."""
-        request = Request("dws", "/v1.0/{project_id}/clusters", headers=_HEADERS, permission=_PERMISSION)
+        request = Request("dws", "/v1.0/{project_id}/clusters", headers=_HEADERS, permission=_LIST_CLUSTERS)
         answer = yield from asked(request, _CLUSTERS)
         rows, unreadable = read_rows(request, answer.clusters, _CLUSTER_ROWS, number(answer.count) == 0)
         yield ResourcePage([_cluster(row) for row in rows], tuple(unreadable))
@@ -138,7 +139,7 @@ class Dws:
 
 def _ask(offset: int) -> Request:
     query = (("offset", str(offset)), ("limit", str(_LIMIT)))
-    return Request("dws", "/v2/{project_id}/events", query, headers=_HEADERS, permission=_PERMISSION)
+    return Request("dws", "/v2/{project_id}/events", query, headers=_HEADERS, permission=_LIST_EVENTS)
 
 
 def _ends(came: int, size: int, total: int | None, seen: int) -> bool:

@@ -120,3 +120,11 @@ def pod_event(reason: str) -> dict[str, str]:
     """An event of a pod in the form of the vendor's API, at the level that says least."""
     message = f"[Pod: modelarts-job-1-worker-0] {reason}: what the component says"
     return {"time": "2026-05-04T10:00:00+08:00", "level": "Info", "source": "K8S", "message": message}
+
+
+def test_the_readme_shows_the_shares() -> None:
+    text = (Path(__file__).parent.parent.parent / "README.md").read_text("utf-8")
+    for source in SOURCES:
+        found, verbatim = shares(source), sum(known.basis == "verbatim" for known in census(source))
+        cells = [f"`{source}`", str(found.texts), str(verbatim), *[f"{share:.0%}" for share in found[1:]]]
+        assert f"| {' | '.join(cells)} |" in text
