@@ -27,6 +27,31 @@ _FILLERS = frozenset(
     | {"were", "be", "been", "has", "have", "not", "no"}
 )
 _LEAST_NAME, _LONGEST_NAME = 3, 20
+_KINDS = frozenset(
+    {"job", "pod", "service", "node", "cluster", "container", "volume", "claim", "task", "pool", "instance", "queue"}
+    | {"deployment", "podgroup", "namespace", "model", "replicaset"}
+)
+"""What the word after is a name of, however it is written."""
+
+_VERBS = frozenset(
+    {
+        "is",
+        "has",
+        "was",
+        "are",
+        "had",
+        "will",
+        "cannot",
+        "could",
+        "did",
+        "does",
+        "failed",
+        "started",
+        "stopped",
+        "exited",
+    }
+    | {"completed", "restarted", "successfully", "not"}
+)
 
 
 class Template(NamedTuple):
@@ -110,7 +135,9 @@ def _scan(text: str) -> Iterator[_Piece]:
             at += 1
         elif _solid(text[at]):
             end = next((n for n in range(at, len(text)) if not _solid(text[n])), len(text))
-            yield from _word(text[at:end])
+            yield from _name_or_word(
+                text[at:end], text[max(0, at - _LONGEST_NAME) : at], text[end : end + _LONGEST_NAME]
+            )
             at = end
         else:
             yield _Piece(text[at])
@@ -140,6 +167,35 @@ def _inside(inner: str) -> Iterator[_Piece]:
         yield _Piece(key + colon)
         inner = value
     yield _Piece(inner, _type(inner))
+
+
+def _name_or_word(word: str, before: str, behind: str) -> Iterator[_Piece]:
+    """A word; one that is the name of something is a hole, also where nothing else speaks for that."""
+    core = word.lstrip(_BEFORE).rstrip(_AFTER)
+    if not _names(core, before.split()[-1:], behind.split()[:1]):
+        yield from _word(word)
+        return
+    at = word.find(core)
+    yield _Piece(word[:at])
+    yield _Piece(core, "word")
+    yield _Piece(word[at + len(core) :])
+
+
+def _names(word: str, before: list[str], behind: list[str]) -> bool:
+    """Whether a word of letters is a name: of several parts, or after the kind of thing that it names."""
+    parts = word.split("-")
+    if not word.islower() or not word.replace("-", "").replace("_", "").isalpha():
+        return False
+    if len(parts) > _LIST - 1 and all(parts):
+        return True
+    kind = before[0].rstrip(":") if before else ""
+    if kind.casefold() not in _KINDS and not kind.endswith("Job"):
+        return False
+    if "-" in word or "_" in word:
+        return True
+    return (
+        len(word) > _LEAST_NAME and bool({*behind} & _VERBS) and not word.endswith(("ed", "ing")) and word not in _VERBS
+    )
 
 
 def _word(word: str) -> Iterator[_Piece]:
