@@ -13,7 +13,7 @@ from exporter.client.transport import AiohttpTransport, Sender
 from exporter.common.tls import make_tls_context
 from exporter.config import Config, Target
 from exporter.model.errors import ConfigError
-from exporter.model.protocols import Clock, Credentials, Tell
+from exporter.model.protocols import Clock, Credentials, Report
 
 Buckets = dict[tuple[str, str, str], TokenBucket]
 """Budgets by account, API and address: APIs behind one gateway keep their own rates."""
@@ -42,12 +42,12 @@ def open_transport(target: Target) -> AiohttpTransport:
 async def open_accounts(
     config: Config,
     clock: Clock,
-    tell: Tell,
+    report: Report,
     transport: Callable[[Target], httpx.AsyncBaseTransport] = open_transport,
 ) -> AsyncIterator[list[Account]]:
     """Open one client a target; targets of one account share the budget of an API at a host."""
     buckets: Buckets = {}
-    accounts = [make_account(target, buckets, clock, tell, transport(target)) for target in config.targets]
+    accounts = [make_account(target, buckets, clock, report, transport(target)) for target in config.targets]
     try:
         yield accounts
     finally:
@@ -59,7 +59,7 @@ def make_account(
     target: Target,
     buckets: Buckets,
     clock: Clock,
-    tell: Tell,
+    report: Report,
     transport: httpx.AsyncBaseTransport,
 ) -> Account:
     """One target's way to its platform; ``buckets`` are shared. Raises SourceDenied where its secrets cannot be read."""
@@ -70,7 +70,7 @@ def make_account(
         project_id=target.project_id,
         endpoints=target.endpoints,
         clock=clock,
-        tell=tell,
+        report=report,
     )
     timeout = httpx.Timeout(target.timeout, connect=min(CONNECT, target.timeout))
     sender = Sender(transport, signer, timeout, limit=target.max_answer)
@@ -89,7 +89,7 @@ def make_account(
         secrets=signer.secrets,
     )
     lookup = (project_lookup(target.region), lambda response: read_project(response, target.region)) if huawei else None
-    return Account(target, signer, sender, Fetcher(route, sender, clock, tell, target.project_id, lookup))
+    return Account(target, signer, sender, Fetcher(route, sender, clock, report, target.project_id, lookup))
 
 
 def _bucket(buckets: Buckets, key: tuple[str, str, str], rate: float, clock: Clock) -> TokenBucket:

@@ -27,7 +27,7 @@ from exporter.mapping.runs.reducer import make_fold
 from exporter.model.errors import ConfigError
 from exporter.model.events import Request, Response
 from exporter.model.metrics import Catalogue
-from exporter.model.protocols import Clock, Store, Tell
+from exporter.model.protocols import Clock, Report, Store
 from exporter.model.state import Restored
 from exporter.model.telemetry import LogMessage, RowsSetAside
 from exporter.otlp.delivery import OtlpDelivery
@@ -87,7 +87,7 @@ class Runtime(msgspec.Struct, frozen=True):
     """The parts that every source of every target works with."""
 
     clock: Clock
-    tell: Tell
+    report: Report
     store: Store
     committer: Committer
     registry: Registry
@@ -142,9 +142,9 @@ def read_mappings(config: Config) -> Mappings:
 
 
 @contextlib.asynccontextmanager
-async def open_state(config: Config, clock: Clock, tell: Tell) -> AsyncIterator[RetryingStore]:
+async def open_state(config: Config, clock: Clock, report: Report) -> AsyncIterator[RetryingStore]:
     """Open the configured store; its calls wait while the file is away. Raises StoreError if it cannot be read."""
-    store = RetryingStore(await open_store(config.store), clock, tell)
+    store = RetryingStore(await open_store(config.store), clock, report)
     try:
         yield store
     finally:
@@ -153,28 +153,28 @@ async def open_state(config: Config, clock: Clock, tell: Tell) -> AsyncIterator[
 
 @contextlib.asynccontextmanager
 async def open_runtime(
-    store: Store, mappings: Mappings, config: Config, clock: Clock, tell: Tell
+    store: Store, mappings: Mappings, config: Config, clock: Clock, report: Report
 ) -> AsyncIterator[Runtime]:
     """Put together what stands on the store; after a clean stop, commit what is under way first. Raises StoreError."""
-    runtime = await make_runtime(store, mappings, config, clock, tell)
+    runtime = await make_runtime(store, mappings, config, clock, report)
     yield runtime
     await runtime.committer.drain()
 
 
-async def make_runtime(store: Store, mappings: Mappings, config: Config, clock: Clock, tell: Tell) -> Runtime:
+async def make_runtime(store: Store, mappings: Mappings, config: Config, clock: Clock, report: Report) -> Runtime:
     """Make what stands on an open store, with the totals that the store remembers. Raises StoreError."""
-    clean = await _restore(store, mappings, config, clock, tell)
+    clean = await _restore(store, mappings, config, clock, report)
     registry = Registry(mappings.catalogue)
     admission = SeriesAdmission(registry, config.web.zero_hold, clock, config.max_series)
     for name in admission.restore(clean.restored):
-        tell(LogMessage(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))
-    committer = Committer(store, (admission,), admission, tell)
+        report(LogMessage(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))
+    committer = Committer(store, (admission,), admission, report)
     for commit in clean.commits:
         committer.put(commit)  # not awaited: a store that cannot be written must not hold up the page
-    recorder = Recorder(config.record.directory, config.record.limit, tell) if config.record else None
+    recorder = Recorder(config.record.directory, config.record.limit, report) if config.record else None
     return Runtime(
         clock=clock,
-        tell=tell,
+        report=report,
         store=store,
         committer=committer,
         registry=registry,
@@ -188,17 +188,17 @@ async def make_runtime(store: Store, mappings: Mappings, config: Config, clock: 
     )
 
 
-async def _restore(store: Store, mappings: Mappings, config: Config, clock: Clock, tell: Tell) -> CleanState:
+async def _restore(store: Store, mappings: Mappings, config: Config, clock: Clock, report: Report) -> CleanState:
     """Read the stored state, and take out what is configured no more."""
     restored = await store.restore()
     if restored.age != "kept":
-        tell(LogMessage(NO_STATE[restored.age], warning=restored.age == "lost"))
+        report(LogMessage(NO_STATE[restored.age], warning=restored.age == "lost"))
     configured = {(target.name, source) for target in config.targets for source in target.sources}
     for table, rows in restored.set_aside.items():
-        tell(RowsSetAside(table, rows))
+        report(RowsSetAside(table, rows))
     clean = clean_state(restored, mappings.catalogue.metrics, configured)
     for line in clean.lines:
-        tell(LogMessage(line, warning=True))
+        report(LogMessage(line, warning=True))
     return clean
 
 
@@ -226,10 +226,10 @@ def _delivery(
     if endpoint.signal == "metrics":
         contacts, interval, totals = runtime.restored.contacts, config.otlp.metrics_interval, runtime.registry.totals
         return MetricsPush(
-            endpoint.url, sender.post, totals, contacts, config.otlp_attributes, interval, runtime.clock, runtime.tell
+            endpoint.url, sender.post, totals, contacts, config.otlp_attributes, interval, runtime.clock, runtime.report
         )
     age, outbox = config.otlp.max_age, runtime.store.outbox
-    return OtlpDelivery(endpoint.signal, endpoint.url, sender.post, outbox, age, runtime.clock, runtime.tell)
+    return OtlpDelivery(endpoint.signal, endpoint.url, sender.post, outbox, age, runtime.clock, runtime.report)
 
 
 class SourcePipeline(msgspec.Struct, frozen=True):
@@ -293,7 +293,7 @@ def _context(account: Account, name: str, runtime: Runtime) -> SourceContext:
         ask=fetcher.fetch,
         now=lambda: int((clock.now() + fetcher.skew) * 1000),
         clock=clock,
-        tell=runtime.tell,
+        report=runtime.report,
         committer=runtime.committer,
         mapping=MappingCell(runtime.mappings.in_use(target.name, name)),
         per_resource=bool(kind.resource),
@@ -307,7 +307,7 @@ def _run_tracker(target: Target, name: str, runtime: Runtime) -> RunTracker:
     origin = OtlpResource(target.platform, target.region, target.project_id or "", target.name, name, sent.stated)
     encode = make_encoder(origin, traces=sent.traces, logs=sent.logs)
     locate = SpanEncoder(origin).locate if sent.traces else None
-    run_tracker = RunTracker(target.name, name, encode, locate, runtime.tell)
+    run_tracker = RunTracker(target.name, name, encode, locate, runtime.report)
     run_tracker.restore(runtime.restored.runs, runtime.restored.notes)
     return run_tracker
 

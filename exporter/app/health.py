@@ -23,7 +23,7 @@ class Health:
         self._last_try = self._started
         self._store_up = True
 
-    def tell(self, event: SelfEvent) -> None:
+    def report(self, event: SelfEvent) -> None:
         """Note a request, answered or not, as a try; while the store is away, reading waits."""
         if isinstance(event, StoreState):
             self._store_up = event.up

@@ -55,7 +55,7 @@ class Reload:
         """
         async with self._lock:
             try:
-                with guard("reload", "reload", self._runtime.tell):
+                with guard("reload", "reload", self._runtime.report):
                     return await self._reload()
             except ConfigError as error:
                 return self._fail(error.problems)
@@ -83,7 +83,7 @@ class Reload:
     async def _stamps(self) -> FileStamps | None:
         """Return the stamps of the mapping files; None if they cannot be looked at, which is reported."""
         try:
-            with guard("reload", "mapping files", self._runtime.tell):
+            with guard("reload", "mapping files", self._runtime.report):
                 return await asyncio.to_thread(stamps, self._entries)
         except UnexpectedFailure:
             return None
@@ -93,11 +93,11 @@ class Reload:
         config, mappings = await asyncio.to_thread(self._read)
         await self.replace(mappings)
         self._entries = config.mapping_entries
-        self._runtime.tell(Loaded(self._runtime.clock.now(), hashes(mappings.packs)))
+        self._runtime.report(Loaded(self._runtime.clock.now(), hashes(mappings.packs)))
         return ReloadResult(problems=(), restart=self._warn_restart_needed(config))
 
     def _fail(self, problems: tuple[str, ...]) -> ReloadResult:
-        self._runtime.tell(Loaded(self._runtime.clock.now(), {}, problems))
+        self._runtime.report(Loaded(self._runtime.clock.now(), {}, problems))
         return ReloadResult(problems=problems, restart=())
 
     def _read(self) -> tuple[Config, Mappings]:
@@ -127,7 +127,7 @@ class Reload:
         restored = await runtime.store.restore() if stale else _NOTHING
         for name in runtime.admission.adopt(catalogue, restored):
             text = f"{name}: some kept series do not fit the mappings; they wait in the store"
-            runtime.tell(LogMessage(text, warning=True))
+            runtime.report(LogMessage(text, warning=True))
         self._own.adopt(catalogue)
         ended = tuple(timeouts(runtime, self.mappings))
         runtime.admission.write(Changes(gauges=timeouts(runtime, mappings), ended=ended))
@@ -140,7 +140,7 @@ class Reload:
         waiting = tuple(key for key in old if key != "mappings" and old[key] != new[key])
         if waiting and waiting != self._reported:
             text = f"{', '.join(waiting)}: changed in the configuration; restart the exporter to use it"
-            self._runtime.tell(LogMessage(text, warning=True))
+            self._runtime.report(LogMessage(text, warning=True))
         self._reported = waiting
         return waiting
 

@@ -21,7 +21,7 @@ from exporter.common.guard import set_aside
 from exporter.config import Config, Target
 from exporter.exposition.admission import SeriesAdmission
 from exporter.model.metrics import Changes, Moment
-from exporter.model.protocols import Clock, Tell
+from exporter.model.protocols import Clock, Report
 from exporter.model.telemetry import KeysExpire, Loaded, LogMessage, SelfEvent
 from exporter.observability.event_log import EventLines
 from exporter.observability.log import Log, RateLimit, make_handler
@@ -52,26 +52,26 @@ async def run(
     configuration stays.
     """
     clock, stop = SystemClock(), stop or asyncio.Event()
-    listeners: Listeners = [_log(config, clock).tell]
+    listeners: Listeners = [_log(config, clock).report]
 
-    def tell(event: SelfEvent) -> None:
+    def report(event: SelfEvent) -> None:
         for listener in listeners:
             listener(event)
 
-    web_config = LiveWebConfig(config.web.config_file, lambda line: tell(LogMessage(line, warning=True)))
+    web_config = LiveWebConfig(config.web.config_file, lambda line: report(LogMessage(line, warning=True)))
     mappings, listening = read_mappings(config), listen(config.web.listen)
     for warning in config.warnings:
-        tell(LogMessage(warning, warning=True))
+        report(LogMessage(warning, warning=True))
     with listening:  # also where the store cannot be opened
         async with (
-            open_state(config, clock, tell) as store,
-            open_runtime(store, mappings, config, clock, tell) as runtime,
-            open_accounts(config, clock, tell) as accounts,
+            open_state(config, clock, report) as store,
+            open_runtime(store, mappings, config, clock, report) as runtime,
+            open_accounts(config, clock, report) as accounts,
             open_deliveries(config, runtime) as deliveries,
         ):
             parts = _Parts(config, store, runtime, accounts, deliveries, web_config, listening)
             await _run_parts(parts, listeners, stop, bound, reread or (lambda: config))
-            tell(_farewell(store.problem))
+            report(_farewell(store.problem))
 
 
 class _Parts(NamedTuple):
@@ -94,17 +94,17 @@ async def _run_parts(
     reread: Callable[[], Config],
 ) -> None:
     """Make the pipelines and the web port, give every part its listeners, and run all until ``stop``."""
-    config, runtime, tell = parts.config, parts.runtime, parts.runtime.tell
+    config, runtime, report = parts.config, parts.runtime, parts.runtime.report
     own = _self_metrics(config, runtime)
-    listeners.append(own.tell)  # before anything stored is read: what cannot be read is counted
+    listeners.append(own.report)  # before anything stored is read: what cannot be read is counted
     pipelines = [make_pipeline(account, name, runtime) for account in parts.accounts for name in account.target.sources]
     pollers = [pipeline.poller() for pipeline in pipelines]
     runtime.admission.write(Changes(gauges=timeouts(runtime, runtime.mappings)))
     reload = Reload(config, runtime, pipelines, own, reread)
     web_port = WebPort(config, runtime, pipelines, Health(pollers, runtime.clock), lambda: reload.mappings.packs)
-    listeners.extend((web_port.tell, *_event_listeners(config, parts.deliveries, tell)))
-    _freeze(Loaded(runtime.clock.now(), hashes(runtime.mappings.packs)), tell)
-    tell(_greeting(parts.listening, pollers))
+    listeners.extend((web_port.report, *_event_listeners(config, parts.deliveries, report)))
+    _freeze(Loaded(runtime.clock.now(), hashes(runtime.mappings.packs)), report)
+    report(_greeting(parts.listening, pollers))
     if bound is not None:
         bound(parts.listening.getsockname()[1])
     jobs = [parts.store.run(), *_jobs(runtime, pollers, parts.deliveries, parts.accounts), reload.watch()]
@@ -114,12 +114,12 @@ async def _run_parts(
 
 def _server_options(parts: _Parts, stop: asyncio.Event) -> ServerOptions:
     web = parts.config.web
-    return ServerOptions(parts.web_config, web.route_prefix, stop, web.hosts, parts.runtime.tell)
+    return ServerOptions(parts.web_config, web.route_prefix, stop, web.hosts, parts.runtime.report)
 
 
-def _freeze(loaded: Loaded, tell: Tell) -> None:
+def _freeze(loaded: Loaded, report: Report) -> None:
     """Report the start, and keep what exists by now out of every later garbage collection."""
-    tell(loaded)
+    report(loaded)
     gc.collect()
     gc.freeze()
 
@@ -175,12 +175,12 @@ def _jobs(
     accounts: Sequence[Account],
 ) -> list[Job]:
     """Return what reads, sends, records and tidies up; each runs until it is cancelled, whatever befalls another."""
-    clock, tell = runtime.clock, runtime.tell
-    jobs = [supervise("read", poller.name, poller.run, clock, tell) for poller in pollers]
-    jobs += [supervise("delivery", "otlp", delivery.run, clock, tell) for delivery in deliveries]
-    jobs.append(supervise("read", "housekeeping", lambda: _housekeeping(runtime, pollers, accounts), clock, tell))
+    clock, report = runtime.clock, runtime.report
+    jobs = [supervise("read", poller.name, poller.run, clock, report) for poller in pollers]
+    jobs += [supervise("delivery", "otlp", delivery.run, clock, report) for delivery in deliveries]
+    jobs.append(supervise("read", "housekeeping", lambda: _housekeeping(runtime, pollers, accounts), clock, report))
     if runtime.recorder is not None:
-        jobs.append(supervise("read", "record", runtime.recorder.run, clock, tell))
+        jobs.append(supervise("read", "record", runtime.recorder.run, clock, report))
     return jobs
 
 
@@ -195,12 +195,12 @@ async def _housekeeping(runtime: Runtime, pollers: Sequence[Poller], accounts: S
         await runtime.committer.release_held()
         if pulses % HOUSEKEEPING == 0:
             for poller in pollers:
-                with set_aside("read", poller.name, runtime.tell):
+                with set_aside("read", poller.name, runtime.report):
                     await poller.expire()
             for account in accounts:
                 _show_target(runtime.admission, account.target, account.fetcher.project or "", runtime.clock)
                 expires = account.credentials.expires
-                runtime.tell(KeysExpire(account.target.name, None if expires is None else expires / 1000))
+                runtime.report(KeysExpire(account.target.name, None if expires is None else expires / 1000))
         pulses += 1
         await runtime.clock.sleep(PULSE)
 
@@ -218,10 +218,10 @@ def _log(config: Config, clock: Clock) -> Log:
 
 
 def _event_listeners(
-    config: Config, deliveries: Sequence[OtlpDelivery | MetricsPush], tell: Tell
+    config: Config, deliveries: Sequence[OtlpDelivery | MetricsPush], report: Report
 ) -> list[Callable[[SelfEvent], None]]:
     """Return the listeners to events and first contacts that the configuration asks for."""
-    listed = [EventLines(sys.stdout, tell).tell] if config.log.events else []
+    listed = [EventLines(sys.stdout, report).report] if config.log.events else []
     return [*listed, *(delivery.hear for delivery in deliveries if isinstance(delivery, MetricsPush))]
 
 

@@ -78,10 +78,10 @@ class WebPort:
             reload=reload if self._config.web.enable_reload else None,
         )
 
-    def tell(self, event: SelfEvent) -> None:
+    def report(self, event: SelfEvent) -> None:
         """Collect a telemetry event."""
-        self._health.tell(event)
-        self._activity.tell(event)
+        self._health.report(event)
+        self._activity.report(event)
         self._templates.record(event)
 
 

@@ -13,7 +13,7 @@ from exporter.auth.login import FORMS, OIDC, Form, Login, Site, login_from_envir
 from exporter.auth.refusals import refuses_keys
 from exporter.auth.signer import Signer
 from exporter.model.errors import ConfigError
-from exporter.model.protocols import Clock, Tell
+from exporter.model.protocols import Clock, Report
 
 __all__ = [
     "FORMS",
@@ -49,7 +49,7 @@ def make_signer(
     project_id: str | None,
     endpoints: Mapping[str, str],
     clock: Clock,
-    tell: Tell,
+    report: Report,
 ) -> Signer:
     """Make the ``Credentials`` of a login.
 
@@ -62,4 +62,4 @@ def make_signer(
             f"credentials: {platform} has no form '{login.form}'; use one of {', '.join(FORMS[platform])}"
         )
     bases = {key: url.rstrip("/") for key, url in {**default_endpoints(platform, region), **endpoints}.items()}
-    return Signer(make_method(login, Site(bases, region, project_id, clock)), clock, tell)
+    return Signer(make_method(login, Site(bases, region, project_id, clock)), clock, report)

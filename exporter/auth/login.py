@@ -48,7 +48,7 @@ def reveal(secret: Secret, name: str, *, header: bool) -> str:
 
 
 def sendable(text: str) -> bool:
-    """Tell whether an HTTP header can carry the text as it is."""
+    """Return whether an HTTP header can carry the text as it is."""
     return bool(text) and text.isascii() and text.isprintable() and " " not in text
 
 

@@ -21,7 +21,7 @@ _CODE_FIELDS = ("error_code", "errorCode", "Code", "code")
 
 
 def refuses_keys(status: int, body: bytes) -> bool:
-    """Tell whether an answer refuses the keys.
+    """Return whether an answer refuses the keys.
 
     That is a 401, or a code for expired or invalid keys with any other error status. Never raises.
     """
@@ -31,7 +31,7 @@ def refuses_keys(status: int, body: bytes) -> bool:
 
 
 def is_spent(code: str) -> bool:
-    """Tell whether a vendor's error code means an expired or invalid token or key."""
+    """Return whether a vendor's error code means an expired or invalid token or key."""
     return code in _SPENT or code.split(".")[0] in _SPENT_FAMILIES
 
 

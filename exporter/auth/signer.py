@@ -24,7 +24,7 @@ from exporter.common.guard import guard
 from exporter.common.plausible_time import plausible
 from exporter.model.errors import SourceDenied, SourceDown, SourceError
 from exporter.model.events import Millis
-from exporter.model.protocols import Clock, Tell
+from exporter.model.protocols import Clock, Report
 
 RENEW_AHEAD = 40 * 60.0  # seconds before their end at which keys are renewed; half their life where that is shorter
 MIN_RENEWAL_INTERVAL = 10.0  # seconds between renewals at the least, however short the keys live
@@ -54,10 +54,10 @@ class Signer(httpx.Auth):
 
     requires_request_body = True
 
-    def __init__(self, method: LoginMethod, clock: Clock, tell: Tell) -> None:
+    def __init__(self, method: LoginMethod, clock: Clock, report: Report) -> None:
         self._method = method
         self._clock = clock
-        self._tell = tell
+        self._report = report
         self._lock = asyncio.Lock()
         self._keys: Keys | None = None
         self._used_ids: tuple[str, ...] = ()
@@ -132,7 +132,7 @@ class Signer(httpx.Auth):
         return self._keys == refused and self._clock.steady() >= self._forced_renewal_at
 
     def _has_good_keys(self, refused: Keys | None) -> bool:
-        """Tell whether the current keys will do if a renewal fails.
+        """Return whether the current keys will do if a renewal fails.
 
         Keys without an end come from files and are never kept beyond them.
         """
@@ -148,7 +148,7 @@ class Signer(httpx.Auth):
             return  # another task has just renewed the keys
         secrets_hash = 0
         try:
-            with guard("login", self._method.place, self._tell):
+            with guard("login", self._method.place, self._report):
                 secrets_hash = self._secrets_hash()
                 if failure := self._current_failure(secrets_hash):
                     raise _repeat(failure)

@@ -20,7 +20,7 @@ from exporter.client.vendor_clock import VendorClock
 from exporter.common.http_body import BodyTooLarge, UnknownCoding
 from exporter.model.errors import KeysRefused, SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled
 from exporter.model.events import Request, Response
-from exporter.model.protocols import Budget, Clock, Tell
+from exporter.model.protocols import Budget, Clock, Report
 from exporter.model.telemetry import BudgetLeft, RequestDone, Throttled
 
 TRIES = 3
@@ -79,17 +79,17 @@ class Fetcher:
         route: Route,
         sender: Sender,
         clock: Clock,
-        tell: Tell,
+        report: Report,
         project: str | None,
         lookup: ProjectLookup | None = None,
     ) -> None:
         self._route = route
         self._sender = sender
         self._clock = clock
-        self._tell = tell
+        self._report = report
         self.project = project
         self.lookup = lookup
-        self._vendor_clock = VendorClock(route.target, clock, tell)
+        self._vendor_clock = VendorClock(route.target, clock, report)
         self._project_task: asyncio.Task[str] | None = None
         self._refused: _KeysRefusal | None = None
 
@@ -148,7 +148,7 @@ class Fetcher:
         error = self._classify(response, request, sent)
         if isinstance(error, SourceBusy):
             budget.slow_down(error.wait)
-            self._tell(Throttled(self._route.target, request.api, error.wait))
+            self._report(Throttled(self._route.target, request.api, error.wait))
         if error is not None:
             raise error
         return response
@@ -182,8 +182,8 @@ class Fetcher:
             variable = prepared.extensions.get(PROXY_VARIABLE, "")
             raise SourceDown(f"{self._place(request)}: {describe_transport_error(error, variable)}") from error
         finally:
-            self._tell(RequestDone(self._route.target, request.api, code, self._clock.steady() - began))
-            self._tell(BudgetLeft(self._route.target, request.api, budget.remaining))
+            self._report(RequestDone(self._route.target, request.api, code, self._clock.steady() - began))
+            self._report(BudgetLeft(self._route.target, request.api, budget.remaining))
 
     async def _take_turn(self, api: str, own: httpx.Request, signed: httpx.Request) -> None:
         """Take from a budget for a login or a second try. Raises SourceBusy.

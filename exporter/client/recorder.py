@@ -12,7 +12,7 @@ import msgspec
 import re2
 
 from exporter.model.events import Millis, Request, Response
-from exporter.model.protocols import Tell
+from exporter.model.protocols import Report
 from exporter.model.telemetry import Unrecorded
 
 FILES = 10  # of a directory at its limit; the oldest file is deleted as a whole
@@ -79,10 +79,10 @@ class Recorder:
     ``record`` only queues an answer; ``run`` writes.
     """
 
-    def __init__(self, directory: Path, limit: int, tell: Tell) -> None:
+    def __init__(self, directory: Path, limit: int, report: Report) -> None:
         self._directory = directory
         self._limit = limit
-        self._tell = tell
+        self._report = report
         self._pending: list[_PendingAnswer] = []
         self._pending_size = 0
         self._lost: Counter[str] = Counter()
@@ -154,7 +154,7 @@ class Recorder:
     def _report_lost(self) -> None:
         lost, self._lost = self._lost, Counter()
         for why, times in lost.items():
-            self._tell(Unrecorded(why, times))
+            self._report(Unrecorded(why, times))
 
 
 def recorded_files(directory: Path) -> list[Path]:

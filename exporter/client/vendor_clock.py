@@ -3,7 +3,7 @@
 from exporter.client.status import read_date
 from exporter.common.plausible_time import MAX_CLOCK_DIFFERENCE_MS
 from exporter.model.events import Millis
-from exporter.model.protocols import Clock, Tell
+from exporter.model.protocols import Clock, Report
 from exporter.model.telemetry import LogMessage, Skewed
 
 ROUNDING = 1.5  # seconds: a Date has whole seconds, and a request takes its time
@@ -20,10 +20,10 @@ class VendorClock:
     later says the same and none in between denied it. A difference of more than a day is never taken for true.
     """
 
-    def __init__(self, target: str, clock: Clock, tell: Tell) -> None:
+    def __init__(self, target: str, clock: Clock, report: Report) -> None:
         self._target = target
         self._clock = clock
-        self._tell = tell
+        self._report = report
         self.skew = 0.0
         self._confirmed: float | None = None  # a large difference that is believed
         self._doubted: tuple[float, float] | None = None  # a large difference, and when it was first seen (steady time)
@@ -41,7 +41,7 @@ class VendorClock:
         middle = self._clock.now() - (self._clock.steady() - began) / 2
         difference = date / 1000 + 0.5 - middle
         skew = difference if abs(difference) > ROUNDING else 0.0
-        self._tell(Skewed(self._target, skew))
+        self._report(Skewed(self._target, skew))
         if not self._is_believed(difference):
             self._warn(difference)
             return None, abs(difference) <= NEVER
@@ -71,7 +71,7 @@ class VendorClock:
         self._warned = True
         apart = f"{_duration(abs(difference))} {'ahead of' if difference > 0 else 'behind'} this machine's clock"
         text = f"{self._target}: the Date header of answers is {apart} and is not used"
-        self._tell(LogMessage(f"{text}; set this machine's clock, or check endpoints and proxy", warning=True))
+        self._report(LogMessage(f"{text}; set this machine's clock, or check endpoints and proxy", warning=True))
 
 
 def _duration(seconds: float) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from exporter.model.errors import ExporterError, UnexpectedFailure
-from exporter.model.protocols import Tell
+from exporter.model.protocols import Report
 from exporter.model.telemetry import UnexpectedError
 
 Part = Literal["read", "listing", "login", "delivery", "reload", "page"]
@@ -17,7 +17,7 @@ Part = Literal["read", "listing", "login", "delivery", "reload", "page"]
 
 
 @contextlib.contextmanager
-def guard(part: Part, where: str, tell: Tell) -> Iterator[None]:
+def guard(part: Part, where: str, report: Report) -> Iterator[None]:
     """Turn an unforeseen error inside the block into ``UnexpectedFailure``.
 
     ``where`` names what was being worked on (target, source, resource; never a secret). Cancellation and the program's
@@ -30,21 +30,21 @@ def guard(part: Part, where: str, tell: Tell) -> Iterator[None]:
     except ExceptionGroup as group:
         if group.subgroup(ExporterError) is not None:
             raise
-        raise _failure(part, where, group, tell) from group
+        raise _failure(part, where, group, report) from group
     except Exception as error:
-        raise _failure(part, where, error, tell) from error
+        raise _failure(part, where, error, report) from error
 
 
 @contextlib.contextmanager
-def set_aside(part: Part, where: str, tell: Tell) -> Iterator[None]:
+def set_aside(part: Part, where: str, report: Report) -> Iterator[None]:
     """Leave the block after an unforeseen error, and go on behind it; the error is counted and logged as by ``guard``.
 
     Use it where one bad thing among many must not stop the others, and where a failed block leaves nothing half done.
     """
-    with contextlib.suppress(UnexpectedFailure), guard(part, where, tell):
+    with contextlib.suppress(UnexpectedFailure), guard(part, where, report):
         yield
 
 
-def _failure(part: Part, where: str, error: Exception, tell: Tell) -> UnexpectedFailure:
-    tell(UnexpectedError(part, where, error))
+def _failure(part: Part, where: str, error: Exception, report: Report) -> UnexpectedFailure:
+    report(UnexpectedError(part, where, error))
     return UnexpectedFailure(f"{where}: an unexpected {type(error).__name__}; the log has its traceback")

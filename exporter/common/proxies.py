@@ -36,7 +36,7 @@ class _Exception(NamedTuple):
     port: int | None
 
     def covers(self, host: str, address: _Address | None, port: int | None) -> bool:
-        """Tell whether a host and port are meant.
+        """Return whether a host and port are meant.
 
         ``address`` is set where the host is written as one.
         """

@@ -51,7 +51,7 @@ class _Variables:
         return "", ""
 
     def is_own(self, variable: str) -> bool:
-        """Tell whether a variable is for this signal alone."""
+        """Return whether a variable is for this signal alone."""
         return variable.startswith(self._own)
 
 

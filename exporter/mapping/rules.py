@@ -170,7 +170,7 @@ class Rule(NamedTuple):
 
     @property
     def textual(self) -> bool:
-        """Tell whether the text decides if the rule takes an event."""
+        """Return whether the text decides if the rule takes an event."""
         return bool(self.shapes) or self.pattern is not None
 
 

@@ -25,7 +25,7 @@ from exporter.model.runs import (
 from exporter.model.state import Commit, Restored, Watch
 from exporter.model.telemetry import SelfEvent, SeriesLimitReached
 
-Tell = Callable[[SelfEvent], None]
+Report = Callable[[SelfEvent], None]
 Map = Callable[[Event], Mapped]
 Fold = Callable[[str, Runs, Sequence[RunNote], ResourceSnapshot], Folded]
 """The reducer of runs of one resource (by its id).
@@ -109,7 +109,7 @@ class Store(Protocol):
     def outbox(self) -> Outbox: ...
     async def restore(self) -> Restored: ...
     async def grown(self, watch: Watch, events: Sequence[Event]) -> list[int]:
-        """Tell how often each event happened beyond what is remembered.
+        """Return how often each event happened beyond what is remembered.
 
         That is ``max(0, count - remembered)``.
         """

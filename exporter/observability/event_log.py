@@ -9,7 +9,7 @@ from typing import TextIO
 
 from exporter.model.events import Event
 from exporter.model.metrics import Mapped
-from exporter.model.protocols import Tell
+from exporter.model.protocols import Report
 from exporter.model.telemetry import EventsCommitted, LogMessage, SelfEvent
 
 
@@ -19,11 +19,11 @@ class EventLines:
     After a failed write nothing is written any more, and a warning says so once.
     """
 
-    def __init__(self, stream: TextIO, tell: Tell) -> None:
+    def __init__(self, stream: TextIO, report: Report) -> None:
         self._stream: TextIO | None = stream
-        self._tell = tell
+        self._report = report
 
-    def tell(self, event: SelfEvent) -> None:
+    def report(self, event: SelfEvent) -> None:
         """Write new events; skip those from before first contact."""
         if self._stream is None or not isinstance(event, EventsCommitted):
             return
@@ -35,7 +35,7 @@ class EventLines:
             self._stream = None
             why = getattr(error, "strerror", None) or error
             text = f"log.events: standard output cannot be written ({why}); events are counted but no longer listed"
-            self._tell(LogMessage(f"{text}; see to whoever reads it, and restart the exporter", warning=True))
+            self._report(LogMessage(f"{text}; see to whoever reads it, and restart the exporter", warning=True))
 
 
 def _format(committed: EventsCommitted, event: Event, mapped: Mapped, news: int) -> str:

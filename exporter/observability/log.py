@@ -59,7 +59,7 @@ class Log:
             telemetry.LogMessage: self._log_message,
         }
 
-    def tell(self, event: telemetry.SelfEvent) -> None:
+    def report(self, event: telemetry.SelfEvent) -> None:
         """Log a telemetry event; those that are numbers only have no line."""
         handle = self._handlers.get(type(event))
         if handle is not None:

@@ -135,7 +135,7 @@ class SelfMetrics:
         self._declare_rest(catalogue)
         self._handlers = self._make_handlers()
 
-    def tell(self, event: telemetry.SelfEvent) -> None:
+    def report(self, event: telemetry.SelfEvent) -> None:
         """Fold a telemetry event into the metrics; those without a metric change nothing."""
         handle = self._handlers.get(type(event))
         if handle is not None:

@@ -13,7 +13,7 @@ import httpx
 
 from exporter.common.guard import guard
 from exporter.model.errors import ConfigError, StoreError, UnexpectedFailure
-from exporter.model.protocols import Clock, Outbox, Tell
+from exporter.model.protocols import Clock, Outbox, Report
 from exporter.model.runs import QueuedRecord
 from exporter.model.telemetry import LogMessage, OtlpDelivered, OutboxLevel
 from exporter.otlp.response import KEPT, DeliveryResult, classify_answer, describe_failure
@@ -40,7 +40,7 @@ class OtlpDelivery:
     """
 
     def __init__(
-        self, signal: str, url: str, post: Post, outbox: Outbox, max_age: float, clock: Clock, tell: Tell
+        self, signal: str, url: str, post: Post, outbox: Outbox, max_age: float, clock: Clock, report: Report
     ) -> None:
         self.signal = signal
         self._url = url
@@ -48,7 +48,7 @@ class OtlpDelivery:
         self._outbox = outbox
         self._max_age = max_age
         self._clock = clock
-        self._tell = tell
+        self._report = report
         self._failures = 0
         self._refusals = 0
         self._took_something = False
@@ -87,7 +87,7 @@ class OtlpDelivery:
         An unforeseen error or a store that is away waits.
         """
         try:
-            with guard("delivery", f"otlp: {self._url}", self._tell):
+            with guard("delivery", f"otlp: {self._url}", self._report):
                 return await self.deliver_batch()
         except StoreError as error:
             return self._wait_after(DeliveryResult("later", f"otlp: {self.signal} wait in the store: {error}"))
@@ -104,7 +104,7 @@ class OtlpDelivery:
         result = await self._deliver(batch) if batch else None
         level = await self._outbox.level(self.signal)
         oldest = None if level.oldest is None else level.oldest / 1000
-        self._tell(OutboxLevel(self.signal, level.number, oldest))
+        self._report(OutboxLevel(self.signal, level.number, oldest))
         if result is None:
             return IDLE
         return self._report_success() if result.kind == "taken" else self._wait_after(result)
@@ -138,7 +138,7 @@ class OtlpDelivery:
         An error that nobody foresaw may be the records' fault, so it is no reason to stop.
         """
         try:
-            with guard("delivery", f"otlp: {self._url}", self._tell):
+            with guard("delivery", f"otlp: {self._url}", self._report):
                 return await self._post_body(body)
         except UnexpectedFailure as error:
             return DeliveryResult("unsendable", str(error))
@@ -155,7 +155,7 @@ class OtlpDelivery:
         return classify_answer(answer, self.signal, self._clock.now())
 
     async def _is_record_to_blame(self, result: DeliveryResult) -> bool:
-        """Tell whether a single refused record is bad.
+        """Return whether a single refused record is bad.
 
         Others get through, or at least an empty request does. A receiver that refuses even an empty request speaks
         another protocol and would refuse everything.
@@ -175,13 +175,13 @@ class OtlpDelivery:
         rejected = min(result.rejected, number)
         self._refusals = 0
         self._took_something = True
-        self._tell(OtlpDelivered(self.signal, sent=number - rejected, rejected=rejected))
+        self._report(OtlpDelivered(self.signal, sent=number - rejected, rejected=rejected))
         if rejected or result.words:
             self._report_refusal(f"took {number - rejected} of {number} {self.signal}", result.words)
 
     async def _set_aside(self, record: QueuedRecord, result: DeliveryResult) -> None:
         await self._outbox.refused(self.signal, record, result.words)
-        self._tell(OtlpDelivered(self.signal, rejected=record.number))
+        self._report(OtlpDelivered(self.signal, rejected=record.number))
         what = "refuses" if result.kind == "bad" else "cannot be sent"
         self._report_refusal(f"{what} some {self.signal} for good, they are set aside", result.words)
 
@@ -193,13 +193,13 @@ class OtlpDelivery:
         before = int((self._clock.now() - self._max_age) * 1000)
         dropped = await self._outbox.trim(self.signal, before, MAX_ROWS, MAX_SIZE)
         if dropped:
-            self._tell(OtlpDelivered(self.signal, dropped=dropped))
+            self._report(OtlpDelivered(self.signal, dropped=dropped))
             words = f"otlp: {dropped} {self.signal} could not be delivered in time and were dropped"
-            self._tell(LogMessage(f"{words}; raise otlp.max_age, or see to the receiver sooner", warning=True))
+            self._report(LogMessage(f"{words}; raise otlp.max_age, or see to the receiver sooner", warning=True))
 
     def _report_success(self) -> float:
         if self._reported_failure:
-            self._tell(LogMessage(f"otlp: {self._url}: {self.signal} get through again"))
+            self._report(LogMessage(f"otlp: {self._url}: {self.signal} get through again"))
         self._failures = 0
         self._reported_failure = ""
         return 0.0
@@ -211,7 +211,7 @@ class OtlpDelivery:
         """
         if result.words != self._reported_failure:
             self._reported_failure = result.words
-            self._tell(LogMessage(result.words, warning=True))
+            self._report(LogMessage(result.words, warning=True))
         longest = min(FIRST_WAIT * 2**self._failures, LONGEST_WAIT)
         self._failures = min(self._failures + 1, 10)
         own = random.uniform(longest / 2, longest)  # noqa: S311  no secret
@@ -222,4 +222,4 @@ class OtlpDelivery:
         if words != self._reported_refusal:
             self._reported_refusal = words
             detail = f" ({words})" if words else ""
-            self._tell(LogMessage(f"otlp: {self._url}: {what}{detail}; see outbox_rejected_total", warning=True))
+            self._report(LogMessage(f"otlp: {self._url}: {what}{detail}; see outbox_rejected_total", warning=True))

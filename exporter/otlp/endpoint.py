@@ -58,7 +58,7 @@ def read_headers(text: str) -> dict[str, str]:
 
 
 def is_header(name: str, value: str) -> bool:
-    """Tell whether HTTP can carry the header."""
+    """Return whether HTTP can carry the header."""
     word = name.isascii() and name != "" and all(char.isalnum() or char in "!#$%&'*+-.^_`|~" for char in name)
     return word and value.isascii() and value.isprintable()
 

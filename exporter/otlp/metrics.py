@@ -18,7 +18,7 @@ from exporter.exposition.text_format import Labels
 from exporter.model.errors import ConfigError, UnexpectedFailure
 from exporter.model.events import Millis
 from exporter.model.metrics import Metric as DeclaredMetric
-from exporter.model.protocols import Clock, Tell
+from exporter.model.protocols import Clock, Report
 from exporter.model.telemetry import Contacted, LogMessage, OtlpDelivered, SelfEvent
 from exporter.otlp.resource import NAME, SCHEMA, add_attributes, nanoseconds, scope, utf8
 from exporter.otlp.response import DeliveryResult, classify_answer, describe_failure
@@ -130,7 +130,7 @@ class MetricsPush:
         stated: Mapping[str, str],
         interval: float,
         clock: Clock,
-        tell: Tell,
+        report: Report,
     ) -> None:
         self._url = url
         self._post = post
@@ -139,7 +139,7 @@ class MetricsPush:
         self._contacts: dict[tuple[str, str], Millis] = dict(contacts)
         self._interval = interval
         self._clock = clock
-        self._tell = tell
+        self._report = report
         self._reported_failure = ""
 
     def hear(self, event: SelfEvent) -> None:
@@ -165,14 +165,14 @@ class MetricsPush:
         The same failure is reported once.
         """
         try:
-            with guard("delivery", f"otlp: {self._url}", self._tell):
+            with guard("delivery", f"otlp: {self._url}", self._report):
                 failure = await self._push_all()
         except UnexpectedFailure as error:
             failure = str(error)
         if failure != self._reported_failure:
             self._reported_failure = failure
             words = failure or f"otlp: {self._url}: metrics get through again"
-            self._tell(LogMessage(words, warning=bool(failure)))
+            self._report(LogMessage(words, warning=bool(failure)))
 
     async def _push_all(self) -> str:
         """Send as many requests as it takes and return what failed, "" if nothing.
@@ -201,8 +201,8 @@ class MetricsPush:
         if result.kind == "bad":
             return result._replace(words=f"otlp: {self._url}: refuses metrics ({result.words}); check otlp.endpoint")
         if result.rejected:
-            self._tell(OtlpDelivered("metrics", rejected=result.rejected))
+            self._report(OtlpDelivered("metrics", rejected=result.rejected))
             words = f"otlp: {self._url}: did not take {result.rejected} of up to {MAX_POINTS} metrics ({result.words})"
             return result._replace(words=words)
-        self._tell(OtlpDelivered("metrics", sent=1))
+        self._report(OtlpDelivered("metrics", sent=1))
         return result._replace(words="")

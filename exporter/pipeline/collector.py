@@ -78,7 +78,7 @@ class Collector:
         finally:
             await self._wait_committed(session)
         self._inventory.mark_found(resource)
-        self._context.tell(
+        self._context.report(
             PollDone(
                 target=self._context.target,
                 source=self._context.source,
@@ -98,7 +98,7 @@ class Collector:
         if self._inventory.contact is None and self._discovery.complete is not None:
             self._inventory.contact = self._discovery.complete
             await self._commit(Commit(self._watch("")))
-            self._context.tell(Contacted(*self._context.place, self._discovery.complete / 1000))
+            self._context.report(Contacted(*self._context.place, self._discovery.complete / 1000))
 
     async def close_runs(self, resource: str) -> None:
         """Close the open runs of a resource that no longer exists. Raises StoreError."""
@@ -159,7 +159,7 @@ class Collector:
         elif contact <= session.date + JITTER:
             return
         self._inventory.contact = session.date
-        self._context.tell(Contacted(*self._context.place, session.date / 1000))
+        self._context.report(Contacted(*self._context.place, session.date / 1000))
 
     # --- one page
 
@@ -347,7 +347,7 @@ class Collector:
             self._report_anomalies(session.id, history=history, unreadable=unreadable, truncated=truncated)
         for remark in page.remarks:
             text = f"{self._context.target}: {self._context.source}: {remark}"
-            self._context.tell(LogMessage(text, warning=True))
+            self._context.report(LogMessage(text, warning=True))
 
     def _report_slice(self, counted: CountedSlice, resource: str) -> None:
         context, batch = self._context, counted.batch
@@ -355,19 +355,19 @@ class Collector:
             self._report_anomalies(resource, history=batch.history, late=batch.late)
         if counted.implausible:
             sample = format_times(counted.implausible)
-            context.tell(ImplausibleTimes(*context.place, len(counted.implausible), sample))
+            context.report(ImplausibleTimes(*context.place, len(counted.implausible), sample))
         for (metric, label), times in batch.overflow.items():
-            context.tell(Overflowed(metric, label, times))
+            context.report(Overflowed(metric, label, times))
         for unmapped, times in batch.unmapped.items():
             cause, text, severity, reason = unmapped
-            context.tell(UnmappedTexts(*context.place, cause, text, times, severity, reason))
-        context.tell(EventsCommitted(*context.place, context.clock.now(), batch.rows))
+            context.report(UnmappedTexts(*context.place, cause, text, times, severity, reason))
+        context.report(EventsCommitted(*context.place, context.clock.now(), batch.rows))
 
     def _report_anomalies(
         self, resource: str, history: int = 0, late: int = 0, unreadable: int = 0, truncated: bool = False
     ) -> None:
-        self._context.tell(ReadAnomalies(*self._context.place, resource, history, late, unreadable, truncated))
+        self._context.report(ReadAnomalies(*self._context.place, resource, history, late, unreadable, truncated))
 
     def _report_runs(self, update: RunUpdate) -> None:
         for runs_updated in update.updates:
-            self._context.tell(runs_updated)
+            self._context.report(runs_updated)

@@ -12,7 +12,7 @@ import msgspec
 
 from exporter.model.errors import StoreError
 from exporter.model.metrics import Changes, Series
-from exporter.model.protocols import Output, SeriesView, Store, Tell
+from exporter.model.protocols import Output, Report, SeriesView, Store
 from exporter.model.state import RECORD, Commit
 
 Ticket = asyncio.Future[StoreError | None]
@@ -26,11 +26,11 @@ class Committer:
     scrape then waits for one slice, not for one slice of every watch.
     """
 
-    def __init__(self, store: Store, outputs: Sequence[Output], view: SeriesView, tell: Tell) -> None:
+    def __init__(self, store: Store, outputs: Sequence[Output], view: SeriesView, report: Report) -> None:
         self._store = store
         self._outputs = outputs
         self._view = view
-        self._tell = tell
+        self._report = report
         self._waiting: list[tuple[tuple[Commit, ...], Ticket]] = []
         self._flush_lock = asyncio.Lock()
         self.turn = asyncio.Lock()
@@ -97,7 +97,7 @@ class Committer:
             commits = [*self._with_leaving(commits)]
         failed = await self._write(commits, shown)
         for fact in full if failed is None else ():
-            self._tell(fact)
+            self._report(fact)
         for _, ticket in batch:
             ticket.set_result(failed)
 

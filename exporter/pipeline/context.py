@@ -6,7 +6,7 @@ import msgspec
 
 from exporter.model.events import Millis, Request, Resource, Response
 from exporter.model.metrics import Metric
-from exporter.model.protocols import Clock, Fold, Map, Source, Stages, Tell
+from exporter.model.protocols import Clock, Fold, Map, Report, Source, Stages
 from exporter.pipeline.committer import Committer
 
 
@@ -55,7 +55,7 @@ class SourceContext(msgspec.Struct, frozen=True):
     ask: Callable[[Request], Awaitable[Response]]
     now: Callable[[], Millis]
     clock: Clock
-    tell: Tell
+    report: Report
     committer: Committer
     mapping: MappingCell
     per_resource: bool = True

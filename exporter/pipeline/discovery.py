@@ -150,13 +150,13 @@ class Discovery:
         new = self._inventory.count_unreported(None, page.unreadable)
         truncated = self._inventory.count_unreported(None, page.truncated) > 0
         if new or truncated:
-            self._context.tell(ReadAnomalies(*self._context.place, "", unreadable=new, truncated=truncated))
+            self._context.report(ReadAnomalies(*self._context.place, "", unreadable=new, truncated=truncated))
 
     def _report_refused(self, listing: _Listing, changed: Iterable[Resource]) -> None:
         """Report times that cannot be true, of new and changed resources: the others were reported before."""
         times = [at for resource in changed for at in listing.refused.get(resource.id, ())]
         if times:
-            self._context.tell(ImplausibleTimes(*self._context.place, len(times), format_times(times)))
+            self._context.report(ImplausibleTimes(*self._context.place, len(times), format_times(times)))
 
     def _watch(self, id_: str) -> Watch:
         return Watch(*self._context.place, id_)
@@ -202,7 +202,7 @@ class Discovery:
         for resource in self._inventory.resources.values():
             watches["closed" if self._inventory.progress_of(resource.id).closed else resource.life] += 1
         now, number = self._context.clock.now(), len(self._inventory.resources)
-        self._context.tell(Discovered(*self._context.place, now, number, watches))
+        self._context.report(Discovered(*self._context.place, now, number, watches))
 
 
 MANY_WATCHES = 200  # to look at all watches takes 0.2 us each

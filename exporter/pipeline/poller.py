@@ -78,7 +78,7 @@ class Poller:
         attempt = 0
         while True:
             try:
-                with guard("listing", self.name, self._context.tell):
+                with guard("listing", self.name, self._context.report):
                     await self._list_once()
                 attempt, wait = 0, self._pace.discovery_interval
             except SourceError as error:
@@ -112,13 +112,13 @@ class Poller:
             return None, 0.0
         where = f"{self.name}: {id_}" if id_ else self.name
         try:
-            with guard("read", where, self._context.tell):
+            with guard("read", where, self._context.report):
                 return await self._read_guarded(entry)
         except SourceError as error:
             wait = self._report_failure(error, self._count_failure(id_), id_)
             if self._inventory.give_up(id_, self._context.now()):
                 text = f"{where}: its last read failed for a day after its end; it is read no more: {error}"
-                self._context.tell(LogMessage(text, warning=True))
+                self._context.report(LogMessage(text, warning=True))
                 return None, 0.0
             return wait, entry.interval
 
@@ -172,7 +172,7 @@ class Poller:
         """Report a failure; return the seconds to wait."""
         wait = retry_delay(error, attempt, self._pace.rhythm, self._draw)
         now = self._clock.now()
-        self._context.tell(
+        self._context.report(
             PollFailed(*self._context.place, resource, now, error, cause=error.cause, wait=wait, listing=listing)
         )
         return wait
@@ -190,7 +190,7 @@ class Poller:
         if self._inventory.open():
             return
         await self._collector.mark_first_contact()
-        self._context.tell(
+        self._context.report(
             PollDone(
                 target=self._context.target,
                 source=self._context.source,

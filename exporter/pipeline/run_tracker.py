@@ -17,7 +17,7 @@ from exporter.model.builtin_metrics import EVENTS_TOTAL, RESOURCE_EVENTS_TOTAL
 from exporter.model.errors import SourceError
 from exporter.model.events import Millis, Resource
 from exporter.model.metrics import Exemplar, Observe, Series, Signal
-from exporter.model.protocols import Encode, Fold, Locate, Tell
+from exporter.model.protocols import Encode, Fold, Locate, Report
 from exporter.model.runs import (
     Folded,
     OpenSpan,
@@ -72,13 +72,18 @@ class RunTracker:
     """
 
     def __init__(
-        self, target: str, source: str, encode: Encode | None, locate: Locate | None = None, tell: Tell = lambda _: None
+        self,
+        target: str,
+        source: str,
+        encode: Encode | None,
+        locate: Locate | None = None,
+        report: Report = lambda _: None,
     ) -> None:
         self._target = target
         self._source = source
         self._encode = encode
         self._locate = locate
-        self._tell = tell
+        self._report = report
         self._runs: dict[str, Runs] = {}
         self._stored: dict[str, bytes] = {}
         self._notes: dict[str, list[RunNote]] = {}
@@ -224,7 +229,7 @@ class RunTracker:
         dropped = [runs.open.pop(name) for name in open_]
         times = [max(run.key, run.span.start, run.last) for run in dropped]
         times += [run.end for run in (runs.closed.pop(name) for name in closed)]
-        self._tell(ImplausibleTimes(self._target, self._source, len(times), format_times(times)))
+        self._report(ImplausibleTimes(self._target, self._source, len(times), format_times(times)))
         phases = [phase.name for run in dropped for phase in run.phases]
         return [(PHASE_STARTED, (self._target, self._source, resource, name)) for name in phases]
 
@@ -234,7 +239,7 @@ class RunTracker:
                 yield from _read_note(body)
 
     def _set_aside(self, resource: str, part: str) -> AbstractContextManager[None]:
-        return set_aside("read", f"{self._target}/{self._source}: {resource}: {part}", self._tell)
+        return set_aside("read", f"{self._target}/{self._source}: {resource}: {part}", self._report)
 
 
 def exemplars(
@@ -310,7 +315,7 @@ class StageRecords:
         except SourceError as error:
             if not self._failed:
                 text = f"{self._context.name}: phases come from event texts alone: {error}"
-                self._context.tell(LogMessage(text, warning=True))
+                self._context.report(LogMessage(text, warning=True))
             self._failed = True
         else:
             self._found[resource.id] = self._judge(resource.id, attempts)
@@ -330,5 +335,5 @@ class StageRecords:
         refused = tuple(at for _, times in judged for at in times)
         if refused and refused != self._refused.get(resource):
             self._refused[resource] = refused
-            self._context.tell(ImplausibleTimes(*self._context.place, len(refused), format_times(refused)))
+            self._context.report(ImplausibleTimes(*self._context.place, len(refused), format_times(refused)))
         return tuple(stages for stages, _ in judged)

@@ -279,7 +279,7 @@ def _fingerprint(raw: bytes) -> bytes:
 
 
 def reaches(page: Sequence[Resource], until: Collection[str]) -> bool:
-    """Tell whether a page of a listing is newest first and holds known resources only, so that older ones follow."""
+    """Return whether a page of a listing is newest first and holds known resources only, so that older ones follow."""
     created = [resource.created for resource in page]
     times = [at for at in created if at is not None]
     ordered = len(times) == len(created) and all(one >= other for one, other in pairwise(times))

@@ -146,7 +146,7 @@ def _request(offset: int) -> Request:
 
 
 def _is_last(came: int, size: int, total: int | None, seen: int) -> bool:
-    """Tell whether a page was the last: empty, shorter than the first, or all that was promised has come.
+    """Return whether a page was the last: empty, shorter than the first, or all that was promised has come.
 
     A full page whose total is its own size proves nothing: the total may be that of the page.
     """
@@ -158,7 +158,7 @@ def _is_last(came: int, size: int, total: int | None, seen: int) -> bool:
 
 
 def _old(events: list[Event], since: Millis | None) -> bool:
-    """Tell whether the rows came newest first and are all from before ``since``, so that older rows follow.
+    """Return whether the rows came newest first and are all from before ``since``, so that older rows follow.
 
     A list that is oldest first, or in no order, may hold new rows on its last page, however old its first page is.
     """

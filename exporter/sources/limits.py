@@ -55,7 +55,7 @@ def check_listing_size(request: Request, listed: int) -> None:
 
 
 def is_segment(id_: str) -> bool:
-    """Tell whether an id can be one segment of a path; ``.`` and ``..`` would leave their place."""
+    """Return whether an id can be one segment of a path; ``.`` and ``..`` would leave their place."""
     return id_ not in ("", ".", "..")
 
 

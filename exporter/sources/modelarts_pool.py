@@ -133,7 +133,7 @@ def _request(pool: str, *more: tuple[str, str]) -> Request:
 
 
 def _filter_works(pool: str, newest: Millis) -> Generator[Request | Pause, Response | int | None, bool]:
-    """Tell whether a span of milliseconds finds the newest event: the unit of the filter is not documented."""
+    """Return whether a span of milliseconds finds the newest event: the unit of the filter is not documented."""
     request = _request(pool, ("since", str(newest - DAY)), ("until", str(newest + DAY)))
     answer = yield from asked(request, _EVENTS)
     found = yield from read_rows(request, answer.items, _ROWS, answer.kind == "EventList")

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from exporter.model.errors import StoreError
 from exporter.model.events import Event, Millis
-from exporter.model.protocols import Clock, Outbox, Store, Tell
+from exporter.model.protocols import Clock, Outbox, Report, Store
 from exporter.model.runs import QueuedRecord, QueueLevel
 from exporter.model.state import Commit, Restored, Watch
 from exporter.model.telemetry import LogMessage, StoreState
@@ -47,10 +47,10 @@ class RetryingStore:
     ``run`` must be running while calls may wait: when it is cancelled, calls that wait fail with StoreError.
     """
 
-    def __init__(self, store: CheckedStore, clock: Clock, tell: Tell) -> None:
+    def __init__(self, store: CheckedStore, clock: Clock, report: Report) -> None:
         self._store = store
         self._clock = clock
-        self._tell = tell
+        self._report = report
         self._problem = ""
         self._reported: set[str] = set()
         self._waiting = 0
@@ -95,9 +95,9 @@ class RetryingStore:
         try:
             await self._store.check()
         except StoreError as error:
-            self._report(str(error))
+            self._report_problem(str(error))
         else:
-            self._report(self._problem if self._waiting else "")
+            self._report_problem(self._problem if self._waiting else "")
 
     async def _retried(self, call: Callable[[], Awaitable[T]]) -> T:
         wait, self._waiting = FIRST_WAIT, self._waiting + 1
@@ -108,10 +108,10 @@ class RetryingStore:
                 except StoreError as error:
                     if self._stopping.is_set():
                         raise
-                    self._report(str(error))
+                    self._report_problem(str(error))
                 else:
                     if self._problem:
-                        self._report("")
+                        self._report_problem("")
                     return result
                 await self._pause(wait)
                 wait = min(2 * wait, MAX_WAIT)
@@ -129,14 +129,14 @@ class RetryingStore:
                 with suppress(asyncio.CancelledError):
                     await end
 
-    def _report(self, problem: str) -> None:
+    def _report_problem(self, problem: str) -> None:
         """Report a change of state; each problem once in an outage."""
         self._problem = problem
         for note in self._store.take_notes():
-            self._tell(LogMessage(note, warning=True))
+            self._report(LogMessage(note, warning=True))
         if problem not in self._reported:
             self._reported = {problem} if not problem or "" in self._reported else {*self._reported, problem}
-            self._tell(StoreState(not problem, problem))
+            self._report(StoreState(not problem, problem))
 
 
 class _RetryingOutbox:

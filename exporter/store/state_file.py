@@ -91,7 +91,7 @@ class StateFile:
             self._renew_log()
 
     def _check_size(self, size: int) -> None:
-        """Tell a file that was cut short from one that was vacuumed. Raises StoreError."""
+        """Distinguish a file that was cut short from one that was vacuumed. Raises StoreError."""
         try:
             pages = self.database.execute("PRAGMA page_count").fetchone()[0]
             page = self.database.execute("PRAGMA page_size").fetchone()[0]

@@ -55,7 +55,7 @@ class ActivityLog:
         self.recent_runs = RecentRuns()
         self.hashes: dict[str, str] = {}
 
-    def tell(self, event: telemetry.SelfEvent) -> None:
+    def report(self, event: telemetry.SelfEvent) -> None:
         """Collect a telemetry event."""
         match event:
             case telemetry.EventsCommitted():
@@ -66,7 +66,7 @@ class ActivityLog:
             case telemetry.Loaded():
                 self.hashes = self.hashes if event.problems else event.hashes
             case _:
-                self.source_status.tell(event)
+                self.source_status.report(event)
 
     def sources(self, now: float) -> tuple[SourceView, ...]:
         """Return every source, with its last hour."""

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from exporter.common.guard import guard
 from exporter.common.text import one_line
 from exporter.model.errors import ExporterError, UnexpectedFailure
-from exporter.model.protocols import Tell
+from exporter.model.protocols import Report
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
@@ -148,10 +148,10 @@ class PageGuard:
     The error is counted and logged by the guard.
     """
 
-    def __init__(self, app: ASGIApp, tell: Tell, refuse: Callable[[str, str, int], Response]) -> None:
+    def __init__(self, app: ASGIApp, report: Report, refuse: Callable[[str, str, int], Response]) -> None:
         """``refuse`` makes an answer of a path, a text and a status."""
         self._app = app
-        self._tell = tell
+        self._report = report
         self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -164,7 +164,7 @@ class PageGuard:
 
         path = str(scope.get("path", ""))
         try:
-            with guard("page", f"{scope.get('method', '')} {one_line(path, SHOWN_PATH)}", self._tell):
+            with guard("page", f"{scope.get('method', '')} {one_line(path, SHOWN_PATH)}", self._report):
                 await self._app(scope, receive, track_start)
         except ExporterError as error:
             is_unexpected = isinstance(error, UnexpectedFailure)

@@ -19,7 +19,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.types import ASGIApp
 
-from exporter.model.protocols import Tell
+from exporter.model.protocols import Report
 from exporter.web.api import BASE, JsonApi, error_response
 from exporter.web.event_stream import EventStream
 from exporter.web.middleware import PageGuard, RenderQueue, RequestChecks, RequestTurns, SecurityHeaders, plain_text
@@ -75,14 +75,14 @@ class ServerOptions(NamedTuple):
     """How the web port is reached.
 
     ``prefix`` is the path under which everything is served, ``stop`` ends the streams, ``hosts`` are the allowed names in
-    the Host header (empty: any), and ``tell`` reports unforeseen errors.
+    the Host header (empty: any), and ``report`` reports unforeseen errors.
     """
 
     web_config: LiveWebConfig
     prefix: str
     stop: asyncio.Event
     hosts: tuple[str, ...] = ()
-    tell: Tell = lambda event: None
+    report: Report = lambda event: None
 
 
 def make_site(handlers: SiteContent, options: ServerOptions) -> ASGIApp:
@@ -100,7 +100,7 @@ def make_site(handlers: SiteContent, options: ServerOptions) -> ASGIApp:
             Route("/", _redirect(options.prefix)),
             Mount(options.prefix, app=Router(routes, redirect_slashes=False)),
         ]
-    page_guard = Middleware(PageGuard, tell=options.tell, refuse=_refuse)
+    page_guard = Middleware(PageGuard, report=options.report, refuse=_refuse)
     site = Starlette(routes=routes, middleware=[page_guard], exception_handlers={HTTPException: _refuse_request})
     site.router.redirect_slashes = False
     authenticated = BasicAuth(site, options.web_config, options.prefix)

@@ -40,7 +40,7 @@ class SourceStatusBoard:
         self._failing: dict[SourceKey, dict[Watch, tuple[float, FailureView]]] = {key: {} for key in self._sources}
         self._budgets = {key: BudgetView(target=key[0], api=key[1]) for key in sorted(apis)}
 
-    def tell(self, event: telemetry.SelfEvent) -> None:
+    def report(self, event: telemetry.SelfEvent) -> None:
         """Collect a telemetry event; those that say nothing about a source are ignored."""
         match event:
             case telemetry.PollDone() if (event.target, event.source) in self._sources:

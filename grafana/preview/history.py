@@ -128,7 +128,7 @@ async def _exporter(
 
         def page() -> str:
             for fact in told:
-                own.tell(fact)
+                own.report(fact)
             told.clear()
             answer = core.exposition.render("openmetrics", False, own.render("openmetrics"))
             core.exposition.scraped(answer.number)
@@ -166,4 +166,4 @@ async def _tried(pipeline: assembly.SourcePipeline, watch: str, step: Callable[[
     try:
         await step()
     except SourceError as error:
-        desk.tell(PollFailed(desk.target, desk.source, watch, desk.clock.now(), error, error.cause, INTERVAL))
+        desk.report(PollFailed(desk.target, desk.source, watch, desk.clock.now(), error, error.cause, INTERVAL))

@@ -33,7 +33,7 @@ def sign_in(cloud: Alibaba, login: Login) -> Signer:
         project_id=None,
         endpoints=BASES,
         clock=cloud.clock,
-        tell=lambda event: None,
+        report=lambda event: None,
     )
 
 

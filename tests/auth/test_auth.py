@@ -59,7 +59,7 @@ def sign_in(cloud: Iam, password: Secret | None = None) -> Signer:
     bases = {"iam": "https://iam.test/"}
     login = Login("password", values)
     return make_signer(
-        "huaweicloud", login, region="r", project_id=None, endpoints=bases, clock=cloud.clock, tell=lambda event: None
+        "huaweicloud", login, region="r", project_id=None, endpoints=bases, clock=cloud.clock, report=lambda event: None
     )
 
 
@@ -323,7 +323,7 @@ def test_the_keys_in_use_and_those_before_are_known_as_secrets(tmp_path: Path) -
         project_id=None,
         endpoints={},
         clock=cloud.clock,
-        tell=lambda event: None,
+        report=lambda event: None,
     )
     request = httpx.Request("GET", "https://api.test/events")
 

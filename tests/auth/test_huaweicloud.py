@@ -34,7 +34,7 @@ def sign_in(cloud: Huawei, login: Login, project: str | None = None) -> Signer:
         project_id=project,
         endpoints=BASES,
         clock=cloud.clock,
-        tell=lambda event: None,
+        report=lambda event: None,
     )
 
 

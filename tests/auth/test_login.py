@@ -78,7 +78,7 @@ def sign_in(platform: str, login: Login, endpoints: dict[str, str] | None = None
         project_id=None,
         endpoints=endpoints or {},
         clock=SystemClock(),
-        tell=lambda event: None,
+        report=lambda event: None,
     )
 
 

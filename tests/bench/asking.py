@@ -59,7 +59,7 @@ async def _ours(base: str, number: int, at_once: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         config = configured(Path(folder), base)
     ask = Request("modelarts", PATH, QUERY, headers=(("X-Language", "en-us"),))
-    async with open_accounts(config, SystemClock(), own.tell) as (account, *_):
+    async with open_accounts(config, SystemClock(), own.report) as (account, *_):
         return await _rate(lambda: account.fetcher.fetch(ask), number, at_once)
 
 

@@ -145,22 +145,22 @@ async def flow(
     clock, stage = Standing(), Stage()
     ears: list[Callable[[SelfEvent], None]] = []
 
-    def tell(fact: SelfEvent) -> None:
+    def report(fact: SelfEvent) -> None:
         for ear in ears:
             ear(fact)
 
     async with (
-        assembly.open_state(config, clock, tell) as store,
-        assembly.open_runtime(store, known, config, clock, tell) as core,
-        open_accounts(config, clock, tell) as accounts,
+        assembly.open_state(config, clock, report) as store,
+        assembly.open_runtime(store, known, config, clock, report) as core,
+        open_accounts(config, clock, report) as accounts,
     ):
         places = [(target.name, name) for target in config.targets for name in target.sources]
         own = SelfMetrics("bench", places, (), known.catalogue, core.registry.series_counts)
         ears += [
-            own.tell,
+            own.report,
             ActivityLog(
                 SourceStatusBoard(dict.fromkeys(places, ""), (), clock.now()), lambda target, source, id_: id_
-            ).tell,
+            ).report,
         ]
         pipelines: dict[str, assembly.SourcePipeline] = {}
         for account in accounts:

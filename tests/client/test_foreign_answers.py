@@ -37,7 +37,7 @@ async def fetch_from(url: str, events: list[SelfEvent]) -> Response | SourceErro
     login = Login("password", {key: Secret(f"{key}-value") for key in ("user", "password", "domain")})
     endpoints = {"iam": url, "dws": url}
     signer = make_signer(
-        "huaweicloud", login, region="r", project_id=None, endpoints=endpoints, clock=clock, tell=events.append
+        "huaweicloud", login, region="r", project_id=None, endpoints=endpoints, clock=clock, report=events.append
     )
     sender = Sender(AiohttpTransport(), signer, httpx.Timeout(5.0), limit=MIB)
     route = Route(

@@ -322,8 +322,8 @@ def test_a_full_metric_is_a_counter_from_zero_and_one_line_with_the_cure() -> No
         for _ in range(3):
             await life.commit(counts("a", "b"))
         for fact in life.facts:
-            own_metrics.tell(fact)
-            log.tell(fact)
+            own_metrics.report(fact)
+            log.report(fact)
 
     living(story)
     assert f"{overflow} 3\n" in own_metrics.render("text").decode()
@@ -360,7 +360,9 @@ def test_a_name_and_a_state_that_found_no_room_are_shown_when_there_is_some(tmp_
                 await watched.discovery.refresh()
             first = shown(watched)
             assert len(first) == 2
-            asked = [fact.times for fact in watched.told(SeriesLimitReached) if fact.metric == "platform_resource_info"]
+            asked = [
+                fact.times for fact in watched.reported(SeriesLimitReached) if fact.metric == "platform_resource_info"
+            ]
             assert asked == [3], "what has no room is not tried at every listing"
             vendor.listed.pop(first[0])
             for _ in range(5):

@@ -56,7 +56,7 @@ class World:
         self.facts: list[SelfEvent] = []
         self.sent: list[tuple[float, str]] = []
 
-    def tell(self, story: Callable[[Flow], Awaitable[None]]) -> None:
+    def report(self, story: Callable[[Flow], Awaitable[None]]) -> None:
         """One life of the exporter, ended like by a kill."""
 
         async def told() -> None:
@@ -79,7 +79,7 @@ class World:
         places = [(pipeline.context.target, pipeline.context.source) for pipeline in running.pipelines]
         own = SelfMetrics("0", places, [], running.core.mappings.catalogue, running.core.registry.series_counts)
         for fact in self.facts:
-            own.tell(fact)
+            own.report(fact)
         return read_metrics(own.render("text").decode())
 
 
@@ -124,11 +124,11 @@ def test_law_three_history_is_not_news_but_what_happened_while_nobody_looked_is(
         await running.round()
         assert await running.totals("platform_events_total", "source") == {(source,): 2.0 for source in SOURCES}
 
-    world.tell(first)
+    world.report(first)
     world.clock.advance(1800)
     world.happens(times=2, ago=1200)
     world.clock.advance(LONG)
-    world.tell(later)
+    world.report(later)
 
 
 def test_law_four_the_first_occurrence_is_a_growth_to_every_scraper(tmp_path: Path) -> None:
@@ -169,10 +169,10 @@ def test_law_four_the_first_occurrence_is_a_growth_to_every_scraper(tmp_path: Pa
         for every in seen:
             look(every, running)
 
-    world.tell(contact)
+    world.report(contact)
     world.clock.advance(15)
-    world.tell(first)
-    world.tell(second)
+    world.report(first)
+    world.report(second)
     for every in (15, 30):
         assert set(growth[every].values()) == {happened["platform_events_total"]}
 
@@ -210,7 +210,7 @@ def test_law_five_whatever_could_hide_an_event_is_a_counter(tmp_path: Path) -> N
         assert told("platform_exporter_label_overflow_total", own) >= 1
         assert told("platform_events_total", shown, source="modelarts_training") >= 101, "mapped or not"
 
-    world.tell(story)
+    world.report(story)
 
 
 def test_law_six_no_text_makes_a_series_and_the_state_file_does_not_grow_with_time(tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_law_six_no_text_makes_a_series_and_the_state_file_does_not_grow_with_ti
             await running.round()
             sizes.append((sum(running.core.registry.series_counts().values()), file_size(tmp_path)))
 
-    world.tell(story)
+    world.report(story)
     series, size = zip(*sizes, strict=True)
     assert len(set(series[2:])) == 1
     assert size[-1] <= 1.2 * size[5], size
@@ -259,9 +259,9 @@ def test_law_six_endless_resources_stay_within_the_series_limit_and_all_count(tm
         overflow = [labels for name, labels in world.own(running) if name == "platform_exporter_label_overflow_total"]
         assert ("metric", "platform_resource_events_total") in set().union(*overflow)
 
-    world.tell(contact)
-    world.tell(story)
-    world.tell(story)
+    world.report(contact)
+    world.report(story)
+    world.report(story)
 
 
 def of_resources(changes: Changes) -> Counter[str]:
@@ -302,7 +302,7 @@ def test_law_seven_no_window_holds_more_requests_of_an_account_than_its_budget(t
     async def story(running: Flow) -> None:
         await running.live(world.clock, 240.0)
 
-    world.tell(story)
+    world.report(story)
     times: dict[str, list[float]] = defaultdict(list)
     for at, host in world.sent:
         times[host].append(at)
@@ -345,7 +345,7 @@ def test_law_eight_no_secret_leaves_by_any_way(tmp_path: Path) -> None:
         for secret in (SECRET_KEY, OTHER_SECRET):
             assert not [number for number, text in enumerate(left) if secret in text]
 
-    world.tell(story)
+    world.report(story)
 
 
 BAD = Path(__file__).parents[1] / "data" / "bad-configs"
@@ -373,7 +373,7 @@ def test_law_ten_no_failing_vendor_makes_the_process_unhealthy_but_silence_does(
         world.clock.advance(3600.0)
         assert "the poll loop has stopped" in str(health.unhealthy())
 
-    world.tell(story)
+    world.report(story)
 
 
 @pytest.mark.parametrize("mutation", listed(), ids=lambda one: f"{one.file}: {one.law}")

@@ -20,7 +20,7 @@ def seen(*rows: tuple[Event, Mapped, int]) -> EventsCommitted:
 
 def test_an_event_is_one_line_with_all_that_counts() -> None:
     stream = io.StringIO()
-    EventLines(stream, print).tell(seen((EVENT, MAPPED, 2)))
+    EventLines(stream, print).report(seen((EVENT, MAPPED, 2)))
 
     (line,) = stream.getvalue().splitlines()
     assert json.loads(line) == {
@@ -40,10 +40,10 @@ def test_an_event_is_one_line_with_all_that_counts() -> None:
 def test_history_and_other_facts_are_no_lines_and_a_time_may_be_missing() -> None:
     stream, timeless = io.StringIO(), Event(b"\x02", "job", None, "hello")
     lines = EventLines(stream, print)
-    lines.tell(seen((EVENT, MAPPED, 0)))
-    lines.tell(LogMessage("hello"))
+    lines.report(seen((EVENT, MAPPED, 0)))
+    lines.report(LogMessage("hello"))
     assert stream.getvalue() == ""
-    lines.tell(seen((timeless, MAPPED, 1)))
+    lines.report(seen((timeless, MAPPED, 1)))
     assert json.loads(stream.getvalue())["time"] is None
 
 
@@ -53,7 +53,7 @@ def test_who_stops_reading_is_told_of_once() -> None:
     stream.close()
     lines = EventLines(stream, said.append)
     for _ in range(3):
-        lines.tell(seen((EVENT, MAPPED, 1)))
+        lines.report(seen((EVENT, MAPPED, 1)))
     assert said == [
         LogMessage(
             "log.events: standard output cannot be written (I/O operation on closed file); events are counted but no "

@@ -39,7 +39,7 @@ class Lines:
         self._stream.seek(0)
         self._stream.truncate()
         for event in events:
-            self.log.tell(event)
+            self.log.report(event)
         return [json.loads(line) for line in self._stream.getvalue().splitlines()]
 
 

@@ -96,7 +96,7 @@ def own(*events: telemetry.SelfEvent, series: Callable[[], Mapping[str, int]] = 
     catalogue = Catalogue({MOVES.name: MOVES})
     metrics = SelfMetrics("1.2.3", [("research", "dws")], [("research", "dws")], catalogue, series)
     for event in events:
-        metrics.tell(event)
+        metrics.report(event)
     return metrics
 
 
@@ -212,7 +212,7 @@ def test_a_state_without_watches_falls_back_to_zero() -> None:
 
 def test_a_new_mapping_replaces_the_old_one_and_a_bad_one_does_not() -> None:
     metrics = own(telemetry.Loaded(1.0, {"dws": "old", "gone": "x"}), telemetry.Loaded(2.0, {"dws": "new"}))
-    metrics.tell(telemetry.Loaded(3.0, {"dws": "bad"}, ("mapping.yaml:3: no",)))
+    metrics.report(telemetry.Loaded(3.0, {"dws": "bad"}, ("mapping.yaml:3: no",)))
     page = metrics.render("text").decode()
     assert page.count("platform_exporter_mapping_info{") == 1
     assert 'platform_exporter_mapping_info{source="dws",hash="new"} 1' in page
@@ -220,13 +220,13 @@ def test_a_new_mapping_replaces_the_old_one_and_a_bad_one_does_not() -> None:
 
 def test_the_outbox_is_told_by_what_left_it_and_what_waits() -> None:
     metrics = own()
-    metrics.tell(telemetry.OtlpDelivered("traces", sent=5, rejected=1))
-    metrics.tell(telemetry.OtlpDelivered("traces", sent=1, dropped=2))
-    metrics.tell(telemetry.OutboxLevel("traces", 7, 1700000000.0))
+    metrics.report(telemetry.OtlpDelivered("traces", sent=5, rejected=1))
+    metrics.report(telemetry.OtlpDelivered("traces", sent=1, dropped=2))
+    metrics.report(telemetry.OutboxLevel("traces", 7, 1700000000.0))
     names = ("outbox_sent_total", "outbox_rejected_total", "outbox_dropped_total", "outbox_pending")
     assert [value(metrics, name, signal="traces") for name in names] == [6, 1, 2, 7]
     assert value(metrics, "outbox_oldest_timestamp_seconds", signal="traces") == 1700000000
-    metrics.tell(telemetry.OutboxLevel("traces", 0, None))
+    metrics.report(telemetry.OutboxLevel("traces", 0, None))
     assert value(metrics, "outbox_oldest_timestamp_seconds", signal="traces") == 0
 
 
@@ -236,7 +236,7 @@ def lines(*events: telemetry.SelfEvent, level: int = logging.INFO) -> list[dict[
     logger.addHandler(make_handler("json", stream))
     log = Log(logger)
     for event in events:
-        log.tell(event)
+        log.report(event)
     return [
         {k: v for k, v in json.loads(line).items() if k not in ("time", "logger")}
         for line in stream.getvalue().splitlines()

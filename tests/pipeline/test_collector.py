@@ -41,8 +41,8 @@ def test_the_first_answer_makes_contact_and_all_that_its_read_finds_is_history()
             assert await watched.collector.poll("a", 30.0) == 4
             assert await watched.total() == 0
             assert watched.inventory.contact == began + 1000
-            assert watched.told(Contacted) == [Contacted(*PLACE, began / 1000 + 1)]
-            assert sum(fact.history for fact in watched.told(ReadAnomalies)) == 4
+            assert watched.reported(Contacted) == [Contacted(*PLACE, began / 1000 + 1)]
+            assert sum(fact.history for fact in watched.reported(ReadAnomalies)) == 4
 
     told(story, rows=2)
 
@@ -58,7 +58,7 @@ def test_other_watches_go_by_the_time_of_contact_to_the_second() -> None:
                 vendor.tells("b", ago)
             await watched.poll("b")
             assert await watched.counted() == {"b": 2.0}, "what happened in the second of contact counts"
-            assert len(watched.told(Contacted)) == 1
+            assert len(watched.reported(Contacted)) == 1
 
     told(story)
 
@@ -70,7 +70,7 @@ def test_a_failed_first_read_makes_no_contact() -> None:
         async with watching(vendor) as watched:
             with pytest.raises(SourceDown):
                 await watched.poll("a")
-            assert (watched.inventory.contact, watched.told(Contacted)) == (None, [])
+            assert (watched.inventory.contact, watched.reported(Contacted)) == (None, [])
             vendor.clock.advance(60)
             vendor.tells("a", 30)
             vendor.recovers()
@@ -95,7 +95,7 @@ def test_a_first_read_that_breaks_off_has_made_contact_with_its_first_answer() -
             vendor.tells("a", 5)
             await watched.poll("a")
             assert await watched.counted() == {"a": 1.0}
-            assert sum(fact.history for fact in watched.told(ReadAnomalies)) == 3
+            assert sum(fact.history for fact in watched.reported(ReadAnomalies)) == 3
 
     told(story, rows=1)
 
@@ -176,7 +176,7 @@ def test_contact_is_on_record_with_the_first_page(tmp_path: Path) -> None:
             assert watched.inventory.contact == contact
             await watched.poll("a")
             assert await watched.counted() == {"a": 1.0}
-            assert watched.told(Contacted) == []
+            assert watched.reported(Contacted) == []
 
     told(story, rows=1)
 
@@ -204,7 +204,7 @@ def test_a_listing_with_nothing_to_read_is_contact_too(tmp_path: Path) -> None:
             await watched.discovery.refresh()
             await watched.collector.mark_first_contact()
             await watched.collector.mark_first_contact()
-            assert watched.told(Contacted) == [Contacted(*PLACE, vendor.now() / 1000)]
+            assert watched.reported(Contacted) == [Contacted(*PLACE, vendor.now() / 1000)]
         vendor.clock.advance(60)
         vendor.has("a", created=vendor.now() - 50_000)
         vendor.tells("a", 40)
@@ -308,7 +308,7 @@ def test_complete_until_stands_still_with_the_watch_that_fails() -> None:
             with pytest.raises(SourceDown):
                 await watched.poll("b")
             assert watched.collector.watermark.until() == before
-            assert [fact.complete for fact in watched.told(PollDone)] == [None, before, before]
+            assert [fact.complete for fact in watched.reported(PollDone)] == [None, before, before]
 
     told(story)
 
@@ -364,11 +364,11 @@ def test_a_read_reaches_back_by_the_overlap_and_what_was_late_counts_once() -> N
             assert complete is not None
             assert vendor.reads[1][2] == Window(complete - 600_000, vendor.now())
             assert await watched.counted() == {"a": 1.0}, "one was before contact"
-            assert sum(fact.late for fact in watched.told(ReadAnomalies)) == 0
+            assert sum(fact.late for fact in watched.reported(ReadAnomalies)) == 0
             vendor.tells("a", ago=1.0, text="late too")
             await watched.poll("a")
             assert await watched.counted() == {"a": 2.0}
-            assert sum(fact.late for fact in watched.told(ReadAnomalies)) == 1
+            assert sum(fact.late for fact in watched.reported(ReadAnomalies)) == 1
 
     told(story)
 
@@ -387,7 +387,7 @@ def test_an_event_in_the_second_that_a_read_began_in_is_not_late() -> None:
             vendor.tells("a", at=vendor.now() // 1000 * 1000 - 1000)
             await watched.collector.poll("a", 30.0)
             assert await watched.counted() == {"a": 1.0}
-            assert sum(fact.late for fact in watched.told(ReadAnomalies)) == 0
+            assert sum(fact.late for fact in watched.reported(ReadAnomalies)) == 0
 
     told(story)
 
@@ -463,7 +463,7 @@ def test_what_a_page_holds_beside_events_is_told() -> None:
         vendor.unreadable, vendor.truncated = (b"1", b"2", b"3"), True
         async with watching(vendor) as watched:
             await watched.poll("a")
-            assert watched.told(ReadAnomalies) == [ReadAnomalies(*PLACE, "a", unreadable=3, truncated=True)]
+            assert watched.reported(ReadAnomalies) == [ReadAnomalies(*PLACE, "a", unreadable=3, truncated=True)]
 
     told(story)
 
@@ -475,7 +475,7 @@ def test_a_gap_counts_once_however_many_reads_meet_it() -> None:
         async with watching(vendor) as watched:
             for _ in range(3):
                 await watched.poll("a")
-            assert [anomaly.truncated for anomaly in watched.told(ReadAnomalies)] == [True]
+            assert [anomaly.truncated for anomaly in watched.reported(ReadAnomalies)] == [True]
 
     told(story)
 
@@ -490,7 +490,7 @@ def test_a_record_that_cannot_be_read_counts_once_however_often_reads_overlap_it
                 await watched.poll("a", "b")
             vendor.unreadable = (b"2", b"3")
             await watched.poll("a")
-            seen = [(one.resource, one.unreadable) for one in watched.told(ReadAnomalies)]
+            seen = [(one.resource, one.unreadable) for one in watched.reported(ReadAnomalies)]
             assert seen == [("a", 2), ("b", 2), ("a", 1)]
 
     told(story)
@@ -502,7 +502,7 @@ def test_what_a_source_remarks_is_said_with_its_place() -> None:
         vendor.remarks = ("times look wrong",)
         async with watching(vendor) as watched:
             await watched.poll("a")
-            assert watched.told(LogMessage) == [LogMessage("t: s: times look wrong", warning=True)]
+            assert watched.reported(LogMessage) == [LogMessage("t: s: times look wrong", warning=True)]
 
     told(story)
 
@@ -518,7 +518,7 @@ def test_a_read_tells_what_it_brought() -> None:
             vendor.slow = 0.5
             await watched.collector.poll("a", 45.0)
             await watched.collector.poll("a", 45.0)
-            done = watched.told(PollDone)[1:]
+            done = watched.reported(PollDone)[1:]
             assert [(fact.seconds, fact.events, fact.new, fact.interval) for fact in done] == [
                 (1.0, 2, 2, 45.0),
                 (1.0, 2, 0, 45.0),
@@ -544,9 +544,9 @@ def test_an_ended_resource_is_closed_by_the_first_read_after_its_grace() -> None
                 assert watched.progress("a").closed is closed
             assert watched.inventory.open() == []
             assert await watched.counted() == {"a": 3.0}, "what it told within its grace counts"
-            assert watched.told(Discovered)[-1].watches["ended"] == 1
+            assert watched.reported(Discovered)[-1].watches["ended"] == 1
             await watched.discovery.refresh()
-            assert watched.told(Discovered)[-1].watches["closed"] == 1
+            assert watched.reported(Discovered)[-1].watches["closed"] == 1
 
     told(story)
 

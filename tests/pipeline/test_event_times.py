@@ -115,7 +115,7 @@ def test_an_implausible_event_counts_once_is_reported_once_and_moves_no_gauge(at
                 vendor.clock.advance(7 * HOUR)  # also when everything is read again
             assert await watched.counted() == {"a": 1.0}
             assert await newest(watched) is None
-            reported = watched.told(ImplausibleTimes)
+            reported = watched.reported(ImplausibleTimes)
             assert [(one.target, one.source, one.times) for one in reported] == [(*PLACE, 1)]
             vendor.tells("a")
             await watched.poll("a")
@@ -146,7 +146,7 @@ def test_a_resource_with_implausible_times_is_reported_once() -> None:
             for _ in range(3):
                 await watched.discovery.refresh()
             assert watched.inventory.resources["a"].created is None
-            assert [one.times for one in watched.told(ImplausibleTimes)] == [2]
+            assert [one.times for one in watched.reported(ImplausibleTimes)] == [2]
 
     run(story)
 
@@ -166,7 +166,7 @@ def test_a_contact_in_the_vendors_future_is_lowered_and_counting_goes_on() -> No
             vendor.tells("a", 10)
             await watched.poll("a")
             assert await watched.counted() == {"a": 1.0}
-            contacts = [one.at for one in watched.told(Contacted)]
+            contacts = [one.at for one in watched.reported(Contacted)]
             assert len(contacts) == 2
             assert contacts[1] <= vendor.now() / 1000
             stored = (await watched.store.restore()).contacts[PLACE]
@@ -197,7 +197,7 @@ def test_a_jump_of_our_own_clock_loses_nothing_and_invents_nothing(jump: float, 
             vendor.clock.advance(60)
             vendor.tells("a", 10)
             await watched.poll("a")
-            assert await watched.total() + sum(one.history for one in watched.told(ReadAnomalies)) == 5
+            assert await watched.total() + sum(one.history for one in watched.reported(ReadAnomalies)) == 5
             assert await watched.counted() == {"a": 5.0}
 
     run(story)

@@ -108,7 +108,7 @@ def test_a_deleted_job_is_asked_for_no_more_and_completeness_goes_on(lists_it: b
             complete = watched.collector.watermark.until()
             assert complete is not None
             assert complete >= vendor.now() / 1000 - 400
-            assert len([one for one in watched.told(PollFailed) if one.cause == "gone"]) <= MISSING_LISTINGS
+            assert len([one for one in watched.reported(PollFailed) if one.cause == "gone"]) <= MISSING_LISTINGS
 
     run(story)
 
@@ -122,7 +122,7 @@ def test_an_ended_job_whose_reads_fail_is_given_up_a_day_after_its_grace(hours_a
         async with watching(vendor) as watched:
             await watch(watched, 90)
             assert watched.progress("job").closed == given_up
-            reported = [one.text for one in watched.told(LogMessage)]
+            reported = [one.text for one in watched.reported(LogMessage)]
             text = "t/s: job: its last read failed for a day after its end; it is read no more: no answer"
             assert reported == ([text] if given_up else [])
             assert (len(vendor.reads) == 1) == given_up

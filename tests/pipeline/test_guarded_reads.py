@@ -50,11 +50,11 @@ def test_an_unforeseen_error_is_one_more_failure_of_its_place(place: str, part: 
             await watch(watched, 100)
             vendor.surprise, began = (place, error), watched.clock.now()
             await watch(watched, 1200)
-            failed = [one for one in watched.told(PollFailed) if one.at > began]
+            failed = [one for one in watched.reported(PollFailed) if one.at > began]
             assert {(one.resource, one.cause) for one in failed} == {("bad" if place == "bad" else "", "error")}
             assert 4 <= len(failed) <= 25, "it backs off"
             assert all(isinstance(one.error, UnexpectedFailure) for one in failed)
-            assert {(one.part, one.error) for one in watched.told(UnexpectedError)} == {(part, error)}
+            assert {(one.part, one.error) for one in watched.reported(UnexpectedError)} == {(part, error)}
             vendor.surprise = None
             vendor.tells("bad")
             vendor.tells("good")
@@ -72,11 +72,11 @@ def test_neighbours_are_read_as_often_as_before() -> None:
         vendor.has("good")
         async with watching(vendor) as watched:
             await watch(watched, 1200)
-            done = [one.resource for one in watched.told(PollDone)]
+            done = [one.resource for one in watched.reported(PollDone)]
             assert "bad" not in done
             assert done.count("good") >= 5
             assert "where" not in done
-            assert {one.where for one in watched.told(UnexpectedError)} == {"t/s: bad"}
+            assert {one.where for one in watched.reported(UnexpectedError)} == {"t/s: bad"}
 
     asyncio.run(story())
 

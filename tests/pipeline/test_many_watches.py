@@ -95,7 +95,7 @@ def test_ten_thousand_watches_are_all_polled_and_the_slowest_sets_the_watermark(
             assert len({resource for _, resource, _ in vendor.reads}) == WATCHES
             vendor.clock.advance(100.0)
             await watched.collector.poll("r7", 1.0)
-            known = watched.told(PollDone)[-1].complete
+            known = watched.reported(PollDone)[-1].complete
             assert known is not None
             assert known * 1000 <= before + 1000, "one watch that is up to date does not speak for the others"
 

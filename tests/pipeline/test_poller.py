@@ -189,7 +189,7 @@ def test_a_failing_watch_is_left_alone_ever_longer_and_hinders_no_other() -> Non
         async with watching(vendor) as watched, polling(watched, interval=30.0, longest=30.0):
             await after(vendor, HOUR + 15)
             assert times(vendor, "a") == pytest.approx([30.0 * number for number in range(121)])
-            waits = [fact.wait for fact in watched.told(PollFailed)]
+            waits = [fact.wait for fact in watched.reported(PollFailed)]
             assert all(wait <= min(300.0, 2.0**attempt) for attempt, wait in enumerate(waits))
             assert 13 <= len(waits) <= 150
             vendor.recovers()
@@ -197,7 +197,7 @@ def test_a_failing_watch_is_left_alone_ever_longer_and_hinders_no_other() -> Non
             assert watched.progress("b").complete
             vendor.fails("b", DOWN)
             await after(vendor, 35)
-            again = watched.told(PollFailed)[len(waits) :]
+            again = watched.reported(PollFailed)[len(waits) :]
             assert again[0].wait <= 1.0, "success has made it patient no more"
 
     told(story)
@@ -229,7 +229,7 @@ def test_a_watch_that_the_vendor_denies_to_have_is_read_three_times_and_no_more(
             await after(vendor, HOUR)
             assert len(times(vendor, "a")) == 1 + 3
             assert watched.inventory.open() == []
-            assert {fact.cause for fact in watched.told(PollFailed)} == {"gone"}
+            assert {fact.cause for fact in watched.reported(PollFailed)} == {"gone"}
 
     told(story)
 
@@ -355,7 +355,7 @@ def test_a_listing_without_anything_to_read_is_a_success() -> None:
         async with watching(vendor) as watched, polling(watched, discovery=60.0):
             began = vendor.now() / 1000
             await after(vendor, 130)
-            assert [(fact.at, fact.complete) for fact in watched.told(PollDone)] == [
+            assert [(fact.at, fact.complete) for fact in watched.reported(PollDone)] == [
                 (began + wait, began + wait) for wait in (0, 60, 120)
             ]
 
@@ -374,7 +374,7 @@ def test_it_is_unhealthy_only_when_nothing_was_tried_for_long() -> None:
             assert health.unhealthy() is None
             vendor.clock.advance(1)
             assert health.unhealthy() == "nothing was tried for 900 s; the poll loop has stopped"
-            health.tell(RequestDone("t", "api", "error", 1.0))
+            health.report(RequestDone("t", "api", "error", 1.0))
             assert health.unhealthy() is None, "a try that failed is a try"
             poller.expected = vendor.clock.steady() + 86_400
             vendor.clock.advance(80_000)

@@ -51,7 +51,7 @@ class Deployments:
     def go_on(self, cloud: Cloud, at: int, fails: bool) -> None:
         """The next step, at a time after all before it; ``fails`` matters where an image is pulled."""
         if self._failing:
-            self._tell(cloud, at, GIVEN_UP, "abnormal")
+            self._report(cloud, at, GIVEN_UP, "abnormal")
             self._finish(at, "failure")
             return
         step = STEPS[self._next]
@@ -59,10 +59,10 @@ class Deployments:
             self._began = at
         if self._next == PULLED and fails:
             self._failing = True
-            self._tell(cloud, at, FAILED, "abnormal")
+            self._report(cloud, at, FAILED, "abnormal")
             self._end(FAILED.ends, at, "failure")
             return
-        self._tell(cloud, at, step, "normal")
+        self._report(cloud, at, step, "normal")
         if step.begins:
             self.open[step.begins] = at
         if step.ends:
@@ -80,7 +80,7 @@ class Deployments:
         self.took["modelarts_service", outcome].append((at - self._began) / 1000)
         self._next, self._failing = 0, False
 
-    def _tell(self, cloud: Cloud, at: int, step: Step, type_: str) -> None:
+    def _report(self, cloud: Cloud, at: int, step: Step, type_: str) -> None:
         cloud.service_event(self.name, at, step.text, type_)
 
 

@@ -135,13 +135,13 @@ async def flow(
 
     While a ``prompt`` store works the clock stands still.
     """
-    tell = (facts if facts is not None else []).append
+    report = (facts if facts is not None else []).append
     store = await open_store(config.store)
     try:
         core = await assembly.make_runtime(
-            FusedStore(Prompt(store, clock) if prompt else store, fuse), known(config), config, clock, tell
+            FusedStore(Prompt(store, clock) if prompt else store, fuse), known(config), config, clock, report
         )
-        async with open_accounts(config, clock, tell, lambda target: transport()) as accounts:
+        async with open_accounts(config, clock, report, lambda target: transport()) as accounts:
             fused = [msgspec.structs.replace(one, fetcher=FusedFetcher(one.fetcher, fuse)) for one in accounts]
             yield Flow(
                 config, core, [assembly.make_pipeline(one, name, core) for one in fused for name in one.target.sources]

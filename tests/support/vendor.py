@@ -197,7 +197,7 @@ class Watched:
             ask=vendor.ask,
             now=self._now,
             clock=vendor.clock,
-            tell=self.facts.append,
+            report=self.facts.append,
             committer=self.committer,
             mapping=self.mapping,
             per_resource=per_resource,
@@ -260,7 +260,7 @@ class Watched:
         """How far a watch has come."""
         return self.inventory.progress_of(id_)
 
-    def told(self, kind: type[F]) -> list[F]:
+    def reported(self, kind: type[F]) -> list[F]:
         """The facts of a kind, in order."""
         return [fact for fact in self.facts if isinstance(fact, kind)]
 

@@ -87,7 +87,7 @@ def poll_failed(
 def source_view(*events: telemetry.SelfEvent, at: float = NOW) -> views.SourceView:
     activity = make_activity()
     for event in events:
-        activity.tell(event)
+        activity.report(event)
     return next(one for one in activity.sources(at) if (one.target, one.source) == PLACE)
 
 
@@ -157,10 +157,10 @@ FAR = (-(10**18), -1, 0, 10**15, 253_402_300_799_999, 253_402_300_800_000, 10**1
 def test_no_time_of_an_event_or_a_stage_breaks_a_page(times: list[int | None]) -> None:
     activity = make_activity()
     rows = [(msgspec.structs.replace(row(f"t{n}")[0], at=at), row("x")[1], 1) for n, at in enumerate(times)]
-    activity.tell(committed(*rows))
+    activity.report(committed(*rows))
     stages = [(at or 0, (at or 0) + 1000) for at in times]
-    activity.tell(runs_updated([span("run", "RUN", "failure", b / 1000 - NOW, e / 1000 - NOW) for b, e in stages]))
-    activity.tell(telemetry.Contacted(*PLACE, (times[0] or 0) / 1000))
+    activity.report(runs_updated([span("run", "RUN", "failure", b / 1000 - NOW, e / 1000 - NOW) for b, e in stages]))
+    activity.report(telemetry.Contacted(*PLACE, (times[0] or 0) / 1000))
     errors: list[telemetry.SelfEvent] = []
     handlers = SiteContent(
         lambda *_: (b"", "", 1), print, lambda: None, lambda: None, Queries("1", activity, NO_BACKENDS)
@@ -179,7 +179,7 @@ def test_no_time_of_an_event_or_a_stage_breaks_a_page(times: list[int | None]) -
 def test_polls_and_failing_watches_are_remembered_within_bounds() -> None:
     activity = make_activity()
     for number in range(MAX_FAILING + MAX_POLLS):
-        activity.tell(poll_failed(f"p{number}", at=NOW + number))
+        activity.report(poll_failed(f"p{number}", at=NOW + number))
     polls = activity.source_status.polls(*PLACE)
     assert len(polls) == MAX_POLLS
     assert polls[0].resource == f"p{MAX_FAILING + MAX_POLLS - 1}"
@@ -188,8 +188,8 @@ def test_polls_and_failing_watches_are_remembered_within_bounds() -> None:
 
 def test_facts_of_sources_that_are_not_there_are_let_pass() -> None:
     activity = make_activity()
-    activity.tell(telemetry.PollFailed("nobody", "dws", "", NOW, DENIED, "denied", 1.0))
-    activity.tell(telemetry.LogMessage("started"))
+    activity.report(telemetry.PollFailed("nobody", "dws", "", NOW, DENIED, "denied", 1.0))
+    activity.report(telemetry.LogMessage("started"))
     assert [one.state for one in activity.sources(NOW)] == ["waiting", "waiting"]
 
 
@@ -202,8 +202,8 @@ def test_budgets_and_odd_records_are_counted() -> None:
         telemetry.Throttled("research", "iam", None),
         telemetry.BudgetLeft("research", "iam", 1.5),
     ):
-        activity.tell(event)
-    activity.tell(telemetry.ReadAnomalies(*PLACE, "p1", history=3, late=2, unreadable=1, truncated=True))
+        activity.report(event)
+    activity.report(telemetry.ReadAnomalies(*PLACE, "p1", history=3, late=2, unreadable=1, truncated=True))
     budget = views.BudgetView(target="research", api="iam", remaining=1.5, requests=2, throttled=1)
     assert activity.source_status.budgets("research") == [budget]
     one = activity.sources(NOW)[1]
@@ -215,7 +215,7 @@ def test_budgets_and_odd_records_are_counted() -> None:
 
 def test_events_are_kept_up_to_a_number_and_their_ids_go_on() -> None:
     activity = make_activity(most=3)
-    activity.tell(committed(*(row(f"t{n}", ago=10 - n) for n in range(5))))
+    activity.report(committed(*(row(f"t{n}", ago=10 - n) for n in range(5))))
     page = activity.events(EventFilter(), 0, 10)
     assert [(one.id, one.text) for one in page.events] == [(5, "t4"), (4, "t3"), (3, "t2")]
     assert (page.total, page.kept, page.most, page.last) == (3, 3, 3, 5)
@@ -226,14 +226,14 @@ def test_events_are_kept_up_to_a_number_and_their_ids_go_on() -> None:
 
 def test_the_newest_by_the_vendors_clock_come_first() -> None:
     activity = make_activity()
-    activity.tell(committed(row("new", ago=1), row("old", ago=100), row("same", ago=1)))
+    activity.report(committed(row("new", ago=1), row("old", ago=100), row("same", ago=1)))
     assert [one.text for one in activity.events(EventFilter(), 0, 10).events] == ["same", "new", "old"]
     assert [one.text for one in activity.events(EventFilter(), 1, 1).events] == ["new"]
 
 
 def test_a_long_text_is_cut_in_memory() -> None:
     activity = make_activity()
-    activity.tell(committed(row("x" * 5 * MAX_TEXT)))
+    activity.report(committed(row("x" * 5 * MAX_TEXT)))
     assert len(activity.events(EventFilter(), 0, 1).events[0].text) == MAX_TEXT + 1
 
 
@@ -253,13 +253,15 @@ def test_a_long_text_is_cut_in_memory() -> None:
 )
 def test_a_filter_leaves_what_fits(wanted: EventFilter, texts: list[str]) -> None:
     activity = make_activity()
-    activity.tell(committed(row("fine", "info"), row("fell", rule=None, resource="p2"), row("broke", "error")))
+    activity.report(committed(row("fine", "info"), row("fell", rule=None, resource="p2"), row("broke", "error")))
     assert sorted(one.text for one in activity.events(wanted, 0, 10).events) == texts
 
 
 def test_equal_troubles_of_a_resource_are_told_once() -> None:
     activity = make_activity()
-    activity.tell(committed(row("a", ago=9), row("b", ago=5, news=3), row("c", "info"), row("d", ago=1, resource="p2")))
+    activity.report(
+        committed(row("a", ago=9), row("b", ago=5, news=3), row("c", "info"), row("d", ago=1, resource="p2"))
+    )
     assert [(one.newest.text, one.times, one.since) for one in activity.troubles(9)] == [
         ("d", 1, NOW - 1),
         ("b", 4, NOW - 9),
@@ -269,21 +271,21 @@ def test_equal_troubles_of_a_resource_are_told_once() -> None:
 
 def test_rules_know_how_often_they_were_hit_and_when() -> None:
     activity = make_activity()
-    activity.tell(committed(row("a"), row("b"), row("c", rule=None)))
-    activity.tell(committed(row("d", rule="other"), at=NOW + 9))
+    activity.report(committed(row("a"), row("b"), row("c", rule=None)))
+    activity.report(committed(row("d", rule="other"), at=NOW + 9))
     hits = [activity.recent_events.rule_hits("modelarts_pool", rule) for rule in ("r", "other", "never")]
     assert hits == [(2, NOW), (1, NOW + 9), (0, None)]
 
 
 def test_the_last_hour_is_counted_by_minute_and_what_is_older_is_forgotten() -> None:
     activity = make_activity()
-    activity.tell(committed(row("a", "error", ago=60), row("b", news=4, ago=61), row("c", "info", ago=7200)))
+    activity.report(committed(row("a", "error", ago=60), row("b", news=4, ago=61), row("c", "info", ago=7200)))
     minutes = activity.recent_events.last_hour(*PLACE, NOW)
     assert len(minutes) == 60
     assert minutes[-2] == views.Minute(events=5, warnings=4, errors=1)
     assert sum(one.events for one in minutes) == 5
     for later in range(300):
-        activity.tell(committed(row(f"{later}", ago=-60 * later), at=NOW + 60 * later))
+        activity.report(committed(row(f"{later}", ago=-60 * later), at=NOW + 60 * later))
     assert len(activity.recent_events._minutes[PLACE]) <= 121
     assert sum(one.events for one in activity.recent_events.last_hour(*PLACE, NOW + 60 * 299)) == 60
 
@@ -303,11 +305,11 @@ def runs_updated(closed: Sequence[Span], *open_: OpenSpan, resource: str = "p1")
 
 def test_a_failed_run_names_its_phase_and_everything_that_was_said_on_the_way() -> None:
     activity = make_activity()
-    activity.tell(
+    activity.report(
         committed(row("pull failed", "error", ago=-20), row("unrelated", ago=100), row("gave up", "error", ago=-25))
     )
-    activity.tell(runs_updated([span("image_pulling", "image_pulling", "failure", 10, 20, "pull failed")]))
-    activity.tell(runs_updated([span("run", "DEPLOY service", "failure", 0, 25, "pull failed")]))
+    activity.report(runs_updated([span("image_pulling", "image_pulling", "failure", 10, 20, "pull failed")]))
+    activity.report(runs_updated([span("run", "DEPLOY service", "failure", 0, 25, "pull failed")]))
     (run,) = activity.failures(5)
     assert (run.name, run.phase, run.why) == ("P1", "image_pulling", ("pull failed", "gave up"))
     assert [one.name for one in activity.recent_runs.stages(*PLACE, "p1")] == ["DEPLOY service", "image_pulling"]
@@ -316,7 +318,7 @@ def test_a_failed_run_names_its_phase_and_everything_that_was_said_on_the_way() 
 def test_runs_are_bounded_and_the_newest_failures_of_each_source_are_shown() -> None:
     activity = make_activity()
     for number in range(MAX_RESOURCES + 5):
-        activity.tell(runs_updated([span("run", "RUN", "failure", number, number + 1)], resource=f"p{number}"))
+        activity.report(runs_updated([span("run", "RUN", "failure", number, number + 1)], resource=f"p{number}"))
     assert len(activity.recent_runs._closed) == len(activity.recent_runs._open) == MAX_RESOURCES
     assert len(activity.recent_runs.failed_runs()) == MAX_FAILED
     assert [run.stage.begin for run in activity.failures(2)] == [NOW + MAX_RESOURCES + 4, NOW + MAX_RESOURCES + 3]
@@ -325,20 +327,20 @@ def test_runs_are_bounded_and_the_newest_failures_of_each_source_are_shown() -> 
 def test_open_runs_are_shown_as_going_on() -> None:
     activity = make_activity()
     opened = OpenSpan("RUN", "", int(NOW * 1000)), OpenSpan("running", "", int(NOW * 1000))
-    activity.tell(runs_updated((), *opened))
+    activity.report(runs_updated((), *opened))
     assert [(one.name, one.run, one.end) for one in activity.recent_runs.stages(*PLACE, "p1")] == [("RUN", True, None), ("running", False, None)]  # fmt: skip
 
 
 def test_a_pool_lost_nodes_until_they_are_back_and_late_tellers_change_nothing() -> None:
     activity = make_activity()
-    activity.tell(committed(nodes(100, 4, 0), nodes(90, 3, 1), nodes(80, 2, 2)))
+    activity.report(committed(nodes(100, 4, 0), nodes(90, 3, 1), nodes(80, 2, 2)))
     (loss,) = activity.node_losses(5)
     assert (loss.name, loss.at, loss.lost, loss.over) == ("P1", NOW - 90, 2, None)
-    activity.tell(committed(nodes(50, 4, 0)))
-    activity.tell(committed(nodes(70, 1, 3)))
+    activity.report(committed(nodes(50, 4, 0)))
+    activity.report(committed(nodes(70, 1, 3)))
     (loss,) = activity.node_losses(5)
     assert (loss.lost, loss.over, loss.nodes["available"]) == (2, NOW - 50, 4.0)
-    activity.tell(committed(nodes(10, 3, 1)))
+    activity.report(committed(nodes(10, 3, 1)))
     assert [(one.at, one.over) for one in activity.node_losses(5)] == [(NOW - 10, None)]
 
 
@@ -397,7 +399,7 @@ def crowded_queries() -> Queries:
     """Return queries over many events."""
     activity = make_activity()
     for start in range(0, MAX_EVENTS // 4, 500):
-        activity.tell(committed(*(row(f"text {n} <b>", ago=n / 100) for n in range(start, start + 500))))
+        activity.report(committed(*(row(f"text {n} <b>", ago=n / 100) for n in range(start, start + 500))))
     return Queries("1", activity, NO_BACKENDS)
 
 
@@ -475,7 +477,7 @@ def test_no_text_of_a_vendor_becomes_markup(text: str) -> None:
 def queries_named(text: str) -> Queries:
     """Return queries over one of everything, with ``text`` in each place of a foreign text."""
     queries = Queries(text, make_activity(), NO_BACKENDS)
-    queries.activity.tell(committed(row(text), row(text, rule=None)))
-    queries.activity.tell(poll_failed())
-    queries.activity.tell(runs_updated([span("run", text, "failure", 0, 1, text)]))
+    queries.activity.report(committed(row(text), row(text, rule=None)))
+    queries.activity.report(poll_failed())
+    queries.activity.report(runs_updated([span("run", text, "failure", 0, 1, text)]))
     return queries

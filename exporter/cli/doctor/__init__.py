@@ -85,7 +85,7 @@ async def _target(
     target = config.targets[index]
     target = target.model_copy(update={"timeout": seconds or target.timeout})
 
-    def tell(event: SelfEvent) -> None:
+    def report(event: SelfEvent) -> None:
         if isinstance(event, Skewed):
             skews.append(event.seconds)
 
@@ -94,7 +94,7 @@ async def _target(
         transport = open_transport(target)
         secrets = _secrets(target)
         transport = open_transport(target)
-        account = make_account(target, buckets, clock, tell, transport)
+        account = make_account(target, buckets, clock, report, transport)
     except (SourceDenied, ConfigError) as error:
         return [FindingPlace(target.name).finding("credentials", "failed", str(error))]
     try:

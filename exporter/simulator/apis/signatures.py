@@ -32,7 +32,7 @@ def read(authorization: str, algorithm: str) -> Signed | None:
 
 
 def huawei(call: Call, signed: Signed, secret: str) -> bool:
-    """Tell whether SDK-HMAC-SHA256 gives the same signature (Huawei Cloud API Signing Guide)."""
+    """Return whether SDK-HMAC-SHA256 gives the same signature (Huawei Cloud API Signing Guide)."""
     segments = [quote(part, safe="~") for part in unquote(call.path).split("/")]
     path = "/".join(segments)
     canonical = "\n".join(
@@ -50,7 +50,7 @@ def huawei(call: Call, signed: Signed, secret: str) -> bool:
 
 
 def alibaba(call: Call, signed: Signed, secret: str) -> bool:
-    """Tell whether ACS3-HMAC-SHA256 gives the same signature.
+    """Return whether ACS3-HMAC-SHA256 gives the same signature.
 
     Source: Alibaba Cloud, Request syntax and signature method V3.
     """

@@ -62,7 +62,7 @@ class _Answer(NamedTuple):
     failure: SourceGarbled | None
 
     def promises(self, seen: int) -> bool:
-        """Tell whether there is more to ask for, after ``seen`` rows."""
+        """Return whether there is more to ask for, after ``seen`` rows."""
         return self.came > 0 and (self.came >= _LIMIT if self.total is None else seen < self.total)
 
 
@@ -148,7 +148,7 @@ def _give(
 
 
 def _moved_by_one(before: _Answer, answer: _Answer) -> bool:
-    """Tell whether an answer begins with the second row of the one before, so that the offset counts records."""
+    """Return whether an answer begins with the second row of the one before, so that the offset counts records."""
     old, new = [event.key for event in before.events], [event.key for event in answer.events]
     return len(set(old)) == len(old) > _OVERLAP and new[: len(old) - 1] == old[1:]
 
@@ -156,7 +156,7 @@ def _moved_by_one(before: _Answer, answer: _Answer) -> bool:
 def _came_again(
     service: str, span: tuple[tuple[str, str], ...], before: _Answer, answer: _Answer
 ) -> Generator[Request | Pause, Response | int | None, bool]:
-    """Tell whether an answer is the one before; since rows may repeat, that is proved with an offset behind the end."""
+    """Return whether an answer is the one before; since rows may repeat, that is proved with an offset behind the end."""
     if [event.key for event in before.events] != [event.key for event in answer.events]:
         return False
     beyond = yield from _ask(_request(service, span, _BEYOND), service)

@@ -126,7 +126,7 @@ class ModelArtsTraining:
                 spans += _cut(span, answer)
 
     def _is_whole(self, span: _Span, answer: _Answer) -> Generator[Request | Pause, Response | int | None, bool]:
-        """Tell whether no row of a span is missing.
+        """Return whether no row of a span is missing.
 
         A short answer that promises more is whole only where totals count the whole job. That is found out from a
         second before any job was made: its total is 0 where totals count the span.
@@ -211,7 +211,7 @@ def _gap(job: str, at: Millis) -> bytes:
 
 
 def _is_outside(answer: _Answer, span: _Span) -> bool:
-    """Tell whether rows lie outside the span that was asked for."""
+    """Return whether rows lie outside the span that was asked for."""
     return any(not span.begin - SECOND <= (event.at or 0) <= span.end + SECOND for event in answer.events)
 
 
@@ -235,7 +235,7 @@ def _cut(span: _Span, answer: _Answer) -> list[_Span]:
 
 
 def _moved_by_one(before: _Answer, answer: _Answer) -> bool:
-    """Tell whether an answer begins with the second row of the one before, so that the offset counts records."""
+    """Return whether an answer begins with the second row of the one before, so that the offset counts records."""
     old, new = [event.key for event in before.events], [event.key for event in answer.events]
     return len(set(old)) == len(old) > _OVERLAP and new[: len(old) - 1] == old[1:]
 
@@ -243,7 +243,7 @@ def _moved_by_one(before: _Answer, answer: _Answer) -> bool:
 def _came_again(
     span: _Span, before: _Answer, answer: _Answer
 ) -> Generator[Request | Pause, Response | int | None, bool]:
-    """Tell whether an answer is the one before; since rows may repeat, that is proved with an offset behind the end."""
+    """Return whether an answer is the one before; since rows may repeat, that is proved with an offset behind the end."""
     if [event.key for event in before.events] != [event.key for event in answer.events]:
         return False
     beyond = yield from _ask(_request(span, _BEYOND), span.job)

@@ -127,7 +127,7 @@ def _list_all(workspace: str, listed: set[str], until: Collection[str]) -> Readi
 
 
 def _is_last(found: _Found, seen: int) -> bool:
-    """Tell whether a page was the last.
+    """Return whether a page was the last.
 
     ``total`` may count jobs that were not asked for, ``count`` counts those of a page only; so an empty page ends the
     list, and a short one does unless its own ``count`` promises more.
