@@ -8,7 +8,8 @@ grouped by powers of two, at most 128 a statement: few statements, and few diffe
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-Value = str | bytes | int | float | None
+from exporter.store.writes import Row, Value
+
 Statement = tuple[str, list[Value]]
 
 _MAX_ROWS = 128  # of one statement
@@ -24,7 +25,7 @@ class BulkStatement(NamedTuple):
     row: str
     tail: str
 
-    def over(self, rows: Sequence[tuple[Value, ...]]) -> Iterator[Statement]:
+    def over(self, rows: Sequence[Row]) -> Iterator[Statement]:
         """Yield statements that together cover ``rows``, in their order."""
         start = 0
         while start < len(rows):

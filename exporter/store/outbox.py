@@ -1,64 +1,61 @@
 """The outbox table: records that commits put there wait until they are delivered, or are too old or too many.
 
-How much waits is counted in memory: asking the file would take longer the more there is.
+How much waits is counted in memory: asking the database would take longer the more there is.
 """
 
-import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from exporter.model.errors import StoreError
 from exporter.model.events import Millis
 from exporter.model.runs import QueuedRecord, QueueLevel
 from exporter.model.state import Commit
-from exporter.store.bulk import BulkStatement, Statement
-from exporter.store.state_file import StateFile
-
-T = TypeVar("T")
-
-
-class RunOnFile(Protocol):
-    """Runs ``work`` on the file, in the thread of the store. Raises StoreError."""
-
-    async def __call__(self, work: Callable[[StateFile], T]) -> T: ...
-
+from exporter.store.writes import Write
 
 Row = tuple[int, int, int, Millis]
 """A row that may have to be dropped: id, bytes, spans or log records, when it was written."""
 
 MAX_REFUSED = 1_000  # refused rows of a signal that are kept, so that somebody can examine them
 _SLICE = 500  # rows dropped in one transaction
-_INSERT = BulkStatement("INSERT INTO outbox (signal, number, body, at) VALUES", "(?,?,?,?)", "")
-_DROP = BulkStatement("DELETE FROM outbox WHERE id IN (VALUES", "(?)", ")")
-_REFUSE = "UPDATE outbox SET refused = ? WHERE id = ?"
-_WAITING = "FROM outbox WHERE signal = ? AND refused IS NULL"
-_OLDEST = f"SELECT id, body, number {_WAITING} ORDER BY id LIMIT ?"
-_SIZES = f"SELECT id, length(body), number, at {_WAITING} ORDER BY id LIMIT ?"
-_LEVELS = (
-    """SELECT signal, sum(number), count(*), sum(length(body)) FROM outbox WHERE refused IS NULL GROUP BY signal"""
-)
-_DROP_REFUSED = """DELETE FROM outbox WHERE signal = ? AND refused IS NOT NULL AND (at < ? OR id <= (
-    SELECT id FROM outbox WHERE signal = ? AND refused IS NOT NULL ORDER BY id DESC LIMIT 1 OFFSET ?))"""
 
 
-def statements(commits: Sequence[Commit]) -> Iterator[Statement]:
-    """Return the statements that put the records of ``commits`` into the outbox."""
+class OutboxTable(Protocol):
+    """The table of a database. Every method is a transaction of its own and raises StoreError."""
+
+    async def oldest(self, signal: str, rows: int, size: int) -> list[QueuedRecord]:
+        """Read the records that have waited longest: ``rows`` and ``size`` bytes at most, but at least one."""
+        ...
+
+    async def sizes(self, signal: str, rows: int) -> Sequence[Row]:
+        """Read the oldest rows, without their bodies."""
+        ...
+
+    async def delete(self, ids: Sequence[int]) -> None:
+        """Delete rows."""
+        ...
+
+    async def refuse(self, row: int, reason: str) -> None:
+        """Mark a row as refused."""
+        ...
+
+    async def drop_refused(self, signal: str, before: Millis, most: int) -> None:
+        """Delete the refused rows written before ``before``, and the oldest as far as there are more than ``most``."""
+        ...
+
+
+def writes(commits: Sequence[Commit]) -> Iterator[Write]:
+    """Yield the write that puts the records of ``commits`` into the outbox."""
     at = time.time_ns() // 1_000_000
     records = [record for commit in commits for record in commit.outbox_records]
-    return _INSERT.over([(record.signal, record.number, record.body, at) for record in records])
+    yield Write("outbox", [(record.signal, record.number, record.body, at) for record in records])
 
 
-def levels(database: sqlite3.Connection) -> dict[str, QueueLevel]:
-    """Return how much waits, by signal; reads every row."""
-    return {signal: QueueLevel(number, rows, size) for signal, number, rows, size in database.execute(_LEVELS)}
+class StoredOutbox:
+    """An ``exporter.model.protocols.Outbox``. ``waiting`` is what the table holds already, by signal."""
 
-
-class SqliteOutbox:
-    """An ``exporter.model.protocols.Outbox``. ``waiting`` is what the file holds already, by signal."""
-
-    def __init__(self, run: RunOnFile, waiting: dict[str, QueueLevel]) -> None:
-        self._run = run
+    def __init__(self, table: OutboxTable, waiting: dict[str, QueueLevel]) -> None:
+        self._table = table
         self._waiting = waiting
 
     def added(self, commits: Sequence[Commit]) -> None:
@@ -69,16 +66,16 @@ class SqliteOutbox:
 
     async def oldest(self, signal: str, rows: int, size: int) -> list[QueuedRecord]:
         """Return the records that have waited longest: ``rows`` and ``size`` bytes at most, but at least one."""
-        return await self._run(lambda file: _read_oldest(file.database, signal, rows, size))
+        return await self._table.oldest(signal, rows, size)
 
     async def delivered(self, signal: str, kept: Sequence[QueuedRecord]) -> None:
         """Delete delivered records."""
-        await self._run(lambda file: file.write([*_DROP.over([(one.id,) for one in kept])]))
+        await self._table.delete([one.id for one in kept])
         self._subtract(signal, [(len(one.body), one.number) for one in kept])
 
     async def refused(self, signal: str, kept: QueuedRecord, reason: str) -> None:
         """Set a record aside with the reason, so that it waits no more."""
-        await self._run(lambda file: file.write([(_REFUSE, [reason, kept.id])]))
+        await self._table.refuse(kept.id, reason)
         self._subtract(signal, [(len(kept.body), kept.number)])
 
     async def trim(self, signal: str, before: Millis, rows: int, size: int) -> int:
@@ -87,12 +84,11 @@ class SqliteOutbox:
         Deletes those written before ``before``, and as many as are beyond ``rows`` or ``size`` bytes. Trouble after
         the first transaction ends the call early and without an error, so that what was deleted is counted.
         """
-        await self._run(lambda file: file.write([(_DROP_REFUSED, [signal, before, signal, MAX_REFUSED])]))
+        await self._table.drop_refused(signal, before, MAX_REFUSED)
         dropped = 0
         try:
             while surplus := await self._read_surplus(signal, before, rows, size):
-                ids = [(row[0],) for row in surplus]
-                await self._run(lambda file, ids=ids: file.write([*_DROP.over(ids)]))  # type: ignore[misc]
+                await self._table.delete([row[0] for row in surplus])
                 dropped += self._subtract(signal, [(length, number) for _, length, number, _ in surplus])
         except StoreError:
             if not dropped:
@@ -104,12 +100,12 @@ class SqliteOutbox:
         level = self._level(signal)
         if not level.rows:
             return level
-        first = await self._run(lambda file: file.database.execute(_SIZES, [signal, 1]).fetchone())
-        return level._replace(oldest=first[3]) if first else level
+        first = await self._table.sizes(signal, 1)
+        return level._replace(oldest=first[0][3]) if first else level
 
     async def _read_surplus(self, signal: str, before: Millis, rows: int, size: int) -> list[Row]:
         level = self._level(signal)
-        oldest = await self._run(lambda file: file.database.execute(_SIZES, [signal, _SLICE]).fetchall())
+        oldest = await self._table.sizes(signal, _SLICE)
         return _surplus(oldest, before, level.rows - rows, level.size - size)
 
     def _subtract(self, signal: str, rows: Sequence[tuple[int, int]]) -> int:
@@ -124,16 +120,6 @@ class SqliteOutbox:
     def _add(self, signal: str, number: int, rows: int, size: int) -> None:
         level = self._level(signal)
         self._waiting[signal] = QueueLevel(level.number + number, level.rows + rows, level.size + size)
-
-
-def _read_oldest(database: sqlite3.Connection, signal: str, rows: int, size: int) -> list[QueuedRecord]:
-    found: list[QueuedRecord] = []
-    for row in database.execute(_OLDEST, [signal, rows]):
-        size -= len(row[1])
-        if found and size < 0:
-            break
-        found.append(QueuedRecord(*row))
-    return found
 
 
 def _surplus(oldest: Sequence[Row], before: Millis, rows: int, size: int) -> list[Row]:

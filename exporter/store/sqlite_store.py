@@ -17,15 +17,15 @@ from exporter.model.errors import StoreUnusable
 from exporter.model.events import Event
 from exporter.model.runs import QueueLevel
 from exporter.model.state import Commit, Restored, Watch
-from exporter.store import outbox, totals
-from exporter.store.bulk import Statement
+from exporter.store import sqlite_statements, totals
 from exporter.store.database import Connect
 from exporter.store.errors import DAMAGED, DATABASE_ERRORS, store_error
-from exporter.store.outbox import SqliteOutbox
+from exporter.store.outbox import StoredOutbox
 from exporter.store.seen_keys import Memory
+from exporter.store.sqlite_outbox import SqliteOutboxTable, levels
 from exporter.store.state_file import StateFile
 from exporter.store.url import StoreUrl
-from exporter.store.write_batch import WriteBatch
+from exporter.store.write_batch import WriteBatch, commit_writes
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ class SqliteStore:
         self._repaired = opened.repaired
         self._thread = thread
         self._commit_lock = asyncio.Lock()
-        self.outbox = SqliteOutbox(self._run, opened.levels)
+        self.outbox = StoredOutbox(SqliteOutboxTable(self._run), opened.levels)
 
     @property
     def where(self) -> str:
@@ -60,7 +60,7 @@ class SqliteStore:
 
         A row that cannot be read is left out and counted in ``set_aside``. Raises StoreError.
         """
-        restored = await self._run(lambda file: totals.restore(file.database, _now()))
+        restored = await self._run(lambda file: _restore(file.database))
         found = {name: restored.set_aside.get(name, 0) + self._repaired.get(name, 0) for name in totals.TABLES}
         set_aside = {name: rows for name, rows in found.items() if rows}
         return msgspec.structs.replace(restored, age=self._file.age, set_aside=set_aside)
@@ -95,13 +95,7 @@ class SqliteStore:
     async def _commit(self, commits: Sequence[Commit]) -> None:
         async with self._commit_lock:
             batch = WriteBatch(self._memory)
-            for commit in commits:
-                batch.take(commit)
-            statements: list[Statement] = [
-                *totals.statements(commits),
-                *batch.statements(),
-                *outbox.statements(commits),
-            ]
+            statements = [*sqlite_statements.statements(commit_writes(commits, batch))]
             if statements:
                 await self._run(lambda file: file.write(statements))
             batch.adopt()
@@ -137,14 +131,18 @@ def _open(url: StoreUrl, open_: Connect) -> _Opened:
     except DATABASE_ERRORS as error:
         raise store_error(where, error) from error
     try:
-        repaired = {} if file.problem else totals.repair(file.database, _now())
-        return _Opened(file, _read_keys(file.database, where), outbox.levels(file.database), repaired)
+        repaired = {} if file.problem else sqlite_statements.repair(file.database, _now())
+        return _Opened(file, _read_keys(file.database, where), levels(file.database), repaired)
     except DATABASE_ERRORS as error:
         file.close()
         raise store_error(where, error) from error
     except BaseException:
         file.close()
         raise
+
+
+def _restore(database: sqlite3.Connection) -> Restored:
+    return totals.restore(lambda table: database.execute(sqlite_statements.SELECTS[table]), _now())
 
 
 def _read_keys(database: sqlite3.Connection, where: str) -> Memory:

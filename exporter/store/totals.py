@@ -1,13 +1,12 @@
-"""Rows of the state file, except keys and outbox: series, held ones, contacts, resources, runs; written and read.
+"""Rows of the store, except keys and outbox: series, held ones, contacts, resources, runs; written and read.
 
 A row that cannot be read is set aside and counted: one bad row must not keep the process from starting.
 """
 
 import math
-import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Literal, TypeVar, get_args
 
 import msgspec
 
@@ -16,73 +15,21 @@ from exporter.model.events import Millis, Resource
 from exporter.model.metrics import Changes, Moment, Observed, Series
 from exporter.model.runs import RunNote, Runs
 from exporter.model.state import Commit, Progress, Restored, Watch
-from exporter.store.bulk import BulkStatement, Statement
+from exporter.store.writes import StatementName, Write
 
-_COUNTERS = BulkStatement(
-    "INSERT INTO counters VALUES",
-    "(?,?,?)",
-    "ON CONFLICT (metric, labels) DO UPDATE SET value = value + excluded.value",
-)
-_HISTOGRAMS = BulkStatement(
-    "INSERT INTO histograms VALUES",
-    "(?,?,?,?)",
-    # with another number of buckets it is another histogram: it begins anew
-    """ON CONFLICT (metric, labels) DO UPDATE SET
-        sum = iif(json_array_length(buckets) = json_array_length(excluded.buckets), sum, 0) + excluded.sum,
-        buckets = iif(json_array_length(buckets) = json_array_length(excluded.buckets), (
-            SELECT json_group_array(number) FROM (
-                SELECT had.value + new.value AS number
-                FROM json_each(histograms.buckets) AS had JOIN json_each(excluded.buckets) AS new USING (key)
-                ORDER BY had.key)
-            ), excluded.buckets)""",
-)
-_MOMENT = "ON CONFLICT (metric, labels) DO UPDATE SET value = excluded.value, at = excluded.at WHERE excluded.at >= at"
-_GAUGES = BulkStatement("INSERT INTO gauges VALUES", "(?,?,?,?)", _MOMENT)
-_STATES = BulkStatement("INSERT INTO states VALUES", "(?,?,?,?)", _MOMENT)
-_HELD = BulkStatement("INSERT INTO held VALUES", "(?,?)", "ON CONFLICT DO NOTHING")
-_CONTACTS = BulkStatement(
-    "INSERT INTO contacts VALUES",
-    "(?,?,?)",
-    "ON CONFLICT (target, source) DO UPDATE SET at = excluded.at WHERE excluded.at < at",
-)
-_RESOURCES = BulkStatement(
-    "INSERT INTO resources VALUES", "(?,?,?,?)", "ON CONFLICT (target, source, id) DO UPDATE SET body = excluded.body"
-)
-_DROP_SERIES = {
-    table: BulkStatement(f"DELETE FROM {table} WHERE (metric, labels) IN (VALUES", "(?,?)", ")")  # noqa: S608
-    for table in ("counters", "histograms", "gauges", "states", "held")
-}
-_NOTES = BulkStatement("INSERT INTO notes (target, source, resource, body) VALUES", "(?,?,?,?)", "")
-_RUNS = "INSERT INTO runs VALUES (?,?,?,?) ON CONFLICT (target, source, resource) DO UPDATE SET body = excluded.body"
-_DROP_RUNS = "DELETE FROM runs WHERE target = ? AND source = ? AND resource = ?"
-_DROP_NOTES = "DELETE FROM notes WHERE target = ? AND source = ? AND resource = ?"
-_DROP_RESOURCE = "DELETE FROM resources WHERE target = ? AND source = ? AND id = ?"
+TableName = Literal[
+    "counters", "histograms", "gauges", "states", "held", "watches", "contacts", "resources", "runs", "notes"
+]
+Read = Callable[[TableName], Iterable[Sequence[object]]]
+"""Reads the rows of a table, with the columns that ``restore`` expects of it."""
 
-_SELECTS = {
-    "counters": "SELECT metric, labels, value FROM counters",
-    "histograms": "SELECT metric, labels, buckets, sum FROM histograms",
-    "gauges": "SELECT metric, labels, value, at FROM gauges",
-    "states": "SELECT metric, labels, value, at FROM states",
-    "held": "SELECT metric, labels FROM held",
-    "watches": """SELECT target, source, resource, complete, reconciled, ended, closed, floor FROM watches
-        WHERE closed IS NOT NULL""",
-    "contacts": "SELECT target, source, at FROM contacts",
-    "resources": "SELECT target, source, id, body FROM resources",
-    "runs": "SELECT target, source, resource, body FROM runs",
-    "notes": "SELECT target, source, resource, body FROM notes ORDER BY id",
-}
-TABLES = (*_SELECTS, "outbox")
+TABLES: tuple[str, ...] = (*get_args(TableName), "outbox")
 """Tables of which a row may be set aside."""
 
-_REPAIRS = {
-    "gauges": "UPDATE gauges SET at = 0 WHERE at > :latest",
-    "states": "UPDATE states SET at = 0 WHERE at > :latest",
-    "outbox": """UPDATE outbox SET refused = 'unreadable' WHERE refused IS NULL AND (typeof(body) <> 'blob'
-        OR typeof(number) <> 'integer' OR typeof(at) <> 'integer')""",
-}
-_DROP_FUTURE = (
-    r"""DELETE FROM gauges WHERE metric LIKE '%\_timestamp\_seconds' ESCAPE '\' AND value > :latest / 1000.0"""
-)
+_DROP_SERIES: tuple[StatementName, ...] = (
+    "drop_counters", "drop_histograms", "drop_gauges", "drop_states", "drop_held",
+)  # fmt: skip
+_DROP_RESOURCE: tuple[StatementName, ...] = ("drop_resources", "drop_runs", "drop_notes")
 
 _Labels = tuple[str, ...]
 _Key = TypeVar("_Key")
@@ -95,8 +42,8 @@ _read_notes = msgspec.msgpack.Decoder(list[RunNote]).decode
 _UNREADABLE = (msgspec.MsgspecError, ValueError, TypeError, OverflowError)
 
 
-def statements(commits: Sequence[Commit]) -> Iterator[Statement]:
-    """Return the statements for ``commits``, in their order.
+def writes(commits: Sequence[Commit]) -> Iterator[Write]:
+    """Yield the writes of ``commits``, in their order.
 
     What leaves with a commit takes along only what came before it; so the commits are cut where something leaves.
     """
@@ -104,7 +51,7 @@ def statements(commits: Sequence[Commit]) -> Iterator[Statement]:
     for end, commit in enumerate(commits, 1):
         if commit.changes.ended:
             yield from _inserts(commits[start : end - 1])
-            yield from _DROP_SERIES["gauges"].over([_columns(series) for series in commit.changes.ended])
+            yield Write("drop_gauges", [_columns(series) for series in commit.changes.ended])
             start = end - 1
         if commit.leaving or commit.forgotten or end == len(commits):
             yield from _inserts(commits[start:end])
@@ -112,36 +59,12 @@ def statements(commits: Sequence[Commit]) -> Iterator[Statement]:
             start = end
 
 
-def repair(database: sqlite3.Connection, now: Millis) -> dict[str, int]:
-    """Repair rows that an earlier version stored from implausible times; return how many, by table.
+def restore(read: Read, now: Millis) -> Restored:
+    """Make the state of all that was committed, except the keys.
 
-    A moment far ahead of ``now`` would win over every true event, so it becomes the oldest; a gauge whose value is
-    such a time leaves. A record of the outbox that cannot be read is refused. Raises sqlite3.Error.
+    Rows that cannot be read are left out and counted by table. Raises what ``read`` does.
     """
-    if now < EARLIEST:  # our own clock is wrong, not the file
-        return {}
-    latest = {"latest": now + MAX_AHEAD_MS}
-    found: dict[str, int] = {}
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        found["gauges"] = database.execute(_DROP_FUTURE, latest).rowcount
-        for table, statement in _REPAIRS.items():
-            found[table] = (
-                found.get(table, 0) + database.execute(statement, latest if ":" in statement else ()).rowcount
-            )
-        database.execute("COMMIT")
-    except BaseException:
-        database.execute("ROLLBACK")
-        raise
-    return {table: rows for table, rows in found.items() if rows}
-
-
-def restore(database: sqlite3.Connection, now: Millis) -> Restored:
-    """Read all that was committed, except the keys.
-
-    Rows that cannot be read are left out and counted by table. Raises sqlite3.Error.
-    """
-    reader = _Reader(database, now)
+    reader = _Reader(read, now)
     resources: dict[tuple[str, str], dict[str, Resource]] = {}
     for (target, source, id_), resource in reader.pairs(
         "resources", lambda t, s, i, body: ((t, s, i), _read_resource(body))
@@ -195,16 +118,16 @@ class _Reader:
     Times beyond ``latest`` cannot be true: an earlier version took them from a vendor.
     """
 
-    def __init__(self, database: sqlite3.Connection, now: Millis) -> None:
+    def __init__(self, read: Read, now: Millis) -> None:
         trusted = now >= EARLIEST
         self.now = now if trusted else 2**62
         self.latest = now + MAX_AHEAD_MS if trusted else 2**62
         self.set_aside: Counter[str] = Counter()
-        self._database = database
+        self._read = read
 
-    def pairs(self, table: str, read: Callable[..., tuple[_Key, _Value]]) -> Iterator[tuple[_Key, _Value]]:
+    def pairs(self, table: TableName, read: Callable[..., tuple[_Key, _Value]]) -> Iterator[tuple[_Key, _Value]]:
         """Yield what ``read`` makes of each row of ``table``."""
-        for row in self._database.execute(_SELECTS[table]):
+        for row in self._read(table):
             try:
                 yield read(*row)
             except _UNREADABLE:
@@ -243,51 +166,108 @@ def _integer(value: object) -> int:
     return value
 
 
-def _inserts(commits: Sequence[Commit]) -> Iterator[Statement]:
+def _inserts(commits: Sequence[Commit]) -> Iterator[Write]:
     changes = [commit.changes for commit in commits]
-    yield from _COUNTERS.over([(*_columns(s), value) for c in changes for s, value in c.counts.items()])
-    yield from _HISTOGRAMS.over(
-        [(*_columns(s), _json(grown.buckets), grown.sum) for c in changes for s, grown in c.observed.items()]
-    )
-    yield from _GAUGES.over([(*_columns(s), _number(m.value), m.at) for c in changes for s, m in c.gauges.items()])
-    yield from _STATES.over([(*_columns(s), _json(m.value), m.at) for c in changes for s, m in c.states.items()])
+    yield Write("counters", [(*_columns(s), _number(value)) for s, value in _sums(changes).items()])
+    yield Write("histograms", [(*_columns(s), _json(o.buckets), _number(o.sum)) for s, o in _observed(changes)])
+    gauges, states = _newest([c.gauges for c in changes]), _newest([c.states for c in changes])
+    yield Write("gauges", [(*_columns(s), _gauge(moment.value), moment.at) for s, moment in gauges.items()])
+    yield Write("states", [(*_columns(s), _json(moment.value), moment.at) for s, moment in states.items()])
     held: dict[Series, bool] = {}
     for commit in commits:
         held.update(dict.fromkeys(commit.held, True))
         held.update(dict.fromkeys(commit.shown, False))
-    yield from _DROP_SERIES["held"].over([_columns(series) for series, is_held in held.items() if not is_held])
-    yield from _HELD.over([_columns(series) for series, is_held in held.items() if is_held])
-    yield from _CONTACTS.over([(*c.watch[:2], c.contact) for c in commits if c.contact is not None])
-    yield from _RESOURCES.over([(*c.watch[:2], r.id, _json(r)) for c in commits for r in c.resources])
+    yield Write("drop_held", [_columns(series) for series, is_held in held.items() if not is_held])
+    yield Write("held", [_columns(series) for series, is_held in held.items() if is_held])
+    yield from _places(commits)
+    yield from _run_writes(commits)
+
+
+def _sums(changes: Sequence[Changes]) -> dict[Series, float]:
+    sums: dict[Series, float] = {}
+    for change in changes:
+        for series, value in change.counts.items():
+            sums[series] = sums.get(series, 0.0) + value
+    return sums
+
+
+def _observed(changes: Sequence[Changes]) -> Iterator[tuple[Series, Observed]]:
+    """Yield the growth of histograms, of each series once unless its number of buckets changed meanwhile."""
+    grown: dict[Series, Observed] = {}
+    for change in changes:
+        for series, more in change.observed.items():
+            had = grown.get(series)
+            if had is None or len(had.buckets) != len(more.buckets):
+                if had is not None:
+                    yield series, had
+                grown[series] = more
+                continue
+            buckets = tuple(a + b for a, b in zip(had.buckets, more.buckets, strict=True))
+            grown[series] = Observed(buckets, had.sum + more.sum)
+    yield from grown.items()
+
+
+def _newest(moments: Sequence[Mapping[Series, Moment]]) -> dict[Series, Moment]:
+    """Return the newest moment of each series; of the same time, the last."""
+    newest: dict[Series, Moment] = {}
+    for change in moments:
+        for series, moment in change.items():
+            if series not in newest or moment.at >= newest[series].at:
+                newest[series] = moment
+    return newest
+
+
+def _places(commits: Sequence[Commit]) -> Iterator[Write]:
+    """Yield the first contacts and the resources."""
+    contacts: dict[tuple[str, str], Millis] = {}
+    resources: dict[tuple[str, str, str], Resource] = {}
     for commit in commits:
-        yield from _run_statements(commit)
+        target, source, _ = commit.watch
+        if commit.contact is not None:
+            contacts[target, source] = min(commit.contact, contacts.get((target, source), commit.contact))
+        resources.update(((target, source, resource.id), resource) for resource in commit.resources)
+    yield Write("contacts", [(*place, at) for place, at in contacts.items()])
+    yield Write("resources", [(*place, _json(resource)) for place, resource in resources.items()])
 
 
-def _run_statements(commit: Commit) -> Iterator[Statement]:
-    """Yield the statements for runs and notes: runs replace the notes that were folded into them."""
-    target, source, _ = commit.watch
-    for resource, body in commit.runs.items():
-        yield _DROP_NOTES, [target, source, resource]
-        yield (_RUNS, [target, source, resource, body]) if body else (_DROP_RUNS, [target, source, resource])
-    yield from _NOTES.over([(target, source, resource, body) for resource, body in commit.notes.items()])
+def _run_writes(commits: Sequence[Commit]) -> Iterator[Write]:
+    """Yield the writes for runs and notes: runs replace the notes that were folded into them."""
+    runs: dict[tuple[str, str, str], bytes] = {}
+    notes: dict[tuple[str, str, str], list[bytes]] = {}
+    for commit in commits:
+        target, source, _ = commit.watch
+        for resource, body in commit.runs.items():
+            runs[target, source, resource] = body
+            notes.pop((target, source, resource), None)
+        for resource, body in commit.notes.items():
+            notes.setdefault((target, source, resource), []).append(body)
+    yield Write("drop_notes", [*runs])
+    yield Write("drop_runs", [place for place, body in runs.items() if not body])
+    yield Write("runs", [(*place, body) for place, body in runs.items() if body])
+    yield Write("notes", [(*place, body) for place, bodies in notes.items() for body in bodies])
 
 
-def _deletes(commit: Commit) -> Iterator[Statement]:
+def _deletes(commit: Commit) -> Iterator[Write]:
     leaving = [_columns(series) for series in commit.leaving]
-    for many in _DROP_SERIES.values():
-        yield from many.over(leaving)
+    for statement in _DROP_SERIES:
+        yield Write(statement, leaving)
     if commit.forgotten:
-        for statement in (_DROP_RESOURCE, _DROP_RUNS, _DROP_NOTES):
-            yield statement, [*commit.watch]
+        for statement in _DROP_RESOURCE:
+            yield Write(statement, [(*commit.watch,)])
 
 
 def _columns(series: Series) -> tuple[str, str]:
     return series[0], _json(series[1])
 
 
-def _number(value: float | _Labels) -> float:
+def _gauge(value: float | _Labels) -> float | None:
     assert not isinstance(value, tuple), "a gauge takes a number"
-    return value
+    return _number(value)
+
+
+def _number(value: float) -> float | None:
+    """Return a number, and None for what is no number: columns that need one refuse that."""
+    return None if math.isnan(value) else value
 
 
 def _json(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The changes of a batch of commits to keys and watches: statements for the file, then, once durable, the memory.
+"""The changes of a batch of commits to keys and watches: writes for the database, then, once durable, the memory.
 
 Until ``adopt`` the memory is only read, so a commit that fails leaves nothing behind.
 """
@@ -10,26 +10,20 @@ import msgspec
 from exporter.common.millis import DAY
 from exporter.model.events import Event
 from exporter.model.state import Commit, Progress, Watch
-from exporter.store.bulk import BulkStatement, Statement, Value
+from exporter.store import outbox, totals
 from exporter.store.seen_keys import KEY, MOST, ONCE, RECORD, Day, DayNumber, KeyRow, Memory, by_day
+from exporter.store.writes import Row, Write
 
 TAIL = 4_000  # bytes: records go to the last row of their day until it fills a page of the file, so rows stay few
 SPARE = 512  # superseded records a day may have in the file, besides as many as it has keys, before it is written anew
 
-_WATCHES = BulkStatement(
-    "INSERT INTO watches VALUES",
-    "(?,?,?,?,?,?,?,?,?)",
-    """ON CONFLICT (id) DO UPDATE SET complete = excluded.complete, reconciled = excluded.reconciled,
-        ended = excluded.ended, closed = excluded.closed, floor = excluded.floor""",
-)
-_KEYS = BulkStatement(
-    "INSERT INTO keys VALUES",
-    "(?,?,?,?,?)",
-    """ON CONFLICT (id) DO UPDATE SET
-        newest = excluded.newest, records = CAST(records || excluded.records AS BLOB)""",
-)
-_DROP_WATCHES = BulkStatement("DELETE FROM watches WHERE id IN (VALUES", "(?)", ")")
-_DROP_KEYS = BulkStatement("DELETE FROM keys WHERE id IN (VALUES", "(?)", ")")
+
+def commit_writes(commits: Sequence[Commit], batch: "WriteBatch") -> list[Write]:
+    """Take ``commits`` into the batch; return the writes of all that they change, in their order."""
+    for commit in commits:
+        batch.take(commit)
+    writes = (*totals.writes(commits), *batch.writes(), *outbox.writes(commits))
+    return [write for write in writes if write.rows]
 
 
 class _Slot(msgspec.Struct):
@@ -71,15 +65,18 @@ class _Slot(msgspec.Struct):
         """Return the newest day of an event, the new records included."""
         return max((day for day in (self.newest, self.day.newest) if day is not None), default=None)
 
-    def place(self, free: int) -> bytes:
-        """Choose the row, ``free`` being a new one; return the bytes to append to it."""
+    def place(self, free: int, tail: int) -> bytes:
+        """Choose the row, ``free`` being a new one; return the bytes to append to it.
+
+        A row that holds ``tail`` bytes takes no more.
+        """
         day, fresh = self.day, len(self.new) + len(self.raised)
         records = b"".join((*self.new.values(), *self.raised.values()))
         assert len(records) == fresh * RECORD, "a key is 16 bytes"
         self.anew = day.stored + fresh > 2 * (day.keys + len(self.new)) + SPARE
         if self.anew:
             records = day.packed() + records
-        self.row = day.rows[-1] if day.rows and day.tail < TAIL and not self.anew else free
+        self.row = day.rows[-1] if day.rows and day.tail < tail and not self.anew else free
         self.size = len(records)
         return records
 
@@ -101,10 +98,14 @@ class _Slot(msgspec.Struct):
 
 
 class WriteBatch:
-    """Commits in their order, as ``statements`` for the file; ``adopt`` is called once those are durable."""
+    """Commits in their order, as ``writes`` for the database; ``adopt`` is called once those are durable.
 
-    def __init__(self, memory: Memory) -> None:
+    Records are appended to the last row of their day until it holds ``tail`` bytes.
+    """
+
+    def __init__(self, memory: Memory, tail: int = TAIL) -> None:
         self._memory = memory
+        self._tail = tail
         self._slots: dict[tuple[Watch, DayNumber], _Slot] = {}
         self._left: set[tuple[Watch, DayNumber]] = set()
         self._progress: dict[Watch, Progress] = {}
@@ -128,18 +129,18 @@ class WriteBatch:
             if watch in self._memory.numbers:
                 self._forgotten.add(watch)
 
-    def statements(self) -> Iterator[Statement]:
-        """Yield the statements: deletions, then insertions."""
+    def writes(self) -> Iterator[Write]:
+        """Yield the writes: deletions, then insertions."""
         known = self._memory
         slots = {place: slot for place, slot in self._slots.items() if slot.new or slot.raised}
         watches = [*self._watch_rows(dict.fromkeys([*self._progress, *(watch for watch, _ in slots)]))]
         keys = [self._key_row(watch, number, slot) for (watch, number), slot in slots.items()]
         dropped = [row for watch, number in self._left for row in known.days[watch][number].rows]
         dropped += [row for slot in slots.values() if slot.anew for row in slot.day.rows]
-        yield from _DROP_WATCHES.over([(known.numbers[watch],) for watch in self._forgotten])
-        yield from _DROP_KEYS.over([(row,) for row in dropped])
-        yield from _WATCHES.over(watches)
-        yield from _KEYS.over(keys)
+        yield Write("drop_watches", [(known.numbers[watch],) for watch in self._forgotten])
+        yield Write("drop_keys", [(row,) for row in dropped])
+        yield Write("watches", watches)
+        yield Write("keys", keys)
 
     def adopt(self) -> None:
         """Apply the batch to the memory."""
@@ -174,7 +175,7 @@ class WriteBatch:
                 if number in remembered:
                     self._left.add((watch, number))
 
-    def _watch_rows(self, watches: Iterable[Watch]) -> Iterator[tuple[Value, ...]]:
+    def _watch_rows(self, watches: Iterable[Watch]) -> Iterator[Row]:
         for watch in watches:
             number = None if watch in self._forgotten else self._memory.numbers.get(watch)
             progress = self._progress.get(watch)
@@ -186,11 +187,11 @@ class WriteBatch:
             yield (number, *watch, *_progress_columns(progress))
 
     def _key_row(self, watch: Watch, number: DayNumber, slot: _Slot) -> KeyRow:
-        records = slot.place(self._last_row + 1)
+        records = slot.place(self._last_row + 1, self._tail)
         self._last_row = max(self._last_row, slot.row)
         watch_number = self._numbers.get(watch) or self._memory.numbers[watch]
         return slot.row, watch_number, number, slot.latest(), records
 
 
-def _progress_columns(at: Progress | None) -> tuple[Value, ...]:
+def _progress_columns(at: Progress | None) -> Row:
     return (None,) * 5 if at is None else (at.complete, at.reconciled, at.ended, at.closed, at.floor)
