@@ -20,14 +20,14 @@ from exporter.model import telemetry
 from exporter.model.errors import SourceDenied, SourceGone
 from exporter.model.events import Event
 from exporter.model.metrics import Mapped, Set
-from exporter.model.runs import OpenSpan, Span
+from exporter.model.runs import OpenRun, OpenSpan, Span
 from exporter.web import views
-from exporter.web.activity import ActivityLog, EventFilter
-from exporter.web.formatting import bars, timeline
+from exporter.web.activity import ActivityLog, EventFilter, RunFilter
+from exporter.web.formatting import bars, timeline, timelines
 from exporter.web.middleware import RenderQueue
 from exporter.web.queries import Backends, Queries
 from exporter.web.recent_events import MAX_EVENTS, MAX_TEXT
-from exporter.web.recent_runs import MAX_FAILED, MAX_RESOURCES
+from exporter.web.recent_runs import MAX_RESOURCES, MAX_RUNS
 from exporter.web.routes import ServerOptions, SiteContent, make_site
 from exporter.web.security.live_config import LiveWebConfig
 from exporter.web.server import listen, serve
@@ -299,7 +299,7 @@ def span(role: str, name: str, outcome: str, begin: float, end: float, error: st
     return Span(*PLACE, "p1", "DEPLOY service", 1, role, name, *times, outcome, error=told)  # type: ignore[arg-type]
 
 
-def runs_updated(closed: Sequence[Span], *open_: OpenSpan, resource: str = "p1") -> telemetry.RunsUpdated:
+def runs_updated(closed: Sequence[Span], *open_: OpenRun, resource: str = "p1") -> telemetry.RunsUpdated:
     return telemetry.RunsUpdated(*PLACE, resource, NOW, tuple(closed), open_)
 
 
@@ -315,20 +315,73 @@ def test_a_failed_run_names_its_phase_and_everything_that_was_said_on_the_way() 
     assert [one.name for one in activity.recent_runs.stages(*PLACE, "p1")] == ["DEPLOY service", "image_pulling"]
 
 
-def test_runs_are_bounded_and_the_newest_failures_of_each_source_are_shown() -> None:
+def test_runs_are_bounded_and_the_newest_failures_are_shown_with_their_number() -> None:
     activity = make_activity()
     for number in range(MAX_RESOURCES + 5):
         activity.report(runs_updated([span("run", "RUN", "failure", number, number + 1)], resource=f"p{number}"))
     assert len(activity.recent_runs._closed) == len(activity.recent_runs._open) == MAX_RESOURCES
-    assert len(activity.recent_runs.failed_runs()) == MAX_FAILED
+    assert len(activity.recent_runs.runs()) == MAX_RUNS
+    assert activity.recent_runs.failed == MAX_RESOURCES + 5
     assert [run.stage.begin for run in activity.failures(2)] == [NOW + MAX_RESOURCES + 4, NOW + MAX_RESOURCES + 3]
 
 
 def test_open_runs_are_shown_as_going_on() -> None:
     activity = make_activity()
-    opened = OpenSpan("RUN", "", int(NOW * 1000)), OpenSpan("running", "", int(NOW * 1000))
-    activity.report(runs_updated((), *opened))
+    at = int(NOW * 1000)
+    activity.report(runs_updated((), OpenRun(at, OpenSpan("RUN", "", at), at, [OpenSpan("running", "", at)])))
     assert [(one.name, one.run, one.end) for one in activity.recent_runs.stages(*PLACE, "p1")] == [("RUN", True, None), ("running", False, None)]  # fmt: skip
+
+
+def test_each_run_has_a_timeline_of_its_own_with_its_phases_in_order() -> None:
+    activity, at = make_activity(), int(NOW * 1000)
+    for attempt in (1, 2):
+        begin = NOW + 100 * attempt
+        phases = [span(name, name, "success", begin - NOW, begin - NOW + 5) for name in ("building", "pulling")]
+        run = span("run", "DEPLOY service", "success", begin - NOW, begin - NOW + 10)
+        closed = [msgspec.structs.replace(one, attempt=attempt) for one in (*phases, run)]
+        activity.report(runs_updated(closed))
+    incident = msgspec.structs.replace(span("run", "abnormal", "success", 0, 8), attempt=9, run="abnormal", alone=True)
+    activity.report(runs_updated([incident], OpenRun(at + 500_000, OpenSpan("DEPLOY service", "", at + 500_000), at)))
+    drawn = timelines(activity.recent_runs.stages(*PLACE, "p1"), (), NOW + 600)
+    assert [(one.run.begin - NOW if one.run else None, one.run and one.run.outcome) for one in drawn] == [
+        (500.0, None),
+        (200.0, "success"),
+        (100.0, "success"),
+        (None, None),
+    ]
+    assert [row.stage.name for row in drawn[1].rows] == ["DEPLOY service", "building", "pulling"]
+    assert [row.stage.name for row in drawn[3].rows] == ["abnormal"]
+    assert [(run.stage.begin - NOW, run.stage.outcome) for run in activity.recent_runs.runs()] == [
+        (500.0, None),
+        (200.0, "success"),
+        (100.0, "success"),
+    ]
+
+
+RUNS = (("k", "failure", 10), ("l", "success", 20), ("m", "failure", 30))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        (RunFilter(), "mlk"),
+        (RunFilter(outcome="failure"), "mk"),
+        (RunFilter(outcome="open"), ""),
+        (RunFilter(text="K"), "k"),
+        (RunFilter(reason="Reason", after=NOW + 25), "m"),
+        (RunFilter(target="other"), ""),
+        (RunFilter(source="modelarts_pool", after=NOW + 15), "ml"),
+    ],
+)
+def test_runs_are_filtered(wanted: RunFilter, names: str) -> None:
+    activity = make_activity()
+    for resource, outcome, end in RUNS:
+        ended = msgspec.structs.replace(span("run", "RUN", outcome, 0, end, "gone"), resource=resource)
+        activity.report(runs_updated([ended], resource=resource))
+    found = activity.runs(wanted, 0, 10, NOW)
+    assert [run.stage.resource for run in found.runs] == [*names]
+    assert (found.total, found.kept, found.since) == (len(names), 3, NOW)
+    assert activity.runs(wanted, 1, 1, NOW).runs == found.runs[1:2]
 
 
 def test_a_pool_lost_nodes_until_they_are_back_and_late_tellers_change_nothing() -> None:
