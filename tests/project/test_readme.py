@@ -133,7 +133,8 @@ def test_the_list_of_commands_is_that_of_the_command_line() -> None:
     rows = {codes(row[0])[0].split()[0]: " ".join(codes(row[0] + row[1])) for row in table("command")}
     assert list(rows) == list(verbs())
     for command, said in rows.items():
-        assert set(re.findall(r"--[a-z]+", said)) <= {name for param in verbs()[command].params for name in param.opts}
+        options = {name for param in verbs()[command].params for name in (*param.opts, *param.secondary_opts)}
+        assert set(re.findall(r"--[a-z-]+", said)) <= options
 
 
 # --- sources, permissions, credentials

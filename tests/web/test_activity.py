@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
+from rich.screen import Screen
 from starlette.exceptions import HTTPException
 
 from exporter.cli.top import render
@@ -510,6 +511,25 @@ def test_nothing_that_a_vendor_writes_reaches_the_terminal_as_a_command() -> Non
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert "[red]\N{REPLACEMENT CHARACTER}]0;title" in shown
     assert {char for char in shown if not char.isprintable()} == {"\n"}
+
+
+def test_top_fits_a_terminal_of_80_by_24_and_keeps_half_of_it_for_warnings() -> None:
+    activity = make_activity()
+    for number in range(20):
+        text = f"node {number} is gone, and so is everything that ran on it for the last three days and nights"
+        activity.report(committed(row(text, "warning", ago=-number, resource=f"p{number}")))
+    activity.report(poll_failed())
+    overview = Queries("1", activity, NO_BACKENDS).overview()
+    console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=80, height=24)
+    console.print(Screen(render(overview)))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert len(lines) == 24
+    assert [line for line in lines if len(line) > 80] == []
+    assert "research/modelarts_pool blind: 403; grant it" in [line.rstrip() for line in lines]
+    assert sum("is gone" in line for line in lines) >= 10
+    wide = Console(file=io.StringIO(), width=200)
+    wide.print(render(overview))
+    assert "for the last three days and nights" in wide.file.getvalue()  # type: ignore[attr-defined]
 
 
 @settings(max_examples=12, deadline=None)
