@@ -213,11 +213,14 @@ def demo(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the exporter; 0 takes any free one.")] = 10186,
     seconds: Annotated[float, typer.Option(min=0, help="Stop after so long; 0 runs until Ctrl-C.")] = 0,
     speed: SpeedOption = 1.0,
+    troubles: Annotated[
+        bool, typer.Option(help="Refuse a source now and then, and write a text without a rule.")
+    ] = True,
 ) -> None:
     """Show the exporter at work on two simulated clouds."""
     from exporter.cli import demo as show
 
-    runner.run(show.run(port, seconds, speed))
+    runner.run(show.run(show.DemoOptions(port, seconds, speed, troubles)))
 
 
 @cli.command()
