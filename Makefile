@@ -9,7 +9,7 @@ HEAVY  := $(VENV)/.heavy
 .PHONY: help demo test chaos mutations check format bench dashboards dashboards-preview lock clean prometheus
 
 help:
-	@echo "make demo    the simulated clouds and the exporter, live, with SQLite"
+	@echo "make demo    the simulated clouds and the exporter, live, with SQLite; PORT=…"
 	@echo "make test    the whole test suite"
 	@echo "make chaos   what the tests do at random, for longer: kills, and timelines with faults; KILLS=…, TIMELINES=…"
 	@echo "make mutations  breaks guarded lines one by one in a copy, and sees the tests notice"
@@ -35,8 +35,9 @@ $(HEAVY): $(READY) requirements/sdk.txt requirements/chart.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/chart.txt
 	@touch $@
 
+PORT ?= 10186
 demo: $(READY)
-	$(BIN)/platform-events-exporter demo
+	$(BIN)/platform-events-exporter demo --port $(PORT)
 
 # On Debian as root the tests may install Debian's Prometheus, Alertmanager and Jsonnet; elsewhere those that need it say how to get it.
 prometheus:

@@ -83,6 +83,16 @@ class OpenRun(msgspec.Struct):
     before: "list[Span]" = []
     failed: bool = False
 
+    @property
+    def full_name(self) -> str:
+        """The name that tells the run apart from others of its resource that began at the same time."""
+        return f"{self.span.name}\0{self.span.of}" if self.span.of else self.span.name
+
+    @property
+    def alone(self) -> bool:
+        """Whether the run is only the frame of a phase that stands alone; such a phase has the name of its frame."""
+        return any(phase.name == self.span.name for phase in self.phases)
+
 
 class ClosedRun(msgspec.Struct, frozen=True):
     """The newest closed run of a name.
@@ -135,7 +145,8 @@ class Span(msgspec.Struct, frozen=True, gc=False):
     """A finished run or phase, as it goes to a trace backend: once, and never changed.
 
     ``run`` and ``attempt`` are the name and key of the run it belongs to; ``role`` is unique within them ("run" for the
-    run itself). ``error`` is (type, description). ``after`` is the key of the attempt before this run.
+    run itself, or for a phase that stands ``alone``: an incident). ``error`` is (type, description). ``after`` is the key
+    of the attempt before this run.
     """
 
     target: str
@@ -154,6 +165,7 @@ class Span(msgspec.Struct, frozen=True, gc=False):
     after: Millis | None = None
     events: tuple[SpanEvent, ...] = ()
     dropped: int = 0
+    alone: bool = False
 
 
 class PlacedEvent(msgspec.Struct, frozen=True, gc=False):

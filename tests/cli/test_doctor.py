@@ -618,9 +618,9 @@ def alike(line: str) -> str:
     return re.sub(r"(\d+|no) (jobs|stages?|active|ms|s behind|s ago)", lambda found: f"N {found[2].rstrip('s')}", line)
 
 
-def test_the_readme_shows_what_it_really_says(doctor_run: DoctorRun) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-    (block,) = [block for block in readme.split("```text\n") if block.startswith("ok       research ")]
+def test_the_page_on_commands_shows_what_it_really_says(doctor_run: DoctorRun) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "commands.md").read_text("utf-8")
+    (block,) = [block for block in page.split("```text\n") if block.startswith("ok       research ")]
     Scenario(doctor_run.cloud)
     doctor_run.cloud.faults.add("denied", "modelarts_training.events")
     doctor_run.cloud.faults.add("skew", seconds=95)
