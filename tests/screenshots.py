@@ -37,6 +37,7 @@ def pictures() -> Iterator[Picture]:
     yield Picture("source-phone", "/sources/research/dws", size=PHONE, scheme="dark")
     yield Picture("resource", f"/resources/research/modelarts_service/{SERVICE}")
     yield Picture("resource-dark", f"/resources/research/modelarts_service/{SERVICE}", scheme="dark")
+    yield Picture("runs", "/runs")
     yield Picture("events", "/events?severity=trouble")
     yield Picture("events-phone", "/events?severity=trouble", size=PHONE)
     yield Picture("unmapped", "/unmapped")

@@ -14,12 +14,14 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from exporter.app import run as app
 from exporter.cli.console import SEVERITY_STYLES
@@ -35,20 +37,29 @@ Counts = dict[tuple[str, str], dict[str, float]]
 Trees = deque[list[str]]
 
 
-async def run(port: int, seconds: float, speed: float) -> None:
-    """Run the demo until Ctrl-C, or for ``seconds`` if not 0.
+class DemoOptions(NamedTuple):
+    """How the demo runs: until Ctrl-C, or for ``seconds`` if not 0.
 
-    Raises ConfigError if the port is taken.
+    With ``troubles`` a source is refused from time to time, and a text has no rule.
     """
+
+    port: int
+    seconds: float
+    speed: float
+    troubles: bool = True
+
+
+async def run(options: DemoOptions) -> None:
+    """Run the demo. Raises ConfigError if the port is taken."""
     with tempfile.TemporaryDirectory(prefix="platform-events-") as folder:
-        async with _simulator(speed) as (base, configuration), _receiver() as (address, trees):
+        async with _simulator(options.speed) as (base, configuration), _receiver() as (address, trees):
             path = Path(folder) / "exporter.json"
-            configured = _configured(configuration, port, folder)
+            configured = _configured(configuration, options.port, folder)
             path.write_text(json.dumps({**configured, "otlp": {"endpoint": address}}, indent=2))
-            await _with_exporter(path, base, seconds, trees)
+            await _with_exporter(path, base, options, trees)
 
 
-async def _with_exporter(path: Path, base: str, seconds: float, trees: Trees) -> None:
+async def _with_exporter(path: Path, base: str, options: DemoOptions, trees: Trees) -> None:
     config = load(path, environ={}, sets=())
     stop, bound = asyncio.Event(), asyncio.get_running_loop().create_future()
     running = asyncio.create_task(app.run(config, stop=stop, bound=bound.set_result))
@@ -57,12 +68,15 @@ async def _with_exporter(path: Path, base: str, seconds: float, trees: Trees) ->
         if not bound.done():
             return
         url = f"http://127.0.0.1:{bound.result()}"
-        _print_addresses(url, base, path)
-        watching = asyncio.create_task(_watch(url, seconds, trees))
+        addresses = _addresses(url, base, path)
+        print(addresses, flush=True)
+        watching = asyncio.create_task(_watch(url, options.seconds, trees, addresses))
+        troubling = asyncio.create_task(_make_troubles(base) if options.troubles else asyncio.sleep(0))
         await asyncio.wait((running, watching), return_when=asyncio.FIRST_COMPLETED)
-        watching.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watching
+        for task in (watching, troubling):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
     finally:
         stop.set()
         await running
@@ -117,21 +131,48 @@ def _configured(configuration: dict[str, object], port: int, folder: str) -> dic
     return {**configuration, **changes}
 
 
-def _print_addresses(url: str, base: str, path: Path) -> None:
-    print(
-        f"metrics        {url}/metrics\n"
+def _addresses(url: str, base: str, path: Path) -> str:
+    return (
         f"pages          {url}/\n"
+        f"metrics        {url}/metrics\n"
         f"configuration  {path}\n"
         f"the clouds     {base}/simulator/state\n"
-        f"make trouble   curl -X POST {base}/simulator/faults -d '{json.dumps(THROTTLING)}'\n",
-        flush=True,
+        f"make trouble   curl -X POST {base}/simulator/faults -d '{json.dumps(THROTTLING)}'\n"
     )
 
 
 THROTTLING = {"faults": [{"kind": "throttled", "where": "modelarts", "times": 5}]}
+REFUSED = {"faults": [{"kind": "denied", "where": "dws"}]}
+NO_RULE = {
+    "events": [
+        {
+            "source": "modelarts_training",
+            "resource": "nightly-finetune",
+            "text": "[worker-0] checkpoint 1200 could not be written: No space left on device",
+        }
+    ]
+}
+CALM, REFUSAL = 15.0, 240.0  # seconds without a fault, then with one, again and again
 
 
-async def _watch(url: str, seconds: float, trees: Trees) -> None:
+async def _make_troubles(base: str) -> None:
+    """Refuse a source from time to time, and write a text that no rule takes: the pages have something to show.
+
+    The first calm also lets the first contact pass, so that what follows is news.
+    """
+    async with httpx.AsyncClient(trust_env=False, base_url=base) as client:
+        while True:
+            for pause, path, body in (
+                (CALM, "/simulator/events", NO_RULE),
+                (0.0, "/simulator/faults", REFUSED),
+                (REFUSAL, "/simulator/faults", {"faults": []}),
+            ):
+                await asyncio.sleep(pause)
+                with contextlib.suppress(httpx.HTTPError):  # the simulator may be stopping
+                    await client.post(path, json=body)
+
+
+async def _watch(url: str, seconds: float, trees: Trees, addresses: str) -> None:
     began, console = time.monotonic(), Console(highlight=False)
     async with httpx.AsyncClient(trust_env=False) as client:
         with (
@@ -145,13 +186,20 @@ async def _watch(url: str, seconds: float, trees: Trees) -> None:
                     counts = read_counts((await client.get(f"{url}/metrics")).text)
                 passed = time.monotonic() - began
                 while trees:
-                    console.print("", *trees.popleft(), sep="\n", markup=False, soft_wrap=True)
+                    console.print("", *map(_colour, trees.popleft()), sep="\n", soft_wrap=True)
                 if live is not None:
-                    live.update(render_table(counts, passed), refresh=True)
+                    live.update(Group(render_table(counts, passed), "", Text(addresses, style="dim")), refresh=True)
                 elif passed - last_printed >= PLAIN_EVERY:
                     last_printed = passed
                     print("\n".join(format_lines(counts, passed)), flush=True)
                 await asyncio.sleep(1.0)
+
+
+def _colour(line: str) -> Text:
+    """Style a line of a tree: failures and errors red, warnings yellow, events dim."""
+    bad = "  ERROR " in line or "  error  " in line
+    style = "red" if bad else "yellow" if "  warning  " in line else "dim" if " · " in line else ""
+    return Text(line, style=style)
 
 
 def read_counts(page: str) -> Counts:

@@ -23,7 +23,7 @@ from exporter.cli.options import (
     SchemaKind,
     SetOption,
     SpeedOption,
-    check_state_folder,
+    check_state,
     read_config,
     read_text,
 )
@@ -99,8 +99,8 @@ def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOpt
     from exporter.cli import check as checks
 
     loaded, mappings = read_config(config, set_, output)
-    check_state_folder(loaded.store, output)
-    report = checks.report(loaded, mappings.packs, mappings.catalogue)
+    stored = check_state(loaded.store, output)
+    report = checks.report(loaded, mappings.packs, mappings.catalogue, stored)
     if output is OutputFormat.json:
         print(json.dumps(report, indent=2))
     else:
@@ -213,11 +213,14 @@ def demo(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the exporter; 0 takes any free one.")] = 10186,
     seconds: Annotated[float, typer.Option(min=0, help="Stop after so long; 0 runs until Ctrl-C.")] = 0,
     speed: SpeedOption = 1.0,
+    troubles: Annotated[
+        bool, typer.Option(help="Refuse a source now and then, and write a text without a rule.")
+    ] = True,
 ) -> None:
     """Show the exporter at work on two simulated clouds."""
     from exporter.cli import demo as show
 
-    runner.run(show.run(port, seconds, speed))
+    runner.run(show.run(show.DemoOptions(port, seconds, speed, troubles)))
 
 
 @cli.command()

@@ -68,6 +68,7 @@ class OpenRun(msgspec.Struct):
     event. ``ends`` says when its phases ended, by name and what they are of. ``error`` is (type, description) of its
     first failure. ``history`` says that it began before first contact, ``settled`` that a complete read has seen it
     open. ``before`` are its phases that ended before first contact. ``after`` is the key of the attempt before it.
+    ``failed`` says that it has failed and that only its end is still to come.
     """
 
     key: Millis
@@ -80,6 +81,17 @@ class OpenRun(msgspec.Struct):
     settled: bool = False
     after: Millis | None = None
     before: "list[Span]" = []
+    failed: bool = False
+
+    @property
+    def full_name(self) -> str:
+        """The name that tells the run apart from others of its resource that began at the same time."""
+        return f"{self.span.name}\0{self.span.of}" if self.span.of else self.span.name
+
+    @property
+    def alone(self) -> bool:
+        """Whether the run is only the frame of a phase that stands alone; such a phase has the name of its frame."""
+        return any(phase.name == self.span.name for phase in self.phases)
 
 
 class ClosedRun(msgspec.Struct, frozen=True):
@@ -133,7 +145,8 @@ class Span(msgspec.Struct, frozen=True, gc=False):
     """A finished run or phase, as it goes to a trace backend: once, and never changed.
 
     ``run`` and ``attempt`` are the name and key of the run it belongs to; ``role`` is unique within them ("run" for the
-    run itself). ``error`` is (type, description). ``after`` is the key of the attempt before this run.
+    run itself, or for a phase that stands ``alone``: an incident). ``error`` is (type, description). ``after`` is the key
+    of the attempt before this run.
     """
 
     target: str
@@ -152,6 +165,7 @@ class Span(msgspec.Struct, frozen=True, gc=False):
     after: Millis | None = None
     events: tuple[SpanEvent, ...] = ()
     dropped: int = 0
+    alone: bool = False
 
 
 class PlacedEvent(msgspec.Struct, frozen=True, gc=False):

@@ -11,7 +11,7 @@ import msgspec
 from exporter.model.errors import ExporterError
 from exporter.model.events import Event
 from exporter.model.metrics import Mapped
-from exporter.model.runs import OpenSpan, Span
+from exporter.model.runs import OpenRun, Span
 
 
 class SelfEvent(msgspec.Struct, frozen=True):
@@ -167,7 +167,7 @@ class EventsCommitted(SelfEvent, frozen=True):
 class RunsUpdated(SelfEvent, frozen=True):
     """The runs of a resource were updated after a read.
 
-    ``closed`` are the spans that are over now, ``open`` those still going on (runs before their phases). ``late``
+    ``closed`` are the spans that are over now, ``open`` the runs still going on, with their phases. ``late``
     counts events that came when the span they belong to was over.
     """
 
@@ -176,7 +176,7 @@ class RunsUpdated(SelfEvent, frozen=True):
     resource: str
     at: float
     closed: tuple[Span, ...]
-    open: tuple[OpenSpan, ...]
+    open: tuple[OpenRun, ...]
     late: int = 0
 
 

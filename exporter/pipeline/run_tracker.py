@@ -20,7 +20,6 @@ from exporter.model.metrics import Exemplar, Observe, Series, Signal
 from exporter.model.protocols import Encode, Fold, Locate, Report
 from exporter.model.runs import (
     Folded,
-    OpenSpan,
     OtlpRecord,
     ResourceSnapshot,
     RunNote,
@@ -103,7 +102,7 @@ class RunTracker:
         """Keep what new events say of runs; return the notes to store by resource."""
         fresh: dict[str, list[RunNote]] = {}
         for event, mapped, news in rows:
-            if mapped.phases or (self._encode is not None and not mapped.dropped):
+            if mapped.tells_of_runs or (self._encode is not None and not mapped.dropped):
                 spec, at = mapped.span_event, seen if event.at is None else event.at
                 span_event = SpanEvent(
                     at=at,
@@ -203,7 +202,7 @@ class RunTracker:
                 resource=resource,
                 at=snapshot.now / 1000,
                 closed=folded.spans,
-                open=tuple(_open_spans(folded.runs)),
+                open=tuple(folded.runs.open.values()),
                 late=late,
             )
 
@@ -284,12 +283,6 @@ def _not_after(note: RunNote, now: Millis) -> RunNote:
         return note
     event = None if note.event is None else msgspec.structs.replace(note.event, at=now)
     return msgspec.structs.replace(note, at=now, event=event)
-
-
-def _open_spans(runs: Runs) -> Iterator[OpenSpan]:
-    for run in runs.open.values():
-        yield run.span
-        yield from run.phases
 
 
 class StageRecords:

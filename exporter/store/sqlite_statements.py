@@ -72,6 +72,7 @@ _STATEMENTS: dict[StatementName, BulkStatement] = {
     "drop_gauges": _drop("gauges", "(metric, labels)", "(?,?)"),
     "drop_states": _drop("states", "(metric, labels)", "(?,?)"),
     "drop_held": _drop("held", "(metric, labels)", "(?,?)"),
+    "drop_contacts": _drop("contacts", "(target, source)", "(?,?)"),
     "drop_resources": _drop("resources", "(target, source, id)", "(?,?,?)"),
     "drop_runs": _drop("runs", "(target, source, resource)", "(?,?,?)"),
     "drop_notes": _drop("notes", "(target, source, resource)", "(?,?,?)"),

@@ -254,6 +254,8 @@ def _deletes(commit: Commit) -> Iterator[Write]:
     if commit.forgotten:
         for statement in _DROP_RESOURCE:
             yield Write(statement, [(*commit.watch,)])
+        if not commit.watch.resource:
+            yield Write("drop_contacts", [commit.watch[:2]])
 
 
 def _columns(series: Series) -> tuple[str, str]:

@@ -3,23 +3,26 @@
 Nothing here is counted or committed.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, get_args
 
 import msgspec
 
 from exporter.model import telemetry
 from exporter.model.events import Event
 from exporter.model.metrics import SEVERITIES, TROUBLE
+from exporter.model.runs import Outcome
 from exporter.web.formatting import describe_changes
 from exporter.web.recent_events import MAX_EVENTS, RecentEvent, RecentEvents, sort_newest_first
 from exporter.web.recent_runs import RecentRuns
 from exporter.web.source_status import SourceStatusBoard
-from exporter.web.views import Events, EventView, FailedRun, NodeLoss, SourceView, StageView, Trouble
+from exporter.web.views import Events, EventView, NodeLoss, RunList, RunView, SourceView, StageView, Trouble
 
 SEVERITY_FILTERS = (*SEVERITIES, "trouble")
 """What events can be filtered by: one severity, or ``trouble``, which is warnings and whatever is worse."""
+GOING_ON = "open"
+OUTCOME_FILTERS = (*get_args(Outcome), GOING_ON)
+"""What runs can be filtered by: one outcome, or ``open``, which is those that go on."""
 MAX_REASONS = 3  # texts that say why a run failed
 SECOND = 1.0  # the resolution of most vendors' times
 ResourceName = Callable[[str, str, str], str]
@@ -41,6 +44,21 @@ class EventFilter(NamedTuple):
     rule: str = ""
     text: str = ""
     unmapped: bool = False
+
+
+class RunFilter(NamedTuple):
+    """Which runs are asked for; "" is any.
+
+    ``outcome`` may be "open": runs that go on. ``text`` may stand anywhere in the name or id of the resource, the name of
+    the run, its reason or its error, in any case. ``after`` (Unix seconds) is the earliest end of a run that ended.
+    """
+
+    target: str = ""
+    source: str = ""
+    outcome: str = ""
+    reason: str = ""
+    text: str = ""
+    after: float = 0.0
 
 
 class ActivityLog:
@@ -112,22 +130,17 @@ class ActivityLog:
             for one in self.recent_runs.node_losses()[:limit]
         )
 
-    def failures(self, limit: int) -> tuple[FailedRun, ...]:
-        """Return failed runs, at most ``limit`` of each source.
+    def failures(self, limit: int) -> tuple[RunView, ...]:
+        """Return the newest failed runs, with what was said on the way."""
+        failed = [run for run in self.recent_runs.runs() if run.stage.outcome == "failure"]
+        return self._with_reasons(failed[:limit])
 
-        The newest of every source come first, then those before.
-        """
-        ranks: Counter[tuple[str, str]] = Counter()
-        ranked = []
-        for run in self.recent_runs.failed_runs():
-            source = (run.stage.target, run.stage.source)
-            ranks[source] += 1
-            if ranks[source] <= limit:
-                ranked.append((ranks[source], run))
-        notable: dict[tuple[str, str, str], list[Event]] = {}
-        for _, recent in self._notable():
-            notable.setdefault((recent.target, recent.source, recent.event.resource), []).append(recent.event)
-        return tuple(self._failed_run(run, notable) for _, run in sorted(ranked, key=lambda one: one[0]))
+    def runs(self, wanted: RunFilter, offset: int, limit: int, since: float) -> RunList:
+        """Return the newest runs that fit, at most ``limit`` after the first ``offset``."""
+        known = self.recent_runs.runs()
+        fitting = [run for run in known if self._fits_run(run, wanted)]
+        shown = self._with_reasons(fitting[offset : offset + limit])
+        return RunList(total=len(fitting), kept=len(known), since=since, runs=shown)
 
     def event_view(self, number: int, recent: RecentEvent) -> EventView:
         """Return the view of an event in memory."""
@@ -149,17 +162,39 @@ class ActivityLog:
             changes=describe_changes(mapped, recent.target, recent.source, event.resource),
         )
 
-    def _failed_run(self, run: FailedRun, notable: Mapping[tuple[str, str, str], Sequence[Event]]) -> FailedRun:
-        """Add the name of the resource and its warnings and errors during the run.
+    def _with_reasons(self, runs: Iterable[RunView]) -> tuple[RunView, ...]:
+        """Add the names of resources to runs, and to failed ones the warnings and errors during them."""
+        notable: dict[tuple[str, str, str], list[Event]] = {}
+        for _, recent in self._notable():
+            notable.setdefault((recent.target, recent.source, recent.event.resource), []).append(recent.event)
+        return tuple(self._with_reason(run, notable) for run in runs)
 
-        ``notable`` is by resource.
-        """
+    def _with_reason(self, run: RunView, notable: Mapping[tuple[str, str, str], Sequence[Event]]) -> RunView:
         stage = run.stage
         key = (stage.target, stage.source, stage.resource)
-        during = [event for event in notable.get(key, ()) if _is_within(event, stage)]
-        texts = [event.text for event in sorted(during, key=lambda event: event.at or 0)]
-        why = tuple(dict.fromkeys([*run.why, *texts]))[:MAX_REASONS]
+        why = run.why
+        if stage.outcome == "failure":
+            during = [event for event in notable.get(key, ()) if _is_within(event, stage)]
+            texts = [event.text for event in sorted(during, key=lambda event: event.at or 0)]
+            why = tuple(dict.fromkeys([*why, *texts]))[:MAX_REASONS]
         return msgspec.structs.replace(run, name=self.resource_name(*key), why=why)
+
+    def _fits_run(self, run: RunView, wanted: RunFilter) -> bool:
+        stage = run.stage
+        return (
+            wanted.target in ("", stage.target)
+            and wanted.source in ("", stage.source)
+            and wanted.outcome in ("", stage.outcome or GOING_ON)
+            and wanted.reason in ("", run.reason)
+            and (stage.end is None or stage.end >= wanted.after)
+            and (not wanted.text or self._run_contains(run, wanted.text.casefold()))
+        )
+
+    def _run_contains(self, run: RunView, text: str) -> bool:
+        stage = run.stage
+        name = self.resource_name(stage.target, stage.source, stage.resource)
+        parts = (name, stage.resource, stage.name, run.reason, run.phase, *run.why)
+        return any(text in part.casefold() for part in parts)
 
     def _trouble(self, group: Sequence[tuple[int, RecentEvent]]) -> Trouble:
         times = [recent.event.at / 1000 if recent.event.at is not None else recent.seen for _, recent in group]

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from exporter.web.event_stream import EventStream
 from exporter.web.middleware import RenderQueue, read_body
 from exporter.web.openapi import Endpoint, make_document
-from exporter.web.params import FILTERS, read_event_query, read_query, require
+from exporter.web.params import FILTERS, RUN_FILTERS, read_event_query, read_query, read_run_query, require
 from exporter.web.queries import Queries
 from exporter.web.views import (
     LONGEST,
@@ -25,6 +25,7 @@ from exporter.web.views import (
     Mappings,
     Overview,
     ResourceDetail,
+    RunList,
     Setting,
     SourceDetail,
     SourceView,
@@ -34,6 +35,7 @@ from exporter.web.views import (
 
 BASE = "/api/v1"
 FILTERED = (*FILTERS, "offset", "limit")
+RUNS_FILTERED = (*RUN_FILTERS, "offset", "limit")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -91,6 +93,10 @@ class JsonApi:
             _Get(
                 Endpoint("/events", Events, "Recent events, newest first", FILTERED),
                 lambda request: queries.events(*read_event_query(request)),
+            ),
+            _Get(
+                Endpoint("/runs", RunList, "Runs: open ones first, then the newest", RUNS_FILTERED),
+                lambda request: queries.runs(*read_run_query(request, queries.backends.now())[:3]),
             ),
             _Get(
                 Endpoint("/unmapped", tuple[UnmappedView, ...], "Texts that no rule took, folded"),

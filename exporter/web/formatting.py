@@ -1,6 +1,6 @@
 """Charts, links and changes as pages show them. Pure; templates escape the texts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -34,13 +34,14 @@ class TimelineRow(NamedTuple):
 class Timeline(NamedTuple):
     """Stages and events between two times.
 
-    ``ticks`` are the places of events, each with its severity.
+    ``run`` is the run they belong to, if any. ``ticks`` are the places of events, each with its severity.
     """
 
     begin: float
     end: float
     rows: tuple[TimelineRow, ...]
     ticks: tuple[tuple[float, str], ...]
+    run: StageView | None = None
 
 
 def segment(text: str) -> str:
@@ -67,16 +68,33 @@ def describe_hour(minutes: Iterable[Minute]) -> str:
     """Describe a chart in words."""
     listed = [*minutes]
     events, warnings, errors = (sum(getattr(one, name) for one in listed) for name in ("events", "warnings", "errors"))
-    notable = [f"{number} {name}" for number, name in ((warnings, "warnings"), (errors, "errors")) if number]
-    return f"{events} events" + (f", {' and '.join(notable)}" if notable else "") + " in the last hour"
+    notable = [_plural(number, name) for number, name in ((warnings, "warning"), (errors, "error")) if number]
+    return _plural(events, "event") + (f", {' and '.join(notable)}" if notable else "") + " in the last hour"
+
+
+def timelines(stages: Iterable[StageView], events: Sequence[EventView], now: float) -> tuple[Timeline, ...]:
+    """Draw each run with its phases on a scale of its own, the newest run first; then what belongs to no run.
+
+    ``stages`` come newest first.
+    """
+    groups: dict[str, list[StageView]] = {}
+    for stage in stages:
+        groups.setdefault(stage.attempt, []).append(stage)
+    runs = [group for group in groups.values() if any(one.run for one in group)]
+    alone = [one for group in groups.values() if group not in runs for one in group]
+    runs.sort(key=lambda group: max(one.begin for one in group if one.run), reverse=True)
+    drawn = (timeline(group, events, now) for group in [*runs, alone])
+    return tuple(one for one in drawn if one is not None)
 
 
 def timeline(stages: Iterable[StageView], events: Iterable[EventView], now: float) -> Timeline | None:
     """Place stages in order of time, each after the run it belongs to.
 
-    Return None without stages.
+    ``stages`` come newest first. Return None without stages.
     """
-    shown = sorted(stages, key=lambda one: (one.begin, not one.run))
+    course = [*stages]
+    course.reverse()
+    shown = sorted(course, key=lambda one: (one.begin, not one.run))  # of equal begins the one that was known first
     if not shown:
         return None
     begin, end = shown[0].begin, max(one.end or now for one in shown)
@@ -88,7 +106,12 @@ def timeline(stages: Iterable[StageView], events: Iterable[EventView], now: floa
         rows.append(TimelineRow(stage, min((stage.begin - begin) * scale, WIDTH - width), width, last - stage.begin))
     times = ((event.at, event.severity) for event in events if event.at is not None and begin <= event.at <= end)
     ticks = tuple((min((at - begin) * scale, WIDTH - 3.0), severity) for at, severity in times)
-    return Timeline(begin, end, tuple(rows), ticks)
+    return Timeline(begin, end, tuple(rows), ticks, next((one for one in shown if one.run), None))
+
+
+def busiest_minute(minutes: Iterable[Minute]) -> int:
+    """Return the most events in one minute: the height of a chart."""
+    return max((one.events for one in minutes), default=0)
 
 
 def describe_changes(mapped: Mapped, *known: str) -> tuple[str, ...]:
@@ -109,3 +132,7 @@ def _describe_phase(phase: Phase) -> str:
     what = {RUN: "the run", OPEN_PHASES: "the open phase"}.get(phase.name, f"phase {phase.name}")
     step = {"begin": "begins", "end": "ends", "fail": "fails"}[phase.step]
     return f"{what} {step}{f': {phase.outcome}' if phase.outcome else ''}"
+
+
+def _plural(number: int, name: str) -> str:
+    return f"{number} {name}{'' if number == 1 else 's'}"

@@ -5,12 +5,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from exporter.web.activity import SEVERITY_FILTERS
+from exporter.web.activity import OUTCOME_FILTERS, SEVERITY_FILTERS
+from exporter.web.params import SINCE
 
 REFERENCE = "#/components/schemas/{name}"
 JSON = "application/json"
 KINDS: dict[str, dict[str, Any]] = {
     "severity": {"type": "string", "enum": ["", *SEVERITY_FILTERS]},
+    "outcome": {"type": "string", "enum": ["", *OUTCOME_FILTERS]},
+    "since": {"type": "string", "enum": ["", *SINCE]},
     "unmapped": {"type": "string", "enum": ["", "true", "false"]},
     "offset": {"type": "integer", "minimum": 0, "maximum": 10**9, "default": 0},
     "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},

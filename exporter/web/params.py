@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from exporter.web.activity import SEVERITY_FILTERS, EventFilter
+from exporter.web.activity import OUTCOME_FILTERS, SEVERITY_FILTERS, EventFilter, RunFilter
 from exporter.web.middleware import read_body
 
 SWITCHES = {"": False, "false": False, "true": True}
@@ -17,6 +17,10 @@ DEFAULT_LIMIT = 100  # events of a page
 MAX_LIMIT = 1_000
 MAX_LENGTH = 1_000  # characters of a parameter
 FILTERS = ("target", "source", "resource", "severity", "reason", "rule", "text", "unmapped")
+
+RUN_FILTERS = ("target", "source", "outcome", "reason", "text", "since")
+SINCE = {"15m": 900, "1h": 3_600, "6h": 21_600, "24h": 86_400, "7d": 604_800}
+"""How long ago a run may have ended, in seconds."""
 
 
 class EventQuery(NamedTuple):
@@ -38,6 +42,28 @@ def read_event_query(request: Request) -> EventQuery:
     wanted = EventFilter(**texts, unmapped=SWITCHES[given.get("unmapped", "")])
     offset = read_number(given, "offset", 0, 0, 10**9)
     return EventQuery(wanted, offset, read_number(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT))
+
+
+class RunQuery(NamedTuple):
+    """Which runs are asked for, after how many newer ones, and how many; ``given`` are the filters as written."""
+
+    wanted: RunFilter
+    offset: int
+    limit: int
+    given: dict[str, str]
+
+
+def read_run_query(request: Request, now: float) -> RunQuery:
+    """Read the filters, offset and limit of a request for runs."""
+    given = read_query(request, (*RUN_FILTERS, "offset", "limit"))
+    texts = {name: given.get(name, "") for name in RUN_FILTERS}
+    for name, choices in (("outcome", OUTCOME_FILTERS), ("since", SINCE)):
+        if texts[name] not in ("", *choices):
+            raise HTTPException(400, f"{name}: write one of {', '.join(choices)}")
+    after = now - SINCE[texts["since"]] if texts["since"] else 0.0
+    wanted = RunFilter(**{name: texts[name] for name in RUN_FILTERS if name != "since"}, after=after)
+    offset = read_number(given, "offset", 0, 0, 10**9)
+    return RunQuery(wanted, offset, read_number(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT), texts)
 
 
 def read_query(request: Request, known: tuple[str, ...], max_length: int = MAX_LENGTH) -> dict[str, str]:

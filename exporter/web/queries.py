@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from exporter.model.events import Event
-from exporter.web.activity import ActivityLog, EventFilter
+from exporter.web.activity import ActivityLog, EventFilter, RunFilter
 from exporter.web.views import (
     Events,
     Explanation,
@@ -18,6 +18,7 @@ from exporter.web.views import (
     ResourceDetail,
     ResourceView,
     RuleView,
+    RunList,
     Sample,
     Setting,
     SourceDetail,
@@ -26,7 +27,7 @@ from exporter.web.views import (
 )
 
 OVERVIEW_TROUBLES = 12
-OVERVIEW_FAILURES = 3  # of each source
+OVERVIEW_FAILURES = 12
 OVERVIEW_LOSSES = 5
 OVERVIEW_TEXTS = 5
 RESOURCE_EVENTS = 500  # events of one resource that are shown
@@ -77,6 +78,7 @@ class Queries:
             sources=activity.sources(now),
             losses=activity.node_losses(OVERVIEW_LOSSES),
             failures=activity.failures(OVERVIEW_FAILURES),
+            failed=activity.recent_runs.failed,
             troubles=activity.troubles(OVERVIEW_TROUBLES),
             unmapped=tuple(self.backends.unmapped()[:OVERVIEW_TEXTS]),
         )
@@ -118,6 +120,10 @@ class Queries:
     def events(self, wanted: EventFilter, offset: int, limit: int) -> Events:
         """Return recent events that fit, newest first."""
         return self.activity.events(wanted, offset, limit)
+
+    def runs(self, wanted: RunFilter, offset: int, limit: int) -> RunList:
+        """Return runs that fit: open ones first, then the newest."""
+        return self.activity.runs(wanted, offset, limit, self.started)
 
     def record_of_event(self, number: int) -> tuple[str, str] | None:
         """Return the source of an event and a record of it to explain.

@@ -1,4 +1,4 @@
-"""Recent runs and phases of resources, failed runs, and pools that lost nodes.
+"""Recent runs and phases of resources, and pools that lost nodes.
 
 Bounded.
 """
@@ -11,13 +11,13 @@ import msgspec
 
 from exporter.model.builtin_metrics import POOL_NODES
 from exporter.model.metrics import Set, Signal
-from exporter.model.runs import OpenSpan, Span
+from exporter.model.runs import OpenRun, Span
 from exporter.model.telemetry import EventsCommitted, RunsUpdated
-from exporter.web.views import FailedRun, NodeLoss, StageView
+from exporter.web.views import NodeLoss, RunView, StageView
 
 MAX_RESOURCES = 2_000
 MAX_STAGES = 100  # of one resource
-MAX_FAILED = 20  # runs of one source
+MAX_RUNS = 500  # ended runs of one source and outcome
 ABNORMAL = "abnormal"
 RUN = "run"  # the role of a span that is no phase of another
 ResourceKey = tuple[str, str, str]
@@ -31,7 +31,9 @@ class RecentRuns:
     def __init__(self) -> None:
         self._closed: OrderedDict[ResourceKey, deque[Span]] = OrderedDict()
         self._open: OrderedDict[ResourceKey, tuple[StageView, ...]] = OrderedDict()
-        self._failed: dict[tuple[str, str], deque[FailedRun]] = {}
+        self._ended: dict[tuple[str, str, str], deque[RunView]] = {}
+        self.failed = 0
+        """Runs that failed since the start; not all of them need to be in memory."""
         self._losses: OrderedDict[ResourceKey, NodeLoss] = OrderedDict()
 
     def update(self, runs: RunsUpdated) -> None:
@@ -41,9 +43,11 @@ class RecentRuns:
         known = self._closed.get(key, deque[Span](maxlen=MAX_STAGES))
         known.extend([_without_events(span) for span in runs.closed[-MAX_STAGES:]])
         _set_newest(self._closed, key, known)
-        failed = [span for span in runs.closed if span.role == RUN and span.outcome == "failure"]
-        for span in failed[-MAX_FAILED:]:
-            self._failed.setdefault(key[:2], deque(maxlen=MAX_FAILED)).append(_failed_run(span, known))
+        ended = [span for span in runs.closed if span.role == RUN and not span.alone]
+        self.failed += sum(span.outcome == "failure" for span in ended)
+        for span in ended[-MAX_RUNS:]:
+            newest = self._ended.setdefault((*key[:2], span.outcome), deque(maxlen=MAX_RUNS))
+            newest.append(_run_view(span, known))
 
     def add_events(self, committed: EventsCommitted) -> None:
         """Read the node counts of pools from events that were committed."""
@@ -56,10 +60,14 @@ class RecentRuns:
         key = (target, source, resource)
         return [*self._open.get(key, ()), *map(_closed_stage, reversed(self._closed.get(key, ())))]
 
-    def failed_runs(self) -> Sequence[FailedRun]:
-        """Return failed runs, newest first."""
-        runs = (run for runs in self._failed.values() for run in runs)
-        return sorted(runs, key=lambda run: run.stage.end or 0.0, reverse=True)
+    def runs(self) -> Sequence[RunView]:
+        """Return runs: open ones first, then those that ended; the newest first."""
+        going_on = [RunView(stage=stage) for stages in self._open.values() for stage in stages if stage.run]
+        ended = [run for runs in self._ended.values() for run in runs]
+        return [
+            *sorted(going_on, key=lambda run: run.stage.begin, reverse=True),
+            *sorted(ended, key=lambda run: run.stage.end or 0.0, reverse=True),
+        ]
 
     def node_losses(self) -> Sequence[NodeLoss]:
         """Return the newest loss of each pool: those that go on first, then the newest."""
@@ -89,19 +97,21 @@ def _set_newest(entries: OrderedDict[K, V], key: K, value: V) -> None:
         entries.popitem(last=False)
 
 
-def _open_stages(key: ResourceKey, spans: Iterable[OpenSpan]) -> Iterator[StageView]:
+def _open_stages(key: ResourceKey, runs: Iterable[OpenRun]) -> Iterator[StageView]:
     target, source, resource = key
-    for number, span in enumerate(spans):
-        yield StageView(
-            target=target,
-            source=source,
-            resource=resource,
-            name=span.name,
-            run=number == 0,
-            attempt="open",
-            begin=span.start / 1000,
-            inferred=span.inferred,
-        )
+    for run in runs:
+        spans = run.phases if run.alone else [run.span, *run.phases]
+        for span in spans:
+            yield StageView(
+                target=target,
+                source=source,
+                resource=resource,
+                name=span.name,
+                run=span is run.span,
+                attempt=f"{run.full_name}/{run.key}",
+                begin=span.start / 1000,
+                inferred=span.inferred,
+            )
 
 
 def _closed_stage(span: Span) -> StageView:
@@ -110,7 +120,7 @@ def _closed_stage(span: Span) -> StageView:
         source=span.source,
         resource=span.resource,
         name=span.name,
-        run=span.role == RUN,
+        run=span.role == RUN and not span.alone,
         attempt=f"{span.run}/{span.attempt}",
         begin=span.start / 1000,
         end=span.end / 1000,
@@ -125,9 +135,11 @@ def _without_events(span: Span) -> Span:
     return msgspec.structs.replace(span, events=()) if span.events else span
 
 
-def _failed_run(span: Span, known: Iterable[Span]) -> FailedRun:
-    stage = _closed_stage(span)
+def _run_view(span: Span, known: Iterable[Span]) -> RunView:
+    """Return a run that ended, with the phase that failed last among the ``known`` spans of its resource."""
+    stage, reason = _closed_stage(span), span.error[0] if span.error else ""
     stages = [_closed_stage(one) for one in known if one.attempt == span.attempt and one.outcome == "failure"]
     phases = [one for one in stages if one.attempt == stage.attempt and not one.run]
     last = max(phases, key=lambda one: one.end or 0.0, default=None)
-    return FailedRun(stage=stage, name="", phase=last.name if last else "", why=(stage.error,) if stage.error else ())
+    why = (stage.error,) if stage.error else ()
+    return RunView(stage=stage, reason=reason, phase=last.name if last else "", why=why)

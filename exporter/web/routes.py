@@ -91,9 +91,11 @@ def make_site(handlers: SiteContent, options: ServerOptions) -> ASGIApp:
     Turns, headers, checks and passwords come before the routes; a guard stands around each of them.
     """
     routes: list[BaseRoute] = [*_operations(handlers), *_assets()]
+    pages: Pages | None = None
     if handlers.queries is not None:
         render_queue, stream = RenderQueue(options.stop), EventStream(handlers.queries.activity, options.stop)
-        routes += Pages(handlers.queries, render_queue, options.prefix).routes()
+        pages = Pages(handlers.queries, render_queue, options.prefix)
+        routes += pages.routes()
         routes += JsonApi(handlers.queries, stream, render_queue, options.prefix).routes()
     if options.prefix:
         routes = [
@@ -101,7 +103,11 @@ def make_site(handlers: SiteContent, options: ServerOptions) -> ASGIApp:
             Mount(options.prefix, app=Router(routes, redirect_slashes=False)),
         ]
     page_guard = Middleware(PageGuard, report=options.report, refuse=_refuse)
-    site = Starlette(routes=routes, middleware=[page_guard], exception_handlers={HTTPException: _refuse_request})
+    site = Starlette(
+        routes=routes,
+        middleware=[page_guard],
+        exception_handlers={HTTPException: _refuse_request(pages, options.prefix)},
+    )
     site.router.redirect_slashes = False
     authenticated = BasicAuth(site, options.web_config, options.prefix)
     checked = RequestChecks(authenticated, options.hosts, options.prefix)
@@ -166,10 +172,18 @@ def _probe(reason: str | None) -> Response:
     return plain_text(reason or "ok", 503 if reason else 200)
 
 
-async def _refuse_request(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    respond = error_response if f"{BASE}/" in request.url.path else plain_text
-    return respond(error.detail, error.status_code, error.headers)
+def _refuse_request(pages: Pages | None, prefix: str) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def refuse(request: Request, error: Exception) -> Response:
+        """Answer a browser with a page, the API with JSON, and anybody else with one line."""
+        assert isinstance(error, HTTPException)
+        path, accept = request.url.path, request.headers.get("accept", "")
+        if f"{BASE}/" in path:
+            return error_response(error.detail, error.status_code, error.headers)
+        if pages is not None and error.status_code in (400, 404) and "text/html" in accept and path.startswith(prefix):
+            return await pages.refusal(request, error.detail, error.status_code)
+        return plain_text(error.detail, error.status_code, error.headers)
+
+    return refuse
 
 
 def _refuse(path: str, text: str, status: int) -> Response:

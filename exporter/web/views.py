@@ -141,16 +141,18 @@ class StageView(View, frozen=True):
     inferred: bool = False
 
 
-class FailedRun(View, frozen=True):
-    """A run that failed, with its phase.
+class RunView(View, frozen=True):
+    """A run: a job, a deployment or an operation.
 
-    ``why`` are the vendor's texts, oldest first.
+    ``name`` is that of its resource, ``reason`` the type of its error. Of a run that failed, ``phase`` is the phase that
+    failed and ``why`` are the vendor's texts, oldest first.
     """
 
     stage: StageView
-    name: str
-    phase: str
-    why: tuple[str, ...]
+    name: str = ""
+    reason: str = ""
+    phase: str = ""
+    why: tuple[str, ...] = ()
 
 
 class NodeLoss(View, frozen=True):
@@ -333,7 +335,8 @@ class Overview(View, frozen=True):
     notices: tuple[str, ...]
     sources: tuple[SourceView, ...]
     losses: tuple[NodeLoss, ...]
-    failures: tuple[FailedRun, ...]
+    failures: tuple[RunView, ...]
+    failed: Annotated[Count, Meta(description="runs that failed since the exporter started; failures are the newest")]
     troubles: tuple[Trouble, ...]
     unmapped: tuple[UnmappedView, ...]
 
@@ -349,3 +352,15 @@ class Events(View, frozen=True):
     most: Count
     last: Annotated[Count, Meta(description="id of the newest event in memory")]
     events: tuple[EventView, ...]
+
+
+class RunList(View, frozen=True):
+    """Runs, newest first, of those in memory that fit.
+
+    ``total`` fit; ``kept`` are in memory. ``since`` is when the exporter started: it knows of no run that ended before.
+    """
+
+    total: Count
+    kept: Count
+    since: Time
+    runs: tuple[RunView, ...]

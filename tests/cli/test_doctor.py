@@ -177,8 +177,8 @@ def test_a_forbidden_call_is_named_with_the_missing_permission(doctor_run: Docto
         f"WARNING {TRAINING} stages modelarts GET {job}/stages: {own} modelarts:trainJob:get to these credentials; {texts}",
         f"FAILED {POOLS} events modelarts GET /v1/{{project_id}}/events: {own} modelarts:pool:get to these credentials",
         f"FAILED {SERVICES} events modelarts GET {service}/events: {own} modelarts:service:getEvents to these credentials",
-        f"FAILED {DWS} listing dws GET /v1.0/{{project_id}}/clusters: {own} DWS ReadOnlyAccess to these credentials",
-        f"FAILED {DWS} events dws GET /v2/{{project_id}}/events: {own} DWS ReadOnlyAccess to these credentials",
+        f"FAILED {DWS} listing dws GET /v1.0/{{project_id}}/clusters: {own} dws:cluster:list (or the role DWS ReadOnlyAccess) to these credentials",
+        f"FAILED {DWS} events dws GET /v2/{{project_id}}/events: {own} dws:event:list (or the role DWS ReadOnlyAccess) to these credentials",
         f"FAILED {PAI} events pai_dlc GET /api/v1/jobs/{DLC}/events: {theirs} paidlc:GetJobEvents (or pai:GetJobEvents) to these credentials",
         f"WARNING {PAI} stages pai_dlc GET /api/v1/jobs/{DLC}: {theirs} paidlc:GetJob to these credentials; {texts}",
     ]
@@ -618,9 +618,9 @@ def alike(line: str) -> str:
     return re.sub(r"(\d+|no) (jobs|stages?|active|ms|s behind|s ago)", lambda found: f"N {found[2].rstrip('s')}", line)
 
 
-def test_the_readme_shows_what_it_really_says(doctor_run: DoctorRun) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-    (block,) = [block for block in readme.split("```text\n") if block.startswith("ok       research ")]
+def test_the_page_on_commands_shows_what_it_really_says(doctor_run: DoctorRun) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "commands.md").read_text("utf-8")
+    (block,) = [block for block in page.split("```text\n") if block.startswith("ok       research ")]
     Scenario(doctor_run.cloud)
     doctor_run.cloud.faults.add("denied", "modelarts_training.events")
     doctor_run.cloud.faults.add("skew", seconds=95)

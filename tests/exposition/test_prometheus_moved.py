@@ -3,7 +3,7 @@
 import contextlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,8 @@ pytestmark = pytest.mark.prometheus
 BEFORE, MEANWHILE = 5, 7
 SERVICE = "events-platform-events-exporter"
 Relabelings = list[dict[str, Any]]
-SEEN = 'sum(round(increase(platform_events_total{source="dws"}[5m])))'
-RAISED = 'sum(max without (instance, pod) (platform_events_total{source="dws"}))'
-SCRAPED = 'min(count_over_time(platform_events_total{source="dws"}[5m])) >= 2'
+SCRAPED = 'min by (job) (count_over_time(platform_events_total{source="dws"}[5m])) >= 2'
+OFTEN = 'count_over_time(up{pod="exporter-b"}[5m]) >= 5'
 
 
 def of_monitor(kind: str) -> Relabelings:
@@ -44,11 +43,14 @@ def of_the_guide() -> Relabelings:
     return relabelings
 
 
-def scraping(folder: Path, relabelings: Relabelings) -> tuple[str, Child]:
-    """A server that finds its target in a file, and changes its samples so."""
+def scraping(folder: Path) -> tuple[str, Child]:
+    """A server that finds its target in a file, and scrapes it once for each way of changing its samples."""
     found = {"files": [str(folder / "targets.json")], "refresh_interval": "1s"}
-    job = {"job_name": "exporter", "file_sd_configs": [found], "metric_relabel_configs": relabelings}
-    config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": [job]}
+    jobs = [
+        {"job_name": way, "file_sd_configs": [found], "metric_relabel_configs": relabelings()}
+        for way, relabelings in WAYS.items()
+    ]
+    config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": jobs}
     (folder / "prometheus.yml").write_text(json.dumps(config))
     port = free_port()
     options = (f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data")
@@ -70,9 +72,29 @@ def happen(clouds: Clouds, names: list[str]) -> None:
     clouds.add(*({"source": "dws", "resource": "cluster", "text": name} for name in names))
 
 
-@contextlib.contextmanager
-def moved(folder: Path, relabelings: Relabelings) -> Iterator[tuple[Server, Exporter]]:
-    """Events, kill -9, more events, the same state at another address; both pods were scraped."""
+WAYS: dict[str, Callable[[], Relabelings]] = {
+    "ServiceMonitor": lambda: of_monitor("serviceMonitor"),
+    "PodMonitor": lambda: of_monitor("podMonitor"),
+    "guide": of_the_guide,
+    "nothing": list,
+}
+STABLE = [way for way in WAYS if way != "nothing"]
+
+
+def seen(server: Server, way: str) -> float:
+    """The increase that a job sees of all events."""
+    return one(server, f'sum(round(increase(platform_events_total{{source="dws",job="{way}"}}[5m])))')
+
+
+def raised(server: Server, way: str) -> float:
+    """The sum of the counters as a job shows them, whatever pod they came from."""
+    return one(server, f'sum(max without (instance, pod) (platform_events_total{{source="dws",job="{way}"}}))')
+
+
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Exporter]]:
+    """Events, kill -9, more events, the same state at another address; both pods were scraped in every way."""
+    folder = tmp_path_factory.mktemp("moved")
     with contextlib.ExitStack() as started:
         clouds = started.enter_context(closing(Clouds(folder)))
         config = configured(clouds, folder)
@@ -80,43 +102,37 @@ def moved(folder: Path, relabelings: Relabelings) -> Iterator[tuple[Server, Expo
         first = started.enter_context(closing(Exporter(folder, config)))
         first.contacted("dws")
         found_as(folder, "exporter-a", first)
-        url, child = scraping(folder, relabelings)
+        url, child = scraping(folder)
         server = Server(url, "", clouds, started.enter_context(closing(child)))
         until(server.ready, "Prometheus is ready")
-        until(lambda: server.query(SCRAPED), "zeros were scraped")
+        until(lambda: len(server.query(SCRAPED)) == len(WAYS), "zeros were scraped")
         names = reasons(first)[: BEFORE + MEANWHILE]
         happen(clouds, names[:BEFORE])
-        until(lambda: one(server, SEEN) == BEFORE, "an increase of each event before")
+        until(lambda: {seen(server, way) for way in WAYS} == {BEFORE}, "an increase of each event before")
         first.process.kill()
         first.process.wait()
         happen(clouds, names[BEFORE:])
         second = started.enter_context(closing(Exporter(folder, config)))
         second.until_value(BEFORE + MEANWHILE, "platform_events_total", source="dws")
         found_as(folder, "exporter-b", second)
-        until(lambda: one(server, RAISED) == BEFORE + MEANWHILE, "the second pod was scraped with every event")
-        until(lambda: server.query('count_over_time(up{pod="exporter-b"}[5m]) >= 5'), "and a few times more")
+        every = {BEFORE + MEANWHILE}
+        until(lambda: {raised(server, way) for way in WAYS} == every, "the second pod was scraped with every event")
+        until(lambda: len(server.query(OFTEN)) == len(WAYS), "and a few times more")
         yield server, second
 
 
-WAYS = {
-    "ServiceMonitor": lambda: of_monitor("serviceMonitor"),
-    "PodMonitor": lambda: of_monitor("podMonitor"),
-    "guide": of_the_guide,
-}
+@pytest.mark.parametrize("way", STABLE)
+def test_increase_sees_every_event_where_the_labels_are_stable(way: str, moved: tuple[Server, Exporter]) -> None:
+    server, second = moved
+    job = f'job="{way}"'
+    assert seen(server, way) == BEFORE + MEANWHILE
+    assert one(server, f'count(platform_events_total{{instance="{SERVICE}",pod="",source="dws",{job}}})') > 0
+    assert one(server, f'count(platform_events_total{{instance!="{SERVICE}",{job}}})') == 0
+    where = second.url.removeprefix("http://")
+    for own in ("up", "process_start_time_seconds", "platform_exporter_build_info", "python_info"):
+        assert one(server, f'count({own}{{instance="{where}",pod="exporter-b",{job}}})') == 1
+    assert one(server, f'count({{__tmp_own!="",{job}}})') == 0
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_increase_sees_every_event_where_the_labels_are_stable(way: str, tmp_path: Path) -> None:
-    with moved(tmp_path, WAYS[way]()) as (server, second):
-        assert one(server, SEEN) == BEFORE + MEANWHILE
-        assert one(server, f'count(platform_events_total{{instance="{SERVICE}",pod="",source="dws"}})') > 0
-        assert one(server, f'count(platform_events_total{{instance!="{SERVICE}"}})') == 0
-        where = second.url.removeprefix("http://")
-        for own in ("up", "process_start_time_seconds", "platform_exporter_build_info", "python_info"):
-            assert one(server, f'count({own}{{instance="{where}",pod="exporter-b"}})') == 1
-        assert one(server, 'count({__tmp_own!=""})') == 0
-
-
-def test_without_them_what_happened_meanwhile_is_never_seen(tmp_path: Path) -> None:
-    with moved(tmp_path, []) as (server, _):
-        assert one(server, SEEN) == BEFORE
+def test_without_them_what_happened_meanwhile_is_never_seen(moved: tuple[Server, Exporter]) -> None:
+    assert seen(moved[0], "nothing") == BEFORE

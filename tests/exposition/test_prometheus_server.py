@@ -88,9 +88,9 @@ def test_increase_sees_every_first_occurrence(server: Server) -> None:
     assert sum(server.query('platform_events_total{job="quiet"}').values()) == len(REASONS)
 
 
-def test_the_queries_of_the_readme_are_understood_and_find_something(server: Server) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-    (block,) = re.findall(r"^```promql\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+def test_the_queries_of_the_docs_are_understood_and_find_something(server: Server) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text("utf-8")
+    (block,) = re.findall(r"^```promql\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     for query in (text for text in re.split(r"^#.*$", block, flags=re.MULTILINE) if text.strip()):
         until(lambda query=query: server.query(query), query)  # type: ignore[misc]
 

@@ -199,9 +199,9 @@ def test_nothing_module_wide_ever_changes() -> None:
 
 
 @pytest.mark.parametrize("source", sorted(SOURCES))
-def test_a_source_has_a_row_in_the_readme_a_mapping_pack_and_sample_answers(source: str) -> None:
-    readme = (ROOT / "README.md").read_text("utf-8").splitlines()
-    assert [line for line in readme if line.startswith(f"| `{source}` |")], "its row in the table of sources"
+def test_a_source_has_a_row_in_the_docs_a_mapping_pack_and_sample_answers(source: str) -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text("utf-8").splitlines()
+    assert [line for line in page if line.startswith(f"| `{source}` |")], "its row in the table of sources"
     assert (ROOT / "mappings" / f"{source}.yaml").is_file()
     assert list((ROOT / "tests" / "data" / source).glob("*.json"))
 

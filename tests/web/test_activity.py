@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
+from rich.screen import Screen
 from starlette.exceptions import HTTPException
 
 from exporter.cli.top import render
@@ -20,14 +21,14 @@ from exporter.model import telemetry
 from exporter.model.errors import SourceDenied, SourceGone
 from exporter.model.events import Event
 from exporter.model.metrics import Mapped, Set
-from exporter.model.runs import OpenSpan, Span
+from exporter.model.runs import OpenRun, OpenSpan, Span
 from exporter.web import views
-from exporter.web.activity import ActivityLog, EventFilter
-from exporter.web.formatting import bars, timeline
+from exporter.web.activity import ActivityLog, EventFilter, RunFilter
+from exporter.web.formatting import bars, timeline, timelines
 from exporter.web.middleware import RenderQueue
 from exporter.web.queries import Backends, Queries
 from exporter.web.recent_events import MAX_EVENTS, MAX_TEXT
-from exporter.web.recent_runs import MAX_FAILED, MAX_RESOURCES
+from exporter.web.recent_runs import MAX_RESOURCES, MAX_RUNS
 from exporter.web.routes import ServerOptions, SiteContent, make_site
 from exporter.web.security.live_config import LiveWebConfig
 from exporter.web.server import listen, serve
@@ -152,8 +153,8 @@ def test_the_first_read_that_works_ends_the_failures_before_it() -> None:
 FAR = (-(10**18), -1, 0, 10**15, 253_402_300_799_999, 253_402_300_800_000, 10**18)
 
 
-@settings(max_examples=25, deadline=None)
-@given(times=st.lists(st.sampled_from(FAR) | st.integers(-(10**18), 10**18) | st.none(), min_size=1, max_size=5))
+@settings(max_examples=8, deadline=None)
+@given(times=st.lists(st.sampled_from(FAR) | st.integers(-(10**18), 10**18) | st.none(), min_size=1, max_size=12))
 def test_no_time_of_an_event_or_a_stage_breaks_a_page(times: list[int | None]) -> None:
     activity = make_activity()
     rows = [(msgspec.structs.replace(row(f"t{n}")[0], at=at), row("x")[1], 1) for n, at in enumerate(times)]
@@ -299,7 +300,7 @@ def span(role: str, name: str, outcome: str, begin: float, end: float, error: st
     return Span(*PLACE, "p1", "DEPLOY service", 1, role, name, *times, outcome, error=told)  # type: ignore[arg-type]
 
 
-def runs_updated(closed: Sequence[Span], *open_: OpenSpan, resource: str = "p1") -> telemetry.RunsUpdated:
+def runs_updated(closed: Sequence[Span], *open_: OpenRun, resource: str = "p1") -> telemetry.RunsUpdated:
     return telemetry.RunsUpdated(*PLACE, resource, NOW, tuple(closed), open_)
 
 
@@ -315,20 +316,73 @@ def test_a_failed_run_names_its_phase_and_everything_that_was_said_on_the_way() 
     assert [one.name for one in activity.recent_runs.stages(*PLACE, "p1")] == ["DEPLOY service", "image_pulling"]
 
 
-def test_runs_are_bounded_and_the_newest_failures_of_each_source_are_shown() -> None:
+def test_runs_are_bounded_and_the_newest_failures_are_shown_with_their_number() -> None:
     activity = make_activity()
     for number in range(MAX_RESOURCES + 5):
         activity.report(runs_updated([span("run", "RUN", "failure", number, number + 1)], resource=f"p{number}"))
     assert len(activity.recent_runs._closed) == len(activity.recent_runs._open) == MAX_RESOURCES
-    assert len(activity.recent_runs.failed_runs()) == MAX_FAILED
+    assert len(activity.recent_runs.runs()) == MAX_RUNS
+    assert activity.recent_runs.failed == MAX_RESOURCES + 5
     assert [run.stage.begin for run in activity.failures(2)] == [NOW + MAX_RESOURCES + 4, NOW + MAX_RESOURCES + 3]
 
 
 def test_open_runs_are_shown_as_going_on() -> None:
     activity = make_activity()
-    opened = OpenSpan("RUN", "", int(NOW * 1000)), OpenSpan("running", "", int(NOW * 1000))
-    activity.report(runs_updated((), *opened))
+    at = int(NOW * 1000)
+    activity.report(runs_updated((), OpenRun(at, OpenSpan("RUN", "", at), at, [OpenSpan("running", "", at)])))
     assert [(one.name, one.run, one.end) for one in activity.recent_runs.stages(*PLACE, "p1")] == [("RUN", True, None), ("running", False, None)]  # fmt: skip
+
+
+def test_each_run_has_a_timeline_of_its_own_with_its_phases_in_order() -> None:
+    activity, at = make_activity(), int(NOW * 1000)
+    for attempt in (1, 2):
+        begin = NOW + 100 * attempt
+        phases = [span(name, name, "success", begin - NOW, begin - NOW + 5) for name in ("building", "pulling")]
+        run = span("run", "DEPLOY service", "success", begin - NOW, begin - NOW + 10)
+        closed = [msgspec.structs.replace(one, attempt=attempt) for one in (*phases, run)]
+        activity.report(runs_updated(closed))
+    incident = msgspec.structs.replace(span("run", "abnormal", "success", 0, 8), attempt=9, run="abnormal", alone=True)
+    activity.report(runs_updated([incident], OpenRun(at + 500_000, OpenSpan("DEPLOY service", "", at + 500_000), at)))
+    drawn = timelines(activity.recent_runs.stages(*PLACE, "p1"), (), NOW + 600)
+    assert [(one.run.begin - NOW if one.run else None, one.run and one.run.outcome) for one in drawn] == [
+        (500.0, None),
+        (200.0, "success"),
+        (100.0, "success"),
+        (None, None),
+    ]
+    assert [row.stage.name for row in drawn[1].rows] == ["DEPLOY service", "building", "pulling"]
+    assert [row.stage.name for row in drawn[3].rows] == ["abnormal"]
+    assert [(run.stage.begin - NOW, run.stage.outcome) for run in activity.recent_runs.runs()] == [
+        (500.0, None),
+        (200.0, "success"),
+        (100.0, "success"),
+    ]
+
+
+RUNS = (("k", "failure", 10), ("l", "success", 20), ("m", "failure", 30))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        (RunFilter(), "mlk"),
+        (RunFilter(outcome="failure"), "mk"),
+        (RunFilter(outcome="open"), ""),
+        (RunFilter(text="K"), "k"),
+        (RunFilter(reason="Reason", after=NOW + 25), "m"),
+        (RunFilter(target="other"), ""),
+        (RunFilter(source="modelarts_pool", after=NOW + 15), "ml"),
+    ],
+)
+def test_runs_are_filtered(wanted: RunFilter, names: str) -> None:
+    activity = make_activity()
+    for resource, outcome, end in RUNS:
+        ended = msgspec.structs.replace(span("run", "RUN", outcome, 0, end, "gone"), resource=resource)
+        activity.report(runs_updated([ended], resource=resource))
+    found = activity.runs(wanted, 0, 10, NOW)
+    assert [run.stage.resource for run in found.runs] == [*names]
+    assert (found.total, found.kept, found.since) == (len(names), 3, NOW)
+    assert activity.runs(wanted, 1, 1, NOW).runs == found.runs[1:2]
 
 
 def test_a_pool_lost_nodes_until_they_are_back_and_late_tellers_change_nothing() -> None:
@@ -457,6 +511,25 @@ def test_nothing_that_a_vendor_writes_reaches_the_terminal_as_a_command() -> Non
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert "[red]\N{REPLACEMENT CHARACTER}]0;title" in shown
     assert {char for char in shown if not char.isprintable()} == {"\n"}
+
+
+def test_top_fits_a_terminal_of_80_by_24_and_keeps_half_of_it_for_warnings() -> None:
+    activity = make_activity()
+    for number in range(20):
+        text = f"node {number} is gone, and so is everything that ran on it for the last three days and nights"
+        activity.report(committed(row(text, "warning", ago=-number, resource=f"p{number}")))
+    activity.report(poll_failed())
+    overview = Queries("1", activity, NO_BACKENDS).overview()
+    console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=80, height=24)
+    console.print(Screen(render(overview)))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert len(lines) == 24
+    assert [line for line in lines if len(line) > 80] == []
+    assert "research/modelarts_pool blind: 403; grant it" in [line.rstrip() for line in lines]
+    assert sum("is gone" in line for line in lines) >= 10
+    wide = Console(file=io.StringIO(), width=200)
+    wide.print(render(overview))
+    assert "for the last three days and nights" in wide.file.getvalue()  # type: ignore[attr-defined]
 
 
 @settings(max_examples=12, deadline=None)

@@ -9,7 +9,7 @@ import pytest
 from starlette.routing import Route
 
 from exporter.mapping.authoring import unmapped
-from exporter.web import event_stream, middleware, recent_events, server
+from exporter.web import event_stream, middleware, recent_events, recent_runs, server
 from exporter.web.activity import ActivityLog
 from exporter.web.api import BASE, JsonApi
 from exporter.web.event_stream import EventStream
@@ -71,6 +71,7 @@ def test_the_limits_are_those_that_hold() -> None:
     assert told == [
         recent_events.MAX_EVENTS,
         recent_events.MAX_TEXT,
+        recent_runs.MAX_RUNS,
         unmapped.MOST,
         server.MAX_CONNECTIONS,
         event_stream.MAX_STREAMS,

@@ -200,7 +200,7 @@ class RunProcess(ABC):
         if wanted:
             _keep(phase or run.span, event)
             where = phase_role(phase) if phase and not self.is_alone(run) else RUN
-            self._placed.append(PlacedEvent(event, (_full_name(run), run.key, where), news=note.news))
+            self._placed.append(PlacedEvent(event, (run.full_name, run.key, where), news=note.news))
 
     def _place_outside(self, note: RunNote, event: SpanEvent) -> None:
         """Place an event that stands on no open run: it is late, or belongs to none."""
@@ -217,7 +217,7 @@ class RunProcess(ABC):
         whole, bad = its_role == RUN, end.outcome in ("failure", "unknown")
         return Span(
             *self.where,
-            run=_full_name(run),
+            run=run.full_name,
             attempt=run.key,
             role=its_role,
             name=span.name,
@@ -230,12 +230,8 @@ class RunProcess(ABC):
             after=run.after if whole else None,
             events=tuple(span.events),
             dropped=span.dropped,
+            alone=self.is_alone(run),
         )
-
-
-def _full_name(run: OpenRun) -> str:
-    """Name a run apart from others of its resource that began at the same time."""
-    return f"{run.span.name}\0{run.span.of}" if run.span.of else run.span.name
 
 
 def phase_role(phase: OpenSpan) -> str:

@@ -1,13 +1,13 @@
 """The control paths under /simulator/: other processes switch faults, add events and read the state. Loopback only."""
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 
 from exporter.simulator.http import Call, Refused, Reply, answer
 from exporter.simulator.state.behaviour import Behaviour
 from exporter.simulator.state.cloud import SOURCES, Cloud
-from exporter.simulator.state.faults import Fault
+from exporter.simulator.state.faults import Fault, Kind
 
 _Body = TypeVar("_Body")
 Times = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
@@ -99,4 +99,5 @@ def _read(call: Call, type_: type[_Body]) -> _Body:
     try:
         return msgspec.json.decode(call.body, type=type_)
     except msgspec.MsgspecError as error:
-        raise Refused(answer({"error": str(error)}, 400)) from None
+        cure = f"; kind: write one of {', '.join(get_args(Kind))}" if ".kind" in str(error) else ""
+        raise Refused(answer({"error": f"{error}{cure}"}, 400)) from None

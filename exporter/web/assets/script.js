@@ -16,10 +16,40 @@ function refresh(main) {
       const fresh = page.getElementById("main");
       if (fresh) main.replaceChildren(...fresh.childNodes);
       document.querySelector("footer").replaceWith(page.querySelector("footer"));
+      zone();
     } catch {
       // it is being restarted; the next look finds it
     }
   }, seconds * BETWEEN);
+}
+
+const LOCAL = "local-time";
+const two = (number) => String(number).padStart(2, "0");
+
+function local(at) {
+  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  const time = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+  return at.toDateString() === new Date().toDateString() ? time : `${day} ${time}`;
+}
+
+function zone() {
+  const wanted = localStorage.getItem(LOCAL) === "yes";
+  for (const one of document.querySelectorAll("time.clock")) {
+    one.dataset.utc ??= one.textContent;
+    const at = new Date(one.dateTime);
+    if (Number.isNaN(at.getTime())) continue;
+    one.textContent = wanted ? local(at) : one.dataset.utc;
+    one.title = one.dateTime;
+  }
+  const name = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  document.getElementById("zone").textContent = wanted ? `local (${name})` : "UTC";
+  const button = document.getElementById("local");
+  button.hidden = false;
+  button.textContent = wanted ? "Show UTC" : "Show local time";
+  button.onclick = () => {
+    localStorage.setItem(LOCAL, wanted ? "no" : "yes");
+    zone();
+  };
 }
 
 function element(name, text, attributes = {}) {
@@ -40,6 +70,10 @@ function row(event, root) {
   const path = [event.target, event.source, event.resource].map(encodeURIComponent).join("/");
   const made = element("tr", undefined, { class: "fresh" });
   const time = element("time", event.at === null ? at : at.slice(11, 19), { title: at });
+  if (event.at !== null) {
+    time.className = "clock";
+    time.dateTime = at;
+  }
   const link = event.resource
     ? element("a", event.name || event.resource, { href: `${root}resources/${path}` })
     : element("span", "none", { class: "quiet" });
@@ -64,6 +98,7 @@ function listen(said) {
   source.onopen = () => { said.textContent = heard ? said.textContent : "Live: new events appear at the top."; };
   source.onmessage = (message) => {
     body.prepend(row(JSON.parse(message.data), said.dataset.root));
+    zone();
     while (body.rows.length > ROWS) body.lastElementChild.remove();
     heard += 1;
     said.textContent = `Live: ${heard} new since this page was opened.`;
@@ -88,6 +123,7 @@ function copying(button) {
 
 const main = document.getElementById("main");
 const live = document.getElementById("live");
+zone();
 if (main.dataset.refresh) refresh(main);
 if (live && !live.dataset.old) listen(live);
 document.querySelectorAll("[data-copy]").forEach(copying);
