@@ -6,12 +6,12 @@ READY  := $(VENV)/.ready
 HEAVY  := $(VENV)/.heavy
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos fuzz mutations check format bench dashboards dashboards-preview lock clean prometheus
+.PHONY: help demo test chaos fuzz mutations check format bench dashboards dashboards-preview lock clean prometheus postgresql
 
 help:
 	@echo "make demo    the simulated clouds and the exporter, live, with SQLite; PORT=…"
 	@echo "make test    the whole test suite"
-	@echo "make chaos   what the tests do at random, for longer: kills, and timelines with faults; KILLS=…, TIMELINES=…"
+	@echo "make chaos   what the tests do at random, for longer: kills, failovers, and timelines with faults; KILLS=…, FAILOVERS=…, TIMELINES=…"
 	@echo "make fuzz    answers that no vendor should send, against a running exporter; FUZZ=… examples, about one a second"
 	@echo "make mutations  breaks guarded lines one by one in a copy, and sees the tests notice"
 	@echo "make check   formatting, lint and types"
@@ -48,6 +48,12 @@ prometheus:
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus prometheus-alertmanager jsonnet >/dev/null; \
 	fi
 
+# Likewise PostgreSQL and pgbouncer; no test uses the server that Debian would start.
+postgresql:
+	@if ! { ls /usr/lib/postgresql/*/bin/initdb && command -v pgbouncer; } >/dev/null 2>&1 && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql pgbouncer >/dev/null; \
+	fi
+
 # Likewise the browser that looks at the pages.
 chromium:
 	@if ! command -v chromium >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
@@ -60,13 +66,14 @@ containers:
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah openssl systemd >/dev/null; \
 	fi
 
-test: $(HEAVY) prometheus containers chromium
+test: $(HEAVY) prometheus postgresql containers chromium
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 KILLS     ?= 50
 TIMELINES ?= 100
-chaos: $(READY)
-	KILLS=$(KILLS) TIMELINES=$(TIMELINES) $(BIN)/python -m pytest --timeout=900 tests/laws/test_chaos.py tests/laws/test_timeline.py
+FAILOVERS ?= 50
+chaos: $(READY) postgresql
+	KILLS=$(KILLS) TIMELINES=$(TIMELINES) FAILOVERS=$(FAILOVERS) $(BIN)/python -m pytest --timeout=900 tests/laws/test_chaos.py tests/laws/test_timeline.py tests/laws/test_replicas.py
 
 FUZZ ?= 1000
 fuzz: $(READY)
@@ -129,8 +136,8 @@ sbom: $(HEAVY)
 # Locks with hashes and without index addresses; needs uv.
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 lock:
-	$(COMPILE) pyproject.toml -o requirements/run.txt
-	$(COMPILE) pyproject.toml --group test -o requirements/test.txt
+	$(COMPILE) pyproject.toml --extra postgresql -o requirements/run.txt
+	$(COMPILE) pyproject.toml --extra postgresql --group test -o requirements/test.txt
 	$(COMPILE) -c requirements/test.txt --group sdk -o requirements/sdk.txt
 	$(COMPILE) -c requirements/test.txt --group build -o requirements/build.txt
 	$(COMPILE) -c requirements/test.txt --group chart -o requirements/chart.txt

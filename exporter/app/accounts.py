@@ -44,10 +44,17 @@ async def open_accounts(
     clock: Clock,
     report: Report,
     transport: Callable[[Target], httpx.AsyncBaseTransport] = open_transport,
+    *,
+    empty: bool = False,
 ) -> AsyncIterator[list[Account]]:
-    """Open one client a target; targets of one account share the budget of an API at a host."""
+    """Open one client a target; targets of one account share the budget of an API at a host.
+
+    With ``empty`` the budgets begin without a request, for another process may have used them a moment ago.
+    """
     buckets: Buckets = {}
-    accounts = [make_account(target, buckets, clock, report, transport(target)) for target in config.targets]
+    accounts = [
+        make_account(target, buckets, clock, report, transport(target), empty=empty) for target in config.targets
+    ]
     try:
         yield accounts
     finally:
@@ -61,6 +68,8 @@ def make_account(
     clock: Clock,
     report: Report,
     transport: httpx.AsyncBaseTransport,
+    *,
+    empty: bool = False,
 ) -> Account:
     """One target's way to its platform; ``buckets`` are shared. Raises SourceDenied where its secrets cannot be read."""
     signer = make_signer(
@@ -79,7 +88,7 @@ def make_account(
         target.name,
         target.endpoints,
         {
-            api: _bucket(buckets, (signer.account, api, target.endpoints[api]), rate, clock)
+            api: _bucket(buckets, (signer.account, api, target.endpoints[api]), rate, clock, empty)
             for api, rate in target.budget.items()
         },
         project_header="X-Project-Id" if huawei else "",
@@ -92,7 +101,7 @@ def make_account(
     return Account(target, signer, sender, Fetcher(route, sender, clock, report, target.project_id, lookup))
 
 
-def _bucket(buckets: Buckets, key: tuple[str, str, str], rate: float, clock: Clock) -> TokenBucket:
-    bucket = buckets.setdefault(key, TokenBucket(rate, clock))
+def _bucket(buckets: Buckets, key: tuple[str, str, str], rate: float, clock: Clock, empty: bool) -> TokenBucket:
+    bucket = buckets.setdefault(key, TokenBucket(rate, clock, empty=empty))
     bucket.lower(rate)
     return bucket

@@ -13,6 +13,7 @@ import msgspec
 
 from exporter.app.accounts import Account
 from exporter.app.restored_state import CleanState, clean_state
+from exporter.app.term import while_valid
 from exporter.client.recorder import Recorder
 from exporter.common.yaml_document import Document, read_document
 from exporter.config import Config, Filter, SourceOptions, Target
@@ -98,6 +99,8 @@ class Runtime(msgspec.Struct, frozen=True):
     series_ttl: float
     otlp: OtlpSignals = OtlpSignals()
     recorder: Recorder | None = None
+    valid: Callable[[], bool] = lambda: True
+    """Whether this process may still send: with a database, another one may lead."""
 
 
 def read_packs(config: Config) -> tuple[MappingPack, ...]:
@@ -153,11 +156,16 @@ async def open_state(config: Config, clock: Clock, report: Report) -> AsyncItera
 
 @contextlib.asynccontextmanager
 async def open_runtime(
-    store: Store, mappings: Mappings, config: Config, clock: Clock, report: Report
+    store: Store,
+    mappings: Mappings,
+    config: Config,
+    clock: Clock,
+    report: Report,
+    valid: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator[Runtime]:
     """Put together what stands on the store; after a clean stop, commit what is under way first. Raises StoreError."""
     runtime = await make_runtime(store, mappings, config, clock, report)
-    yield runtime
+    yield msgspec.structs.replace(runtime, valid=valid)
     await runtime.committer.drain()
 
 
@@ -223,13 +231,14 @@ def _delivery(
     endpoint: OtlpEndpoint, sender: OtlpSender, config: Config, runtime: Runtime
 ) -> OtlpDelivery | MetricsPush:
     assert config.otlp is not None, "there are no endpoints without the section"
+    post = while_valid(sender.post, runtime.valid)
     if endpoint.signal == "metrics":
         contacts, interval, totals = runtime.restored.contacts, config.otlp.metrics_interval, runtime.registry.totals
         return MetricsPush(
-            endpoint.url, sender.post, totals, contacts, config.otlp_attributes, interval, runtime.clock, runtime.report
+            endpoint.url, post, totals, contacts, config.otlp_attributes, interval, runtime.clock, runtime.report
         )
     age, outbox = config.otlp.max_age, runtime.store.outbox
-    return OtlpDelivery(endpoint.signal, endpoint.url, sender.post, outbox, age, runtime.clock, runtime.report)
+    return OtlpDelivery(endpoint.signal, endpoint.url, post, outbox, age, runtime.clock, runtime.report)
 
 
 class SourcePipeline(msgspec.Struct, frozen=True):

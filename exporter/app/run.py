@@ -1,35 +1,51 @@
 """Wires all parts together, runs them in one task group, and stops them with nothing lost."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from starlette.types import ASGIApp
 
 from exporter import __version__
-from exporter.app.accounts import Account, open_accounts
-from exporter.app.assembly import Runtime, make_pipeline, open_deliveries, open_runtime, open_state, read_mappings
+from exporter.app.accounts import Account, open_accounts, open_transport
+from exporter.app.assembly import (
+    Mappings,
+    Runtime,
+    make_pipeline,
+    open_deliveries,
+    open_runtime,
+    open_state,
+    read_mappings,
+)
 from exporter.app.health import Health
 from exporter.app.reload import Reload, hashes, timeouts
+from exporter.app.replica import Replica
 from exporter.app.supervise import supervise
+from exporter.app.term import LeasedTransport, Term
 from exporter.app.web_port import WebPort
 from exporter.common.clock import SystemClock
 from exporter.common.guard import set_aside
 from exporter.config import Config, Target
 from exporter.exposition.admission import SeriesAdmission
+from exporter.model.errors import StoreUnusable
 from exporter.model.metrics import Changes, Moment
 from exporter.model.protocols import Clock, Report
 from exporter.model.telemetry import KeysExpire, Loaded, LogMessage, SelfEvent
 from exporter.observability.event_log import EventLines
+from exporter.observability.leader_metrics import LeaderMetrics
 from exporter.observability.log import Log, RateLimit, make_handler
 from exporter.observability.self_metrics import SelfMetrics
 from exporter.otlp.delivery import OtlpDelivery
 from exporter.otlp.metrics import MetricsPush
 from exporter.pipeline.poller import Poller
-from exporter.store.retrying import RetryingStore
+from exporter.store import PostgresUrl, check_store
 from exporter.web.routes import ServerOptions, make_site
 from exporter.web.security.live_config import LiveWebConfig
 from exporter.web.server import listen, serve
@@ -62,77 +78,180 @@ async def run(
     mappings, listening = read_mappings(config), listen(config.web.listen)
     for warning in config.warnings:
         report(LogMessage(warning, warning=True))
-    with listening:  # also where the store cannot be opened
+    process = _Process(
+        config=config,
+        clock=clock,
+        report=report,
+        listeners=listeners,
+        stop=stop,
+        reload=asyncio.Event(),
+        web_config=web_config,
+        listening=listening,
+        reread=reread or (lambda: config),
+    )
+    with listening, _signals(process):  # also where the store cannot be opened
+        place = check_store(config.store)
+        if isinstance(place, PostgresUrl):
+            await _run_replica(process, place, bound)
+            return
         async with open_state(config, clock, report) as store:
-            async with (
-                open_runtime(store, mappings, config, clock, report) as runtime,
-                open_accounts(config, clock, report) as accounts,
-                open_deliveries(config, runtime) as deliveries,
-            ):
-                parts = _Parts(config, store, runtime, accounts, deliveries, web_config, listening)
-                await _run_parts(parts, listeners, stop, bound, reread or (lambda: config))
-            report(_farewell(store.problem))  # after the last commits, which may fail too
+            await _run_term(process, mappings, Term(store), process.serve, bound)
+
+
+class _Process(msgspec.Struct, frozen=True):
+    """What lives as long as the process."""
+
+    config: Config
+    clock: Clock
+    report: Report
+    listeners: Listeners
+    stop: asyncio.Event
+    reload: asyncio.Event
+    web_config: LiveWebConfig
+    listening: socket.socket
+    reread: Callable[[], Config]
+
+    def serve(self, site: ASGIApp) -> Coroutine[Any, Any, None]:
+        """Serve the web port until the process stops."""
+        return serve(site, self.listening, self.stop, self.web_config)
+
+    def options(self, stop: asyncio.Event) -> ServerOptions:
+        """Return how the web port is reached; ``stop`` ends its streams."""
+        web = self.config.web
+        return ServerOptions(self.web_config, web.route_prefix, stop, web.hosts, self.report)
+
+
+Show = Callable[[ASGIApp], Coroutine[Any, Any, None]]
+"""Shows a site at the web port until the process stops."""
+
+
+async def _run_replica(process: _Process, place: PostgresUrl, bound: Callable[[int], None] | None) -> None:
+    """Lead and stand by in turns, on one web port."""
+    port = process.listening.getsockname()[1]
+    replica = Replica(process.config, place, process.clock, process.report, process.options(process.stop), port)
+    process.listeners.append(replica.metrics.report)
+    process.report(_greeting(process))
+    if bound is not None:
+        bound(port)
+
+    async def run_term(term: Term) -> None:
+        ended = asyncio.Event()
+
+        async def show(site: ASGIApp) -> None:
+            replica.site.lead(site, term.valid)
+            await process.stop.wait()
+            ended.set()
+
+        try:
+            await _run_term(process, _newest_mappings(process), term, show, None, ended, replica.metrics)
+        finally:
+            ended.set()
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(process.serve(replica.site))
+            try:
+                await replica.run(process.stop, run_term)
+            finally:
+                process.stop.set()
+    except* StoreUnusable as group:
+        unusable: BaseException = group
+        while isinstance(unusable, BaseExceptionGroup):
+            unusable = unusable.exceptions[0]
+        raise unusable from None
+
+
+async def _run_term(
+    process: _Process,
+    mappings: Mappings,
+    term: Term,
+    show: Show,
+    bound: Callable[[int], None] | None,
+    ended: asyncio.Event | None = None,
+    leader: LeaderMetrics | None = None,
+) -> None:
+    """Read, write and show until the process stops. Raises LeaseLost when the term is over before."""
+    config, clock, report, lasting = process.config, process.clock, process.report, len(process.listeners)
+    try:
+        async with (
+            open_runtime(term.store, mappings, config, clock, report, term.valid) as runtime,
+            open_accounts(
+                config, clock, report, lambda one: LeasedTransport(open_transport(one), term.valid), empty=term.follows
+            ) as accounts,
+            open_deliveries(config, runtime) as deliveries,
+        ):
+            parts = _Parts(process, term, runtime, accounts, deliveries)
+            await _run_parts(parts, show, bound, ended or process.stop, leader)
+        report(_farewell(term.store.problem))  # after the last commits, which may fail too
+    finally:
+        del process.listeners[lasting:]
 
 
 class _Parts(NamedTuple):
-    """What is open while the program runs."""
+    """What is open while this process reads."""
 
-    config: Config
-    store: RetryingStore
+    process: _Process
+    term: Term
     runtime: Runtime
     accounts: Sequence[Account]
     deliveries: Sequence[OtlpDelivery | MetricsPush]
-    web_config: LiveWebConfig
-    listening: socket.socket
 
 
 async def _run_parts(
     parts: _Parts,
-    listeners: Listeners,
-    stop: asyncio.Event,
+    show: Show,
     bound: Callable[[int], None] | None,
-    reread: Callable[[], Config],
+    ended: asyncio.Event,
+    leader: LeaderMetrics | None,
 ) -> None:
-    """Make the pipelines and the web port, give every part its listeners, and run all until ``stop``."""
-    config, runtime, report = parts.config, parts.runtime, parts.runtime.report
-    own = _self_metrics(config, runtime)
+    """Make the pipelines and the web port, give every part its listeners, and run all until the process stops."""
+    process, runtime = parts.process, parts.runtime
+    config, listeners, report = process.config, process.listeners, runtime.report
+    own = _self_metrics(config, runtime, leader)
     listeners.append(own.report)  # before anything stored is read: what cannot be read is counted
     pipelines = [make_pipeline(account, name, runtime) for account in parts.accounts for name in account.target.sources]
     pollers = [pipeline.poller() for pipeline in pipelines]
     runtime.admission.write(Changes(gauges=timeouts(runtime, runtime.mappings)))
-    reload = Reload(config, runtime, pipelines, own, reread)
+    reload = Reload(config, runtime, pipelines, own, process.reread)
     web_port = WebPort(config, runtime, pipelines, Health(pollers, runtime.clock), lambda: reload.mappings.packs)
     listeners.extend((web_port.report, *_event_listeners(config, parts.deliveries, report)))
     _freeze(Loaded(runtime.clock.now(), hashes(runtime.mappings.packs)), report)
-    report(_greeting(parts.listening, pollers))
+    if parts.term.keep is None:
+        report(_greeting(process))
     if bound is not None:
-        bound(parts.listening.getsockname()[1])
-    jobs = [parts.store.run(), *_jobs(runtime, pollers, parts.deliveries, parts.accounts), reload.watch()]
-    site = make_site(web_port.handlers(own, reload.reload), _server_options(parts, stop))
-    await _run_until(stop, serve(site, parts.listening, stop, parts.web_config), jobs, reload)
+        bound(process.listening.getsockname()[1])
+    jobs = [parts.term.store.run(), *_jobs(runtime, pollers, parts.deliveries, parts.accounts), reload.watch()]
+    jobs.append(reload.reload_whenever(process.reload))
+    if parts.term.keep is not None:
+        jobs.append(parts.term.keep())
+    site = make_site(web_port.handlers(own, reload.reload), process.options(ended))
+    await _run_until(process.stop, show(site), jobs)
 
 
-def _server_options(parts: _Parts, stop: asyncio.Event) -> ServerOptions:
-    web = parts.config.web
-    return ServerOptions(parts.web_config, web.route_prefix, stop, web.hosts, parts.runtime.report)
+def _newest_mappings(process: _Process) -> Mappings:
+    """Read the mappings at the beginning of a term: they may have changed while this process stood by."""
+    return read_mappings(process.config)
 
 
 def _freeze(loaded: Loaded, report: Report) -> None:
     """Report the start, and keep what exists by now out of every later garbage collection."""
     report(loaded)
+    gc.unfreeze()  # what an earlier term froze
     gc.collect()
     gc.freeze()
 
 
-def _self_metrics(config: Config, runtime: Runtime) -> SelfMetrics:
+def _self_metrics(config: Config, runtime: Runtime, leader: LeaderMetrics | None) -> SelfMetrics:
     sources = [(target.name, name) for target in config.targets for name in target.sources]
     apis = [(target.name, api) for target in config.targets for api in target.budget]
-    return SelfMetrics(__version__, sources, apis, runtime.mappings.catalogue, runtime.registry.series_counts)
+    rest = {} if leader is None else {"rest": leader.render}
+    return SelfMetrics(__version__, sources, apis, runtime.mappings.catalogue, runtime.registry.series_counts, **rest)
 
 
-def _greeting(listening: socket.socket, pollers: Sequence[Poller]) -> LogMessage:
+def _greeting(process: _Process) -> LogMessage:
+    sources = sum(len(target.sources) for target in process.config.targets)
     return LogMessage(
-        f"platform-events-exporter {__version__} listens on {_address(listening)}, {len(pollers)} sources"
+        f"platform-events-exporter {__version__} listens on {_address(process.listening)}, {sources} sources"
     )
 
 
@@ -149,23 +268,28 @@ def _address(listening: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-async def _run_until(stop: asyncio.Event, server: Awaitable[None], jobs: Sequence[Job], reload: Reload) -> None:
-    """Run everything in one group; on ``stop`` cancel the jobs first, then wait for the server. SIGHUP reloads."""
-    loop, reload_requested = asyncio.get_running_loop(), asyncio.Event()
-    signals = {signal.SIGTERM: stop.set, signal.SIGINT: stop.set, signal.SIGHUP: reload_requested.set}
+@contextlib.contextmanager
+def _signals(process: _Process) -> Iterator[None]:
+    """Stop at SIGTERM and SIGINT, reload at SIGHUP."""
+    loop = asyncio.get_running_loop()
+    signals = {signal.SIGTERM: process.stop.set, signal.SIGINT: process.stop.set, signal.SIGHUP: process.reload.set}
     for number, act in signals.items():
         loop.add_signal_handler(number, act)
     try:
-        async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(job) for job in (*jobs, reload.reload_whenever(reload_requested))]
-            tasks.create_task(_await(server))
-            await stop.wait()
-            for task in running:
-                task.cancel()
+        yield
     finally:
-        stop.set()
         for number in signals:
             loop.remove_signal_handler(number)
+
+
+async def _run_until(stop: asyncio.Event, server: Coroutine[Any, Any, None], jobs: Sequence[Job]) -> None:
+    """Run everything in one group; on ``stop`` cancel the jobs first, then wait for the server."""
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(job) for job in jobs]
+        tasks.create_task(server)
+        await stop.wait()
+        for task in running:
+            task.cancel()
 
 
 def _jobs(
@@ -182,10 +306,6 @@ def _jobs(
     if runtime.recorder is not None:
         jobs.append(supervise("read", "record", runtime.recorder.run, clock, report))
     return jobs
-
-
-async def _await(server: Awaitable[None]) -> None:
-    await server
 
 
 async def _housekeeping(runtime: Runtime, pollers: Sequence[Poller], accounts: Sequence[Account]) -> None:

@@ -21,11 +21,15 @@ SECONDS_A_DAY = DAY / SECOND
 
 
 def report(
-    config: Config, packs: Mapping[str, MappingPack], catalogue: Catalogue, stored: Sequence[tuple[str, str]] = ()
+    config: Config,
+    packs: Mapping[str, MappingPack],
+    catalogue: Catalogue,
+    stored: Sequence[tuple[str, str]] = (),
+    warnings: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Calculate the report as plain values, ready for JSON.
 
-    ``stored`` are the sources of targets that the state file knows. Keys: ``ok``, ``warnings``, ``sources`` (a row for
+    ``stored`` are the sources of targets that the store knows, ``warnings`` what else is to say of it. Keys: ``ok``, ``warnings``, ``sources`` (a row for
     each source of a target), ``series``.
     """
     rows = [
@@ -33,7 +37,7 @@ def report(
     ]
     return {
         "ok": True,
-        "warnings": [*config.warnings, *_unconfigured(config, stored)],
+        "warnings": [*config.warnings, *warnings, *_unconfigured(config, stored)],
         "sources": rows,
         "series": {"declared": _declared(catalogue), "per_resource": _per_resource(catalogue, rows)},
     }

@@ -95,12 +95,12 @@ def run(config: ConfigOption = None, set_: SetOption = None) -> None:
 
 @cli.command()
 def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOption = OutputFormat.text) -> None:
-    """Check configuration, mappings and the tests inside them; asks no vendor."""
+    """Check configuration, mappings, the tests inside them and the store; asks no vendor."""
     from exporter.cli import check as checks
 
     loaded, mappings = read_config(config, set_, output)
-    stored = check_state(loaded.store, output)
-    report = checks.report(loaded, mappings.packs, mappings.catalogue, stored)
+    stored = check_state(loaded, output)
+    report = checks.report(loaded, mappings.packs, mappings.catalogue, stored.places, stored.warnings)
     if output is OutputFormat.json:
         print(json.dumps(report, indent=2))
     else:

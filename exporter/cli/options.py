@@ -4,14 +4,15 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from exporter.model.errors import ConfigError
+from exporter.cli import runner
+from exporter.model.errors import ConfigError, StoreError, StoreUnusable
 
 if TYPE_CHECKING:
     from exporter.app.assembly import Mappings
@@ -52,15 +53,31 @@ def read_config(config: Path | None, sets: list[str] | None, output: OutputForma
         return loaded, read_mappings(loaded)
 
 
-def check_state(store: str, output: OutputFormat) -> list[tuple[str, str]]:
-    """Check that the state file can be made and written, as ``run`` does; return the sources of targets it knows.
+class StoredState(NamedTuple):
+    """What ``check`` finds in the store: the sources of targets that it knows, and warnings."""
 
-    Raises ConfigError; with ``--output json``, prints the problem as JSON and raises typer.Exit.
+    places: Sequence[tuple[str, str]]
+    warnings: Sequence[str] = ()
+
+
+def check_state(config: "Config", output: OutputFormat) -> StoredState:
+    """Check that the state file can be made and written, or the database used, as ``run`` does.
+
+    A database that is away is a warning: ``run`` waits for it. Raises ConfigError; with ``--output json``, prints the
+    problem as JSON and raises typer.Exit.
     """
-    from exporter.store import check_store, stored_places
+    from exporter.store import PostgresUrl, check_database, check_store, stored_places
 
     with _problems_as_json(output):
-        return stored_places(check_store(store).path)
+        place = check_store(config.store)
+        if not isinstance(place, PostgresUrl):
+            return StoredState(stored_places(place.path))
+        try:
+            return StoredState(runner.run(check_database(place, config.store_password_file)))
+        except StoreUnusable as error:
+            raise ConfigError(str(error)) from error
+        except StoreError as error:
+            return StoredState((), (str(error),))
 
 
 @contextlib.contextmanager

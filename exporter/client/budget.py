@@ -17,13 +17,13 @@ class TokenBucket:
 
     It is an ``exporter.model.protocols.Budget``. It holds one second's worth of requests, at least one. A refusal
     halves the rate at once; the rate is whole again after five minutes. Requests are served in the order in which they
-    came.
+    came. With ``empty`` it begins without a request: another process may have used the last second's.
     """
 
-    def __init__(self, rate: float, clock: Clock) -> None:
+    def __init__(self, rate: float, clock: Clock, *, empty: bool = False) -> None:
         self.rate = rate
         self._clock = clock
-        self._tokens = max(1.0, rate)
+        self._tokens = 0.0 if empty else max(1.0, rate)
         self._filled_at = clock.steady()
         self._share = 1.0  # of the rate, at the last refusal
         self._halved_at = clock.steady()

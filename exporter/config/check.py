@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from exporter.common.yaml_document import KeyPath
 from exporter.config.problems import Problem, ValueOrigin, nearest
 from exporter.sources import SOURCES
+from exporter.store.postgresql.url import SCHEMES
 
 _EXAMPLE = "targets: [{name: research, platform: huaweicloud, region: cn-north-4, sources: {dws: {}}}]"
 
@@ -41,10 +42,25 @@ def check_targets(data: Mapping[str, Any]) -> Iterator[Problem]:
 def password_on_command_line(data: Mapping[str, Any], origins: Mapping[KeyPath, ValueOrigin]) -> Iterator[Problem]:
     """Refuse a database URL with a password on the command line, where every process can read it."""
     store, origin = data.get("store"), origins.get(("store",))
-    if isinstance(store, str) and "://" in store and "@" in store and origin and origin.kind == "--set":
+    if isinstance(store, str) and origin and origin.kind == "--set" and ":" in _login_of(store):
         yield Problem(
             ("store",), "does not belong on a command line, which every process can read; use the environment"
         )
+
+
+def _login_of(url: str) -> str:
+    """Return what stands before the hosts of a database URL."""
+    return url.partition("://")[2].partition("/")[0].rpartition("@")[0]
+
+
+def password_of_a_file(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """Refuse a password that no state file has."""
+    store = data.get("store")
+    if isinstance(store, str) and store.partition("://")[0].lower() in SCHEMES:
+        return
+    if data.get("store_password_file") is not None:
+        words = "belongs to store: postgresql://user@host/database; leave it away"
+        yield Problem(("store_password_file",), words)
 
 
 def each_target(data: Mapping[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:

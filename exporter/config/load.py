@@ -7,7 +7,13 @@ from pydantic import ValidationError
 
 from exporter.auth import FORMS
 from exporter.config.build import build
-from exporter.config.check import check_targets, each_target, find_mappings, password_on_command_line
+from exporter.config.check import (
+    check_targets,
+    each_target,
+    find_mappings,
+    password_of_a_file,
+    password_on_command_line,
+)
 from exporter.config.credentials import CredentialsPlace, FoundCredentials, find_login
 from exporter.config.merge import Tree, gather, lay
 from exporter.config.messages import problems_of
@@ -36,7 +42,7 @@ def load(path: Path | None, *, environ: Mapping[str, str], sets: Sequence[str]) 
     found = _logins(tree, folder, environ)
     files = find_mappings(tree.data.get("mappings"), folder)
     written, problems = _validated(tree, folder)
-    problems += [*find_unknown_keys(tree.data, schema), *check_targets(tree.data)]
+    problems += [*find_unknown_keys(tree.data, schema), *check_targets(tree.data), *password_of_a_file(tree.data)]
     problems += [*password_on_command_line(tree.data, tree.origins), *headers_on_command_line(tree.origins)]
     delivery = complete(written.otlp if written else None, environ)
     problems += [

@@ -26,6 +26,7 @@ from exporter.config.values import (
     File,
     HostName,
     Interval,
+    Lease,
     Listen,
     Many,
     Name,
@@ -44,18 +45,20 @@ from exporter.config.values import (
 )
 from exporter.model.errors import ConfigError
 from exporter.otlp.endpoint import OtlpEndpoint
-from exporter.store import parse_store
+from exporter.store import LEASE, parse_store
+from exporter.store.postgresql.url import SCHEMES
 
 Platform = Literal["huaweicloud", "alibabacloud"]
 DEFAULT_STORE = "sqlite:///var/lib/platform-events-exporter/state.db"
-_NO_STORE = "is no store that this version knows; write a path, sqlite:///path or :memory:"
+_NO_STORE = "is no store that this version knows; write a path, sqlite:///path, postgresql://… or :memory:"
 
 
 def _known_store(url: str) -> str:
     try:
         parse_store(url)
     except (ConfigError, ValueError) as error:
-        secret = "@" in url or "password" in url
+        is_database = url.partition("://")[0].lower() in SCHEMES  # its messages repeat nothing of the URL
+        secret = not is_database and ("@" in url or "password" in url)
         raise ValueError(_NO_STORE if secret else str(error).removeprefix("store: ")) from None
     return url
 
@@ -245,7 +248,11 @@ class WrittenConfig(Section):
     mappings: tuple[Text, ...] = ()
     """Mapping files and globs, looked at before the built-in packs; a rule with the same id replaces theirs."""
     store: Annotated[Text, AfterValidator(_known_store), Field(repr=False)] = DEFAULT_STORE
-    """Where the state is kept: a path, sqlite:///path, or :memory:."""
+    """Where the state is kept: a path, sqlite:///path, postgresql://user@host/database, or :memory:."""
+    store_password_file: File | None = None
+    """The password for postgresql://…; read again when it changes, at the next connection."""
+    lease: Lease = LEASE
+    """With postgresql://…: how long the leader may be silent before another replica takes over."""
     web: Web = Web()
     """The web port."""
     otlp: Otlp | None = None

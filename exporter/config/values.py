@@ -103,6 +103,12 @@ def _at_least_a_second(seconds: float) -> float:
     return seconds
 
 
+def _lease(seconds: float) -> float:
+    if not 5 <= seconds <= 60:
+        raise ValueError(f"{write_duration(seconds)} is out of range; write a duration from 5s to 60s")
+    return seconds
+
+
 def read_rate(value: Any) -> float:
     """Read requests per second from ``2/s``, ``30/m`` or ``1000/h``."""
     found = _RATE.match(value.strip()) if isinstance(value, str) else None
@@ -274,6 +280,7 @@ Seconds = Annotated[float, BeforeValidator(read_duration), _WRITTEN, _DURATION_S
 Interval = Annotated[
     float, AfterValidator(_at_least_a_second), BeforeValidator(read_duration), _WRITTEN, _DURATION_SCHEMA
 ]
+Lease = Annotated[float, AfterValidator(_lease), BeforeValidator(read_duration), _WRITTEN, _DURATION_SCHEMA]
 Rate = Annotated[
     float,
     BeforeValidator(read_rate),

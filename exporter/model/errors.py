@@ -13,6 +13,7 @@ ExporterError
 │   ├── SourceGarbled      an answer that cannot be read, or a page that does not move
 │   └── UnexpectedFailure  an error that nobody foresaw, counted and logged by the guard
 └── StoreError         the store is away: reading waits, the page stays, the store is tried again
+    ├── LeaseLost          another process leads, or may lead: the term ends, the process waits as standby
     └── StoreUnusable      a person: the file is damaged, in use, of another program or of a newer version
 """
 
@@ -95,6 +96,17 @@ class UnexpectedFailure(SourceError):
 
 class StoreError(ExporterError):
     """The state could not be read or written; waiting or a restart may cure it."""
+
+
+class LeaseLost(StoreError):
+    """This process leads no more: what is not on record is read again by whoever leads.
+
+    ``forgotten`` counts the commits that the database had acknowledged and has forgotten.
+    """
+
+    def __init__(self, message: str, forgotten: int = 0) -> None:
+        super().__init__(message)
+        self.forgotten = forgotten
 
 
 class StoreUnusable(StoreError):

@@ -262,6 +262,36 @@ class StoreState(SelfEvent, frozen=True):
     problem: str = ""
 
 
+class Standby(SelfEvent, frozen=True):
+    """Why this process does not lead: ``leader`` does, in ``term``; or there is a problem, in one line."""
+
+    leader: str = ""
+    term: int = 0
+    problem: str = ""
+
+
+class TermBegan(SelfEvent, frozen=True):
+    """This process leads from now on; ``reason`` says why. ``keys`` were loaded in ``seconds``."""
+
+    term: int
+    reason: str
+    keys: int
+    seconds: float
+
+
+class TermEnded(SelfEvent, frozen=True):
+    """This process leads no more. ``forgotten`` counts acknowledged commits that the database does not have any more."""
+
+    reason: str
+    forgotten: int = 0
+
+
+class Committed(SelfEvent, frozen=True):
+    """A commit was made in the database; it took ``seconds``."""
+
+    seconds: float
+
+
 class RowsSetAside(SelfEvent, frozen=True):
     """Rows of a table of the state file that could not be read at the start, or held a time that cannot be true."""
 

@@ -53,6 +53,9 @@ class Log:
             telemetry.ImplausibleTimes: self._implausible_times,
             telemetry.Loaded: self._loaded,
             telemetry.StoreState: self._store_state,
+            telemetry.Standby: self._standby,
+            telemetry.TermBegan: self._term_began,
+            telemetry.TermEnded: self._term_ended,
             telemetry.RowsSetAside: self._rows_set_aside,
             telemetry.LogMessage: self._log_message,
         }
@@ -154,6 +157,20 @@ class Log:
         elif not self._store_up:
             self._write(logging.INFO, "the store can be used again; reading goes on", event)
         self._store_up = event.up
+
+    def _standby(self, event: telemetry.Standby) -> None:
+        if event.leader:
+            self._write(logging.INFO, f"waits as standby: {event.leader} leads, term {event.term}", event)
+        if event.problem:
+            self._write(logging.WARNING, f"cannot lead: {event.problem}", event)
+
+    def _term_began(self, event: telemetry.TermBegan) -> None:
+        loaded = f"{event.keys:,} keys loaded in {event.seconds:.1f} s"
+        self._write(logging.INFO, f"leads now, term {event.term}: {event.reason}; {loaded}", event)
+
+    def _term_ended(self, event: telemetry.TermEnded) -> None:
+        level = logging.ERROR if event.forgotten else logging.WARNING
+        self._write(level, f"leads no more: {event.reason}", event)
 
     def _rows_set_aside(self, event: telemetry.RowsSetAside) -> None:
         text = (

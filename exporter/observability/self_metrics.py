@@ -77,7 +77,22 @@ GAUGES: Rows = (
         "Time of the last successful load of configuration and mappings.",
     ),
 )
-HISTOGRAMS = (
+LEADER_GAUGES: Rows = (
+    ("leader", (), "Whether this replica leads: the only one that reads vendors and shows platform metrics."),
+    ("leader_term", (), "The number of the term in which this replica leads or led last."),
+)
+LEADER_COUNTERS: Rows = (
+    ("takeovers_total", (), "Terms in which this replica led."),
+    ("store_lost_commits_total", (), "Commits that the database had acknowledged and has forgotten."),
+)
+COMMIT_DURATION = (
+    "store_commit_duration_seconds",
+    (),
+    "How long a commit to the database took.",
+    (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
+)
+HISTOGRAMS: tuple[tuple[str, tuple[str, ...], str, tuple[float, ...]], ...] = (
+    COMMIT_DURATION,
     ("poll_duration_seconds", TS, "Duration of successful polls.", (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300)),
     (
         "api_request_duration_seconds",
@@ -94,7 +109,10 @@ INFOS = (
 
 def declared() -> dict[str, Metric]:
     """Return the declaration of every own metric by its name without the prefix."""
-    plain: tuple[tuple[Kind, Rows], ...] = (("counter", COUNTERS), ("gauge", GAUGES))
+    plain: tuple[tuple[Kind, Rows], ...] = (
+        ("counter", (*COUNTERS, *LEADER_COUNTERS)),
+        ("gauge", (*GAUGES, *LEADER_GAUGES)),
+    )
     return {
         **{name: Metric(PREFIX + name, kind, text, labels) for kind, rows in plain for name, labels, text in rows},
         **{n: Metric(PREFIX + n, "histogram", text, labels, buckets=bounds) for n, labels, text, bounds in HISTOGRAMS},
@@ -130,12 +148,20 @@ class SelfMetrics:
     """Keeps the exporter's own metrics and renders them."""
 
     def __init__(
-        self, version: str, sources: Pairs, apis: Pairs, catalogue: Catalogue, series: Callable[[], Mapping[str, int]]
+        self,
+        version: str,
+        sources: Pairs,
+        apis: Pairs,
+        catalogue: Catalogue,
+        series: Callable[[], Mapping[str, int]],
+        rest: Callable[[Format], bytes] = lambda form: b"",
     ) -> None:
         """Declare the series of ``sources`` (target, source) and ``apis`` (target, api).
 
-        ``series`` returns how many series each metric has; it is called at each scrape.
+        ``series`` returns how many series each metric has; it is called at each scrape. ``rest`` renders the metrics
+        that outlive this object.
         """
+        self._rest = rest
         self._families = {name: Family(metric, {}) for name, metric in declared().items()}
         self._series = series
         self._process = CollectorRegistry()
@@ -181,7 +207,7 @@ class SelfMetrics:
         """Return all own metrics in this format, without ``# EOF``."""
         for name, count in self._series().items():
             self._set("series", count, name)
-        return plain(self._families.values(), form) + _render_process(self._process, form)
+        return plain(self._families.values(), form) + self._rest(form) + render_process(self._process, form)
 
     def _request_done(self, event: telemetry.RequestDone) -> None:
         known = event.code in CODES or (len(event.code) == len("200") and event.code.isdecimal())
@@ -321,7 +347,8 @@ class SelfMetrics:
         return self._families[name].table(())
 
 
-def _render_process(registry: CollectorRegistry, form: Format) -> bytes:
+def render_process(registry: CollectorRegistry, form: Format) -> bytes:
+    """Return the metrics of the process in this format, without ``# EOF``."""
     if form == "text":
         return exposition.generate_latest(registry)
     text: bytes = openmetrics.exposition.generate_latest(registry)  # type: ignore[no-untyped-call]

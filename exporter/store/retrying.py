@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Protocol, TypeVar
 
-from exporter.model.errors import StoreError
+from exporter.model.errors import LeaseLost, StoreError
 from exporter.model.events import Event, Millis
 from exporter.model.protocols import Clock, Outbox, Report, Store
 from exporter.model.runs import QueuedRecord, QueueLevel
 from exporter.model.state import Commit, Restored, Watch
-from exporter.model.telemetry import LogMessage, StoreState
+from exporter.model.telemetry import Committed, LogMessage, StoreState
 
 T = TypeVar("T")
 CHECK_INTERVAL = 15.0  # seconds between looks at a file that nothing is written to
@@ -73,9 +73,14 @@ class RetryingStore:
     async def commit(self, commits: Sequence[Commit]) -> None:
         """Make all of ``commits`` durable in one transaction, however long that takes.
 
-        Raises StoreError only after ``run`` was cancelled; then nothing has changed.
+        Raises StoreError only after ``run`` was cancelled, and LeaseLost; then nothing has changed.
         """
-        await self._retried(lambda: self._store.commit(commits))
+        await self._retried(lambda: self._timed_commit(commits))
+
+    async def _timed_commit(self, commits: Sequence[Commit]) -> None:
+        began = self._clock.steady()
+        await self._store.commit(commits)
+        self._report(Committed(self._clock.steady() - began))
 
     async def close(self) -> None:
         """Close the store."""
@@ -105,6 +110,8 @@ class RetryingStore:
             while True:
                 try:
                     result = await call()
+                except LeaseLost:
+                    raise
                 except StoreError as error:
                     if self._stopping.is_set():
                         self._problem = str(error)

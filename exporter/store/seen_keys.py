@@ -195,6 +195,11 @@ class Memory:
         self.last_watch = max(named, default=0)
         for number, day, size in sizes:
             self.days.setdefault(named[number], {})[day] = Day(size // RECORD)
+        self.load_rows(rows)
+
+    def load_rows(self, rows: Iterable[KeyRow]) -> None:
+        """Load rows of known watches, in their order. Raises KeyError and struct.error if they do not fit."""
+        named = {number: watch for watch, number in self.numbers.items()}
         for row, number, day, newest, records in rows:
             self.days[named[number]][day].load(row, newest, records)
             self.last_row = row

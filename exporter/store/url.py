@@ -1,4 +1,4 @@
-"""The place of the state file, read from the ``store:`` line of the configuration; opens nothing."""
+"""The place of the state, read from the ``store:`` line of the configuration; opens nothing."""
 
 import os
 import re
@@ -8,11 +8,12 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from exporter.model.errors import ConfigError
 from exporter.store.errors import PERMISSION
+from exporter.store.postgresql.url import SCHEMES, PostgresUrl, parse_postgres
 
 Synchronous = Literal["NORMAL", "FULL"]
 _SYNCHRONOUS: dict[str, Synchronous] = {"normal": "NORMAL", "full": "FULL"}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-KNOWN = "known: a path, sqlite:///path, :memory:"
+KNOWN = "known: a path, sqlite:///path, postgresql://user@host/database, :memory:"
 
 
 class StoreUrl(NamedTuple):
@@ -25,8 +26,8 @@ class StoreUrl(NamedTuple):
     synchronous: Synchronous = "NORMAL"
 
 
-def parse_store(url: str) -> StoreUrl:
-    """Parse a plain path, ``sqlite:///path[?synchronous=full]`` or ``:memory:``. Raises ConfigError.
+def parse_store(url: str) -> StoreUrl | PostgresUrl:
+    """Parse a plain path, ``sqlite:///path[?synchronous=full]``, ``postgresql://…`` or ``:memory:``. Raises ConfigError.
 
     The message never repeats an address of another scheme: it may hold a password.
     """
@@ -35,6 +36,8 @@ def parse_store(url: str) -> StoreUrl:
         return StoreUrl(None)
     if scheme is None:
         return StoreUrl(_path(url))
+    if scheme[1].lower() in SCHEMES:
+        return parse_postgres(url)
     if scheme[1].lower() != "sqlite":
         raise ConfigError(f"store: {scheme[1]!r} is no store this version knows ({KNOWN})")
     parts = urlsplit(url)
@@ -43,13 +46,13 @@ def parse_store(url: str) -> StoreUrl:
     return StoreUrl(_path(unquote(parts.path)), _synchronous(parts.query))
 
 
-def check_store(url: str) -> StoreUrl:
-    """Parse ``url`` and check that the file can be created and written. Raises ConfigError.
+def check_store(url: str) -> StoreUrl | PostgresUrl:
+    """Parse ``url`` and check that a file can be created and written; a database is not asked. Raises ConfigError.
 
     A disk that became read-only is no problem of the configuration where the file exists: its state can be read.
     """
     place = parse_store(url)
-    if place.path is None:
+    if isinstance(place, PostgresUrl) or place.path is None:
         return place
     path, folder = place.path, place.path.parent
     if not folder.is_dir():

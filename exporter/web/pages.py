@@ -27,6 +27,18 @@ MAX_RULES = 200  # rules of one source that a page shows
 TEMPLATES = Path(__file__).parent / "templates"
 
 
+def make_templates() -> Environment:
+    """Return the templates; every text in them is escaped."""
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+
+
 class Pages:
     """The pages over the queries."""
 
@@ -34,14 +46,7 @@ class Pages:
         self._queries = queries
         self._render_queue = render_queue
         self._depth = prefix.count("/")
-        self._templates = Environment(
-            loader=FileSystemLoader(TEMPLATES),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
+        self._templates = make_templates()
         self._templates.globals.update(
             {
                 function.__name__: function

@@ -6,7 +6,7 @@ It counts nothing itself.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -28,6 +28,7 @@ from exporter.web.pages import Pages
 from exporter.web.queries import Queries
 from exporter.web.security.basic_auth import BasicAuth
 from exporter.web.security.live_config import LiveWebConfig
+from exporter.web.standby import standby_routes
 
 ASSETS = Path(__file__).parent / "assets"
 FILES = {
@@ -60,7 +61,8 @@ class SiteContent(NamedTuple):
 
     ``metrics`` returns a page in a format, with gzip or not: the body, its content type, and a number that ``scraped`` is
     called with once that page was sent. ``unhealthy`` and ``unready`` return a reason, or None. Without ``queries`` there
-    are no pages and no API. ``reload`` returns problems, whole lines; without it reloads are refused.
+    are no pages and no API. ``reload`` returns problems, whole lines; without it reloads are refused. ``standby`` returns
+    why a replica does not lead, as lines for a person; with it, every page says that, and the API is not available.
     """
 
     metrics: Callable[[Form, bool], Page]
@@ -69,6 +71,7 @@ class SiteContent(NamedTuple):
     unready: Callable[[], str | None]
     queries: Queries | None = None
     reload: Reload | None = None
+    standby: Callable[[], Sequence[str]] | None = None
 
 
 class ServerOptions(NamedTuple):
@@ -97,6 +100,8 @@ def make_site(handlers: SiteContent, options: ServerOptions) -> ASGIApp:
         pages = Pages(handlers.queries, render_queue, options.prefix)
         routes += pages.routes()
         routes += JsonApi(handlers.queries, stream, render_queue, options.prefix).routes()
+    if handlers.standby is not None:
+        routes += standby_routes(handlers.standby, options.prefix)
     if options.prefix:
         routes = [
             Route("/", _redirect(options.prefix)),

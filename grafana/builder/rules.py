@@ -76,6 +76,7 @@ _LEAVING = f'max by ({TR}) (platform_resource_status{{source="modelarts_pool",st
 _OPEN = f'max by ({TSR}, phase) (platform_phase_started_timestamp_seconds{{phase!="abnormal"}})'
 _TIMEOUT = "max by (source, phase) (platform_phase_timeout_seconds)"
 _STUCK = f"(time() - {_OPEN}) > on (source, phase) group_left () {_TIMEOUT}"
+_LEADS = "max by (job) (platform_exporter_leader)"  # absent where the state is in a file
 _LAST = f"max by ({TS}) (platform_exporter_poll_last_success_timestamp_seconds)"
 _FAILED = f"sum by ({TS}) (increase(platform_exporter_poll_failures_total[10m]))"
 _INTERVAL = f"max by ({TS}) (max_over_time(platform_exporter_poll_interval_seconds[30m]))"
@@ -222,7 +223,7 @@ BLIND = (
     ),
     Alert(
         name="PlatformStoreDown",
-        value="min by (job) (platform_exporter_store_up)",
+        value=f"min by (job) (platform_exporter_store_up) unless on (job) ({_LEADS} < 0.5)",
         op="<",
         limit=0.5,
         hold="2m",
@@ -232,6 +233,40 @@ BLIND = (
         board="exporter",
         panel="Store",
         page="/config",
+    ),
+    Alert(
+        name="PlatformNoLeader",
+        value=_LEADS,
+        op="<",
+        limit=0.5,
+        hold="1m",
+        severity="critical",
+        summary="No replica of {{ $labels.job }} leads",
+        description='{{ $value | printf "%.0f" }} replicas lead: nobody reads, because of the database or of all replicas.',
+        board="exporter",
+        panel="Store",
+    ),
+    Alert(
+        name="PlatformLeaderFlapping",
+        value="sum by (job) (increase(platform_exporter_takeovers_total[1h]))",
+        op=">",
+        limit=3.5,
+        severity="warning",
+        summary="The replicas of {{ $labels.job }} take over from each other again and again",
+        description='{{ $value | printf "%.0f" }} takeovers in an hour; each makes alerts later.',
+        board="exporter",
+        panel="Store",
+    ),
+    Alert(
+        name="PlatformStoreForgot",
+        value="sum by (job) (increase(platform_exporter_store_lost_commits_total[1h]))",
+        op=">",
+        limit=0.5,
+        severity="critical",
+        summary="The database of {{ $labels.job }} has forgotten commits",
+        description='{{ $value | printf "%.0f" }} acknowledged commits are gone: counters went back, and events may count twice.',
+        board="exporter",
+        panel="Store",
     ),
     Alert(
         name="PlatformPollStale",

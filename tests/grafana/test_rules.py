@@ -104,6 +104,16 @@ def pulling(started: str) -> Series:
     }
 
 
+def replicas(first: str, second: str, store: str) -> Series:
+    """Two replicas, and whether each leads."""
+    scraped = 'job="platform-events-exporter",instance='
+    return {
+        f'platform_exporter_leader{{{scraped}"a"}}': first,
+        f'platform_exporter_leader{{{scraped}"b"}}': second,
+        f'platform_exporter_store_up{{{scraped}"b"}}': store,
+    }
+
+
 def late(values: str) -> Series:
     """Events that were seen between ten minutes and half an hour after they happened."""
     buckets = {"600": f"0x{LONG}", "1800": values, "+Inf": values}
@@ -243,6 +253,32 @@ CASES = {
         },
         (20, 21, 35),
         {"store_up": "1x20 0x10 1x60", "poll_last_success_timestamp_seconds": "0+60x20 1200x10 1920+60x30"},
+    ),
+    "no replica leads, for the database is away": Case(
+        replicas("1x20 0x10 1x60", "0x90", "1x20 0x10 1x60"),
+        {
+            25: Firing(
+                "PlatformNoLeader", OF_JOB, "0 replicas lead: nobody reads, because of the database or of all replicas."
+            )
+        },
+        (20, 35),
+        {"store_up": "1x20 0x10 1x60"},
+    ),
+    "replicas take over all the time": Case(
+        counter("platform_exporter_takeovers_total", 'replica="b"', "1x20 2+1x5 7x120"),
+        {30: Firing("PlatformLeaderFlapping", OF_JOB, "6 takeovers in an hour; each makes alerts later.")},
+        (20, 22, 100),
+    ),
+    "a database has forgotten commits": Case(
+        counter("platform_exporter_store_lost_commits_total", 'replica="b"', "0x20 3x120"),
+        {
+            25: Firing(
+                "PlatformStoreForgot",
+                OF_JOB,
+                "3 acknowledged commits are gone: counters went back, and events may count twice.",
+            )
+        },
+        (20, 100),
     ),
     "a vendor does not answer": Case(
         {},

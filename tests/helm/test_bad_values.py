@@ -15,9 +15,8 @@ BY_SCHEMA = {
     "{ingress: {hosts: [{host: a, paths: [{}]}]}}": "- at '/ingress/hosts/0/paths/0': missing property 'path'",
     "{replicaz: 1}": "- at '': additional properties 'replicaz' not allowed",
     "{huaweicloud: {regoin: cn-north-4}}": "- at '/huaweicloud': additional properties 'regoin' not allowed",
-    "{replicas: 2}": "- at '/replicas': value must be one of 0, 1, 'because a second pod would count every event again'",
-    "{replicas: 2, config: {store: 'postgresql://events@db/events'}}": "- at '/replicas': value must be one of 0, 1, "
-    "'because a second pod would count every event again'",
+    "{replicas: -1}": "- at '/replicas': minimum: got -1, want 0",
+    "{database: {port: 0}}": "- at '/database/port': minimum: got 0, want 1",
     "{image: {digest: latest}}": "- at '/image/digest': 'latest' does not match pattern '^(sha256:[0-9a-f]{64})?$'",
     "{image: {pullPolicy: always}}": "- at '/image/pullPolicy': value must be one of 'Always', 'IfNotPresent', 'Never'",
     "{service: {type: clusterip}}": "- at '/service/type': value must be one of 'ClusterIP', 'NodePort', 'LoadBalancer'",
@@ -46,6 +45,17 @@ BY_SCHEMA = {
 }
 
 BY_TEMPLATE = {
+    "{replicas: 2}": "replicas: 2 need one database, for a second pod with a state of its own would count every event "
+    "again; set config.store to postgresql://…, or database.enabled with existingConfigSecret",
+    "{replicas: 2, config: {store: 'postgresql://events@db/events'}, persistence: {enabled: true}}": "persistence: the "
+    "state is in the database; remove persistence.enabled and persistence.existingClaim",
+    "{database: {existingSecret: own}}": "database.existingSecret: needs config.store with postgresql://…; with "
+    "existingConfigMap or existingConfigSecret mount the Secret with secrets, and write store_password_file there",
+    "{config: {store: 'postgresql://events:s3cr3t@db/events'}}": "config.store: its password would be readable in a "
+    "ConfigMap; put it into a Secret and name that in database.existingSecret, or set configKind to Secret",
+    "{config: {store: 'postgresql://e@db/x'}, database: {existingSecret: a}, secrets: {database: {existingSecret: b}}}": (
+        "secrets.database: the name belongs to the section database; give that entry another name"
+    ),
     "{huaweicloud: {existingSecret: ''}}": "huaweicloud.existingSecret: is empty; name a Secret with the access keys, "
     "or set huaweicloud.credentials or huaweicloud.credentialsFromEnvironment",
     "{alibabacloud: {region: cn-hangzhou}}": "alibabacloud.existingSecret: is empty; name a Secret with the access "

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.support.charts import LEAST, Object, files, over, render, rendered, values
 
@@ -243,10 +244,31 @@ def test_a_new_version_of_the_chart_changes_nothing_that_cannot_change() -> None
 
 
 @each_file
-def test_two_never_run_at_once(name: str) -> None:
+def test_two_never_run_at_once_unless_a_database_keeps_the_state(name: str) -> None:
     spec, kind = rendered(name).workload["spec"], rendered(name).workload["kind"]
+    if name == "replicas":
+        assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+        return
     assert spec["replicas"] == 1
     assert kind == "StatefulSet" or spec["strategy"] == {"type": "Recreate"}
+
+
+def test_replicas_have_a_password_file_a_budget_a_spread_and_a_way_to_the_database() -> None:
+    held = rendered("replicas")
+    spec = held.workload["spec"]
+    assert (held.workload["kind"], spec["replicas"]) == ("Deployment", 2)
+    written = yaml.safe_load(held.one("ConfigMap", "-config")["data"]["exporter.yaml"])
+    assert written["store_password_file"] == "/run/secrets/database/password"
+    volume = next(one for one in held.pod["volumes"] if one["name"] == "secret-database")
+    assert volume["secret"]["secretName"] == "events-database"
+    assert volume["secret"]["items"] == [{"key": "password", "path": "password"}]
+    assert held.one("PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+    spread = {one["topologyKey"]: one["whenUnsatisfiable"] for one in held.pod["topologySpreadConstraints"]}
+    assert spread == dict.fromkeys(("kubernetes.io/hostname", "topology.kubernetes.io/zone"), "ScheduleAnyway")
+    policy = held.one("NetworkPolicy")
+    ports = [port["port"] for rule in policy["spec"]["egress"] if "to" not in rule for port in rule["ports"]]
+    assert {6432, 5432} <= set(ports)
+    assert not held.all("Role") + held.all("ClusterRole") + held.all("RoleBinding")
 
 
 def test_persistence_makes_a_stateful_set_with_a_claim_that_outlives_the_pod() -> None:

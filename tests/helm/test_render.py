@@ -60,7 +60,7 @@ def test_helm_3_which_reads_schemas_of_draft_7_accepts_and_refuses_the_same() ->
     for name in files():
         assert list(judge.iter_errors(loaded().merge_values(values(name)))) == []
     bad: list[dict[str, Any]] = [
-        {"replicas": 2},
+        {"replicas": -1},
         {"replicaz": 1},
         {"config": {"web": {"lisen": "x"}}},
         {"secrets": {"a": {}}},

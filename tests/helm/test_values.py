@@ -22,6 +22,7 @@ MONITOR = over(LEAST, {"podMonitor": {"enabled": True}, "web": {"existingSecret"
 ALERTS = over(LEAST, {"grafanaAlerts": {"enabled": True}})
 SCRAPE = over(LEAST, {"scrapeConfig": {"enabled": True}, "web": {"existingSecret": "web", "tls": True}})
 CLAIM = {"persistence": {"enabled": False}}
+DATABASE = values("replicas")
 IDENTITY = {"huaweicloud": {"region": "cn-north-4"}}
 # Where everything at once is no place to see it: what to start from.
 STARTS: Mapping[str, Mapping[str, Any]] = {
@@ -40,6 +41,9 @@ STARTS: Mapping[str, Mapping[str, Any]] = {
     "existingConfigSecretKey": values("existing-config-secret"),
     "existingConfigSecret": {},
     "scrapeConfig": SCRAPE,
+    "database.enabled": LEAST,
+    "database": DATABASE,
+    "podDisruptionBudget.enabled": LEAST,
     "networkPolicy.egress.metadata": over(LEAST, {"networkPolicy": {"enabled": True}}),
 }
 # Where not any value of its type will do.
@@ -68,7 +72,13 @@ OTHERS: Mapping[str, Any] = {
     "networkPolicy.egress.metadata": True,
     "replicas": 0,
 }
-BY_TYPE: Mapping[str, Any] = {"string": "other", "object": {"other": "other"}, "integer": 7, "number": 7}
+BY_TYPE: Mapping[str, Any] = {
+    "string": "other",
+    "boolean": True,
+    "object": {"other": "other"},
+    "integer": 7,
+    "number": 7,
+}
 BY_REFERENCE: Mapping[str, Any] = {
     "#/$defs/words": ["other"],
     "#/$defs/objects": [{"other": "other"}],

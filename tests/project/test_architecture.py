@@ -44,6 +44,7 @@ OWN_WRITING = {
     "mapping/patterns/dissect.py",
     "mapping/syntax/declarations.py",
     "mapping/syntax/embedded_tests.py",
+    "store/postgresql/url.py",
     "store/url.py",
     "simulator/state/event_rows.py",
 }

@@ -16,10 +16,12 @@ from exporter.model.metrics import Changes, Moment, Observed, Series
 from exporter.model.protocols import Store
 from exporter.model.state import RECORD, Commit, Progress, Restored, Watch
 from exporter.store import open_store
+from tests.support.postgres_server import postgres
 
 BACKENDS: dict[str, Callable[[Path], str]] = {
     "memory": lambda _: ":memory:",
     "sqlite": lambda folder: f"sqlite://{folder}/state.db",
+    "postgresql": lambda _: postgres().url(),
 }
 
 DAY = 86_400_000

@@ -99,7 +99,7 @@ def event(number: int, count: int, later: int) -> Event:
     return Event(bytes([number]) * 16, "r", None if began is None else began + later * DAY, count=count, began=began)
 
 
-numbers = st.integers(-(2**40), 2**40).map(float) | st.floats(-1e9, 1e9, width=32)
+numbers = st.integers(-(2**40), 2**40).map(lambda number: number / 1024)  # sums are exact, in whatever order
 times = st.integers(0, 3)
 events = st.builds(event, st.integers(0, len(BEGAN) - 1), st.integers(0, 3), st.integers(0, 3))
 one = st.sampled_from(SERIES)
@@ -146,12 +146,18 @@ def marked(commit: Commit, model: Model, step: list[Commit]) -> Commit:
     return replace(commit, fresh=alone and all(once) and not known)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", ["memory", "sqlite"])
 @settings(max_examples=50, deadline=None)
 @given(story=steps)
 def test_a_store_equals_plain_dictionaries(backend: str, story: list[list[Commit] | None]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         play(BACKENDS[backend](Path(folder)), story)
+
+
+@settings(max_examples=15, deadline=None)
+@given(story=steps)
+def test_a_store_in_postgresql_equals_plain_dictionaries(story: list[list[Commit] | None]) -> None:
+    play(BACKENDS["postgresql"](Path()), story)
 
 
 def play(url: str, story: list[list[Commit] | None]) -> None:

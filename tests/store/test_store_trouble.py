@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from exporter.model.errors import StoreError, StoreUnusable
 from exporter.model.events import Event
 from exporter.model.metrics import Changes, Moment, Series
+from exporter.model.protocols import Store
 from exporter.model.runs import OtlpRecord
 from exporter.model.state import Commit, Progress, Watch
 from exporter.model.telemetry import LogMessage, SelfEvent, StoreState
@@ -47,7 +48,7 @@ def page(number: int, events: int = 5) -> Commit:
     return Commit(WATCH, events=rows, changes=Changes({COUNTER: float(events)}), progress=Progress(number))
 
 
-async def total(store: SqliteStore | RetryingStore) -> float:
+async def total(store: Store) -> float:
     return (await store.restore()).changes.counts.get(COUNTER, 0.0)
 
 

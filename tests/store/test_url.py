@@ -7,7 +7,7 @@ import pytest
 from exporter.model.errors import ConfigError
 from exporter.store import StoreUrl, check_store, parse_store
 
-KNOWN = "(known: a path, sqlite:///path, :memory:)"
+KNOWN = "(known: a path, sqlite:///path, postgresql://user@host/database, :memory:)"
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_a_line_names_a_place(url: str, place: StoreUrl) -> None:
         ("", f"store: '' names no file {KNOWN}"),
         ("sqlite:", f"store: '' names no file {KNOWN}"),
         ("/var/lib/", f"store: '/var/lib/' names no file {KNOWN}"),
-        ("postgresql://me:secret@db/x", f"store: 'postgresql' is no store this version knows {KNOWN}"),
+        ("mysql://me:secret@db/x", f"store: 'mysql' is no store this version knows {KNOWN}"),
         ("sqlite://var/lib/x.db", "store: sqlite://var names a host; write sqlite:///var/lib/x.db"),
         ("sqlite:///x?mode=ro", "store: unknown option mode=ro (known: synchronous=normal, synchronous=full)"),
         (

@@ -18,8 +18,10 @@ from exporter.client.fetcher import CONNECT
 from exporter.common.clock import SystemClock
 from exporter.config import Config, Target
 from exporter.mapping.rules import MappingPack
-from exporter.model.errors import ConfigError, SourceDenied, UnexpectedFailure
+from exporter.model.errors import ConfigError, SourceDenied, StoreError, UnexpectedFailure
 from exporter.model.telemetry import SelfEvent, Skewed
+from exporter.store import PostgresUrl, check_database, check_store
+from exporter.store.postgresql.url import SCHEMES
 
 MASKED = "***"  # also shown for the values of the vendor's environment variables
 NO_SECRET = {"user", "domain"}
@@ -38,7 +40,9 @@ async def run(config: Config, packs: Mapping[str, MappingPack], seconds: float |
     An answer may take ``seconds``, or the ``timeout`` of its target if ``None``. Returns the exit code: 1 if a check
     failed.
     """
-    found, plain = list[Finding](), not (as_json or stderr_is_terminal())
+    found, plain = await _database(config), not (as_json or stderr_is_terminal())
+    if plain:
+        _print(config, found)
     buckets: Buckets = {}
     with progress_bar("sources", sum(len(target.sources) for target in config.targets)) as done:
         probes = [_guarded_target(config, index, packs, buckets, seconds, done) for index in range(len(config.targets))]
@@ -54,6 +58,19 @@ async def run(config: Config, packs: Mapping[str, MappingPack], seconds: float |
         _print(config, [] if plain else found)
         print(_summary(config, found))
     return int(any(finding.outcome == "failed" for finding in found))
+
+
+async def _database(config: Config) -> list[Finding]:
+    """Check the database that keeps the state, if one does."""
+    place = check_store(config.store) if config.store.startswith(SCHEMES) else None
+    if not isinstance(place, PostgresUrl):
+        return []
+    try:
+        await check_database(place, config.store_password_file)
+    except StoreError as error:
+        return [FindingPlace("store").finding("database", "failed", str(error).removeprefix("store "))]
+    words = f"{place.where}: the login, the rights and the schema {place.schema} are fine"
+    return [FindingPlace("store").finding("database", "ok", words)]
 
 
 async def _guarded_target(

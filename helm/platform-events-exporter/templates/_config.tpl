@@ -19,6 +19,9 @@
 {{- if or .Values.mappings .Values.existingMappingsConfigMap -}}
 {{- $_ := set $config "mappings" (append (default list $config.mappings) "/etc/platform-events-exporter/mappings/*.yaml") -}}
 {{- end -}}
+{{- if .Values.database.existingSecret -}}
+{{- $_ := set $config "store_password_file" "/run/secrets/database/password" -}}
+{{- end -}}
 {{- toYaml $config -}}
 {{- end -}}
 
@@ -60,6 +63,11 @@
 {{- with .Values.alibabacloud -}}
 {{- if and .region .existingSecret -}}
 {{- $_ := set $all "alibabacloud" (dict "existingSecret" .existingSecret "items" (dict .accessKeyIdKey "access_key_id" .accessKeySecretKey "access_key_secret")) -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.database -}}
+{{- if .existingSecret -}}
+{{- $_ := set $all "database" (dict "existingSecret" .existingSecret "items" (dict .passwordKey "password")) -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml $all -}}
@@ -135,6 +143,22 @@
 {{- end -}}
 
 {{- define "exporter.validate.workload" -}}
+{{- $database := include "exporter.database" . -}}
+{{- if and (gt (int .Values.replicas) 1) (not $database) -}}
+{{- fail (printf "replicas: %v need one database, for a second pod with a state of its own would count every event again; set config.store to postgresql://…, or database.enabled with existingConfigSecret" .Values.replicas) -}}
+{{- end -}}
+{{- if and $database (or .Values.persistence.enabled .Values.persistence.existingClaim) -}}
+{{- fail "persistence: the state is in the database; remove persistence.enabled and persistence.existingClaim" -}}
+{{- end -}}
+{{- if and .Values.database.existingSecret (or (not $database) (include "exporter.existingConfig" .)) -}}
+{{- fail "database.existingSecret: needs config.store with postgresql://…; with existingConfigMap or existingConfigSecret mount the Secret with secrets, and write store_password_file there" -}}
+{{- end -}}
+{{- if and .Values.database.existingSecret (hasKey .Values.secrets "database") -}}
+{{- fail "secrets.database: the name belongs to the section database; give that entry another name" -}}
+{{- end -}}
+{{- if and (eq .Values.configKind "ConfigMap") (regexMatch "^postgres(ql)?://[^/@]*:[^/@]*@" (toString (default "" .Values.config.store))) -}}
+{{- fail "config.store: its password would be readable in a ConfigMap; put it into a Secret and name that in database.existingSecret, or set configKind to Secret" -}}
+{{- end -}}
 {{- if and (or .Values.web.tls .Values.web.clientCertificates) (not .Values.web.existingSecret) -}}
 {{- if not (or (include "exporter.existingConfig" .) (dig "web" "config_file" "" .Values.config)) -}}
 {{- fail "web.existingSecret: is empty; name a Secret with the web configuration, or set web.tls and web.clientCertificates to false" -}}

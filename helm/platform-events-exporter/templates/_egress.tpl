@@ -7,9 +7,22 @@
 {{- $given := regexFind ":[0-9]+$" (urlParse .).host | trimPrefix ":" -}}
 {{- $ports = append $ports (int (default (ternary 80 443 (hasPrefix "http://" .)) $given)) -}}
 {{- end -}}
+{{- $ports = concat $ports (include "exporter.databasePorts" . | fromYamlArray) -}}
 {{- $numbers := list -}}
 {{- range $ports }}{{ $numbers = append $numbers (int .) }}{{ end -}}
 {{- toYaml (uniq $numbers) -}}
+{{- end -}}
+
+{{/* The ports of the database, as a YAML list: those of its hosts, else the one of the values. */}}
+{{- define "exporter.databasePorts" -}}
+{{- $ports := list -}}
+{{- if include "exporter.database" . -}}
+{{- $authority := toString (default "" .Values.config.store) | regexFind "://[^/?]*" | trimPrefix "://" -}}
+{{- range splitList "," (last (splitList "@" $authority)) -}}
+{{- $ports = append $ports (int (default $.Values.database.port (regexFind ":[0-9]+$" . | trimPrefix ":"))) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $ports -}}
 {{- end -}}
 
 {{/* Addresses of proxies, of the collector, and of endpoints of targets; also those given by the environment. */}}

@@ -62,8 +62,14 @@ annotations:
 {{- end -}}
 
 {{/* Whether the workload is a StatefulSet with a volume of its own: not empty. */}}
+{{/* Whether a database keeps the state: not empty. */}}
+{{- define "exporter.database" -}}
+{{- $store := toString (default "" .Values.config.store) -}}
+{{- if or .Values.database.enabled (hasPrefix "postgresql://" $store) (hasPrefix "postgres://" $store) }}yes{{ end -}}
+{{- end -}}
+
 {{- define "exporter.stateful" -}}
-{{- if and .Values.persistence.enabled (not .Values.persistence.existingClaim) }}yes{{ end -}}
+{{- if and (not (include "exporter.database" .)) .Values.persistence.enabled (not .Values.persistence.existingClaim) }}yes{{ end -}}
 {{- end -}}
 
 {{- define "exporter.image" -}}

@@ -198,6 +198,18 @@ volumeMounts:
   {{- include "exporter.volumeMounts" . | nindent 2 }}
 {{- end -}}
 
+{{/* How replicas are spread by default, as a YAML list: over nodes and zones where possible. */}}
+{{- define "exporter.spread" -}}
+{{- $spread := list -}}
+{{- if gt (int .Values.replicas) 1 -}}
+{{- range $key := list "kubernetes.io/hostname" "topology.kubernetes.io/zone" -}}
+{{- $selector := dict "matchLabels" (include "exporter.selectorLabels" $ | fromYaml) -}}
+{{- $spread = append $spread (dict "maxSkew" 1 "topologyKey" $key "whenUnsatisfiable" "ScheduleAnyway" "labelSelector" $selector) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $spread -}}
+{{- end -}}
+
 {{- define "exporter.pod" -}}
 metadata:
   labels:
@@ -231,7 +243,11 @@ spec:
     {{- end }}
   volumes:
     {{- include "exporter.volumes" . | nindent 4 }}
-  {{- range $key := list "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "priorityClassName" "runtimeClassName" "schedulerName" "hostAliases" "dnsConfig" }}
+  {{- with default (include "exporter.spread" . | fromYamlArray) .Values.topologySpreadConstraints }}
+  topologySpreadConstraints:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- range $key := list "nodeSelector" "tolerations" "affinity" "priorityClassName" "runtimeClassName" "schedulerName" "hostAliases" "dnsConfig" }}
   {{- with get $.Values $key }}
   {{ $key }}: {{ kindIs "string" . | ternary . (toYaml . | nindent 4) }}
   {{- end }}

@@ -1,0 +1,142 @@
+"""Two replicas on one database while the leader is stopped, paused and killed: each event counts once, on one page.
+
+``FAILOVERS`` in the environment says how often, ``CHAOS_SEED`` repeats a run; ``make chaos`` does it more often than
+the suite.
+"""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.feeder import Feeder, risen
+from tests.support.postgres_server import Postgres, pgbouncer, postgres
+from tests.support.processes import SOURCES, Clouds, Exporter, Samples, closing, configured, total, until, until_equal
+
+FAILOVERS = int(os.environ.get("FAILOVERS") or 3)
+LEASE = 5.0
+WAYS = (signal.SIGTERM, signal.SIGSTOP, signal.SIGKILL)
+LONGEST = {signal.SIGTERM: 1.5, signal.SIGSTOP: LEASE + 2.0, signal.SIGKILL: LEASE + 2.0}
+SPARE = 4.0  # seconds that a busy machine may take in addition
+
+
+class Replicas:
+    """Two exporters with one configuration; the one that ended is started again."""
+
+    def __init__(self, folder: Path, config: dict[str, Any]) -> None:
+        self._folder = folder
+        self._config = config
+        self._number = 0
+        self.running = [self.start()]
+        self.running[0].contacted()
+        self.running.append(self.start())
+
+    def start(self) -> Exporter:
+        """Start one more."""
+        self._number += 1
+        return Exporter(self._folder, self._config, f"replica-{self._number}")
+
+    def leader(self) -> Exporter | None:
+        """Return the replica that shows events; at most one does."""
+        shown = [one for one in self.running if "platform_events_total" in one.get("/metrics").text]
+        assert len(shown) <= 1
+        return shown[0] if shown else None
+
+    def awaited_leader(self) -> Exporter:
+        """Return the leader once there is one."""
+        return until(self.leader, "a replica leads")
+
+    def fail_over(self, way: signal.Signals) -> tuple[Exporter, float]:
+        """Let the leader fail; return the new leader and the seconds until it led."""
+        old = self.awaited_leader()
+        new = next(one for one in self.running if one is not old)
+        until(lambda: "waits as standby" in new.said(), "the other replica stands by")
+        before = new.said().count("leads now")
+        began = time.monotonic()
+        old.process.send_signal(way)
+        until(lambda: new.said().count("leads now") > before, "the other replica leads")
+        seconds = time.monotonic() - began
+        if way is signal.SIGSTOP:
+            old.process.send_signal(signal.SIGCONT)
+            assert "platform_events_total" not in old.get("/metrics").text  # its very first answer
+        else:
+            old.process.wait(30.0)
+            self.running[self.running.index(old)] = self.start()
+        return new, seconds
+
+    def close(self) -> None:
+        """End both."""
+        for one in self.running:
+            one.close()
+
+
+@pytest.fixture(scope="module")
+def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clouds]:
+    """Both clouds, with a few events from before the first contact."""
+    with closing(Clouds(tmp_path_factory.mktemp("clouds"))) as running:
+        ago = int((time.time() - 600) * 1000)
+        running.past(
+            *({"source": source, "resource": f"{source}-1", "text": "long ago", "at": ago} for source in SOURCES)
+        )
+        yield running
+
+
+def test_failovers_at_any_moments_leave_totals_exact(clouds: Clouds, tmp_path: Path) -> None:
+    seed = int(os.environ.get("CHAOS_SEED") or random.randrange(2**32))
+    print(f"CHAOS_SEED={seed}")
+    luck = random.Random(seed)
+    server = Postgres()
+    config = {**configured(clouds, tmp_path), "store": server.url(), "lease": f"{LEASE:g}s"}
+    feeder, shown = Feeder(clouds, luck), Samples()
+    with closing(server), closing(Replicas(tmp_path, config)) as replicas:
+        for number in range(FAILOVERS):
+            feeder.feed_until(time.monotonic() + luck.uniform(0.5, 1.5))
+            shown = risen(replicas.awaited_leader(), shown)
+            way = WAYS[number % len(WAYS)]
+            _, seconds = replicas.fail_over(way)
+            print(f"{way.name}: {seconds:.1f} s")
+            assert seconds <= LONGEST[way] + SPARE
+            feeder.feed_until(time.monotonic() + 0.5)
+            shown = risen(replicas.awaited_leader(), shown)
+        server.stop(signal.SIGQUIT)
+        feeder.feed_until(time.monotonic() + 0.5)
+        server.start()
+        leader = replicas.awaited_leader()
+        until_equal(lambda: replicas.awaited_leader().counted(), clouds.news, "what is counted is what happened")
+        risen(replicas.awaited_leader(), shown)
+        assert total(leader.metrics(), "platform_exporter_store_lost_commits_total") == 0
+
+
+def test_a_standby_names_the_leader_shows_nothing_and_follows_through_a_pooler(clouds: Clouds, tmp_path: Path) -> None:
+    store = postgres().url(port=pgbouncer().port)
+    config = {**configured(clouds, tmp_path), "store": store, "lease": f"{LEASE:g}s"}
+    with closing(Replicas(tmp_path, config)) as replicas:
+        leader, standby = replicas.running
+        until(lambda: "waits as standby" in standby.said(), "the second replica stands by")
+        leads = f":{leader.url.rpartition(':')[2]}) leads, term 1."
+        for path in ("/", "/events", "/sources/research/dws"):
+            page = standby.get(path)
+            assert page.status_code == 200
+            assert leads in page.text
+        refused = standby.get("/api/v1/sources")
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+        assert leads in refused.json()["error"]
+        assert [standby.get(path).status_code for path in ("/-/healthy", "/-/ready")] == [200, 200]
+        samples = standby.metrics()
+        assert total(samples, "platform_exporter_leader") == 0
+        assert total(samples, "platform_exporter_store_up") == 1
+        assert {name for name, labels in samples if labels and not name.startswith(("python_", "process_"))} == {
+            "platform_exporter_build_info",
+            "platform_exporter_store_commit_duration_seconds_bucket",
+        }
+        assert total(leader.metrics(), "platform_exporter_leader") == 1
+        assert total(leader.metrics(), "platform_exporter_leader_term") == 1
+        new, seconds = replicas.fail_over(signal.SIGTERM)
+        assert seconds <= LONGEST[signal.SIGTERM] + SPARE
+        until(lambda: "platform_events_total" in new.get("/metrics").text, "the new leader shows events")
+        assert f"leads now, term 2: {os.uname().nodename} (" in new.said()
