@@ -196,7 +196,7 @@ async def _restore(store: Store, mappings: Mappings, config: Config, clock: Cloc
     configured = {(target.name, source) for target in config.targets for source in target.sources}
     for table, rows in restored.set_aside.items():
         report(RowsSetAside(table, rows))
-    clean = clean_state(restored, mappings.catalogue.metrics, configured)
+    clean = clean_state(restored, mappings.catalogue.metrics, configured, int(clock.now() * 1000))
     for line in clean.lines:
         report(LogMessage(line, warning=True))
     return clean

@@ -1,7 +1,8 @@
 """What a start takes out of the stored state: series of what is configured no more. Pure.
 
-Totals without a resource stay: a counter never falls. Keys and progress stay too, so that a target that is configured
-again goes on where it was left.
+Totals without a resource stay: a counter never falls. Keys and progress stay for ``FORGET_AFTER_MS``, so that a target
+that is configured again goes on where it was left. After that all its events are as old as keys are remembered by
+default, and a target that comes back begins a new history.
 """
 
 from collections.abc import Collection, Mapping
@@ -9,10 +10,13 @@ from typing import NamedTuple
 
 import msgspec
 
+from exporter.common.millis import DAY
+from exporter.model.events import Millis
 from exporter.model.metrics import Changes, Metric, Series
-from exporter.model.state import RECORD, Commit, Restored
+from exporter.model.state import RECORD, Commit, Restored, Watch
 
 GROWING = ("counter", "histogram")
+FORGET_AFTER_MS = 30 * DAY  # how long after its last read something that is configured no more is remembered
 Place = tuple[str, str]
 
 
@@ -24,11 +28,36 @@ class CleanState(NamedTuple):
     lines: tuple[str, ...]
 
 
-def clean_state(restored: Restored, metrics: Mapping[str, Metric], configured: Collection[Place]) -> CleanState:
-    """Take out the series of targets and sources that are not ``configured``."""
+def clean_state(
+    restored: Restored, metrics: Mapping[str, Metric], configured: Collection[Place], now: Millis
+) -> CleanState:
+    """Take out the series of targets and sources that are not ``configured``, and in time all that is known of them."""
     left = {series for series in _all_series(restored) if not _is_configured(series, metrics, configured, restored)}
-    commits = (Commit(RECORD, leaving=tuple(left)),) if left else ()
-    return CleanState(_without(restored, left), commits, tuple(_unconfigured_lines(left, metrics, configured)))
+    forgotten = [place for place in unread_places(restored, now) if place not in configured]
+    commits = [Commit(RECORD, leaving=tuple(left))] if left else []
+    commits += [Commit(watch, forgotten=True) for place in forgotten for watch in _watches(restored, place)]
+    lines = [*_unconfigured_lines(left, metrics, configured), *(_forgotten_line(place) for place in forgotten)]
+    return CleanState(_without(restored, left), tuple(commits), tuple(lines))
+
+
+def unread_places(restored: Restored, now: Millis) -> list[Place]:
+    """Return the sources of targets that were not read for ``FORGET_AFTER_MS``."""
+    newest = dict(restored.contacts)
+    for watch, progress in restored.progress.items():
+        newest[watch[:2]] = max(progress.complete or 0, newest.get(watch[:2], 0))
+    return sorted(place for place, at in newest.items() if at < now - FORGET_AFTER_MS)
+
+
+def _watches(restored: Restored, place: Place) -> list[Watch]:
+    """Return all watches of a source that the store may know; the one of the whole source is always among them."""
+    listed = [Watch(*place, id_) for id_ in restored.resources.get(place, ())]
+    known = [*restored.progress, *restored.runs, *restored.notes, *listed]
+    return sorted({Watch(*place, ""), *(watch for watch in known if watch[:2] == place)})
+
+
+def _forgotten_line(place: Place) -> str:
+    what = "what was read of it is forgotten; its totals stay, and it begins a new history should it come back"
+    return f"{place[0]}/{place[1]}: not configured for {FORGET_AFTER_MS // DAY} days; {what}"
 
 
 def _is_configured(

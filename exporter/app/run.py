@@ -63,15 +63,15 @@ async def run(
     for warning in config.warnings:
         report(LogMessage(warning, warning=True))
     with listening:  # also where the store cannot be opened
-        async with (
-            open_state(config, clock, report) as store,
-            open_runtime(store, mappings, config, clock, report) as runtime,
-            open_accounts(config, clock, report) as accounts,
-            open_deliveries(config, runtime) as deliveries,
-        ):
-            parts = _Parts(config, store, runtime, accounts, deliveries, web_config, listening)
-            await _run_parts(parts, listeners, stop, bound, reread or (lambda: config))
-            report(_farewell(store.problem))
+        async with open_state(config, clock, report) as store:
+            async with (
+                open_runtime(store, mappings, config, clock, report) as runtime,
+                open_accounts(config, clock, report) as accounts,
+                open_deliveries(config, runtime) as deliveries,
+            ):
+                parts = _Parts(config, store, runtime, accounts, deliveries, web_config, listening)
+                await _run_parts(parts, listeners, stop, bound, reread or (lambda: config))
+            report(_farewell(store.problem))  # after the last commits, which may fail too
 
 
 class _Parts(NamedTuple):

@@ -20,20 +20,35 @@ from exporter.sources import SOURCES
 SECONDS_A_DAY = DAY / SECOND
 
 
-def report(config: Config, packs: Mapping[str, MappingPack], catalogue: Catalogue) -> dict[str, Any]:
+def report(
+    config: Config, packs: Mapping[str, MappingPack], catalogue: Catalogue, stored: Sequence[tuple[str, str]] = ()
+) -> dict[str, Any]:
     """Calculate the report as plain values, ready for JSON.
 
-    Keys: ``ok``, ``warnings``, ``sources`` (a row for each source of a target), ``series``.
+    ``stored`` are the sources of targets that the state file knows. Keys: ``ok``, ``warnings``, ``sources`` (a row for
+    each source of a target), ``series``.
     """
     rows = [
         _row(target.name, name, options, packs) for target in config.targets for name, options in target.sources.items()
     ]
     return {
         "ok": True,
-        "warnings": list(config.warnings),
+        "warnings": [*config.warnings, *_unconfigured(config, stored)],
         "sources": rows,
         "series": {"declared": _declared(catalogue), "per_resource": _per_resource(catalogue, rows)},
     }
+
+
+def _unconfigured(config: Config, stored: Sequence[tuple[str, str]]) -> list[str]:
+    """Name what the state file knows and the configuration does not: it was taken out, or its name changed."""
+    configured = {target.name: target.sources for target in config.targets}
+    names = {
+        f"{target}/{source}" if target in configured else target
+        for target, source in stored
+        if source not in configured.get(target, {})
+    }
+    what = "is in the state file but not configured; its totals stay, everything else of it leaves at the next start"
+    return [f"{name}: {what}" for name in sorted(names)]
 
 
 def _row(target: str, name: str, options: SourceOptions, packs: Mapping[str, MappingPack]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from exporter.cli.options import (
     SchemaKind,
     SetOption,
     SpeedOption,
-    check_state_folder,
+    check_state,
     read_config,
     read_text,
 )
@@ -99,8 +99,8 @@ def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOpt
     from exporter.cli import check as checks
 
     loaded, mappings = read_config(config, set_, output)
-    check_state_folder(loaded.store, output)
-    report = checks.report(loaded, mappings.packs, mappings.catalogue)
+    stored = check_state(loaded.store, output)
+    report = checks.report(loaded, mappings.packs, mappings.catalogue, stored)
     if output is OutputFormat.json:
         print(json.dumps(report, indent=2))
     else:

@@ -52,15 +52,15 @@ def read_config(config: Path | None, sets: list[str] | None, output: OutputForma
         return loaded, read_mappings(loaded)
 
 
-def check_state_folder(store: str, output: OutputFormat) -> None:
-    """Check that the state file can be made and written, as ``run`` does.
+def check_state(store: str, output: OutputFormat) -> list[tuple[str, str]]:
+    """Check that the state file can be made and written, as ``run`` does; return the sources of targets it knows.
 
     Raises ConfigError; with ``--output json``, prints the problem as JSON and raises typer.Exit.
     """
-    from exporter.store import check_store
+    from exporter.store import check_store, stored_places
 
     with _problems_as_json(output):
-        check_store(store)
+        return stored_places(check_store(store).path)
 
 
 @contextlib.contextmanager

@@ -46,7 +46,8 @@ class Commit(msgspec.Struct, frozen=True):
     ``contact``: the first contact with the source of the target; a stored one is only ever lowered.
     ``resources``: new or changed ones. ``notes`` (by resource) are kept until ``runs`` has the resource, whose value
     replaces them; ``b""`` is nothing to remember. ``outbox_records``: records for the outbox.
-    ``forget`` deletes the keys of days before it; ``forgotten`` deletes all of the watch: keys, progress, resource.
+    ``forget`` deletes the keys of days before it; ``forgotten`` deletes all of the watch: keys, progress, resource,
+    runs, and with the resource "" also the first contact with the source.
     """
 
     watch: Watch

@@ -17,15 +17,13 @@ from exporter.common.text import exact, one_line
 from exporter.model import telemetry
 from exporter.observability.outages import Outages
 
-MAX_REMEMBERED = 10_000  # watches whose anomalies were logged
-MAX_ERRORS = 1_000  # places of unforeseen errors that were logged
+MAX_REPEATS = 1_000  # kinds of repeated lines that are remembered
 HOUR = 3600.0  # seconds until something that goes on is logged once more
 SAMPLE = 80  # characters of a foreign text in a line
 ANOMALIES = {
     "truncated": "events may be missing: an answer was full and could not be narrowed; poll this source more often",
     "unreadable": "records could not be read and are in no event counter; report their form to this project",
 }
-Watch = tuple[str, str, str]
 
 
 class Log:
@@ -37,7 +35,7 @@ class Log:
         self._unwritten = ""  # why answers were not recorded the last time
         self._full: set[str] = set()  # metrics whose series limit was logged
         self._store_up = True
-        self._anomalies: OrderedDict[tuple[Watch, str], bool] = OrderedDict()  # whether it came up in this read
+        self._anomalies = _Repeats(steady)
         self._errors = _Repeats(steady)
         self._times = _Repeats(steady)
         self._handlers: dict[type[telemetry.SelfEvent], Callable[[Any], None]] = {
@@ -66,7 +64,6 @@ class Log:
             handle(event)
 
     def _poll_done(self, done: telemetry.PollDone) -> None:
-        self._end_anomalies((done.target, done.source, done.resource))
         if not self._end_outages(done):
             self._write(logging.DEBUG, "read", done, events=done.events, new=done.new, seconds=round(done.seconds, 3))
 
@@ -102,28 +99,16 @@ class Log:
 
     def _read_anomalies(self, event: telemetry.ReadAnomalies) -> None:
         for anomaly, text in ANOMALIES.items():
-            if getattr(event, anomaly):
-                self._write_anomaly(event, anomaly, text)
+            if number := int(getattr(event, anomaly)):
+                self._write_anomaly(event, anomaly, text, number)
         if event.late:
             text = "late events were counted; a longer overlap would read them in time"
             self._write(logging.DEBUG, text, event, late=event.late)
 
-    def _write_anomaly(self, event: telemetry.ReadAnomalies, anomaly: str, text: str) -> None:
-        """Log an anomaly once, until a read goes by without it.
-
-        The same record comes back with every poll.
-        """
-        key = ((event.target, event.source, event.resource), anomaly)
-        if self._anomalies.pop(key, None) is None:
-            self._write(logging.WARNING, text, event)
-        self._anomalies[key] = True
-        if len(self._anomalies) > MAX_REMEMBERED:
-            self._anomalies.popitem(last=False)
-
-    def _end_anomalies(self, watch: Watch) -> None:
-        for key in ((watch, anomaly) for anomaly in ANOMALIES):
-            if self._anomalies.pop(key, False):
-                self._anomalies[key] = False
+    def _write_anomaly(self, event: telemetry.ReadAnomalies, anomaly: str, text: str, number: int) -> None:
+        """Log an anomaly of a source at most once an hour, with how often it came up since, in whatever resources."""
+        _, times = self._anomalies.add((event.target, event.source, anomaly), number)
+        self._write(logging.WARNING if times else logging.DEBUG, text, event, times=times or number)
 
     def _unmapped_text(self, event: telemetry.UnmappedTexts) -> None:
         text = "no rule took this text"
@@ -219,7 +204,7 @@ class _Repeats:
         known = self._seen.get(key)
         if known is None:
             self._seen[key] = (now, 0)
-            if len(self._seen) > MAX_ERRORS:
+            if len(self._seen) > MAX_REPEATS:
                 self._seen.popitem(last=False)
             return True, times
         since, before = known

@@ -7,6 +7,7 @@ from operator import attrgetter
 
 import msgspec
 
+from exporter.common.plausible_time import EARLIEST
 from exporter.model.events import Event, EventPage, Millis
 
 _EMPTY = blake2b(digest_size=16)
@@ -84,7 +85,10 @@ def page(
     unreadable: Iterable[bytes] = (),
     truncated: tuple[bytes, ...] = (),
 ) -> EventPage:
-    """Make a page of sorted events without those from before ``since``: not every vendor keeps to the time span."""
+    """Make a page of sorted events without those from before ``since``: not every vendor keeps to the time span.
+
+    An event with a time that cannot be true stays: it counts as seen now, and would be in no counter otherwise.
+    """
     if since is not None and min([since if event.at is None else event.at for event in events], default=since) < since:
-        events = [event for event in events if event.at is None or event.at >= since]
+        events = [event for event in events if event.at is None or event.at >= since or event.at < EARLIEST]
     return EventPage(events, (), tuple(unreadable), truncated)

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from exporter.model.errors import StoreUnusable
@@ -51,6 +51,20 @@ def connect_to_read(path: Path, open_: Connect = sqlite3.connect) -> sqlite3.Con
         database.close()
         raise
     return database
+
+
+def stored_places(path: Path | None) -> list[tuple[str, str]]:
+    """Return the sources of targets that a state file knows; none where there is no file that can be read.
+
+    The file may be in use: it is opened for reading, and not locked.
+    """
+    if path is None or not path.exists():
+        return []
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT)) as database:
+            return database.execute("SELECT target, source FROM contacts ORDER BY target, source").fetchall()
+    except sqlite3.Error:
+        return []
 
 
 def write(database: sqlite3.Connection, statements: Iterable[Statement]) -> None:

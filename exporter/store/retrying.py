@@ -107,6 +107,7 @@ class RetryingStore:
                     result = await call()
                 except StoreError as error:
                     if self._stopping.is_set():
+                        self._problem = str(error)
                         raise
                     self._report_problem(str(error))
                 else:

@@ -56,6 +56,7 @@ _NOTES = BulkStatement("INSERT INTO notes (target, source, resource, body) VALUE
 _RUNS = "INSERT INTO runs VALUES (?,?,?,?) ON CONFLICT (target, source, resource) DO UPDATE SET body = excluded.body"
 _DROP_RUNS = "DELETE FROM runs WHERE target = ? AND source = ? AND resource = ?"
 _DROP_NOTES = "DELETE FROM notes WHERE target = ? AND source = ? AND resource = ?"
+_DROP_CONTACT = "DELETE FROM contacts WHERE target = ? AND source = ?"
 _DROP_RESOURCE = "DELETE FROM resources WHERE target = ? AND source = ? AND id = ?"
 
 _SELECTS = {
@@ -279,6 +280,8 @@ def _deletes(commit: Commit) -> Iterator[Statement]:
     if commit.forgotten:
         for statement in (_DROP_RESOURCE, _DROP_RUNS, _DROP_NOTES):
             yield statement, [*commit.watch]
+        if not commit.watch.resource:
+            yield _DROP_CONTACT, [*commit.watch[:2]]
 
 
 def _columns(series: Series) -> tuple[str, str]:

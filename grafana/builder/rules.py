@@ -79,6 +79,8 @@ _STUCK = f"(time() - {_OPEN}) > on (source, phase) group_left () {_TIMEOUT}"
 _LAST = f"max by ({TS}) (platform_exporter_poll_last_success_timestamp_seconds)"
 _FAILED = f"sum by ({TS}) (increase(platform_exporter_poll_failures_total[10m]))"
 _INTERVAL = f"max by ({TS}) (max_over_time(platform_exporter_poll_interval_seconds[30m]))"
+# Sources of an exporter whose store is away: they wait, and their own alerts would be the same news again.
+_WAITING = f"(min by ({TS}) (0 * platform_exporter_target_up + on (job, instance) group_left () platform_exporter_store_up) == 0)"
 _BEHIND = f"time() - min by ({TS}) (platform_exporter_complete_until_timestamp_seconds)"
 _API = '"api", "$1", "source", "(modelarts|dws|pai_dlc).*"'
 _REFUSED = f"({DENIED.name} > 1.5)"
@@ -219,8 +221,24 @@ BLIND = (
         panel="Exporters up",
     ),
     Alert(
+        name="PlatformStoreDown",
+        value="min by (job) (platform_exporter_store_up)",
+        op="<",
+        limit=0.5,
+        hold="2m",
+        severity="critical",
+        summary="{{ $labels.job }} cannot write its state",
+        description='The store is {{ $value | printf "%.0f" }}: reading waits, and the numbers stand still until it can be used again.',
+        board="exporter",
+        panel="Store",
+        page="/config",
+    ),
+    Alert(
         name="PlatformPollStale",
-        value=f"((time() - {_LAST}) > on ({TS}) 3 * {_INTERVAL} + 60) unless on ({TS}) {_REFUSED}",
+        value=(
+            f"((time() - {_LAST}) > on ({TS}) 3 * {_INTERVAL} + 60) unless on ({TS}) {_REFUSED}"
+            f" unless on ({TS}) {_WAITING}"
+        ),
         op=">",
         limit=0,
         hold="1m",

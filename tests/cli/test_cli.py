@@ -1,18 +1,20 @@
 """The command line: what each command prints, its exit code, and no traceback."""
 
+import asyncio
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exporter import __version__
+from exporter.model.state import Commit, Watch
+from exporter.store import open_store
 from tests.support.processes import (
     COMMAND,
     WEB,
@@ -188,12 +190,31 @@ def test_check_finds_a_state_file_that_run_would_refuse(tmp_path: Path) -> None:
     assert (json.loads(machine.stdout), machine.returncode) == ({"ok": False, "problems": [problem]}, 2)
 
 
+def test_check_names_what_the_state_file_knows_and_the_configuration_does_not(tmp_path: Path) -> None:
+    async def story() -> None:
+        store = await open_store(str(tmp_path / "state.db"))
+        places = [("old", "dws"), ("old", "pai_dlc"), ("a", "dws"), ("a", "modelarts_pool")]
+        await store.commit([Commit(Watch(*place, ""), contact=1_790_000_000_000) for place in places])
+        command = ("check", "-c", str(written(tmp_path)), "--set", f"store={tmp_path}/state.db")
+        both = await asyncio.to_thread(all_ran, [command, (*command, "--output", "json")])
+        await store.close()
+        plain, machine = both
+        what = (
+            "is in the state file but not configured; its totals stay, everything else of it leaves at the next start"
+        )
+        expected = [f"a/modelarts_pool: {what}", f"old: {what}"]
+        assert (plain.stderr.splitlines(), plain.returncode) == ([f"warning: {line}" for line in expected], 0)
+        assert json.loads(machine.stdout)["warnings"] == expected
+
+    asyncio.run(story())
+
+
 # --- healthcheck
 
 
 def test_healthcheck_of_a_running_an_unready_and_a_stopped_exporter(tmp_path: Path) -> None:
     with closing(Clouds(tmp_path)) as clouds:
-        clouds.trouble({"kind": "slow", "seconds": 3})
+        clouds.trouble({"kind": "slow", "seconds": 6})
         with closing(Exporter(tmp_path, configured(clouds, tmp_path))) as exporter:
             fine = ran("healthcheck", "--url", exporter.url)
             assert (fine.returncode, fine.stdout, fine.stderr) == (0, "ok\n", "")
@@ -255,27 +276,41 @@ def test_a_state_file_that_is_taken_or_no_state_file_is_one_line_and_exit_code_2
     )
 
 
+def backups(*numbers: int) -> list[dict[str, Any]]:
+    return [{"source": "dws", "resource": str(number), "text": "createBackup"} for number in numbers]
+
+
+def until_store(exporter: Exporter, up: int) -> None:
+    until(lambda: total(exporter.metrics(), "platform_exporter_store_up") == up, f"the store is {up}")
+
+
 def test_on_a_disk_that_fills_up_the_page_stays_and_nothing_is_lost(tmp_path: Path) -> None:
     with closing(Clouds(tmp_path)) as clouds:
-        with closing(Exporter(tmp_path, configured(clouds, tmp_path), "limited", blocks=700)) as exporter:
+        config = configured(clouds, tmp_path)
+        config["targets"] = [{**config["targets"][0], "sources": {"dws": config["targets"][0]["sources"]["dws"]}}]
+        with closing(Exporter(tmp_path, config, "limited")) as exporter:
             exporter.contacted("dws")
-            number = away = 0
-            while away < 10:  # looks in a row; a log that begins anew may give some room once more
-                number += 1
-                texts = ({"source": "dws", "resource": f"{number}-{n}", "text": "createBackup"} for n in range(150))
-                clouds.add(*texts)
-                time.sleep(0.4)
-                away = 0 if total(exporter.metrics(), "platform_exporter_store_up") else away + 1
-                assert number < 200, "the store goes away"
-            before = total(exporter.metrics(), "platform_events_total")
-            assert before > 0
+            clouds.add(*backups(1, 2, 3))
+            exporter.until_exact(clouds)
+            exporter.fill_disk()
+            clouds.add(*backups(4, 5))
+            until_store(exporter, 0)
+            assert exporter.counted()["dws"] == {"": 3}
             assert exporter.get("/-/healthy").status_code == 200
+            exporter.free_disk()
+            exporter.until_exact(clouds)
+            until_store(exporter, 1)
+            exporter.fill_disk()
+            clouds.add(*backups(6))
+            until_store(exporter, 0)
             code, _ = exporter.stop()
             said = exporter.said()
-        with closing(Exporter(tmp_path, configured(clouds, tmp_path), "again")) as again:
+        with closing(Exporter(tmp_path, config, "again")) as again:
             again.until_exact(clouds)
+    problem = f"{tmp_path}/state.db: "
     assert code == 0
-    assert f"reading waits until the store can be used again, the page stands still: {tmp_path}/state.db: " in said
+    assert said.count(f"reading waits until the store can be used again, the page stands still: {problem}") == 2
+    assert f"stopped while the store is away; what is not on record is read again: {problem}" in said
 
 
 # --- the demo

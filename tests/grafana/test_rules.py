@@ -58,6 +58,7 @@ def healthy(instance: str = "a", **changed: str) -> Series:
     shown = {
         "build_info": (scraped, one),
         "config_last_reload_successful": (scraped, one),
+        "store_up": (scraped, one),
         "target_up": (source, one),
         "poll_interval_seconds": (source, f"30x{LONG}"),
         "poll_last_success_timestamp_seconds": (source, now),
@@ -230,6 +231,18 @@ CASES = {
         },
         (20, 22, 60),
         {"up": "1x20 0x20 1x60"} | dict.fromkeys(("build_info", "target_up"), "1x20 stale _x19 1x60"),
+    ),
+    "the disk is full": Case(
+        {},
+        {
+            26: Firing(
+                "PlatformStoreDown",
+                OF_JOB,
+                "The store is 0: reading waits, and the numbers stand still until it can be used again.",
+            )
+        },
+        (20, 21, 35),
+        {"store_up": "1x20 0x10 1x60", "poll_last_success_timestamp_seconds": "0+60x20 1200x10 1920+60x30"},
     ),
     "a vendor does not answer": Case(
         {},

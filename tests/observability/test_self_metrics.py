@@ -17,6 +17,7 @@ from exporter.model.errors import SourceDenied, SourceDown, SourceGone
 from exporter.model.metrics import Catalogue, Metric
 from exporter.observability.log import Log, make_handler
 from exporter.observability.self_metrics import SelfMetrics
+from tests.support.clocks import ManualClock
 
 MOVES = Metric("platform_moves_total", "counter", "Moves.", ("target", "source", "from"))
 READERS: dict[Format, Callable[[str], Any]] = {"text": read_text, "openmetrics": read_openmetrics}
@@ -307,11 +308,26 @@ def test_a_failure_is_said_once_until_it_changes_or_ends(
     assert messages(*events) == expected
 
 
-def test_records_that_stay_unreadable_are_said_once_until_they_are_gone() -> None:
-    bad = telemetry.ReadAnomalies("research", "dws", "", unreadable=2)
-    assert len(messages(bad, bad, DONE, bad, DONE, bad)) == 1
-    assert len(messages(bad, DONE, DONE, bad)) == 2
-    assert len(messages(telemetry.ReadAnomalies("research", "dws", "", unreadable=1, truncated=True))) == 2
+def test_unreadable_records_of_a_source_are_one_warning_an_hour() -> None:
+    clock = ManualClock()
+    text, logger = io.StringIO(), logging.getLogger("anomalies")
+    logger.handlers = [make_handler(stream=text)]
+    log = Log(logger, clock.steady)
+
+    def said(*resources: str) -> list[str]:
+        for resource in resources:
+            log.report(telemetry.ReadAnomalies("research", "dws", resource, unreadable=2))
+            log.report(telemetry.PollDone("research", "dws", resource, 1.0, 0.1, 2, 1, 30.0, 1.0))
+        lines = text.getvalue().splitlines()
+        text.seek(text.truncate(0))
+        return lines
+
+    assert len(said("1", "2", "3", "1")) == 1, "whatever resources have them"
+    clock.advance(3600)
+    (again,) = said("4", "5")
+    assert again.endswith("resource=4 times=8")
+    log.report(telemetry.ReadAnomalies("research", "dws", "6", truncated=True))
+    assert len(said()) == 1, "another anomaly is another line"
 
 
 def test_starting_contact_and_loading_are_one_line_each() -> None:

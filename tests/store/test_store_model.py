@@ -55,6 +55,8 @@ class Model(msgspec.Struct):
             self.drop(watch, None)
             self.progress.pop(watch, None)
             self.resources.get(place, {}).pop(watch.resource, None)
+            if not watch.resource:
+                self.contacts.pop(place, None)
 
     def total(self, changes: Changes) -> None:
         for series, growth in changes.counts.items():

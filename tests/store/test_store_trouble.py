@@ -511,6 +511,22 @@ def test_a_stop_while_the_store_is_away_ends_the_waiting_with_the_error(path: Pa
     asyncio.run(story())
 
 
+def test_a_commit_that_fails_after_the_stop_is_a_problem_of_the_store(path: Path) -> None:
+    async def story() -> None:
+        store = await retrying(path, [], ManualClock())
+        watch = asyncio.create_task(store.run())
+        await store.commit([page(1)])
+        watch.cancel()
+        await asyncio.wait([watch])
+        replace_file(path)
+        with pytest.raises(StoreError) as failed:
+            await store.commit([page(2)])
+        assert store.problem == str(failed.value)
+        await store.close()
+
+    asyncio.run(story())
+
+
 class FailingConnection(sqlite3.Connection):
     """A connection to a real file whose disk fails now and then: before, in or at the end of a transaction."""
 

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -77,13 +78,17 @@ def all_ran(commands: Iterable[Sequence[str]]) -> list[subprocess.CompletedProce
 
 
 class Child:
-    """A running command; what it says goes to files."""
+    """A running command; what it says goes to files, its standard error through a pipe."""
 
     def __init__(self, folder: Path, name: str, command: tuple[str, ...]) -> None:
         self._out, self._err = folder / f"{name}.out", folder / f"{name}.err"
         with self._out.open("ab") as out, self._err.open("ab") as err:
             self._before = self._out.stat().st_size, self._err.stat().st_size
-            self.process = subprocess.Popen(command, stdout=out, stderr=err, env=environment(), cwd=folder)
+            self._copy = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=err)
+            pipe = self._copy.stdin
+            self.process = subprocess.Popen(command, stdout=out, stderr=pipe, env=environment(), cwd=folder)
+            assert pipe is not None
+            pipe.close()
 
     def said(self) -> str:
         """Its standard error."""
@@ -97,7 +102,9 @@ class Child:
         """Ends it; its exit code, and the seconds that took."""
         began = time.monotonic()
         self.process.send_signal(number)
-        return self.process.wait(PATIENCE), time.monotonic() - began
+        code, seconds = self.process.wait(PATIENCE), time.monotonic() - began
+        self._copy.wait(PATIENCE)
+        return code, seconds
 
     def close(self) -> None:
         """Ends it if it still runs, with what it has started itself."""
@@ -108,6 +115,8 @@ class Child:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        self._copy.terminate()
+        self._copy.wait()
 
 
 class Clouds(Child):
@@ -163,14 +172,25 @@ class Clouds(Child):
 
 
 class Exporter(Child):
-    """``run`` with a configuration file, on a port of its own; ``blocks`` limits its files to so many times 512 bytes."""
+    """``run`` with a configuration file, on a port of its own."""
 
-    def __init__(self, folder: Path, config: dict[str, Any], name: str = "run", blocks: int = 0) -> None:
+    def __init__(self, folder: Path, config: dict[str, Any], name: str = "run") -> None:
         path = folder / f"{name}.json"
         path.write_text(json.dumps(config))
-        limited = ("sh", "-c", f'ulimit -f {blocks}; exec "$@"', "sh") if blocks else ()
-        super().__init__(folder, name, (*limited, *COMMAND, "run", "--config", str(path)))
+        super().__init__(folder, name, (*COMMAND, "run", "--config", str(path)))
         self._url = ""
+
+    def fill_disk(self) -> None:
+        """Make the disk full for this process: no file takes a byte any more, but the log does (it is a pipe)."""
+        self._limit_files(1)
+
+    def free_disk(self) -> None:
+        """Make room again."""
+        self._limit_files(resource.RLIM_INFINITY)
+
+    def _limit_files(self, size: int) -> None:
+        _, most = resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (size, most))
 
     @property
     def url(self) -> str:

@@ -102,8 +102,8 @@ class ModelArtsTraining:
 
     def read(self, resource: Resource, window: Window) -> Reading:
         """Read the events of a job, part by part, each part oldest first."""
-        since = window.since
-        begin = floor((resource.created or BEFORE_ALL + DAY) - DAY if since is None else since)
+        since = None if window.since is None else floor(window.since)
+        begin = floor((resource.created or BEFORE_ALL + DAY) - DAY) if since is None else since
         spans = [_Span(resource.id, begin, max(ceiling(window.until), begin + SECOND))]
         answers = seen = 0
         while spans:
@@ -112,16 +112,16 @@ class ModelArtsTraining:
             answer = yield from _ask(_request(span), resource.id)
             answers, seen = answers + 1, seen + answer.came
             if answer.came >= answer.total or answer.promises_more:
-                yield from _give(answer, begin)
+                yield from _give(answer, since)
             if (yield from self._is_whole(span, answer)):
                 continue
             if answer.came == 0:
                 yield from give(EventPage([], truncated=(gap_fingerprint(span.job, "total", answer.total),)))
             elif _is_outside(answer, span):  # the server ignores the span: cutting it would change nothing
-                yield from self._follow_offset(span, answer, begin)
+                yield from self._follow_offset(span, answer, since)
                 return
             elif span.end - span.begin <= SECOND:
-                yield from self._follow_offset(span, answer, begin)
+                yield from self._follow_offset(span, answer, since)
             else:
                 spans += _cut(span, answer)
 
@@ -142,7 +142,7 @@ class ModelArtsTraining:
         return self._total_of_job
 
     def _follow_offset(
-        self, span: _Span, answer: _Answer, since: Millis
+        self, span: _Span, answer: _Answer, since: Millis | None
     ) -> Generator[Request | EventPage | Pause, Response | int | None, None]:
         """Read a span page by page; ask again by text, in one answer, for rows that stand on two pages."""
         if self._by_record is None:
@@ -196,7 +196,7 @@ def _ask(request: Request, job: str) -> Generator[Request | Pause, Response | in
 
 
 def _give(
-    answer: _Answer, since: Millis, gaps: tuple[bytes, ...] = ()
+    answer: _Answer, since: Millis | None, gaps: tuple[bytes, ...] = ()
 ) -> Generator[EventPage, Response | int | None, None]:
     """Give the events of an answer; then raise SourceGarbled if the answer could not be decoded to its end."""
     events = count_equal(oldest_first(answer.events, answer.backwards))
@@ -263,7 +263,7 @@ def _offset_counts_records(span: _Span, first: _Answer) -> Generator[Request | P
 
 
 def _ask_again(
-    span: _Span, twin: Event, least: int, since: Millis
+    span: _Span, twin: Event, least: int, since: Millis | None
 ) -> Generator[Request | EventPage | Pause, Response | int | None, None]:
     """Ask for one text in one answer: its rows stood on two pages, and only one answer tells how many they are.
 

@@ -198,8 +198,9 @@ class PaiDlc:
     ) -> Generator[EventPage | Pause, Response | int | None, None]:
         """Give the events of rows; then raise SourceGarbled if the answer could not be decoded to its end."""
         events, worse, remarks = yield from self._events(found.rows, resource, window)
-        # With the wrong zone a new event could look like one from before.
-        oldest = _start(resource, window) - (_WIDEST if self._guessing else 0)
+        oldest = None if window.since is None else floor(window.since)
+        if oldest is not None and self._guessing:
+            oldest -= _WIDEST  # with the wrong zone a new event could look like one from before
         given = page(count_equal(oldest_first(events)), oldest, (*found.unreadable, *worse), gaps)
         yield from give(msgspec.structs.replace(given, remarks=remarks) if remarks else given)
         if found.failure:
