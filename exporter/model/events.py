@@ -18,6 +18,7 @@ class Resource(msgspec.Struct, frozen=True, gc=False):
 
     ``life`` is ``active`` while events may come at any time, ``settled`` while the resource is quiet but can come back
     (a stopped service, a frozen cluster), and ``ended`` once it never runs again (only jobs end).
+    ``mark`` changes with whatever else of a listing may tell that something happened; it means nothing by itself.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Resource(msgspec.Struct, frozen=True, gc=False):
     life: Life = "active"
     created: Millis | None = None
     finished: Millis | None = None
+    mark: int = 0
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):

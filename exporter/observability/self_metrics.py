@@ -102,6 +102,7 @@ TABLES = (
     "gauges",
     "held",
     "histograms",
+    "learned",
     "notes",
     "outbox",
     "resources",
