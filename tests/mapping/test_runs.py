@@ -67,6 +67,7 @@ STEPS = {
     "breaks": Phase("fail", "open"),
     "over": Phase("end", "run", "", "success"),
     "failed": Phase("end", "run", "", "failure"),
+    "goes wrong": Phase("fail", "run"),
     "chat": None,
     "copy begins": Phase("begin", "run", "copy"),
     "copy is done": Phase("end", "run", "copy"),
@@ -91,7 +92,7 @@ class Resourceful:
         self.folds: list[Folded] = []
         self.wanted = True
 
-    def read(self, *told: tuple[float, str], status: str = "", finished: float | None = None, gone: bool = False,
+    def read(self, *told: tuple[float, str], status: str = "", why: str = "", finished: float | None = None, gone: bool = False,
              history: bool = False, now: float | None = None, contact: float = -1e9,
              attempts: tuple[tuple[tuple[str, float, float | None], ...], ...] = ()) -> Folded:  # fmt: skip
         notes = [self._note(at, text, not history) for at, text in told]
@@ -99,7 +100,7 @@ class Resourceful:
         listed = None
         if status or self.created is not None:
             end = None if finished is None else START + int(finished * 1000)
-            listed = Resource("r", status=status, created=self.created, finished=end)
+            listed = Resource("r", status=status, created=self.created, finished=end, reason=why, message=why.lower())
         record = tuple(tuple(Stage(n, at(begin) or 0, at(end)) for n, begin, end in stages) for stages in attempts)
         view = ResourceSnapshot(self.now, START + int(contact * 1000), listed, self.now, gone, record, self.wanted)
         folded = self.fold("r", self.runs, notes, view)
@@ -323,6 +324,22 @@ def test_an_error_beside_the_end_is_its_cause() -> None:
     job.read((1, "works"), (4, "breaks"), (5, "failed"))
     run = job.folds[0].spans[-1]
     assert (run.outcome, run.error) == ("failure", ("breaks", "breaks"))
+
+
+def test_a_failed_run_says_what_the_listing_says_of_it() -> None:
+    job = Resourceful(JOBS, created=0)
+    job.read((1, "works"))
+    job.read(status="Broken", finished=9, why="OOM", now=300)
+    assert job.folds[-1].spans[-1].error == ("OOM", "oom")
+
+
+def test_a_run_that_has_failed_waits_for_its_end_and_opens_no_phase() -> None:
+    job = Resourceful(JOBS, created=0)
+    job.read((1, "works"), (5, "goes wrong"))
+    assert (job.ended(), job.phases()) == ([], [("working", 4.0, "failure")])
+    job.read((6, "waits"))
+    job.read(status="Done", finished=9, now=300)
+    assert (job.ended(), job.phases()) == ([(9.0, "failure")], [("working", 4.0, "failure")])
 
 
 def test_the_vendors_record_gives_the_boundaries_and_texts_the_rest() -> None:
