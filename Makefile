@@ -73,7 +73,7 @@ KILLS     ?= 50
 TIMELINES ?= 100
 FAILOVERS ?= 50
 chaos: $(READY) postgresql
-	KILLS=$(KILLS) TIMELINES=$(TIMELINES) FAILOVERS=$(FAILOVERS) $(BIN)/python -m pytest --timeout=900 tests/laws/test_chaos.py tests/laws/test_timeline.py tests/laws/test_replicas.py
+	KILLS=$(KILLS) TIMELINES=$(TIMELINES) FAILOVERS=$(FAILOVERS) $(BIN)/python -m pytest --timeout=900 tests/laws/test_chaos.py tests/laws/test_timeline.py tests/laws/test_renamed_targets.py tests/laws/test_replicas.py
 
 FUZZ ?= 1000
 fuzz: $(READY)

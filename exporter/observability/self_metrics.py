@@ -132,6 +132,7 @@ TABLES = (
     "gauges",
     "held",
     "histograms",
+    "learned",
     "notes",
     "outbox",
     "resources",

@@ -43,6 +43,9 @@ _STATEMENTS: dict[StatementName, BulkStatement] = {
         "(?,?,?)",
         "ON CONFLICT (target, source) DO UPDATE SET at = excluded.at WHERE excluded.at < at",
     ),
+    "learned": BulkStatement(
+        "INSERT INTO learned VALUES", "(?,?,?)", "ON CONFLICT (target, source) DO UPDATE SET body = excluded.body"
+    ),
     "resources": BulkStatement(
         "INSERT INTO resources VALUES",
         "(?,?,?,?)",
@@ -73,6 +76,7 @@ _STATEMENTS: dict[StatementName, BulkStatement] = {
     "drop_states": _drop("states", "(metric, labels)", "(?,?)"),
     "drop_held": _drop("held", "(metric, labels)", "(?,?)"),
     "drop_contacts": _drop("contacts", "(target, source)", "(?,?)"),
+    "drop_learned": _drop("learned", "(target, source)", "(?,?)"),
     "drop_resources": _drop("resources", "(target, source, id)", "(?,?,?)"),
     "drop_runs": _drop("runs", "(target, source, resource)", "(?,?,?)"),
     "drop_notes": _drop("notes", "(target, source, resource)", "(?,?,?)"),
@@ -92,6 +96,7 @@ SELECTS: dict[TableName, str] = {
     "resources": "SELECT target, source, id, body FROM resources",
     "runs": "SELECT target, source, resource, body FROM runs",
     "notes": "SELECT target, source, resource, body FROM notes ORDER BY id",
+    "learned": "SELECT target, source, body FROM learned",
 }
 _REPAIRS = {
     "gauges": "UPDATE gauges SET at = 0 WHERE at > :latest",

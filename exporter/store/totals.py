@@ -18,8 +18,9 @@ from exporter.model.state import Commit, Progress, Restored, Watch
 from exporter.store.writes import StatementName, Write
 
 TableName = Literal[
-    "counters", "histograms", "gauges", "states", "held", "watches", "contacts", "resources", "runs", "notes"
-]
+    "counters", "histograms", "gauges", "states", "held", "watches", "contacts", "resources", "runs", "notes",
+    "learned",
+]  # fmt: skip
 Read = Callable[[TableName], Iterable[Sequence[object]]]
 """Reads the rows of a table, with the columns that ``restore`` expects of it."""
 
@@ -81,6 +82,7 @@ def restore(read: Read, now: Millis) -> Restored:
         resources=resources,
         runs=dict(reader.pairs("runs", lambda *row: _checked(_read_runs, row))),
         notes=notes,
+        learned=dict(reader.pairs("learned", lambda t, s, body: ((t, s), _bytes(body)))),
         set_aside=dict(reader.set_aside),
     )
 
@@ -160,6 +162,12 @@ def _checked(read: Callable[[bytes], object], row: tuple[str, str, str, bytes]) 
     return Watch(*row[:3]), row[3]
 
 
+def _bytes(value: object) -> bytes:
+    if not isinstance(value, bytes):
+        raise TypeError("not bytes")
+    return value
+
+
 def _integer(value: object) -> int:
     if not isinstance(value, int):
         raise TypeError("not an integer")
@@ -218,7 +226,8 @@ def _newest(moments: Sequence[Mapping[Series, Moment]]) -> dict[Series, Moment]:
 
 
 def _places(commits: Sequence[Commit]) -> Iterator[Write]:
-    """Yield the first contacts and the resources."""
+    """Yield the first contacts, what sources have learned, and the resources."""
+    learned = {commit.watch[:2]: commit.learned for commit in commits if commit.learned is not None}
     contacts: dict[tuple[str, str], Millis] = {}
     resources: dict[tuple[str, str, str], Resource] = {}
     for commit in commits:
@@ -227,6 +236,7 @@ def _places(commits: Sequence[Commit]) -> Iterator[Write]:
             contacts[target, source] = min(commit.contact, contacts.get((target, source), commit.contact))
         resources.update(((target, source, resource.id), resource) for resource in commit.resources)
     yield Write("contacts", [(*place, at) for place, at in contacts.items()])
+    yield Write("learned", [(*place, body) for place, body in learned.items()])
     yield Write("resources", [(*place, _json(resource)) for place, resource in resources.items()])
 
 
@@ -256,6 +266,7 @@ def _deletes(commit: Commit) -> Iterator[Write]:
             yield Write(statement, [(*commit.watch,)])
         if not commit.watch.resource:
             yield Write("drop_contacts", [commit.watch[:2]])
+            yield Write("drop_learned", [commit.watch[:2]])
 
 
 def _columns(series: Series) -> tuple[str, str]:

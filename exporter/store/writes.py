@@ -12,9 +12,9 @@ Row = tuple[Value, ...]
 
 StatementName = Literal[
     "counters", "histograms", "gauges", "states", "held", "contacts", "resources", "runs", "notes",
-    "watches", "keys", "outbox",
+    "watches", "keys", "outbox", "learned",
     "drop_counters", "drop_histograms", "drop_gauges", "drop_states", "drop_held",
-    "drop_contacts", "drop_resources", "drop_runs", "drop_notes", "drop_watches", "drop_keys", "drop_outbox",
+    "drop_contacts", "drop_learned", "drop_resources", "drop_runs", "drop_notes", "drop_watches", "drop_keys", "drop_outbox",
 ]  # fmt: skip
 
 

@@ -37,6 +37,10 @@ STEPS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE {s}.contacts (
             target text, source text, at bigint NOT NULL, PRIMARY KEY (target, source)
         )""",
+        # What a source has learned of its events, for the schedule of reads.
+        """CREATE TABLE {s}.learned (
+            target text, source text, body bytea NOT NULL, PRIMARY KEY (target, source)
+        )""",
         """CREATE TABLE {s}.resources (
             target text, source text, id text, body text NOT NULL, PRIMARY KEY (target, source, id)
         )""",

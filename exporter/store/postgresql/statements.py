@@ -86,6 +86,12 @@ _STATEMENTS: dict[StatementName, Statement] = {
         ("name", "name", "int8"),
         "(target, source) DO UPDATE SET at = excluded.at WHERE excluded.at < had.at",
     ),
+    "learned": _insert(
+        "learned",
+        "target, source, body",
+        ("name", "name", "bytea"),
+        "(target, source) DO UPDATE SET body = excluded.body",
+    ),
     "resources": _insert(
         "resources",
         "target, source, id, body",
@@ -119,6 +125,7 @@ _STATEMENTS: dict[StatementName, Statement] = {
     "drop_states": _drop_series("states"),
     "drop_held": _drop_series("held"),
     "drop_contacts": _drop("contacts", "target, source", ("name", "name")),
+    "drop_learned": _drop("learned", "target, source", ("name", "name")),
     "drop_resources": _drop("resources", "target, source, id", _PLACE),
     "drop_runs": _drop("runs", "target, source, resource", _PLACE),
     "drop_notes": _drop("notes", "target, source, resource", _PLACE),
@@ -142,6 +149,7 @@ SELECTS: dict[TableName, tuple[str, int]] = {
     "resources": ("SELECT target, source, id, body FROM {s}.resources", 3),
     "runs": ("SELECT target, source, resource, body FROM {s}.runs", 3),
     "notes": ("SELECT target, source, resource, body FROM {s}.notes ORDER BY id", 3),
+    "learned": ("SELECT target, source, body FROM {s}.learned", 2),
 }
 """The statements that read the tables of the state, and how many of their first columns are names."""
 
