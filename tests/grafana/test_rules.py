@@ -193,6 +193,21 @@ CASES = {
         {},
         (12, 30, 55),
     ),
+    "a warehouse becomes read-only": Case(
+        {
+            f'platform_resource_status{{{DWS},resource="c-1",status="READONLY",instance="a"}}': "0x10 1x20 0x30",
+            f'platform_resource_status{{{DWS},resource="c-1",status="AVAILABLE",instance="a"}}': "1x10 0x20 1x30",
+            f'platform_resource_info{{{DWS},resource="c-1",name="sales"}}': f"1x{LONG}",
+        },
+        {
+            20: Firing(
+                "PlatformClusterDegraded",
+                {"target": "research", "resource": "c-1", "name": "sales", "status": "READONLY"},
+                "The vendor's listing says so for five minutes, and no event does. A read-only cluster refuses writes.",
+            )
+        },
+        (10, 14, 40),
+    ),
     "a deployment fails": Case(
         counter("platform_runs_total", f'{SERVICE},outcome="failure"', "0x20 1x60"),
         {22: Firing("PlatformDeploymentFailed", OF_SERVICE, "1 failed in the last 15 minutes.")},
