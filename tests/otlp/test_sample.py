@@ -38,7 +38,7 @@ Told = tuple[str, str, int, int, bool, list[str]]
 PHASES: list[Told] = [
     ("image_building", "success", 24, 41, False, ["building image for model [TF 3.0.0]", "model (TF 3.0.0) build image success"]),
     ("environment_preparation", "success", 3_980, 24_151, False, ["preparing environment", "[TF 3.0.0] prepare environment success"]),
-    ("resource_scheduling", "success", 24_151, 24_157, True, ["[TF 3.0.0] schedule resource success"]),
+    ("resource_scheduling", "success", 24_151, 24_157, False, ["[TF 3.0.0] schedule resource success"]),
     ("image_pulling", "success", 24_164, 80_806, False, ["[TF 3.0.0] pulling model image", "[TF 3.0.0] pull image success"]),
 ]  # fmt: skip
 STARTUP = ("model_startup", 80_818, ["[TF 3.0.0] starting model"])
