@@ -135,9 +135,7 @@ def outcomes(folded: Folded) -> list[str]:
 
 def labels_of(folded: Folded, name: str) -> list[str]:
     """The last label of every count of a metric."""
-    return [
-        signal.series[1][-1] for signal in folded.signals if isinstance(signal, Count) and signal.series[0] == name
-    ]
+    return [signal.series[1][-1] for signal in folded.signals if isinstance(signal, Count) and signal.series[0] == name]
 
 
 LIFE = ((0.0, "waits"), (10.0, "starts"), (12.0, "works"), (20.0, "chat"), (30.0, "over"))
