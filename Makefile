@@ -6,12 +6,13 @@ READY  := $(VENV)/.ready
 HEAVY  := $(VENV)/.heavy
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos mutations check format bench dashboards dashboards-preview lock clean prometheus
+.PHONY: help demo test chaos fuzz mutations check format bench dashboards dashboards-preview lock clean prometheus
 
 help:
 	@echo "make demo    the simulated clouds and the exporter, live, with SQLite; PORT=…"
 	@echo "make test    the whole test suite"
 	@echo "make chaos   what the tests do at random, for longer: kills, and timelines with faults; KILLS=…, TIMELINES=…"
+	@echo "make fuzz    answers that no vendor should send, against a running exporter; FUZZ=… examples, about one a second"
 	@echo "make mutations  breaks guarded lines one by one in a copy, and sees the tests notice"
 	@echo "make check   formatting, lint and types"
 	@echo "make bench   measurements, each beside a baseline in the same run"
@@ -65,7 +66,11 @@ test: $(HEAVY) prometheus containers chromium
 KILLS     ?= 50
 TIMELINES ?= 100
 chaos: $(READY)
-	KILLS=$(KILLS) TIMELINES=$(TIMELINES) $(BIN)/python -m pytest --timeout=900 tests/laws/test_chaos.py tests/laws/test_timeline.py
+	KILLS=$(KILLS) TIMELINES=$(TIMELINES) $(BIN)/python -m pytest --timeout=900 tests/laws/test_chaos.py tests/laws/test_timeline.py tests/laws/test_renamed_targets.py
+
+FUZZ ?= 1000
+fuzz: $(READY)
+	FUZZ=$(FUZZ) $(BIN)/python -m pytest --timeout=0 tests/laws/test_fuzz.py
 
 mutations: $(READY)
 	$(BIN)/python -m tests.mutations

@@ -32,7 +32,7 @@ def summarize_runs(pack: MappingPack, events: Iterable[tuple[Event, Mapped]]) ->
     """
     events_by_resource: dict[str, list[tuple[Event, Mapped]]] = {}
     for event, mapped in events:
-        if mapped.phases and event.at is not None:
+        if mapped.tells_of_runs and event.at is not None:
             events_by_resource.setdefault(event.resource, []).append((event, mapped))
     return [
         part

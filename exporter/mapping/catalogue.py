@@ -3,10 +3,10 @@
 It is known before the first event.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 
-from exporter.mapping.rules import REASON_FIELDS, Action, MappingPack, Rule
+from exporter.mapping.rules import REASON_FIELDS, Action, MappingPack, Rule, Wanted
 from exporter.model.builtin_metrics import (
     BUILTIN,
     EVENT_LAG_SECONDS,
@@ -17,14 +17,16 @@ from exporter.model.builtin_metrics import (
     POOL_STATUS_CHANGES_TOTAL,
     RESOURCE_STATUS,
     RUN_DURATION_SECONDS,
+    RUN_FAILURES_TOTAL,
     RUNS_TOTAL,
 )
-from exporter.model.metrics import OTHER, RUN, SEVERITIES, Catalogue, Series
+from exporter.model.metrics import FAILURES, OTHER, RUN, SEVERITIES, Catalogue, Series
 
 
 def list_severities(pack: MappingPack) -> tuple[str, ...]:
     """List every severity that a pack can give, in the usual order."""
-    given = {*pack.severities, *(rule.severity for rule in pack.rules)}
+    listed = (severity for rule in pack.rules for severity in rule.listing.values())
+    given = {*pack.severities, *(rule.severity for rule in pack.rules), *listed, pack.worse}
     return tuple(severity for severity in SEVERITIES if severity in given)
 
 
@@ -33,7 +35,7 @@ def list_pairs(pack: MappingPack) -> set[tuple[str, str]]:
     found = {(severity, OTHER) for severity in pack.severities}
     for reason, rules in _rules_by_reason(pack).items():
         for severity in pack.severities:
-            found.update(_walk(rules, severity, OTHER if reason is None else reason))
+            found.update(_walk(rules, severity, reason, pack.worse))
     return found
 
 
@@ -41,20 +43,22 @@ def _rules_by_reason(pack: MappingPack) -> dict[str | None, list[Rule]]:
     """List the rules that may take an event, by the vendor's reason.
 
     ``None`` stands for a reason that no rule names. Rules that ask for no reason may take events of all reasons; they
-    stand in a list only where it would lack a pair without them: a pair with a reason of the rule's own is found under
-    ``None``. Otherwise a pack in which every rule has a reason of its own would take quadratic time and more.
+    stand in a list only where it would lack a pair without them: a pair with a reason of the rule's own or of its list
+    is found under ``None``. Otherwise a pack in which every rule has a reason of its own would take quadratic time and
+    more. A rule that asks for reasons with a star may take reasons that are named and others.
     """
     by_reason: dict[str, list[int]] = {reason: [] for reason in sorted(pack.vendor_reasons)}
     anywhere, needed, known = list[int](), list[int](), set[object]()
     for number, rule in enumerate(pack.rules):
         asked = [values for field, values in rule.when if field in REASON_FIELDS]
+        for reason in _named(asked, pack.vendor_reasons):
+            by_reason[reason].append(number)
+        if all(values.starred for values in asked):
+            anywhere.append(number)
         if asked:
-            for reason in frozenset.intersection(*asked):
-                by_reason[reason].append(number)
             continue
-        anywhere.append(number)
         effect = (dict(rule.when).get("severity"), rule.severity, rule.reason, _takes_all(rule))
-        if effect not in known and (rule.reason is None or _takes_all(rule)):
+        if effect not in known and not rule.listed and (rule.reason is None or _takes_all(rule)):
             needed.append(number)
         known.add(effect)
     numbers: dict[str | None, list[int]] = {
@@ -64,23 +68,36 @@ def _rules_by_reason(pack: MappingPack) -> dict[str | None, list[Rule]]:
     return {reason: [pack.rules[number] for number in some] for reason, some in numbers.items()}
 
 
+def _named(asked: Sequence[Wanted], reasons: frozenset[str]) -> Iterable[str]:
+    """List the reasons that stand in all of ``asked``."""
+    if any(values.starred for values in asked):
+        return (reason for reason in reasons if all(reason in values for values in asked))
+    return frozenset.intersection(*asked) if asked else ()
+
+
 def _takes_all(rule: Rule) -> bool:
     """Decide whether a rule takes every event of its severities and reasons."""
-    return not rule.textual and all(field in ("severity", *REASON_FIELDS) for field, _ in rule.when)
+    plain = not rule.textual and not rule.listed
+    return plain and all(field in ("severity", *REASON_FIELDS) for field, _ in rule.when)
 
 
-def _walk(rules: list[Rule], severity: str, reason: str) -> Iterator[tuple[str, str]]:
+def _walk(rules: list[Rule], severity: str, reason: str | None, worse: str) -> Iterator[tuple[str, str]]:
     """List what rules make of events with a severity and a reason.
 
-    Each rule may take such an event, up to the first that takes all of them.
+    Each rule may take such an event, up to the first that takes all of them. What no rule takes may become ``worse``.
     """
     for rule in rules:
         wanted = dict(rule.when)
         if severity in wanted.pop("severity", (severity,)):
-            yield rule.severity or severity, rule.reason or reason
-            if _takes_all(rule):
+            if rule.listed:
+                yield from ((rule.severity or listed, name) for name, listed in rule.listing.items())
+            else:
+                yield rule.severity or severity, rule.reason or reason or OTHER
+            if _takes_all(rule) and all(reason in values for field, values in wanted.items()):
                 return
-    yield severity, reason
+    yield severity, reason or OTHER
+    if worse and severity != "error":
+        yield worse, reason or OTHER
 
 
 OUTCOMES = ("success", "failure", "cancelled", "unknown")
@@ -127,12 +144,25 @@ def _zeros(target: str, source: str, pack: MappingPack | None) -> Iterator[Serie
 def _process_zeros(target: str, source: str, pack: MappingPack) -> Iterator[Series]:
     """List runs and phases in every outcome, where rules or the process tell of them."""
     alone = pack.process.run is None and not pack.process.operations
+    has_runs = not alone or any(step.name == RUN for rule in pack.rules for step in rule.steps)
+    for reason in sorted(_failure_reasons(pack)) if has_runs else ():
+        yield RUN_FAILURES_TOTAL, (target, source, reason)
     for outcome in OUTCOMES:
-        if not alone or any(step.name == RUN for rule in pack.rules for step in rule.steps):
+        if has_runs:
             yield RUNS_TOTAL, (target, source, outcome)
             yield RUN_DURATION_SECONDS, (target, source, outcome)
         for phase in pack.process.phases:
             yield PHASE_DURATION_SECONDS, (target, source, phase, outcome)
+
+
+def _failure_reasons(pack: MappingPack) -> set[str]:
+    """List the reasons that a run can fail for: those of errors, and of rules that fail a phase or a run."""
+    failing = {
+        rule.reason
+        for rule in pack.rules
+        if rule.reason and any(step.step == "fail" or step.outcome == "failure" for step in rule.steps)
+    }
+    return {OTHER} | failing | {reason for severity, reason in list_pairs(pack) if severity in FAILURES}
 
 
 def _products(target: str, source: str, action: Action) -> Iterator[Series]:

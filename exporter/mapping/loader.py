@@ -6,21 +6,23 @@ Every fault is found before anything starts: of form, of meaning, between files,
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from exporter.common.yaml_document import Document
+from exporter.common.yaml_document import Document, read_document
 from exporter.mapping.authoring.run_tests import Record, TestFailure, run_examples
 from exporter.mapping.rules import REASON_FIELDS, Example, MappingPack, Rule
 from exporter.mapping.syntax.compile_rules import build_rules
-from exporter.mapping.syntax.consistency import check_domains, check_metrics, check_reach
+from exporter.mapping.syntax.consistency import check_domains, check_lists, check_metrics, check_reach
 from exporter.mapping.syntax.context import FileContext
 from exporter.mapping.syntax.declarations import own_metrics, read_severity, read_vocab
 from exporter.mapping.syntax.embedded_tests import build_examples
 from exporter.mapping.syntax.process import Declared, check_processes, check_steps, merge_processes, read_process
-from exporter.mapping.syntax.schema import MappingFile, read_mapping
+from exporter.mapping.syntax.reason_lists import ReadDocument, read_reasons
+from exporter.mapping.syntax.schema import MappingFile, ReasonPart, is_shared, read_mapping, read_shared
 from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.errors import ConfigError
 from exporter.model.metrics import SEVERITIES, UNCLASSIFIED, Metric, Severity
@@ -45,6 +47,7 @@ class CheckedFile(NamedTuple):
     rules: tuple[Rule, ...]
     process: Declared | None
     examples: tuple[Example, ...]
+    reasons: Mapping[str, ReasonPart]
 
 
 class TestReport(NamedTuple):
@@ -60,9 +63,14 @@ def built_in() -> list[Path]:
 
     They lie inside an installed package, and beside the code in a checkout.
     """
+    return sorted(_packs().glob("*.yaml"))
+
+
+def _packs() -> Path:
+    """Return the directory of the built-in packs."""
     here = Path(__file__).resolve().parent.parent
     place = here / "packs"
-    return sorted((place if place.is_dir() else here.parent / "mappings").glob("*.yaml"))
+    return place if place.is_dir() else here.parent / "mappings"
 
 
 def load(
@@ -96,7 +104,8 @@ def examine(
     As ``load``, but a failing test is no error.
     """
     faults: list[str] = []
-    checked = [one for document in files if (one := _check_file(document, fields, statuses, faults))]
+    read = cache(read_document)
+    checked = [one for document in files if (one := _check_file(document, fields, statuses, faults, read))]
     check_metrics([(one.context, one.metrics) for one in checked], faults)
     by_source: dict[str, list[CheckedFile]] = {}
     for one in checked:
@@ -112,10 +121,14 @@ def _check_file(
     fields: Mapping[str, frozenset[str]],
     statuses: Mapping[str, tuple[str, ...]],
     faults: list[str],
+    read: ReadDocument,
 ) -> CheckedFile | None:
     """Check one file; ``None`` if its form or its source is wrong."""
 
     context = FileContext(document, faults, "", frozenset(), {}, {})
+    if is_shared(document):
+        read_shared(document, context.add_fault)
+        return None
     file = read_mapping(document, context.add_fault)
     if file is None:
         return None
@@ -130,7 +143,8 @@ def _check_file(
     rules = tuple(build_rules(file.rules, context))
     process = read_process(file.process, statuses.get(file.source, ()), context)
     examples = tuple(build_examples(file.tests, context))
-    return CheckedFile(document, file, context, severity, metrics, rules, process, examples)
+    reasons = read_reasons(file, context, read, _packs())
+    return CheckedFile(document, file, context, severity, metrics, rules, process, examples, reasons)
 
 
 def _build_checked_pack(checked: Sequence[CheckedFile], faults: list[str]) -> MappingPack:
@@ -139,6 +153,7 @@ def _build_checked_pack(checked: Sequence[CheckedFile], faults: list[str]) -> Ma
         _check_disabled(one, checked[number + 1 :])
     check_processes([one.process for one in checked if one.process])
     pack = _merge(checked)
+    check_lists(pack.rules, faults)
     check_reach(pack.rules, faults)
     check_domains(pack.rules, faults)
     check_steps(pack.rules, pack.process, faults)
@@ -163,6 +178,9 @@ def _merge(checked: Sequence[CheckedFile]) -> MappingPack:
         ids = {rule.id for rule in kept}
         rules = [rule for rule in one.rules if rule.id not in ids] + kept
     own_severity = dict(chain.from_iterable(one.severity.items() for one in reversed(checked)))
+    listed = dict(chain.from_iterable(one.reasons.items() for one in reversed(checked)))
+    listing = {name: part.severity for name, part in listed.items()}
+    rules = [rule._replace(listing=listing) if rule.listed else rule for rule in rules]
     given = set((own_severity or BASE_SEVERITY).values()) | (set() if own_severity else {UNCLASSIFIED})
     sent = _vendor_reasons(rules).union(*(one.file.vocab.get("reason", ()) for one in checked))
     return MappingPack(
@@ -170,23 +188,27 @@ def _merge(checked: Sequence[CheckedFile]) -> MappingPack:
         rules=tuple(rules),
         severity=BASE_SEVERITY | own_severity,
         severities=tuple(severity for severity in SEVERITIES if severity in given),
-        reasons=sent.union(rule.reason for rule in rules if rule.reason),
+        reasons=sent.union(*(rule.listing for rule in rules), (rule.reason for rule in rules if rule.reason)),
         vendor_reasons=sent,
         metrics={name: metric for one in reversed(checked) for name, metric in one.metrics.items()},
         hints=tuple(dict.fromkeys(word for one in checked for word in one.file.unmapped.hint_words)),
         examples=tuple(example for one in checked for example in one.examples),
         hash=_hash(checked),
         process=merge_processes([one.process for one in checked if one.process]),
+        worse=next((one.file.unmapped.severity for one in checked if one.file.unmapped.severity), ""),
+        meanings={name: part.means for name, part in listed.items()},
     )
 
 
 def _vendor_reasons(rules: Sequence[Rule]) -> frozenset[str]:
-    """List the vendor's reasons that rules ask for."""
-    return frozenset().union(*(values for rule in rules for field, values in rule.when if field in REASON_FIELDS))
+    """List the vendor's reasons that rules ask for, without those that have a star."""
+    asked = (values for rule in rules for field, values in rule.when if field in REASON_FIELDS)
+    return frozenset().union(*(values - values.starred for values in asked))
 
 
 def _hash(checked: Sequence[CheckedFile]) -> str:
-    text = json.dumps([one.document.data for one in checked], sort_keys=False)
+    listed = [{name: part.model_dump() for name, part in one.reasons.items()} for one in checked]
+    text = json.dumps([[one.document.data for one in checked], listed], sort_keys=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

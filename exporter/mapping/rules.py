@@ -18,13 +18,13 @@ An action that changes a metric in a way of its own needs a new kind of signal a
 ``mypy`` reports a missing branch in 3, 6 and 7.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, NamedTuple, Self
 
 from exporter.mapping.patterns.dissect import DissectPattern
 from exporter.mapping.patterns.regex import Pattern
 from exporter.model.events import Event
-from exporter.model.metrics import Kind, Metric
+from exporter.model.metrics import Kind, Metric, Severity
 from exporter.model.runs import Outcome
 
 REASON_FIELDS = ("reason", "name")
@@ -148,15 +148,45 @@ UNNAMED = Process(None, (), {}, {}, from_creation=False, patience=14 * 86400.0)
 """The process of a file that declares none: runs have an end and no known begin."""
 
 
+class Wanted(frozenset[str]):
+    """The values of a field that a rule asks for.
+
+    One that begins or ends with a star stands for all values that end or begin so; ``starred`` are those.
+    """
+
+    starred: frozenset[str]
+
+    def __new__(cls, values: Iterable[str] = ()) -> Self:
+        """Collect the values and note those with a star."""
+        self = super().__new__(cls, values)
+        self.starred = frozenset(value for value in self if value[:1] == "*" or value[-1:] == "*")
+        return self
+
+    def __contains__(self, value: object) -> bool:
+        """Return whether a value is asked for."""
+        if super().__contains__(value):
+            return True
+        return isinstance(value, str) and any(_fits(pattern, value) for pattern in self.starred)
+
+    def covers(self, other: "Wanted") -> bool:
+        """Return whether every value that ``other`` asks for is asked for here too."""
+        return other <= self or (bool(self.starred) and all(value in self for value in other))
+
+
+def _fits(pattern: str, value: str) -> bool:
+    return value.endswith(pattern[1:]) if pattern.startswith("*") else value.startswith(pattern[:-1])
+
+
 class Rule(NamedTuple):
     """One checked rule.
 
     It takes an event if every field of ``when`` has one of its values, and if the text fits one of the shapes or the
-    pattern; a rule with neither takes any text. ``place`` is for error messages.
+    pattern; a rule with neither takes any text. ``listed`` names the capture or field whose value must stand in
+    ``listing``: the reasons that the rule gives, each with its severity. ``place`` is for error messages.
     """
 
     id: str
-    when: tuple[tuple[str, frozenset[str]], ...]
+    when: tuple[tuple[str, Wanted], ...]
     shapes: tuple[DissectPattern, ...]
     pattern: Pattern | None
     splits: tuple[tuple[str, DissectPattern], ...]
@@ -167,6 +197,8 @@ class Rule(NamedTuple):
     place: str
     steps: tuple[Step, ...] = ()
     span_event: SpanEventForm | None = None
+    listed: str = ""
+    listing: Mapping[str, Severity] = {}
 
     @property
     def textual(self) -> bool:
@@ -209,7 +241,8 @@ class MappingPack(NamedTuple):
 
     ``severity`` maps the vendor's words (case folded) to ours; ``severities`` are those that this table can give.
     ``reasons`` is the closed vocabulary of the label ``reason``; ``vendor_reasons`` is the part of it that the vendor sends.
-    ``metrics`` are the pack's own. ``hints`` are starts of words that make an unmapped text worth reading first.
+    ``metrics`` are the pack's own. ``hints`` are starts of words that make an unmapped text worth reading first; such a
+    text has at least the severity ``worse``, if that is not "". ``meanings`` say what the reasons of lists mean.
     ``hash`` changes with the content of the files.
     """
 
@@ -224,3 +257,5 @@ class MappingPack(NamedTuple):
     examples: tuple[Example, ...]
     hash: str
     process: Process = UNNAMED
+    worse: Severity | Literal[""] = ""
+    meanings: Mapping[str, str] = {}

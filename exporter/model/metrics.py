@@ -139,6 +139,14 @@ class Mapped(msgspec.Struct, frozen=True, gc=False):
     phases: tuple[Phase, ...] = ()
     span_event: SpanEventSpec | None = None
 
+    @property
+    def tells_of_runs(self) -> bool:
+        """Return whether the event matters to runs.
+
+        It does if it begins or ends a phase, or if it is an error, which a run that ends later may be a failure for.
+        """
+        return bool(self.phases) or self.severity in FAILURES
+
 
 class Moment(msgspec.Struct, frozen=True, gc=False):
     """The value of a gauge (float) or the labels of a state (tuple), with its time.

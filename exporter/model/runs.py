@@ -68,6 +68,7 @@ class OpenRun(msgspec.Struct):
     event. ``ends`` says when its phases ended, by name and what they are of. ``error`` is (type, description) of its
     first failure. ``history`` says that it began before first contact, ``settled`` that a complete read has seen it
     open. ``before`` are its phases that ended before first contact. ``after`` is the key of the attempt before it.
+    ``failed`` says that it has failed and that only its end is still to come.
     """
 
     key: Millis
@@ -80,6 +81,7 @@ class OpenRun(msgspec.Struct):
     settled: bool = False
     after: Millis | None = None
     before: "list[Span]" = []
+    failed: bool = False
 
     @property
     def full_name(self) -> str:

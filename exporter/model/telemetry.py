@@ -63,6 +63,27 @@ class PollDone(SelfEvent, frozen=True):
     complete: float | None
 
 
+class Scheduled(SelfEvent, frozen=True):
+    """How the reads of a source are planned at present.
+
+    ``lag``: seconds after which an event is expected to be seen; None while nothing is read. ``load``: the part of the
+    budget for reads and listings that it takes to read every resource once in ``longest`` seconds, and to list; above 1
+    the budget is too small. ``limited``: the budget is what keeps events waiting. ``rate``: the requests a second for
+    reads and listings. ``watches`` are all that share them, ``turn`` the seconds in which each is read once.
+    """
+
+    target: str
+    source: str
+    api: str
+    lag: float | None
+    load: float
+    limited: bool
+    rate: float
+    watches: int
+    turn: float
+    longest: float
+
+
 class PollFailed(SelfEvent, frozen=True):
     """A read broke off, or with ``listing`` a listing.
 

@@ -114,6 +114,7 @@ TABLES = (
     "gauges",
     "held",
     "histograms",
+    "learned",
     "notes",
     "outbox",
     "resources",

@@ -26,6 +26,7 @@ class _Listing(msgspec.Struct):
 
     date: Millis | None = None
     whole: bool = True
+    requests: int = 0
     resources: list[Resource] = []
     refused: dict[str, tuple[Millis, ...]] = {}
 
@@ -34,7 +35,8 @@ class Discovery:
     """The listings of one source.
 
     Series leave ``series_ttl`` seconds after their resource. The progress of a resource is forgotten ``remember``
-    seconds after its last read. ``complete`` is the vendor time (Unix ms) of the last complete listing.
+    seconds after its last read. ``complete`` is the vendor time (Unix ms) of the last complete listing,
+    ``requests`` what it took.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Discovery:
         self._series_ttl = int(series_ttl * 1000)
         self._remember = int(remember * 1000)
         self.complete: Millis | None = None
+        self.requests = 1
         self._without_room: dict[str, None] = {}  # resources whose info or status is not exposed
         self._whole_until = 0.0  # steady seconds; a listing before it may leave out older resources
 
@@ -61,6 +64,7 @@ class Discovery:
         steady = self._context.clock.steady()
         partial = steady < self._whole_until and not self._inventory.by_status
         listing = await self._list(requested, self._inventory.listed_ids if partial else None)
+        self.requests = listing.requests
         changed = self._inventory.merge(listing.resources, self._context.now(), listing.whole)
         if listing.whole:
             self._whole_until = steady + WHOLE_LISTING_INTERVAL
@@ -128,6 +132,7 @@ class Discovery:
         listing = _Listing()
 
         async def ask(request: Request) -> Response:
+            listing.requests += 1
             answer = await self._context.ask(request)
             listing.date = listing.date or answer.date
             return answer

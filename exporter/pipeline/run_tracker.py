@@ -102,7 +102,7 @@ class RunTracker:
         """Keep what new events say of runs; return the notes to store by resource."""
         fresh: dict[str, list[RunNote]] = {}
         for event, mapped, news in rows:
-            if mapped.phases or (self._encode is not None and not mapped.dropped):
+            if mapped.tells_of_runs or (self._encode is not None and not mapped.dropped):
                 spec, at = mapped.span_event, seen if event.at is None else event.at
                 span_event = SpanEvent(
                     at=at,

@@ -18,10 +18,12 @@ from exporter.model.events import PAUSE, Pause, Request, Resource, Response
 from exporter.sources.limits import (
     MAX_BAD_ROWS,
     MAX_ID,
+    MAX_REASON,
     MAX_ROW_BYTES,
     MAX_ROWS,
     SLICE_BYTES,
     SLICE_ROWS,
+    clip,
     garbled,
 )
 from exporter.sources.reading import ask
@@ -65,6 +67,16 @@ def row_decoders(row: Any) -> RowDecoders[Any]:
     """Return the decoders of a row type; a number may come as text."""
     many = msgspec.json.Decoder(types.GenericAlias(list, (row,)), strict=False)
     return RowDecoders(many, msgspec.json.Decoder(row, strict=False))
+
+
+def field_text(value: Any, key: str = "") -> str:
+    """Return a text or whole number, or the one that an object has under ``key``, as text; "" for anything else.
+
+    For fields that a row can do without: one of another form must not make the row unreadable. Longer text is cut.
+    """
+    if key:
+        value = value.get(key) if isinstance(value, dict) else None
+    return clip(str(value), MAX_REASON) if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
 def missing() -> msgspec.Raw:

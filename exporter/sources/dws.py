@@ -16,6 +16,7 @@ from exporter.sources.decoding import (
     SAMPLE_MILLIS,
     Name,
     asked,
+    field_text,
     gap_fingerprint,
     in_slices,
     missing,
@@ -35,17 +36,32 @@ FIELDS = frozenset({"name", "category", "source_type", "status"})
 STATUSES = (
     "CREATING",
     "AVAILABLE",
+    "ACTIVE",
+    "READONLY",
+    "DEGRADED",
+    "UNBALANCED",
+    "REDISTRIBUTING",
+    "REDISTRIBUTION-FAILURE",
     "FAILED",
     "CREATE_FAILED",
     "DELETING",
     "DELETE_FAILED",
     "FROZEN",
     "POLICE_FROZEN",
+    "DELETED",
 )
+"""The states of clusters, and the sub-states of available ones.
+
+The vendor's SDK (3.1.219) has AVAILABLE where its help pages have ACTIVE and DELETED; both mean that a cluster can be
+used. The status of such a cluster is the worst part of its ``sub_status``, which may join several by `` | ``.
+"""
+
+_SUB_STATUSES = ("READONLY", "DEGRADED", "REDISTRIBUTION-FAILURE", "UNBALANCED", "REDISTRIBUTING")  # worst first
 _SETTLED = frozenset({"FROZEN", "POLICE_FROZEN"})
 _LIMIT = 1000
 _HEADERS = (("X-Language", "en-us"),)
-_PERMISSION = "DWS ReadOnlyAccess"
+_LIST_CLUSTERS = "dws:cluster:list (or the role DWS ReadOnlyAccess)"
+_LIST_EVENTS = "dws:event:list (or the role DWS ReadOnlyAccess)"
 
 
 class _Row(msgspec.Struct, gc=False):
@@ -73,6 +89,9 @@ class _Cluster(msgspec.Struct, gc=False):
     status: str | None = None
     node_type: str | None = None
     created: Number = None
+    sub_status: Any = None
+    task_status: Any = None
+    failed_reasons: Any = None
 
 
 class _Clusters(msgspec.Struct):
@@ -96,7 +115,7 @@ class Dws:
 
     def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
         """List the clusters; the API gives all of them in one answer."""
-        request = Request("dws", "/v1.0/{project_id}/clusters", headers=_HEADERS, permission=_PERMISSION)
+        request = Request("dws", "/v1.0/{project_id}/clusters", headers=_HEADERS, permission=_LIST_CLUSTERS)
         answer = yield from asked(request, _CLUSTERS)
         total = number(answer.count) or 0
         found = yield from read_rows(request, answer.clusters, _CLUSTER_ROWS, number(answer.count) == 0)
@@ -142,7 +161,7 @@ class Dws:
 
 def _request(offset: int) -> Request:
     query = (("offset", str(offset)), ("limit", str(_LIMIT)))
-    return Request("dws", "/v2/{project_id}/events", query, headers=_HEADERS, permission=_PERMISSION)
+    return Request("dws", "/v2/{project_id}/events", query, headers=_HEADERS, permission=_LIST_EVENTS)
 
 
 def _is_last(came: int, size: int, total: int | None, seen: int) -> bool:
@@ -217,6 +236,9 @@ def _fields(row: _Row) -> dict[str, str]:
 def _cluster(row: _Cluster) -> Resource:
     status = row.status or ""
     life: Life = "settled" if status in _SETTLED else "active"
+    if status in ("AVAILABLE", "ACTIVE"):
+        parts = [part.strip() for part in field_text(row.sub_status).split("|")]
+        status = next((worse for worse in _SUB_STATUSES if worse in parts), status)
     return Resource(
         id=row.id,
         name=clip(row.name or ""),
@@ -225,6 +247,8 @@ def _cluster(row: _Cluster) -> Resource:
         status=clip(status),
         life=life,
         created=moment(row.created),
+        reason=field_text(row.failed_reasons, "error_code") or field_text(row.task_status),
+        message=field_text(row.failed_reasons, "error_msg"),
     )
 
 

@@ -24,6 +24,7 @@ MAX_LISTED = 100_000  # resources of one listing
 MAX_ID = 512  # characters
 MAX_LABEL = 512  # characters of a name, severity, reason or another short value
 MAX_TEXT = 16_384  # characters of a message
+MAX_REASON = 1_000  # characters of what a listing says about the reason of a status
 MAX_TOKEN = 4_096  # characters of a page token
 SLICE_ROWS = 2_000  # rows between two pauses; about 10 ms
 SLICE_BYTES = 2**20  # bytes of rows between two pauses

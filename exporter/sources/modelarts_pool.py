@@ -40,12 +40,18 @@ _STANDSTILL = 20  # pages in a row without a new row, each with a new token: the
 
 
 class _Row(msgspec.Struct, gc=False):
-    firstTimestamp: str  # noqa: N815
+    firstTimestamp: str | None = None  # noqa: N815
     lastTimestamp: str | None = None  # noqa: N815
+    eventTime: str | None = None  # noqa: N815
     type: str | None = None
     reason: str | None = None
     message: str | None = None
     count: Annotated[int, msgspec.Meta(ge=0, le=2**53)] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a row without any time."""
+        if not (self.firstTimestamp or self.eventTime):
+            raise ValueError("missing required field `firstTimestamp`")
 
 
 class _Position(msgspec.Struct):
@@ -203,8 +209,11 @@ def _read(rows: Sequence[_Row], pool: str) -> tuple[list[Event], list[bytes]]:
         start, kind, reason, fields = common
         text = row.message or ""
         try:
-            began = millis[row.firstTimestamp]
-            at = began if row.lastTimestamp in (None, "", row.firstTimestamp) else millis[row.lastTimestamp]
+            # Kubernetes tells of what happens once by eventTime alone, and leaves the others null. The last time moves
+            # while an event repeats, so it names nothing.
+            first = row.firstTimestamp or row.eventTime or ""
+            began = millis[first]
+            at = began if row.lastTimestamp in (None, "", first) else millis[row.lastTimestamp]
             key = fingerprint(f"{start}{began}:{text}")
         except ValueError:
             bad.append(row_fingerprint(row))
@@ -231,7 +240,7 @@ def _pool(row: _Pool, workspace: str) -> Resource:
 
 
 def parse_record(raw: Any, resource: str) -> Event:
-    """Make an event of one raw record, which needs ``firstTimestamp``. Raises ValueError."""
+    """Make an event of one raw record, which needs ``firstTimestamp`` or ``eventTime``. Raises ValueError."""
     events, _ = _read([read_record(raw, _ROWS)], resource)
     if not events:
         raise ValueError("not a record of this source: no usable time")

@@ -17,6 +17,10 @@ SECONDS = {f":{second:02}": second * SECOND for second in range(60)}  # as a tim
 EARLIEST = -62_135_596_800_000  # 0001-01-01, the first time that a datetime can hold
 LATEST = 253_402_300_799_999  # the last millisecond of 9999
 _LEAST_MILLIS = 10**11  # as seconds this would be the year 5138, as milliseconds it is 1973
+_PLAIN, _LONGEST = 19, 40  # characters of a date and a time, without and with fraction and zone
+_ZONES = {"UTC": "+00:00", "GMT": "+00:00", "Z": "+00:00", "CST": "+08:00"}  # CST as both clouds' home knows it
+ZONE_STARTS = ("+", "-", *[f"{zone} " for zone in _ZONES])
+"""How a zone begins that stands as a word of its own behind a time."""
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001
 _AWARE_EPOCH = _EPOCH.replace(tzinfo=UTC)
 
@@ -33,16 +37,73 @@ def _within(at: int) -> Millis:
     return min(max(at, EARLIEST), LATEST)
 
 
+def split_stamp(raw: str) -> tuple[str, str]:
+    """Split a text into what may be a time with its zone, in the form of ISO 8601, and what stands behind it.
+
+    Date and time may stand in brackets, the date may have slashes, and the zone may be an offset, a word, or both, as
+    Go writes it: ``2021-01-28 14:07:24 +0800 CST``.
+    """
+    if raw[:1] == "[":
+        inside, bracket, rest = raw[1 : _LONGEST + 12].partition("]")
+        stamp, behind = split_stamp(inside) if bracket and inside[:4].isdigit() else ("", "")
+        if stamp and not behind:
+            return stamp, raw[len(inside) + 2 :].strip()
+    head = raw[_PLAIN:_LONGEST].split(None, 1)
+    end = _PLAIN + len(head[0]) if head and not raw[_PLAIN].isspace() else _PLAIN
+    stamp, rest = raw[:end], raw[end:].strip()
+    if stamp[4:5] == stamp[7:8] == "/":
+        stamp = stamp.replace("/", "-")
+    if rest.startswith(ZONE_STARTS) or rest in _ZONES:
+        return _with_zone(stamp, rest)
+    return stamp, rest
+
+
+def _with_zone(stamp: str, rest: str) -> tuple[str, str]:
+    """Join a time and the zone behind it, which is a word, an offset or both; an offset says more."""
+    word, _, behind = rest.partition(" ")
+    if word[:1] in ("+", "-"):
+        digits = word[1:].replace(":", "")
+        if not (len(digits) == 4 and digits.isascii() and digits.isdigit()):
+            return stamp, rest
+        following, _, after = behind.strip().partition(" ")
+        behind = after if following.isalpha() and following.isupper() and 1 < len(following) <= 4 else behind
+        return stamp + word, behind.strip()
+    return stamp + _ZONES[word], behind.strip()
+
+
+def stamp_moment(stamp: str) -> datetime | None:
+    """Read a stamp of ``split_stamp``; without a zone if it states none, None if it is no time."""
+    # The library's reader also takes week dates, times without colons and any character between date and time.
+    if stamp[4:5] + stamp[7:8] + stamp[13:14] + stamp[16:17] != "--::" or stamp[10:11] not in (" ", "T"):
+        return None
+    try:
+        return datetime.fromisoformat(stamp)
+    except ValueError:
+        return None
+
+
+def _datetime(text: str) -> datetime:
+    """Read a text that is a time and nothing else. Raises ValueError."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        stamp, rest = split_stamp(text)
+        at = None if rest else stamp_moment(stamp)
+        if at is None:
+            raise
+        return at
+
+
 def iso_millis(text: str) -> Millis:
-    """Read an RFC 3339 time, which must state its zone. Raises ValueError."""
-    moment = datetime.fromisoformat(text)
+    """Read a time that states its zone: RFC 3339, or another form that is met in public. Raises ValueError."""
+    moment = _datetime(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} states no zone")
     return elapsed(moment)
 
 
 class IsoTimes(dict[str, Millis]):
-    """RFC 3339 times by their text, each read when it is first looked up. Raises ValueError for other text.
+    """Times that state their zone by their text, each read when it is first looked up. Raises ValueError for other text.
 
     The rows of a page share seconds, minutes and zones, so most times are put together from parts that were read before.
     """
@@ -54,12 +115,14 @@ class IsoTimes(dict[str, Millis]):
 
     def __missing__(self, text: str) -> Millis:
         minute, second, rest = text[:16], text[16:19], text[19:]
-        if minute in self._minutes and rest in self._rests and second in SECONDS:
+        if text[4:5] != "-" or " " in rest:
+            at = iso_millis(text)
+        elif minute in self._minutes and rest in self._rests and second in SECONDS:
             at = _within(self._minutes[minute] + SECONDS[second] + self._rests[rest])
         else:
             at = iso_millis(text)
             if second in SECONDS:
-                self._minutes[minute] = iso_millis(f"{minute}Z")
+                self._minutes[minute] = elapsed(datetime.fromisoformat(f"{minute}Z"))
                 self._rests[rest] = at - SECONDS[second] - self._minutes[minute]
         self[text] = at
         return at
@@ -84,12 +147,12 @@ def number(value: Number) -> int | None:
 def moment(value: Number) -> Millis | None:
     """Return when something about a resource happened; None if that is unknown.
 
-    ``value`` is a Unix time or ISO 8601 text (UTC if it states no zone). A time before 1970 or after 9999 is a default
+    ``value`` is a Unix time or text as ``iso_millis`` reads it (UTC if it states no zone). A time before 1970 or after 9999 is a default
     value of the vendor, not a time.
     """
     try:
-        if isinstance(value, str) and "-" in value:
-            at = elapsed(datetime.fromisoformat(value))
+        if isinstance(value, str) and ("-" in value or "/" in value):
+            at = elapsed(_datetime(value))
         else:
             at = unix_millis(number(value) or 0)
     except (ValueError, OverflowError):

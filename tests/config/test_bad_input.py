@@ -60,7 +60,7 @@ SITES = {
         {"events": [{"occur_time": 1790000000000, "event_info": "m", "event_type": "normal"}], "total_count": 1},
     ),
     "dws": Site(
-        "dws", "/v1.0/{project_id}/clusters", "/v2/{project_id}/events", "DWS ReadOnlyAccess", "DWS ReadOnlyAccess",
+        "dws", "/v1.0/{project_id}/clusters", "/v2/{project_id}/events", "dws:cluster:list (or the role DWS ReadOnlyAccess)", "dws:event:list (or the role DWS ReadOnlyAccess)",
         {"clusters": [{"id": "x", "status": "AVAILABLE"}], "count": 1},
         {"events": [{"event_id": "1", "occur_time": 1790000000000, "name": "n", "source_id": "x"}], "count": 1},
     ),

@@ -119,7 +119,9 @@ def test_each_of_many_similar_rules_takes_its_own_text(shape: str, text: str) ->
     map_ = make_mapper(pack, "t")
     for number, verb in enumerate(verbs):
         assert map_(demo_event(text.replace("does it", f"{verb} now"))).rule == f"r{number}"
-    taken = [map_(demo_event(text)).rule for text in ("[All] rests", "[x] rests", "it rests now", "rests", "Pod rests")]
+    taken = [
+        map_(demo_event(text)).rule for text in ("[All] rests", "[x] rests", "it rests now", "rests", "Pod sleeps")
+    ]
     assert taken == [f"r{len(verbs) + number}" for number in range(5)]
 
 

@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.mapping.patterns.capture_types import STOPS, TYPES
-from exporter.mapping.patterns.dissect import DissectPattern, compile_shape, find_stop, make_splitter, parse_shape
+from exporter.mapping.patterns.dissect import (
+    DissectPattern,
+    canonical,
+    compile_shape,
+    find_stop,
+    make_splitter,
+    parse_shape,
+)
 from exporter.mapping.syntax.reachability import covers
 
 WORD = st.text(st.characters(exclude_characters=STOPS, exclude_categories=["Z", "C"]), min_size=1, max_size=12)
@@ -29,7 +36,7 @@ VALUES: dict[str, st.SearchStrategy[tuple[str, object]]] = {
     ),
     "words": st.lists(SLASHLESS, min_size=1, max_size=5).map(lambda words: ("/".join(words), tuple(words))),
     "ints": st.lists(WHOLE, min_size=1, max_size=5).map(lambda all_: ("/".join(map(str, all_)), tuple(all_))),
-    "rest": st.text(max_size=20).map(lambda text: (text, text)),
+    "rest": st.text(max_size=20).map(lambda text: (text, text.rstrip())),
 }
 LITERALS = st.text(st.sampled_from("ab -:.[]{}"), min_size=1, max_size=4)
 PIECES = st.text(st.sampled_from("ab -:.[]{}17/\"'sé\u3000"), max_size=12)
@@ -80,7 +87,7 @@ def test_two_lists_in_one_text_are_read_back(data: st.DataObject) -> None:
         ("word", ["", "a b", "a\u3000b", "a]", "(a", "a\u00a0b", "a\x85b", "a\x1cb"]),
         ("int", ["", "+", "1.0", "１２", "1_0", " 1", "1" * 19, "+-1", "²"]),
         ("num", ["", "nan", "inf", "1e999", "1_0", " 1", "0x1", "1,5", "1" * 33]),
-        ("duration", ["", "5", "s", "5 parsecs", "-5s", "1h2", "5s ", "1..2s", "5s" * 40]),
+        ("duration", ["", "5", "s", "5 parsecs", "-5s", "1h2", "5s x", "1..2s", "5s" * 40]),
         ("quoted", ["", '"', "a", "\"a'", '"a" and "b"', "“a”"]),
         ("words", ["", "a//b", "/a", "a b/c", "a/" * 1001 + "a"]),
         ("ints", ["", "1//2", "1/a", "1/2/", "1/" * 1001 + "1", "1/１"]),
@@ -117,10 +124,35 @@ def test_a_field_ends_at_the_first_place_where_the_next_literal_stands() -> None
 def test_the_whole_text_must_fit() -> None:
     shape = parse_shape("[{task:word}] training started.")
     assert shape.fit("[worker-0] training started.") == ("worker-0",)
-    for text in ("[worker-0] training started", " [worker-0] training started.", "[worker-0] training started. "):
+    for text in ("[worker-0] training", " [worker-0] training started.", "[worker-0] training started. Now."):
         assert shape.fit(text) is None
     assert parse_shape("plain").fit("plain") == ()
-    assert parse_shape("plain").fit("plain ") is None
+    assert parse_shape("plain").fit("plainly") is None
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "values"),
+    [
+        ("Training job failed.", "Training job failed. ", ()),
+        ("Training job failed.", "training job FAILED", ()),
+        ("Training job failed", "Training job failed.\n", ()),
+        ("训练作业运行失败。", "训练作业运行失败", ()),
+        ("Created pod: {pod:word}", "created Pod: Job-A. ", ("Job-A",)),
+        ("from {was:text} to {now:text}.", "From A to B", ("A", "B")),
+        ("from {was:text} to {now:text}.", "from a to b. Really.", None),
+        ("Error: {cause:rest}", "Error: No card. ", ("No card.",)),
+        ("Error: {cause:rest}", "Error:", ("",)),
+        ("Failed to be queued.{cause:rest}", "Failed to be queued", ("",)),
+        ("[{pod:word}] Failed: {what:rest}", "[P-1] Failed: ", ("P-1", "")),
+        ("took {n:int}", "took 7.", (7,)),
+        ("ÄRGER {x:word}", "ÄRGER Über", ("Über",)),
+        ("ÄRGER", "ärger", None),
+    ],
+)
+def test_capitals_blanks_at_the_end_and_a_full_stop_make_no_difference(
+    source: str, text: str, values: tuple[object, ...] | None
+) -> None:
+    assert parse_shape(source).fit(text) == values
 
 
 def test_a_word_holds_no_bracket() -> None:
@@ -140,7 +172,8 @@ def test_a_stop_is_found_if_and_only_if_the_text_does_not_fit(shape: DissectPatt
         values = shape.fit(candidate)
         assert (stop is None) == (values is not None)
         for keep in (True, False):
-            told = compile_shape(shape, lambda first, found, last: (first, found, last), keep=keep)(1, candidate, 2)
+            fit = compile_shape(shape, lambda first, found, last: (first, found, last), keep=keep)
+            told = fit(1, candidate.rstrip(), canonical(candidate), 2)
             assert told == (None if values is None else (1, values if keep else (), 2))
         assert stop is None or 0 <= stop.at <= len(candidate)
 

@@ -67,6 +67,7 @@ STEPS = {
     "breaks": Phase("fail", "open"),
     "over": Phase("end", "run", "", "success"),
     "failed": Phase("end", "run", "", "failure"),
+    "goes wrong": Phase("fail", "run"),
     "chat": None,
     "copy begins": Phase("begin", "run", "copy"),
     "copy is done": Phase("end", "run", "copy"),
@@ -91,7 +92,7 @@ class Resourceful:
         self.folds: list[Folded] = []
         self.wanted = True
 
-    def read(self, *told: tuple[float, str], status: str = "", finished: float | None = None, gone: bool = False,
+    def read(self, *told: tuple[float, str], status: str = "", why: str = "", finished: float | None = None, gone: bool = False,
              history: bool = False, now: float | None = None, contact: float = -1e9,
              attempts: tuple[tuple[tuple[str, float, float | None], ...], ...] = ()) -> Folded:  # fmt: skip
         notes = [self._note(at, text, not history) for at, text in told]
@@ -99,7 +100,7 @@ class Resourceful:
         listed = None
         if status or self.created is not None:
             end = None if finished is None else START + int(finished * 1000)
-            listed = Resource("r", status=status, created=self.created, finished=end)
+            listed = Resource("r", status=status, created=self.created, finished=end, reason=why, message=why.lower())
         record = tuple(tuple(Stage(n, at(begin) or 0, at(end)) for n, begin, end in stages) for stages in attempts)
         view = ResourceSnapshot(self.now, START + int(contact * 1000), listed, self.now, gone, record, self.wanted)
         folded = self.fold("r", self.runs, notes, view)
@@ -129,7 +130,12 @@ def at(seconds: float | None) -> int | None:
 
 
 def outcomes(folded: Folded) -> list[str]:
-    return [signal.series[1][-1] for signal in folded.signals if isinstance(signal, Count)]
+    return labels_of(folded, "platform_runs_total")
+
+
+def labels_of(folded: Folded, name: str) -> list[str]:
+    """The last label of every count of a metric."""
+    return [signal.series[1][-1] for signal in folded.signals if isinstance(signal, Count) and signal.series[0] == name]
 
 
 LIFE = ((0.0, "waits"), (10.0, "starts"), (12.0, "works"), (20.0, "chat"), (30.0, "over"))
@@ -323,6 +329,30 @@ def test_an_error_beside_the_end_is_its_cause() -> None:
     job.read((1, "works"), (4, "breaks"), (5, "failed"))
     run = job.folds[0].spans[-1]
     assert (run.outcome, run.error) == ("failure", ("breaks", "breaks"))
+
+
+def test_a_failed_run_says_what_the_listing_says_of_it() -> None:
+    job = Resourceful(JOBS, created=0)
+    job.read((1, "works"))
+    job.read(status="Broken", finished=9, why="OOM", now=300)
+    assert job.folds[-1].spans[-1].error == ("OOM", "oom")
+    assert labels_of(job.folds[-1], "platform_run_failures_total") == ["other"]  # no reason of the mapping
+
+
+def test_a_failed_run_counts_by_the_reason_of_its_first_failure() -> None:
+    job = Resourceful(JOBS.replace("reason: Broke}", "reason: breaks}"), created=0)
+    folded = job.read((1, "works"), (4, "breaks"), (5, "failed"))
+    assert labels_of(folded, "platform_run_failures_total") == ["breaks"]
+    assert labels_of(job.read((7, "restart"), (8, "works"), (9, "over")), "platform_run_failures_total") == []
+
+
+def test_a_run_that_has_failed_waits_for_its_end_and_opens_no_phase() -> None:
+    job = Resourceful(JOBS, created=0)
+    job.read((1, "works"), (5, "goes wrong"))
+    assert (job.ended(), job.phases()) == ([], [("working", 4.0, "failure")])
+    job.read((6, "waits"))
+    job.read(status="Done", finished=9, now=300)
+    assert (job.ended(), job.phases()) == ([(9.0, "failure")], [("working", 4.0, "failure")])
 
 
 def test_the_vendors_record_gives_the_boundaries_and_texts_the_rest() -> None:

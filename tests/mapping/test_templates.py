@@ -50,6 +50,12 @@ texts = st.lists(st.sampled_from(PARTS), max_size=30).map("".join) | st.text(max
         ("don't stop {x}", "don't stop {{x}}"),
         ("训练作业运行了12秒", "训练作业运行了{number:int}秒"),
         ("java.lang.OutOfMemoryError", "java.lang.OutOfMemoryError"),
+        ("Job dlcabcdef has failed because it did", "Job {job:word} has failed because it did"),
+        ("PyTorchJob train is running", "PyTorchJob {pytorchjob:word} is running"),
+        ("Created pod: my-trainer", "Created pod: {pod:word}"),
+        ("the run big-language-model is over", "the run {run:word} is over"),
+        ("Back-off restarting failed container", "Back-off restarting failed container"),
+        ("The job failed is what it says", "The job failed is what it says"),
         ("", ""),
     ],
 )

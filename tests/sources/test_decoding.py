@@ -225,3 +225,17 @@ def test_ten_digits_are_seconds_and_thirteen_are_milliseconds() -> None:
     assert moment("2022-12-29T11:45:52Z") == moment("2022-12-29T11:45:52") == 1672314352000
     assert [moment(value) for value in (None, 0, "", "soon", "2022-13-40T00:00:00Z", 1e300, 10**20)] == [None] * 7
     assert [number(value) for value in (7, "7", 7.0, "7.0", None, "", "many", "inf", "nan")] == [7] * 4 + [None] * 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2022-11-26 16:03:41 +0800 CST",
+        "2022/11/26 16:03:41+08:00",
+        "2022-11-26 08:03:41 UTC",
+        "[2022-11-26T08:03:41Z]",
+        "2022-11-26T08:03:41.000000000Z",
+    ],
+)
+def test_a_time_is_the_same_in_every_form_that_is_met(text: str) -> None:
+    assert IsoTimes()[text] == IsoTimes()["2022-11-26T16:03:41+08:00"]

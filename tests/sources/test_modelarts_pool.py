@@ -202,3 +202,17 @@ def test_the_pools_of_every_workspace_are_listed() -> None:
 
     assert [(one.id, one.workspace) for one in several.resources] == [("pool-0", "0"), ("pool-w", "w")]
     assert [one.id for one in default.resources] == ["pool-none"]
+
+
+def test_an_event_that_happened_once_may_have_its_event_time_alone() -> None:
+    once = {
+        "type": "Warning",
+        "reason": "PoolStatusChange",
+        "message": "m",
+        "firstTimestamp": None,
+        "lastTimestamp": None,
+    }
+    told = SOURCES["modelarts_pool"].record({**once, "eventTime": "2026-11-01T00:00:00.000000Z"}, "p")
+    usual = SOURCES["modelarts_pool"].record({**once, "firstTimestamp": "2026-11-01T00:00:00Z"}, "p")
+
+    assert (told.key, told.at, told.began) == (usual.key, usual.at, usual.began)

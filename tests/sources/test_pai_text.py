@@ -37,7 +37,19 @@ def zoned(zone: str, events: list[str], created: int | None = START, until: int 
         ("2021-01-28 14:07:24\nCreated", "2021-01-28T14:07:24", "", "Created"),
         ("2021-01-28 14:07:24 [Warning] Evicted", "2021-01-28T14:07:24", "Warning", "Evicted"),
         ("2021-01-28 14:07:24 [ERROR]: Evicted", "2021-01-28T14:07:24", "ERROR", "Evicted"),
-        ("2021-01-28 14:07:24 [worker-0] ready", "2021-01-28T14:07:24", "", "[worker-0] ready"),
+        ("2021-01-28 14:07:24 [worker-0] ready", "2021-01-28T14:07:24", "", "ready"),
+        ("2021-01-28 14:07:24 [Warning] [FailedScheduling] 0/9 nodes", "2021-01-28T14:07:24", "Warning", "0/9 nodes"),
+        ("2021-01-28 14:07:24 [[worker-0] ready", "2021-01-28T14:07:24", "", "[[worker-0] ready"),
+        ("2021-01-28 14:07:24 [a b] ready", "2021-01-28T14:07:24", "", "[a b] ready"),
+        ("2021-01-28 14:07:24 [worker-0]", "2021-01-28T14:07:24", "", "[worker-0]"),
+        ("2021-01-28 14:07:24 +0000 UTC Created", "2021-01-28T14:07:24", "", "Created"),
+        ("2021-01-28 14:07:24 +0800 CST Created", "2021-01-28T06:07:24", "", "Created"),
+        ("2021-01-28 14:07:24.123456789 +0800 CST m=+0.1", "2021-01-28T06:07:24.123", "", "m=+0.1"),
+        ("2021-01-28 14:07:24 UTC Created", "2021-01-28T14:07:24", "", "Created"),
+        ("2021-01-28 14:07:24 -5 nodes", "2021-01-28T14:07:24", "", "-5 nodes"),
+        ("2021/01/28 14:07:24 Created", "2021-01-28T14:07:24", "", "Created"),
+        ("[2021-01-28 14:07:24] Created", "2021-01-28T14:07:24", "", "Created"),
+        ("[2021-01-28T14:07:24.5+08:00] [Info] Created", "2021-01-28T06:07:24.5", "Info", "Created"),
         ("2021-01-28 14:07:24 Warning: a word", "2021-01-28T14:07:24", "", "Warning: a word"),
         ("2021-01-28 14:07:24", "2021-01-28T14:07:24", "", ""),
         ("[Info] no time", None, "Info", "no time"),
@@ -90,10 +102,32 @@ def test_a_text_of_two_megabytes_is_read_in_one_pass() -> None:
 
 def test_an_object_has_the_key_of_the_plain_text_it_stands_for() -> None:
     plain = one("2021-01-28 14:07:24 Created pod: a")
+    told = one({"Content": "Created pod: a", "Time": "2021-01-28 14:07:24", "Id": "7", "PodId": "p"})
 
-    assert one({"Content": "Created pod: a", "Time": "2021-01-28 14:07:24", "Id": "7", "PodId": "p"}) == plain
+    assert (told.key, told.at, told.text, told.fields["pod"]) == (plain.key, plain.at, plain.text, "p")
     assert one({"Content": "2021-01-28 14:07:24 Created pod: a", "Time": "2021-01-28T14:07:24Z"}) == plain
     assert one({"Content": "Created pod: a"}) == one("Created pod: a")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "2021-01-28 14:07:24 Created pod: a",
+        "2021-01-28 14:07:24.000 Created pod: a ",
+        "2021-01-28T14:07:24Z Created pod: a",
+        "2021-01-28 14:07:24 +0000 UTC Created pod: a",
+        "2021-01-28 22:07:24 +0800 CST Created pod: a",
+        "2021/01/28 14:07:24 Created pod: a",
+        "[2021-01-28 14:07:24] Created pod: a",
+    ],
+)
+def test_a_row_is_the_same_event_however_its_time_is_written(raw: str) -> None:
+    assert one(raw).key == one("2021-01-28 14:07:24 Created pod: a").key
+
+
+def test_what_stands_in_brackets_before_a_text_is_told_apart() -> None:
+    event = one("2021-01-28 14:07:24 [FailedMount] [dlc1-worker-0] no such share")
+    assert (event.fields, event.text) == ({"stated": "FailedMount", "pod": "dlc1-worker-0"}, "no such share")
 
 
 def test_an_event_without_time_stays_behind_the_one_it_came_after() -> None:

@@ -22,8 +22,8 @@ STEPS = (
     Step("building image for model [a 1]", begins="image_building"),
     Step("model (a 1) build image success", ends="image_building"),
     Step("preparing environment", begins="environment_preparation"),
-    Step("[a 1] prepare environment success", ends="environment_preparation"),
-    Step("[a 1] schedule resource success", ends="resource_scheduling"),  # begins, untold, where the one before ends
+    Step("[a 1] prepare environment success", begins="resource_scheduling", ends="environment_preparation"),
+    Step("[a 1] schedule resource success", ends="resource_scheduling"),
     Step("[a 1] pulling model image", begins="image_pulling"),
     Step("[a 1] pull image success", ends="image_pulling"),
     Step("[a 1] starting model", begins="model_startup"),
@@ -39,7 +39,7 @@ class Deployments:
     def __init__(self, name: str) -> None:
         self.name = name
         self.open: dict[str, int] = {}
-        self._next, self._failing, self._began, self._prepared = 0, False, 0, 0
+        self._next, self._failing, self._began = 0, False, 0
         self.lasted: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
         self.took: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
 
@@ -72,9 +72,7 @@ class Deployments:
             self._finish(at, "success")
 
     def _end(self, phase: str, at: int, outcome: str) -> None:
-        began = self.open.pop(phase, self._prepared)
-        self._prepared = at
-        self.lasted[phase, outcome].append((at - began) / 1000)
+        self.lasted[phase, outcome].append((at - self.open.pop(phase)) / 1000)
 
     def _finish(self, at: int, outcome: str) -> None:
         self.took["modelarts_service", outcome].append((at - self._began) / 1000)

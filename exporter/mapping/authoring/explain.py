@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from exporter.mapping.engine.mapper import make_mapper
-from exporter.mapping.patterns.dissect import Stop, find_stop
+from exporter.mapping.patterns.dissect import DissectPattern, Stop, find_stop
 from exporter.mapping.rules import MappingPack, Rule, field_of
 from exporter.model.events import Event
 from exporter.model.metrics import UNCLASSIFIED, Mapped
@@ -63,11 +63,28 @@ def _try(rule: Rule, event: Event, severity: str) -> RuleTrial:
     for field, values in rule.when:
         if (severity if field == "severity" else field_of(field)(event)) not in values:
             return RuleTrial(rule.id, rule.place, matched=False, field=field)
+    if not rule.textual and rule.listed and field_of(rule.listed)(event) not in rule.listing:
+        return RuleTrial(rule.id, rule.place, matched=False, field=rule.listed)
     if not rule.textual:
         return RuleTrial(rule.id, rule.place, matched=True)
     if rule.pattern and rule.pattern.fit(event.text) is None:
         stop = Stop(0, "a text that fits the pattern")
         return RuleTrial(rule.id, rule.place, matched=False, stops=((rule.pattern.source, stop),))
-    stops = tuple((shape.source, find_stop(shape, event.text)) for shape in rule.shapes)
+    stops = tuple(
+        (shape.source, find_stop(shape, event.text) or _find_unlisted(rule, shape, event)) for shape in rule.shapes
+    )
     missed = tuple((source, stop) for source, stop in stops if stop)
     return RuleTrial(rule.id, rule.place, matched=len(missed) < len(stops) or not stops, stops=missed)
+
+
+def _find_unlisted(rule: Rule, shape: DissectPattern, event: Event) -> Stop | None:
+    """Find where a fitting text names a reason that the rule's list lacks; ``None`` if the list has it."""
+    if not rule.listed:
+        return None
+    names = [hole.name for hole in shape.holes]
+    if rule.listed not in names:
+        return None if field_of(rule.listed)(event) in rule.listing else Stop(0, "a listed reason")
+    value = str((shape.fit(event.text) or ())[names.index(rule.listed)])
+    if value in rule.listing:
+        return None
+    return Stop(max(0, event.text.find(value)), f"a reason of the list for {{{rule.listed}}}")

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from exporter.mapping.authoring.templates import Template, words
+from exporter.mapping.engine.hints import is_hinted
 from exporter.mapping.patterns.dissect import DissectPattern, parse_shape
 from exporter.mapping.rules import MappingPack
 from exporter.mapping.syntax.reachability import covers
@@ -17,7 +18,6 @@ from exporter.model.metrics import TROUBLE, UNCLASSIFIED
 
 _ANY = parse_shape("{text:rest}")
 _MOST_WORDS, _SHOWN = 4, 60
-_SEARCHED = 4000  # characters of a text in which hint words are looked for
 
 
 class UnmatchedText(NamedTuple):
@@ -61,12 +61,6 @@ def write_stub(pack: MappingPack, fields: frozenset[str], unread: Iterable[Unmat
     return "\n".join(["mapping: 1", f"source: {pack.source}", "rules:", *rules, "tests:", *tests, ""])
 
 
-def hinted(pack: MappingPack, text: str) -> bool:
-    """Decide whether a word of the text begins with one of the pack's hint words."""
-    text = text[:_SEARCHED].casefold()
-    return any(_begins(text, hint.casefold()) for hint in pack.hints)
-
-
 def yaml_text(text: str) -> str:
     """Write a text in double quotes, as YAML reads them."""
     plain = text.encode("utf-8", "replace").decode()
@@ -75,13 +69,6 @@ def yaml_text(text: str) -> str:
 
 def _escaped(char: str) -> str:
     return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
-
-
-def _begins(text: str, word: str) -> bool:
-    at = text.find(word) if word else -1
-    while at > 0 and word[0].isascii() and text[at - 1].isalnum():
-        at = text.find(word, at + 1)
-    return at >= 0
 
 
 def _takes(draft: _Draft, earlier: UnmatchedText, later: UnmatchedText) -> bool:
@@ -95,7 +82,7 @@ def _draft(pack: MappingPack, unread: UnmatchedText, drafted: set[str]) -> _Draf
     event, capitalized = unread.event, [word.capitalize() for word in words(unread.template)[:_MOST_WORDS]]
     base = pack.severity.get(event.severity.casefold(), UNCLASSIFIED)
     severity = "info" if base == UNCLASSIFIED else base
-    if base not in TROUBLE and hinted(pack, event.text):
+    if base not in TROUBLE and is_hinted(pack, event.text):
         severity = "warning"
     reason = event.reason or "".join(capitalized) or "Unnamed"
     says = {"severity": severity} if severity != base else {}

@@ -95,7 +95,7 @@ def _folded(pack: MappingPack, rows: Iterable[Row]) -> list[Folded]:
     """Reduce the runs that one read would have given, resource by resource."""
     notes: dict[str, list[RunNote]] = {}
     for event, mapped, _ in rows:
-        if mapped.phases:
+        if mapped.tells_of_runs:
             notes.setdefault(event.resource, []).append(make_note(event, mapped))
     fold = make_fold(pack, TARGET)
     return [

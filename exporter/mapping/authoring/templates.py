@@ -28,6 +28,17 @@ _FILLERS = frozenset(
     | {"were", "be", "been", "has", "have", "not", "no"}
 )
 _LEAST_NAME, _LONGEST_NAME = 3, 20
+_KINDS = frozenset(
+    {"job", "pod", "service", "node", "cluster", "container", "volume", "claim", "task", "pool", "instance", "queue"}
+    | {"deployment", "podgroup", "namespace", "model", "replicaset"}
+)
+"""Kinds of things: the word behind one of them is a name, also if it has no digit."""
+
+_VERBS = frozenset(
+    {"is", "has", "was", "are", "had", "will", "cannot", "could", "did", "does", "not", "failed", "started", "stopped"}
+    | {"exited", "completed", "restarted", "successfully"}
+)
+"""Words that follow the name of a thing in a sentence about it."""
 
 
 class Template(NamedTuple):
@@ -114,7 +125,8 @@ def _scan(text: str) -> Iterator[_Piece]:
             at += 1
         elif _solid(text[at]):
             end = next((n for n in range(at, len(text)) if not _solid(text[n])), len(text))
-            yield from _word(text[at:end])
+            before, behind = text[max(0, at - _LONGEST_NAME) : at], text[end : end + _LONGEST_NAME]
+            yield from _name_or_word(text[at:end], before.split()[-1:], behind.split()[:1])
             at = end
         else:
             yield _Piece(text[at])
@@ -150,6 +162,38 @@ def _inside(inner: str) -> Iterator[_Piece]:
         yield _Piece(key + colon)
         inner = value
     yield _Piece(inner, _type(inner))
+
+
+def _name_or_word(word: str, before: list[str], behind: list[str]) -> Iterator[_Piece]:
+    """Split a word into pieces; the name of a thing becomes a field.
+
+    ``before`` and ``behind`` hold the word on either side, if there is one.
+    """
+    core = word.lstrip(_BEFORE).rstrip(_AFTER)
+    if not _is_name(core, before, behind):
+        yield from _word(word)
+        return
+    at = word.find(core)
+    yield _Piece(word[:at])
+    yield _Piece(core, "word")
+    yield _Piece(word[at + len(core) :])
+
+
+def _is_name(word: str, before: list[str], behind: list[str]) -> bool:
+    """Decide whether a word of letters is a name: it has several parts, or stands behind the kind of its thing."""
+    parts = word.split("-")
+    if not word.islower() or not word.replace("-", "").replace("_", "").isalpha():
+        return False
+    if len(parts) > _LIST - 1 and all(parts):
+        return True
+    kind = before[0].rstrip(":") if before else ""
+    if kind.casefold() not in _KINDS and not kind.endswith("Job"):
+        return False
+    if "-" in word or "_" in word:
+        return True
+    return (
+        len(word) > _LEAST_NAME and bool({*behind} & _VERBS) and not word.endswith(("ed", "ing")) and word not in _VERBS
+    )
 
 
 def _word(word: str) -> Iterator[_Piece]:

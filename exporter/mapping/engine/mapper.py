@@ -5,13 +5,17 @@ the fields of an event choose a plan, a decision tree over small slices of its t
 and outcomes that do not vary are made once.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache
 
+import msgspec
+
+from exporter.mapping.engine.hints import is_hinted
 from exporter.mapping.engine.labels import Base, LabelContext
 from exporter.mapping.engine.outcome import Outcome, compile_outcome, is_constant
-from exporter.mapping.patterns.decision_tree import Row, Try, build_tree
-from exporter.mapping.patterns.dissect import Fit, compile_shape
-from exporter.mapping.rules import REASON_FIELDS, MappingPack, Rule, field_of
+from exporter.mapping.patterns.decision_tree import Row, build_tree
+from exporter.mapping.patterns.dissect import DissectPattern, Fit, Try, canonical, compile_shape
+from exporter.mapping.rules import REASON_FIELDS, MappingPack, Rule, Wanted, field_of
 from exporter.model.builtin_metrics import EVENTS_TOTAL
 from exporter.model.events import Event
 from exporter.model.metrics import OTHER, UNCLASSIFIED, Mapped
@@ -37,6 +41,7 @@ def make_mapper(pack: MappingPack, target: str) -> Map:
     """
     reads, plan_of = [field_of(field) for field in _fields(pack)], _planner(pack, target)
     plans: dict[Key, Plan] = {}
+    worse, worsen = pack.worse, _make_worsener(pack)
 
     def map_(event: Event) -> Mapped:
         key: Key = (event.severity, event.reason)
@@ -48,28 +53,55 @@ def make_mapper(pack: MappingPack, target: str) -> Map:
             if len(plans) < _MOST_PLANS:
                 plans[key] = plan
         base, take, missed = plan
-        mapped: Mapped = missed if take is None else take(event, event.text, base) or missed
-        return mapped
+        if take is not None:
+            text = event.text.rstrip()
+            mapped: Mapped | None = take(event, text, canonical(text), base)
+            if mapped is not None:
+                return mapped
+        return worsen(missed, event.text) if worse and missed.unmapped is not None else missed
 
     return map_
 
 
-def _fields(pack: MappingPack) -> dict[str, frozenset[str]]:
+def _make_worsener(pack: MappingPack) -> Callable[[Mapped, str], Mapped]:
+    """Make the function that gives the pack's severity ``worse`` to what no rule took.
+
+    Only to a text that has a hint word, and whose severity is below. The outcomes that it makes are kept.
+    """
+    made: dict[Mapped, Mapped] = {}
+    below = {"info", UNCLASSIFIED} | ({"warning"} if pack.worse == "error" else set())
+
+    def worsen(missed: Mapped, text: str) -> Mapped:
+        if missed.severity not in below or not is_hinted(pack, text):
+            return missed
+        if missed not in made:
+            if len(made) >= _MOST_PLANS:
+                made.clear()
+            made[missed] = msgspec.structs.replace(missed, severity=pack.worse)
+        return made[missed]
+
+    return worsen
+
+
+def _fields(pack: MappingPack) -> dict[str, Wanted]:
     """List the fields that rules ask for, each with the values asked for.
 
-    Severity and reason are not among them.
+    Severity and reason are not among them. Of a field that is looked up in a list of reasons, every value is asked for.
     """
-    asked: dict[str, frozenset[str]] = {}
-    for rule in pack.rules:
-        for field, values in rule.when:
-            if field not in ("severity", *REASON_FIELDS):
-                asked[field] = asked.get(field, frozenset()) | values
-    return dict(sorted(asked.items()))
+    names = {field for rule in pack.rules for field, _ in rule.when} - {"severity", *REASON_FIELDS}
+    listed = {rule.listed for rule in pack.rules if not rule.textual} - {"", *REASON_FIELDS}
+    return {name: Wanted({"*"}) if name in listed else _asked(pack, (name,)) for name in sorted(names | listed)}
+
+
+def _asked(pack: MappingPack, fields: Collection[str]) -> Wanted:
+    """List the values that rules ask for in one of these fields."""
+    return Wanted(value for rule in pack.rules for field, values in rule.when if field in fields for value in values)
 
 
 def _planner(pack: MappingPack, target: str) -> Callable[[Key], Plan]:
     """Make the function that plans: one plan for all keys that no rule tells apart."""
     fields, place = _fields(pack), LabelContext(target, pack.source, {})
+    known_reasons, asked_reasons = pack.reasons | {""}, _asked(pack, REASON_FIELDS)
     rows = [_rows(rule, place) for rule in pack.rules]
     bases: dict[tuple[str, str], Base] = {}
     plans: dict[Key, Plan] = {}
@@ -77,7 +109,7 @@ def _planner(pack: MappingPack, target: str) -> Callable[[Key], Plan]:
 
     def plan_of(key: Key) -> Plan:
         severity = pack.severity.get(key[0].casefold(), UNCLASSIFIED)
-        reason = key[1] if not key[1] or key[1] in pack.reasons else _STRANGE
+        reason = key[1] if key[1] in known_reasons or key[1] in asked_reasons else _STRANGE
         values = [its if its in known else _STRANGE for its, known in zip(key[2:], fields.values(), strict=True)]
         plain = (severity, reason, *values)
         if plain in plans:
@@ -85,7 +117,7 @@ def _planner(pack: MappingPack, target: str) -> Callable[[Key], Plan]:
         if len(plans) >= _MOST_PLANS:
             plans.clear()
             trees.clear()
-        base = bases.setdefault((severity, reason), _base(severity, reason))
+        base = bases.setdefault((severity, reason), _base(severity, reason if reason in known_reasons else _STRANGE))
         asked = {"severity": severity} | dict.fromkeys(REASON_FIELDS, reason) | dict(zip(fields, values, strict=True))
         fitting = _fitting(pack.rules, asked)
         plans[plain] = _plan(pack.rules, fitting, base, rows, trees)
@@ -105,7 +137,7 @@ def _fitting(rules: Sequence[Rule], asked: Mapping[str, str]) -> tuple[int, ...]
     for number, rule in enumerate(rules):
         if all(asked[field] in values for field, values in rule.when):
             found.append(number)
-            if not rule.textual:
+            if not rule.textual and not rule.listed:
                 break
     return tuple(found)
 
@@ -124,7 +156,7 @@ def _plan(
 
     last = rules[fitting[-1]] if fitting else None
     if last and not last.textual and is_constant(last):
-        fitting, missed = fitting[:-1], rows[fitting[-1]][0].take(_NOTHING, "", base)
+        fitting, missed = fitting[:-1], rows[fitting[-1]][0].make()(_NOTHING, "", "", base)
     else:
         cause = "no_shape" if any(rules[number].when for number in fitting) else "no_rule"
         missed = Mapped(base.severity, base.reason, None, (), cause, base.overflow)
@@ -138,27 +170,30 @@ def _plan(
 def _rows(rule: Rule, place: LabelContext) -> list[Row]:
     """List the ways in which a text can fit a rule."""
     if rule.pattern:
-        return [Row(None, _judged(rule.pattern.fit, compile_outcome(rule, rule.pattern.names, place)))]
+        take = _judged(rule.pattern.fit, compile_outcome(rule, rule.pattern.names, place))
+        return [Row(None, lambda: take)]
     if not rule.shapes:
-        return [Row(None, _judged(lambda text: (), compile_outcome(rule, (), place)))]
-    return [
-        Row(
-            shape,
-            compile_shape(
-                shape,
-                compile_outcome(rule, [hole.name for hole in shape.holes], place),
-                keep=not is_constant(rule),
-            ),
-        )
-        for shape in rule.shapes
-    ]
+        take = _judged(lambda text: (), compile_outcome(rule, (), place))
+        return [Row(None, lambda: take)]
+    return [Row(shape, _compiler(rule, shape, place)) for shape in rule.shapes]
+
+
+def _compiler(rule: Rule, shape: DissectPattern, place: LabelContext) -> Callable[[], Try]:
+    """Make the function that compiles a shape of a rule when a text first needs it, and once."""
+
+    @cache
+    def compile_once() -> Try:
+        names = [hole.name for hole in shape.holes]
+        return compile_shape(shape, compile_outcome(rule, names, place), keep=not is_constant(rule))
+
+    return compile_once
 
 
 def _judged(fit: Fit, outcome: Outcome) -> Try:
     """Make the trial of a rule that has no shape."""
 
-    def take(event: Event, text: str, base: Base) -> Mapped | None:
-        values = fit(text)
+    def take(event: Event, text: str, low: str, base: Base) -> Mapped | None:
+        values = fit(event.text)
         return None if values is None else outcome(event, values, base)
 
     return take

@@ -12,7 +12,7 @@ from exporter.mapping.rules import Action, Rule, field_of
 from exporter.model.events import Event
 from exporter.model.metrics import Count, Mapped, Observe, Phase, Series, Set, Signal, SpanEventSpec, State
 
-Outcome = Callable[[Event, tuple[Any, ...], Base], Mapped]
+Outcome = Callable[[Event, tuple[Any, ...], Base], Mapped | None]
 Act = Callable[[Event, tuple[Any, ...], Base, Overflow], Iterable[Signal] | None]
 Make = Callable[[Series, float], Signal]
 _NONE: tuple[Signal, ...] = ()
@@ -39,19 +39,40 @@ class _Steps(NamedTuple):
 def compile_outcome(rule: Rule, names: Sequence[str], place: LabelContext) -> Outcome:
     """Compile the outcome of a rule whose captures have ``names``.
 
-    An outcome that does not vary with the event is made once for each severity and reason.
+    An outcome that does not vary with the event is made once for each severity and reason. The outcome of a rule that
+    goes by a list of reasons is ``None`` for a reason that the list lacks: then the rule does not take the event.
     """
+    unlisted = _compile_unlisted(rule, names, place)
+    if not rule.listed:
+        return unlisted
+    read = _reader(rule.listed, names)
+    bases = {reason: Base(severity, reason, ()) for reason, severity in rule.listing.items()}
+
+    def outcome(event: Event, values: tuple[Any, ...], base: Base) -> Mapped | None:
+        listed = bases.get(read(event, values, base))
+        return None if listed is None else unlisted(event, values, listed)
+
+    return outcome
+
+
+def _compile_unlisted(rule: Rule, names: Sequence[str], place: LabelContext) -> Outcome:
+    """Compile the outcome of a rule as if it went by no list."""
     cut, names = [], [*names]
     for name, shape in rule.splits:
         cut.append(_Split(_reader(name, names), make_splitter(shape)))
         names += [hole.name for hole in shape.holes]
     acts = tuple(_act(action, names, place) for action in rule.actions)
     steps = _Steps(_phases(rule, names), _span_event(rule, names))
-    return _settled(rule, acts, steps) if is_constant(rule) else _varying(rule, acts, tuple(cut), steps)
+    return _settled(rule, acts, steps) if _is_fixed(rule) else _varying(rule, acts, tuple(cut), steps)
 
 
 def is_constant(rule: Rule) -> bool:
-    """Decide whether the outcome of a rule depends on neither captures nor resource."""
+    """Decide whether the outcome of a rule depends on neither captures nor fields nor resource."""
+    return not rule.listed and _is_fixed(rule)
+
+
+def _is_fixed(rule: Rule) -> bool:
+    """Decide whether the outcome depends on severity and reason alone."""
     reads_of = any(step.of for step in rule.steps) or bool(rule.span_event and rule.span_event.attributes)
     return not rule.splits and not reads_of and all(_constant(action) for action in rule.actions)
 

@@ -1,22 +1,17 @@
 """A decision tree that narrows many shapes to the few that can fit a text.
 
-It looks at small slices of the text: its first characters, its last ones, and those after the first bracket or blank
-that must end a leading ``word``. A shape that says nothing about a slice stays a candidate in every branch. The tree
-never decides that a text fits; the shapes that are left do.
+It looks at small slices of the canonical text: its first characters, its last ones, and those after the first bracket
+or blank that must end a leading ``word``. A shape that says nothing about a slice stays a candidate in every branch. The
+tree never decides that a text fits; the shapes that are left do. A branch grows, and its shapes are compiled, when a text
+first takes it: of a large pack most branches are never taken.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from exporter.mapping.patterns.capture_types import STOPS
-from exporter.mapping.patterns.dissect import DissectPattern
-
-Try = Callable[[Any, str, Any], Any]
-"""A trial of a text: what comes of it if it fits, else ``None``.
-
-What stands before and after the text in the arguments is handed on to the outcome.
-"""
+from exporter.mapping.patterns.dissect import DissectPattern, Try
 
 _WIDTHS, _DEEPEST = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48), 4
 _WORTH = 2.0  # trials that a look at a slice must spare, on average
@@ -24,10 +19,10 @@ _COPIES = 100_000  # rows that may stand in several branches, in all
 
 
 class Row(NamedTuple):
-    """A shape and how to try it; without a shape any text may fit."""
+    """A shape and what makes the function that tries it; without a shape any text may fit."""
 
     shape: DissectPattern | None
-    take: Try
+    make: Callable[[], Try]
 
 
 class _Cut(NamedTuple):
@@ -51,54 +46,76 @@ class _Edges(NamedTuple):
     after: str = ""
     after_whole: bool = False
 
+    @property
+    def telling(self) -> bool:
+        """Return whether any slice can speak against the shape."""
+        return bool(self.first or self.last or self.mark)
+
 
 def build_tree(rows: Sequence[Row]) -> Try:
     """Build a function that tries, in order, the rows that can fit until one does.
 
     It is a tree of small functions: each looks at one slice and calls the next.
     """
-    return _grow([(_edges(row.shape), row.take) for row in rows], 0)
+    return _grow([(_edges(row.shape), row) for row in rows], 0)
 
 
-def _grow(rows: list[tuple[_Edges, Try]], depth: int) -> Try:
-    worth = len(rows) > _WORTH and depth < _DEEPEST
-    cut = _best([edges for edges, _ in rows], _COPIES >> 3 * depth) if worth else None
+def _grow(rows: list[tuple[_Edges, Row]], depth: int) -> Try:
+    telling = [edges for edges, _ in rows if edges.telling]
+    worth = len(telling) > _WORTH and depth < _DEEPEST
+    cut = _best(telling, _COPIES >> 3 * depth, len(rows) - len(telling)) if worth else None
     if cut is None:
-        return _leaf([take for _, take in rows])
-    said = [_said(edges, cut) for edges, _ in rows]
-    branches = {
-        value: _grow([row for row, its in zip(rows, said, strict=True) if _may(row[0], its, cut, value)], depth + 1)
-        for value in dict.fromkeys(said)
-        if value is not None
-    }
-    otherwise = [row for row, its in zip(rows, said, strict=True) if its is None]
-    return _look(cut, branches, _grow(otherwise, depth + 1))
+        return _leaf([row for _, row in rows])
+    said = [(row, _said(row[0], cut)) for row in rows]
+
+    def grow(value: str | None) -> Try:
+        chosen = [row for row, its in said if (its is None if value is None else _may(row[0], its, cut, value))]
+        return _grow(chosen, depth + 1)
+
+    return _look(cut, {its for _, its in said if its is not None}, grow)
 
 
-def _leaf(takes: Sequence[Try]) -> Try:
-    if len(takes) == 1:
-        return takes[0]
+def _leaf(rows: Sequence[Row]) -> Try:
+    if len(rows) == 1:
+        return rows[0].make()
+    takes = [(row.shape.needle() if row.shape else "", row.make()) for row in rows]
 
-    def leaf(first: Any, text: str, last: Any) -> Any:
-        for take in takes:
-            found = take(first, text, last)
-            if found is not None:
-                return found
+    def leaf(first: Any, text: str, low: str, last: Any) -> Any:
+        for needle, take in takes:
+            if needle in low:
+                found = take(first, text, low, last)
+                if found is not None:
+                    return found
         return None
 
     return leaf
 
 
-def _look(cut: _Cut, branches: Mapping[str, Try], otherwise: Try) -> Try:
+def _look(cut: _Cut, values: Iterable[str], grow: Callable[[str | None], Try]) -> Try:
+    """Build the function that looks at a slice and calls the branch of its value.
+
+    ``values`` are the slices that shapes tell apart; all others share one branch, which stands under ``None``. A branch
+    is grown, and stands for itself from then on, when it is first taken.
+    """
     mark, part, width = cut
+    branches: dict[str | None, Try] = {}
     branch = branches.get
 
-    def after(first: Any, text: str, last: Any) -> Any:
-        start = text.find(mark) + 1
-        return branch(text[start : start + width], otherwise)(first, text, last)
+    def seed(value: str | None) -> Try:
+        def grow_first(first: Any, text: str, low: str, last: Any) -> Any:
+            grown = branches[value] = grow(value)
+            return grown(first, text, low, last)
 
-    def at(first: Any, text: str, last: Any) -> Any:
-        return branch(text[part], otherwise)(first, text, last)
+        return grow_first
+
+    branches.update((value, seed(value)) for value in (None, *values))
+
+    def after(first: Any, text: str, low: str, last: Any) -> Any:
+        start = low.find(mark) + 1
+        return (branch(low[start : start + width]) or branches[None])(first, text, low, last)
+
+    def at(first: Any, text: str, low: str, last: Any) -> Any:
+        return (branch(low[part]) or branches[None])(first, text, low, last)
 
     return after if mark else at
 
@@ -113,18 +130,21 @@ def _may(edges: _Edges, said: str | None, cut: _Cut, value: str) -> bool:
     return value.endswith(edges.last) if cut.part.stop is None else value.startswith(edges.first)
 
 
-def _best(rows: Sequence[_Edges], copies: int) -> _Cut | None:
-    """Choose the slice that spares most trials; ``None`` if no slice is worth a look."""
+def _best(rows: Sequence[_Edges], copies: int, silent: int) -> _Cut | None:
+    """Choose the slice that spares most trials; ``None`` if no slice is worth a look.
+
+    ``silent`` is the number of further rows that go into every branch.
+    """
     marks = sorted({edges.mark for edges in rows if edges.mark})
     cuts = [_Cut("", slice(None, width), width) for width in _WIDTHS]
     cuts += [_Cut("", slice(-width, None), width) for width in _WIDTHS]
     cuts += [_Cut(mark, slice(None, width), width) for mark in marks for width in _WIDTHS]
-    spared = [(_spared(rows, cut, copies), -number) for number, cut in enumerate(cuts)]
+    spared = [(_spared(rows, cut, copies, silent), -number) for number, cut in enumerate(cuts)]
     most, number = max(spared, default=(0.0, 0))
     return cuts[-number] if most >= _WORTH else None
 
 
-def _spared(rows: Sequence[_Edges], cut: _Cut, copies: int) -> float:
+def _spared(rows: Sequence[_Edges], cut: _Cut, copies: int, silent: int) -> float:
     """Compute how many trials a slice spares, on average, for a text that fits a row."""
     company: Counter[str] = Counter()
     unsaid = everywhere = 0
@@ -135,7 +155,7 @@ def _spared(rows: Sequence[_Edges], cut: _Cut, copies: int) -> float:
             continue
         unsaid += 1
         everywhere += bool(cut.mark or not (edges.last if cut.part.stop is None else edges.first))
-    if everywhere * len(company) > copies:
+    if (everywhere + silent) * len(company) > copies:
         return 0.0
     inside = sum(size * (len(rows) - everywhere - size) for size in company.values())
     return (inside + unsaid * (len(rows) - unsaid)) / len(rows)
@@ -144,10 +164,11 @@ def _spared(rows: Sequence[_Edges], cut: _Cut, copies: int) -> float:
 def _edges(shape: DissectPattern | None) -> _Edges:
     if shape is None:
         return _Edges("", "", whole=False)
-    first, last = shape.literals[0], shape.literals[-1]
+    needles = shape.needles()
+    first, last = needles[0], needles[-1]
     if not shape.holes:
         return _Edges(first, last, whole=True)
-    mark, after = shape.literals[1][:1], shape.literals[1][1:]
+    mark, after = needles[1][:1], needles[1][1:]
     if not (mark and mark in STOPS and mark not in first and shape.types[0].bare):
         return _Edges(first, last, whole=False)
     return _Edges(first, last, False, mark, after, len(shape.literals) == 2)

@@ -1,6 +1,6 @@
 """One run at a time: a job, or the deployment of a service. Pure."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Container
 
 import msgspec
 
@@ -24,8 +24,10 @@ class SingleRun(RunProcess):
     say. ``_moved`` says that a run or phase has begun or ended since it was last set to False.
     """
 
-    def __init__(self, process: Process, where: Where, runs: Runs, view: ResourceSnapshot) -> None:
-        super().__init__(process, where, runs, view)
+    def __init__(
+        self, process: Process, reasons: Container[str], where: Where, runs: Runs, view: ResourceSnapshot
+    ) -> None:
+        super().__init__(process, reasons, where, runs, view)
         self._named: Collection[str] = ()
         self._known = {*process.phases, RUN, OPEN_PHASES}
         self._rank = {name: number for number, name in enumerate(process.phases)}
@@ -85,7 +87,7 @@ class SingleRun(RunProcess):
         """Begin a new run, or a phase of the open one."""
         if step.name == RUN:
             self._begin_run(note)
-        elif (run := self._current(note)) is not None and not self._goes_on(run, step) and len(run.phases) < MOST_OPEN:
+        elif (run := self._current(note)) is not None and self._may_begin(run, note, step):
             self._add(run, OpenSpan(step.name, step.of, note.at))
 
     def prepare(self, note: RunNote, step: Phase) -> None:
@@ -106,14 +108,19 @@ class SingleRun(RunProcess):
             self._add(run, OpenSpan(step.name, step.of, begun, inferred=True))
 
     def end(self, note: RunNote, step: Phase, end: End) -> None:
-        """End the run, a phase, or every open phase."""
+        """End the run, a phase, or every open phase.
+
+        A run that fails by ``fail`` is not over yet: a rollback may follow. Its open phases fail.
+        """
         run = self.runs.open.get("")
         if run is None or note.at < run.key:
             return
-        if step.name == RUN:
+        if step.name == RUN and step.step == "end":
             self.close("", end)
             return
-        ending = [*run.phases] if step.name == OPEN_PHASES else [self._phases(run).find(step)]
+        if step.name == RUN:
+            run.failed, self._moved = True, True
+        ending = [*run.phases] if step.name in (RUN, OPEN_PHASES) else [self._phases(run).find(step)]
         for phase in ending:
             if phase is not None:
                 failed = note.event is None and phase.failing
@@ -127,8 +134,8 @@ class SingleRun(RunProcess):
         return run
 
     def close(self, name: str, end: End) -> None:
-        """Close the run."""
-        super().close(name, end)
+        """Close the run; a run that has failed is a failure, whatever followed."""
+        super().close(name, end._replace(outcome="failure") if self.runs.open[name].failed else end)
         self._found = None
         self._moved = True
 
@@ -165,7 +172,9 @@ class SingleRun(RunProcess):
         run, outcome = self.runs.open.get(""), self.process.closes_on.get(resource.status.casefold())
         if run is None or outcome is None:
             return
-        at = resource.finished
+        if run.error is None and outcome != "success" and (resource.reason or resource.message):
+            run.error = (resource.reason or resource.status, resource.message)
+        at = resource.finished or resource.since
         if at is not None and at >= floor_to_second(run.span.start):  # else it is the end of an earlier run
             self.close("", End(at, outcome, at >= floor_to_second(view.contact)))
         elif view.seen >= run.last + LAG:
@@ -209,16 +218,27 @@ class SingleRun(RunProcess):
         """
         return bool(run.phases or run.ends or run.error)
 
-    def _goes_on(self, run: OpenRun, step: Phase) -> bool:
+    def _may_begin(self, run: OpenRun, note: RunNote, step: Phase) -> bool:
+        """Decide whether a phase can begin.
+
+        It cannot in a run that has failed, and not if its begin means nothing new.
+        """
+        return not run.failed and len(run.phases) < MOST_OPEN and not self._goes_on(run, note, step)
+
+    def _goes_on(self, run: OpenRun, note: RunNote, step: Phase) -> bool:
         """Decide whether the begin of a phase means nothing new.
 
-        It does not if the phase is open, or if it is over and a later one is open: workers follow each other, and a run
-        goes forward.
+        It does not if the phase is open, or if it is over and a later one is open that the event does not end: workers
+        follow each other, and a run goes forward.
         """
         phases, rank = self._phases(run), self._rank
         if phases.find(step) is not None:
             return True
-        return phases.is_over(step) and max(map(rank.__getitem__, phases.names()), default=-1) > rank[step.name]
+        if not phases.is_over(step):
+            return False
+        ending = {other.name for other in note.phases if other.step != "begin"}
+        staying = [] if OPEN_PHASES in ending else [name for name in phases.names() if name not in ending]
+        return max(map(rank.__getitem__, staying), default=-1) > rank[step.name]
 
     def _counts(self, note: RunNote, step: Phase) -> bool:
         counts = note.event is None or step.step == "fail" or step.outcome or step.name not in self._named

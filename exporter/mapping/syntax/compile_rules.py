@@ -10,7 +10,7 @@ from exporter.common.yaml_document import Document, KeyPath
 from exporter.mapping.patterns.capture_types import Kind
 from exporter.mapping.patterns.dissect import DissectPattern, parse_shape
 from exporter.mapping.patterns.regex import Pattern, parse_pattern
-from exporter.mapping.rules import Action, Rule, SpanEventForm, Step
+from exporter.mapping.rules import Action, Rule, SpanEventForm, Step, Wanted
 from exporter.mapping.syntax.actions import ActionCheck, build_action
 from exporter.mapping.syntax.context import FileContext, Names
 from exporter.mapping.syntax.reachability import ShapeIndex, sample_texts
@@ -47,13 +47,20 @@ def build_rules(parts: list[RulePart], context: FileContext) -> Iterator[Rule]:
 def _rule(part: RulePart, path: KeyPath, context: FileContext) -> Rule:
     if not part.id:
         context.add_fault((*path, "id"), "is empty; give the rule a name")
-    if not part.when and part.shape is None and part.re2 is None:
-        context.add_fault(path, "the rule is empty and would take every event; give it 'when' or 'shape'")
     said = part.as_
-    if said and said.severity is None and not said.reason:
+    listed = (said.listed if said else None) or ""
+    if not part.when and part.shape is None and part.re2 is None and not listed:
+        context.add_fault(path, "the rule is empty and would take every event; give it 'when' or 'shape'")
+    if said and said.severity is None and not said.reason and not listed:
         context.add_fault((*path, "as"), "says nothing; give a severity or a reason")
     text = _text(part, path, context)
     names = Names(text.captures, context.fields)
+    if listed and names.kind(listed) not in ("text", "any"):
+        context.add_fault(
+            (*path, "as", "listed"), f"no text '{listed}' in every shape; use one of {names.known(single=True)}"
+        )
+    if said and said.reason and listed:
+        context.add_fault((*path, "as", "reason"), "the list gives the reason; keep one of the two")
     actions = [build_action(ActionCheck(action, (*path, "do", n), names, context)) for n, action in enumerate(part.do)]
     return Rule(
         part.id,
@@ -68,10 +75,11 @@ def _rule(part: RulePart, path: KeyPath, context: FileContext) -> Rule:
         context.document.where((*path, "id")),
         tuple(action for action in actions if isinstance(action, Step)),
         next((action for action in actions if isinstance(action, SpanEventForm)), None),
+        listed,
     )
 
 
-def _when(part: RulePart, path: KeyPath, context: FileContext) -> Iterator[tuple[str, frozenset[str]]]:
+def _when(part: RulePart, path: KeyPath, context: FileContext) -> Iterator[tuple[str, Wanted]]:
     for field, values in part.when.items():
         place = (*path, "when", field)
         if field == "text":
@@ -85,7 +93,14 @@ def _when(part: RulePart, path: KeyPath, context: FileContext) -> Iterator[tuple
             if value in known:
                 context.add_fault(place, f"the value '{value}' stands here twice; keep one")
             known.add(value)
-        yield field, frozenset(values)
+            if "*" in value and not _is_star(value):
+                context.add_fault(place, f"one star may begin or end a value; '{value}' is no such value")
+        yield field, Wanted(values)
+
+
+def _is_star(value: str) -> bool:
+    """Decide whether a value has one star, at its beginning or its end, and more than that."""
+    return value.count("*") == 1 and len(value) > 1 and "*" in (value[0], value[-1])
 
 
 def _text(part: RulePart, path: KeyPath, context: FileContext) -> Text:

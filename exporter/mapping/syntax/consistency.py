@@ -38,6 +38,12 @@ def check_domains(rules: Sequence[Rule], faults: list[str]) -> None:
                     faults.append(f"{action.place}: {what}; give both the same")
 
 
+def check_lists(rules: Sequence[Rule], faults: list[str]) -> None:
+    """Check that a rule that goes by a list of reasons has one."""
+    what = "goes by a list of reasons, and there is none; add 'include' or 'reasons'"
+    faults.extend(f"{rule.place}: {what}" for rule in rules if rule.listed and not rule.listing)
+
+
 def check_reach(rules: Sequence[Rule], faults: list[str]) -> None:
     """Check that every rule can take an event."""
     for earlier, later in find_unreachable(rules):

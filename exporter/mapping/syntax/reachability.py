@@ -4,14 +4,15 @@ Whether one shape covers another is tried with texts made for it: every field of
 that a narrower type refuses, so a shape that fits them all fits whatever the later one fits.
 
 Comparing all pairs takes quadratic time: 5,000 rules would load for minutes. So each shape is entered in an index under
-a *gram*: a piece of one of its literals, chosen as rare as possible. A text that the shape fits holds its literals and
-so its gram. Looking up the grams of one text finds the few shapes that can fit it, among however many.
+a *gram*: a piece of one of its literals, chosen as rare as possible. The canonical form of a text that the shape fits
+holds its literals and so its gram. Looking up the grams of one text finds the few shapes that can fit it, among however many.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
-from exporter.mapping.patterns.dissect import DissectPattern, parse_shape
+from exporter.mapping.patterns.dissect import DissectPattern, canonical, parse_shape
 from exporter.mapping.rules import Rule
 
 _ANY = parse_shape("{text:rest}")
@@ -19,7 +20,7 @@ _ROUNDS = 3
 _WIDTH = 12  # characters of a gram; shorter literals are grams as a whole
 Texts = Sequence[str]
 Condition = tuple[str, str] | None
-"""A field and one of its values that ``when`` lists, or ``None`` for a rule without ``when``."""
+"""A field and one of its values that ``when`` lists, or ``None`` for a rule without such a value."""
 
 
 def find_unreachable(rules: Sequence[Rule]) -> Iterator[tuple[Rule, Rule]]:
@@ -48,8 +49,12 @@ def fits_all(shape: DissectPattern, texts: Texts) -> bool:
     return all(shape.fit(text) is not None for text in texts)
 
 
+@lru_cache(maxsize=8192)
 def sample_texts(shape: DissectPattern) -> Texts:
-    """Make texts that a shape fits and that are unlike each other."""
+    """Make texts that a shape fits and that are unlike each other.
+
+    They are kept, because the shapes of a rule are compared with each other and then with those of other rules.
+    """
     filled = []
     for round_ in range(_ROUNDS):
         pieces = [type_.samples[round_ % len(type_.samples)] for type_ in shape.types]
@@ -70,7 +75,8 @@ class ShapeIndex:
     def covers(self, texts: Texts, before: int | None = None) -> bool:
         """Decide whether one shape, of those ``before`` a number, fits all texts."""
         end = len(self._shapes) if before is None else before
-        found = {number for gram in _grams_of(texts[0], self._widths) for number in self._numbers.get(gram, ())}
+        grams = _grams_of(canonical(texts[0]), self._widths)
+        found = {number for gram in grams for number in self._numbers.get(gram, ())}
         return any(number < end and fits_all(self._shapes[number], texts) for number in found)
 
 
@@ -82,7 +88,7 @@ def choose_grams(shapes: Sequence[DissectPattern]) -> list[str]:
 
 
 def _grams_of_literals(shape: DissectPattern) -> set[str]:
-    found = {gram for literal in shape.literals if literal for gram in _grams_of(literal, {min(_WIDTH, len(literal))})}
+    found = {gram for piece in shape.needles() if piece for gram in _grams_of(piece, {min(_WIDTH, len(piece))})}
     return found or {""}
 
 
@@ -115,7 +121,7 @@ class _RuleIndex:
 
     def candidates(self, later: Rule, texts: Sequence[Texts]) -> list[int]:
         """List the earlier rules that may take all events of a later one, in order."""
-        grams = {*_grams_of(texts[0][0], self._widths), _mark(later)}
+        grams = {*_grams_of(canonical(texts[0][0]), self._widths), _mark(later)}
         asked: list[Condition] = [None, *((field, min(values)) for field, values in later.when)]
         return sorted({number for one in asked for gram in grams for number in self._numbers.get((one, gram), ())})
 
@@ -125,7 +131,7 @@ class _RuleIndex:
         ``texts`` are sample texts for each shape of the later one.
         """
         earlier, asked = self._rules[number], dict(later.when)
-        if not all(field in asked and asked[field] <= values for field, values in earlier.when):
+        if earlier.listed or not all(field in asked and values.covers(asked[field]) for field, values in earlier.when):
             return False
         if not earlier.textual:
             return True
@@ -142,8 +148,9 @@ def _mark(rule: Rule) -> str:
 
 
 def _conditions(rule: Rule) -> list[Condition]:
-    """List every value of the field of which a rule lists the fewest."""
-    if not rule.when:
+    """List every value of the field of which a rule lists the fewest, if none of them has a star."""
+    plain = [one for one in rule.when if not one[1].starred]
+    if not plain:
         return [None]
-    field, values = min(rule.when, key=lambda one: len(one[1]))
+    field, values = min(plain, key=lambda one: len(one[1]))
     return [(field, value) for value in values]

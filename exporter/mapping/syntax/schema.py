@@ -5,7 +5,7 @@ What the keys mean is checked elsewhere. The docstrings of the models stand in `
 
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -38,6 +38,9 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+_P = TypeVar("_P", bound=_Part)
+
+
 class MetricPart(_Part):
     """A metric of the file's own."""
 
@@ -50,11 +53,20 @@ class MetricPart(_Part):
 class AsPart(_Part):
     """The severity and reason that a rule sets.
 
-    It sets them where the vendor sends none, or wrong ones.
+    It sets them where the vendor sends none, or wrong ones. ``listed`` names the hole or field that holds a reason of
+    the file's lists, which gives both.
     """
 
     severity: Severity | None = None
     reason: str | None = None
+    listed: str | None = None
+
+
+class ReasonPart(_Part):
+    """A reason of a list: how bad it is, and what it means."""
+
+    severity: Severity
+    means: str
 
 
 class ActionPart(_Part):
@@ -71,23 +83,23 @@ class ActionPart(_Part):
     span_event: str | None = None
     drop: Literal[True] | None = None
     of: str | None = None
-    attributes: dict[str, str] = {}
+    attributes: dict[str, str] = Field(default_factory=dict)
     value: TextOrNumber = None
-    each: dict[str, str] = {}
-    labels: dict[str, str] = {}
-    domain: dict[str, TextOrNumber] = {}
+    each: dict[str, str] = Field(default_factory=dict)
+    labels: dict[str, str] = Field(default_factory=dict)
+    domain: dict[str, TextOrNumber] = Field(default_factory=dict)
 
 
 class RulePart(_Part):
     """A rule: which events it takes, and what they mean."""
 
     id: str
-    when: dict[str, Texts] = {}
+    when: dict[str, Texts] = Field(default_factory=dict)
     shape: Texts | None = None
     re2: str | None = None
-    split: dict[str, str] = {}
+    split: dict[str, str] = Field(default_factory=dict)
     as_: Annotated[AsPart | None, Field(alias="as")] = None
-    do: list[ActionPart] = []
+    do: list[ActionPart] = Field(default_factory=list)
 
 
 class PhasePart(_Part):
@@ -127,9 +139,13 @@ class ExamplePart(_Part):
 
 
 class UnmappedPart(_Part):
-    """Helps people with the texts that no rule took; never changes what is counted."""
+    """Helps people with the texts that no rule took.
+
+    ``severity`` is what such a text has at least if it has a hint word.
+    """
 
     hint_words: list[str] = []
+    severity: Severity | None = None
 
 
 class MappingFile(_Part):
@@ -137,6 +153,8 @@ class MappingFile(_Part):
 
     mapping: Literal[1]
     source: str
+    include: Texts = []
+    reasons: dict[str, ReasonPart] = {}
     vocab: dict[str, list[str]] = {}
     severity: dict[str, Severity] = {}
     metrics: dict[str, MetricPart] = {}
@@ -145,6 +163,13 @@ class MappingFile(_Part):
     disable: list[str] = []
     unmapped: UnmappedPart = UnmappedPart()
     tests: list[ExamplePart] = []
+
+
+class SharedFile(_Part):
+    """A list of reasons that mapping files include; it is of no source."""
+
+    mapping: Literal[1]
+    reasons: dict[str, ReasonPart]
 
 
 def mapping_schema() -> dict[str, Any]:
@@ -162,6 +187,7 @@ _MODELS: dict[tuple[str, ...], type[_Part]] = {
     ("metrics", "*"): MetricPart,
     ("process",): ProcessPart,
     ("process", "phases", "*"): PhasePart,
+    ("reasons", "*"): ReasonPart,
     ("rules", "*"): RulePart,
     ("rules", "*", "as"): AsPart,
     ("rules", "*", "do", "*"): ActionPart,
@@ -186,8 +212,23 @@ def read_mapping(document: Document, add_fault: AddFault) -> MappingFile | None:
     if document.data is None:
         add_fault((), "the file is empty; begin with 'mapping: 1' and 'source: …'")
         return None
+    return _read(MappingFile, document, add_fault)
+
+
+def read_shared(document: Document, add_fault: AddFault) -> SharedFile | None:
+    """Read a list of reasons into the models, as ``read_mapping`` reads a mapping file."""
+    return _read(SharedFile, document, add_fault)
+
+
+def is_shared(document: Document) -> bool:
+    """Decide whether a document is a list of reasons for other files: it has neither source nor rules."""
+    data = document.data
+    return isinstance(data, dict) and "reasons" in data and not data.keys() & {"source", "rules"}
+
+
+def _read(model: type[_P], document: Document, add_fault: AddFault) -> _P | None:
     try:
-        return MappingFile.model_validate(document.data)
+        return model.model_validate(document.data)
     except ValidationError as error:
         for fault in error.errors():
             add_fault(_place(fault["loc"], document), _sentence(fault))
@@ -220,7 +261,7 @@ def _sentence(fault: ErrorDetails) -> str:
 def _instead(loc: Sequence[str | int]) -> str:
     *above, key = loc
     parts = tuple(
-        "*" if isinstance(part, int) or (n and above[n - 1] in ("metrics", "phases")) else part
+        "*" if isinstance(part, int) or (n and above[n - 1] in ("metrics", "phases", "reasons")) else part
         for n, part in enumerate(above)
     )
     known = [field.alias or name for name, field in _MODELS[parts].model_fields.items()]

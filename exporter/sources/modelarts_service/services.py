@@ -4,11 +4,22 @@
 compared with the first before it is believed (ModelArts API reference, "Querying Services").
 """
 
+from typing import Any
+
 import msgspec
 
 from exporter.model.events import Life, Request, Resource, ResourcePage
 from exporter.model.protocols import Reading
-from exporter.sources.decoding import Name, asked, gap_fingerprint, missing, read_rows, row_decoders, row_fingerprint
+from exporter.sources.decoding import (
+    Name,
+    asked,
+    field_text,
+    gap_fingerprint,
+    missing,
+    read_rows,
+    row_decoders,
+    row_fingerprint,
+)
 from exporter.sources.limits import check_listing_size, clip, garbled, split_usable
 from exporter.sources.times import Number, moment, number
 
@@ -37,6 +48,8 @@ class _Service(msgspec.Struct, gc=False):
     status: str | None = None
     publish_at: Number = None
     finished_time: Number = None
+    transition_at: Number = None
+    error_code: Any = None
 
 
 class _Services(msgspec.Struct):
@@ -97,4 +110,6 @@ def _service(row: _Service, workspace: str) -> Resource:
         life=life,
         created=moment(row.publish_at),
         finished=moment(row.finished_time) if life == "settled" else None,
+        since=moment(row.transition_at),
+        reason=field_text(row.error_code),
     )

@@ -15,6 +15,7 @@ from exporter.model.protocols import Reading
 from exporter.sources.decoding import (
     Name,
     asked,
+    field_text,
     gap_fingerprint,
     missing,
     reaches,
@@ -28,6 +29,7 @@ from exporter.sources.times import Number, moment, number
 STATUSES = ("Creating", "Pending", "Running", "Terminating", "Abnormal", "Completed", "Failed", "Terminated")
 _LIFE: dict[str, Life] = {"Completed": "ended", "Failed": "ended", "Terminated": "ended", "Abnormal": "settled"}
 _LIMIT = 50
+_MOST_FAILED, _LONGEST = 3, 300  # workers that are named, and characters of the message of each
 _NAMED = 10  # ids in one filter
 _HEADERS = (("Content-Type", "application/json"), ("X-Language", "en-us"))
 
@@ -43,6 +45,7 @@ class _Status(msgspec.Struct, gc=False):
     phase: str | None = None
     start_time: Number = None
     duration: Number = None
+    task_statuses: Any = None
 
 
 class _Flavor(msgspec.Struct, gc=False):
@@ -167,6 +170,8 @@ def _job(row: _Job) -> Resource:
     life = _LIFE.get(phase, "active")
     started, lasted = moment(status.start_time), number(status.duration)
     ended = moment(started + lasted) if life == "ended" and started and lasted else None
+    tasks = status.task_statuses if isinstance(status.task_statuses, list) else []
+    failed = [_failed(task) for task in tasks if field_text(task, "exit_code") not in ("", "0")][:_MOST_FAILED]
     return Resource(
         id=row.metadata.id,
         name=clip(row.metadata.name or ""),
@@ -177,4 +182,13 @@ def _job(row: _Job) -> Resource:
         life=life,
         created=moment(row.metadata.create_time),
         finished=ended,
+        reason="TaskFailed" if failed else "",
+        message="; ".join(failed),
     )
+
+
+def _failed(task: Any) -> str:
+    """Write what the vendor says of a worker that failed: its exit code and, cut short, its message."""
+    name, code = field_text(task, "task") or "a task", field_text(task, "exit_code")
+    message = field_text(task, "message")[:_LONGEST]
+    return f"{name} ended with exit code {code}{message and f': {message}'}"

@@ -31,6 +31,7 @@ from exporter.sources.decoding import (
     Name,
     Pauses,
     asked,
+    field_text,
     gap_fingerprint,
     in_slices,
     missing,
@@ -55,7 +56,7 @@ from exporter.sources.reading import give
 from exporter.sources.scope import SourceScope
 from exporter.sources.times import BEFORE_ALL, Number, ceiling, floor, iso_text, moment, number
 
-FIELDS: frozenset[str] = frozenset()
+FIELDS = frozenset({"stated", "pod"})
 STATUSES = (
     "Creating",
     "Queuing",
@@ -89,6 +90,7 @@ class _Info(msgspec.Struct, gc=False):
 
     Content: str
     Time: str | None = None
+    PodId: str | None = None
 
 
 class _Events(msgspec.Struct):
@@ -110,6 +112,8 @@ class _Job(msgspec.Struct, rename="pascal", gc=False):
     job_specs: list[_JobSpec] | None = None
     gmt_create_time: Number = None
     gmt_finish_time: Number = None
+    reason_code: Any = None
+    reason_message: Any = None
 
 
 class _Jobs(msgspec.Struct):
@@ -255,10 +259,12 @@ def _read(rows: Sequence[str | _Info], job: str, zone: tzinfo) -> tuple[list[Eve
     events: list[Event] = []
     bad: list[bytes] = []
     parts = text_reader(zone)
-    start, fields = joined(job), dict[str, str]()
+    start, nothing = joined(job), {"stated": "", "pod": ""}
     for row in rows:
         raw = row if isinstance(row, str) else _as_text(row)
-        at, level, text, identity = parts(raw)
+        at, level, stated, pod, text, identity = parts(raw)
+        if not isinstance(row, str) and row.PodId:
+            pod = clip(row.PodId)
         try:
             key = fingerprint(start + identity)
         except ValueError:
@@ -266,6 +272,7 @@ def _read(rows: Sequence[str | _Info], job: str, zone: tzinfo) -> tuple[list[Eve
             continue
         if len(text) > MAX_TEXT:
             text = clip(text, MAX_TEXT)
+        fields = {"stated": stated, "pod": pod} if pod or stated else nothing
         events.append(Event(key, job, at, text, level, fields=fields))
     return events, bad
 
@@ -335,6 +342,8 @@ def _job(row: _Job) -> Resource:
         life=life,
         created=moment(row.gmt_create_time),
         finished=moment(row.gmt_finish_time) if life == "ended" else None,
+        reason=field_text(row.reason_code),
+        message=field_text(row.reason_message),
     )
 
 

@@ -1,7 +1,8 @@
-"""The text of one PAI event: time, level, message and identity. Reading it never fails.
+"""The text of one PAI event: time, level, reason, pod, message and identity. Reading it never fails.
 
-The form is ``<date> <time>[fraction][zone] [level] message``, all but the message optional. The documented spelling of
-the time is ``2021-01-28 14:07:24``; the same moment in another spelling has the same identity.
+The form is ``<date> <time>[fraction] [zone] [level] [reason] [pod] message``, all but the message optional. The documented
+spelling of the time is ``2021-01-28 14:07:24``; the same moment in another spelling has the same identity. The other
+spellings are those of ``split_stamp``. Level, reason and pod stand in brackets of their own.
 """
 
 from collections.abc import Callable
@@ -11,16 +12,19 @@ from zoneinfo import ZoneInfo
 from exporter.common.millis import SECOND
 from exporter.model.errors import ConfigError
 from exporter.model.events import Millis
-from exporter.sources.times import SECONDS, elapsed
+from exporter.sources.times import SECONDS, ZONE_STARTS, elapsed, split_stamp, stamp_moment
 
 _PLAIN = 19  # characters of a date and a time without fraction and zone
 _AFTER = _PLAIN + 1
-_LONGEST = 40  # characters of a date and a time with both
+_WIDEST = 80  # characters of a word in brackets
 _LEVELS = frozenset({"debug", "info", "normal", "notice", "warn", "warning", "error", "fatal", "critical"})
 
 
-Parts = tuple[Millis | None, str, str, str]
-"""Time, if the text begins with one; level in the vendor's word, or ""; message; the text that identifies the event."""
+Parts = tuple[Millis | None, str, str, str, str, str]
+"""Time, level, reason, pod, message, and the text that identifies the event.
+
+The time is None if the text begins with none; level, reason and pod are the vendor's words, or "".
+"""
 
 
 def text_reader(zone: tzinfo) -> Callable[[str], Parts]:
@@ -32,54 +36,40 @@ def text_reader(zone: tzinfo) -> Callable[[str], Parts]:
 
     def read(raw: str) -> Parts:
         minute, second = minutes.get(raw[:16]), SECONDS.get(raw[16:19])
-        identity = raw
-        if minute is None or second is None or raw[_PLAIN:_AFTER] != " ":
-            stamp, text = _split(raw)
-            at = _time(stamp, zone)
-            if at is None:
-                text = raw.strip()
-            elif stamp[10] != " " or len(stamp) > _PLAIN:
-                identity = _plain_spelling(stamp, zone) + raw[len(stamp) :]
-            elif second is not None:
+        text = raw[_AFTER:].strip()
+        if minute is None or second is None or raw[_PLAIN:_AFTER] != " " or text.startswith(ZONE_STARTS):
+            at, text, identity = _read_stamp(raw, zone)
+            if at is not None and second is not None and identity[:_AFTER] == f"{raw[:_PLAIN]} ":
                 minutes[raw[:16]] = at - second
         else:
-            at, text = minute + second, raw[_AFTER:].strip()
-        return (at, *_level(text), identity) if text[:1] == "[" else (at, "", text, identity)
+            at, identity = minute + second, raw[:_AFTER] + text
+        return (at, *_bracketed(text), identity) if text[:1] == "[" else (at, "", "", "", text, identity)
 
     return read
 
 
-def _plain_spelling(stamp: str, zone: tzinfo) -> str:
+def _read_stamp(raw: str, zone: tzinfo) -> tuple[Millis | None, str, str]:
+    """Read the time that a text may begin with: time, what stands behind it, and the identity."""
+    stamp, text = split_stamp(raw)
+    moment = stamp_moment(stamp)
+    try:
+        at = elapsed(moment) - (0 if moment.tzinfo else offset(zone, moment)) if moment else None
+    except (ValueError, OverflowError):
+        at = None
+    if moment is None or at is None:
+        return None, raw.strip(), raw
+    return at, text, f"{_plain_spelling(moment, zone)} {text}"
+
+
+def _plain_spelling(moment: datetime, zone: tzinfo) -> str:
     """Write a time as the documents do: a blank in the middle, no zone, a fraction only if it is not zero."""
-    moment = datetime.fromisoformat(stamp)
     if moment.tzinfo is not None:
         try:
             moment = moment.astimezone(zone)
         except (ValueError, OverflowError):  # the first and the last day that a datetime can hold
-            return stamp
+            return moment.isoformat(" ")
     fraction = f".{moment.microsecond:06}".rstrip("0") if moment.microsecond else ""
     return moment.replace(tzinfo=None, microsecond=0).isoformat(" ") + fraction
-
-
-def _split(raw: str) -> tuple[str, str]:
-    """Split a text into what may be a time, and what stands after the blank behind the time."""
-    head = raw[_PLAIN:_LONGEST].split(None, 1)
-    end = _PLAIN + len(head[0]) if head and not raw[_PLAIN].isspace() else _PLAIN
-    return raw[:end], raw[end:].strip()
-
-
-def _time(stamp: str, zone: tzinfo) -> Millis | None:
-    """Read a time; None for anything else."""
-    # The library's reader also takes week dates, times without colons and any character between date and time.
-    if stamp[4:5] + stamp[7:8] + stamp[13:14] + stamp[16:17] != "--::" or stamp[10:11] not in (" ", "T"):
-        return None
-    try:
-        moment = datetime.fromisoformat(stamp)
-        if moment.tzinfo is None:
-            return elapsed(moment) - offset(zone, moment)
-        return elapsed(moment)
-    except (ValueError, OverflowError):
-        return None
 
 
 def offset(zone: tzinfo, moment: datetime) -> Millis:
@@ -88,13 +78,24 @@ def offset(zone: tzinfo, moment: datetime) -> Millis:
     return int(shift.total_seconds()) * SECOND if shift else 0
 
 
-def _level(text: str) -> tuple[str, str]:
-    """Split a level in brackets from the text behind it; brackets around anything else are part of the text."""
-    end = text.find("]", 0, 16)
-    level = text[1:end]
-    if end > 0 and level.casefold() in _LEVELS:
-        return level, text[end + 1 :].lstrip(" \t:-")
-    return "", text
+def _bracketed(text: str) -> tuple[str, str, str, str]:
+    """Split level, reason and pod in brackets from the text behind them; other brackets are part of the text."""
+    level = stated = pod = ""
+    while text[:1] == "[":
+        end = text.find("]", 0, _WIDEST)
+        word, behind = text[1 : max(end, 0)], text[end + 1 :].lstrip(" \t:-")
+        if word.casefold() in _LEVELS and not level:
+            level = word
+        elif not behind or not word or not word.replace("-", "").replace("_", "").replace(".", "").isalnum():
+            break
+        elif word.isalpha() and word.isascii() and word[0].isupper() and not stated:
+            stated = word
+        elif not pod and any(character.isdigit() for character in word):
+            pod = word
+        else:
+            break
+        text = behind
+    return level, stated, pod, text
 
 
 def parse_zone(name: str) -> tzinfo:

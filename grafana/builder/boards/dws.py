@@ -9,7 +9,7 @@ _RUNS = select("platform_runs_total", source=DWS)
 _LONG = select("platform_run_duration_seconds_bucket", source=DWS)
 _EVENTS = select("platform_events_total", source=DWS)
 _BAD = select("platform_events_total", 'severity=~"warning|error"', source=DWS)
-_CLUSTERS = select("platform_resources", 'status="AVAILABLE"', source=DWS)
+_CLUSTERS = select("platform_resources", 'status=~"AVAILABLE|ACTIVE"', source=DWS)
 _RESOURCES = select("platform_resource_events_total", 'severity=~"warning|error"', source=DWS)
 
 
