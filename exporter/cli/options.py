@@ -35,7 +35,7 @@ class SchemaKind(StrEnum):
     mapping = "mapping"
 
 
-OutputOption = Annotated[OutputFormat, typer.Option("--output", "-o", help="json where a machine reads.")]
+OutputOption = Annotated[OutputFormat, typer.Option("--output", "-o", help="Output format.")]
 SpeedOption = Annotated[float, typer.Option(min=0.01, max=1000, help="1 gives about two events a second.")]
 
 
