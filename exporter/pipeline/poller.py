@@ -6,6 +6,7 @@ error is one more failure, behind the guard.
 
 import asyncio
 import random
+from collections.abc import Iterable
 
 import msgspec
 
@@ -110,9 +111,11 @@ class Poller:
             await self._clock.sleep(wait)
 
     async def _list_once(self) -> None:
-        self._put(await self._discovery.refresh())
+        changed = await self._discovery.refresh()
+        self._put(changed)
+        hinted = self._inventory.hinted
+        self._follow_hints(hinted if self._context.per_resource or not (changed or hinted) else [""])
         if self._context.per_resource:
-            self._follow_hints()
             await self._report_idle()
             self._check_settled()
 
@@ -217,16 +220,16 @@ class Poller:
                 self._advance(resource.id, now)
                 self._queue.put(resource.id, now + handicap, interval, resource.created or 0)
 
-    def _follow_hints(self) -> None:
+    def _follow_hints(self, hinted: Iterable[str]) -> None:
         """Read sooner what the listing hints at, as far as hints were worth it so far."""
         now = self._clock.steady()
-        for id_ in self._inventory.hinted:
+        for id_ in hinted:
             due = self._queue.due(id_)
             wait = self._schedule.hint(id_, self._context.now() / 1000, now)
             if due is not None and wait is not None and now + wait < due:
-                created = self._inventory.resources[id_].created or 0
+                known = self._inventory.resources.get(id_)
                 self._schedule.advance(id_, due - now - wait, now)
-                self._queue.put(id_, now + wait, wait, created)
+                self._queue.put(id_, now + wait, wait, known.created or 0 if known else 0)
 
     def _advance(self, id_: str, now: float) -> None:
         """Account for a read before its turn, for the status changed: the strongest of hints."""
