@@ -14,7 +14,7 @@ from exporter.common.guard import guard
 from exporter.model.errors import SourceError, SourceGone
 from exporter.model.events import Resource
 from exporter.model.state import Commit, Watch
-from exporter.model.telemetry import LogMessage, PollDone, PollFailed
+from exporter.model.telemetry import LogMessage, PollDone, PollFailed, Scheduled
 from exporter.pipeline.collector import Collector
 from exporter.pipeline.context import SourceContext
 from exporter.pipeline.discovery import Discovery
@@ -66,6 +66,7 @@ class Poller:
         self._reading: dict[str, bool] = {}  # True: the resource changed meanwhile, read it again at once
         self._saved_at = context.clock.steady()
         self._reported_at = -REPORT_INTERVAL
+        self._warned = False
         self._draw = random.Random()  # noqa: S311
         self.settled = asyncio.Event()
         self.expected = context.clock.steady()
@@ -186,7 +187,16 @@ class Poller:
     def _report_schedule(self) -> None:
         if self._clock.steady() - self._reported_at >= REPORT_INTERVAL:
             self._reported_at = self._clock.steady()
-            self._context.report(self._schedule.describe(*self._context.place, self._pace.api))
+            scheduled = self._schedule.describe(*self._context.place, self._pace.api)
+            self._context.report(scheduled)
+            self._warn(scheduled)
+
+    def _warn(self, scheduled: Scheduled) -> None:
+        """Warn once while the budget is too small for ``max_poll_interval``."""
+        if scheduled.load > 1.0 and not self._warned:
+            text = f"{self.name}: {scheduled.limit}, or raise max_poll_interval ({scheduled.longest:.0f} s)"
+            self._context.report(LogMessage(text, warning=True))
+        self._warned = scheduled.load > (0.9 if self._warned else 1.0)
 
     def _listing_interval(self) -> float:
         """Return the seconds until the next listing: as often as its hints are worth."""
