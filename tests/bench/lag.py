@@ -21,6 +21,7 @@ from .rounds import Row
 BUDGET = 2.0  # requests a second, of every schedule
 LISTING = 30.0  # seconds between listings, where hints are followed
 HOURS = 8.0
+TURNS = "taking turns, at most every 30 s"
 CASES: tuple[tuple[Callable[[int, float], World], int], ...] = (
     *((kind, number) for kind in (poisson, bursts) for number in (20, 50, 200, 1000)),
     (day_and_night, 1000),
@@ -38,9 +39,9 @@ def measure(quick: bool) -> list[Row]:
         found = dict(_schedules(world))
         name = f"lag, {kind.__name__.replace('_', ' ')}, {number:,}"
         print(name, *(f"{each}: {_shown(one)}" for each, one in found.items()), sep="\n  ", flush=True)
-        own, turns = found["own"], found["taking turns"]
-        rows.append(Row(f"{name}: mean", "s", [own.mean], None, "taking turns", [turns.mean]))
-        rows.append(Row(f"{name}: p95", "s", [own.p95], None, "taking turns", [turns.p95]))
+        own, turns = found["own"], found[TURNS]
+        rows.append(Row(f"{name}: mean", "s", [own.mean], None, TURNS, [turns.mean]))
+        rows.append(Row(f"{name}: p95", "s", [own.p95], None, TURNS, [turns.p95]))
     return rows
 
 
@@ -48,8 +49,8 @@ def _schedules(world: World) -> Iterator[tuple[str, Lag]]:
     yield "own", lag(world, adaptive(world, BUDGET))
     if world.hints:
         yield f"own, with hints of a listing every {LISTING:.0f} s", lag(world, adaptive(world, BUDGET, LISTING))
-    yield "taking turns", lag(world, taking_turns(world, BUDGET, 0.0))
-    yield "taking turns, at most every 30 s", lag(world, taking_turns(world, BUDGET))
+    yield "taking turns as fast as the budget allows", lag(world, taking_turns(world, BUDGET, 0.0))
+    yield TURNS, lag(world, taking_turns(world, BUDGET))
     yield "square-root rule with known rates", lag(world, known_rates(world, BUDGET))
     yield "clairvoyant", lag(world, clairvoyant(world, BUDGET))
 
