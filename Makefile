@@ -66,7 +66,7 @@ test: $(HEAVY) prometheus containers chromium
 KILLS     ?= 50
 TIMELINES ?= 100
 chaos: $(READY)
-	KILLS=$(KILLS) TIMELINES=$(TIMELINES) $(BIN)/python -m pytest --timeout=900 tests/laws/test_chaos.py tests/laws/test_timeline.py
+	KILLS=$(KILLS) TIMELINES=$(TIMELINES) $(BIN)/python -m pytest --timeout=900 tests/laws/test_chaos.py tests/laws/test_timeline.py tests/laws/test_renamed_targets.py
 
 FUZZ ?= 1000
 fuzz: $(READY)

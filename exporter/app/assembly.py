@@ -172,7 +172,7 @@ async def make_runtime(store: Store, mappings: Mappings, config: Config, clock: 
         report(LogMessage(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))
     committer = Committer(store, (admission,), admission, report)
     for commit in clean.commits:
-        committer.put(commit)  # not awaited: a store that cannot be written must not hold up the page
+        committer.queue(commit)  # not awaited: a store that cannot be written must not hold up the page
     recorder = Recorder(config.record.directory, config.record.limit, report) if config.record else None
     return Runtime(
         clock=clock,

@@ -19,6 +19,7 @@ PHASE_DURATION_SECONDS = "platform_phase_duration_seconds"
 PHASE_STARTED_TIMESTAMP_SECONDS = "platform_phase_started_timestamp_seconds"
 PHASE_TIMEOUT_SECONDS = "platform_phase_timeout_seconds"
 RUNS_TOTAL = "platform_runs_total"
+RUN_FAILURES_TOTAL = "platform_run_failures_total"
 RUN_DURATION_SECONDS = "platform_run_duration_seconds"
 EVENTS_UNMAPPED_TOTAL = "platform_events_unmapped_total"
 EVENT_LAG_SECONDS = "platform_event_lag_seconds"
@@ -111,6 +112,12 @@ BUILTIN: dict[str, Metric] = {
             "counter",
             "Jobs, deployments and cluster operations that ended, from the events and listings that mark an end.",
             ("target", "source", "outcome"),
+        ),
+        Metric(
+            RUN_FAILURES_TOTAL,
+            "counter",
+            "Runs that failed, by the reason of their first failure: of an event, else of the vendor's listing.",
+            ("target", "source", "reason"),
         ),
         Metric(
             RUN_DURATION_SECONDS,

@@ -180,7 +180,7 @@ class Collector:
         new = 0
         for start in range(0, len(events), SLICE):
             await self._wait_committed(session)
-            async with self._context.committer.turn:
+            async with self._context.committer.slice_lock:
                 new += await self._count_slice(judged.part(start, start + SLICE), page.resources, session)
                 await asyncio.sleep(0)
         session.events += len(page.events)
@@ -204,7 +204,7 @@ class Collector:
         batch = count_events(events.counted, growths, self._context.mapping.current.map, self._count_context(session))
         notes = self._run_tracker.note(batch.rows, self._context.now())
         commit = Commit(watch, fresh, batch.changes, notes=notes, fresh=all_new(fresh))
-        ticket = self._context.committer.put(self._with_contact(commit))
+        ticket = self._context.committer.queue(self._with_contact(commit))
         session.queued = CountedSlice(ticket, batch, events.refused_of(fresh))
         session.take_times(events.counted, growths, self._context.now())
         return len(fresh)
@@ -315,7 +315,7 @@ class Collector:
         if more is not None:
             await self._commit(more)
         if queued is not None:
-            await self._context.committer.kept(queued.ticket)
+            await self._context.committer.wait(queued.ticket)
             self._report_slice(queued, session.id)
 
     async def _commit(self, commit: Commit) -> None:
