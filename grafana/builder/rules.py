@@ -345,6 +345,22 @@ BLIND = (
         page="/sources",
     ),
     Alert(
+        name="PlatformBudgetTooSmall",
+        value="max by (target, api) (platform_exporter_api_budget_load_ratio)",
+        op=">",
+        limit=1,
+        hold="30m",
+        severity="warning",
+        summary="The budget of {{ $labels.api }} is too small for what {{ $labels.target }} watches",
+        description=(
+            'Reading all within max_poll_interval takes {{ $value | printf "%.1f" }} times the budget: events are seen'
+            " later. Raise targets[].budget or split the targets over accounts."
+        ),
+        board="exporter",
+        panel="Budget left",
+        page="/sources",
+    ),
+    Alert(
         name="PlatformBudgetExhausted",
         value=(
             f"label_replace({_BEHIND} > 900, {_API}) and on ({TS}) max by ({TS}) (platform_exporter_target_up) == 1"

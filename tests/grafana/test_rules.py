@@ -354,6 +354,18 @@ CASES = {
         (10, 24, 50),
         {"complete_until_timestamp_seconds": "0+60x10 600x29 2460+60x30", "api_budget_remaining": "1x10 0x29 1x30"},
     ),
+    "the budget is too small for what is watched": Case(
+        {'platform_exporter_api_budget_load_ratio{target="research",api="dws"}': "0.9x9 1.4x59 0.9x40"},
+        {
+            45: Firing(
+                "PlatformBudgetTooSmall",
+                {"target": "research", "api": "dws"},
+                "Reading all within max_poll_interval takes 1.4 times the budget: events are seen later. Raise"
+                " targets[].budget or split the targets over accounts.",
+            )
+        },
+        (9, 35, 75),
+    ),
     "a small budget that is enough": Case({}, {}, (10, 30, 60), {"api_budget_remaining": f"0.05x{LONG}"}),
     "spans are not delivered": Case(
         {},
