@@ -66,6 +66,7 @@ class Replicas:
             assert "platform_events_total" not in old.get("/metrics").text  # its very first answer
         else:
             old.process.wait(30.0)
+            old.close()
             self.running[self.running.index(old)] = self.start()
         return new, seconds
 
