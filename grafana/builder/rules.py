@@ -215,7 +215,10 @@ EVENTS = (
         keep=REPLACED,
         severity="warning",
         summary="DWS cluster {{ $labels.name }} of {{ $labels.target }} is {{ $labels.status }}",
-        description="The vendor's listing says so for five minutes, and no event does. A read-only cluster refuses writes.",
+        description=(
+            'The vendor has listed it so for five minutes (state {{ $value | printf "%.0f" }}), and no event says it.'
+            " A read-only cluster refuses writes."
+        ),
         board="dws",
         panel="Clusters",
         page="/resources/{target}/dws/{resource}",

@@ -203,7 +203,8 @@ CASES = {
             20: Firing(
                 "PlatformClusterDegraded",
                 {"target": "research", "resource": "c-1", "name": "sales", "status": "READONLY"},
-                "The vendor's listing says so for five minutes, and no event does. A read-only cluster refuses writes.",
+                "The vendor has listed it so for five minutes (state 1), and no event says it."
+                " A read-only cluster refuses writes.",
             )
         },
         (10, 14, 40),
