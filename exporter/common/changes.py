@@ -11,6 +11,7 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import NamedTuple, assert_never
 
+from exporter.common.millis import floor_to_second
 from exporter.model.builtin_metrics import (
     EVENT_LAG_SECONDS,
     EVENTS_TOTAL,
@@ -55,8 +56,9 @@ def changes_from_events(
     lags = [(seen - event.at) / 1000 for event, _, news in rows if news and event.at is not None]
     if lags:
         changes.observed[EVENT_LAG_SECONDS, place] = histogram_growth(lags, metrics[EVENT_LAG_SECONDS].buckets)
+    untimed = floor_to_second(seen)  # most times are whole seconds: the next event of this second must win
     signals = [
-        (signal, news, seen if event.at is None else event.at)
+        (signal, news, untimed if event.at is None else event.at)
         for event, mapped, news in rows
         if mapped.signals
         for signal in mapped.signals

@@ -23,6 +23,7 @@ from exporter.web.queries import Queries
 from exporter.web.views import LONGEST, Explanation, RuleView, Trial
 
 NEAR_RULES = 4  # tried rules that are shown unfolded
+MAX_RULES = 200  # rules of one source that a page shows
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -199,6 +200,7 @@ class Pages:
                 "problem": wrong,
                 "near": near,
                 "far": far,
+                "most": MAX_RULES,
             }
 
         return await self._page(request, "mappings.html", data)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from exporter.common.changes import histogram_growth, keep_newer
+from exporter.common.changes import changes_from_events, histogram_growth, keep_newer
 from exporter.model.events import Event
 from exporter.model.metrics import Changes, Count, Mapped, Metric, Moment, Observe, Observed, Series, Set, Signal, State
 from exporter.pipeline.counting import CountContext, CountedBatch, History, count_events, count_growth
@@ -319,3 +319,12 @@ def test_folding_a_page_in_any_slices_is_adding_up_its_events(
     one_by_one = added([fold([row]) for row in keyed])
     assert added([fold(keyed)]) == one_by_one
     assert added([fold(part) for part in slices]) == one_by_one
+
+
+def test_an_event_without_a_time_gives_way_to_the_next_one_of_the_same_second() -> None:
+    moments: dict[Series, Moment] = {}
+    for at, value in ((None, 8.0), (SEEN, 3.0)):
+        rows = [(an_event(at=at), Mapped("info", "R", "rule", (Set(("g", ()), value),)), 1)]
+        changes = changes_from_events(rows, PLACE, METRICS, SEEN + 700)
+        keep_newer(moments, ("g", ()), changes.gauges["g", ()])
+    assert moments["g", ()].value == 3.0

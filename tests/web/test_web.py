@@ -19,11 +19,13 @@ from exporter.model.errors import ConfigError
 from exporter.model.telemetry import SelfEvent, UnexpectedError
 from exporter.web.activity import ActivityLog
 from exporter.web.negotiation import accepts_gzip, choose_format
+from exporter.web.pages import MAX_RULES
 from exporter.web.queries import Backends, Queries
 from exporter.web.routes import Reload, ReloadResult, ServerOptions, SiteContent, make_site
 from exporter.web.security.live_config import LiveWebConfig
 from exporter.web.server import HEAD_TIMEOUT, MAX_CONNECTIONS, MAX_HEAD, SPARE_CONNECTIONS, WRITE_TIMEOUT, listen, serve
 from exporter.web.source_status import SourceStatusBoard
+from exporter.web.views import Explanation, RuleView, Trial
 
 PROMETHEUS_2 = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
@@ -603,3 +605,25 @@ def test_silent_peers_do_not_hold_up_a_scrape() -> None:
             peer.close()
 
     talk(Exporter(), conversation)
+
+
+# --- pages that are too long for anybody
+
+
+def test_a_page_shows_so_many_rules_of_a_source_and_says_how_many_there_are() -> None:
+    def numbered(number: int) -> RuleView:
+        return RuleView("dws", f"rule-{number}", "a.yaml:1", (), ("a text",), None, None, ())
+
+    trials = tuple(Trial(f"rule-{number}", "a.yaml:1", took=number == 1400) for number in range(1500))
+    explained = Explanation("dws", "a text", "info", "R", "rule-1400", None, trials, ())
+    exporter = Exporter()
+    exporter.queries = no_queries()
+    exporter.queries.backends = exporter.queries.backends._replace(
+        rules=lambda: [numbered(number) for number in range(1500)], explain=lambda *_: explained
+    )
+    page = get("/mappings?source=dws&text=a%20text", exporter).text
+    assert page.count('<tr id="dws.rule-') == MAX_RULES + 1
+    assert '<tr id="dws.rule-1400">' in page, "the rule that took the text is among them"
+    assert "The first 200 of 1500 rules are shown; search for others." in page
+    assert "200 of the other 1496, in their order" in page
+    assert len(page) < 500_000
