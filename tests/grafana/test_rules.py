@@ -415,6 +415,7 @@ def expected(firing: Firing, details: bool) -> dict[str, Any]:
     """The alert in promtool's form."""
     alert = RULES[firing.alert]
     links = {name: filled(text, firing.labels) for name, text in alerting.links(alert, alerting.Places(), PANELS)}
+    # in Prometheus the page's path follows external_url, which no exporter of these tests has
     said = firing.description + (firing.details if details else "")
     return {
         "exp_labels": {"severity": alert.severity, **firing.labels},
