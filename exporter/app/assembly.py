@@ -267,6 +267,7 @@ def make_pipeline(account: Account, name: str, runtime: Runtime) -> SourcePipeli
         series=runtime.admission,
         series_ttl=runtime.series_ttl,
         remember=options.remember,
+        discovery_interval=options.discovery_interval,
     )
     collector = Collector(
         context=context,

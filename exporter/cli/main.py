@@ -20,6 +20,7 @@ from exporter.cli.options import (
     ConfigOption,
     OutputFormat,
     OutputOption,
+    ResourcesOption,
     SchemaKind,
     SetOption,
     SpeedOption,
@@ -94,13 +95,18 @@ def run(config: ConfigOption = None, set_: SetOption = None) -> None:
 
 
 @cli.command()
-def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOption = OutputFormat.text) -> None:
+def check(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    resources: ResourcesOption = 100,
+    output: OutputOption = OutputFormat.text,
+) -> None:
     """Check configuration, mappings and the tests inside them; asks no vendor."""
     from exporter.cli import check as checks
 
     loaded, mappings = read_config(config, set_, output)
     stored = check_state(loaded.store, output)
-    report = checks.report(loaded, mappings.packs, mappings.catalogue, stored)
+    report = checks.report(loaded, mappings.packs, mappings.catalogue, stored, resources)
     if output is OutputFormat.json:
         print(json.dumps(report, indent=2))
     else:

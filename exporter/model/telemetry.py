@@ -83,6 +83,16 @@ class Scheduled(SelfEvent, frozen=True):
     turn: float
     longest: float
 
+    @property
+    def limit(self) -> str:
+        """What keeps events waiting, with the cure: "poll_interval", or a sentence about the budget."""
+        if not self.limited:
+            return "poll_interval"
+        serves = f"{self.rate:.3g}/s serves {self.watches} active resources at {max(1.0, self.turn):.0f} s"
+        cure = f"raise targets[].budget.{self.api} or split the targets over accounts"
+        size = "the budget is too small" if self.load > 1.0 else "the budget"
+        return f"{size}: {serves}; {cure}"
+
 
 class PollFailed(SelfEvent, frozen=True):
     """A read broke off, or with ``listing`` a listing.

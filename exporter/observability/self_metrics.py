@@ -54,6 +54,8 @@ GAUGES: Rows = (
     ("poll_interval_seconds", TS, "Time until the resource that was polled last is polled again."),
     ("poll_last_success_timestamp_seconds", TS, "Time of the last successful poll; absent before the first."),
     ("complete_until_timestamp_seconds", TS, "Time, by the vendor's clock, before which every event has been seen."),
+    ("expected_lag_seconds", TS, "Seconds after which an event is expected to be seen; absent while nothing is read."),
+    ("api_budget_load_ratio", API, "Part of a budget that it takes to read all within max_poll_interval, and to list."),
     ("api_budget_remaining", API, "Requests that could be sent at once."),
     (
         "credentials_expiry_timestamp_seconds",
@@ -170,6 +172,7 @@ class SelfMetrics:
             telemetry.BudgetLeft: self._budget_left,
             telemetry.PollDone: self._poll_done,
             telemetry.PollFailed: self._poll_failed,
+            telemetry.Scheduled: self._scheduled,
             telemetry.Discovered: self._discovered,
             telemetry.ReadAnomalies: self._read_anomalies,
             telemetry.Overflowed: self._overflowed,
@@ -241,6 +244,14 @@ class SelfMetrics:
         self._count("poll_failures_total", *labels, event.cause if event.cause in CAUSES else "error")
         if event.cause != "gone":  # the vendor answered: the resource left
             self._set("target_up", 0, *labels)
+
+    def _scheduled(self, event: telemetry.Scheduled) -> None:
+        self._set("api_budget_load_ratio", event.load, event.target, event.api)
+        labels = (event.target, event.source)
+        if event.lag is None:
+            self._table("expected_lag_seconds").drop(labels)
+        else:
+            self._set("expected_lag_seconds", event.lag, *labels)
 
     def _discovered(self, event: telemetry.Discovered) -> None:
         for state in {*STATES, *event.watches}:

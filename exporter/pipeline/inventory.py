@@ -121,10 +121,13 @@ class Inventory:
         """Return the watches that may still be read."""
         return [id_ for id_ in self.resources if not self.progress_of(id_).closed]
 
-    def merge(self, found: Iterable[Resource], now: Millis, whole: bool = True) -> list[Resource]:
+    def merge(
+        self, found: Iterable[Resource], now: Millis, whole: bool = True, *, counts: bool = True
+    ) -> list[Resource]:
         """Take over a complete listing; return the new and changed resources, those that ended with it included.
 
-        A listing that is not ``whole`` left out older resources that had ended; those count as listed still.
+        A listing that is not ``whole`` left out older resources that had ended; those count as listed still. Only a
+        listing that ``counts`` brings a resource that it lacks nearer to its end.
         """
         found = [*found]
         fresh = {resource.id: resource for resource in found if self.is_wanted(resource)}
@@ -137,7 +140,7 @@ class Inventory:
             if id_ in fresh or self.resources[id_].life == "ended":
                 self._missing.pop(id_, None)
                 self._mark_ended(id_, now)
-            elif self._count_up(self._missing, id_) >= MISSING_LISTINGS:
+            elif counts and self._count_up(self._missing, id_) >= MISSING_LISTINGS:
                 changed.append(self._end(id_, now))
         self._last_listing = now
         return changed

@@ -6,6 +6,7 @@ error is one more failure, behind the guard.
 
 import asyncio
 import random
+from collections.abc import Iterable
 
 import msgspec
 
@@ -13,7 +14,7 @@ from exporter.common.guard import guard
 from exporter.model.errors import SourceError, SourceGone
 from exporter.model.events import Resource
 from exporter.model.state import Commit, Watch
-from exporter.model.telemetry import LogMessage, PollDone, PollFailed
+from exporter.model.telemetry import LogMessage, PollDone, PollFailed, Scheduled
 from exporter.pipeline.collector import Collector
 from exporter.pipeline.context import SourceContext
 from exporter.pipeline.discovery import Discovery
@@ -65,6 +66,7 @@ class Poller:
         self._reading: dict[str, bool] = {}  # True: the resource changed meanwhile, read it again at once
         self._saved_at = context.clock.steady()
         self._reported_at = -REPORT_INTERVAL
+        self._warned = False
         self._draw = random.Random()  # noqa: S311
         self.settled = asyncio.Event()
         self.expected = context.clock.steady()
@@ -110,9 +112,11 @@ class Poller:
             await self._clock.sleep(wait)
 
     async def _list_once(self) -> None:
-        self._put(await self._discovery.refresh())
+        changed = await self._discovery.refresh()
+        self._put(changed)
+        hinted = self._inventory.hinted
+        self._follow_hints(hinted if self._context.per_resource or not (changed or hinted) else [""])
         if self._context.per_resource:
-            self._follow_hints()
             await self._report_idle()
             self._check_settled()
 
@@ -183,7 +187,16 @@ class Poller:
     def _report_schedule(self) -> None:
         if self._clock.steady() - self._reported_at >= REPORT_INTERVAL:
             self._reported_at = self._clock.steady()
-            self._context.report(self._schedule.describe(*self._context.place, self._pace.api))
+            scheduled = self._schedule.describe(*self._context.place, self._pace.api)
+            self._context.report(scheduled)
+            self._warn(scheduled)
+
+    def _warn(self, scheduled: Scheduled) -> None:
+        """Warn once while the budget is too small for ``max_poll_interval``."""
+        if scheduled.load > 1.0 and not self._warned:
+            text = f"{self.name}: {scheduled.limit}, or raise max_poll_interval ({scheduled.longest:.0f} s)"
+            self._context.report(LogMessage(text, warning=True))
+        self._warned = scheduled.load > (0.9 if self._warned else 1.0)
 
     def _listing_interval(self) -> float:
         """Return the seconds until the next listing: as often as its hints are worth."""
@@ -217,16 +230,16 @@ class Poller:
                 self._advance(resource.id, now)
                 self._queue.put(resource.id, now + handicap, interval, resource.created or 0)
 
-    def _follow_hints(self) -> None:
+    def _follow_hints(self, hinted: Iterable[str]) -> None:
         """Read sooner what the listing hints at, as far as hints were worth it so far."""
         now = self._clock.steady()
-        for id_ in self._inventory.hinted:
+        for id_ in hinted:
             due = self._queue.due(id_)
             wait = self._schedule.hint(id_, self._context.now() / 1000, now)
             if due is not None and wait is not None and now + wait < due:
-                created = self._inventory.resources[id_].created or 0
+                known = self._inventory.resources.get(id_)
                 self._schedule.advance(id_, due - now - wait, now)
-                self._queue.put(id_, now + wait, wait, created)
+                self._queue.put(id_, now + wait, wait, known.created or 0 if known else 0)
 
     def _advance(self, id_: str, now: float) -> None:
         """Account for a read before its turn, for the status changed: the strongest of hints."""

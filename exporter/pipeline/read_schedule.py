@@ -145,19 +145,7 @@ class ReadSchedule:
 
     def describe(self, target: str, source: str, api: str) -> Scheduled:
         """Describe the schedule for telemetry."""
-        price = self._price
-        return Scheduled(
-            target=target,
-            source=source,
-            api=api,
-            lag=self.expected_lag,
-            load=price.load,
-            limited=price.limits,
-            rate=price.available,
-            watches=price.watches,
-            turn=price.turn,
-            longest=self._demand.longest,
-        )
+        return self._price.describe(target, source, api, self._demand, self.expected_lag)
 
     def learned(self) -> bytes:
         """Return what was learned, to be stored."""

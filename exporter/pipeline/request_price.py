@@ -9,6 +9,8 @@ Values and arithmetic only; ``steady`` are seconds that only go forward.
 import math
 from collections.abc import Callable, Iterator
 
+from exporter.model.telemetry import Scheduled
+
 STARVATION = 1.9  # a watch waits at most so many times as long as if all took turns, where the budget is too small
 CLASSES_PER_DOUBLING = 4
 LOWEST = -12.0  # binary logarithm of the shortest base interval
@@ -119,6 +121,21 @@ class RequestPrice:
         self._settled_at = steady
         self.watches = watches
         self._settle(steady)
+
+    def describe(self, target: str, source: str, api: str, demand: Demand, lag: float | None) -> Scheduled:
+        """Describe the part of one source for telemetry."""
+        return Scheduled(
+            target=target,
+            source=source,
+            api=api,
+            lag=lag,
+            load=self.load,
+            limited=self.limits,
+            rate=self.available,
+            watches=self.watches,
+            turn=self.turn,
+            longest=demand.longest,
+        )
 
     def _settle(self, steady: float) -> None:
         self.available = rate = max(self._rate() * self._share, 1e-9)

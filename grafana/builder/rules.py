@@ -67,12 +67,13 @@ def causes(over: str) -> Detail:
     return Detail("Causes", "cause", f"topk({MOST}, sum by (cause) (increase({failures}[{over}])) > 0.5)")
 
 
-POOL = '{source="modelarts_pool"}'
+POOL, WAREHOUSE = '{source="modelarts_pool"}', '{source="dws"}'
 # The highest number of the last ten minutes, in place of keep_firing_for: so the one alert ends as the other begins.
 _KEPT = f"max_over_time({WARNINGS.name}[10m:1m])"
 _ABNORMAL = f'max by ({TR}) (platform_pool_nodes{{state="abnormal"}})'
 _AVAILABLE = f'max by ({TR}) (platform_pool_nodes{{state="available"}})'
 _LEAVING = f'max by ({TR}) (platform_resource_status{{source="modelarts_pool",status="Deleting"}})'
+_LAME = f'max by ({TR}, status) (platform_resource_status{{source="dws",status=~"READONLY|DEGRADED"}})'
 _OPEN = f'max by ({TSR}, phase) (platform_phase_started_timestamp_seconds{{phase!="abnormal"}})'
 _TIMEOUT = "max by (source, phase) (platform_phase_timeout_seconds)"
 _STUCK = f"(time() - {_OPEN}) > on (source, phase) group_left () {_TIMEOUT}"
@@ -205,6 +206,20 @@ EVENTS = (
         page="/events?severity=error&target={target}&source={source}",
         details=(affected("error", "15m"),),
     ),
+    Alert(
+        name="PlatformClusterDegraded",
+        value=named(f"({_LAME})", TR, WAREHOUSE),
+        op=">",
+        limit=0.5,
+        hold="5m",
+        keep=REPLACED,
+        severity="warning",
+        summary="DWS cluster {{ $labels.name }} of {{ $labels.target }} is {{ $labels.status }}",
+        description="The vendor's listing says so for five minutes, and no event does. A read-only cluster refuses writes.",
+        board="dws",
+        panel="Clusters",
+        page="/resources/{target}/dws/{resource}",
+    ),
 )
 BLIND = (
     Alert(
@@ -327,6 +342,22 @@ BLIND = (
         description='{{ $value | printf "%.0f" }} times in 15 minutes a new resource counted as other in it, or was not shown.',
         board="exporter",
         panel="Label values that became other",
+        page="/sources",
+    ),
+    Alert(
+        name="PlatformBudgetTooSmall",
+        value="max by (target, api) (platform_exporter_api_budget_load_ratio)",
+        op=">",
+        limit=1,
+        hold="30m",
+        severity="warning",
+        summary="The budget of {{ $labels.api }} is too small for what {{ $labels.target }} watches",
+        description=(
+            'Reading all within max_poll_interval takes {{ $value | printf "%.1f" }} times the budget: events are seen'
+            " later. Raise targets[].budget or split the targets over accounts."
+        ),
+        board="exporter",
+        panel="Budget left",
         page="/sources",
     ),
     Alert(

@@ -23,14 +23,19 @@ BURST = 120.0
 
 
 class World(NamedTuple):
-    """What happens: the times of the events of each resource, in order, within ``seconds``; and of the hints."""
+    """What happens: the times of the events of each resource, in order, within ``seconds``; and of the hints.
+
+    Nothing can be read while the vendor is ``down``, from one time to another.
+    """
 
     seconds: float
     events: list[list[float]]
     hints: list[list[float]] = []
+    down: tuple[float, float] = (0.0, 0.0)
 
     @property
     def resources(self) -> int:
+        """How many there are."""
         return len(self.events)
 
 
@@ -107,14 +112,9 @@ def one_noisy(resources: int, hours: float, seed: int = 1) -> World:
 
 
 def after_an_outage(resources: int, hours: float, seed: int = 1) -> World:
-    """Nothing for half of the time, then events of every resource at once, and a usual day afterwards."""
-    draw, seconds = random.Random(seed), hours * 3600.0
-    half = seconds / 2
-    events = []
-    for _ in range(resources):
-        burst = [half + draw.uniform(0, 300) for _ in range(5)]
-        events.append(sorted([*burst, *(half + at for at in _arrivals(1 / 3600, half, draw))]))
-    return World(seconds, events)
+    """As ``poisson``, but for an hour in the middle nothing can be read: then all of it comes at once."""
+    world = poisson(resources, hours, seed)
+    return world._replace(down=(world.seconds / 2, world.seconds / 2 + 3600.0))
 
 
 # --- schedules to compare with
@@ -125,7 +125,7 @@ def taking_turns(world: World, budget: float, interval: float = 30.0) -> Reads:
     number = world.resources
     step = max(interval, number / budget)
     times = [[i * step / number + k * step for k in range(int(world.seconds / step))] for i in range(number)]
-    return Reads(times, sum(map(len, times)))
+    return _answered(world, times)
 
 
 def known_rates(world: World, budget: float) -> Reads:
@@ -137,7 +137,13 @@ def known_rates(world: World, budget: float) -> Reads:
         interval = max(total / (math.sqrt(rate) * budget), 1.0)
         begin = draw.uniform(0, interval)
         times.append([begin + k * interval for k in range(int((world.seconds - begin) / interval) + 1)])
-    return Reads(times, sum(map(len, times)))
+    return _answered(world, times)
+
+
+def _answered(world: World, times: list[list[float]]) -> Reads:
+    """Leave out the reads that got no answer."""
+    begin, end = world.down
+    return Reads([[at for at in each if not begin <= at < end] for each in times], sum(map(len, times)))
 
 
 def clairvoyant(world: World, budget: float) -> Reads:
@@ -149,6 +155,7 @@ def clairvoyant(world: World, budget: float) -> Reads:
     while queue:
         oldest, i = heapq.heappop(queue)
         at = max(at, oldest)
+        at = world.down[1] if world.down[0] <= at < world.down[1] else at
         times[i].append(at)
         requests += 1
         seen = bisect_right(world.events[i], at)
@@ -193,8 +200,11 @@ class Simulation:
             self._demand.listing = self._pages / self._listing
         for i in range(self.world.resources):
             self.schedule.add(str(i))
+        begin, end = self.world.down
         while self.at < self.world.seconds:
-            if self.at >= self._next_listing:
+            if begin <= self.at < end:
+                self.at = end
+            elif self.at >= self._next_listing:
                 self._list()
             elif self._queue and self._queue[0][0] <= self.at:
                 due, i = heapq.heappop(self._queue)

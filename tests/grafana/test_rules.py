@@ -193,6 +193,21 @@ CASES = {
         {},
         (12, 30, 55),
     ),
+    "a warehouse becomes read-only": Case(
+        {
+            f'platform_resource_status{{{DWS},resource="c-1",status="READONLY",instance="a"}}': "0x10 1x20 0x30",
+            f'platform_resource_status{{{DWS},resource="c-1",status="AVAILABLE",instance="a"}}': "1x10 0x20 1x30",
+            f'platform_resource_info{{{DWS},resource="c-1",name="sales"}}': f"1x{LONG}",
+        },
+        {
+            20: Firing(
+                "PlatformClusterDegraded",
+                {"target": "research", "resource": "c-1", "name": "sales", "status": "READONLY"},
+                "The vendor's listing says so for five minutes, and no event does. A read-only cluster refuses writes.",
+            )
+        },
+        (10, 14, 40),
+    ),
     "a deployment fails": Case(
         counter("platform_runs_total", f'{SERVICE},outcome="failure"', "0x20 1x60"),
         {22: Firing("PlatformDeploymentFailed", OF_SERVICE, "1 failed in the last 15 minutes.")},
@@ -338,6 +353,18 @@ CASES = {
         },
         (10, 24, 50),
         {"complete_until_timestamp_seconds": "0+60x10 600x29 2460+60x30", "api_budget_remaining": "1x10 0x29 1x30"},
+    ),
+    "the budget is too small for what is watched": Case(
+        {'platform_exporter_api_budget_load_ratio{target="research",api="dws"}': "0.9x9 1.4x59 0.9x40"},
+        {
+            45: Firing(
+                "PlatformBudgetTooSmall",
+                {"target": "research", "api": "dws"},
+                "Reading all within max_poll_interval takes 1.4 times the budget: events are seen later. Raise"
+                " targets[].budget or split the targets over accounts.",
+            )
+        },
+        (9, 35, 75),
     ),
     "a small budget that is enough": Case({}, {}, (10, 30, 60), {"api_budget_remaining": f"0.05x{LONG}"}),
     "spans are not delivered": Case(

@@ -80,6 +80,23 @@ def test_a_small_budget_is_shared_and_an_eventful_resource_has_more_of_it() -> N
     told(story)
 
 
+@pytest.mark.parametrize("per_resource", [True, False])
+def test_a_hint_of_the_listing_brings_a_read_forward(per_resource: bool) -> None:
+    async def story(vendor: Vendor) -> None:
+        for number in range(40):
+            vendor.has(f"{number}", mark=1)
+        async with watching(vendor, per_resource=per_resource) as watched:
+            watched.rate = 0.2 if per_resource else 0.01
+            async with polling(watched, interval=10.0, longest=300.0, discovery=20.0):
+                await after(vendor, 1005)
+                vendor.has("7", mark=2)
+                await after(vendor, 1000)
+                first = times(vendor, "7" if per_resource else "", 1005)[0]
+                assert first - 1005 <= 45, "after the next listing, not in its turn"
+
+    told(story)
+
+
 def test_what_the_schedule_has_learned_outlives_a_restart(tmp_path: Path) -> None:
     async def story(vendor: Vendor) -> None:
         for number in range(20):

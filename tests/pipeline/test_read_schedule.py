@@ -305,3 +305,22 @@ def test_what_was_learned_is_stored_and_what_cannot_be_read_is_refused() -> None
     past = ReadSchedule(RequestPrice(lambda: 1.0), Demand(10.0, 300.0))
     assert past.restore(stored, EPOCH - DAY), "a clock that jumped back: the times of watches are not believed"
     assert len(past.learned()) < len(stored)
+
+
+@pytest.mark.parametrize(
+    ("watches", "limit"),
+    [
+        (1, "poll_interval"),
+        (60, "the budget: 1.6/s serves 60 active resources at 38 s; "),
+        (1000, "the budget is too small: 1.6/s serves 1000 active resources at 625 s; "),
+    ],
+)
+def test_what_keeps_events_waiting_is_said_with_the_cure(watches: int, limit: str) -> None:
+    price, demand = RequestPrice(lambda: 2.0, 0.8), Demand(30.0, 300.0)
+    schedule = ReadSchedule(price, demand)
+    for number in range(watches):
+        schedule.add(str(number))
+    schedule.read("0", EPOCH, 0.0, [])
+    cure = "raise targets[].budget.modelarts or split the targets over accounts"
+    expected = limit + cure if limit.endswith(" ") else limit
+    assert schedule.describe("t", "modelarts_pool", "modelarts").limit == expected
