@@ -203,7 +203,7 @@ CASES = {
             20: Firing(
                 "PlatformClusterDegraded",
                 {"target": "research", "resource": "c-1", "name": "sales", "status": "READONLY"},
-                "The vendor's listing says so for five minutes, and no event does. A read-only cluster refuses writes.",
+                "The vendor has listed it in 1 such state for five minutes; no event reports it. A read-only cluster refuses writes.",
             )
         },
         (10, 14, 40),
