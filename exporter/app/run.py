@@ -127,7 +127,8 @@ def _freeze(loaded: Loaded, report: Report) -> None:
 def _self_metrics(config: Config, runtime: Runtime) -> SelfMetrics:
     sources = [(target.name, name) for target in config.targets for name in target.sources]
     apis = [(target.name, api) for target in config.targets for api in target.budget]
-    return SelfMetrics(__version__, sources, apis, runtime.mappings.catalogue, runtime.registry.series_counts)
+    catalogue, series = runtime.mappings.catalogue, runtime.registry.series_counts
+    return SelfMetrics(__version__, sources, apis, catalogue, series, config.external_url)
 
 
 def _greeting(listening: socket.socket, pollers: Sequence[Poller]) -> LogMessage:

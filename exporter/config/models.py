@@ -251,6 +251,8 @@ class WrittenConfig(Section):
     """Where the state is kept: a path, sqlite:///path, or :memory:."""
     web: Web = Web()
     """The web port."""
+    external_url: Url | None = Field(default=None, examples=["https://events.example.com"])
+    """Where people reach the web port, with its prefix: the base of links to its pages, as in alerts."""
     otlp: Otlp | None = None
     """Sending to an OpenTelemetry collector; off without it."""
     log: LogOptions = LogOptions()

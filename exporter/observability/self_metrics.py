@@ -90,6 +90,7 @@ HISTOGRAMS = (
 )
 INFOS = (
     ("build_info", ("version", "python"), "Version of the exporter and of Python.", 2),
+    ("external_url_info", ("url",), "Where people reach the web port; absent unless external_url is set.", 1),
     ("mapping_info", ("source", "hash"), "The mapping in use for a source.", 1),
 )
 
@@ -133,7 +134,13 @@ class SelfMetrics:
     """Keeps the exporter's own metrics and renders them."""
 
     def __init__(
-        self, version: str, sources: Pairs, apis: Pairs, catalogue: Catalogue, series: Callable[[], Mapping[str, int]]
+        self,
+        version: str,
+        sources: Pairs,
+        apis: Pairs,
+        catalogue: Catalogue,
+        series: Callable[[], Mapping[str, int]],
+        external_url: str | None = None,
     ) -> None:
         """Declare the series of ``sources`` (target, source) and ``apis`` (target, api).
 
@@ -145,6 +152,8 @@ class SelfMetrics:
         PlatformCollector(registry=self._process)
         ProcessCollector(registry=self._process)
         self._set_info("build_info", version, platform.python_version())
+        if external_url:
+            self._set_info("external_url_info", external_url)
         self._declare_sources(list(sources))
         self._declare_apis(list(apis))
         self._declare_rest(catalogue)

@@ -216,7 +216,7 @@ EVENTS = (
         severity="warning",
         summary="DWS cluster {{ $labels.name }} of {{ $labels.target }} is {{ $labels.status }}",
         description=(
-            'The vendor has listed it so for five minutes (state {{ $value | printf "%.0f" }}), and no event says it.'
+            'The vendor has listed it so for five minutes (state {{ $value | printf "%.0f" }}); no event reports it.'
             " A read-only cluster refuses writes."
         ),
         board="dws",

@@ -222,6 +222,7 @@ def test_the_other_options_have_the_defaults_of_the_code() -> None:
     assert codes(rows.pop("store")) == [WRITTEN.store]
     assert codes(rows.pop("web.listen")) == [Web().listen]
     assert read_duration(codes(rows.pop("web.zero_hold"))[0]) == Web().zero_hold
+    assert (rows.pop("external_url"), WRITTEN.external_url) == ("none", None)
     assert (rows.pop("web.config_file"), Web().config_file) == ("none", None)
     assert (rows.pop("web.enable_reload"), Web().enable_reload) == ("`false`", False)
     assert (rows.pop("web.route_prefix"), Web().route_prefix) == ("none", "")
