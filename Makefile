@@ -11,7 +11,7 @@ HEAVY  := $(VENV)/.heavy
 help:
 	@echo "make demo    the simulated clouds and the exporter, live, with SQLite; PORT=…"
 	@echo "make test    the whole test suite"
-	@echo "make chaos   what the tests do at random, for longer: kills, and timelines with faults; KILLS=…, TIMELINES=…"
+	@echo "make chaos   what the tests do at random, for longer: kills, timelines with faults, and an hour without any; KILLS=…, TIMELINES=…, HOURS=…"
 	@echo "make fuzz    answers that no vendor should send, against a running exporter; FUZZ=… examples, about one a second"
 	@echo "make mutations  breaks guarded lines one by one in a copy, and sees the tests notice"
 	@echo "make check   formatting, lint and types"
@@ -65,8 +65,10 @@ test: $(HEAVY) prometheus containers chromium
 
 KILLS     ?= 50
 TIMELINES ?= 100
+HOURS     ?= 1
 chaos: $(READY)
 	KILLS=$(KILLS) TIMELINES=$(TIMELINES) $(BIN)/python -m pytest --timeout=900 tests/laws/test_chaos.py tests/laws/test_timeline.py tests/laws/test_renamed_targets.py
+	HOURS=$(HOURS) $(BIN)/python -m pytest --timeout=1800 tests/laws/test_healthy_hour.py
 
 FUZZ ?= 1000
 fuzz: $(READY)

@@ -10,14 +10,14 @@ from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.metrics.v1.metrics_pb2 import HistogramDataPoint, NumberDataPoint
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from exporter import __version__
 from exporter.model.events import Millis
 from exporter.model.metrics import OTHER
 from exporter.model.runs import SpanEvent
 
-WithAttributes = Resource | Span | Span.Event | Span.Link | LogRecord | NumberDataPoint | HistogramDataPoint
+WithAttributes = Resource | LogRecord | NumberDataPoint | HistogramDataPoint
+AttributeValue = str | int | bool
 NANOS = 1_000_000  # in a millisecond
 MAX_MS: Millis = (2**63 - 1) // NANOS - 1  # the year 2262; many backends read timestamps as signed
 MAX_INT = 2**63 - 1
@@ -46,10 +46,10 @@ class OtlpResource(msgspec.Struct, frozen=True):
         """The name that tells this account's resources from those of others."""
         return self.project or self.target
 
-    def resource(self) -> Resource:
-        """Make the resource of all spans and log records.
+    def attributes(self) -> dict[str, AttributeValue]:
+        """Return the attributes of the resource of all spans and log records.
 
-        It is the same in every process and names no machine.
+        They are the same in every process and name no machine.
         """
         provider = _PROVIDERS.get(self.platform, self.platform)
         product = self.source.partition("_")[0]
@@ -62,9 +62,13 @@ class OtlpResource(msgspec.Struct, frozen=True):
             "cloud.region": self.region,
             **({"cloud.account.id": self.project} if self.project else {}),
         }
-        attributes = {**ours, **self.stated, **{name: ours[name] for name in _OURS if name in ours}}
+        merged = {**ours, **self.stated, **{name: ours[name] for name in _OURS if name in ours}}
+        return clean_attributes(merged.items())
+
+    def resource(self) -> Resource:
+        """Make the resource as a message."""
         resource = Resource()
-        add_attributes(resource, attributes.items())
+        add_attributes(resource, self.attributes().items())
         return resource
 
     def event_name(self, event: SpanEvent) -> str:
@@ -78,24 +82,33 @@ def scope() -> InstrumentationScope:
     return InstrumentationScope(name=NAME, version=__version__)
 
 
-def add_attributes(message: WithAttributes, pairs: Iterable[tuple[str, str | int | bool]]) -> None:
-    """Add attributes in their order.
+def clean_attributes(pairs: Iterable[tuple[str, AttributeValue]]) -> dict[str, AttributeValue]:
+    """Return attributes that every encoder takes, in their order.
 
-    Of a name that comes twice the last value is kept, for keys are unique. Values are set in place: to make them first
-    and copy them takes twice as long. Never raises: a text that is no UTF-8 is escaped, a number beyond 64 bits is
-    written as text.
+    Of a name that comes twice the last value is kept, for keys are unique. Never raises: a text that is no UTF-8 is
+    escaped, a number beyond 64 bits is written as text.
+    """
+    return {utf8(key): utf8(value) if isinstance(value, str) else _within_64_bits(value) for key, value in pairs}
+
+
+def _within_64_bits(value: int | bool) -> AttributeValue:
+    return value if -MAX_INT <= value <= MAX_INT else hex(value)
+
+
+def add_attributes(message: WithAttributes, pairs: Iterable[tuple[str, AttributeValue]]) -> None:
+    """Add attributes to a message, cleaned, in their order.
+
+    Values are set in place: to make them first and copy them takes twice as long.
     """
     add = message.attributes.add
-    for key, value in dict(pairs).items():
-        one = add(key=utf8(key)).value
+    for key, value in clean_attributes(pairs).items():
+        one = add(key=key).value
         if isinstance(value, str):
-            one.string_value = utf8(value)
+            one.string_value = value
         elif isinstance(value, bool):
             one.bool_value = value
-        elif -MAX_INT <= value <= MAX_INT:
-            one.int_value = value
         else:
-            one.string_value = hex(value)
+            one.int_value = value
 
 
 def utf8(text: str) -> str:
@@ -116,7 +129,7 @@ def nanoseconds(at: Millis) -> int:
     return min(max(at, 0), MAX_MS) * NANOS
 
 
-def event_attributes(event: SpanEvent) -> list[tuple[str, str | int | bool]]:
+def event_attributes(event: SpanEvent) -> list[tuple[str, AttributeValue]]:
     """Return the attributes of an event, besides its name, time and text."""
     own = [("event.id", event.id), ("platform.event.severity", event.severity), ("platform.event.reason", event.reason)]
     return [*((key, value) for key, value in own if value), *event.attributes]

@@ -1,34 +1,57 @@
 """Finished runs and phases as OTLP spans, each encoded once.
 
-The same span gives the same bytes in every process. The messages are built directly: the SDK's objects give the same
-messages (a test compares them), take two to three times as long, and obey variables of the environment that could
-switch them off.
+The same span gives the same bytes in every process. The SDK's ``ReadableSpan`` and its encoder make them; its
+``TracerProvider`` does not take part, so ids, times and the number of events are those that are given here, whatever
+the environment says of samplers and limits.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Status
-from opentelemetry.proto.trace.v1.trace_pb2 import Span as Message
-
+from exporter import __version__
 from exporter.model.events import Millis
 from exporter.model.metrics import RUN
 from exporter.model.runs import OtlpRecord, Span, SpanEvent
 from exporter.otlp.resource import (
+    NAME,
     SCHEMA,
+    AttributeValue,
     Identity,
     OtlpResource,
-    add_attributes,
+    clean_attributes,
     event_attributes,
     nanoseconds,
-    scope,
     utf8,
 )
+from exporter.otlp.sdk import (
+    BoundedList,
+    Event,
+    InstrumentationScope,
+    Link,
+    ReadableSpan,
+    Resource,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    encode_spans,
+)
 
-LOCAL_PARENT = 0x100  # the flags of a span whose parent is known not to be in another service
 MAX_UINT32 = 2**32 - 1
 _RESULTS = {"success": "success", "failure": "failure", "cancelled": "cancellation", "unknown": "error"}
 _BAD = ("failure", "unknown")
+_SAMPLED = TraceFlags(TraceFlags.SAMPLED)
+_SCOPE = InstrumentationScope(NAME, __version__, SCHEMA)
+_NO_ERROR = Status(StatusCode.UNSET)
+
+
+class _KeptEvents(BoundedList[Event]):
+    """The events of a span, and how many others were left out before it was made."""
+
+    def __init__(self, events: Iterable[Event], dropped: int) -> None:
+        super().__init__(None)
+        self.extend(tuple(events))
+        self.dropped = dropped
 
 
 class SpanEncoder:
@@ -36,51 +59,43 @@ class SpanEncoder:
 
     def __init__(self, origin: OtlpResource) -> None:
         self._origin = origin
-        self._frame = ResourceSpans(resource=origin.resource(), schema_url=SCHEMA)
-        self._scope = ScopeSpans(scope=scope(), schema_url=SCHEMA)
+        self._resource = Resource(origin.attributes(), SCHEMA)
 
     def encode(self, span: Span) -> OtlpRecord:
         """Encode one span as a whole request; such requests can be joined into one.
 
         Never raises.
         """
-        request = ExportTraceServiceRequest()
-        frame = request.resource_spans.add()
-        frame.CopyFrom(self._frame)
-        within = frame.scope_spans.add()
-        within.CopyFrom(self._scope)
-        within.spans.append(self.message(span))
+        request = encode_spans([self.readable_span(span)])
         return OtlpRecord("traces", request.SerializeToString(deterministic=True))
 
-    def message(self, span: Span) -> Message:
-        """Make the span alone."""
+    def readable_span(self, span: Span) -> ReadableSpan:
+        """Make the SDK's span, with the resource and the scope."""
         identity = identity_of(self._origin, span.resource)
         whole = span.role == RUN
-        message = Message(
-            trace_id=identity.trace(span.run, span.attempt),
-            span_id=identity.span(span.run, span.attempt, span.role),
-            flags=LOCAL_PARENT,
-            name=utf8(span.name),
-            kind=Message.SPAN_KIND_SERVER if whole else Message.SPAN_KIND_INTERNAL,
-            start_time_unix_nano=nanoseconds(span.start),
-            end_time_unix_nano=nanoseconds(span.end),
-            dropped_events_count=min(max(span.dropped, 0), MAX_UINT32),
+        trace = identity.trace(span.run, span.attempt)
+        root = _context(trace, identity.span(span.run, span.attempt, RUN))
+        return ReadableSpan(
+            utf8(span.name),
+            context=root if whole else _context(trace, identity.span(span.run, span.attempt, span.role)),
+            parent=None if whole else root,
+            resource=self._resource,
+            attributes=clean_attributes(self._attributes(span)),
+            events=_KeptEvents(self._events(span.events), min(max(span.dropped, 0), MAX_UINT32)),
+            links=list(_restarts(span, identity)) if whole else (),
+            kind=SpanKind.SERVER if whole else SpanKind.INTERNAL,
             status=_status(span),
+            start_time=nanoseconds(span.start),
+            end_time=nanoseconds(span.end),
+            instrumentation_scope=_SCOPE,
         )
-        add_attributes(message, self._attributes(span))
-        self._add_events(message, span.events)
-        if not whole:
-            message.parent_span_id = identity.span(span.run, span.attempt, RUN)
-        elif span.after is not None and _pipeline_of(span.run):
-            _add_restart(message, identity, span.run, span.after)
-        return message
 
     def locate(self, resource: str, run: str, attempt: Millis, role: str) -> tuple[str, str]:
         """Return trace id and span id of a role in a run, in hexadecimal."""
         identity = identity_of(self._origin, resource)
         return identity.trace(run, attempt).hex(), identity.span(run, attempt, role).hex()
 
-    def _attributes(self, span: Span) -> Iterator[tuple[str, str | int | bool]]:
+    def _attributes(self, span: Span) -> Iterator[tuple[str, AttributeValue]]:
         yield "cloud.resource_id", span.resource
         yield "platform.target", span.target
         yield "platform.source", span.source
@@ -93,8 +108,8 @@ class SpanEncoder:
         if span.outcome in _BAD:
             yield "error.type", span.error[0] if span.error and span.error[0] else "_OTHER"
 
-    def _add_events(self, message: Message, events: tuple[SpanEvent, ...]) -> None:
-        """Add events in order.
+    def _events(self, events: tuple[SpanEvent, ...]) -> Iterator[Event]:
+        """Yield events in order.
 
         Those of one millisecond are a nanosecond apart, for backends sort by time.
         """
@@ -102,9 +117,8 @@ class SpanEncoder:
         for event in events:
             after = after + 1 if event.at == before else 0
             before = event.at
-            name = utf8(self._origin.event_name(event))
-            one = message.events.add(time_unix_nano=nanoseconds(event.at) + after, name=name)
-            add_attributes(one, [*event_attributes(event), ("message", event.text)])
+            attributes = clean_attributes([*event_attributes(event), ("message", event.text)])
+            yield Event(utf8(self._origin.event_name(event)), attributes, timestamp=nanoseconds(event.at) + after)
 
 
 def identity_of(origin: OtlpResource, resource: str) -> Identity:
@@ -136,10 +150,15 @@ def _pipeline_of(run: str) -> str:
     return run.partition(" ")[2] if "\0" not in run else ""
 
 
-def _add_restart(message: Message, identity: Identity, run: str, attempt: int) -> None:
-    ids = identity.trace(run, attempt), identity.span(run, attempt, RUN)
-    link = message.links.add(trace_id=ids[0], span_id=ids[1], flags=LOCAL_PARENT)
-    add_attributes(link, [("link.reason", "restart")])
+def _restarts(span: Span, identity: Identity) -> Iterator[Link]:
+    """Yield a link to the attempt before, where the run is a restart."""
+    if span.after is not None and _pipeline_of(span.run):
+        before = identity.trace(span.run, span.after), identity.span(span.run, span.after, RUN)
+        yield Link(_context(*before), {"link.reason": "restart"})
+
+
+def _context(trace: bytes, span: bytes) -> SpanContext:
+    return SpanContext(int.from_bytes(trace), int.from_bytes(span), is_remote=False, trace_flags=_SAMPLED)
 
 
 def _status(span: Span) -> Status:
@@ -148,5 +167,5 @@ def _status(span: Span) -> Status:
     Success leaves it unset, as the semantic conventions want.
     """
     if span.outcome not in _BAD:
-        return Status()
-    return Status(code=Status.STATUS_CODE_ERROR, message=utf8(span.error[1]) if span.error else "")
+        return _NO_ERROR
+    return Status(StatusCode.ERROR, utf8(span.error[1]) if span.error else None)

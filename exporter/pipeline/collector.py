@@ -153,7 +153,7 @@ class Collector:
             return await self._count_page(step, session) if isinstance(step, EventPage) else None
 
         reading = self._context.vendor.read(session.resource, session.window)
-        await run_reading(reading, ask, take)
+        await run_reading(reading, ask, take, self._context.committer.slice_lock)
 
     def _settle_contact(self, session: ReadSession) -> None:
         """Make first contact by the first answer of a source's first read; all that this read finds is history.

@@ -149,7 +149,7 @@ class Discovery:
                 self._take_page(step, listing)
 
         reading = self._context.vendor.discover(self._inventory.living(), requested, until)
-        await run_reading(reading, ask, take)
+        await run_reading(reading, ask, take, self._context.committer.slice_lock)
         return listing
 
     def _take_page(self, page: ResourcePage, listing: _Listing) -> None:

@@ -1,5 +1,6 @@
-"""Spans and log records as bytes: what the SDK would have said, the same in every process, and in JSON too."""
+"""Spans and log records as bytes: those on record, the same in every process, and in JSON too."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -11,109 +12,58 @@ import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as Message
 from opentelemetry.proto.trace.v1.trace_pb2 import Status as MessageStatus
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.id_generator import IdGenerator
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON
-from opentelemetry.trace import (
-    Link,
-    NonRecordingSpan,
-    SpanContext,
-    SpanKind,
-    Status,
-    StatusCode,
-    TraceFlags,
-    set_span_in_context,
-)
 
-from exporter import __version__
 from exporter.model.runs import PlacedEvent, Span, SpanEvent
 from exporter.otlp.log_records import make_encoder
-from exporter.otlp.resource import NAME, SCHEMA, Identity, OtlpResource
+from exporter.otlp.resource import Identity, OtlpResource
 from exporter.otlp.sender import as_json
 from exporter.otlp.spans import SpanEncoder
 from exporter.simulator.otlp_receiver import REQUESTS, read_request
-from tests.support.spans import EVENTS, OPERATION, ORIGIN, PHASE, ROOT
+from tests.support.spans import EVENTS, OPERATION, ORIGIN, PHASE, RECORDED, ROOT, odd_spans
+
+BYTES: dict[str, str] = json.loads((Path(__file__).parents[1] / "data/otlp/spans.json").read_text("utf-8"))
 
 
 def message(span: Span, origin: OtlpResource = ORIGIN) -> Message:
-    return SpanEncoder(origin).message(span)
+    request = ExportTraceServiceRequest.FromString(SpanEncoder(origin).encode(span).body)
+    return request.resource_spans[0].scope_spans[0].spans[0]
 
 
 def told(message: Message) -> dict[str, object]:
     return {pair.key: getattr(pair.value, str(pair.value.WhichOneof("value"))) for pair in message.attributes}
 
 
-# --- beside the SDK
+# --- bytes on record, which were made before the SDK made the messages
 
 
-class Given(IdGenerator):
-    """Ids from outside."""
-
-    def __init__(self, trace: bytes, span: bytes) -> None:
-        self._trace, self._span = int.from_bytes(trace), int.from_bytes(span)
-
-    def generate_trace_id(self) -> int:
-        return self._trace
-
-    def generate_span_id(self) -> int:
-        return self._span
+def recorded(origin: OtlpResource, span: Span) -> bytes:
+    """The bytes of a span with the version of the scope, which moves, left out."""
+    body = SpanEncoder(origin).encode(span).body
+    request = ExportTraceServiceRequest.FromString(body)
+    assert request.SerializeToString(deterministic=True) == body, "written in the one canonical way"
+    request.resource_spans[0].scope_spans[0].scope.version = "0"
+    return request.SerializeToString(deterministic=True)
 
 
-def context_of(trace: bytes, span: bytes) -> SpanContext:
-    return SpanContext(int.from_bytes(trace), int.from_bytes(span), False, TraceFlags(1))
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_span_has_the_bytes_on_record(name: str) -> None:
+    assert recorded(*RECORDED[name]).hex() == BYTES[name]
 
 
-def by_the_sdk(ours: Message, origin: OtlpResource) -> ReadableSpan:
-    """The same span as the SDK makes it, from nothing but calls of its API."""
-    kept = InMemorySpanExporter()
-    provider = TracerProvider(
-        resource=Resource({pair.key: pair.value.string_value for pair in origin.resource().attributes}, SCHEMA),
-        sampler=ALWAYS_ON,
-        span_limits=SpanLimits(max_events=SpanLimits.UNSET),
-        id_generator=Given(ours.trace_id, ours.span_id),
-        shutdown_on_exit=False,
-    )
-    provider.add_span_processor(SimpleSpanProcessor(kept))
-    around = Context()
-    if ours.parent_span_id:
-        around = set_span_in_context(NonRecordingSpan(context_of(ours.trace_id, ours.parent_span_id)), around)
-    span = provider.get_tracer(NAME, __version__, schema_url=SCHEMA).start_span(
-        ours.name,
-        context=around,
-        kind=SpanKind.INTERNAL if ours.parent_span_id else SpanKind.SERVER,
-        start_time=ours.start_time_unix_nano,
-        attributes=told(ours),  # type: ignore[arg-type]
-        links=[Link(context_of(link.trace_id, link.span_id), {"link.reason": "restart"}) for link in ours.links],
-    )
-    for event in ours.events:
-        attributes = {pair.key: pair.value.string_value for pair in event.attributes}
-        span.add_event(event.name, attributes, timestamp=event.time_unix_nano)
-    if ours.status.code == MessageStatus.STATUS_CODE_ERROR:
-        span.set_status(Status(StatusCode.ERROR, ours.status.message or None))
-    span.end(end_time=ours.end_time_unix_nano)
-    (finished,) = kept.get_finished_spans()
-    return finished
+def test_odd_texts_and_times_have_the_bytes_on_record() -> None:
+    digest = hashlib.sha256()
+    for span in odd_spans():
+        digest.update(recorded(ORIGIN, span))
+    assert digest.hexdigest() == BYTES["odd spans, SHA-256"]
 
 
-@pytest.mark.parametrize("span", [ROOT, PHASE, OPERATION], ids=["run", "phase", "operation"])
-def test_a_span_is_what_the_sdk_would_have_sent(span: Span) -> None:
-    origin = msgspec.structs.replace(ORIGIN, source=span.source)
-    ours = ExportTraceServiceRequest.FromString(SpanEncoder(origin).encode(span).body)
-    found = ours.resource_spans[0].scope_spans[0].spans[0]
-
-    theirs = encode_spans([by_the_sdk(found, origin)])
-
-    found.dropped_events_count = 0  # the SDK cannot be told of events that were never given to it
-    assert ours == theirs
+def test_three_thousand_events_stay_three_thousand() -> None:
+    events = tuple(msgspec.structs.replace(EVENTS[0], at=number) for number in range(3_000))
+    assert len(message(msgspec.structs.replace(PHASE, events=events)).events) == 3_000
 
 
 # --- what a span says
@@ -220,18 +170,31 @@ def test_ids_tell_apart_what_a_plain_joining_would_not() -> None:
     assert (len(one.trace("a", 1)), len(one.span("a", 1, "b"))) == (16, 8)
 
 
-def test_another_process_writes_the_same_bytes() -> None:
+# What would change or stop a TracerProvider, and values that the SDK refuses at its import.
+VARIABLES = {
+    "OTEL_SDK_DISABLED": "true",
+    "OTEL_TRACES_SAMPLER": "always_off",
+    "OTEL_SPAN_EVENT_COUNT_LIMIT": "1",
+    "OTEL_SPAN_LINK_COUNT_LIMIT": "0",
+    "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT": "1",
+    "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "3",
+    "OTEL_RESOURCE_ATTRIBUTES": "a=b",
+}
+REFUSED = {"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "-3", "OTEL_ATTRIBUTE_COUNT_LIMIT": "x", "OTEL_PYTHON_CONTEXT": "none"}
+
+
+@pytest.mark.parametrize(("seed", "variables"), [("1", VARIABLES), ("2", REFUSED)], ids=["limits", "refused"])
+def test_another_process_writes_the_same_bytes(seed: str, variables: dict[str, str]) -> None:
     """With another hash seed and another environment: only what the span says goes in."""
     code = (
         "from exporter.otlp.spans import SpanEncoder; from tests.support.spans import ORIGIN, PHASE;"
-        "print(SpanEncoder(ORIGIN).encode(PHASE).body.hex())"
+        "import os; print(SpanEncoder(ORIGIN).encode(PHASE).body.hex(), sum(name[:5] == 'OTEL_' for name in os.environ))"
     )
-    here = SpanEncoder(ORIGIN).encode(PHASE).body.hex()
-    for seed in ("1", "2"):
-        path = str(Path(__file__).parents[2])
-        environ = {"PYTHONHASHSEED": seed, "OTEL_SDK_DISABLED": "true", "HOSTNAME": seed, "PYTHONPATH": path}
-        run = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
-        assert run.stdout.strip() == here
+    path = str(Path(__file__).parents[2])
+    environ = {"PYTHONHASHSEED": seed, "HOSTNAME": seed, "PYTHONPATH": path, **variables}
+    run = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == [SpanEncoder(ORIGIN).encode(PHASE).body.hex(), str(len(variables))]
+    assert run.stderr == ""
 
 
 # --- records

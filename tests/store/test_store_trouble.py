@@ -27,6 +27,7 @@ from exporter.store.retrying import CHECK_INTERVAL
 from exporter.store.sqlite_store import SqliteStore, open_sqlite
 from tests.store.test_store import opened
 from tests.support.clocks import ManualClock
+from tests.support.heavy import missing
 
 WATCH = Watch("t", "s", "r")
 COUNTER: Series = ("m", ("t",))
@@ -425,7 +426,7 @@ def test_a_start_on_a_read_only_disk_reads_the_state_and_goes_on_when_it_can_be_
     path: Path, killed: bool
 ) -> None:
     if subprocess.run([*MOUNTED, str(path.parent), "true"], capture_output=True, check=False).returncode:
-        pytest.skip("this machine lets no test mount a folder (unshare --map-root-user --mount)")
+        missing("this machine lets no test mount a folder (unshare --map-root-user --mount)")
     code = f"""
 import asyncio, os, sys
 from exporter.store import open_store

@@ -112,7 +112,7 @@ TIMES = Row(
         Panel(
             title="Slowest phases, p90",
             kind="ranking",
-            about="How long nine of ten took in each phase, over this time range.",
+            about="Time within which 90% of the jobs finished each phase, over this time range.",
             queries=(
                 Query(f"sort_desc({quantile(0.9, _PHASES, 'source, phase', '$__range')})", "{{source}} {{phase}}"),
             ),
