@@ -11,7 +11,7 @@ HEAVY  := $(VENV)/.heavy
 help:
 	@echo "make demo    the simulated clouds and the exporter, live, with SQLite; PORT=…"
 	@echo "make test    the whole test suite"
-	@echo "make chaos   what the tests do at random, for longer: kills, and timelines with faults; KILLS=…, TIMELINES=…"
+	@echo "make chaos   what the tests do at random, for longer: kills, timelines with faults, and an hour without any; KILLS=…, TIMELINES=…, HOURS=…"
 	@echo "make fuzz    answers that no vendor should send, against a running exporter; FUZZ=… examples, about one a second"
 	@echo "make mutations  breaks guarded lines one by one in a copy, and sees the tests notice"
 	@echo "make check   formatting, lint and types"
@@ -22,6 +22,7 @@ help:
 	@echo "make chart   values, schema, README and copies of the Helm chart, written anew"
 	@echo "make image   the container image; BUILDER=podman, BASE=…, IMAGE=…"
 	@echo "make sbom    its bill of materials in dist/"
+	@echo "make docs    the documentation as a site, in site/"
 	@echo "make dashboards  dashboards and alert rules, written anew from grafana/builder"
 
 $(READY): requirements/run.txt requirements/test.txt pyproject.toml
@@ -31,9 +32,10 @@ $(READY): requirements/run.txt requirements/test.txt pyproject.toml
 	@touch $@
 
 # The vendors' own SDK clients check the simulator, Helm and others the chart; they are big, so they come apart.
-$(HEAVY): $(READY) requirements/sdk.txt requirements/chart.txt
+$(HEAVY): $(READY) requirements/sdk.txt requirements/chart.txt requirements/docs.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/sdk.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/chart.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
 	@touch $@
 
 PORT ?= 10186
@@ -63,8 +65,10 @@ test: $(HEAVY) prometheus containers chromium
 
 KILLS     ?= 50
 TIMELINES ?= 100
+HOURS     ?= 1
 chaos: $(READY)
-	KILLS=$(KILLS) TIMELINES=$(TIMELINES) $(BIN)/python -m pytest --timeout=900 tests/laws/test_chaos.py tests/laws/test_timeline.py
+	KILLS=$(KILLS) TIMELINES=$(TIMELINES) $(BIN)/python -m pytest --timeout=900 tests/laws/test_chaos.py tests/laws/test_timeline.py tests/laws/test_renamed_targets.py
+	HOURS=$(HOURS) $(BIN)/python -m pytest --timeout=1800 tests/laws/test_healthy_hour.py
 
 FUZZ ?= 1000
 fuzz: $(READY)
@@ -91,6 +95,7 @@ GRAFANA  ?=
 EXPORTER ?=
 dashboards: $(READY)
 	$(BIN)/python -m grafana.builder --runbooks "$(RUNBOOKS)" --grafana "$(GRAFANA)" --exporter "$(EXPORTER)"
+	$(BIN)/python -m tests.docs_pages
 
 dashboards-preview: $(READY) prometheus
 	$(BIN)/python -m grafana.preview
@@ -98,6 +103,11 @@ dashboards-preview: $(READY) prometheus
 .PHONY: screenshots chromium
 screenshots: $(READY) chromium
 	$(BIN)/python -m tests.screenshots docs/screens
+
+.PHONY: docs
+docs: $(HEAVY)
+	$(BIN)/python -m tests.docs_pages
+	$(BIN)/zensical build --strict
 
 .PHONY: schema chart image sbom containers
 schema: $(READY)
@@ -126,6 +136,7 @@ lock:
 	$(COMPILE) -c requirements/test.txt --group sdk -o requirements/sdk.txt
 	$(COMPILE) -c requirements/test.txt --group build -o requirements/build.txt
 	$(COMPILE) -c requirements/test.txt --group chart -o requirements/chart.txt
+	$(COMPILE) -c requirements/test.txt --group docs -o requirements/docs.txt
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,7 +1,8 @@
 """One client a target, and the budgets that targets of one account share."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import NamedTuple
 
 import httpx
 import msgspec
@@ -14,18 +15,28 @@ from exporter.common.tls import make_tls_context
 from exporter.config import Config, Target
 from exporter.model.errors import ConfigError
 from exporter.model.protocols import Clock, Credentials, Report
+from exporter.pipeline.request_price import RequestPrice
 
-Buckets = dict[tuple[str, str, str], TokenBucket]
+
+class SharedBudget(NamedTuple):
+    """What all who use one account, API and address share: the budget, and the price of a request."""
+
+    bucket: TokenBucket
+    price: RequestPrice
+
+
+Buckets = dict[tuple[str, str, str], SharedBudget]
 """Budgets by account, API and address: APIs behind one gateway keep their own rates."""
 
 
 class Account(msgspec.Struct, frozen=True):
-    """One target's way to its platform."""
+    """One target's way to its platform; ``prices`` are those of a request, by API."""
 
     target: Target
     credentials: Credentials
     sender: Sender
     fetcher: Fetcher
+    prices: Mapping[str, RequestPrice]
 
 
 def open_transport(target: Target) -> AiohttpTransport:
@@ -75,13 +86,14 @@ def make_account(
     timeout = httpx.Timeout(target.timeout, connect=min(CONNECT, target.timeout))
     sender = Sender(transport, signer, timeout, limit=target.max_answer)
     huawei = target.platform == "huaweicloud"
+    shared = {
+        api: _shared(buckets, (signer.account, api, target.endpoints[api]), rate, target.budget_share, clock)
+        for api, rate in target.budget.items()
+    }
     route = Route(
         target.name,
         target.endpoints,
-        {
-            api: _bucket(buckets, (signer.account, api, target.endpoints[api]), rate, clock)
-            for api, rate in target.budget.items()
-        },
+        {api: budget.bucket for api, budget in shared.items()},
         project_header="X-Project-Id" if huawei else "",
         largest=target.max_answer,
         refuses_keys=refuses_keys,
@@ -89,10 +101,16 @@ def make_account(
         secrets=signer.secrets,
     )
     lookup = (project_lookup(target.region), lambda response: read_project(response, target.region)) if huawei else None
-    return Account(target, signer, sender, Fetcher(route, sender, clock, report, target.project_id, lookup))
+    fetcher = Fetcher(route, sender, clock, report, target.project_id, lookup)
+    return Account(target, signer, sender, fetcher, {api: budget.price for api, budget in shared.items()})
 
 
-def _bucket(buckets: Buckets, key: tuple[str, str, str], rate: float, clock: Clock) -> TokenBucket:
-    bucket = buckets.setdefault(key, TokenBucket(rate, clock))
-    bucket.lower(rate)
-    return bucket
+def _shared(buckets: Buckets, key: tuple[str, str, str], rate: float, share: float, clock: Clock) -> SharedBudget:
+    """Return what is shared by those who use an account; the lowest rate and the lowest share hold."""
+    if key not in buckets:
+        bucket = TokenBucket(rate, clock)
+        buckets[key] = SharedBudget(bucket, RequestPrice(lambda: bucket.current_rate, share))
+    budget = buckets[key]
+    budget.bucket.lower(rate)
+    budget.price.lower(share)
+    return budget

@@ -43,7 +43,9 @@ from exporter.pipeline.context import MappingCell, MappingInUse, SourceContext
 from exporter.pipeline.discovery import Discovery
 from exporter.pipeline.inventory import Inventory, ResourceFilter
 from exporter.pipeline.poller import Pace, Poller
+from exporter.pipeline.read_schedule import ReadSchedule
 from exporter.pipeline.read_session import ReadOptions
+from exporter.pipeline.request_price import Demand
 from exporter.pipeline.run_tracker import RunTracker
 from exporter.pipeline.scheduler import PollInterval
 from exporter.sources import SOURCES
@@ -170,7 +172,7 @@ async def make_runtime(store: Store, mappings: Mappings, config: Config, clock: 
         report(LogMessage(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))
     committer = Committer(store, (admission,), admission, report)
     for commit in clean.commits:
-        committer.put(commit)  # not awaited: a store that cannot be written must not hold up the page
+        committer.queue(commit)  # not awaited: a store that cannot be written must not hold up the page
     recorder = Recorder(config.record.directory, config.record.limit, report) if config.record else None
     return Runtime(
         clock=clock,
@@ -240,6 +242,7 @@ class SourcePipeline(msgspec.Struct, frozen=True):
     discovery: Discovery
     collector: Collector
     pace: Pace
+    schedule: ReadSchedule
 
     def poller(self) -> Poller:
         """Make the tasks of the source."""
@@ -249,6 +252,7 @@ class SourcePipeline(msgspec.Struct, frozen=True):
             collector=self.collector,
             inventory=self.inventory,
             pace=self.pace,
+            schedule=self.schedule,
         )
 
 
@@ -263,6 +267,7 @@ def make_pipeline(account: Account, name: str, runtime: Runtime) -> SourcePipeli
         series=runtime.admission,
         series_ttl=runtime.series_ttl,
         remember=options.remember,
+        discovery_interval=options.discovery_interval,
     )
     collector = Collector(
         context=context,
@@ -279,8 +284,25 @@ def make_pipeline(account: Account, name: str, runtime: Runtime) -> SourcePipeli
         store=runtime.store,
     )
     rhythm = PollInterval(options.poll_interval, options.max_poll_interval, options.grace)
-    pace = Pace(rhythm, options.discovery_interval)
-    return SourcePipeline(context=context, inventory=inventory, discovery=discovery, collector=collector, pace=pace)
+    return SourcePipeline(
+        context=context,
+        inventory=inventory,
+        discovery=discovery,
+        collector=collector,
+        pace=Pace(rhythm, options.discovery_interval, SOURCES[name].api),
+        schedule=_schedule(account, name, runtime),
+    )
+
+
+def _schedule(account: Account, name: str, runtime: Runtime) -> ReadSchedule:
+    """Make the schedule of a source, with what an earlier run has learned."""
+    options = account.target.sources[name]
+    demand = Demand(options.poll_interval, options.max_poll_interval)
+    schedule = ReadSchedule(account.prices[SOURCES[name].api], demand)
+    learned = runtime.restored.learned.get((account.target.name, name))
+    if learned is not None and not schedule.restore(learned, runtime.clock.now()):
+        runtime.report(RowsSetAside("learned", 1))
+    return schedule
 
 
 def _context(account: Account, name: str, runtime: Runtime) -> SourceContext:

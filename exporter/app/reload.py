@@ -117,7 +117,7 @@ class Reload:
             for pipeline, mapping in zip(self._pipelines, fresh, strict=True):
                 pipeline.context.mapping.swap(mapping)
 
-        await self._runtime.committer.exchange(swap, lambda: self._show(mappings))
+        await self._runtime.committer.swap(swap, lambda: self._show(mappings))
         self.mappings = mappings
 
     async def _show(self, mappings: Mappings) -> None:

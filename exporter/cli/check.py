@@ -1,11 +1,12 @@
-"""``check``: what a configuration will cost, as series and as API calls a day.
+"""``check``: what a configuration will cost, as series and as API calls a day, and how late events will be seen.
 
 The report is calculated from the configuration and the mappings; no vendor is asked.
 """
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -15,28 +16,97 @@ from exporter.config import Config, SourceOptions
 from exporter.mapping.rules import MappingPack
 from exporter.model.builtin_metrics import RESOURCE_STATUS
 from exporter.model.metrics import Catalogue
+from exporter.model.telemetry import Scheduled
+from exporter.pipeline.request_price import Demand, RequestPrice
 from exporter.sources import SOURCES
 
 SECONDS_A_DAY = DAY / SECOND
+DEFAULT_RESOURCES = 100  # active ones of each source, for the forecast
+LISTED_AT_ONCE = 50  # resources on a page of a listing: the least of the five APIs
 
 
 def report(
-    config: Config, packs: Mapping[str, MappingPack], catalogue: Catalogue, stored: Sequence[tuple[str, str]] = ()
+    config: Config,
+    packs: Mapping[str, MappingPack],
+    catalogue: Catalogue,
+    stored: Sequence[tuple[str, str]] = (),
+    resources: int = DEFAULT_RESOURCES,
 ) -> dict[str, Any]:
     """Calculate the report as plain values, ready for JSON.
 
-    ``stored`` are the sources of targets that the state file knows. Keys: ``ok``, ``warnings``, ``sources`` (a row for
-    each source of a target), ``series``.
+    ``stored`` are the sources of targets that the state file knows. ``resources`` is how many active resources each
+    source is expected to have. Keys: ``ok``, ``warnings``, ``sources`` (a row for each source of a target), ``series``,
+    ``resources``.
     """
+    forecasts = _forecasts(config, resources)
     rows = [
-        _row(target.name, name, options, packs) for target in config.targets for name, options in target.sources.items()
+        _row(target.name, name, options, packs) | _forecast_columns(forecasts[target.name, name])
+        for target in config.targets
+        for name, options in target.sources.items()
     ]
     return {
         "ok": True,
-        "warnings": [*config.warnings, *_unconfigured(config, stored)],
+        "warnings": [*config.warnings, *_unconfigured(config, stored), *_too_small(forecasts)],
         "sources": rows,
+        "resources": resources,
         "series": {"declared": _declared(catalogue), "per_resource": _per_resource(catalogue, rows)},
     }
+
+
+class _Forecast(NamedTuple):
+    """What the reads of a source will be, if all its resources have events equally often."""
+
+    calls: float  # a second
+    lag: float  # seconds, mean
+    scheduled: Scheduled
+
+
+def _forecasts(config: Config, resources: int) -> dict[tuple[str, str], _Forecast]:
+    """Forecast each source by the schedule itself; targets of one account share a budget only once it runs."""
+    found: dict[tuple[str, str], _Forecast] = {}
+    for target in config.targets:
+        for api in dict.fromkeys(SOURCES[name].api for name in target.sources):
+            price = RequestPrice(lambda rate=target.budget[api]: rate, target.budget_share)  # type: ignore[misc]
+            demands = {
+                name: _demand(price, options, resources if SOURCES[name].resource else 1)
+                for name, options in target.sources.items()
+                if SOURCES[name].api == api
+            }
+            price.keep_up(0.0)
+            for name, demand in demands.items():
+                interval = demand.clamp(math.sqrt(price.price))
+                scheduled = price.describe(target.name, name, api, demand, interval / 2)
+                found[target.name, name] = _Forecast(
+                    demand.requests(price.price) + demand.listing, interval / 2, scheduled
+                )
+    return found
+
+
+def _demand(price: RequestPrice, options: SourceOptions, watches: int) -> Demand:
+    demand = Demand(options.poll_interval, options.max_poll_interval)
+    pages = max(1, len(options.workspaces)) * math.ceil(watches / LISTED_AT_ONCE)
+    demand.listing = pages / options.discovery_interval
+    for _ in range(watches):
+        demand.move(None, 1.0)
+    price.join(demand)
+    return demand
+
+
+def _forecast_columns(forecast: _Forecast) -> dict[str, Any]:
+    return {
+        "calls_forecast": round(forecast.calls * SECONDS_A_DAY),
+        "expected_lag_seconds": round(forecast.lag, 1),
+        "limited_by": forecast.scheduled.limit,
+    }
+
+
+def _too_small(forecasts: Mapping[tuple[str, str], _Forecast]) -> list[str]:
+    """Say which budgets are too small for the longest interval of their sources."""
+    return [
+        f"{target}/{name}: {forecast.scheduled.limit}, or raise max_poll_interval ({forecast.scheduled.longest:.0f} s)"
+        for (target, name), forecast in forecasts.items()
+        if forecast.scheduled.load > 1.0
+    ]
 
 
 def _unconfigured(config: Config, stored: Sequence[tuple[str, str]]) -> list[str]:
@@ -93,10 +163,12 @@ def print_report(report: dict[str, Any]) -> None:
     """Print a report: the warnings to standard error, the rest to standard output."""
     for warning in report["warnings"]:
         print(f"warning: {warning}", file=sys.stderr)
-    table = Table("target", "source", "rules", "calls a day, quiet", "per active resource", box=None)
+    active = f"calls a day, {report['resources']:,} active"
+    table = Table("target", "source", "rules", "calls a day, quiet", active, "seen after about", box=None)
     for row in report["sources"]:
-        cells = (row["rules"], row["calls_quiet"], row["calls_active"])
-        table.add_row(row["target"], row["source"], *(f"{cell:,}" for cell in cells))
+        cells = (row["rules"], row["calls_quiet"], row["calls_forecast"])
+        lag = f"{row['expected_lag_seconds']:,.0f} s"
+        table.add_row(row["target"], row["source"], *(f"{cell:,}" for cell in cells), lag)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     console.print(table)
     console.print(

@@ -20,6 +20,7 @@ from exporter.cli.options import (
     ConfigOption,
     OutputFormat,
     OutputOption,
+    ResourcesOption,
     SchemaKind,
     SetOption,
     SpeedOption,
@@ -94,13 +95,18 @@ def run(config: ConfigOption = None, set_: SetOption = None) -> None:
 
 
 @cli.command()
-def check(config: ConfigOption = None, set_: SetOption = None, output: OutputOption = OutputFormat.text) -> None:
+def check(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    resources: ResourcesOption = 100,
+    output: OutputOption = OutputFormat.text,
+) -> None:
     """Check configuration, mappings and the tests inside them; asks no vendor."""
     from exporter.cli import check as checks
 
     loaded, mappings = read_config(config, set_, output)
     stored = check_state(loaded.store, output)
-    report = checks.report(loaded, mappings.packs, mappings.catalogue, stored)
+    report = checks.report(loaded, mappings.packs, mappings.catalogue, stored, resources)
     if output is OutputFormat.json:
         print(json.dumps(report, indent=2))
     else:
@@ -116,7 +122,7 @@ def doctor(
     ] = None,
     output: OutputOption = OutputFormat.text,
 ) -> None:
-    """Ask every vendor, live and read-only, whether the exporter has all it needs.
+    """Check credentials, connections, permissions and paging of every target, live and read-only.
 
     Keeps and changes nothing.
     """
@@ -141,12 +147,12 @@ def run_mapping_tests(
 @cli.command()
 def explain(
     file: Annotated[str, typer.Argument(help="Raw records (JSON) or texts, one a line; - is standard input.")] = "-",
-    source: Annotated[str | None, typer.Option(help="Whose events they are; needed for texts.")] = None,
+    source: Annotated[str | None, typer.Option(help="The source of the events; needed for texts.")] = None,
     mapping: Annotated[list[Path] | None, typer.Option(help="A mapping file of yours; may be repeated.")] = None,
     output: OutputOption = OutputFormat.text,
     stub: Annotated[bool, typer.Option("--stub", help="Write only a mapping file for what no rule took.")] = False,
 ) -> None:
-    """Show which rule takes an event, where others stop, and what comes of it."""
+    """Show which rule takes an event, where others stop, and what changes."""
     from exporter.cli import explain as explain_command
     from exporter.sources import SOURCES
 
@@ -165,7 +171,7 @@ def replay(
     old: Annotated[list[Path] | None, typer.Option(help="A mapping file of the old mapping; may be repeated.")] = None,
     output: OutputOption = OutputFormat.text,
 ) -> None:
-    """Take recorded answers through two mappings and show which series differ."""
+    """Run recorded answers through two mappings and show which series differ."""
     from exporter.cli import replay as replay_command
 
     raise typer.Exit(replay_command.run(recorded, old or (), mapping or (), as_json=output is OutputFormat.json))
@@ -173,16 +179,16 @@ def replay(
 
 @cli.command()
 def backfill(
-    since: Annotated[str, typer.Option(help="From when on: 7d for so long ago, or an ISO 8601 time.")],
+    since: Annotated[str, typer.Option(help="Start of the range: 7d for 7 days ago, or an ISO 8601 time.")],
     file: Annotated[str, typer.Option("--output", "-o", help="The file to write; - is standard output.")],
     config: ConfigOption = None,
     set_: SetOption = None,
-    until: Annotated[str, typer.Option(help="Until when: the first contact of an exporter that runs.")] = "now",
+    until: Annotated[str, typer.Option(help="End of the range, e.g. the running exporter's first contact.")] = "now",
     step: Annotated[str, typer.Option(help="Time between two samples, at most 5m.")] = "60s",
     label: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for every sample, as a scrape adds them.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
-    """Ask the vendors for their past and write it as OpenMetrics.
+    """Read past events from the vendors and write them as OpenMetrics.
 
     The file is for promtool tsdb create-blocks-from openmetrics.
     """
@@ -199,9 +205,9 @@ def backfill(
 
 @cli.command()
 def schema(
-    of: Annotated[SchemaKind, typer.Argument(help="Which form: of the configuration, or of a mapping file.")],
+    of: Annotated[SchemaKind, typer.Argument(help="Of the configuration, or of a mapping file.")],
 ) -> None:
-    """Print the JSON Schema by which an editor completes and checks a file."""
+    """Print the JSON Schema with which an editor completes and checks a file."""
     from exporter.config import json_schema
     from exporter.mapping.syntax.schema import mapping_schema
 
@@ -211,7 +217,7 @@ def schema(
 @cli.command()
 def demo(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the exporter; 0 takes any free one.")] = 10186,
-    seconds: Annotated[float, typer.Option(min=0, help="Stop after so long; 0 runs until Ctrl-C.")] = 0,
+    seconds: Annotated[float, typer.Option(min=0, help="Stop after this many seconds; 0 runs until Ctrl-C.")] = 0,
     speed: SpeedOption = 1.0,
     troubles: Annotated[
         bool, typer.Option(help="Refuse a source now and then, and write a text without a rule.")
@@ -226,9 +232,9 @@ def demo(
 @cli.command()
 def simulate(
     listen: Annotated[str, typer.Option(help="Address and port; port 0 takes any free one.")] = "127.0.0.1:10187",
-    seed: Annotated[int, typer.Option(help="The same seed tells the same story.")] = 1,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same events.")] = 1,
     speed: SpeedOption = 1.0,
-    scenario: Annotated[bool, typer.Option(help="Whether anything happens by itself.")] = True,
+    scenario: Annotated[bool, typer.Option(help="Whether events happen by themselves.")] = True,
 ) -> None:
     """Run both simulated clouds on loopback.
 
@@ -260,10 +266,10 @@ def simulate(
 @cli.command()
 def top(
     url: Annotated[str, typer.Option(help="Base URL of a running exporter.")] = "http://127.0.0.1:10186",
-    user: Annotated[str, typer.Option(help="Name, where a password is asked for.")] = "",
+    user: Annotated[str, typer.Option(help="User name, if the port asks for a password.")] = "",
     password_file: Annotated[Path | None, typer.Option(help="File with the password.")] = None,
     ca_file: Annotated[Path | None, typer.Option(help="CA of the exporter's certificate, in PEM.")] = None,
-    insecure: Annotated[bool, typer.Option("--insecure", help="Take any certificate.")] = False,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Accept any certificate.")] = False,
     output: OutputOption = OutputFormat.text,
 ) -> None:
     """Show sources, lag and the newest warnings of a running exporter, live.
@@ -290,7 +296,7 @@ def healthcheck(
     ready: Annotated[bool, typer.Option(help="Ask for readiness instead of health.")] = False,
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds to wait.")] = 3.0,
     insecure: Annotated[
-        bool, typer.Option("--insecure", help="Take any certificate; nothing secret is asked.")
+        bool, typer.Option("--insecure", help="Accept any certificate; nothing secret is sent.")
     ] = False,
 ) -> None:
     """Ask a running exporter whether it is healthy; exit code 0 or 1."""

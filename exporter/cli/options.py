@@ -35,7 +35,10 @@ class SchemaKind(StrEnum):
     mapping = "mapping"
 
 
-OutputOption = Annotated[OutputFormat, typer.Option("--output", "-o", help="json where a machine reads.")]
+OutputOption = Annotated[OutputFormat, typer.Option("--output", "-o", help="Output format.")]
+ResourcesOption = Annotated[
+    int, typer.Option(min=1, max=1_000_000, help="Active resources of each source, for the forecast of calls and lag.")
+]
 SpeedOption = Annotated[float, typer.Option(min=0.01, max=1000, help="1 gives about two events a second.")]
 
 

@@ -37,6 +37,11 @@ class TokenBucket:
         """
         self.rate = min(self.rate, rate)
 
+    @property
+    def current_rate(self) -> float:
+        """Requests a second at present: less than ``rate`` for a while after a refusal."""
+        return self.rate * self._current_share()
+
     async def take(self) -> None:
         """Wait until one request may be sent.
 

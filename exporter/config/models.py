@@ -38,6 +38,7 @@ from exporter.config.values import (
     Rate,
     Region,
     Seconds,
+    Share,
     Size,
     Text,
     Url,
@@ -90,11 +91,11 @@ class SourceOptions(Section):
     """How one source of a target is read."""
 
     poll_interval: Interval = 30.0
-    """How often an active resource is asked."""
+    """The shortest interval of an active resource; the budget decides between this and the longest."""
     max_poll_interval: Interval = Field(default_factory=lambda done: max(300.0, done.get("poll_interval", 0.0)))
-    """How far the interval grows while a resource is quiet (default 5m, never less than poll_interval)."""
+    """The longest interval of an active resource, as the budget allows (default 5m, never less than poll_interval)."""
     discovery_interval: Interval = 60.0
-    """How often resources are listed."""
+    """The longest time between two listings of resources."""
     overlap: Seconds = 600.0
     """How far every read reaches back behind what is known completely."""
     reconcile: Interval = 21600.0
@@ -229,6 +230,8 @@ class WrittenTarget(Section):
     """Other addresses for the APIs: private clouds, proxies, the simulator."""
     budget: dict[str, Rate] = {}
     """The most requests to an API host."""
+    budget_share: Share = 0.8
+    """The part of each budget that reads and listings may use; the rest is left for logins and for you."""
     ca_file: Authorities | None = None
     """Authorities to trust beside the system's, in PEM form: for private clouds and proxies that open TLS."""
     max_answer: Size = 16 * 2**20

@@ -260,6 +260,17 @@ def read_many(value: Any) -> int:
     return int(text)
 
 
+def read_share(value: Any) -> float:
+    """Read a part of a whole: above 0, at most 1."""
+    try:
+        share = float("no number" if isinstance(value, bool) else value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{quote(value)} is not a number; write 0.8") from None
+    if not 0.0 < share <= 1.0:
+        raise ValueError(f"{quote(value)} is out of range; write a number above 0 and up to 1, as 0.8")
+    return share
+
+
 def _place(value: Any, info: ValidationInfo) -> Path:
     """Read a path that need not exist; a relative one starts from the folder of the file."""
     if not isinstance(value, str) or not value.strip():
@@ -285,6 +296,9 @@ Size = Annotated[
     BeforeValidator(read_size),
     PlainSerializer(write_size, return_type=str, when_used="json"),
     WithJsonSchema({"type": ["string", "integer"], "examples": ["100MB"]}),
+]
+Share = Annotated[
+    float, BeforeValidator(read_share), WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 1})
 ]
 Many = Annotated[int, BeforeValidator(read_many), WithJsonSchema({"type": ["integer", "string"], "examples": [100000]})]
 Place = Annotated[Path, BeforeValidator(_place), WithJsonSchema({"type": "string"})]

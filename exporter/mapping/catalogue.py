@@ -17,9 +17,10 @@ from exporter.model.builtin_metrics import (
     POOL_STATUS_CHANGES_TOTAL,
     RESOURCE_STATUS,
     RUN_DURATION_SECONDS,
+    RUN_FAILURES_TOTAL,
     RUNS_TOTAL,
 )
-from exporter.model.metrics import OTHER, RUN, SEVERITIES, Catalogue, Series
+from exporter.model.metrics import FAILURES, OTHER, RUN, SEVERITIES, Catalogue, Series
 
 
 def list_severities(pack: MappingPack) -> tuple[str, ...]:
@@ -143,12 +144,25 @@ def _zeros(target: str, source: str, pack: MappingPack | None) -> Iterator[Serie
 def _process_zeros(target: str, source: str, pack: MappingPack) -> Iterator[Series]:
     """List runs and phases in every outcome, where rules or the process tell of them."""
     alone = pack.process.run is None and not pack.process.operations
+    has_runs = not alone or any(step.name == RUN for rule in pack.rules for step in rule.steps)
+    for reason in sorted(_failure_reasons(pack)) if has_runs else ():
+        yield RUN_FAILURES_TOTAL, (target, source, reason)
     for outcome in OUTCOMES:
-        if not alone or any(step.name == RUN for rule in pack.rules for step in rule.steps):
+        if has_runs:
             yield RUNS_TOTAL, (target, source, outcome)
             yield RUN_DURATION_SECONDS, (target, source, outcome)
         for phase in pack.process.phases:
             yield PHASE_DURATION_SECONDS, (target, source, phase, outcome)
+
+
+def _failure_reasons(pack: MappingPack) -> set[str]:
+    """List the reasons that a run can fail for: those of errors, and of rules that fail a phase or a run."""
+    failing = {
+        rule.reason
+        for rule in pack.rules
+        if rule.reason and any(step.step == "fail" or step.outcome == "failure" for step in rule.steps)
+    }
+    return {OTHER} | failing | {reason for severity, reason in list_pairs(pack) if severity in FAILURES}
 
 
 def _products(target: str, source: str, action: Action) -> Iterator[Series]:

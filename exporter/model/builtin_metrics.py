@@ -19,6 +19,7 @@ PHASE_DURATION_SECONDS = "platform_phase_duration_seconds"
 PHASE_STARTED_TIMESTAMP_SECONDS = "platform_phase_started_timestamp_seconds"
 PHASE_TIMEOUT_SECONDS = "platform_phase_timeout_seconds"
 RUNS_TOTAL = "platform_runs_total"
+RUN_FAILURES_TOTAL = "platform_run_failures_total"
 RUN_DURATION_SECONDS = "platform_run_duration_seconds"
 EVENTS_UNMAPPED_TOTAL = "platform_events_unmapped_total"
 EVENT_LAG_SECONDS = "platform_event_lag_seconds"
@@ -34,26 +35,26 @@ BUILTIN: dict[str, Metric] = {
         Metric(
             EVENTS_TOTAL,
             "counter",
-            "Events that the vendor's event API told of, each once; the reason is the vendor's, else the mapping rule's.",
+            "Events of the vendor's event API, each counted once; the reason is the vendor's, else the mapping rule's.",
             ("target", "source", "severity", "reason"),
         ),
         Metric(
             RESOURCE_EVENTS_TOTAL,
             "counter",
-            "Events by resource, as the vendor's event API told of them; leaves some time after the resource ended.",
+            "Events of the vendor's event API by resource; the series is removed some time after the resource ended.",
             ("target", "source", "resource", "severity"),
         ),
         Metric(
             RESOURCE_INFO,
             "info",
-            "Facts of a resource from the vendor's listing; join on resource.",
+            "Attributes of a resource from the vendor's listing; join on resource.",
             ("target", "source", "resource", "name", "workspace", "kind", "spec"),
             facts=4,
         ),
         Metric(
             TARGET_INFO,
             "info",
-            "Facts of a target from the configuration; join on target.",
+            "Attributes of a target from the configuration; join on target.",
             ("target", "platform", "region", "project"),
             facts=3,
         ),
@@ -66,13 +67,13 @@ BUILTIN: dict[str, Metric] = {
         Metric(
             RESOURCES,
             "gauge",
-            "How many resources the vendor's listing has in each state.",
+            "Resources in each state, from the vendor's listing.",
             ("target", "source", "status"),
         ),
         Metric(
             LAST_EVENT_TIMESTAMP_SECONDS,
             "gauge",
-            "When the newest event happened, by the vendor's clock.",
+            "Time of the newest event, by the vendor's clock.",
             ("target", "source", "severity"),
         ),
         Metric(
@@ -90,45 +91,51 @@ BUILTIN: dict[str, Metric] = {
         Metric(
             PHASE_DURATION_SECONDS,
             "histogram",
-            "How long the phases of runs took, from the times of the events that begin and end them.",
+            "Duration of the phases of runs, from the times of the events that begin and end them.",
             ("target", "source", "phase", "outcome"),
             buckets=PHASE_BUCKETS,
         ),
         Metric(
             PHASE_STARTED_TIMESTAMP_SECONDS,
             "gauge",
-            "When a phase that is still open began, by the vendor's clock.",
+            "Start of a phase that is still open, by the vendor's clock.",
             ("target", "source", "resource", "phase"),
         ),
         Metric(
             PHASE_TIMEOUT_SECONDS,
             "gauge",
-            "How long a phase may take before it counts as stuck, from the mapping file.",
+            "Time after which an open phase counts as stuck, from the mapping file.",
             ("source", "phase"),
         ),
         Metric(
             RUNS_TOTAL,
             "counter",
-            "Jobs, deployments and cluster operations that ended, from the rules that tell an end.",
+            "Jobs, deployments and cluster operations that ended, from the events and listings that mark an end.",
             ("target", "source", "outcome"),
+        ),
+        Metric(
+            RUN_FAILURES_TOTAL,
+            "counter",
+            "Runs that failed, by the reason of their first failure: of an event, else of the vendor's listing.",
+            ("target", "source", "reason"),
         ),
         Metric(
             RUN_DURATION_SECONDS,
             "histogram",
-            "How long runs took, from the times of the events that begin and end them.",
+            "Duration of runs, from the times of the events that begin and end them.",
             ("target", "source", "outcome"),
             buckets=RUN_BUCKETS,
         ),
         Metric(
             EVENTS_UNMAPPED_TOTAL,
             "counter",
-            "Events that no rule of the mapping could read in full; they are in platform_events_total too.",
+            "Events that no mapping rule could read in full; platform_events_total includes them.",
             ("target", "source", "cause"),
         ),
         Metric(
             EVENT_LAG_SECONDS,
             "histogram",
-            "How long after it happened an event was first seen, by the vendor's clock.",
+            "Time from an event to when it was first seen, by the vendor's clock.",
             ("target", "source"),
             buckets=LAG_BUCKETS,
         ),

@@ -46,6 +46,7 @@ class Commit(msgspec.Struct, frozen=True):
     ``contact``: the first contact with the source of the target; a stored one is only ever lowered.
     ``resources``: new or changed ones. ``notes`` (by resource) are kept until ``runs`` has the resource, whose value
     replaces them; ``b""`` is nothing to remember. ``outbox_records``: records for the outbox.
+    ``learned`` is what the source has learned of its events, for the schedule of reads.
     ``forget`` deletes the keys of days before it; ``forgotten`` deletes all of the watch: keys, progress, resource,
     runs, and with the resource "" also the first contact with the source.
     """
@@ -65,13 +66,15 @@ class Commit(msgspec.Struct, frozen=True):
     forget: Millis | None = None
     forgotten: bool = False
     fresh: bool = False
+    learned: bytes | None = None
 
 
 class Restored(msgspec.Struct, frozen=True):
     """The state at a start, except the keys. ``changes`` holds whole totals; ``held`` are series still held at 0.
 
     ``age`` is ``new`` where no state was ever kept, ``lost`` where one was kept and is gone. ``set_aside`` counts by
-    table the rows that could not be read or were mended. ``notes`` are in the order in which they were committed.
+    table the rows that could not be read or were mended. ``notes`` are in the order in which they were committed. ``learned`` is by target and source; whoever uses
+    it checks it.
     """
 
     changes: Changes
@@ -83,3 +86,4 @@ class Restored(msgspec.Struct, frozen=True):
     notes: Mapping[Watch, Sequence[bytes]] = {}
     age: Literal["kept", "new", "lost"] = "kept"
     set_aside: Mapping[str, int] = {}
+    learned: Mapping[tuple[str, str], bytes] = {}

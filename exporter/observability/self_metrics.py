@@ -27,55 +27,69 @@ TS, API, SIGNAL = ("target", "source"), ("target", "api"), ("signal",)
 Rows = tuple[tuple[str, tuple[str, ...], str], ...]
 
 COUNTERS: Rows = (
-    ("polls_total", TS, "Reads that ended, well or not: of a watch's events, or of a listing that broke off."),
-    ("poll_failures_total", (*TS, "cause"), "Reads and listings that broke off, by cause."),
+    ("polls_total", TS, "Polls finished, successful or not; of listings the failed ones."),
+    ("poll_failures_total", (*TS, "cause"), "Failed polls and listings, by cause."),
     ("api_requests_total", (*API, "code"), "Requests to a vendor by HTTP status, or error where no answer came."),
-    ("api_throttled_total", API, "Requests that a vendor refused for now."),
+    ("api_throttled_total", API, "Requests refused by a vendor's rate limit."),
     ("truncated_reads_total", TS, "Reads after which events may be missing for good."),
     ("late_events_total", TS, "Events that became readable after their time had been read; they count."),
     ("trace_late_events_total", TS, "Events that came when the span they belong on was over; they count."),
     ("events_history_total", TS, "Events older than the first contact; they are in no other counter."),
     ("unreadable_records_total", TS, "Records of a vendor that could not be read; they are in no other counter."),
     ("implausible_times_total", TS, "Times from a vendor that cannot be true; they were not used."),
-    ("unexpected_errors_total", ("part",), "Errors that nobody foresaw, by what met them; the log has each traceback."),
+    ("unexpected_errors_total", ("part",), "Unexpected errors, by the part that met them; the log has each traceback."),
     (
         "label_overflow_total",
         ("metric", "label"),
         "Label values outside their domain or beyond max_series, shown as other or not at all.",
     ),
-    ("unrecorded_answers_total", (), "Answers of vendors that should have been recorded and were not."),
+    ("unrecorded_answers_total", (), "Vendor answers that could not be recorded."),
     ("store_unreadable_rows_total", ("table",), "Rows of the state file that could not be used at the start."),
     ("outbox_sent_total", SIGNAL, "Records delivered by OTLP."),
     ("outbox_rejected_total", SIGNAL, "Records that the receiver refused for good."),
-    ("outbox_dropped_total", SIGNAL, "Records given up because they grew too old or too many."),
+    ("outbox_dropped_total", SIGNAL, "Records dropped because they were too old or too many."),
 )
 GAUGES: Rows = (
-    ("target_up", TS, "Whether the last read got through; 0 also before the first."),
-    ("poll_interval_seconds", TS, "Time until the watch that was read last is read again."),
-    ("poll_last_success_timestamp_seconds", TS, "When a read last got through; absent before the first."),
-    ("complete_until_timestamp_seconds", TS, "The vendor's time up to which every event is known."),
+    ("target_up", TS, "Whether the last poll succeeded; 0 before the first."),
+    ("poll_interval_seconds", TS, "Time until the resource that was polled last is polled again."),
+    ("poll_last_success_timestamp_seconds", TS, "Time of the last successful poll; absent before the first."),
+    ("complete_until_timestamp_seconds", TS, "Time, by the vendor's clock, before which every event has been seen."),
+    ("expected_lag_seconds", TS, "Seconds after which an event is expected to be seen; absent while nothing is read."),
+    ("api_budget_load_ratio", API, "Part of a budget that it takes to read all within max_poll_interval, and to list."),
     ("api_budget_remaining", API, "Requests that could be sent at once."),
-    ("credentials_expiry_timestamp_seconds", ("target",), "When the credentials in use end; absent if they do not."),
-    ("clock_skew_seconds", ("target",), "The vendor's clock minus ours."),
+    (
+        "credentials_expiry_timestamp_seconds",
+        ("target",),
+        "Expiry of the credentials in use; absent if they do not expire.",
+    ),
+    ("clock_skew_seconds", ("target",), "The vendor's clock minus the exporter's."),
     ("watches", (*TS, "state"), "Watches by state."),
     ("series", ("metric",), "Series exposed at /metrics, by metric."),
-    ("outbox_pending", SIGNAL, "Records that wait for delivery."),
-    ("outbox_oldest_timestamp_seconds", SIGNAL, "When the oldest waiting record was written; 0 if none waits."),
-    ("store_up", (), "Whether commits reach the store; while they do not, reading waits and the page stands still."),
-    ("config_last_reload_successful", (), "Whether configuration and mappings could be loaded the last time."),
-    ("config_last_reload_success_timestamp_seconds", (), "When configuration and mappings were last loaded."),
+    ("outbox_pending", SIGNAL, "Records waiting for delivery."),
+    (
+        "outbox_oldest_timestamp_seconds",
+        SIGNAL,
+        "Time at which the oldest waiting record was written; 0 if none waits.",
+    ),
+    ("store_up", (), "Whether commits reach the store; while they do not, reading waits and /metrics does not change."),
+    ("config_last_reload_successful", (), "Whether the last load of configuration and mappings succeeded."),
+    (
+        "config_last_reload_success_timestamp_seconds",
+        (),
+        "Time of the last successful load of configuration and mappings.",
+    ),
 )
 HISTOGRAMS = (
-    ("poll_duration_seconds", TS, "How long a read that got through took.", (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300)),
+    ("poll_duration_seconds", TS, "Duration of successful polls.", (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300)),
     (
         "api_request_duration_seconds",
         API,
-        "How long a vendor took to answer.",
+        "Duration of requests to a vendor.",
         (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
     ),
 )
 INFOS = (
-    ("build_info", ("version", "python"), "What is running.", 2),
+    ("build_info", ("version", "python"), "Version of the exporter and of Python.", 2),
     ("mapping_info", ("source", "hash"), "The mapping in use for a source.", 1),
 )
 
@@ -102,6 +116,7 @@ TABLES = (
     "gauges",
     "held",
     "histograms",
+    "learned",
     "notes",
     "outbox",
     "resources",
@@ -148,6 +163,7 @@ class SelfMetrics:
             telemetry.BudgetLeft: self._budget_left,
             telemetry.PollDone: self._poll_done,
             telemetry.PollFailed: self._poll_failed,
+            telemetry.Scheduled: self._scheduled,
             telemetry.Discovered: self._discovered,
             telemetry.ReadAnomalies: self._read_anomalies,
             telemetry.Overflowed: self._overflowed,
@@ -219,6 +235,14 @@ class SelfMetrics:
         self._count("poll_failures_total", *labels, event.cause if event.cause in CAUSES else "error")
         if event.cause != "gone":  # the vendor answered: the resource left
             self._set("target_up", 0, *labels)
+
+    def _scheduled(self, event: telemetry.Scheduled) -> None:
+        self._set("api_budget_load_ratio", event.load, event.target, event.api)
+        labels = (event.target, event.source)
+        if event.lag is None:
+            self._table("expected_lag_seconds").drop(labels)
+        else:
+            self._set("expected_lag_seconds", event.lag, *labels)
 
     def _discovered(self, event: telemetry.Discovered) -> None:
         for state in {*STATES, *event.watches}:

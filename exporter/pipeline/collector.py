@@ -31,7 +31,15 @@ from exporter.pipeline.discovery import Discovery, Watermark
 from exporter.pipeline.driver import run_reading
 from exporter.pipeline.event_times import JudgedEvents, format_times, judge_events, judge_resource
 from exporter.pipeline.inventory import Inventory
-from exporter.pipeline.read_session import CountedSlice, ReadOptions, ReadSession, all_new, is_far, only_grown
+from exporter.pipeline.read_session import (
+    CountedSlice,
+    PollResult,
+    ReadOptions,
+    ReadSession,
+    all_new,
+    is_far,
+    only_grown,
+)
 from exporter.pipeline.read_window import JITTER, drop_older, forgettable
 from exporter.pipeline.run_tracker import RunTracker, RunUpdate, StageRecords
 
@@ -64,8 +72,8 @@ class Collector:
             context=context, inventory=inventory, discovery=discovery, history=options.history_counts
         )
 
-    async def poll(self, resource: str, interval: float) -> int:
-        """Read one watch to its end; return how many events were new. Raises SourceError and StoreError.
+    async def poll(self, resource: str, interval: float) -> PollResult:
+        """Read one watch to its end; return what it found. Raises SourceError and StoreError.
 
         ``interval`` is the current poll interval in seconds, for the report.
         """
@@ -91,7 +99,7 @@ class Collector:
                 complete=self.watermark.cached(),
             )
         )
-        return session.new
+        return PollResult(session.new, session.times, session.requests)
 
     async def mark_first_contact(self) -> None:
         """Make first contact by a listing with nothing to read: whatever happens from now on is news."""
@@ -131,6 +139,7 @@ class Collector:
 
         async def ask(request: Request) -> Response:
             await self._wait_committed(session)
+            session.requests += 1
             answer = await self._context.ask(request)
             if session.date is None:
                 session.dated = answer.date is not None
@@ -144,7 +153,7 @@ class Collector:
             return await self._count_page(step, session) if isinstance(step, EventPage) else None
 
         reading = self._context.vendor.read(session.resource, session.window)
-        await run_reading(reading, ask, take)
+        await run_reading(reading, ask, take, self._context.committer.slice_lock)
 
     def _settle_contact(self, session: ReadSession) -> None:
         """Make first contact by the first answer of a source's first read; all that this read finds is history.
@@ -171,7 +180,7 @@ class Collector:
         new = 0
         for start in range(0, len(events), SLICE):
             await self._wait_committed(session)
-            async with self._context.committer.turn:
+            async with self._context.committer.slice_lock:
                 new += await self._count_slice(judged.part(start, start + SLICE), page.resources, session)
                 await asyncio.sleep(0)
         session.events += len(page.events)
@@ -195,8 +204,9 @@ class Collector:
         batch = count_events(events.counted, growths, self._context.mapping.current.map, self._count_context(session))
         notes = self._run_tracker.note(batch.rows, self._context.now())
         commit = Commit(watch, fresh, batch.changes, notes=notes, fresh=all_new(fresh))
-        ticket = self._context.committer.put(self._with_contact(commit))
+        ticket = self._context.committer.queue(self._with_contact(commit))
         session.queued = CountedSlice(ticket, batch, events.refused_of(fresh))
+        session.take_times(events.counted, growths, self._context.now())
         return len(fresh)
 
     async def _record_named(self, fresh: Iterable[Event], named: Iterable[Resource]) -> None:
@@ -305,7 +315,7 @@ class Collector:
         if more is not None:
             await self._commit(more)
         if queued is not None:
-            await self._context.committer.kept(queued.ticket)
+            await self._context.committer.wait(queued.ticket)
             self._report_slice(queued, session.id)
 
     async def _commit(self, commit: Commit) -> None:

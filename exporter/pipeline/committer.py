@@ -33,7 +33,7 @@ class Committer:
         self._report = report
         self._waiting: list[tuple[tuple[Commit, ...], Ticket]] = []
         self._flush_lock = asyncio.Lock()
-        self.turn = asyncio.Lock()
+        self.slice_lock = asyncio.Lock()
 
     async def commit(self, *commits: Commit) -> None:
         """Make commits durable, all in one transaction. Raises StoreError; then nothing of their batch has changed.
@@ -41,15 +41,15 @@ class Committer:
         A caller that is cancelled meanwhile changes nothing: the commits are made all the same, and no second
         transaction begins beside them.
         """
-        await self.kept(self.put(*commits))
+        await self.wait(self.queue(*commits))
 
-    def put(self, *commits: Commit) -> Ticket:
-        """Queue commits for the next transaction; await the returned ticket with ``kept``."""
+    def queue(self, *commits: Commit) -> Ticket:
+        """Queue commits for the next transaction; await the returned ticket with ``wait``."""
         ticket: Ticket = asyncio.get_running_loop().create_future()
         self._waiting.append((commits, ticket))
         return ticket
 
-    async def kept(self, ticket: Ticket) -> None:
+    async def wait(self, ticket: Ticket) -> None:
         """Wait until the commits of a ticket are durable. Raises as ``commit`` does."""
         await asyncio.shield(self._flush_until(ticket))
         if (error := ticket.result()) is not None:
@@ -61,13 +61,13 @@ class Committer:
         if ripe:
             await self.commit(Commit(RECORD, shown=tuple(ripe)))
 
-    async def exchange(self, turn: Callable[[], None], adopt: Callable[[], Awaitable[None]]) -> None:
-        """Call ``turn``, commit what was queued before it, then await ``adopt``.
+    async def swap(self, replace: Callable[[], None], adopt: Callable[[], Awaitable[None]]) -> None:
+        """Call ``replace``, commit what was queued before it, then await ``adopt``.
 
-        What is queued after ``turn`` is committed and exposed after ``adopt``; so both may change what commits mean.
+        What is queued after ``replace`` is committed and exposed after ``adopt``; so both may change what commits mean.
         """
         async with self._flush_lock:
-            turn()
+            replace()
             left = len(self._waiting)
             while left:
                 most = min(left, MAX_BATCH)

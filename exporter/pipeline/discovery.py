@@ -26,6 +26,7 @@ class _Listing(msgspec.Struct):
 
     date: Millis | None = None
     whole: bool = True
+    requests: int = 0
     resources: list[Resource] = []
     refused: dict[str, tuple[Millis, ...]] = {}
 
@@ -34,7 +35,9 @@ class Discovery:
     """The listings of one source.
 
     Series leave ``series_ttl`` seconds after their resource. The progress of a resource is forgotten ``remember``
-    seconds after its last read. ``complete`` is the vendor time (Unix ms) of the last complete listing.
+    seconds after its last read. ``complete`` is the vendor time (Unix ms) of the last complete listing,
+    ``requests`` what it took. Where listings are more frequent than every ``discovery_interval`` seconds, the ones between
+    say nothing of resources that they lack.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Discovery:
         series: SeriesView,
         series_ttl: float,
         remember: float = 30 * 86_400.0,
+        discovery_interval: float = 0.0,
     ) -> None:
         self._context = context
         self._inventory = inventory
@@ -52,7 +56,10 @@ class Discovery:
         self._series_ttl = int(series_ttl * 1000)
         self._remember = int(remember * 1000)
         self.complete: Millis | None = None
+        self.requests = 1
         self._without_room: dict[str, None] = {}  # resources whose info or status is not exposed
+        self._discovery_interval = discovery_interval
+        self._counts_from = 0.0  # steady seconds; an earlier listing ends no resource that it lacks
         self._whole_until = 0.0  # steady seconds; a listing before it may leave out older resources
 
     async def refresh(self) -> list[Resource]:
@@ -61,7 +68,11 @@ class Discovery:
         steady = self._context.clock.steady()
         partial = steady < self._whole_until and not self._inventory.by_status
         listing = await self._list(requested, self._inventory.listed_ids if partial else None)
-        changed = self._inventory.merge(listing.resources, self._context.now(), listing.whole)
+        self.requests = listing.requests
+        counts = steady >= self._counts_from
+        if counts:
+            self._counts_from = steady + 0.9 * self._discovery_interval
+        changed = self._inventory.merge(listing.resources, self._context.now(), listing.whole, counts=counts)
         if listing.whole:
             self._whole_until = steady + WHOLE_LISTING_INTERVAL
         self._report_refused(listing, changed)
@@ -128,6 +139,7 @@ class Discovery:
         listing = _Listing()
 
         async def ask(request: Request) -> Response:
+            listing.requests += 1
             answer = await self._context.ask(request)
             listing.date = listing.date or answer.date
             return answer
@@ -137,7 +149,7 @@ class Discovery:
                 self._take_page(step, listing)
 
         reading = self._context.vendor.discover(self._inventory.living(), requested, until)
-        await run_reading(reading, ask, take)
+        await run_reading(reading, ask, take, self._context.committer.slice_lock)
         return listing
 
     def _take_page(self, page: ResourcePage, listing: _Listing) -> None:

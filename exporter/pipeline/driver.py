@@ -8,22 +8,32 @@ from exporter.model.events import EventPage, Pause, Request, ResourcePage, Respo
 from exporter.model.protocols import Reading, Stages
 from exporter.model.runs import Stage
 
+ROUNDS = 4  # of the event loop that a pause lasts: a scrape is accepted, read, answered and written in so many
+
 
 async def run_reading(
     reading: Reading,
     ask: Callable[[Request], Awaitable[Response]],
     take: Callable[[EventPage | ResourcePage], Awaitable[int | None]],
+    turn: asyncio.Lock | None = None,
 ) -> None:
-    """Run a reading to its end. Raises what ``ask``, ``take`` and the source raise."""
+    """Run a reading to its end. Raises what ``ask``, ``take`` and the source raise.
+
+    Readings that share a ``turn`` work on their answers one after the other, a slice each: a scrape waits for one slice,
+    not for one slice of every reading.
+    """
+    turn = turn or asyncio.Lock()
     reply: Response | int | None = None
     try:
         while True:
-            step = _next_step(reading, reply)
-            if isinstance(step, Request):
-                reply = await ask(step)
-            elif isinstance(step, Pause):
-                await asyncio.sleep(0)
+            async with turn:
+                step = _next_step(reading, reply)
+                if isinstance(step, Pause):
+                    await _free_loop()
+            if isinstance(step, Pause):
                 reply = None
+            elif isinstance(step, Request):
+                reply = await ask(step)
             else:
                 reply = await take(step)
     except StopIteration:
@@ -32,14 +42,22 @@ async def run_reading(
         reading.close()
 
 
-async def run_stages(reading: Stages, ask: Callable[[Request], Awaitable[Response]]) -> tuple[tuple[Stage, ...], ...]:
-    """Run a reading of stage records and return the stages. Raises what ``ask`` and the source raise."""
+async def run_stages(
+    reading: Stages, ask: Callable[[Request], Awaitable[Response]], turn: asyncio.Lock | None = None
+) -> tuple[tuple[Stage, ...], ...]:
+    """Run a reading of stage records and return the stages. Raises what ``ask`` and the source raise.
+
+    ``turn`` is as in ``run_reading``.
+    """
+    turn = turn or asyncio.Lock()
     reply: Response | None = None
     try:
         while True:
-            step = _next_step(reading, reply)
+            async with turn:
+                step = _next_step(reading, reply)
+                if isinstance(step, Pause):
+                    await _free_loop()
             if isinstance(step, Pause):
-                await asyncio.sleep(0)
                 reply = None
                 continue
             assert isinstance(step, Request), "a reading of stages yields requests and pauses only"
@@ -49,6 +67,12 @@ async def run_stages(reading: Stages, ask: Callable[[Request], Awaitable[Respons
         return stages
     finally:
         reading.close()
+
+
+async def _free_loop() -> None:
+    """Let a scrape through."""
+    for _ in range(ROUNDS):
+        await asyncio.sleep(0)
 
 
 def _next_step(reading: Reading | Stages, reply: Response | int | None) -> Request | EventPage | ResourcePage | Pause:

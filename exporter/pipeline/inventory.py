@@ -42,7 +42,8 @@ class Inventory:
 
     ``contact`` is the first contact with the source. ``listed`` are the wanted ids of the last listing, ``listed_ids``
     all ids of the listings since the last whole one. ``seen`` says when a resource was last listed, or named by an
-    event. ``expired`` are resources whose series have left.
+    event. ``expired`` are resources whose series have left. ``hinted`` are those of which the last
+    listing only hints that something happened.
     """
 
     def __init__(self, include: ResourceFilter, exclude: ResourceFilter, grace: float) -> None:
@@ -57,6 +58,7 @@ class Inventory:
         self.listed_ids: set[str] = set()
         self.by_status = bool(include.statuses or exclude.statuses)  # an unwanted resource may become a wanted one
         self.expired: set[str] = set()
+        self.hinted: list[str] = []
         self._last_listing: Millis | None = None  # before it a resource that is new now was not listed
         self._unlisted_until: dict[str, Millis] = {}
         self._missing: dict[str, int] = {}
@@ -119,13 +121,17 @@ class Inventory:
         """Return the watches that may still be read."""
         return [id_ for id_ in self.resources if not self.progress_of(id_).closed]
 
-    def merge(self, found: Iterable[Resource], now: Millis, whole: bool = True) -> list[Resource]:
+    def merge(
+        self, found: Iterable[Resource], now: Millis, whole: bool = True, *, counts: bool = True
+    ) -> list[Resource]:
         """Take over a complete listing; return the new and changed resources, those that ended with it included.
 
-        A listing that is not ``whole`` left out older resources that had ended; those count as listed still.
+        A listing that is not ``whole`` left out older resources that had ended; those count as listed still. Only a
+        listing that ``counts`` brings a resource that it lacks nearer to its end.
         """
         found = [*found]
         fresh = {resource.id: resource for resource in found if self.is_wanted(resource)}
+        self.hinted = []
         changed = [resource for resource in fresh.values() if self._update(resource, now)]
         ids = {resource.id for resource in found}
         self.listed_ids = ids if whole else self.listed_ids | ids
@@ -134,7 +140,7 @@ class Inventory:
             if id_ in fresh or self.resources[id_].life == "ended":
                 self._missing.pop(id_, None)
                 self._mark_ended(id_, now)
-            elif self._count_up(self._missing, id_) >= MISSING_LISTINGS:
+            elif counts and self._count_up(self._missing, id_) >= MISSING_LISTINGS:
                 changed.append(self._end(id_, now))
         self._last_listing = now
         return changed
@@ -247,7 +253,12 @@ class Inventory:
         elif known is None and resource.finished is not None and resource.finished < now - self._grace:
             self._mark_ended(resource.id, resource.finished)
         self._mark_ended(resource.id, now)
-        return known != resource
+        if known is None or known == resource:
+            return known is None
+        if known.mark == resource.mark or msgspec.structs.replace(known, mark=resource.mark) != resource:
+            return True
+        self.hinted.append(resource.id)
+        return False
 
     def _reopen(self, id_: str) -> None:
         """Watch a resource again that lives."""

@@ -37,6 +37,17 @@ class CountedSlice(NamedTuple):
     implausible: Sequence[Millis]
 
 
+class PollResult(NamedTuple):
+    """What a complete read found: the number of new events, their times (Unix seconds), and the requests it took.
+
+    Of a first read the times hold that of the newest event alone, for the others are history.
+    """
+
+    new: int
+    times: Sequence[float]
+    requests: int
+
+
 class ReadSession(msgspec.Struct):
     """The state of one read.
 
@@ -56,6 +67,8 @@ class ReadSession(msgspec.Struct):
     made_contact: bool = False
     events: int = 0
     new: int = 0
+    requests: int = 0
+    times: list[float] = []
     queued: CountedSlice | None = None
 
     @property
@@ -73,6 +86,15 @@ class ReadSession(msgspec.Struct):
         """Events from before this time are too old. A floor from the future was set by a wrong clock."""
         floor = self.progress.floor
         return floor if floor is None or self.date is None else min(floor, self.date)
+
+    def take_times(self, events: Sequence[Event], growths: Sequence[int], now: Millis) -> None:
+        """Keep the times of the events that grew; one without a time happened ``now``."""
+        times = [
+            (now if event.at is None else event.at) / 1000 for event, by in zip(events, growths, strict=True) if by
+        ]
+        self.times.extend(times)
+        if self.progress.complete is None:
+            self.times = [max(self.times)]
 
 
 def only_grown(events: list[Event], growths: Sequence[int]) -> list[Event]:

@@ -304,7 +304,9 @@ class StageRecords:
         assert self._context.stages is not None, "requested only where the vendor keeps such a record"
         self._status[resource.id] = resource.status
         try:
-            attempts = await run_stages(self._context.stages(resource), self._context.ask)
+            attempts = await run_stages(
+                self._context.stages(resource), self._context.ask, self._context.committer.slice_lock
+            )
         except SourceError as error:
             if not self._failed:
                 text = f"{self._context.name}: phases come from event texts alone: {error}"

@@ -9,11 +9,9 @@ import msgspec
 
 from exporter.common.backoff import backoff
 from exporter.model.errors import SourceDenied, SourceError, SourceGone
-from exporter.model.events import Resource
 from exporter.model.protocols import Clock
 
 DENIED_WAIT = 300.0  # seconds: only a person can help, but what was mended is to be noticed within minutes
-QUIET_GROWTH = 1.5  # an uneventful poll makes the next interval this much longer
 STALE_HANDICAP = 60.0  # seconds by which the first read of a resource that ended long ago is delayed
 
 
@@ -23,14 +21,6 @@ class PollInterval(msgspec.Struct, frozen=True):
     interval: float
     longest: float
     grace: float
-
-    def next(self, last: float, news: bool, resource: Resource | None) -> float:
-        """Return the interval until the next read, after one that found ``news`` or none."""
-        if news:
-            return self.interval
-        if resource is not None and resource.life == "settled":
-            return self.longest
-        return min(self.longest, max(self.interval, last) * QUIET_GROWTH)
 
 
 def retry_delay(error: SourceError, attempt: int, rhythm: PollInterval, draw: random.Random) -> float:
@@ -56,15 +46,10 @@ class Entry(NamedTuple):
 
 
 class PollQueue:
-    """The watches of one source by due time.
-
-    Where more watches are due than can be read, the one goes first that will be late by a whole interval first: active
-    before quiet ones, the newest before others. None starves, for its time only comes nearer.
-    """
+    """The watches of one source by due time, of equal times the newest resource first. None starves."""
 
     def __init__(self) -> None:
         self._heap: list[Entry] = []  # by due time
-        self._ready: list[tuple[float, int, Entry]] = []  # those that are due
         self._current: dict[str, Entry] = {}
         self._changed = asyncio.Event()
 
@@ -77,6 +62,11 @@ class PollQueue:
         self._current[resource] = entry
         heapq.heappush(self._heap, entry)
         self._changed.set()
+
+    def due(self, resource: str) -> float | None:
+        """Return when a resource is to be read; None if it is not in the queue."""
+        entry = self._current.get(resource)
+        return None if entry is None else entry.due
 
     def drop(self, resource: str) -> None:
         """Remove the entry of a resource."""
@@ -106,10 +96,6 @@ class PollQueue:
         """Return the next due entry, else the seconds until one is due; None if the queue is empty."""
         while self._heap and (self._is_void(self._heap[0]) or self._heap[0].due <= now):
             entry = heapq.heappop(self._heap)
-            if not self._is_void(entry):
-                heapq.heappush(self._ready, (entry.due + entry.interval, entry.newest, entry))
-        while self._ready:
-            entry = heapq.heappop(self._ready)[2]
             if not self._is_void(entry):
                 del self._current[entry.resource]
                 return entry

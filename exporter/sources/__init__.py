@@ -26,7 +26,7 @@ class Kind(NamedTuple):
     that a mapping may match in ``when``. ``statuses`` are the vendor's own words for the states of its resources.
     ``record`` makes an event of one raw vendor record and a resource id, or raises ValueError. ``sample_record`` makes
     such a record of a text. ``options`` are configuration keys of this source alone. ``stages`` reads the vendor's
-    record of a run.
+    record of a run. ``hints`` are fields of its listing that change when something happens: they call for a read.
     """
 
     make: Callable[[SourceScope], Source]
@@ -39,6 +39,7 @@ class Kind(NamedTuple):
     sample_record: SampleRecord
     options: frozenset[str] = frozenset()
     stages: Callable[[Resource], Stages] | None = None
+    hints: tuple[str, ...] = ()
 
 
 SOURCES: dict[str, Kind] = {
@@ -49,6 +50,7 @@ SOURCES: dict[str, Kind] = {
         resource="job",
         fields=COMMON_FIELDS | training_events.FIELDS,
         statuses=jobs.STATUSES,
+        hints=jobs.HINTS,
         record=training_events.parse_record,
         sample_record=training_events.sample_record,
         options=frozenset({"workspaces"}),
@@ -61,6 +63,7 @@ SOURCES: dict[str, Kind] = {
         resource="pool",
         fields=COMMON_FIELDS | modelarts_pool.FIELDS,
         statuses=modelarts_pool.STATUSES,
+        hints=modelarts_pool.HINTS,
         record=modelarts_pool.parse_record,
         sample_record=modelarts_pool.sample_record,
         options=frozenset({"workspaces"}),
@@ -72,6 +75,7 @@ SOURCES: dict[str, Kind] = {
         resource="service",
         fields=COMMON_FIELDS | service_events.FIELDS,
         statuses=services.STATUSES,
+        hints=services.HINTS,
         record=service_events.parse_record,
         sample_record=service_events.sample_record,
         options=frozenset({"workspaces"}),
@@ -83,6 +87,7 @@ SOURCES: dict[str, Kind] = {
         resource="",
         fields=COMMON_FIELDS | dws.FIELDS,
         statuses=dws.STATUSES,
+        hints=dws.HINTS,
         record=dws.parse_record,
         sample_record=dws.sample_record,
     ),
@@ -93,6 +98,7 @@ SOURCES: dict[str, Kind] = {
         resource="job",
         fields=COMMON_FIELDS | dlc_events.FIELDS,
         statuses=dlc_events.STATUSES,
+        hints=dlc_events.HINTS,
         record=dlc_events.parse_record,
         sample_record=dlc_events.sample_record,
         options=frozenset({"workspaces", "event_timezone"}),

@@ -10,6 +10,7 @@ from functools import cache
 from hashlib import blake2b
 from itertools import pairwise
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar
+from zlib import crc32
 
 import msgspec
 
@@ -279,6 +280,11 @@ def in_slices(
 def row_fingerprint(row: msgspec.Struct | str) -> bytes:
     """Return 16 bytes that tell a row without a usable event from other rows: it comes again, and is counted once."""
     return _fingerprint(msgspec.json.encode(row) if isinstance(row, msgspec.Struct) else row.encode("utf-8", "replace"))
+
+
+def hint_mark(*values: Any) -> int:
+    """Return a number that changes with these fields of a listing; 0 where the listing has none of them."""
+    return crc32(msgspec.json.encode(values)) if any(value is not None for value in values) else 0
 
 
 def gap_fingerprint(*parts: object) -> bytes:

@@ -18,6 +18,7 @@ from exporter.sources.decoding import (
     asked,
     field_text,
     gap_fingerprint,
+    hint_mark,
     in_slices,
     missing,
     present,
@@ -58,6 +59,9 @@ used. The status of such a cluster is the worst part of its ``sub_status``, whic
 
 _SUB_STATUSES = ("READONLY", "DEGRADED", "REDISTRIBUTION-FAILURE", "UNBALANCED", "REDISTRIBUTING")  # worst first
 _SETTLED = frozenset({"FROZEN", "POLICE_FROZEN"})
+HINTS = ("status", "sub_status", "task_status", "failed_reasons", "updated", "recent_event", "action_progress")
+"""Fields of the listing that change when something happens (huaweicloudsdkdws 3.1.219, ClusterInfo)."""
+
 _LIMIT = 1000
 _HEADERS = (("X-Language", "en-us"),)
 _LIST_CLUSTERS = "dws:cluster:list (or the role DWS ReadOnlyAccess)"
@@ -92,6 +96,9 @@ class _Cluster(msgspec.Struct, gc=False):
     sub_status: Any = None
     task_status: Any = None
     failed_reasons: Any = None
+    updated: Any = None
+    recent_event: Any = None
+    action_progress: Any = None
 
 
 class _Clusters(msgspec.Struct):
@@ -249,6 +256,7 @@ def _cluster(row: _Cluster) -> Resource:
         created=moment(row.created),
         reason=field_text(row.failed_reasons, "error_code") or field_text(row.task_status),
         message=field_text(row.failed_reasons, "error_msg"),
+        mark=hint_mark(row.updated, row.recent_event, row.action_progress),
     )
 
 

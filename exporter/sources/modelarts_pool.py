@@ -18,6 +18,7 @@ from exporter.sources.decoding import (
     Name,
     asked,
     gap_fingerprint,
+    hint_mark,
     in_slices,
     missing,
     present,
@@ -34,6 +35,9 @@ from exporter.sources.times import IsoTimes, Number, floor, moment, number
 
 FIELDS = frozenset({"type"})
 STATUSES = ("Creating", "Running", "Abnormal", "Deleting", "Error")
+HINTS = ("status.phase", "status.message", "status.resources")
+"""Fields of the listing that change when something happens (huaweicloudsdkmodelarts 3.1.219, PoolStatus)."""
+
 _LIMIT = 500
 _HEADERS = (("X-Language", "en-us"),)
 _STANDSTILL = 20  # pages in a row without a new row, each with a new token: the list does not end
@@ -83,6 +87,8 @@ class _Spec(msgspec.Struct, gc=False):
 
 class _Status(msgspec.Struct, gc=False):
     phase: str | None = None
+    message: Any = None
+    resources: Any = None
 
 
 class _Pool(msgspec.Struct, gc=False):
@@ -236,6 +242,7 @@ def _pool(row: _Pool, workspace: str) -> Resource:
         spec=clip(",".join(flavors)),
         status=clip(status.phase or ""),
         created=moment(row.metadata.creation_timestamp),
+        mark=hint_mark(status.message, status.resources),
     )
 
 

@@ -35,14 +35,30 @@ def connect(url: StoreUrl, open_: Connect = sqlite3.connect) -> sqlite3.Connecti
 def connect_to_read(path: Path, open_: Connect = sqlite3.connect) -> sqlite3.Connection:
     """Open an existing file only to read it, on a disk that takes no writes.
 
-    The exclusive mode keeps the index of the write-ahead log in memory, where SQLite would otherwise create a file for
-    it. Raises sqlite3.Error if the file cannot be read either; StoreUnusable as ``connect`` does.
+    On a full disk the exclusive mode keeps the index of the write-ahead log in memory, where SQLite would otherwise
+    create a file for it. On a read-only disk the log is read with the index beside it, and a file without a log as one
+    that cannot change. Raises sqlite3.Error if the file cannot be read either; StoreUnusable as ``connect`` does.
     """
     if not path.exists() or not path.stat().st_size:
         raise sqlite3.OperationalError("there is nothing to read")
-    database = _open(str(path), open_)
+    log = Path(f"{path.resolve()}-wal")
+    file = path.resolve().as_uri()
+    ways = [(str(path), "EXCLUSIVE"), (f"{file}?mode=ro", "NORMAL")]
+    if not log.exists() or not log.stat().st_size:
+        ways.append((f"{file}?mode=ro&immutable=1", "NORMAL"))
+    failures: list[sqlite3.Error] = []
+    for where, locking in ways:
+        try:
+            return _open_to_read(path, where, locking, open_)
+        except sqlite3.Error as error:
+            failures.append(error)
+    raise failures[0]
+
+
+def _open_to_read(path: Path, where: str, locking: str, open_: Connect) -> sqlite3.Connection:
+    database = _open(where, open_)
     try:
-        database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        database.execute(f"PRAGMA locking_mode = {locking}")
         check_origin(database, str(path))
         if schema_version(database) != len(STEPS):
             raise sqlite3.OperationalError("an older schema cannot be migrated without writing")
@@ -99,7 +115,8 @@ def migrate(database: sqlite3.Connection, steps: Sequence[Sequence[str]] = STEPS
 
 
 def _open(where: str, open_: Connect) -> sqlite3.Connection:
-    return open_(where, timeout=BUSY_TIMEOUT, isolation_level=None, cached_statements=256)
+    uri = where.startswith("file:")
+    return open_(where, timeout=BUSY_TIMEOUT, isolation_level=None, cached_statements=256, uri=uri)
 
 
 def _prepare(database: sqlite3.Connection, where: str, synchronous: Synchronous) -> None:
@@ -110,5 +127,6 @@ def _prepare(database: sqlite3.Connection, where: str, synchronous: Synchronous)
     database.execute(f"PRAGMA synchronous = {synchronous}")
     database.execute(f"PRAGMA journal_size_limit = {WAL_SIZE_LIMIT}")
     migrate(database)
-    write(database, ())  # a file that cannot be written is found now, not at the first event
+    # A file that cannot be written is found now, not at the first event; an empty transaction would not find it.
+    write(database, [(f"PRAGMA user_version = {len(STEPS)}", [])])
     check_tables(database, where)

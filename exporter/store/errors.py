@@ -14,7 +14,7 @@ _TEXTS = {
     sqlite3.SQLITE_IOERR: "the disk refused it; check its space, quota and health",
     sqlite3.SQLITE_BUSY: _LOCKED,
     sqlite3.SQLITE_LOCKED: _LOCKED,
-    sqlite3.SQLITE_READONLY: f"cannot be written; {PERMISSION}",
+    sqlite3.SQLITE_READONLY: f"cannot be written; make its disk writable, or {PERMISSION}",
     sqlite3.SQLITE_CANTOPEN: f"cannot be opened; {PERMISSION}",
     sqlite3.SQLITE_CORRUPT: DAMAGED,
     sqlite3.SQLITE_NOTADB: DAMAGED,

@@ -65,9 +65,16 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX outbox_refused ON outbox (signal, id) WHERE refused IS NOT NULL",
     ),
     ("ALTER TABLE watches ADD COLUMN floor INTEGER",),
+    (
+        # What a source has learned of its events, for the schedule of reads.
+        """CREATE TABLE learned (
+            target TEXT, source TEXT, body BLOB NOT NULL, PRIMARY KEY (target, source)
+        ) WITHOUT ROWID""",
+    ),
 )
 CHECKED_TABLES = (
     "watches", "counters", "histograms", "gauges", "states", "held", "contacts", "resources", "runs", "notes", "outbox",
+    "learned",
 )  # fmt: skip
 
 

@@ -45,6 +45,9 @@ _CONTACTS = BulkStatement(
     "(?,?,?)",
     "ON CONFLICT (target, source) DO UPDATE SET at = excluded.at WHERE excluded.at < at",
 )
+_LEARNED = BulkStatement(
+    "INSERT INTO learned VALUES", "(?,?,?)", "ON CONFLICT (target, source) DO UPDATE SET body = excluded.body"
+)
 _RESOURCES = BulkStatement(
     "INSERT INTO resources VALUES", "(?,?,?,?)", "ON CONFLICT (target, source, id) DO UPDATE SET body = excluded.body"
 )
@@ -57,6 +60,7 @@ _RUNS = "INSERT INTO runs VALUES (?,?,?,?) ON CONFLICT (target, source, resource
 _DROP_RUNS = "DELETE FROM runs WHERE target = ? AND source = ? AND resource = ?"
 _DROP_NOTES = "DELETE FROM notes WHERE target = ? AND source = ? AND resource = ?"
 _DROP_CONTACT = "DELETE FROM contacts WHERE target = ? AND source = ?"
+_DROP_LEARNED = "DELETE FROM learned WHERE target = ? AND source = ?"
 _DROP_RESOURCE = "DELETE FROM resources WHERE target = ? AND source = ? AND id = ?"
 
 _SELECTS = {
@@ -71,6 +75,7 @@ _SELECTS = {
     "resources": "SELECT target, source, id, body FROM resources",
     "runs": "SELECT target, source, resource, body FROM runs",
     "notes": "SELECT target, source, resource, body FROM notes ORDER BY id",
+    "learned": "SELECT target, source, body FROM learned",
 }
 TABLES = (*_SELECTS, "outbox")
 """Tables of which a row may be set aside."""
@@ -159,6 +164,7 @@ def restore(database: sqlite3.Connection, now: Millis) -> Restored:
         resources=resources,
         runs=dict(reader.pairs("runs", lambda *row: _checked(_read_runs, row))),
         notes=notes,
+        learned=dict(reader.pairs("learned", lambda t, s, body: ((t, s), _bytes(body)))),
         set_aside=dict(reader.set_aside),
     )
 
@@ -238,6 +244,12 @@ def _checked(read: Callable[[bytes], object], row: tuple[str, str, str, bytes]) 
     return Watch(*row[:3]), row[3]
 
 
+def _bytes(value: object) -> bytes:
+    if not isinstance(value, bytes):
+        raise TypeError("not bytes")
+    return value
+
+
 def _integer(value: object) -> int:
     if not isinstance(value, int):
         raise TypeError("not an integer")
@@ -259,6 +271,7 @@ def _inserts(commits: Sequence[Commit]) -> Iterator[Statement]:
     yield from _DROP_SERIES["held"].over([_columns(series) for series, is_held in held.items() if not is_held])
     yield from _HELD.over([_columns(series) for series, is_held in held.items() if is_held])
     yield from _CONTACTS.over([(*c.watch[:2], c.contact) for c in commits if c.contact is not None])
+    yield from _LEARNED.over([(*c.watch[:2], c.learned) for c in commits if c.learned is not None])
     yield from _RESOURCES.over([(*c.watch[:2], r.id, _json(r)) for c in commits for r in c.resources])
     for commit in commits:
         yield from _run_statements(commit)
@@ -282,6 +295,7 @@ def _deletes(commit: Commit) -> Iterator[Statement]:
             yield statement, [*commit.watch]
         if not commit.watch.resource:
             yield _DROP_CONTACT, [*commit.watch[:2]]
+            yield _DROP_LEARNED, [*commit.watch[:2]]
 
 
 def _columns(series: Series) -> tuple[str, str]:

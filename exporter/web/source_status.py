@@ -50,6 +50,8 @@ class SourceStatusBoard:
             case telemetry.Discovered():
                 self._failing.get((event.target, event.source), {}).pop((True, ""), None)
                 self._change(event, resources=event.resources, watches=event.watches)
+            case telemetry.Scheduled():
+                self._change(event, expected_lag=event.lag, limit=event.limit)
             case telemetry.Contacted():
                 self._change(event, contact=event.at)
             case telemetry.ReadAnomalies():

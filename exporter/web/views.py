@@ -95,6 +95,12 @@ class SourceView(View, frozen=True):
     truncated: Count = 0
     lag: Annotated[float | None, Meta(description="seconds from the newest event's time to when it was seen")] = None
     last_hour: tuple[Minute, ...] = ()
+    expected_lag: Annotated[float | None, Meta(description="seconds after which an event is expected to be seen")] = (
+        None
+    )
+    limit: Annotated[
+        str, Meta(description="what keeps events waiting: poll_interval, or the budget, with the cure")
+    ] = ""
 
 
 class EventView(View, frozen=True):

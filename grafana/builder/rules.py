@@ -67,12 +67,13 @@ def causes(over: str) -> Detail:
     return Detail("Causes", "cause", f"topk({MOST}, sum by (cause) (increase({failures}[{over}])) > 0.5)")
 
 
-POOL = '{source="modelarts_pool"}'
+POOL, WAREHOUSE = '{source="modelarts_pool"}', '{source="dws"}'
 # The highest number of the last ten minutes, in place of keep_firing_for: so the one alert ends as the other begins.
 _KEPT = f"max_over_time({WARNINGS.name}[10m:1m])"
 _ABNORMAL = f'max by ({TR}) (platform_pool_nodes{{state="abnormal"}})'
 _AVAILABLE = f'max by ({TR}) (platform_pool_nodes{{state="available"}})'
 _LEAVING = f'max by ({TR}) (platform_resource_status{{source="modelarts_pool",status="Deleting"}})'
+_LAME = f'max by ({TR}, status) (platform_resource_status{{source="dws",status=~"READONLY|DEGRADED"}})'
 _OPEN = f'max by ({TSR}, phase) (platform_phase_started_timestamp_seconds{{phase!="abnormal"}})'
 _TIMEOUT = "max by (source, phase) (platform_phase_timeout_seconds)"
 _STUCK = f"(time() - {_OPEN}) > on (source, phase) group_left () {_TIMEOUT}"
@@ -156,7 +157,7 @@ EVENTS = (
         hold="2m",
         keep=REPLACED,
         severity="critical",
-        summary="Pool {{ $labels.name }} of {{ $labels.target }} has no node to work with",
+        summary="Pool {{ $labels.name }} of {{ $labels.target }} has no available node",
         description='{{ $value | printf "%.0f" }} nodes are available; nothing new can start in this pool.',
         board="pools",
         panel="Pools",
@@ -187,7 +188,7 @@ EVENTS = (
         keep=REPLACED,
         severity="warning",
         summary="{{ $labels.name }} is stuck in {{ $labels.phase }} ({{ $labels.source }} of {{ $labels.target }})",
-        description="It has been there for {{ $value | humanizeDuration }}, longer than the mapping file allows.",
+        description="The phase has been open for {{ $value | humanizeDuration }}, longer than the mapping file allows.",
         board="overview",
         panel="Stuck phases",
         page="/resources/{target}/{source}/{resource}",
@@ -205,6 +206,20 @@ EVENTS = (
         page="/events?severity=error&target={target}&source={source}",
         details=(affected("error", "15m"),),
     ),
+    Alert(
+        name="PlatformClusterDegraded",
+        value=named(f"({_LAME})", TR, WAREHOUSE),
+        op=">",
+        limit=0.5,
+        hold="5m",
+        keep=REPLACED,
+        severity="warning",
+        summary="DWS cluster {{ $labels.name }} of {{ $labels.target }} is {{ $labels.status }}",
+        description="The vendor's listing says so for five minutes, and no event does. A read-only cluster refuses writes.",
+        board="dws",
+        panel="Clusters",
+        page="/resources/{target}/dws/{resource}",
+    ),
 )
 BLIND = (
     Alert(
@@ -216,7 +231,7 @@ BLIND = (
         severity="critical",
         silent="Alerting",
         summary="No platform-events-exporter answers",
-        description='{{ $value | printf "%.0f" }} answer the scrape; no event is seen, and no other alert of this file can fire.',
+        description='{{ $value | printf "%.0f" }} exporters answer the scrape: no event is seen, and no other alert of this file can fire.',
         board="overview",
         panel="Exporters up",
     ),
@@ -228,7 +243,7 @@ BLIND = (
         hold="2m",
         severity="critical",
         summary="{{ $labels.job }} cannot write its state",
-        description='The store is {{ $value | printf "%.0f" }}: reading waits, and the numbers stand still until it can be used again.',
+        description='No commit reaches the store (platform_exporter_store_up is {{ $value | printf "%.0f" }}): reading waits, and /metrics shows the last commit.',
         board="exporter",
         panel="Store",
         page="/config",
@@ -330,6 +345,22 @@ BLIND = (
         page="/sources",
     ),
     Alert(
+        name="PlatformBudgetTooSmall",
+        value="max by (target, api) (platform_exporter_api_budget_load_ratio)",
+        op=">",
+        limit=1,
+        hold="30m",
+        severity="warning",
+        summary="The budget of {{ $labels.api }} is too small for what {{ $labels.target }} watches",
+        description=(
+            'Reading all within max_poll_interval takes {{ $value | printf "%.1f" }} times the budget: events are seen'
+            " later. Raise targets[].budget or split the targets over accounts."
+        ),
+        board="exporter",
+        panel="Budget left",
+        page="/sources",
+    ),
+    Alert(
         name="PlatformBudgetExhausted",
         value=(
             f"label_replace({_BEHIND} > 900, {_API}) and on ({TS}) max by ({TS}) (platform_exporter_target_up) == 1"
@@ -339,7 +370,7 @@ BLIND = (
         limit=0,
         hold="5m",
         severity="warning",
-        summary="{{ $labels.target }} may not ask often enough to keep up with {{ $labels.source }}",
+        summary="{{ $labels.target }} has too few requests left to keep up with {{ $labels.source }}",
         description="No request was left for 15 minutes, and reading is {{ $value | humanizeDuration }} behind.",
         board="exporter",
         panel="Budget left",
@@ -356,7 +387,7 @@ BLIND = (
         hold="1m",
         severity="warning",
         summary="{{ $labels.signal }} are not delivered",
-        description="The oldest that waits has waited for {{ $value | humanizeDuration }}.",
+        description="The oldest waiting record has waited for {{ $value | humanizeDuration }}.",
         board="exporter",
         panel="Outbox",
         page="/config",
@@ -371,7 +402,7 @@ BLIND = (
         limit=0.5,
         severity="warning",
         summary="New texts from {{ $labels.source }} of {{ $labels.target }}",
-        description='{{ $value | printf "%.0f" }} events in an hour fit no mapping rule ({{ $labels.cause }}); they count, but without their meaning.',
+        description='{{ $value | printf "%.0f" }} events in an hour fit no mapping rule ({{ $labels.cause }}); they are counted under reason other.',
         board="exporter",
         panel="Events without a rule",
         page="/unmapped",
@@ -384,7 +415,7 @@ BLIND = (
         hold="1m",
         severity="warning",
         summary="Configuration or mappings of {{ $labels.job }} could not be loaded",
-        description='The last load ended with {{ $value | printf "%.0f" }}; the ones before stay in use.',
+        description='The last load failed (platform_exporter_config_last_reload_successful is {{ $value | printf "%.0f" }}); what was loaded before stays in use.',
         board="exporter",
         panel="Mappings",
         page="/config",

@@ -111,19 +111,19 @@ def test_a_metric_that_left_comes_back_with_its_total_and_what_is_new_begins_at_
 def test_events_mapped_the_old_way_are_shown_before_the_exchange() -> None:
     async def scene() -> list[str]:
         store, page, order = SlowStore(), Page(), list[str]()
-        ledger = Committer(store, (page,), page, lambda fact: None)
+        committer = Committer(store, (page,), page, lambda fact: None)
 
         async def adopt() -> None:
             order.extend(["adopted", *(str(len(store.kept)),)])
 
         def turn() -> None:
             order.append("turned")
-            late.append(asyncio.ensure_future(ledger.commit(a_commit(B, "new"))))
+            late.append(asyncio.ensure_future(committer.commit(a_commit(B, "new"))))
 
         late: list[asyncio.Future[None]] = []
-        busy = [asyncio.ensure_future(ledger.commit(a_commit(A, f"old{n}"))) for n in range(3)]
+        busy = [asyncio.ensure_future(committer.commit(a_commit(A, f"old{n}"))) for n in range(3)]
         await asyncio.sleep(0)
-        await ledger.exchange(turn, adopt)
+        await committer.swap(turn, adopt)
         await asyncio.gather(*busy, *late)
         return [*order, str([[commit.watch.resource for commit in batch] for batch in store.kept])]
 
@@ -165,7 +165,7 @@ def test_a_mapping_may_be_replaced_at_any_moment_of_a_read_and_counts_stay() -> 
             for _ in range(moment):
                 await asyncio.sleep(0)
             over = reading.done()
-            await watched.committer.exchange(turn, adopt)
+            await watched.committer.swap(turn, adopt)
             await reading
             assert await watched.counted() == {"a": 5.0}
             return over

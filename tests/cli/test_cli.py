@@ -146,6 +146,8 @@ def test_check_tells_what_a_good_configuration_will_cost(tmp_path: Path) -> None
     assert (told["ok"], told["warnings"], row["target"], row["source"]) == (True, [], "a", "dws")
     assert row["calls_quiet"] == 24 * 60 + 24 * 12, "a listing a minute, the events every five"
     assert row["calls_active"] == 24 * 60 * 2
+    assert row["calls_forecast"] == 24 * 60 * 3, "with room in the budget every 30 s, and the listings"
+    assert (row["expected_lag_seconds"], row["limited_by"]) == (15.0, "poll_interval")
     assert f"fine: 1 sources; {told['series']['declared']:,} series from the start" in plain.stdout
     assert not (tmp_path / "state.db").exists(), "nothing was opened"
 

@@ -193,6 +193,21 @@ CASES = {
         {},
         (12, 30, 55),
     ),
+    "a warehouse becomes read-only": Case(
+        {
+            f'platform_resource_status{{{DWS},resource="c-1",status="READONLY",instance="a"}}': "0x10 1x20 0x30",
+            f'platform_resource_status{{{DWS},resource="c-1",status="AVAILABLE",instance="a"}}': "1x10 0x20 1x30",
+            f'platform_resource_info{{{DWS},resource="c-1",name="sales"}}': f"1x{LONG}",
+        },
+        {
+            20: Firing(
+                "PlatformClusterDegraded",
+                {"target": "research", "resource": "c-1", "name": "sales", "status": "READONLY"},
+                "The vendor's listing says so for five minutes, and no event does. A read-only cluster refuses writes.",
+            )
+        },
+        (10, 14, 40),
+    ),
     "a deployment fails": Case(
         counter("platform_runs_total", f'{SERVICE},outcome="failure"', "0x20 1x60"),
         {22: Firing("PlatformDeploymentFailed", OF_SERVICE, "1 failed in the last 15 minutes.")},
@@ -204,7 +219,7 @@ CASES = {
             20: Firing(
                 "PlatformPhaseStuck",
                 OF_SERVICE | {"resource": "s-1", "name": "chat", "phase": "image_pulling"},
-                "It has been there for 15m 0s, longer than the mapping file allows.",
+                "The phase has been open for 15m 0s, longer than the mapping file allows.",
             )
         },
         (10, 15, 40),
@@ -226,7 +241,7 @@ CASES = {
             26: Firing(
                 "PlatformExporterDown",
                 OF_JOB,
-                "0 answer the scrape; no event is seen, and no other alert of this file can fire.",
+                "0 exporters answer the scrape: no event is seen, and no other alert of this file can fire.",
             )
         },
         (20, 22, 60),
@@ -238,7 +253,7 @@ CASES = {
             26: Firing(
                 "PlatformStoreDown",
                 OF_JOB,
-                "The store is 0: reading waits, and the numbers stand still until it can be used again.",
+                "No commit reaches the store (platform_exporter_store_up is 0): reading waits, and /metrics shows the last commit.",
             )
         },
         (20, 21, 35),
@@ -339,10 +354,22 @@ CASES = {
         (10, 24, 50),
         {"complete_until_timestamp_seconds": "0+60x10 600x29 2460+60x30", "api_budget_remaining": "1x10 0x29 1x30"},
     ),
+    "the budget is too small for what is watched": Case(
+        {'platform_exporter_api_budget_load_ratio{target="research",api="dws"}': "0.9x9 1.4x59 0.9x40"},
+        {
+            45: Firing(
+                "PlatformBudgetTooSmall",
+                {"target": "research", "api": "dws"},
+                "Reading all within max_poll_interval takes 1.4 times the budget: events are seen later. Raise"
+                " targets[].budget or split the targets over accounts.",
+            )
+        },
+        (9, 35, 75),
+    ),
     "a small budget that is enough": Case({}, {}, (10, 30, 60), {"api_budget_remaining": f"0.05x{LONG}"}),
     "spans are not delivered": Case(
         {},
-        {30: Firing("PlatformOutboxStuck", {"signal": "traces"}, "The oldest that waits has waited for 20m 0s.")},
+        {30: Firing("PlatformOutboxStuck", {"signal": "traces"}, "The oldest waiting record has waited for 20m 0s.")},
         (9, 24, 45),
         {"outbox_pending": "0x9 5x29 0x20", "outbox_oldest_timestamp_seconds": "0x9 600x29 0x20"},
     ),
@@ -352,7 +379,7 @@ CASES = {
             25: Firing(
                 "PlatformUnmappedTextsRising",
                 OF_DWS | {"cause": "no_shape"},
-                "1 events in an hour fit no mapping rule (no_shape); they count, but without their meaning.",
+                "1 events in an hour fit no mapping rule (no_shape); they are counted under reason other.",
             )
         },
         (19, 100),
@@ -363,14 +390,20 @@ CASES = {
             320: Firing(
                 "PlatformUnmappedTextsRising",
                 OF_DWS | {"cause": "no_rule"},
-                "32 events in an hour fit no mapping rule (no_rule); they count, but without their meaning.",
+                "32 events in an hour fit no mapping rule (no_rule); they are counted under reason other.",
             )
         },
         (60, 150, 299, 400),
     ),
     "a mapping file is wrong": Case(
         {},
-        {15: Firing("PlatformMappingReloadFailed", OF_JOB, "The last load ended with 0; the ones before stay in use.")},
+        {
+            15: Firing(
+                "PlatformMappingReloadFailed",
+                OF_JOB,
+                "The last load failed (platform_exporter_config_last_reload_successful is 0); what was loaded before stays in use.",
+            )
+        },
         (10, 35),
         {"config_last_reload_successful": "1x10 0x20 1x30"},
     ),

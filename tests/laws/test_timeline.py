@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from exporter.common.plausible_time import is_plausible
 from exporter.model.metrics import Changes, Series
+from exporter.model.telemetry import ReadAnomalies, SelfEvent
 from exporter.simulator import Cloud
 from tests.laws.test_law_one import SOURCES, Burst, put, resources
 from tests.support.clocks import ManualClock
@@ -78,6 +79,7 @@ class Timeline(RuleBasedStateMachine):
             self.cloud.add_service(service.name, status="deploying")
         self.mapping("a")
         self.fuse, self.life = Fuse(), contextlib.AsyncExitStack()
+        self.facts: list[SelfEvent] = []
         self.running: Flow | None = None
         self.counted: dict[Series, float] = {}
         self.shown: dict[Series, float] = {}
@@ -105,6 +107,8 @@ class Timeline(RuleBasedStateMachine):
         self.poll(None, None)
         self.began = self.now()
         self.history, self.own_history = self.told(), self.told(b"something")
+        skipped = sum(fact.history for fact in self.facts if isinstance(fact, ReadAnomalies))
+        assert skipped == self.history.total(), "what is history counts as such"
         self.clock.advance(3)
 
     @rule(burst=bursts)
@@ -160,6 +164,20 @@ class Timeline(RuleBasedStateMachine):
     def our_own_clock_jumps(self, jump: float) -> None:
         """The vendors' clocks go on; the exporter reads theirs."""
         self.clock.jumped = jump
+
+    @rule(
+        seconds=st.sampled_from((-250_000_000, -100_000, -5_000, -700, 700, 5_000, 100_000, 250_000_000)),
+        where=st.sampled_from(("", *SOURCES)),
+        times=st.integers(1, 6),
+    )
+    def answers_have_foreign_dates(self, seconds: int, where: str, times: int) -> None:
+        """Some are believed, some doubted, some refused; no event may be missed or counted twice for it."""
+        self.cloud.faults.add("skew", where, times=times, seconds=float(seconds))
+
+    @rule(times=st.integers(1, 8))
+    def the_disk_is_full_for_a_while(self, times: int) -> None:
+        """Reading waits; what was read is committed once there is room."""
+        self.fuse.refusals = times
 
     @rule(source=st.sampled_from(sorted(VANISHING)), number=st.integers(0, 1))
     def a_resource_vanishes_or_comes_back(self, source: str, number: int) -> None:
@@ -223,7 +241,7 @@ class Timeline(RuleBasedStateMachine):
 
     async def _alive(self) -> Flow:
         if self.running is None:
-            opened = flow(self.config, self.clock, self.fuse, transport=lambda: InProcess(self.cloud))
+            opened = flow(self.config, self.clock, self.fuse, self.facts, lambda: InProcess(self.cloud))
             self.running = await self.life.enter_async_context(opened)
         return self.running
 
@@ -244,6 +262,7 @@ class Timeline(RuleBasedStateMachine):
     def _heal(self) -> None:
         """All is well again, and all is read: then everything is as it happened."""
         self.cloud.faults.clear()
+        self.fuse.refusals = 0
         self.clock.jumped = 0.0
         for (source, name), kept in self.gone.items():
             getattr(self.cloud, VANISHING[source])[name] = kept

@@ -38,6 +38,7 @@ def pairs_of(text: str) -> set[tuple[str, ...]]:
         ("platform_phase_started_timestamp_seconds", "target source resource phase"),
         ("platform_phase_timeout_seconds", "source phase"),
         ("platform_runs_total", "target source outcome"),
+        ("platform_run_failures_total", "target source reason"),
         ("platform_run_duration_seconds", "target source outcome"),
         ("platform_events_unmapped_total", "target source cause"),
         ("platform_event_lag_seconds", "target source"),
@@ -48,7 +49,7 @@ def test_users_can_rely_on_names_and_labels(name: str, labels: str) -> None:
 
 
 def test_no_other_metric_is_built_in() -> None:
-    assert len(BUILTIN) == 16
+    assert len(BUILTIN) == 17
     assert all(name == metric.name for name, metric in BUILTIN.items())
 
 
@@ -133,6 +134,19 @@ def test_built_in_counters_begin_at_zero_where_rules_use_them() -> None:
     outcomes = {("t", "demo", outcome) for outcome in ("success", "failure", "cancelled", "unknown")}
     assert zeros_of(OWN, "platform_runs_total") == outcomes
     assert zeros_of("rules: []", "platform_runs_total") == set()
+
+
+def test_failed_runs_begin_at_zero_for_every_reason_of_an_error_and_of_a_failing_rule() -> None:
+    rules = """
+process: {run: RUN job, phases: {wait: {}}}
+rules:
+  - {id: bad, shape: bad, as: {severity: error, reason: Bad}}
+  - {id: slow, shape: slow, as: {severity: warning, reason: Slow}, do: [{fail: open}]}
+  - {id: odd, shape: odd, as: {severity: warning, reason: Odd}}
+"""
+    found = {reason for _, _, reason in zeros_of(rules, "platform_run_failures_total")}
+    assert found == {"Bad", "Slow", OTHER}
+    assert zeros_of("rules: []", "platform_run_failures_total") == set()
 
 
 def test_causes_and_lags_begin_at_zero_for_every_source_of_every_target() -> None:

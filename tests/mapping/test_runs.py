@@ -130,7 +130,12 @@ def at(seconds: float | None) -> int | None:
 
 
 def outcomes(folded: Folded) -> list[str]:
-    return [signal.series[1][-1] for signal in folded.signals if isinstance(signal, Count)]
+    return labels_of(folded, "platform_runs_total")
+
+
+def labels_of(folded: Folded, name: str) -> list[str]:
+    """The last label of every count of a metric."""
+    return [signal.series[1][-1] for signal in folded.signals if isinstance(signal, Count) and signal.series[0] == name]
 
 
 LIFE = ((0.0, "waits"), (10.0, "starts"), (12.0, "works"), (20.0, "chat"), (30.0, "over"))
@@ -331,6 +336,14 @@ def test_a_failed_run_says_what_the_listing_says_of_it() -> None:
     job.read((1, "works"))
     job.read(status="Broken", finished=9, why="OOM", now=300)
     assert job.folds[-1].spans[-1].error == ("OOM", "oom")
+    assert labels_of(job.folds[-1], "platform_run_failures_total") == ["other"]  # no reason of the mapping
+
+
+def test_a_failed_run_counts_by_the_reason_of_its_first_failure() -> None:
+    job = Resourceful(JOBS.replace("reason: Broke}", "reason: breaks}"), created=0)
+    folded = job.read((1, "works"), (4, "breaks"), (5, "failed"))
+    assert labels_of(folded, "platform_run_failures_total") == ["breaks"]
+    assert labels_of(job.read((7, "restart"), (8, "works"), (9, "over")), "platform_run_failures_total") == []
 
 
 def test_a_run_that_has_failed_waits_for_its_end_and_opens_no_phase() -> None:

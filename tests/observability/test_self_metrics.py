@@ -57,6 +57,8 @@ LEARNED: dict[str, tuple[str, set[str]]] = {
     "poll_last_success_timestamp_seconds": ("gauge", TS),
     "complete_until_timestamp_seconds": ("gauge", TS),
     "api_budget_remaining": ("gauge", API),
+    "api_budget_load_ratio": ("gauge", API),
+    "expected_lag_seconds": ("gauge", TS),
     "credentials_expiry_timestamp_seconds": ("gauge", {"target"}),
     "clock_skew_seconds": ("gauge", {"target"}),
     "mapping_info": ("gauge", {"source", "hash"}),
@@ -65,6 +67,10 @@ LEARNED: dict[str, tuple[str, set[str]]] = {
 
 def done(resource: str) -> telemetry.PollDone:
     return telemetry.PollDone("research", "dws", resource, 1700000000.5, 0.3, 10, 4, 30.0, 1699999990.0)
+
+
+def scheduled(lag: float | None) -> telemetry.Scheduled:
+    return telemetry.Scheduled("research", "dws", "dws", lag, 1.25, True, 1.6, 120, 75.0, 60.0)
 
 
 DONE = done("")
@@ -81,6 +87,7 @@ ALL = (
     telemetry.RequestDone("research", "dws", "200", 0.07),
     telemetry.Throttled("research", "dws", 3.0),
     telemetry.BudgetLeft("research", "dws", 0.5),
+    scheduled(12.5),
     telemetry.Discovered("research", "dws", 1700000000.0, 3, {"active": 2, "ended": 1}),
     telemetry.Contacted("research", "dws", 1700000000.0),
     telemetry.ReadAnomalies("research", "dws", "c", history=5, late=1, unreadable=2, truncated=True),
@@ -165,6 +172,9 @@ def test_the_global_registry_is_left_alone() -> None:
         ([DONE], "poll_last_success_timestamp_seconds", {}, 1700000000.5),
         ([failed()], "poll_last_success_timestamp_seconds", {}, None),
         ([DONE], "complete_until_timestamp_seconds", {}, 1699999990),
+        ([scheduled(12.5)], "expected_lag_seconds", {"source": "dws"}, 12.5),
+        ([scheduled(12.5), scheduled(None)], "expected_lag_seconds", {}, None),
+        ([scheduled(12.5)], "api_budget_load_ratio", {"api": "dws"}, 1.25),
         ([DONE], "poll_duration_seconds_bucket", {"le": "0.1"}, 0),
         ([DONE], "poll_duration_seconds_bucket", {"le": "0.5"}, 1),
         ([DONE], "poll_duration_seconds_bucket", {"le": "+Inf"}, 1),
@@ -345,7 +355,13 @@ def test_starting_contact_and_loading_are_one_line_each() -> None:
 
 
 def test_every_fact_is_one_line_for_those_who_want_all_of_it() -> None:
-    quiet = (telemetry.RequestDone, telemetry.BudgetLeft, telemetry.Skewed, telemetry.KeysExpire)
+    quiet = (
+        telemetry.RequestDone,
+        telemetry.BudgetLeft,
+        telemetry.Scheduled,
+        telemetry.Skewed,
+        telemetry.KeysExpire,
+    )
     events = [event for event in ALL if not isinstance(event, (*quiet, telemetry.ReadAnomalies))]
     assert len(lines(*events, level=logging.DEBUG)) == len(events)
 

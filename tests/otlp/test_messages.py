@@ -197,12 +197,12 @@ def test_another_process_writes_the_same_bytes(seed: str, variables: dict[str, s
     assert run.stderr == ""
 
 
-# --- parcels
+# --- records
 
 
-def test_joined_parcels_are_one_request() -> None:
-    parcels = [SpanEncoder(ORIGIN).encode(span) for span in (PHASE, ROOT)]
-    whole = ExportTraceServiceRequest.FromString(b"".join(parcel.body for parcel in parcels))
+def test_joined_records_are_one_request() -> None:
+    records = [SpanEncoder(ORIGIN).encode(span) for span in (PHASE, ROOT)]
+    whole = ExportTraceServiceRequest.FromString(b"".join(record.body for record in records))
 
     names = [frame.scope_spans[0].spans[0].name for frame in whole.resource_spans]
     assert names == ["image_pulling", "DEPLOY service"]
@@ -223,7 +223,7 @@ TOLD = (
 def test_each_signal_is_sent_where_it_is_on_and_history_is_no_log(traces: bool, logs: bool, signals: list[str]) -> None:
     encode = make_encoder(ORIGIN, traces=traces, logs=logs)
     assert encode is not None
-    assert [parcel.signal for parcel in encode("svc-1", [PHASE], TOLD)] == signals
+    assert [record.signal for record in encode("svc-1", [PHASE], TOLD)] == signals
 
 
 def test_where_no_signal_is_on_nothing_is_encoded() -> None:
@@ -233,7 +233,7 @@ def test_where_no_signal_is_on_nothing_is_encoded() -> None:
 def test_a_log_record_has_the_trace_context_of_its_span_and_says_if_it_came_late() -> None:
     encode = make_encoder(ORIGIN, traces=False, logs=True)
     assert encode is not None
-    bodies = [ExportLogsServiceRequest.FromString(parcel.body) for parcel in encode("svc-1", [], TOLD)]
+    bodies = [ExportLogsServiceRequest.FromString(record.body) for record in encode("svc-1", [], TOLD)]
     on_time, late, loose = (body.resource_logs[0].scope_logs[0].log_records[0] for body in bodies)
     root, phase = message(ROOT), message(PHASE)
 
@@ -255,7 +255,7 @@ def test_a_log_record_has_the_trace_context_of_its_span_and_says_if_it_came_late
 def bodies() -> Iterator[list[tuple[str, bytes]]]:
     encode = make_encoder(ORIGIN, traces=True, logs=True)
     assert encode is not None
-    yield [(parcel.signal, parcel.body) for parcel in encode("svc-1", [PHASE, ROOT], TOLD)]
+    yield [(record.signal, record.body) for record in encode("svc-1", [PHASE, ROOT], TOLD)]
 
 
 def test_json_says_the_same_as_protobuf() -> None:

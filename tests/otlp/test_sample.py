@@ -71,7 +71,7 @@ class Life:
         self.exemplars: dict[Series, tuple[Exemplar, ...]] = {}
         origin = OtlpResource("huaweicloud", "cn-north-4", "p1", "research", "modelarts_service")
         encode, locate = make_encoder(origin, traces=True, logs=False), SpanEncoder(origin).locate
-        self._journal = RunTracker("research", "modelarts_service", encode, locate)
+        self._run_tracker = RunTracker("research", "modelarts_service", encode, locate)
         self._fold = make_fold(pack(), "research")
         self._known: set[bytes] = set()
 
@@ -82,10 +82,10 @@ class Life:
         context = CountContext(
             "research", "modelarts_service", BUILTIN, History(BEGIN - 1, False, False, False), now, None
         )
-        self._journal.note(count_events(events, growths, make_mapper(pack(), "research"), context).rows, now)
+        self._run_tracker.note(count_events(events, growths, make_mapper(pack(), "research"), context).rows, now)
         view = ResourceSnapshot(now, BEGIN - 1, Resource(SERVICE, status=status), now)
-        settled = self._journal.settle(self._fold, [(SERVICE, view)])
-        self.bodies += [parcel.body for parcel in settled.records]
+        settled = self._run_tracker.settle(self._fold, [(SERVICE, view)])
+        self.bodies += [record.body for record in settled.records]
         self.exemplars |= settled.exemplars
         return self
 

@@ -38,7 +38,7 @@ def test_the_first_answer_makes_contact_and_all_that_its_read_finds_is_history()
         async with watching(vendor) as watched:
             await watched.discovery.refresh()
             began, vendor.slow = vendor.now(), 1.0
-            assert await watched.collector.poll("a", 30.0) == 4
+            assert (await watched.collector.poll("a", 30.0)).new == 4
             assert await watched.total() == 0
             assert watched.inventory.contact == began + 1000
             assert watched.reported(Contacted) == [Contacted(*PLACE, began / 1000 + 1)]

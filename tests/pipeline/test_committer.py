@@ -33,7 +33,7 @@ def a_commit(watch: Watch, *names: str) -> Commit:
 class SlowStore:
     """Takes ``turns`` rounds of the loop for a transaction, knows no two at a time, and may be full."""
 
-    outbox: Outbox  # a ledger does not ask for it
+    outbox: Outbox  # a committer does not ask for it
 
     def __init__(self, turns: int = 3) -> None:
         self.kept: list[Sequence[Commit]] = []
@@ -103,7 +103,7 @@ class Page:
         raise AssertionError("only discovery asks")
 
 
-def a_ledger(store: SlowStore, page: Page | None = None, facts: list[SelfEvent] | None = None) -> Committer:
+def a_committer(store: SlowStore, page: Page | None = None, facts: list[SelfEvent] | None = None) -> Committer:
     page, facts = page or Page(), facts if facts is not None else []
     return Committer(store, [page], page, facts.append)
 
@@ -111,7 +111,7 @@ def a_ledger(store: SlowStore, page: Page | None = None, facts: list[SelfEvent] 
 def test_a_commit_alone_waits_for_nobody_and_outputs_hear_of_it_afterwards() -> None:
     async def story() -> None:
         store, page = SlowStore(), Page()
-        committing = asyncio.create_task(a_ledger(store, page).commit(a_commit(A, "x"), a_commit(B, "y", "z")))
+        committing = asyncio.create_task(a_committer(store, page).commit(a_commit(A, "x"), a_commit(B, "y", "z")))
         while not store.open:
             await asyncio.sleep(0)
         assert page.steps == []
@@ -125,11 +125,11 @@ def test_a_commit_alone_waits_for_nobody_and_outputs_hear_of_it_afterwards() -> 
 def test_what_gathers_during_a_transaction_shares_the_next_one_in_order() -> None:
     async def story() -> None:
         store = SlowStore()
-        ledger = a_ledger(store)
-        first = asyncio.create_task(ledger.commit(a_commit(A)))
+        committer = a_committer(store)
+        first = asyncio.create_task(committer.commit(a_commit(A)))
         while not store.open:
             await asyncio.sleep(0)
-        others = [asyncio.create_task(ledger.commit(a_commit(watch))) for watch in (C, B, C)]
+        others = [asyncio.create_task(committer.commit(a_commit(watch))) for watch in (C, B, C)]
         await asyncio.gather(first, *others)
         assert store.watches() == [[A], [C, B, C]]
 
@@ -139,9 +139,9 @@ def test_what_gathers_during_a_transaction_shares_the_next_one_in_order() -> Non
 def test_one_transaction_serves_no_more_askers_than_a_scrape_can_wait_for() -> None:
     async def story() -> None:
         store = SlowStore()
-        ledger = a_ledger(store)
+        committer = a_committer(store)
         watches = [Watch("t", "s", str(n)) for n in range(2 * MAX_BATCH + 5)]
-        await asyncio.gather(*(ledger.commit(a_commit(watch)) for watch in watches))
+        await asyncio.gather(*(committer.commit(a_commit(watch)) for watch in watches))
         assert [watch for batch in store.watches() for watch in batch] == watches
         assert max(len(batch) for batch in store.kept) == MAX_BATCH
 
@@ -151,16 +151,16 @@ def test_one_transaction_serves_no_more_askers_than_a_scrape_can_wait_for() -> N
 def test_a_failing_store_tells_every_waiter_and_writes_no_output() -> None:
     async def story() -> None:
         store, page = SlowStore(), Page()
-        ledger = a_ledger(store, page)
+        committer = a_committer(store, page)
         page.ready = {grown("r")}
         store.full = True
-        asked = (ledger.commit(a_commit(A, "x")), ledger.commit(a_commit(B, "y")), ledger.release_held())
+        asked = (committer.commit(a_commit(A, "x")), committer.commit(a_commit(B, "y")), committer.release_held())
         results = await asyncio.gather(*asked, return_exceptions=True)
         assert [str(error) for error in results] == ["/state.db: disk full; free some space"] * 3
         assert all(isinstance(error, StoreError) for error in results)
         assert page.steps == []
         store.full = False
-        await ledger.commit(a_commit(C, "z"))
+        await committer.commit(a_commit(C, "z"))
         assert (store.watches(), page.steps) == ([[C]], [("write", [grown("z")])])
 
     asyncio.run(story())
@@ -169,11 +169,11 @@ def test_a_failing_store_tells_every_waiter_and_writes_no_output() -> None:
 def test_what_may_not_be_shown_yet_is_decided_when_the_batch_is_made() -> None:
     async def story() -> None:
         store, page = SlowStore(), Page()
-        ledger = a_ledger(store, page)
-        first = asyncio.create_task(ledger.commit(a_commit(A)))
+        committer = a_committer(store, page)
+        first = asyncio.create_task(committer.commit(a_commit(A)))
         while not store.open:
             await asyncio.sleep(0)
-        second = asyncio.create_task(ledger.commit(a_commit(B, "x", "y")))
+        second = asyncio.create_task(committer.commit(a_commit(B, "x", "y")))
         await asyncio.sleep(0)
         page.waiting = {grown("x")}
         await asyncio.gather(first, second)
@@ -185,9 +185,9 @@ def test_what_may_not_be_shown_yet_is_decided_when_the_batch_is_made() -> None:
 def test_a_series_that_the_batch_lets_out_is_not_held_again_by_it() -> None:
     async def story() -> None:
         store, page = SlowStore(), Page()
-        ledger = a_ledger(store, page)
+        committer = a_committer(store, page)
         page.waiting, page.ready = {grown("x"), grown("y")}, {grown("x")}
-        await asyncio.gather(ledger.commit(a_commit(A, "x", "y")), ledger.release_held())
+        await asyncio.gather(committer.commit(a_commit(A, "x", "y")), committer.release_held())
         assert [[(c.watch, list(c.held), list(c.shown)) for c in batch] for batch in store.kept] == [
             [(A, [grown("y")], []), (RECORD, [], [grown("x")])]
         ]
@@ -199,13 +199,13 @@ def test_a_series_that_the_batch_lets_out_is_not_held_again_by_it() -> None:
 def test_refused_series_are_neither_stored_nor_shown_and_reported_once_committed() -> None:
     async def story() -> None:
         store, page, facts = SlowStore(), Page(), list[SelfEvent]()
-        ledger = a_ledger(store, page, facts)
+        committer = a_committer(store, page, facts)
         page.full, store.full = {grown("y")}, True
         with pytest.raises(StoreError):
-            await ledger.commit(a_commit(A, "x", "y"))
+            await committer.commit(a_commit(A, "x", "y"))
         assert facts == []
         store.full = False
-        await ledger.commit(a_commit(A, "x", "y"))
+        await committer.commit(a_commit(A, "x", "y"))
         assert [list(commit.changes.counts) for batch in store.kept for commit in batch] == [[grown("x")]]
         assert page.steps == [("write", [grown("x")])]
         assert facts == [SeriesLimitReached("y", 1, 1)]
@@ -216,7 +216,7 @@ def test_refused_series_are_neither_stored_nor_shown_and_reported_once_committed
 def test_nothing_ripe_is_no_commit() -> None:
     async def story() -> None:
         store = SlowStore()
-        await a_ledger(store).release_held()
+        await a_committer(store).release_held()
         assert store.kept == []
 
     asyncio.run(story())
@@ -228,13 +228,13 @@ def test_a_waiter_that_goes_away_at_any_moment_loses_nothing(rounds: int) -> Non
 
     async def story() -> None:
         store, page = SlowStore(), Page()
-        ledger = a_ledger(store, page)
-        tasks = [asyncio.create_task(ledger.commit(a_commit(watch, watch.resource))) for watch in (A, B)]
+        committer = a_committer(store, page)
+        tasks = [asyncio.create_task(committer.commit(a_commit(watch, watch.resource))) for watch in (A, B)]
         for _ in range(rounds):
             await asyncio.sleep(0)
         for task in tasks:
             task.cancel()
-        await ledger.commit(a_commit(C, "c"))
+        await committer.commit(a_commit(C, "c"))
         await asyncio.gather(*tasks, return_exceptions=True)
         asked = [A, B] if rounds else []  # a task cancelled before it ran has not asked
         assert [watch for batch in store.watches() for watch in batch] == [*asked, C]
@@ -247,14 +247,14 @@ def test_a_waiter_that_goes_away_at_any_moment_loses_nothing(rounds: int) -> Non
 def test_the_store_can_be_closed_after_a_drain_whoever_went_away(rounds: int) -> None:
     async def story() -> None:
         store, page = SlowStore(), Page()
-        ledger = a_ledger(store, page)
+        committer = a_committer(store, page)
         watches = [Watch("t", "s", str(n)) for n in range(MAX_BATCH + 3)]
-        tasks = [asyncio.create_task(ledger.commit(a_commit(watch, "x"))) for watch in watches]
+        tasks = [asyncio.create_task(committer.commit(a_commit(watch, "x"))) for watch in watches]
         for _ in range(rounds):
             await asyncio.sleep(0)
         for task in tasks:
             task.cancel()
-        await ledger.drain()
+        await committer.drain()
         await store.close()
         assert [watch for batch in store.watches() for watch in batch] == watches
         assert len(page.steps) == len(watches)
@@ -266,12 +266,12 @@ def test_a_waiter_that_went_away_leaves_no_complaint_when_the_store_fails(caplog
     async def story() -> None:
         store = SlowStore()
         store.full = True
-        ledger = a_ledger(store)
-        gone = asyncio.create_task(ledger.commit(a_commit(A)))
+        committer = a_committer(store)
+        gone = asyncio.create_task(committer.commit(a_commit(A)))
         await asyncio.sleep(0)
         gone.cancel()
         await asyncio.gather(gone, return_exceptions=True)
-        await ledger.drain()
+        await committer.drain()
 
     asyncio.run(story())
     assert caplog.records == []
@@ -293,12 +293,12 @@ def test_a_resource_that_leaves_takes_along_its_own_series_and_no_others(tmp_pat
 
     async def story() -> list[dict[Series, float]]:
         store, page = await open_store(str(tmp_path / "state.db")), shown()
-        ledger = Committer(store, [page], page, lambda fact: None)
-        await ledger.commit(Commit(A, changes=Changes(counts={**staying, early: 1.0})))
+        committer = Committer(store, [page], page, lambda fact: None)
+        await committer.commit(Commit(A, changes=Changes(counts={**staying, early: 1.0})))
         scrape(page)
-        await ledger.release_held()
+        await committer.release_held()
         gone = Changes(gone=(("t", "dws", "warning"),))
-        await ledger.commit(Commit(A, changes=Changes(counts={late: 1.0})), Commit(A, changes=gone))
+        await committer.commit(Commit(A, changes=Changes(counts={late: 1.0})), Commit(A, changes=gone))
         restored = await store.restore()
         await store.close()
         again = shown()
@@ -314,9 +314,9 @@ def test_a_resource_that_leaves_takes_along_its_own_series_and_no_others(tmp_pat
 def test_a_commit_keeps_its_own_leaving_series_beside_a_resource_that_leaves() -> None:
     async def story() -> list[Collection[Series]]:
         store = SlowStore()
-        ledger = a_ledger(store)
-        ledger.put(Commit(RECORD, leaving=[grown("old")]))
-        await ledger.commit(Commit(A, changes=Changes(gone=(("t", "s", "a"),))))
+        committer = a_committer(store)
+        committer.queue(Commit(RECORD, leaving=[grown("old")]))
+        await committer.commit(Commit(A, changes=Changes(gone=(("t", "s", "a"),))))
         return [list(commit.leaving) for batch in store.kept for commit in batch]
 
     assert asyncio.run(story()) == [[grown("old")], []]

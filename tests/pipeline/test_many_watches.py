@@ -67,7 +67,7 @@ def test_with_room_for_all_everybody_is_read_at_his_interval() -> None:
     assert max(longest.values()) <= LONGEST + WATCHES / 200.0
 
 
-def test_of_those_that_are_due_the_newest_active_one_goes_first() -> None:
+def test_of_those_that_are_due_the_longest_overdue_goes_first_of_equals_the_newest() -> None:
     async def order() -> list[str]:
         clock, agenda = Hand(), PollQueue()
         agenda.put("quiet", 0.0, LONGEST, created=9)
@@ -76,7 +76,7 @@ def test_of_those_that_are_due_the_newest_active_one_goes_first() -> None:
         clock.at = 20.0
         return [(await agenda.take(clock)).resource for _ in range(3)]
 
-    assert asyncio.run(order()) == ["newer", "older", "quiet"]
+    assert asyncio.run(order()) == ["quiet", "newer", "older"]
 
 
 def test_ten_thousand_watches_are_all_polled_and_the_slowest_sets_the_watermark() -> None:

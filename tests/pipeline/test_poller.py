@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,24 +51,68 @@ async def after(vendor: Vendor, seconds: float) -> None:
 # --- who is read when
 
 
-def test_a_listed_resource_is_read_at_once_then_less_often_while_it_is_quiet() -> None:
+def test_a_budget_with_room_is_used_also_for_a_quiet_resource() -> None:
     async def story(vendor: Vendor) -> None:
         vendor.has("a")
         async with watching(vendor) as watched, polling(watched, interval=30.0, longest=100.0):
             await after(vendor, 400)
-            assert times(vendor, "a") == [0, 45, 112.5, 212.5, 312.5]
+            assert times(vendor, "a") == [30.0 * number for number in range(14)]
 
     told(story)
 
 
-def test_an_event_brings_the_shortest_interval_back() -> None:
+def test_a_small_budget_is_shared_and_an_eventful_resource_has_more_of_it() -> None:
     async def story(vendor: Vendor) -> None:
-        vendor.has("a")
-        async with watching(vendor) as watched, polling(watched, interval=30.0, longest=100.0):
-            await after(vendor, 200)
-            vendor.tells("a")
-            await after(vendor, 100)
-            assert times(vendor, "a", 200) == [212.5, 242.5, 287.5]
+        for number in range(20):
+            vendor.has(f"{number}")
+        async with watching(vendor) as watched:
+            watched.rate = 0.2
+            async with polling(watched, interval=10.0, longest=300.0, discovery=10_000.0):
+                for _ in range(400):
+                    vendor.tells("7")
+                    await after(vendor, 50)
+            reads = {f"{number}": len(times(vendor, f"{number}", 10_000.0)) for number in range(20)}
+            assert sum(reads.values()) <= 0.2 * 10_000 * 1.05
+            assert reads["7"] > 2 * max(number for id_, number in reads.items() if id_ != "7")
+            longest = [later - at for id_ in reads for at, later in pairwise(times(vendor, id_))]
+            assert max(longest) <= 301.0, "nobody starves"
+
+    told(story)
+
+
+@pytest.mark.parametrize("per_resource", [True, False])
+def test_a_hint_of_the_listing_brings_a_read_forward(per_resource: bool) -> None:
+    async def story(vendor: Vendor) -> None:
+        for number in range(40):
+            vendor.has(f"{number}", mark=1)
+        async with watching(vendor, per_resource=per_resource) as watched:
+            watched.rate = 0.2 if per_resource else 0.01
+            async with polling(watched, interval=10.0, longest=300.0, discovery=20.0):
+                await after(vendor, 1005)
+                vendor.has("7", mark=2)
+                await after(vendor, 1000)
+                first = times(vendor, "7" if per_resource else "", 1005)[0]
+                assert first - 1005 <= 45, "after the next listing, not in its turn"
+
+    told(story)
+
+
+def test_what_the_schedule_has_learned_outlives_a_restart(tmp_path: Path) -> None:
+    async def story(vendor: Vendor) -> None:
+        for number in range(20):
+            vendor.has(f"{number}")
+        file = str(tmp_path / "state.db")
+        for run in (1, 2):
+            async with watching(vendor, file) as watched:
+                watched.rate = 0.2
+                async with polling(watched, interval=10.0, longest=300.0, discovery=10_000.0) as poller:
+                    began = vendor.clock.steady()
+                    for _ in range(200 if run == 1 else 12):
+                        vendor.tells("7")
+                        await after(vendor, 50)
+                    await poller.expire()
+        reads = {f"{number}": len(times(vendor, f"{number}", began)) for number in range(20)}
+        assert reads["7"] > 2 * max(number for id_, number in reads.items() if id_ != "7")
 
     told(story)
 
@@ -79,7 +124,7 @@ def test_a_status_that_changed_has_its_resource_read_at_once_and_often() -> None
             await after(vendor, 1001)
             vendor.has("a", status="Abnormal")
             await after(vendor, 100)
-            assert times(vendor, "a", 1001) == [1010, 1055]
+            assert times(vendor, "a", 1001) == [1010, 1040, 1070, 1100]
 
     told(story)
 
@@ -90,7 +135,7 @@ def test_a_new_resource_is_read_as_soon_as_it_is_listed() -> None:
             await after(vendor, 70)
             vendor.has("a")
             await after(vendor, 100)
-            assert times(vendor, "a") == [120, 165]
+            assert times(vendor, "a") == [120, 150]
             assert vendor.listings == [0, 60, 120]
 
     told(story)
@@ -104,7 +149,7 @@ def test_what_an_earlier_run_knew_is_read_before_the_listing_is_over() -> None:
             vendor.fails(LISTING, DOWN)
             async with polling(watched):
                 await after(vendor, 100)
-                assert times(vendor, "a") == [0, 0, 45], "the first by hand"
+                assert times(vendor, "a") == [0, 0, 30, 60, 90], "the first by hand"
 
     told(story)
 
@@ -172,8 +217,8 @@ def test_a_project_wide_source_has_one_watch_that_is_read_from_the_start() -> No
         vendor.has("cluster")
         async with watching(vendor, per_resource=False) as watched, polling(watched, interval=30.0, longest=100.0):
             await after(vendor, 120)
-            assert [name for _, name, _ in vendor.reads] == ["", "", ""]
-            assert times(vendor, "") == [0, 45, 112.5]
+            assert {name for _, name, _ in vendor.reads} == {""}
+            assert times(vendor, "") == [0, 30, 60, 90, 120]
 
     told(story)
 

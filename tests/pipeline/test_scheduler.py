@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from exporter.client.budget import TokenBucket
 from exporter.model.errors import SourceBusy, SourceDenied, SourceDown, SourceError, SourceGarbled, SourceGone
-from exporter.model.events import Resource
 from exporter.pipeline.scheduler import PollInterval, PollQueue, retry_delay
 from tests.support.clocks import ManualClock
 
@@ -231,30 +230,7 @@ def test_what_remains_is_what_could_be_sent_at_once() -> None:
     asyncio.run(story())
 
 
-# --- intervals
-
-
 RHYTHM = PollInterval(interval=60.0, longest=600.0, grace=900.0)
-ACTIVE, SETTLED = Resource("a"), Resource("s", life="settled")
-
-
-@pytest.mark.parametrize(
-    ("last", "news", "resource", "expected"),
-    [
-        (600.0, True, ACTIVE, 60.0),
-        (60.0, False, ACTIVE, 90.0),
-        (90.0, False, ACTIVE, 135.0),
-        (500.0, False, ACTIVE, 600.0),
-        (0.0, False, ACTIVE, 90.0),
-        (60.0, False, None, 90.0),
-        (60.0, False, SETTLED, 600.0),
-        (600.0, True, SETTLED, 60.0),
-    ],
-)
-def test_the_interval_grows_while_quiet_and_is_back_at_once(
-    last: float, news: bool, resource: Resource | None, expected: float
-) -> None:
-    assert RHYTHM.next(last, news, resource) == expected
 
 
 # --- patience

@@ -227,6 +227,8 @@ def test_the_other_options_have_the_defaults_of_the_code() -> None:
     assert (rows.pop("web.enable_reload"), Web().enable_reload) == ("`false`", False)
     assert (rows.pop("web.route_prefix"), Web().route_prefix) == ("none", "")
     assert (rows.pop("web.hosts"), Web().hosts) == ("any", ())
+    share = float(codes(rows.pop("targets[].budget_share"))[0])
+    assert share == WrittenTarget.model_fields["budget_share"].default
     assert read_duration(codes(rows.pop("series_ttl"))[0]) == WRITTEN.series_ttl
     assert codes(rows.pop("max_series")) == [str(WRITTEN.max_series)]
     assert read_size(codes(rows.pop("record.directory, record.limit"))[0]) == Record.model_fields["limit"].default

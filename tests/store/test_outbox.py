@@ -1,4 +1,4 @@
-"""What every store must keep of its outbox: parcels come with their commit, leave in their order, and are bounded."""
+"""What every store must keep of its outbox: records come with their commit, leave in their order, and are bounded."""
 
 import asyncio
 import multiprocessing
@@ -51,26 +51,26 @@ def box(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Box]:
         box.close()
 
 
-def parcels(*names: str, signal: str = "traces", number: int = 1) -> list[OtlpRecord]:
+def records(*names: str, signal: str = "traces", number: int = 1) -> list[OtlpRecord]:
     return [OtlpRecord(signal, name.encode(), number) for name in names]  # type: ignore[arg-type]
 
 
-def test_parcels_wait_in_the_order_of_their_commits_each_signal_for_itself(box: Box) -> None:
-    box.commit(Commit(POOL, outbox_records=parcels("a", "b")), Commit(JOB, outbox_records=parcels("c", signal="logs")))
-    box.commit(Commit(POOL, outbox_records=parcels("d")))
+def test_records_wait_in_the_order_of_their_commits_each_signal_for_itself(box: Box) -> None:
+    box.commit(Commit(POOL, outbox_records=records("a", "b")), Commit(JOB, outbox_records=records("c", signal="logs")))
+    box.commit(Commit(POOL, outbox_records=records("d")))
     box.again()
     assert (box.bodies(), box.bodies("logs")) == ([b"a", b"b", b"d"], [b"c"])
 
 
 def test_a_batch_is_bounded_by_rows_and_by_bytes_but_never_empty(box: Box) -> None:
-    box.commit(Commit(POOL, outbox_records=parcels("aaaa", "bbbb", "cccc")))
+    box.commit(Commit(POOL, outbox_records=records("aaaa", "bbbb", "cccc")))
     assert [kept.body for kept in box.oldest(rows=2)] == [b"aaaa", b"bbbb"]
     assert [kept.body for kept in box.oldest(size=9)] == [b"aaaa", b"bbbb"]
     assert [kept.body for kept in box.oldest(size=1)] == [b"aaaa"]
 
 
 def test_what_is_delivered_is_forgotten_and_what_is_refused_waits_no_more(box: Box) -> None:
-    box.commit(Commit(POOL, outbox_records=parcels("a", "b", "c", "d")))
+    box.commit(Commit(POOL, outbox_records=records("a", "b", "c", "d")))
     first, second, third, _ = box.oldest()
     box.delivered(first, third)
     box.refused(second, "400: bad")
@@ -82,7 +82,7 @@ def test_what_is_delivered_is_forgotten_and_what_is_refused_waits_no_more(box: B
 def test_how_much_waits_is_known_at_once_and_after_a_restart(box: Box) -> None:
     now = time.time() * 1000
     assert box.level() == QueueLevel()
-    box.commit(Commit(POOL, outbox_records=parcels("aaa", "bb", number=5)))
+    box.commit(Commit(POOL, outbox_records=records("aaa", "bb", number=5)))
     for level in (box.level(), box.again().level()):
         assert level[:3] == (10, 2, 5)
         assert level.oldest is not None
@@ -94,12 +94,12 @@ def test_how_much_waits_is_known_at_once_and_after_a_restart(box: Box) -> None:
 def test_a_commit_that_fails_puts_nothing_into_the_outbox(box: Box) -> None:
     bad = Commit(POOL, changes=counted(ERRORS, float("nan")))
     with pytest.raises(StoreError):
-        box.commit(Commit(POOL, outbox_records=parcels("a")), bad)
+        box.commit(Commit(POOL, outbox_records=records("a")), bad)
     assert (box.bodies(), box.level()) == ([], QueueLevel())
 
 
 def test_beyond_its_bounds_the_oldest_leave_and_are_counted(box: Box) -> None:
-    box.commit(Commit(POOL, outbox_records=parcels(*(f"{number:04}" for number in range(1_300)), number=2)))
+    box.commit(Commit(POOL, outbox_records=records(*(f"{number:04}" for number in range(1_300)), number=2)))
     assert box.trim() == 0
     assert box.trim(rows=1_200) == 200
     assert box.trim(size=400) == 2_200
@@ -110,7 +110,7 @@ def test_beyond_its_bounds_the_oldest_leave_and_are_counted(box: Box) -> None:
 
 
 def test_what_was_set_aside_leaves_with_age_and_is_not_counted_again(box: Box) -> None:
-    box.commit(Commit(POOL, outbox_records=parcels("a", "b")))
+    box.commit(Commit(POOL, outbox_records=records("a", "b")))
     box.refused(box.oldest()[0])
     assert box.trim(before=EVER) == 1
     assert box.level() == QueueLevel()
@@ -120,7 +120,7 @@ def test_what_was_set_aside_leaves_with_age_and_is_not_counted_again(box: Box) -
 
 
 async def work(url: str, told: Connection | None) -> None:
-    """Commits one event, its count and its parcel at a time; delivers some of the parcels, like a receiver that stutters."""
+    """Commits one event, its count and its record at a time; delivers some of the records, like a receiver that stutters."""
     store = await open_store(url)
     progress = (await store.restore()).progress.get(POOL, Progress(complete=-1)).complete
     assert progress is not None
@@ -128,7 +128,7 @@ async def work(url: str, told: Connection | None) -> None:
         if told is not None:
             _step(told)
         one = Commit(
-            POOL, [event(str(number))], counted(WARNINGS, 1), Progress(number), outbox_records=parcels(str(number))
+            POOL, [event(str(number))], counted(WARNINGS, 1), Progress(number), outbox_records=records(str(number))
         )
         await store.commit([one])
         if number % 7 == 6:
@@ -150,14 +150,14 @@ def child(url: str, told: Connection) -> None:
 
 
 def look(url: str) -> tuple[int, list[int]]:
-    """The last event on record, and the parcels that wait; every event after the first waiting one has its parcel."""
+    """The last event on record, and the records that wait; every event after the first waiting one has its record."""
     with opened(url) as driver:
         restored = driver.restored()
         reached = restored.progress[POOL].complete
         waiting = [int(kept.body) for kept in asyncio.run(_all(driver))]
     assert reached is not None
     assert restored.changes.counts == {WARNINGS: reached + 1}
-    assert waiting == list(range(waiting[0], reached + 1)), "a parcel is lost, doubled or out of order"
+    assert waiting == list(range(waiting[0], reached + 1)), "a record is lost, doubled or out of order"
     return reached, waiting
 
 

@@ -27,6 +27,7 @@ from exporter.store.retrying import CHECK_INTERVAL
 from exporter.store.sqlite_store import SqliteStore, open_sqlite
 from tests.store.test_store import opened
 from tests.support.clocks import ManualClock
+from tests.support.heavy import missing
 
 WATCH = Watch("t", "s", "r")
 COUNTER: Series = ("m", ("t",))
@@ -391,6 +392,59 @@ asyncio.run(main())
 """
     subprocess.run([sys.executable, "-c", code, str(path)], check=True, cwd=Path(__file__).parents[2])
     assert on_full_disk(path, 0) == ["15.0", "StoreError", "20.0"]
+
+
+READ_ONLY = """
+import asyncio, os, subprocess, sys
+from pathlib import Path
+from exporter.model.errors import StoreError
+from exporter.store import open_store
+from tests.store.test_store_trouble import page, total
+def remount(how):
+    subprocess.run(["mount", "-o", "remount,bind," + how, str(Path(sys.argv[1]).parent)], check=True)
+async def main():
+    remount("ro")
+    store = await open_store(sys.argv[1])
+    print(await total(store))
+    for work in (store.check(), store.commit([page(7)])):
+        try:
+            await work
+        except StoreError as error:
+            print(type(error).__name__, str(error).removeprefix(sys.argv[1]))
+    remount("rw")
+    await store.check()
+    await store.commit([page(7)])
+    print(await total(store))
+    await store.close()
+asyncio.run(main())
+"""
+MOUNTED = ("unshare", "--map-root-user", "--mount", "sh", "-c", 'mount --bind "$1" "$1" && shift && exec "$@"', "sh")
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["after a clean stop", "after a kill"])
+def test_a_start_on_a_read_only_disk_reads_the_state_and_goes_on_when_it_can_be_written(
+    path: Path, killed: bool
+) -> None:
+    if subprocess.run([*MOUNTED, str(path.parent), "true"], capture_output=True, check=False).returncode:
+        missing("this machine lets no test mount a folder (unshare --map-root-user --mount)")
+    code = f"""
+import asyncio, os, sys
+from exporter.store import open_store
+from tests.store.test_store_trouble import page
+async def main():
+    store = await open_store(sys.argv[1])
+    await store.commit([page(1)])
+    {"os._exit(0)" if killed else "await store.close()"}
+asyncio.run(main())
+"""
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True, cwd=root)
+    command = [*MOUNTED, str(path.parent), sys.executable, "-c", READ_ONLY, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root, check=False)
+    first, *problems, last = done.stdout.splitlines() or [done.stderr, ""]
+    assert (first, last, done.stderr) == ("5.0", "10.0", "")
+    assert [problem.partition(":")[0] for problem in problems] == ["StoreError ", "StoreError "]
+    assert all("give the exporter's user the right to write the file and its folder" in one for one in problems)
 
 
 def test_a_first_start_on_a_full_disk_is_trouble_that_a_restart_may_cure(path: Path) -> None:

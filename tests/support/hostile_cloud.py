@@ -24,6 +24,18 @@ ODD: tuple[Any, ...] = (
 """Values that a field of an answer should not have."""
 
 
+ROWS = (
+    b"1",
+    b'"\xff"',
+    b"{}",
+    b'{"event_id":"1","occur_time":1790000000000,"name":"createBackup","severity":"Normal","source_id":"1"}',
+    b'{"time":"2026-11-20T20:00:00Z","message":"m","level":"Info"}',
+    b'{"firstTimestamp":"2026-11-20T20:00:00Z","lastTimestamp":"2026-11-20T20:00:00Z","reason":"R","message":"m","count":2}',
+    b'"2026-11-20T20:00:00Z [INFO] m"',
+)
+"""Rows that some source can read, or none."""
+
+
 class Spoiled(NamedTuple):
     """The true answer with other values, rows and bytes, drawn by ``seed``.
 
@@ -45,6 +57,13 @@ class Endless(NamedTuple):
     megabytes: int
 
 
+class Rows(NamedTuple):
+    """So many megabytes of one row, under the names that the vendors give to lists of events."""
+
+    row: bytes
+    megabytes: int
+
+
 class Slow(NamedTuple):
     """The true answer, whose second half comes so many seconds later, or not at all."""
 
@@ -52,7 +71,7 @@ class Slow(NamedTuple):
     all: bool
 
 
-Trick = RawAnswer | Spoiled | Endless | Slow
+Trick = RawAnswer | Spoiled | Endless | Rows | Slow
 
 
 def _patient(answer: RawAnswer) -> RawAnswer:
@@ -71,6 +90,7 @@ tricks: st.SearchStrategy[Trick] = st.one_of(
     ),
     foreign_answers().map(_patient),
     st.builds(Endless, st.sampled_from([200, 200, 403, 500]), st.sampled_from([1, 40])),
+    st.builds(Rows, st.sampled_from(ROWS), st.sampled_from([1, 1, 15])),
     st.builds(Slow, st.sampled_from([0.0, 0.2]), st.booleans()),
 )
 """What may become of one answer of a vendor."""
@@ -155,6 +175,16 @@ class HostileCloud:
             yield _head(trick.status, {"Content-Type": "application/json"})
             for _ in range(trick.megabytes):
                 yield b"[" * 2**20
+            return
+        if isinstance(trick, Rows):
+            rows = b",".join([trick.row] * (trick.megabytes * 2**20 // (len(trick.row) + 1)))
+            name = {"v2": "events", "v1": "items", "api": "Events"}.get(target.split("/")[1], "events")
+            name = "events" if "/services/" in target else name
+            yield _head(200, {"Content-Type": "application/json"})
+            yield b'{"total":1,"count":1,"total_count":1,"kind":"EventList","JobId":"j","%s":[%s]}' % (
+                name.encode(),
+                rows,
+            )
             return
         if isinstance(trick, RawAnswer):
             yield _head(trick.status, trick.headers)

@@ -16,7 +16,7 @@ from exporter.app.reload import Reload
 from exporter.client.fetcher import Fetcher
 from exporter.client.transport import AiohttpTransport
 from exporter.config import Config, load
-from exporter.model.errors import SourceError
+from exporter.model.errors import SourceError, StoreError
 from exporter.model.events import Request, Response
 from exporter.model.protocols import Store
 from exporter.model.state import Commit
@@ -25,7 +25,7 @@ from exporter.observability.self_metrics import SelfMetrics
 from exporter.pipeline.poller import Poller
 from exporter.simulator import Cloud, configuration
 from exporter.simulator.server import app
-from exporter.store import open_store
+from exporter.store import RetryingStore, SqliteStore, open_store
 from tests.support.clocks import ManualClock
 from tests.support.vendor import Prompt
 
@@ -37,10 +37,14 @@ class Killed(BaseException):
 
 
 class Fuse:
-    """Kills at the n-th step (a request before it is sent, a commit before or after it is made); ``None`` never."""
+    """Kills at the n-th step (a request before it is sent, a commit before or after it is made); ``None`` never.
+
+    The next ``refusals`` commits are refused by the disk.
+    """
 
     def __init__(self, left: int | None = None) -> None:
         self.left = left
+        self.refusals = 0
 
     def burn(self) -> None:
         """One step more."""
@@ -138,8 +142,9 @@ async def flow(
     report = (facts if facts is not None else []).append
     store = await open_store(config.store)
     try:
+        durable = RetryingStore(UnreliableStore(store, fuse), clock, report)
         core = await assembly.make_runtime(
-            FusedStore(Prompt(store, clock) if prompt else store, fuse), known(config), config, clock, report
+            FusedStore(Prompt(durable, clock) if prompt else durable, fuse), known(config), config, clock, report
         )
         async with open_accounts(config, clock, report, lambda target: transport()) as accounts:
             fused = [msgspec.structs.replace(one, fetcher=FusedFetcher(one.fetcher, fuse)) for one in accounts]
@@ -177,6 +182,21 @@ class FusedFetcher:
     async def fetch(self, request: Request) -> Response:
         self._fuse.burn()
         return await self._fetcher.fetch(request)
+
+
+class UnreliableStore:
+    """Refuses commits while the fuse says so; nothing of them is made."""
+
+    def __init__(self, store: SqliteStore, fuse: Fuse) -> None:
+        self._store, self._fuse = store, fuse
+        self.restore, self.grown, self.close = store.restore, store.grown, store.close
+        self.check, self.take_notes, self.outbox = store.check, store.take_notes, store.outbox
+
+    async def commit(self, commits: Sequence[Commit]) -> None:
+        if self._fuse.refusals:
+            self._fuse.refusals -= 1
+            raise StoreError("the disk is full")
+        await self._store.commit(commits)
 
 
 class FusedStore:

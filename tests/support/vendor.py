@@ -23,7 +23,9 @@ from exporter.pipeline.context import MappingCell, MappingInUse, SourceContext
 from exporter.pipeline.discovery import Discovery
 from exporter.pipeline.inventory import Inventory, ResourceFilter
 from exporter.pipeline.poller import Pace, Poller
+from exporter.pipeline.read_schedule import ReadSchedule
 from exporter.pipeline.read_session import ReadOptions
+from exporter.pipeline.request_price import Demand, RequestPrice
 from exporter.pipeline.run_tracker import RunTracker
 from exporter.pipeline.scheduler import PollInterval
 from exporter.sources.normalize import fingerprint
@@ -185,6 +187,8 @@ class Watched:
     ) -> None:
         self.clock, self.vendor, self.store = vendor.clock, vendor, store
         self.facts: list[SelfEvent] = []
+        self.rate = 1000.0  # requests a second that the account takes
+        self.learned: bytes | None = None
         self.skew = vendor.ahead  # what it takes the vendor's clock for
         known = catalogue((), {"t": ("s",)}, {"s": ("Running", "Completed")})
         self.prometheus = ExposedSeries(known, 0.0, vendor.clock, most)
@@ -229,6 +233,7 @@ class Watched:
         kept = await self.store.restore()
         self.prometheus.restore(kept)
         progress = {watch.resource: reached for watch, reached in kept.progress.items()}
+        self.learned = kept.learned.get(PLACE)
         self.inventory.restore(kept.resources.get(PLACE, {}), progress, kept.contacts.get(PLACE))
 
     def poller(self, interval: float = 30.0, longest: float = 300.0, discovery: float = 60.0) -> Poller:
@@ -239,12 +244,20 @@ class Watched:
             collector=self.collector,
             inventory=self.inventory,
             pace=pace,
+            schedule=self.schedule(interval, longest),
         )
+
+    def schedule(self, interval: float, longest: float) -> ReadSchedule:
+        """The schedule of the source, over an account that may be asked ``rate`` times a second."""
+        schedule = ReadSchedule(RequestPrice(lambda: self.rate), Demand(interval, longest))
+        if self.learned is not None:
+            assert schedule.restore(self.learned, self.clock.now())
+        return schedule
 
     async def poll(self, *ids: str) -> int:
         """Lists, and reads these (or all open ones) once; how many events were new."""
         await self.discovery.refresh()
-        return sum([await self.collector.poll(id_, 30.0) for id_ in ids or self.inventory.open()])
+        return sum([(await self.collector.poll(id_, 30.0)).new for id_ in ids or self.inventory.open()])
 
     async def counted(self) -> dict[str, float]:
         """The events on record by resource."""

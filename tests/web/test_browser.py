@@ -102,7 +102,7 @@ CUT = """() => [...document.querySelectorAll('.wide')].filter(one => one.scrollW
   .map(one => one.getAttribute('aria-label'))"""
 
 
-@pytest.mark.parametrize("width", [375, 768, 1440, 2200])
+@pytest.mark.parametrize("width", [375, 768, 1024, 1440, 2200])
 def test_at_every_width_no_text_is_squeezed_and_no_table_is_cut_off(width: int, shop: Shop) -> None:
     context = shop.chromium.new_context(viewport={"width": width, "height": 900})
     page = context.new_page()

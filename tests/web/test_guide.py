@@ -87,7 +87,7 @@ def test_the_limits_are_those_that_hold() -> None:
     ]
 
 
-@pytest.mark.parametrize(("request_", "answer"), [(row[0].strip("`"), row[1]) for row in rows("Asked wrongly")])
+@pytest.mark.parametrize(("request_", "answer"), [(row[0].strip("`"), row[1]) for row in rows("Refusals")])
 def test_what_is_asked_wrongly_gets_the_answer_that_is_told(request_: str, answer: str) -> None:
     shown = SiteContent(lambda *_: (b"", "text/plain", 1), lambda _: None, lambda: None, lambda: None, QUERIES)
     site = make_site(shown, ServerOptions(LiveWebConfig(None, print), "", asyncio.Event()))

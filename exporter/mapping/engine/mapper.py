@@ -53,11 +53,12 @@ def make_mapper(pack: MappingPack, target: str) -> Map:
             if len(plans) < _MOST_PLANS:
                 plans[key] = plan
         base, take, missed = plan
-        text = event.text.rstrip()
-        mapped: Mapped | None = None if take is None else take(event, text, canonical(text), base)
-        if mapped is not None:
-            return mapped
-        return worsen(missed, text) if worse and missed.unmapped is not None else missed
+        if take is not None:
+            text = event.text.rstrip()
+            mapped: Mapped | None = take(event, text, canonical(text), base)
+            if mapped is not None:
+                return mapped
+        return worsen(missed, event.text) if worse and missed.unmapped is not None else missed
 
     return map_
 

@@ -7,7 +7,7 @@ first takes it: of a large pack most branches are never taken.
 """
 
 from collections import Counter
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from exporter.mapping.patterns.capture_types import STOPS
@@ -72,7 +72,7 @@ def _grow(rows: list[tuple[_Edges, Row]], depth: int) -> Try:
         chosen = [row for row, its in said if (its is None if value is None else _may(row[0], its, cut, value))]
         return _grow(chosen, depth + 1)
 
-    return _look(cut, _Branches({its for _, its in said if its is not None}, grow))
+    return _look(cut, {its for _, its in said if its is not None}, grow)
 
 
 def _leaf(rows: Sequence[Row]) -> Try:
@@ -91,37 +91,31 @@ def _leaf(rows: Sequence[Row]) -> Try:
     return leaf
 
 
-class _Branches(dict[str, Try]):
-    """The branches behind a cut, by the value of the slice; each grows when it is first taken.
+def _look(cut: _Cut, values: Iterable[str], grow: Callable[[str | None], Try]) -> Try:
+    """Build the function that looks at a slice and calls the branch of its value.
 
-    ``values`` are the slices that shapes tell apart; all others share one branch, for which ``grow`` is asked with
-    ``None``.
+    ``values`` are the slices that shapes tell apart; all others share one branch, which stands under ``None``. A branch
+    is grown, and stands for itself from then on, when it is first taken.
     """
-
-    def __init__(self, values: Container[str], grow: Callable[[str | None], Try]) -> None:
-        super().__init__()
-        self._values, self._grow = values, grow
-        self._otherwise: Try | None = None
-
-    def __missing__(self, value: str) -> Try:
-        """Grow the branch of a value that is met for the first time."""
-        if value in self._values:
-            branch = self[value] = self._grow(value)
-            return branch
-        if self._otherwise is None:
-            self._otherwise = self._grow(None)
-        return self._otherwise
-
-
-def _look(cut: _Cut, branches: _Branches) -> Try:
     mark, part, width = cut
+    branches: dict[str | None, Try] = {}
+    branch = branches.get
+
+    def seed(value: str | None) -> Try:
+        def grow_first(first: Any, text: str, low: str, last: Any) -> Any:
+            grown = branches[value] = grow(value)
+            return grown(first, text, low, last)
+
+        return grow_first
+
+    branches.update((value, seed(value)) for value in (None, *values))
 
     def after(first: Any, text: str, low: str, last: Any) -> Any:
         start = low.find(mark) + 1
-        return branches[low[start : start + width]](first, text, low, last)
+        return (branch(low[start : start + width]) or branches[None])(first, text, low, last)
 
     def at(first: Any, text: str, low: str, last: Any) -> Any:
-        return branches[low[part]](first, text, low, last)
+        return (branch(low[part]) or branches[None])(first, text, low, last)
 
     return after if mark else at
 

@@ -86,10 +86,8 @@ def canonical(text: str) -> str:
     It has small letters, no blanks at its end and one full stop there. Only ASCII letters change, so that every
     character before the end keeps its position.
     """
-    text = text.rstrip()
-    if text[-1:] in _FULL_STOPS:
-        text = text[:-1]
-    return f"{_small(text)}."
+    text = _small(text.rstrip())
+    return text if text[-1:] == "." else f"{text.removesuffix('。')}."
 
 
 def _small(text: str) -> str:

@@ -1,6 +1,7 @@
 """The runs of one resource while events are reduced into them. Pure."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Container
 from typing import NamedTuple
 
 from exporter.mapping.rules import Process
@@ -8,10 +9,11 @@ from exporter.model.builtin_metrics import (
     PHASE_DURATION_SECONDS,
     PHASE_STARTED_TIMESTAMP_SECONDS,
     RUN_DURATION_SECONDS,
+    RUN_FAILURES_TOTAL,
     RUNS_TOTAL,
 )
 from exporter.model.events import Millis
-from exporter.model.metrics import FAILURES, RUN, Count, Observe, Phase, Series, Set, Signal
+from exporter.model.metrics import FAILURES, OTHER, RUN, Count, Observe, Phase, Series, Set, Signal
 from exporter.model.runs import (
     ClosedRun,
     Folded,
@@ -51,11 +53,14 @@ class RunProcess(ABC):
     """The state machine of one resource's runs: what all kinds of process share.
 
     It opens and closes runs and phases, and collects the signals, spans and placed events that follow. A subclass
-    decides which run or phase an event begins, ends or stands on.
+    decides which run or phase an event begins, ends or stands on. ``reasons`` are the reasons that a metric may have.
     """
 
-    def __init__(self, process: Process, where: Where, runs: Runs, view: ResourceSnapshot) -> None:
+    def __init__(
+        self, process: Process, reasons: Container[str], where: Where, runs: Runs, view: ResourceSnapshot
+    ) -> None:
         self.process = process
+        self.reasons = reasons
         self.where = where
         self.runs = runs
         self.view = view
@@ -163,6 +168,8 @@ class RunProcess(ABC):
         if end.news and not self.is_alone(run):
             place = (self.where.target, self.where.source, end.outcome)
             self._signals.append(Count((RUNS_TOTAL, place)))
+            if end.outcome == "failure":
+                self._signals.append(Count((RUN_FAILURES_TOTAL, (*place[:2], self._reason(run)))))
             if not run.span.inferred:
                 self._signals.append(Observe((RUN_DURATION_SECONDS, place), (last - run.span.start) / 1000))
             self._spans += [*run.before, self._span(run, run.span, end, RUN)]
@@ -177,6 +184,10 @@ class RunProcess(ABC):
             self._spans.append(span)
         else:
             run.before.append(span)
+
+    def _reason(self, run: OpenRun) -> str:
+        """Return why a run failed, as a label: a reason of the pack, else ``other``."""
+        return run.error[0] if run.error and run.error[0] in self.reasons else OTHER
 
     def is_alone(self, run: OpenRun) -> bool:
         """Decide whether a run is only the frame of a phase that stands alone."""

@@ -59,7 +59,7 @@ def make_fold(pack: MappingPack, target: str) -> Fold:
     kind: type[RunProcess] = ParallelRuns if process.run is None else SingleRun
 
     def fold(resource: str, runs: Runs, notes: Sequence[RunNote], view: ResourceSnapshot) -> Folded:
-        state = kind(process, Where(target, pack.source, resource), runs, view)
+        state = kind(process, pack.reasons, Where(target, pack.source, resource), runs, view)
         before = state.open_since()
         for note in sorted(
             [*state.notes_of_record(), *_first_occurrences(notes, floor_to_second(view.contact)), *notes],

@@ -1,6 +1,6 @@
 """One run at a time: a job, or the deployment of a service. Pure."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Container
 
 import msgspec
 
@@ -24,8 +24,10 @@ class SingleRun(RunProcess):
     say. ``_moved`` says that a run or phase has begun or ended since it was last set to False.
     """
 
-    def __init__(self, process: Process, where: Where, runs: Runs, view: ResourceSnapshot) -> None:
-        super().__init__(process, where, runs, view)
+    def __init__(
+        self, process: Process, reasons: Container[str], where: Where, runs: Runs, view: ResourceSnapshot
+    ) -> None:
+        super().__init__(process, reasons, where, runs, view)
         self._named: Collection[str] = ()
         self._known = {*process.phases, RUN, OPEN_PHASES}
         self._rank = {name: number for number, name in enumerate(process.phases)}

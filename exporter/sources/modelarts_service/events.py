@@ -29,15 +29,13 @@ from exporter.sources.decoding import (
 from exporter.sources.limits import MAX_TEXT, check_read_size, clip, garbled, segment
 from exporter.sources.modelarts_service.services import list_services
 from exporter.sources.normalize import count_equal, fingerprint, joined, oldest_first, page
+from exporter.sources.offset_paging import STANDSTILL, Ask, came_again, moved_by_one, offset_counts_records
 from exporter.sources.reading import give
 from exporter.sources.scope import SourceScope
 from exporter.sources.times import LATEST, Number, number, unix_millis
 
 FIELDS = frozenset({"event_type"})
 _LIMIT = 1000
-_OVERLAP = 3  # equal rows that it takes to believe that an answer is the one before, moved on by one row
-_BEYOND = 1_000_000  # an offset behind any end
-_STANDSTILL = 50  # pages in a row without a new row: no moment has that many equal ones
 _HEADERS = (("X-Language", "en-us"),)
 
 
@@ -85,24 +83,25 @@ class ModelArtsService:
     def read(self, resource: Resource, window: Window) -> Reading:
         """Read page after page, oldest first; ask again in one answer for rows that stand on two pages."""
         span = _time_span(window)
+        at_offset = _offsets(resource.id, span)
         answer = yield from _ask(_request(resource.id, span, 0), resource.id)
         yield from _give(answer, window, _gaps(resource.id, 0, answer))
         keys = {event.key for event in answer.events}
         seen, pages, still = answer.came, 1, 0
         while answer.promises(seen):
             if self._by_record is None:
-                self._by_record = yield from _offset_counts_records(resource.id, span, answer)
+                self._by_record = yield from offset_counts_records(at_offset, answer, answer.total)
             before, offset = answer, seen if self._by_record else pages
             request = _request(resource.id, span, offset)
             check_read_size(request, pages, seen)
             answer = yield from _ask(request, resource.id)
             new_keys = {event.key for event in answer.events}
             still = 0 if new_keys - keys else still + 1
-            doubtful = not self._by_record and _moved_by_one(before, answer)
+            doubtful = not self._by_record and moved_by_one(before, answer)
             gaps = _gaps(resource.id, seen, answer)
             if gaps or doubtful:
                 self._by_record = None  # the vendor may have changed it
-            if doubtful or still == _STANDSTILL or (yield from _came_again(resource.id, span, before, answer)):
+            if doubtful or still == STANDSTILL or (yield from came_again(at_offset, before, answer)):
                 raise garbled(request, "the answer promises more and does not move on; the page before came again")
             yield from _give(answer, window, gaps)
             for at in sorted({event.at or 0 for event in answer.events if event.key in keys}):
@@ -115,6 +114,11 @@ def _request(service: str, span: tuple[tuple[str, str], ...], offset: int) -> Re
     path = f"/v1/{{project_id}}/services/{segment(service)}/events"
     order = (("sort_by", "occur_time"), ("order", "asc"), ("offset", str(offset)), ("limit", str(_LIMIT)))
     return Request("modelarts", path, (*span, *order), headers=_HEADERS, permission="modelarts:service:getEvents")
+
+
+def _offsets(service: str, span: tuple[tuple[str, str], ...]) -> Ask[_Answer]:
+    """Return a function that asks for the answer at an offset."""
+    return lambda offset: _ask(_request(service, span, offset), service)
 
 
 def _time_span(window: Window) -> tuple[tuple[str, str], ...]:
@@ -145,36 +149,6 @@ def _give(
     yield from give(page(count_equal(oldest_first(answer.events)), window.since, answer.unreadable, gaps))
     if answer.failure:
         raise answer.failure
-
-
-def _moved_by_one(before: _Answer, answer: _Answer) -> bool:
-    """Return whether an answer begins with the second row of the one before, so that the offset counts records."""
-    old, new = [event.key for event in before.events], [event.key for event in answer.events]
-    return len(set(old)) == len(old) > _OVERLAP and new[: len(old) - 1] == old[1:]
-
-
-def _came_again(
-    service: str, span: tuple[tuple[str, str], ...], before: _Answer, answer: _Answer
-) -> Generator[Request | Pause, Response | int | None, bool]:
-    """Return whether an answer is the one before; since rows may repeat, that is proved with an offset behind the end."""
-    if [event.key for event in before.events] != [event.key for event in answer.events]:
-        return False
-    beyond = yield from _ask(_request(service, span, _BEYOND), service)
-    return beyond.came > 0
-
-
-def _offset_counts_records(
-    service: str, span: tuple[tuple[str, str], ...], first: _Answer
-) -> Generator[Request | Pause, Response | int | None, bool]:
-    """Find out whether the offset counts records, from the answers at offset 1 and, if needed, at the last record."""
-    second = yield from _ask(_request(service, span, 1), service)
-    if not {event.key for event in first.events} & {event.key for event in second.events}:
-        return False
-    if _moved_by_one(first, second) or second.total is None:
-        return _moved_by_one(first, second)
-    # Equal rows, or too few. As a record this offset is the last one, as a page it lies far behind the end.
-    third = yield from _ask(_request(service, span, second.total - 1), service)
-    return third.came > 0
 
 
 def _ask_again(

@@ -15,6 +15,7 @@ from exporter.sources.decoding import (
     asked,
     field_text,
     gap_fingerprint,
+    hint_mark,
     missing,
     read_rows,
     row_decoders,
@@ -36,6 +37,9 @@ STATUSES = (
     "finished",
 )
 _SETTLED = frozenset({"failed", "stopped", "finished"})
+HINTS = ("status", "transition_at", "error_code", "update_time", "progress")
+"""Fields of the listing that change when something happens (ModelArts API reference, "Querying Services")."""
+
 _LIMIT = 1000
 _HEADERS = (("X-Language", "en-us"),)
 
@@ -50,6 +54,8 @@ class _Service(msgspec.Struct, gc=False):
     finished_time: Number = None
     transition_at: Number = None
     error_code: Any = None
+    update_time: Any = None
+    progress: Any = None
 
 
 class _Services(msgspec.Struct):
@@ -112,4 +118,5 @@ def _service(row: _Service, workspace: str) -> Resource:
         finished=moment(row.finished_time) if life == "settled" else None,
         since=moment(row.transition_at),
         reason=field_text(row.error_code),
+        mark=hint_mark(row.update_time, row.progress),
     )

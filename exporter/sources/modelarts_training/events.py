@@ -30,17 +30,15 @@ from exporter.sources.decoding import (
 from exporter.sources.limits import MAX_TEXT, check_read_size, clip, garbled, segment
 from exporter.sources.modelarts_training.jobs import list_jobs
 from exporter.sources.normalize import count_equal, fingerprint, joined, oldest_first, page
+from exporter.sources.offset_paging import STANDSTILL, Ask, came_again, moved_by_one, offset_counts_records
 from exporter.sources.reading import give
 from exporter.sources.scope import SourceScope
 from exporter.sources.times import BEFORE_ALL, IsoTimes, Number, ceiling, floor, number
 
 FIELDS = frozenset({"level", "source"})
 _LIMIT = 100
-_OVERLAP = 3  # equal rows that it takes to believe that an answer is the one before, moved on by one row
 _PATTERN = 256  # characters that the vendor's text filter takes
 _UNKNOWN = 2**62  # a total that was not stated
-_BEYOND = 1_000_000  # an offset behind any end
-_STANDSTILL = 50  # pages in a row without a new row: no second has that many equal ones
 _HEADERS = (("X-Language", "en-us"),)
 
 
@@ -145,8 +143,9 @@ class ModelArtsTraining:
         self, span: _Span, answer: _Answer, since: Millis | None
     ) -> Generator[Request | EventPage | Pause, Response | int | None, None]:
         """Read a span page by page; ask again by text, in one answer, for rows that stand on two pages."""
+        at_offset = _offsets(span)
         if self._by_record is None:
-            self._by_record = yield from _offset_counts_records(span, answer)
+            self._by_record = yield from offset_counts_records(at_offset, answer, answer.total)
         size, seen, pages, still, at = answer.came, 0, 0, 0, span.begin
         times: Counter[bytes] = Counter()
         twins: dict[bytes, Event] = {}
@@ -166,8 +165,8 @@ class ModelArtsTraining:
             request = _request(span, seen if self._by_record else pages)
             check_read_size(request, pages, seen)
             answer = yield from _ask(request, span.job)
-            doubtful = not self._by_record and _moved_by_one(before, answer)
-            if doubtful or still == _STANDSTILL or (yield from _came_again(span, before, answer)):
+            doubtful = not self._by_record and moved_by_one(before, answer)
+            if doubtful or still == STANDSTILL or (yield from came_again(at_offset, before, answer)):
                 self._by_record = None
                 raise garbled(request, "the answer promises more and does not move on; the page before came again")
         if short:  # the vendor may have changed its mind again
@@ -182,6 +181,11 @@ def _request(span: _Span, offset: int = 0, *more: tuple[str, str]) -> Request:
     time = (("start_time", str(span.begin)), ("end_time", str(span.end)), ("order", "asc"))
     query = (*time, ("limit", str(_LIMIT)), ("offset", str(offset)), *more)
     return Request("modelarts", path, query, headers=_HEADERS, permission="modelarts:trainJob:listEvents")
+
+
+def _offsets(span: _Span) -> Ask[_Answer]:
+    """Return a function that asks for the answer at an offset."""
+    return lambda offset: _ask(_request(span, offset), span.job)
 
 
 def _ask(request: Request, job: str) -> Generator[Request | Pause, Response | int | None, _Answer]:
@@ -232,34 +236,6 @@ def _cut(span: _Span, answer: _Answer) -> list[_Span]:
             middle = floor(times[-1]) + SECOND
     middle = min(max(middle, span.begin + SECOND), span.end - SECOND)
     return [_Span(span.job, middle, span.end, late), _Span(span.job, span.begin, middle, early)]
-
-
-def _moved_by_one(before: _Answer, answer: _Answer) -> bool:
-    """Return whether an answer begins with the second row of the one before, so that the offset counts records."""
-    old, new = [event.key for event in before.events], [event.key for event in answer.events]
-    return len(set(old)) == len(old) > _OVERLAP and new[: len(old) - 1] == old[1:]
-
-
-def _came_again(
-    span: _Span, before: _Answer, answer: _Answer
-) -> Generator[Request | Pause, Response | int | None, bool]:
-    """Return whether an answer is the one before; since rows may repeat, that is proved with an offset behind the end."""
-    if [event.key for event in before.events] != [event.key for event in answer.events]:
-        return False
-    beyond = yield from _ask(_request(span, _BEYOND), span.job)
-    return beyond.came > 0
-
-
-def _offset_counts_records(span: _Span, first: _Answer) -> Generator[Request | Pause, Response | int | None, bool]:
-    """Find out whether the offset counts records, from the answers at offset 1 and, if needed, at the last record."""
-    second = yield from _ask(_request(span, 1), span.job)
-    if not {event.key for event in first.events} & {event.key for event in second.events}:
-        return False
-    if _moved_by_one(first, second):
-        return True
-    # Equal rows, or too few. As a record this offset is the last one, as a page it lies far behind the end.
-    third = yield from _ask(_request(span, first.total - 1), span.job)
-    return third.came > 0
 
 
 def _ask_again(

@@ -17,6 +17,7 @@ from exporter.sources.decoding import (
     asked,
     field_text,
     gap_fingerprint,
+    hint_mark,
     missing,
     reaches,
     read_rows,
@@ -28,6 +29,9 @@ from exporter.sources.times import Number, moment, number
 
 STATUSES = ("Creating", "Pending", "Running", "Terminating", "Abnormal", "Completed", "Failed", "Terminated")
 _LIFE: dict[str, Life] = {"Completed": "ended", "Failed": "ended", "Terminated": "ended", "Abnormal": "settled"}
+HINTS = ("status.phase", "status.secondary_phase", "status.task_statuses")
+"""Fields of the listing that change when something happens (huaweicloudsdkmodelarts 3.1.219; ``duration`` grows all the time and tells nothing)."""
+
 _LIMIT = 50
 _MOST_FAILED, _LONGEST = 3, 300  # workers that are named, and characters of the message of each
 _NAMED = 10  # ids in one filter
@@ -43,6 +47,7 @@ class _Meta(msgspec.Struct, gc=False):
 
 class _Status(msgspec.Struct, gc=False):
     phase: str | None = None
+    secondary_phase: Any = None
     start_time: Number = None
     duration: Number = None
     task_statuses: Any = None
@@ -184,6 +189,7 @@ def _job(row: _Job) -> Resource:
         finished=ended,
         reason="TaskFailed" if failed else "",
         message="; ".join(failed),
+        mark=hint_mark(status.secondary_phase),
     )
 
 

@@ -33,6 +33,7 @@ from exporter.sources.decoding import (
     asked,
     field_text,
     gap_fingerprint,
+    hint_mark,
     in_slices,
     missing,
     reaches,
@@ -72,6 +73,9 @@ STATUSES = (
     "Failed",
     "Stopped",
 )
+HINTS = ("Status", "ReasonCode", "ReasonMessage", "GmtModifiedTime", "SubStatus", "RestartTimes")
+"""Fields of the listing that change when something happens (alibabacloud-pai-dlc20201203 1.11.6, JobItem)."""
+
 _ENDED = frozenset({"Succeeded", "Failed", "Stopped"})
 _MOST = 2000  # rows of one answer
 _JOBS = 50  # jobs of one page, and ids of one question
@@ -114,6 +118,9 @@ class _Job(msgspec.Struct, rename="pascal", gc=False):
     gmt_finish_time: Number = None
     reason_code: Any = None
     reason_message: Any = None
+    gmt_modified_time: Any = None
+    sub_status: Any = None
+    restart_times: Any = None
 
 
 class _Jobs(msgspec.Struct):
@@ -344,6 +351,7 @@ def _job(row: _Job) -> Resource:
         finished=moment(row.gmt_finish_time) if life == "ended" else None,
         reason=field_text(row.reason_code),
         message=field_text(row.reason_message),
+        mark=hint_mark(row.gmt_modified_time, row.sub_status, row.restart_times),
     )
 
 

@@ -46,7 +46,7 @@ NOW = Row(
         ),
         number(
             "Warnings",
-            "Events of severity warning in this time range: it may mend itself.",
+            "Events of severity warning in this time range: it may recover by itself.",
             counted(told("warning"), "$__range", DWS),
             parts.NOTE,
         ),

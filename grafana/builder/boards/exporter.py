@@ -47,7 +47,7 @@ NOW = Row(
         ),
         number(
             "Detection delay p90",
-            "Nine of ten events of this time range were seen no later than this after they happened.",
+            "Time after which 90% of the events of this time range had been seen.",
             known(quantile(0.9, _LAG, "", "$__range")),
             ((None, parts.GREEN), (600, parts.RED)),
             unit="s",
@@ -68,7 +68,7 @@ NOW = Row(
             title="Store",
             page="/config",
             kind="stat",
-            about="Whether commits reach the store; if not, reading waits and the numbers stand still.",
+            about="Whether commits reach the store; if not, reading waits and /metrics shows the last commit.",
             queries=(Query(f"min(platform_exporter_store_up{JOB})"),),
             width=3,
             height=4,
@@ -162,7 +162,7 @@ READING = Row(
     ),
 )
 ASKING = Row(
-    "Asking the vendors",
+    "Requests to the vendors",
     (
         Panel(
             title="Requests by status",
@@ -184,14 +184,14 @@ ASKING = Row(
         Panel(
             title="Throttled",
             kind="bars",
-            about="Requests that a vendor refused for now, at least ten minutes to a bar.",
+            about="Requests refused by a vendor's rate limit, at least ten minutes to a bar.",
             queries=(Query(grown(api("api_throttled_total"), "target, api"), "{{target}} {{api}}"),),
             interval="10m",
             stacked=True,
             decimals=0,
         ),
         Panel(
-            title="How long vendors take to answer",
+            title="Response time of vendors",
             kind="timeseries",
             about="The 50th and 90th percentile (p50, p90) of the answers' times.",
             queries=(

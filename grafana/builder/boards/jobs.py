@@ -21,7 +21,7 @@ _RUNS = select("platform_runs_total")
 _FAILED = select("platform_runs_total", 'outcome="failure"')
 _LISTED = select("platform_resources")
 _RUNNING = select("platform_resources", 'status="Running"')
-_ERRORS = select("platform_events_total", 'severity="error"')
+_REASONS = select("platform_run_failures_total")
 _PHASES = select("platform_phase_duration_seconds_bucket")
 _LONG = select("platform_run_duration_seconds_bucket")
 _BAD = select("platform_events_total", 'severity=~"warning|error"')
@@ -80,8 +80,8 @@ ENDS = Row(
         Panel(
             title="Failures by reason",
             kind="ranking",
-            about="The reasons that events of severity error gave in this time range.",
-            queries=(Query(most(10, grown(_ERRORS, "source, reason", "$__range")), "{{source}} {{reason}}"),),
+            about="Why the jobs that failed in this time range did so: their first failure, else the vendor's listing.",
+            queries=(Query(most(10, grown(_REASONS, "source, reason", "$__range")), "{{source}} {{reason}}"),),
             steps=((None, parts.RED),),
             decimals=0,
         ),
@@ -112,7 +112,7 @@ TIMES = Row(
         Panel(
             title="Slowest phases, p90",
             kind="ranking",
-            about="How long nine of ten took in each phase, over this time range.",
+            about="Time within which 90% of the jobs finished each phase, over this time range.",
             queries=(
                 Query(f"sort_desc({quantile(0.9, _PHASES, 'source, phase', '$__range')})", "{{source}} {{phase}}"),
             ),

@@ -105,7 +105,7 @@ NODES = Row(
         Panel(
             title="Pools",
             kind="table",
-            about="Every pool with its nodes by state and its warnings; the worst stands first.",
+            about="Every pool with its nodes by state and its warnings; the worst first.",
             queries=(
                 Query(named(f"(max by ({TR}) ({nodes('abnormal')}))", TR, POOLS), "Abnormal"),
                 Query(named(f"(max by ({TR}) ({nodes('available')}))", TR, POOLS), "Available"),
@@ -130,7 +130,7 @@ INCIDENTS = Row(
         Panel(
             title="Changes of state",
             kind="bars",
-            about="Changes from one state to another as events tell them, at least ten minutes to a bar; a repeated event counts each time.",
+            about="Changes from one state to another from the texts of events, at least ten minutes to a bar; a repeated event counts each time.",
             queries=(
                 Query(
                     f"{grown(select('platform_pool_status_changes_total', source=''), 'from, to')} > 0",

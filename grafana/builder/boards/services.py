@@ -88,7 +88,7 @@ TIMES = Row(
         Panel(
             title="How long each phase takes, p90",
             kind="ranking",
-            about="How long nine of ten deployments took in each phase, over this time range.",
+            about="Time within which 90% of the deployments finished each phase, over this time range.",
             queries=(Query(f"sort_desc({quantile(0.9, _PHASE, 'phase', '$__range')})", "{{phase}}"),),
             unit="s",
             steps=parts.PLAIN,
@@ -96,7 +96,7 @@ TIMES = Row(
         Panel(
             title="Phases over time, p90",
             kind="timeseries",
-            about="How long nine of ten took in each phase, of those that ended within the hour before.",
+            about="Time within which 90% finished each phase, of those that ended within the hour before.",
             queries=(Query(quantile(0.9, _PHASE, "phase", "1h"), "{{phase}}"),),
             unit="s",
             colours=PHASES,

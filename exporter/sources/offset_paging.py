@@ -1,0 +1,62 @@
+"""Find out what the ``offset`` of a list counts, records or pages, where the vendor's documents contradict each other.
+
+Used by the event lists of ModelArts training jobs and services.
+"""
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Protocol, TypeVar
+
+from exporter.model.events import Event, Pause, Request, Response
+
+STANDSTILL = 50  # pages in a row without a new row: no moment has that many equal ones
+_EQUAL_ROWS = 3  # more rows than these must have moved on by one, before that is believed
+_BEYOND = 1_000_000  # an offset behind any end
+
+
+class Answer(Protocol):
+    """Events of one answer as they came, and how many rows it had."""
+
+    @property
+    def events(self) -> list[Event]: ...
+    @property
+    def came(self) -> int: ...
+
+
+T = TypeVar("T")
+A = TypeVar("A", bound=Answer)
+Asking = Generator[Request | Pause, Response | int | None, T]
+Ask = Callable[[int], Asking[A]]
+"""Asks for the answer at an offset."""
+
+
+def moved_by_one(before: Answer, answer: Answer) -> bool:
+    """Return whether an answer begins with the second row of the one before, so that the offset counts records."""
+    old, new = _keys(before), _keys(answer)
+    return len(set(old)) == len(old) > _EQUAL_ROWS and new[: len(old) - 1] == old[1:]
+
+
+def came_again(ask: Ask[A], before: A, answer: A) -> Asking[bool]:
+    """Return whether an answer is the one before; since rows may repeat, an offset behind the end proves that."""
+    if _keys(before) != _keys(answer):
+        return False
+    beyond = yield from ask(_BEYOND)
+    return beyond.came > 0
+
+
+def offset_counts_records(ask: Ask[A], first: A, total: int | None) -> Asking[bool]:
+    """Find out whether the offset counts records, from the answers at offset 1 and, if needed, at the last record.
+
+    ``total`` is the number of all rows as the first answer states it; ``None`` if it states none.
+    """
+    second = yield from ask(1)
+    if not {*_keys(first)} & {*_keys(second)}:
+        return False
+    if moved_by_one(first, second) or total is None:
+        return moved_by_one(first, second)
+    # Equal rows, or too few. As a record this offset is the last one, as a page it lies far behind the end.
+    third = yield from ask(total - 1)
+    return third.came > 0
+
+
+def _keys(answer: Answer) -> Sequence[bytes]:
+    return [event.key for event in answer.events]
