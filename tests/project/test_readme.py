@@ -217,6 +217,7 @@ def test_the_other_options_have_the_defaults_of_the_code() -> None:
     assert codes(rows.pop("targets[].budget_share")) == [str(WrittenTarget.model_fields["budget_share"].default)]
     assert read_duration(codes(rows.pop("targets[].timeout"))[0]) == WrittenTarget.model_fields["timeout"].default
     assert (rows.pop("otlp"), WRITTEN.otlp) == ("none", None)
+    assert (rows.pop("secrets_dir"), WRITTEN.secrets_dir) == ("none", None)
     assert (rows.pop("mappings"), WRITTEN.mappings) == ("none", ())
     assert codes(rows.pop("log.level, log.format")) == [LogOptions().level, LogOptions().format]
     assert (codes(rows.pop("log.events")), LogOptions().events) == (["false"], False)
