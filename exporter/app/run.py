@@ -244,8 +244,9 @@ def _freeze(loaded: Loaded, report: Report) -> None:
 def _self_metrics(config: Config, runtime: Runtime, leader: LeaderMetrics | None) -> SelfMetrics:
     sources = [(target.name, name) for target in config.targets for name in target.sources]
     apis = [(target.name, api) for target in config.targets for api in target.budget]
+    catalogue, series = runtime.mappings.catalogue, runtime.registry.series_counts
     rest = {} if leader is None else {"rest": leader.render}
-    return SelfMetrics(__version__, sources, apis, runtime.mappings.catalogue, runtime.registry.series_counts, **rest)
+    return SelfMetrics(__version__, sources, apis, catalogue, series, config.external_url, **rest)
 
 
 def _greeting(process: _Process) -> LogMessage:

@@ -25,6 +25,7 @@ from rich.text import Text
 
 from exporter.app import run as app
 from exporter.cli.console import SEVERITY_STYLES
+from exporter.common.tls import make_tls_context
 from exporter.config import load
 from exporter.model.errors import ConfigError
 from exporter.model.metrics import SEVERITIES, TROUBLE
@@ -160,7 +161,7 @@ async def _make_troubles(base: str) -> None:
 
     The first calm also lets the first contact pass, so that what follows is news.
     """
-    async with httpx.AsyncClient(trust_env=False, base_url=base) as client:
+    async with httpx.AsyncClient(trust_env=False, base_url=base, verify=make_tls_context()) as client:
         while True:
             for pause, path, body in (
                 (CALM, "/simulator/events", NO_RULE),
@@ -174,7 +175,7 @@ async def _make_troubles(base: str) -> None:
 
 async def _watch(url: str, seconds: float, trees: Trees, addresses: str) -> None:
     began, console = time.monotonic(), Console(highlight=False)
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=make_tls_context()) as client:
         with (
             Live(console=console, auto_refresh=False, transient=False)
             if console.is_terminal

@@ -4,7 +4,6 @@ It reads the JSON API and nothing else.
 """
 
 import asyncio
-import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from rich.text import Text
 
 from exporter.cli.console import SEVERITY_STYLES
 from exporter.common.text import ago, clock, lasting, one_line
+from exporter.common.tls import make_tls_context, make_unverified_tls_context
 from exporter.model.errors import ExporterError
 from exporter.web.views import Overview, SourceView, Trouble
 
@@ -49,9 +49,8 @@ class ExporterAddress(NamedTuple):
 def connect(address: ExporterAddress) -> httpx.AsyncClient:
     """Make the HTTP client. Raises Unanswered if the CA cannot be used."""
     try:
-        verify: ssl.SSLContext | bool = (
-            ssl.create_default_context(cafile=address.ca) if address.ca else not address.insecure
-        )
+        insecure = address.insecure and not address.ca
+        verify = make_unverified_tls_context() if insecure else make_tls_context(address.ca, alone=True)
     except OSError:
         raise Unanswered(f"{address.ca}: holds no certificate in PEM form; correct --ca-file") from None
     auth = (address.user, address.password) if address.user else None

@@ -22,6 +22,7 @@ from exporter.config.otlp import complete, headers_on_command_line
 from exporter.config.overrides import Override, from_command_line, from_environment
 from exporter.config.problems import Problem, ValueOrigin, lines
 from exporter.config.schema import json_schema
+from exporter.config.secrets_dir import lay_secrets
 from exporter.config.unknown_keys import find_unknown_keys, known_paths
 from exporter.model.errors import ConfigError
 from exporter.web.security.web_config import read_web_config
@@ -30,14 +31,16 @@ _PROJECT = "HUAWEICLOUD_SDK_PROJECT_ID"
 
 
 def load(path: Path | None, *, environ: Mapping[str, str], sets: Sequence[str]) -> Config:
-    """Load a file (if any), the environment over it, and ``--set KEY=VALUE`` over both.
+    """Load a file (if any), the secrets directory over it, the environment over both, and ``--set KEY=VALUE`` over all.
 
     Relative file names start from the folder of the file; without a file, from the working directory. Raises
     ConfigError with all problems at once, one line each; no line shows a secret.
     """
     schema = json_schema()
-    tree = gather(path, (*from_environment(environ, list(known_paths(schema))), *from_command_line(sets)))
+    known = list(known_paths(schema))
+    tree = gather(path, (*from_environment(environ, known), *from_command_line(sets)))
     folder = path.parent if path else Path()
+    lay_secrets(tree, folder, known)
     _adopt_project(tree, environ)
     found = _logins(tree, folder, environ)
     files = find_mappings(tree.data.get("mappings"), folder)
@@ -59,7 +62,7 @@ def load(path: Path | None, *, environ: Mapping[str, str], sets: Sequence[str]) 
 
 def _validated(tree: Tree, folder: Path) -> tuple[WrittenConfig | None, list[Problem]]:
     try:
-        return WrittenConfig.model_validate(tree.data, context=folder), []
+        return WrittenConfig.read(tree.data, folder), []
     except ValidationError as error:
         return None, problems_of(error)
 

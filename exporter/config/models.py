@@ -19,8 +19,10 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_settings import SettingsConfigDict
 
 from exporter.auth import Login
+from exporter.config.settings import MergedSettings
 from exporter.config.values import (
     Authorities,
     File,
@@ -243,13 +245,17 @@ class WrittenTarget(Section):
     """What is watched."""
 
 
-class WrittenConfig(Section):
+class WrittenConfig(MergedSettings, Section):
     """The whole configuration as it is written."""
+
+    model_config = SettingsConfigDict(validate_default=False, arbitrary_types_allowed=False)  # as in every section
 
     targets: tuple[WrittenTarget, ...] = Field((), json_schema_extra={"minItems": 1})
     """The accounts to watch."""
     mappings: tuple[Text, ...] = ()
     """Mapping files and globs, looked at before the built-in packs; a rule with the same id replaces theirs."""
+    secrets_dir: Place | None = None
+    """A directory whose files hold secrets: ``targets__0__credentials__secret_key`` is the secret key of the first target."""
     store: Annotated[Text, AfterValidator(_known_store), Field(repr=False)] = DEFAULT_STORE
     """Where the state is kept: a path, sqlite:///path, postgresql://user@host/database, or :memory:."""
     store_password_file: File | None = None
@@ -258,6 +264,8 @@ class WrittenConfig(Section):
     """With postgresql://…: how long the leader may be silent before another replica takes over."""
     web: Web = Web()
     """The web port."""
+    external_url: Url | None = Field(default=None, examples=["https://events.example.com"])
+    """Where people reach the web port, with its prefix: the base of links to its pages, as in alerts."""
     otlp: Otlp | None = None
     """Sending to an OpenTelemetry collector; off without it."""
     log: LogOptions = LogOptions()
@@ -285,7 +293,7 @@ class Target(WrittenTarget):
 class Config(WrittenConfig):
     """The whole configuration, checked; every option is declared once, in ``WrittenConfig`` and its sections."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    model_config = SettingsConfigDict(arbitrary_types_allowed=True)
 
     targets: tuple[Target, ...]
     """The accounts to watch, complete."""

@@ -33,7 +33,7 @@ def from_environment(environ: Mapping[str, str], known: Iterable[KeyPath]) -> It
     """
     found: list[Override] = []
     for name in sorted(name for name in environ if _OURS.match(name) and not _SERVICE_LINK.match(name)):
-        path = tuple(_step(step.lower()) for step in name[len(PREFIX) :].split("__"))
+        path = tuple(read_step(step.lower()) for step in name[len(PREFIX) :].split("__"))
         origin = ValueOrigin("environment", name, 0, path)
         if name.startswith(PREFIX) and name == name.upper() and "" not in path:
             found.append(Override(path, _value(path, environ[name]), origin))
@@ -56,7 +56,7 @@ def from_command_line(sets: Sequence[str]) -> Iterator[Override | Problem]:
     """Read ``web.listen=…``, ``targets[0].region=…`` or ``targets.0.region=…``, in the order given."""
     for written in sets:
         key, equals, text = written.partition("=")
-        path = tuple(_step(number or word) for number, word in _STEP.findall(key))
+        path = tuple(read_step(number or word) for number, word in _STEP.findall(key))
         if path and equals and dotted(path) == re.sub(r"\.(\d+)(?=\.|\[|\Z)", r"[\1]", key):
             yield Override(path, _value(path, text), ValueOrigin("--set", dotted(path), 0, path))
         else:
@@ -65,7 +65,8 @@ def from_command_line(sets: Sequence[str]) -> Iterator[Override | Problem]:
             yield Problem((), "write KEY=VALUE, for example web.listen=127.0.0.1:10186", place)
 
 
-def _step(word: str) -> str | int:
+def read_step(word: str) -> str | int:
+    """Return a step of a path: an index where it is a number, else a key."""
     return int(word) if word.isascii() and word.isdigit() else word
 
 

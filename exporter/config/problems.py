@@ -10,14 +10,19 @@ from exporter.common.yaml_document import KeyPath
 class ValueOrigin(NamedTuple):
     """Where a value was written: ``name`` is a file, a variable or a key of ``--set``; ``path`` is what it was given for."""
 
-    kind: Literal["file", "environment", "--set", "default"]
+    kind: Literal["file", "secrets_dir", "environment", "--set", "default"]
     name: str = ""
     line: int = 0
     path: KeyPath = ()
 
     def short(self) -> str:
-        """Return ``file:line``, ``environment NAME``, ``--set`` or ``default``, as the list of origins shows it."""
-        return {"file": f"{self.name}:{self.line}", "environment": f"environment {self.name}"}.get(self.kind, self.kind)
+        """Return ``file:line``, a file of secrets, ``environment NAME``, ``--set`` or ``default``, for the list of origins."""
+        shown = {
+            "file": f"{self.name}:{self.line}",
+            "secrets_dir": self.name,
+            "environment": f"environment {self.name}",
+        }
+        return shown.get(self.kind, self.kind)
 
     def head(self, path: KeyPath) -> str:
         """Return the beginning of a message about ``path``."""
@@ -47,7 +52,7 @@ def origin_of(path: KeyPath, origins: Mapping[KeyPath, ValueOrigin]) -> ValueOri
 
 def lines(problems: Iterable[Problem], origins: Mapping[KeyPath, ValueOrigin]) -> list[str]:
     """Write each problem as one line: first the file from top to bottom, then environment, then command line."""
-    order = {"default": 0, "file": 1, "environment": 2, "--set": 3}
+    order = {"default": 0, "file": 1, "secrets_dir": 2, "environment": 3, "--set": 4}
     found = [(problem.origin or origin_of(problem.path, origins), problem) for problem in problems]
     found.sort(key=lambda pair: (order[pair[0].kind], pair[0].line))
     return list(dict.fromkeys(f"{origin.head(problem.path)}: {problem.text}" for origin, problem in found))

@@ -105,6 +105,7 @@ HISTOGRAMS: tuple[tuple[str, tuple[str, ...], str, tuple[float, ...]], ...] = (
 )
 INFOS = (
     ("build_info", ("version", "python"), "Version of the exporter and of Python.", 2),
+    ("external_url_info", ("url",), "Where people reach the web port; absent unless external_url is set.", 1),
     ("mapping_info", ("source", "hash"), "The mapping in use for a source.", 1),
 )
 
@@ -157,6 +158,7 @@ class SelfMetrics:
         apis: Pairs,
         catalogue: Catalogue,
         series: Callable[[], Mapping[str, int]],
+        external_url: str | None = None,
         rest: Callable[[Format], bytes] = lambda form: b"",
     ) -> None:
         """Declare the series of ``sources`` (target, source) and ``apis`` (target, api).
@@ -171,6 +173,8 @@ class SelfMetrics:
         PlatformCollector(registry=self._process)
         ProcessCollector(registry=self._process)
         self._set_info("build_info", version, platform.python_version())
+        if external_url:
+            self._set_info("external_url_info", external_url)
         self._declare_sources(list(sources))
         self._declare_apis(list(apis))
         self._declare_rest(catalogue)

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from exporter.common.secret import Secret
+from exporter.common.tls import make_tls_context
 from exporter.model.errors import ConfigError, SourceDenied
 
 Protocol = Literal["http/protobuf", "http/json"]
@@ -69,7 +70,7 @@ def receiver_tls_context(endpoint: OtlpEndpoint) -> ssl.SSLContext:
     Raises ConfigError for a file that cannot be used.
     """
     try:
-        context = ssl.create_default_context(cafile=str(endpoint.certificate) if endpoint.certificate else None)
+        context = make_tls_context(endpoint.certificate, alone=True)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"otlp.certificate: {endpoint.certificate}: {_PEM} ({_short(error)})") from error
     if endpoint.client_certificate is not None:

@@ -123,7 +123,7 @@ class Poller:
     async def _read_forever(self) -> None:
         while True:
             entry = await self._queue.take(self._clock)
-            self._schedule.late(self._clock.steady() - entry.due)
+            self._schedule.late(entry.resource, self._clock.steady() - entry.due)
             self._reading[entry.resource] = False
             wait, interval = await self._read_once(entry)
             again = self._reading.pop(entry.resource)

@@ -126,8 +126,11 @@ class ReadSchedule:
         if plan is not None and plan.interval > 0.0 and seconds > 0.0:
             self._demand.read_early(min(1.0, seconds / plan.interval), steady)
 
-    def late(self, seconds: float) -> None:
-        """Account for a read that began so many seconds after it was due."""
+    def late(self, id_: str, seconds: float) -> None:
+        """Account for a read that began so many seconds after it was due; a first read is in no plan."""
+        plan = self._plans.get(id_)
+        if plan is None or plan.interval == 0.0:
+            return
         self._late += (max(0.0, seconds) - self._late) * SMOOTHING
 
     def listing_interval(self, shortest: float, longest: float, requests: int, steady: float) -> float:

@@ -10,7 +10,7 @@ TERMS = {
     "history": "An event from before the first contact. It sets states and gauges, and adds nothing to counters.",
     "detection delay": "How long after it happened the newest event was seen.",
     "expected delay": "How long after it happens the next event will be seen, as reads are planned now.",
-    "next poll": "When the source is read next. Quiet sources are read less often.",
+    "next poll": "When the source is read next. The budget decides how often.",
     "calls left": "Requests that could be sent to the vendor's API at once without exceeding the configured budget.",
     "watch": "What is read on its own: one job, pool or service; for DWS the whole project.",
     "active": "A watch whose resource can have events at any time.",

@@ -13,6 +13,12 @@ PREFIX = "platform-events-"  # of the dashboards' uids
 Panels = Mapping[tuple[str, str], int]  # numbers of panels by the dashboard's uid and the panel's title
 
 
+EXTERNAL_URL = (
+    '{{ with query "max by (url) (platform_exporter_external_url_info)" }}{{ . | first | label "url" }}{{ end }}'
+)
+"""A template: the ``external_url`` of the exporter, else nothing. Prometheus evaluates it when an alert fires."""
+
+
 class Places(NamedTuple):
     """Where people read more: addresses of the runbooks, of Grafana and of the exporter's web port; "" where unknown."""
 
@@ -94,7 +100,10 @@ def _rule(alert: Alert, places: Places, panels: Panels) -> dict[str, Any]:
 
 def _annotations(alert: Alert, places: Places, panels: Panels, asks: bool) -> dict[str, str]:
     details = "".join(map(_detail, alert.details)) if asks else ""
-    return {"summary": alert.summary, "description": alert.description + details, **dict(links(alert, places, panels))}
+    found = dict(links(alert, places, panels))
+    if asks and "page" in found:
+        found["page"] = f"{EXTERNAL_URL}{found['page']}"
+    return {"summary": alert.summary, "description": alert.description + details, **found}
 
 
 def _detail(detail: Detail) -> str:

@@ -216,7 +216,10 @@ EVENTS = (
         keep=REPLACED,
         severity="warning",
         summary="DWS cluster {{ $labels.name }} of {{ $labels.target }} is {{ $labels.status }}",
-        description="The vendor's listing says so for five minutes, and no event does. A read-only cluster refuses writes.",
+        description=(
+            'The vendor has listed it so for five minutes (state {{ $value | printf "%.0f" }}); no event reports it.'
+            " A read-only cluster refuses writes."
+        ),
         board="dws",
         panel="Clusters",
         page="/resources/{target}/dws/{resource}",

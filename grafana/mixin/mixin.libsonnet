@@ -14,11 +14,14 @@ local boards = {
   'platform-events-services.json': import '../dashboards/platform-events-services.json',
 };
 
+// What stands before the path of a page: the exporter's own external_url, for who gives no address here.
+local external = '{{ with query "max by (url) (platform_exporter_external_url_info)" }}{{ . | first | label "url" }}{{ end }}';
+
 // An annotation that is a path becomes an address where its base is known.
 local linked(annotations, bases) = std.foldl(
   function(found, name)
     if bases[name] != '' && std.objectHas(annotations, name) then
-      local path = std.strReplace(annotations[name], 'docs/runbooks', '');
+      local path = std.strReplace(std.strReplace(annotations[name], external, ''), 'docs/runbooks', '');
       local base = std.rstripChars(bases[name], '/');
       { [key]: found[key] for key in std.objectFields(found) if key != name } + { [name + '_url']: base + path }
     else found,

@@ -216,7 +216,7 @@ class Simulation:
 
     def _read(self, i: int) -> None:
         now, events = EPOCH + self.at, self.world.events[i]
-        self.schedule.late(self.at - self._due[i])
+        self.schedule.late(str(i), self.at - self._due[i])
         upto = bisect_right(events, self.at)
         times = [EPOCH + at for at in events[self._seen[i] : upto]]
         self._seen[i] = upto

@@ -57,6 +57,9 @@ def webhook(heard: list[Told]) -> ThreadingHTTPServer:
     return ThreadingHTTPServer(("127.0.0.1", 0), Door)
 
 
+PAGES = "https://events.example.com/on/call"
+
+
 def hurried() -> str:
     """The shipped rules, with seconds for minutes where a rule waits; what they ask is untouched."""
     rules = yaml.safe_load((GRAFANA / "alerts" / "prometheus-rules.yaml").read_text("utf-8"))
@@ -93,7 +96,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     port, manager = alertmanager(folder, f"http://127.0.0.1:{hook.server_port}/")
     with closing(manager), closing(Clouds(folder)) as clouds:
         clouds.past(nodes("0/0/0/0", "4/0/0/0", "Normal"))
-        with closing(Exporter(folder, configured(clouds, folder))) as exporter:
+        wanted = {**configured(clouds, folder), "external_url": PAGES}
+        with closing(Exporter(folder, wanted)) as exporter:
             exporter.polled()
             config = {
                 "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
@@ -143,7 +147,7 @@ def test_a_pool_that_loses_a_node_is_told_of_once_and_so_is_its_recovery(scene: 
     assert told.annotations["summary"] == f"Pool {POOL} of research has abnormal nodes"
     assert told.annotations["description"].startswith("1 nodes are abnormal")
     assert told.annotations["runbook"] == "docs/runbooks/PlatformPoolDegraded.md"
-    assert told.annotations["page"] == f"/resources/research/modelarts_pool/{POOL}"
+    assert told.annotations["page"] == f"{PAGES}/resources/research/modelarts_pool/{POOL}"
 
     scene.clouds.add(nodes("3/1/0/0", "4/0/0/0", "Normal"))
     until(lambda: len(scene.heard) > 1, "its end arrives")

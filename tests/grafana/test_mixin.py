@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from grafana.builder.alerting import EXTERNAL_URL
 from tests.support.heavy import needs
 
 GRAFANA = Path(__file__).parents[2] / "grafana"
@@ -54,7 +55,8 @@ def test_addresses_make_links_of_paths(plain: dict[str, Any]) -> None:
         assert said["runbook_url"] == f"https://wiki.example.com/{name}.md"
         assert said["dashboard_url"] == f"https://g.example.com{before[name]['dashboard']}"
         if "page" in before[name]:
-            assert said["page_url"] == f"https://e.example.com{before[name]['page']}"
+            assert before[name]["page"].startswith(EXTERNAL_URL)
+            assert said["page_url"] == f"https://e.example.com{before[name]['page'].removeprefix(EXTERNAL_URL)}"
         assert not {"runbook", "dashboard", "page"} & set(said)
     last = told["boards"]["platform-events-overview.json"]["templating"]["list"][-1]
     assert last["current"]["value"] == "https://e.example.com"

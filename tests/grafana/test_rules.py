@@ -213,7 +213,8 @@ CASES = {
             20: Firing(
                 "PlatformClusterDegraded",
                 {"target": "research", "resource": "c-1", "name": "sales", "status": "READONLY"},
-                "The vendor's listing says so for five minutes, and no event does. A read-only cluster refuses writes.",
+                "The vendor has listed it so for five minutes (state 1); no event reports it."
+                " A read-only cluster refuses writes.",
             )
         },
         (10, 14, 40),
@@ -478,6 +479,7 @@ def expected(firing: Firing, details: bool) -> dict[str, Any]:
     """The alert in promtool's form."""
     alert = RULES[firing.alert]
     links = {name: filled(text, firing.labels) for name, text in alerting.links(alert, alerting.Places(), PANELS)}
+    # in Prometheus the page's path follows external_url, which no exporter of these tests has
     said = firing.description + (firing.details if details else "")
     return {
         "exp_labels": {"severity": alert.severity, **firing.labels},

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.model import telemetry
@@ -64,6 +64,7 @@ def listed(at: float = NOW) -> telemetry.Discovered:
 AGAIN = ("info", "reads get through again")
 
 
+@settings(deadline=None)
 @given(ids=IDS)
 def test_one_outage_of_many_resources_is_two_lines(ids: list[str]) -> None:
     log = Lines()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from exporter.model.errors import SourceGarbled
 from exporter.model.events import PAUSE, EventPage, Request, ResourcePage, Response
 from exporter.model.protocols import Reading, Stages
 from exporter.model.runs import Stage
-from exporter.pipeline.driver import run_reading, run_stages
+from exporter.pipeline.driver import ROUNDS, run_reading, run_stages
 
 REQUEST = Request("api", "/events")
 RESPONSE = Response(200, b"{}")
@@ -81,3 +82,34 @@ def test_an_error_that_an_answer_caused_is_garbled(error: Callable[[str], Except
         asyncio.run(run_reading(reading(), answer, take))
 
     assert len(str(caught.value)) <= 200
+
+
+@pytest.mark.parametrize("number", [1, 2, 10])
+def test_readings_with_one_turn_free_the_loop_between_any_two_slices(number: int) -> None:
+    """However many work at the same time, a scrape waits for one slice."""
+    rounds = 0
+    worked: list[int] = []
+
+    async def scrape() -> None:
+        nonlocal rounds
+        while True:
+            rounds += 1
+            await asyncio.sleep(0)
+
+    def reading() -> Reading:
+        for _ in range(3):
+            worked.append(rounds)
+            yield PAUSE
+
+    async def take(step: EventPage | ResourcePage) -> None:
+        raise AssertionError("no page was yielded")
+
+    async def main() -> None:
+        turn = asyncio.Lock()
+        scraping = asyncio.ensure_future(scrape())
+        await asyncio.gather(*(run_reading(reading(), answer, take, turn) for _ in range(number)))
+        scraping.cancel()
+
+    asyncio.run(main())
+    assert len(worked) == 3 * number
+    assert all(later - earlier >= ROUNDS for earlier, later in pairwise(worked))

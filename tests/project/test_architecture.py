@@ -107,6 +107,35 @@ def test_vendor_text_never_meets_the_standard_librarys_patterns(path: Path) -> N
         assert not [name for name in imported(path) if name.split(".")[0] == "re"]
 
 
+def calls(path: Path) -> Iterator[tuple[str, set[str | None]]]:
+    """What a file calls, as it is written, and the names of the arguments."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), {keyword.arg for keyword in node.keywords}
+
+
+@each_file
+def test_contexts_of_tls_clients_are_made_in_one_place(path: Path) -> None:
+    if path.relative_to(HOUSE).as_posix() == "common/tls.py":
+        return
+    assert not [
+        name for name, _ in calls(path) if name.endswith(("create_default_context", "_create_unverified_context"))
+    ]
+    assert "PROTOCOL_TLS_CLIENT" not in path.read_text("utf-8")
+
+
+@each_file
+def test_no_http_client_chooses_whom_to_trust_by_itself(path: Path) -> None:
+    clients = {"AsyncClient", "Client", "get", "post", "request", "stream"}
+    found = [
+        name
+        for name, arguments in calls(path)
+        for module, _, made in [name.partition(".")]
+        if module in ("httpx", "httpx2") and made in clients and not arguments & {"verify", "transport"}
+    ]
+    assert not found, "hand it verify= with a context of common/tls.py, or transport="
+
+
 def test_nobody_is_excused_who_needs_no_excuse() -> None:
     for place in OWN_WRITING:
         assert [name for name in imported(HOUSE / place) if name.split(".")[0] == "re"], place

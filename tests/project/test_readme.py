@@ -216,6 +216,7 @@ def test_the_other_options_have_the_defaults_of_the_code() -> None:
     assert read_size(codes(rows.pop("targets[].max_answer"))[0]) == WrittenTarget.model_fields["max_answer"].default
     assert read_duration(codes(rows.pop("targets[].timeout"))[0]) == WrittenTarget.model_fields["timeout"].default
     assert (rows.pop("otlp"), WRITTEN.otlp) == ("none", None)
+    assert (rows.pop("secrets_dir"), WRITTEN.secrets_dir) == ("none", None)
     assert (rows.pop("mappings"), WRITTEN.mappings) == ("none", ())
     assert codes(rows.pop("log.level, log.format")) == [LogOptions().level, LogOptions().format]
     assert (codes(rows.pop("log.events")), LogOptions().events) == (["false"], False)
@@ -224,6 +225,7 @@ def test_the_other_options_have_the_defaults_of_the_code() -> None:
     assert read_duration(codes(rows.pop("lease"))[0]) == WRITTEN.lease
     assert codes(rows.pop("web.listen")) == [Web().listen]
     assert read_duration(codes(rows.pop("web.zero_hold"))[0]) == Web().zero_hold
+    assert (rows.pop("external_url"), WRITTEN.external_url) == ("none", None)
     assert (rows.pop("web.config_file"), Web().config_file) == ("none", None)
     assert (rows.pop("web.enable_reload"), Web().enable_reload) == ("`false`", False)
     assert (rows.pop("web.route_prefix"), Web().route_prefix) == ("none", "")

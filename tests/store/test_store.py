@@ -226,6 +226,16 @@ def test_a_commit_whose_caller_is_cancelled_comes_to_its_end(url: str) -> None:
     assert asyncio.run(story()) == ([0], Changes(counts={WARNINGS: 1.0}))
 
 
+def test_what_a_source_has_learned_is_replaced_and_leaves_with_the_source(driver: Driver) -> None:
+    driver.commit(Commit(DWS, learned=b"one"), Commit(POOL._replace(resource=""), learned=b"other"))
+    driver.commit(Commit(DWS, learned=b"more"), Commit(DWS))
+    assert driver.again().restored().learned == {("a", "dws"): b"more", ("research", "modelarts_pool"): b"other"}
+    driver.commit(Commit(POOL, forgotten=True))
+    assert len(driver.restored().learned) == 2, "only a resource was forgotten"
+    driver.commit(Commit(DWS, forgotten=True))
+    assert driver.again().restored().learned == {("research", "modelarts_pool"): b"other"}
+
+
 def test_commits_at_the_same_time_wait_for_each_other(url: str) -> None:
     def commit(number: int) -> Commit:
         return Commit(POOL, events=[event(str(number))], changes=counted(WARNINGS, 1), progress=Progress(number))

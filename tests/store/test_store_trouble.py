@@ -28,7 +28,6 @@ from exporter.store.retrying import CHECK_INTERVAL
 from exporter.store.sqlite_store import SqliteStore, open_sqlite
 from tests.store.test_store import opened
 from tests.support.clocks import ManualClock
-from tests.support.heavy import missing
 
 WATCH = Watch("t", "s", "r")
 COUNTER: Series = ("m", ("t",))
@@ -396,22 +395,31 @@ asyncio.run(main())
 
 
 READ_ONLY = """
-import asyncio, os, subprocess, sys
+import asyncio, sqlite3, subprocess, sys
 from pathlib import Path
 from exporter.model.errors import StoreError
-from exporter.store import open_store
+from exporter.store import StoreUrl
+from exporter.store.sqlite_store import open_sqlite
 from tests.store.test_store_trouble import page, total
-def remount(how):
-    subprocess.run(["mount", "-o", "remount,bind," + how, str(Path(sys.argv[1]).parent)], check=True)
+path, mounted, how = Path(sys.argv[1]), sys.argv[2] == "mounted", "rw"
+def remount(new):
+    global how
+    how = new
+    if mounted:
+        subprocess.run(["mount", "-o", "remount,bind," + how, str(path.parent)], check=True)
+def connecting(where, **more):
+    if how == "ro" and not mounted and not where.startswith("file:"):
+        where, more["uri"] = Path(where).as_uri() + "?mode=ro", True
+    return sqlite3.connect(where, **more)
 async def main():
     remount("ro")
-    store = await open_store(sys.argv[1])
+    store = await open_sqlite(StoreUrl(path), connecting)
     print(await total(store))
     for work in (store.check(), store.commit([page(7)])):
         try:
             await work
         except StoreError as error:
-            print(type(error).__name__, str(error).removeprefix(sys.argv[1]))
+            print(type(error).__name__, str(error).removeprefix(str(path)))
     remount("rw")
     await store.check()
     await store.commit([page(7)])
@@ -422,12 +430,19 @@ asyncio.run(main())
 MOUNTED = ("unshare", "--map-root-user", "--mount", "sh", "-c", 'mount --bind "$1" "$1" && shift && exec "$@"', "sh")
 
 
+def on_read_only_disk(path: Path, root: Path) -> subprocess.CompletedProcess[str]:
+    """Run on a read-only mount; where a test may mount nothing, with connections that may only read."""
+    may = subprocess.run([*MOUNTED, str(path.parent), "true"], capture_output=True, check=False).returncode == 0
+    command = [sys.executable, "-c", READ_ONLY, str(path), "mounted" if may else "connected"]
+    if may:
+        command = [*MOUNTED, str(path.parent), *command]
+    return subprocess.run(command, capture_output=True, text=True, cwd=root, check=False)
+
+
 @pytest.mark.parametrize("killed", [False, True], ids=["after a clean stop", "after a kill"])
 def test_a_start_on_a_read_only_disk_reads_the_state_and_goes_on_when_it_can_be_written(
     path: Path, killed: bool
 ) -> None:
-    if subprocess.run([*MOUNTED, str(path.parent), "true"], capture_output=True, check=False).returncode:
-        missing("this machine lets no test mount a folder (unshare --map-root-user --mount)")
     code = f"""
 import asyncio, os, sys
 from exporter.store import open_store
@@ -440,8 +455,7 @@ asyncio.run(main())
 """
     root = Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", code, str(path)], check=True, cwd=root)
-    command = [*MOUNTED, str(path.parent), sys.executable, "-c", READ_ONLY, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=root, check=False)
+    done = on_read_only_disk(path, root)
     first, *problems, last = done.stdout.splitlines() or [done.stderr, ""]
     assert (first, last, done.stderr) == ("5.0", "10.0", "")
     assert [problem.partition(":")[0] for problem in problems] == ["StoreError ", "StoreError "]

@@ -12,7 +12,8 @@
 {{- define "exporter.links" -}}
 {{- $annotations := deepCopy .annotations -}}
 {{- range $name, $base := .bases -}}
-{{- $path := get $annotations $name -}}
+{{- /* before the path of a page stands the template of external_url, which is not needed with an address */ -}}
+{{- $path := last (splitList "{{ end }}" (get $annotations $name)) -}}
 {{- if and $base $path -}}
 {{- $_ := set $annotations (printf "%s_url" $name) (printf "%s%s" (trimSuffix "/" $base) (trimPrefix "docs/runbooks" $path)) -}}
 {{- $_ := unset $annotations $name -}}
