@@ -214,7 +214,6 @@ def test_the_other_options_have_the_defaults_of_the_code() -> None:
     assert rows.pop("targets[].endpoints") == "the public ones"
     assert (rows.pop("targets[].ca_file"), WrittenTarget.model_fields["ca_file"].default) == ("none", None)
     assert read_size(codes(rows.pop("targets[].max_answer"))[0]) == WrittenTarget.model_fields["max_answer"].default
-    assert codes(rows.pop("targets[].budget_share")) == [str(WrittenTarget.model_fields["budget_share"].default)]
     assert read_duration(codes(rows.pop("targets[].timeout"))[0]) == WrittenTarget.model_fields["timeout"].default
     assert (rows.pop("otlp"), WRITTEN.otlp) == ("none", None)
     assert (rows.pop("secrets_dir"), WRITTEN.secrets_dir) == ("none", None)
