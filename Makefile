@@ -15,6 +15,7 @@ help:
 	@echo "make fuzz    answers that no vendor should send, against a running exporter; FUZZ=… examples, about one a second"
 	@echo "make mutations  breaks guarded lines one by one in a copy, and sees the tests notice"
 	@echo "make check   formatting, lint and types"
+	@echo "make audit   floors and locks beside the advisories in requirements/advisories.toml"
 	@echo "make bench   measurements, each beside a baseline in the same run"
 	@echo "make dashboards-preview  pictures of the dashboards, from a day on the simulated clouds"
 	@echo "make screenshots  pictures of the exporter's pages in docs/screens"
@@ -83,6 +84,11 @@ fuzz: $(READY)
 
 mutations: $(READY)
 	$(BIN)/python -m tests.mutations
+
+# No floor and no pin may be older than what mends a known advisory; the workflow advisories asks the database for new ones.
+.PHONY: audit
+audit: $(READY)
+	$(BIN)/python -m pytest -n 0 tests/project/test_advisories.py
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import NamedTuple
 
-import httpx
+import httpx2
 import msgspec
 
 from exporter.auth import make_signer, project_lookup, read_project, refuses_keys
@@ -54,7 +54,7 @@ async def open_accounts(
     config: Config,
     clock: Clock,
     report: Report,
-    transport: Callable[[Target], httpx.AsyncBaseTransport] = open_transport,
+    transport: Callable[[Target], httpx2.AsyncBaseTransport] = open_transport,
     *,
     empty: bool = False,
 ) -> AsyncIterator[list[Account]]:
@@ -78,7 +78,7 @@ def make_account(
     buckets: Buckets,
     clock: Clock,
     report: Report,
-    transport: httpx.AsyncBaseTransport,
+    transport: httpx2.AsyncBaseTransport,
     *,
     empty: bool = False,
 ) -> Account:
@@ -92,7 +92,7 @@ def make_account(
         clock=clock,
         report=report,
     )
-    timeout = httpx.Timeout(target.timeout, connect=min(CONNECT, target.timeout))
+    timeout = httpx2.Timeout(target.timeout, connect=min(CONNECT, target.timeout))
     sender = Sender(transport, signer, timeout, limit=target.max_answer)
     huawei = target.platform == "huaweicloud"
     shared = {

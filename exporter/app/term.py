@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NamedTuple, TypeVar
 
-import httpx
+import httpx2
 
 from exporter.model.errors import LeaseLost
 from exporter.store import RetryingStore
@@ -25,14 +25,14 @@ class Term(NamedTuple):
     follows: bool = False
 
 
-class LeasedTransport(httpx.AsyncBaseTransport):
+class LeasedTransport(httpx2.AsyncBaseTransport):
     """A transport that sends nothing once the term is over: a process that was paused learns it here."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, valid: Callable[[], bool]) -> None:
+    def __init__(self, transport: httpx2.AsyncBaseTransport, valid: Callable[[], bool]) -> None:
         self._transport = transport
         self._valid = valid
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request. Raises LeaseLost, and what the transport raises."""
         if not self._valid():
             raise LeaseLost(NO_LEASE)

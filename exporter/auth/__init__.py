@@ -53,7 +53,7 @@ def make_signer(
 ) -> Signer:
     """Make the ``Credentials`` of a login.
 
-    An ``httpx.AsyncClient`` takes them as ``auth``. ``endpoints`` override the default ones. Raises ConfigError for a
+    An ``httpx2.AsyncClient`` takes them as ``auth``. ``endpoints`` override the default ones. Raises ConfigError for a
     form that the platform does not have, and SourceDenied if a secret that names the account cannot be read.
     """
     make_method = _METHODS.get((platform, login.form))

@@ -8,7 +8,7 @@ import secrets
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-import httpx
+import httpx2
 
 from exporter.auth.endpoints import default_endpoints
 from exporter.auth.keys import KeyExchange, Keys, LoginMethod, own_keys, read_json, read_keys
@@ -16,8 +16,8 @@ from exporter.auth.login import Login, Site, oidc_token, reveal, sendable
 from exporter.auth.refusals import login_error, no_keys_error
 from exporter.auth.signatures import sign_acs3
 
-_TIMEOUT = {"timeout": httpx.Timeout(10.0).as_dict()}
-_METADATA_TIMEOUT = {"timeout": httpx.Timeout(3.0).as_dict()}
+_TIMEOUT = {"timeout": httpx2.Timeout(10.0).as_dict()}
+_METADATA_TIMEOUT = {"timeout": httpx2.Timeout(3.0).as_dict()}
 _NAMES = (("AccessKeyId",), ("AccessKeySecret",), ("SecurityToken",), ("Expiration",))
 _ROLES = "/latest/meta-data/ram/security-credentials/"
 _OIDC_CURES: dict[int | str, str] = {
@@ -58,7 +58,7 @@ def with_oidc(login: Login, site: Site) -> LoginMethod:
         now = datetime.fromtimestamp(site.clock.now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         action = {"Action": "AssumeRoleWithOIDC", "Version": "2015-04-01", "Format": "JSON", "Timestamp": now}
         form = role | {"OIDCToken": reveal(token, "credentials.oidc.token_file", header=True)}
-        answer = yield httpx.Request("POST", f"{base}/", params=action, data=form, extensions=_TIMEOUT)
+        answer = yield httpx2.Request("POST", f"{base}/", params=action, data=form, extensions=_TIMEOUT)
         if not answer.is_success:
             raise login_error(place, answer.status_code, answer.content, _OIDC_CURES)
         body = read_json(answer.content)
@@ -78,7 +78,7 @@ def with_ecs_role(login: Login, site: Site) -> LoginMethod:
 
     def obtain() -> KeyExchange:
         ttl = {"X-aliyun-ecs-metadata-token-ttl-seconds": "21600"}
-        answer = yield httpx.Request("PUT", f"{base}/latest/api/token", headers=ttl, extensions=_METADATA_TIMEOUT)
+        answer = yield httpx2.Request("PUT", f"{base}/latest/api/token", headers=ttl, extensions=_METADATA_TIMEOUT)
         headers = {}
         if answer.is_success and sendable(token := answer.content.decode("utf-8", "replace").strip()):
             headers["X-aliyun-ecs-metadata-token"] = token
@@ -94,7 +94,7 @@ def with_ecs_role(login: Login, site: Site) -> LoginMethod:
     return LoginMethod("metadata", place, obtain, _sign)
 
 
-def _sign(request: httpx.Request, keys: Keys, at: float) -> None:
+def _sign(request: httpx2.Request, keys: Keys, at: float) -> None:
     sign_acs3(request, keys, at, secrets.token_hex(16))
 
 
@@ -107,18 +107,18 @@ def _sts(login: Login, site: Site) -> str:
     return login.options.get("sts", usual) if configured == usual else configured
 
 
-def _metadata(url: str, headers: dict[str, str]) -> httpx.Request:
-    return httpx.Request("GET", url, headers=headers, extensions=_METADATA_TIMEOUT)
+def _metadata(url: str, headers: dict[str, str]) -> httpx2.Request:
+    return httpx2.Request("GET", url, headers=headers, extensions=_METADATA_TIMEOUT)
 
 
-def _text(place: str, answer: httpx.Response) -> str:
+def _text(place: str, answer: httpx2.Response) -> str:
     """Return the body of a good answer as text. Raises SourceError for any other."""
     if not answer.is_success:
         raise login_error(place, answer.status_code, answer.content, _ROLE_CURES)
     return answer.content.decode("utf-8", "replace").strip()
 
 
-def _keys(place: str, answer: httpx.Response, found: object) -> Keys:
+def _keys(place: str, answer: httpx2.Response, found: object) -> Keys:
     keys = read_keys(found, _NAMES)
     if keys is None:
         raise no_keys_error(place, answer.status_code)

@@ -6,7 +6,7 @@ Each states its requests to IAM, STS or the machine and reads the keys. None wai
 
 import string
 
-import httpx
+import httpx2
 import msgspec
 
 from exporter.auth.keys import KeyExchange, Keys, LoginMethod, own_keys, read_json, read_keys, read_time
@@ -16,8 +16,8 @@ from exporter.auth.signatures import sign_sdk_hmac
 from exporter.model.errors import SourceDenied, SourceGarbled
 from exporter.model.events import Millis, Request, Response
 
-_TIMEOUT = {"timeout": httpx.Timeout(10.0).as_dict()}
-_METADATA_TIMEOUT = {"timeout": httpx.Timeout(3.0).as_dict()}
+_TIMEOUT = {"timeout": httpx2.Timeout(10.0).as_dict()}
+_METADATA_TIMEOUT = {"timeout": httpx2.Timeout(3.0).as_dict()}
 # Field names of id, secret, token and end: the metadata service, STS and pod identities each have their own.
 _NAMES = (
     ("access", "accessKeyId", "access_key_id"),
@@ -65,7 +65,7 @@ def with_password(login: Login, site: Site) -> LoginMethod:
     place, url = f"IAM {site.endpoints['iam']}", f"{site.endpoints['iam']}/v3/auth/tokens?nocatalog=true"
 
     def obtain() -> KeyExchange:
-        answer = yield httpx.Request("POST", url, json=_login_body(login, site), extensions=_TIMEOUT)
+        answer = yield httpx2.Request("POST", url, json=_login_body(login, site), extensions=_TIMEOUT)
         if not answer.is_success:
             raise login_error(place, answer.status_code, answer.content, _LOGIN_CURES)
         token, expires = answer.headers.get("X-Subject-Token", ""), _token_end(answer.content)
@@ -88,7 +88,7 @@ def with_metadata(login: Login, site: Site) -> LoginMethod:
 
     def obtain() -> KeyExchange:
         ttl = {"X-Metadata-Token-Ttl-Seconds": "21600"}
-        answer = yield httpx.Request(
+        answer = yield httpx2.Request(
             "PUT", f"{base}/meta-data/latest/api/token", headers=ttl, extensions=_METADATA_TIMEOUT
         )
         headers = {}
@@ -96,7 +96,7 @@ def with_metadata(login: Login, site: Site) -> LoginMethod:
             headers["X-Metadata-Token"] = token
         elif answer.status_code not in _V1_ONLY:
             raise login_error(place, answer.status_code, answer.content, _METADATA_CURES)
-        answer = yield httpx.Request(
+        answer = yield httpx2.Request(
             "GET", f"{base}/openstack/latest/securitykey", headers=headers, extensions=_METADATA_TIMEOUT
         )
         return _keys(place, answer, _METADATA_CURES)
@@ -120,7 +120,7 @@ def with_oidc(login: Login, site: Site) -> LoginMethod:
     def obtain() -> KeyExchange:
         url = f"{site.endpoints['sts']}/v5/agencies/assume-with-oidc"
         body = agency | {"id_token": reveal(token, "credentials.oidc.token_file", header=True)}
-        answer = yield httpx.Request("POST", url, json=body, extensions=_TIMEOUT)
+        answer = yield httpx2.Request("POST", url, json=body, extensions=_TIMEOUT)
         return _keys(place, answer, _OIDC_CURES)
 
     return LoginMethod(login.options["agency_urn"], place, obtain, sign_sdk_hmac, (token,))
@@ -136,13 +136,13 @@ def with_pod_identity(login: Login, site: Site) -> LoginMethod:
 
     def obtain() -> KeyExchange:
         headers = {"Authorization": reveal(token, "HC_CONTAINER_AUTHORIZATION_TOKEN_FILE", header=True)}
-        answer = yield httpx.Request("POST", uri, headers=headers, json={}, extensions=_METADATA_TIMEOUT)
+        answer = yield httpx2.Request("POST", uri, headers=headers, json={}, extensions=_METADATA_TIMEOUT)
         return _keys(place, answer, _POD_CURES)
 
     return LoginMethod("metadata", place, obtain, sign_sdk_hmac, (token,))
 
 
-def _carry_token(request: httpx.Request, keys: Keys, at: float) -> None:
+def _carry_token(request: httpx2.Request, keys: Keys, at: float) -> None:
     request.headers["X-Auth-Token"] = keys.token
 
 
@@ -163,7 +163,7 @@ def _token_end(body: bytes) -> Millis | None:
         return None
 
 
-def _keys(place: str, answer: httpx.Response, cures: dict[int | str, str]) -> Keys:
+def _keys(place: str, answer: httpx2.Response, cures: dict[int | str, str]) -> Keys:
     if not answer.is_success:
         raise login_error(place, answer.status_code, answer.content, cures)
     body = read_json(answer.content)

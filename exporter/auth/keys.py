@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-import httpx
+import httpx2
 import msgspec
 
 from exporter.auth.login import Login, sendable
@@ -33,7 +33,7 @@ class Keys(msgspec.Struct, frozen=True):
         return []
 
 
-KeyExchange = Generator[httpx.Request, httpx.Response, Keys]
+KeyExchange = Generator[httpx2.Request, httpx2.Response, Keys]
 """A conversation that returns keys: it yields a request and is sent the answer, whose body has been read."""
 
 
@@ -48,12 +48,12 @@ class LoginMethod(NamedTuple):
     account: str
     place: str
     obtain: Callable[[], KeyExchange]
-    sign: Callable[[httpx.Request, Keys, float], None]
+    sign: Callable[[httpx2.Request, Keys, float], None]
     secrets: tuple[Secret, ...] = ()
     refusal_wait: float = 60.0
 
 
-def own_keys(login: Login, names: tuple[str, str], sign: Callable[[httpx.Request, Keys, float], None]) -> LoginMethod:
+def own_keys(login: Login, names: tuple[str, str], sign: Callable[[httpx2.Request, Keys, float], None]) -> LoginMethod:
     """Return the login with configured access keys.
 
     They are permanent or, with a security token, temporary. ``names`` are the configuration keys of id and secret. The

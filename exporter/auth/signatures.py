@@ -11,14 +11,14 @@ import hmac
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, quote, unquote
 
-import httpx
+import httpx2
 
 from exporter.auth.keys import Keys
 
 _HUAWEI_SIGNED = ("content-type", "host", "x-project-id", "x-sdk-date", "x-security-token")
 
 
-def sign_sdk_hmac(request: httpx.Request, keys: Keys, at: float) -> None:
+def sign_sdk_hmac(request: httpx2.Request, keys: Keys, at: float) -> None:
     """Sign a request for Huawei Cloud as at Unix second ``at``.
 
     Source: API Request Signing Guide, AK/SK signing. Adds X-Sdk-Date, Authorization and, with temporary keys,
@@ -38,7 +38,7 @@ def sign_sdk_hmac(request: httpx.Request, keys: Keys, at: float) -> None:
     )
 
 
-def sign_acs3(request: httpx.Request, keys: Keys, at: float, nonce: str) -> None:
+def sign_acs3(request: httpx2.Request, keys: Keys, at: float, nonce: str) -> None:
     """Sign a request for Alibaba Cloud as at Unix second ``at``.
 
     Source: request syntax and signature method V3. ``x-acs-action`` and ``x-acs-version`` are on the request already;
@@ -61,7 +61,7 @@ def sign_acs3(request: httpx.Request, keys: Keys, at: float, nonce: str) -> None
     )
 
 
-def _set(request: httpx.Request, headers: dict[str, str]) -> None:
+def _set(request: httpx2.Request, headers: dict[str, str]) -> None:
     """Set headers, replacing those of an earlier signature.
 
     An empty value removes the header.
@@ -72,7 +72,7 @@ def _set(request: httpx.Request, headers: dict[str, str]) -> None:
             request.headers[name] = value
 
 
-def _canonical(request: httpx.Request, path: str, query: str, names: list[str]) -> str:
+def _canonical(request: httpx2.Request, path: str, query: str, names: list[str]) -> str:
     lines = "".join(f"{name}:{request.headers[name].strip()}\n" for name in names)
     body = _sha256(request.content)
     return _sha256(f"{request.method}\n{path}\n{_sorted(query)}\n{lines}\n{';'.join(names)}\n{body}".encode())

@@ -6,7 +6,7 @@ renewed at once, and the request is sent once more; if the new keys are refused 
 answer stands. A refused login is not repeated until a secret changes or a time has passed, for five wrong passwords
 lock an account.
 
-A network error never reaches this flow: httpx closes the flow where it waits. Then the login counts as down for a
+A network error never reaches this flow: httpx2 closes the flow where it waits. Then the login counts as down for a
 moment.
 """
 
@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Generator
 from contextlib import closing
 from typing import NamedTuple
 
-import httpx
+import httpx2
 import msgspec
 
 from exporter.auth.keys import Keys, LoginMethod
@@ -46,8 +46,8 @@ class _Failure(NamedTuple):
     secrets_hash: int
 
 
-class Signer(httpx.Auth):
-    """Credentials: an ``httpx.Auth`` that keeps itself valid.
+class Signer(httpx2.Auth):
+    """Credentials: an ``httpx2.Auth`` that keeps itself valid.
 
     Raises SourceError if it cannot.
     """
@@ -96,7 +96,7 @@ class Signer(httpx.Auth):
         keys = self._keys
         return self._used_ids if keys is None else (*self._used_ids, keys.secret, keys.token)
 
-    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+    async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
         """Yield ``request`` signed, before it the requests of a login.
 
         After a refusal of the keys ``request`` is yielded once more.
@@ -139,7 +139,7 @@ class Signer(httpx.Auth):
         keys = self._keys
         return keys is not None and keys != refused and (keys.expires or 0) > self._clock.now() * 1000
 
-    def _renew(self, refused: Keys | None) -> Generator[httpx.Request, httpx.Response, None]:
+    def _renew(self, refused: Keys | None) -> Generator[httpx2.Request, httpx2.Response, None]:
         """Yield the requests of a login and keep the new keys.
 
         Raises SourceError if there are no good keys then.
@@ -163,15 +163,15 @@ class Signer(httpx.Auth):
             raise
 
     async def _resume(
-        self, renewal: Generator[httpx.Request, httpx.Response, None], answer: httpx.Response
-    ) -> httpx.Request | None:
+        self, renewal: Generator[httpx2.Request, httpx2.Response, None], answer: httpx2.Response
+    ) -> httpx2.Request | None:
         """Read an answer and return the next request of the login, None at its end.
 
         Raises SourceError.
         """
         try:
             await answer.aread()
-        except httpx.DecodingError as error:
+        except httpx2.DecodingError as error:
             problem = f"{self._method.place}: {answer.status_code}, but the answer cannot be read ({error})"
             return _next_request(lambda: renewal.throw(SourceDown(f"{problem}; correct the endpoint")))
         return _next_request(lambda: renewal.send(answer))
@@ -214,7 +214,7 @@ def _repeat(failure: _Failure) -> SourceError:
     return failure.kind(failure.message)
 
 
-def _next_request(resume: Callable[[], httpx.Request]) -> httpx.Request | None:
+def _next_request(resume: Callable[[], httpx2.Request]) -> httpx2.Request | None:
     try:
         return resume()
     except StopIteration:

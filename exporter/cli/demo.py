@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-import httpx
+import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console, Group
 from rich.live import Live
@@ -161,7 +161,7 @@ async def _make_troubles(base: str) -> None:
 
     The first calm also lets the first contact pass, so that what follows is news.
     """
-    async with httpx.AsyncClient(trust_env=False, base_url=base, verify=make_tls_context()) as client:
+    async with httpx2.AsyncClient(trust_env=False, base_url=base, verify=make_tls_context()) as client:
         while True:
             for pause, path, body in (
                 (CALM, "/simulator/events", NO_RULE),
@@ -169,13 +169,13 @@ async def _make_troubles(base: str) -> None:
                 (REFUSAL, "/simulator/faults", {"faults": []}),
             ):
                 await asyncio.sleep(pause)
-                with contextlib.suppress(httpx.HTTPError):  # the simulator may be stopping
+                with contextlib.suppress(httpx2.HTTPError):  # the simulator may be stopping
                     await client.post(path, json=body)
 
 
 async def _watch(url: str, seconds: float, trees: Trees, addresses: str) -> None:
     began, console = time.monotonic(), Console(highlight=False)
-    async with httpx.AsyncClient(trust_env=False, verify=make_tls_context()) as client:
+    async with httpx2.AsyncClient(trust_env=False, verify=make_tls_context()) as client:
         with (
             Live(console=console, auto_refresh=False, transient=False)
             if console.is_terminal
@@ -183,7 +183,7 @@ async def _watch(url: str, seconds: float, trees: Trees, addresses: str) -> None
         ):
             last_printed, counts = 0.0, Counts()
             while not seconds or time.monotonic() - began < seconds:
-                with contextlib.suppress(httpx.HTTPError):  # the exporter may be stopping
+                with contextlib.suppress(httpx2.HTTPError):  # the exporter may be stopping
                     counts = read_counts((await client.get(f"{url}/metrics")).text)
                 passed = time.monotonic() - began
                 while trees:

@@ -300,15 +300,15 @@ def healthcheck(
     ] = False,
 ) -> None:
     """Ask a running exporter whether it is healthy; exit code 0 or 1."""
-    import httpx
+    import httpx2
 
     from exporter.common.tls import make_tls_context, make_unverified_tls_context
 
     try:
         page = f"{url.rstrip('/')}/-/{'ready' if ready else 'healthy'}"
         tls = make_unverified_tls_context() if insecure else make_tls_context()
-        response = httpx.get(page, timeout=timeout, trust_env=False, verify=tls)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        response = httpx2.get(page, timeout=timeout, trust_env=False, verify=tls)
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         print(f"{url}: no answer ({error}); is the exporter running there?", file=sys.stderr)
         raise typer.Exit(1) from None
     print(response.text.strip())

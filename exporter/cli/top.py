@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import httpx
+import httpx2
 import msgspec
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
@@ -46,7 +46,7 @@ class ExporterAddress(NamedTuple):
     insecure: bool = False
 
 
-def connect(address: ExporterAddress) -> httpx.AsyncClient:
+def connect(address: ExporterAddress) -> httpx2.AsyncClient:
     """Make the HTTP client. Raises Unanswered if the CA cannot be used."""
     try:
         insecure = address.insecure and not address.ca
@@ -54,18 +54,18 @@ def connect(address: ExporterAddress) -> httpx.AsyncClient:
     except OSError:
         raise Unanswered(f"{address.ca}: holds no certificate in PEM form; correct --ca-file") from None
     auth = (address.user, address.password) if address.user else None
-    return httpx.AsyncClient(verify=verify, auth=auth, timeout=TIMEOUT, trust_env=False)
+    return httpx2.AsyncClient(verify=verify, auth=auth, timeout=TIMEOUT, trust_env=False)
 
 
-async def fetch_overview(client: httpx.AsyncClient, url: str) -> bytes:
+async def fetch_overview(client: httpx2.AsyncClient, url: str) -> bytes:
     """Fetch the overview as JSON. Raises Unanswered with one line."""
     try:
         answer = await client.get(f"{url.rstrip('/')}/api/v1/overview")
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise Unanswered(f"{url}: no answer ({error}); is the exporter running there?") from None
-    if answer.status_code == httpx.codes.UNAUTHORIZED:
+    if answer.status_code == httpx2.codes.UNAUTHORIZED:
         raise Unanswered(f"{url}: the password was refused; give --user and --password-file")
-    if answer.status_code != httpx.codes.OK:
+    if answer.status_code != httpx2.codes.OK:
         raise Unanswered(f"{url}: answered {answer.status_code}; is this the base URL, with its prefix?")
     return answer.content
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 from urllib.parse import quote
 
-import httpx
+import httpx2
 import msgspec
 
 from exporter import __version__
@@ -153,7 +153,7 @@ class Fetcher:
             raise error
         return response
 
-    async def _exchange(self, request: Request, project: str | None, budget: Budget) -> tuple[Response, httpx.Request]:
+    async def _exchange(self, request: Request, project: str | None, budget: Budget) -> tuple[Response, httpx2.Request]:
         """Send a request and read its answer, whatever the status.
 
         Also return the request as it was sent.
@@ -178,14 +178,14 @@ class Fetcher:
             raise SourceGarbled(
                 f"{self._place(request)}: {code}, {describe_transport_error(error)}; check endpoints and proxy"
             ) from None
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             variable = prepared.extensions.get(PROXY_VARIABLE, "")
             raise SourceDown(f"{self._place(request)}: {describe_transport_error(error, variable)}") from error
         finally:
             self._report(RequestDone(self._route.target, request.api, code, self._clock.steady() - began))
             self._report(BudgetLeft(self._route.target, request.api, budget.remaining))
 
-    async def _take_turn(self, api: str, own: httpx.Request, signed: httpx.Request) -> None:
+    async def _take_turn(self, api: str, own: httpx2.Request, signed: httpx2.Request) -> None:
         """Take from a budget for a login or a second try. Raises SourceBusy.
 
         Where APIs share one address, a login counts as one of IAM or STS.
@@ -208,7 +208,7 @@ class Fetcher:
             raise SourceBusy(f"{self._place(request)}: {error}", error.wait) from None
         return budget
 
-    def _classify(self, response: Response, request: Request, sent: httpx.Request) -> SourceError | None:
+    def _classify(self, response: Response, request: Request, sent: httpx2.Request) -> SourceError | None:
         refused = self._route.refuses_keys(response.status, response.body)
         is_usual = 200 <= response.status < 300 and response.body[:1] in b"{["
         secrets = () if is_usual else self._secrets(sent)
@@ -217,7 +217,7 @@ class Fetcher:
         self._refused = _KeysRefusal(until, self._route.stamp(), str(error)) if refused else None
         return error
 
-    def _secrets(self, sent: httpx.Request) -> Collection[str]:
+    def _secrets(self, sent: httpx2.Request) -> Collection[str]:
         """Return what no message may repeat.
 
         These are the keys, also their ids, and the headers that carry them.
@@ -226,7 +226,7 @@ class Fetcher:
         carried = [value for name, value in headers if name == "authorization" or name.endswith("-token")]
         return [*self._route.secrets(), *carried]
 
-    def _prepare(self, request: Request, project: str | None) -> httpx.Request:
+    def _prepare(self, request: Request, project: str | None) -> httpx2.Request:
         path = request.path.replace(
             "{project_id}", quote(project or "", safe="")
         )  # ids in the path are encoded already
@@ -238,8 +238,8 @@ class Fetcher:
         if request.body and all(name.lower() != "content-type" for name, _ in request.headers):
             headers.append(("Content-Type", "application/json"))
         try:
-            return httpx.Request(request.method, url, headers=headers, content=request.body or None)
-        except httpx.InvalidURL as error:
+            return httpx2.Request(request.method, url, headers=headers, content=request.body or None)
+        except httpx2.InvalidURL as error:
             raise SourceGarbled(f"{self._place(request)[:200]}: an id of the vendor makes no URL ({error})") from error
 
     def _place(self, request: Request) -> str:

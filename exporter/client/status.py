@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-import httpx
+import httpx2
 import msgspec
 
 from exporter.client.budget import MAX_CLOSED
@@ -205,26 +205,26 @@ def limit_pause(message: str) -> float | None:
     return None if seconds is None or int(number) == 0 else int(words[0]) * seconds / int(number)
 
 
-def describe_transport_error(error: httpx.HTTPError, proxy_variable: str = "") -> str:
+def describe_transport_error(error: httpx2.HTTPError, proxy_variable: str = "") -> str:
     """Say what went wrong on the way, and the cure, without the URL's query.
 
     ``proxy_variable`` is the environment variable that named the proxy of the request.
     """
     text = one_line(str(error).split("?")[0], 200) or type(error).__name__
-    if isinstance(error, httpx.TimeoutException):
+    if isinstance(error, httpx2.TimeoutException):
         return "no answer in time; check network, proxy and endpoint"
     if isinstance(error.__cause__, ssl.SSLError):
         return f"TLS failed ({text}); check the endpoint's certificate, and ca_file or SSL_CERT_FILE"
-    if isinstance(error, httpx.ConnectError):
+    if isinstance(error, httpx2.ConnectError):
         return f"cannot connect ({text}); check the endpoint, DNS and proxy"
-    if isinstance(error, httpx.ProxyError):
+    if isinstance(error, httpx2.ProxyError):
         return _describe_proxy_error(error, text, proxy_variable or "HTTPS_PROXY")
     if isinstance(error, BodyUnreadable):
         return f"the answer's body cannot be read: {text}"
     return f"the connection broke ({text})"
 
 
-def _describe_proxy_error(error: httpx.ProxyError, text: str, variable: str) -> str:
+def _describe_proxy_error(error: httpx2.ProxyError, text: str, variable: str) -> str:
     if isinstance(error.__cause__, OSError):
         return f"cannot connect to the proxy ({text}); check {variable}"
     if text.startswith("407"):

@@ -8,7 +8,7 @@ hold gigabytes, so nothing is ever inflated beyond the limit first and measured 
 import zlib
 from collections.abc import AsyncIterator, Iterator
 
-import httpx
+import httpx2
 
 from exporter.common.text import one_line
 
@@ -22,11 +22,11 @@ _PIECE = 65_536  # bytes that are inflated at once
 _CODINGS = ("gzip", "x-gzip", "deflate")
 
 
-class BodyTooLarge(httpx.DecodingError):
+class BodyTooLarge(httpx2.DecodingError):
     """A good answer that is larger than its limit."""
 
 
-class BodyUnreadable(httpx.DecodingError):
+class BodyUnreadable(httpx2.DecodingError):
     """A body whose content coding is unknown, doubled or broken."""
 
 
@@ -34,7 +34,7 @@ class UnknownCoding(BodyUnreadable):
     """A content coding that was not asked for; the next answer will have it too."""
 
 
-def bound_body(response: httpx.Response, limit: int) -> httpx.Response:
+def bound_body(response: httpx2.Response, limit: int) -> httpx2.Response:
     """Return the response with a body that nobody can read beyond ``limit`` bytes.
 
     The body of a good answer (2xx) that is larger raises BodyTooLarge when it is read, one that cannot be inflated
@@ -46,14 +46,14 @@ def bound_body(response: httpx.Response, limit: int) -> httpx.Response:
         pair for pair in response.headers.raw if pair[0].lower() not in (b"content-encoding", b"transfer-encoding")
     ]
     bounded = _BoundedBody(response, coding, limit, whole=200 <= response.status_code < 300)
-    return httpx.Response(response.status_code, headers=headers, stream=bounded, extensions=response.extensions)
+    return httpx2.Response(response.status_code, headers=headers, stream=bounded, extensions=response.extensions)
 
 
-class _BoundedBody(httpx.AsyncByteStream):
+class _BoundedBody(httpx2.AsyncByteStream):
     """The inflated body of a response, up to a limit."""
 
-    def __init__(self, response: httpx.Response, coding: str, limit: int, *, whole: bool) -> None:
-        assert isinstance(response.stream, httpx.AsyncByteStream), "only asynchronous transports are used"
+    def __init__(self, response: httpx2.Response, coding: str, limit: int, *, whole: bool) -> None:
+        assert isinstance(response.stream, httpx2.AsyncByteStream), "only asynchronous transports are used"
         self._response = response
         self._raw = response.stream
         self._coding = coding
@@ -64,7 +64,7 @@ class _BoundedBody(httpx.AsyncByteStream):
         try:
             async for part in self._read():
                 yield part
-        except httpx.DecodingError:
+        except httpx2.DecodingError:
             if self._whole:
                 raise
 
@@ -107,7 +107,7 @@ class _Identity:
 class _Inflater:
     """A body in gzip or deflate.
 
-    What follows the compressed data is ignored, as httpx does.
+    What follows the compressed data is ignored, as httpx2 does.
     """
 
     def __init__(self, coding: str) -> None:

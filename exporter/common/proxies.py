@@ -2,14 +2,14 @@
 
 The variables are HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in either case. NO_PROXY is a list of names,
 suffixes, addresses, networks (``10.0.0.0/8``) and ``*``, each with an optional port, as curl, Go and Kubernetes read
-it. The standard library and httpx know no networks, so neither is asked.
+it. The standard library and httpx2 know no networks, so neither is asked.
 """
 
 import ipaddress
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import httpx
+import httpx2
 
 from exporter.model.errors import ConfigError
 
@@ -21,7 +21,7 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class Proxy(NamedTuple):
     """A proxy, and the environment variable that names it."""
 
-    address: httpx.Proxy
+    address: httpx2.Proxy
     variable: str
 
 
@@ -53,7 +53,7 @@ class Proxies(NamedTuple):
     by_scheme: Mapping[str, Proxy]
     exceptions: tuple[_Exception, ...]
 
-    def find(self, url: httpx.URL) -> Proxy | None:
+    def find(self, url: httpx2.URL) -> Proxy | None:
         """Return the proxy for ``url``; None where it is reached directly."""
         proxy = self.by_scheme.get(url.scheme)
         if proxy is None:
@@ -91,10 +91,10 @@ def _variable(environ: Mapping[str, str], name: str) -> tuple[str, str]:
     return name.upper(), environ.get(name.upper(), "").strip()
 
 
-def _parse(variable: str, address: str) -> httpx.Proxy:
+def _parse(variable: str, address: str) -> httpx2.Proxy:
     try:
-        proxy = httpx.Proxy(address if "://" in address else f"http://{address}")
-    except (ValueError, httpx.InvalidURL):
+        proxy = httpx2.Proxy(address if "://" in address else f"http://{address}")
+    except (ValueError, httpx2.InvalidURL):
         proxy = None
     if proxy is None or proxy.url.scheme not in ("http", "https") or not proxy.url.host:
         raise ConfigError(f"{variable}: is no address of a proxy that can be used; write http://host:port")

@@ -6,7 +6,7 @@ Protocols that one package alone needs stand there.
 from collections.abc import AsyncIterator, Callable, Collection, Generator, Iterable, Sequence
 from typing import Protocol
 
-import httpx
+import httpx2
 
 from exporter.model.events import Event, EventPage, Millis, Pause, Request, Resource, ResourcePage, Response, Window
 from exporter.model.metrics import Changes, Mapped, Series
@@ -191,13 +191,13 @@ class Budget(Protocol):
 
 
 class Credentials(Protocol):
-    """An ``httpx.Auth`` with the account that it signs for and the end of its keys."""
+    """An ``httpx2.Auth`` with the account that it signs for and the end of its keys."""
 
     @property
     def account(self) -> str: ...
     @property
     def expires(self) -> Millis | None: ...
-    def async_auth_flow(self, request: httpx.Request) -> AsyncIterator[httpx.Request]: ...
+    def async_auth_flow(self, request: httpx2.Request) -> AsyncIterator[httpx2.Request]: ...
 
 
 class Clock(Protocol):

@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 
-import httpx
+import httpx2
 
 from exporter.common.guard import guard
 from exporter.model.errors import ConfigError, StoreError, UnexpectedFailure
@@ -30,7 +30,7 @@ LONGEST_WAIT = 60.0  # seconds before any later attempt
 FEW = 10  # refusals in a row that say nothing of the receiver itself
 GRACE = 10.0  # seconds that the last deliveries may take when the exporter stops
 
-Post = Callable[[bytes], Awaitable[httpx.Response]]
+Post = Callable[[bytes], Awaitable[httpx2.Response]]
 
 
 class OtlpDelivery:
@@ -146,7 +146,7 @@ class OtlpDelivery:
     async def _post_body(self, body: bytes) -> DeliveryResult:
         try:
             answer = await self._post(body)
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             return describe_failure(error, self._url)
         except ConfigError as error:
             return DeliveryResult("later", f"{error}; {KEPT}")

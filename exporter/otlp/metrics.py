@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
-import httpx
+import httpx2
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, Metric, ScopeMetrics
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
@@ -124,7 +124,7 @@ class MetricsPush:
     def __init__(
         self,
         url: str,
-        post: Callable[[bytes], Awaitable[httpx.Response]],
+        post: Callable[[bytes], Awaitable[httpx2.Response]],
         read: Callable[[], Iterable[Row]],
         contacts: Contacts,
         stated: Mapping[str, str],
@@ -192,7 +192,7 @@ class MetricsPush:
     async def _send(self, body: bytes) -> DeliveryResult:
         try:
             result = classify_answer(await self._post(body), "metrics", self._clock.now())
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             return describe_failure(error, self._url)
         except (ConfigError, UnencodableBody) as error:
             return DeliveryResult("later", str(error))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal, NamedTuple
 
-import httpx
+import httpx2
 import msgspec
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
@@ -52,7 +52,7 @@ class _Answer(msgspec.Struct, rename="camel"):
     message: str = ""
 
 
-def classify_answer(answer: httpx.Response, signal: str, now: float) -> DeliveryResult:
+def classify_answer(answer: httpx2.Response, signal: str, now: float) -> DeliveryResult:
     """Say what an answer means at ``now`` (Unix seconds).
 
     Never raises, whatever the answer holds.
@@ -74,7 +74,7 @@ def describe_failure(error: Exception, url: str) -> DeliveryResult:
     return DeliveryResult("later", f"otlp: {url}: {_transport_problem(error)}; {KEPT}")
 
 
-def _read_success(answer: httpx.Response) -> DeliveryResult:
+def _read_success(answer: httpx2.Response) -> DeliveryResult:
     """Read a partial success. A receiver that takes all often sends no body.
 
     An unreadable body counts as none.
@@ -102,7 +102,7 @@ def _read_json_partial(body: bytes) -> tuple[int, str]:
     return max(int(number) for number in numbers), part.error_message
 
 
-def _read_refusal(answer: httpx.Response) -> str:
+def _read_refusal(answer: httpx2.Response) -> str:
     """Read a receiver's own words on one line.
 
     "" where there are none that can be read.
@@ -119,7 +119,7 @@ def _read_refusal(answer: httpx.Response) -> str:
     return one_line(answer.content.decode("utf-8", "replace"), SHOWN) if "text/plain" in kind else ""
 
 
-def _cure(answer: httpx.Response, signal: str) -> str:
+def _cure(answer: httpx2.Response, signal: str) -> str:
     status = answer.status_code
     if 300 <= status < 400:
         place = answer.headers.get("location", "").partition("?")[0]
@@ -151,9 +151,9 @@ def _transport_problem(error: Exception) -> str:
     if broken is not None:
         why = (broken.reason or "no handshake").lower().replace("_", " ")
         return f"TLS failed ({why}); check http or https in otlp.endpoint, and otlp.client_certificate if it wants one"
-    if isinstance(error, httpx.TimeoutException | TimeoutError):
+    if isinstance(error, httpx2.TimeoutException | TimeoutError):
         return "no answer in time; check otlp.endpoint and whether the receiver is overloaded"
-    if isinstance(error, httpx.RemoteProtocolError):
+    if isinstance(error, httpx2.RemoteProtocolError):
         return "no HTTP answer; 4317 is the port of gRPC, HTTP is usually at 4318: correct otlp.endpoint"
     text = one_line(str(error), SHOWN) or type(error).__name__
     return f"cannot be reached ({text}); check otlp.endpoint and the receiver"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
@@ -75,10 +75,10 @@ class OtlpSender:
         self._stamps = _file_stamps(endpoint.files())
         self._client = self._open()
 
-    async def post(self, body: bytes) -> httpx.Response:
+    async def post(self, body: bytes) -> httpx2.Response:
         """Send a request in protobuf and return the answer, its body read up to its limit.
 
-        Raises httpx.HTTPError, ConfigError for files that can no longer be used, and UnencodableBody.
+        Raises httpx2.HTTPError, ConfigError for files that can no longer be used, and UnencodableBody.
         """
         endpoint = self.endpoint
         content = self._encode(body)
@@ -99,21 +99,21 @@ class OtlpSender:
             async with asyncio.timeout(TOTAL_FACTOR * endpoint.timeout):
                 return await self._exchange(request)
         except TimeoutError as error:
-            raise httpx.ReadTimeout("no answer in time", request=request) from error
+            raise httpx2.ReadTimeout("no answer in time", request=request) from error
 
     async def aclose(self) -> None:
         """Close the connection."""
         await self._client.aclose()
 
-    async def _exchange(self, request: httpx.Request) -> httpx.Response:
+    async def _exchange(self, request: httpx2.Request) -> httpx2.Response:
         answer = await self._client.send(request, stream=True)
         try:
             bounded = bound_body(answer, LOGIN_LIMIT)
             bounded.request = request
             try:
                 await bounded.aread()
-            except httpx.DecodingError:  # what cannot be read says nothing; the status does
-                return httpx.Response(answer.status_code, request=request)
+            except httpx2.DecodingError:  # what cannot be read says nothing; the status does
+                return httpx2.Response(answer.status_code, request=request)
             return bounded
         finally:
             await answer.aclose()
@@ -126,13 +126,13 @@ class OtlpSender:
             raise UnencodableBody(f"cannot be encoded as JSON ({type(error).__name__})") from error
         return igzip.compress(body, compresslevel=LEVEL, mtime=0) if self.endpoint.gzip else body
 
-    def _open(self) -> httpx.AsyncClient:
-        url = httpx.URL(self.endpoint.url)
+    def _open(self) -> httpx2.AsyncClient:
+        url = httpx2.URL(self.endpoint.url)
         found = read_proxies(os.environ).find(url)
-        return httpx.AsyncClient(
+        return httpx2.AsyncClient(
             verify=receiver_tls_context(self.endpoint) if url.scheme == "https" else False,
             timeout=self.endpoint.timeout,
-            limits=httpx.Limits(max_connections=2),
+            limits=httpx2.Limits(max_connections=2),
             proxy=found.address if found else None,
             trust_env=False,
         )

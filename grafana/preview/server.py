@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpx
+import httpx2
 
 READY = 30.0  # seconds that a start may take
 Labels = dict[str, str]
@@ -27,7 +27,7 @@ class Server(NamedTuple):
     """A running Prometheus."""
 
     url: str
-    client: httpx.Client
+    client: httpx2.Client
 
     def now(self, expr: str, at: float) -> list[Line]:
         """An instant query."""
@@ -50,7 +50,7 @@ class Server(NamedTuple):
         return found
 
     def reload(self) -> None:
-        """Reads the configuration and the rules again. Raises httpx.HTTPStatusError where they are at fault."""
+        """Reads the configuration and the rules again. Raises httpx2.HTTPStatusError where they are at fault."""
         self.client.post(f"{self.url}/-/reload").raise_for_status()
 
     def _get(self, path: str, **parameters: Any) -> Any:
@@ -80,7 +80,7 @@ def serving(prometheus: str, folder: Path, data: Path, config: Mapping[str, Any]
         "--web.enable-lifecycle",
         "--log.level=warn",
     )
-    with (folder / "prometheus.log").open("wb") as log, httpx.Client(trust_env=False, timeout=60.0) as client:
+    with (folder / "prometheus.log").open("wb") as log, httpx2.Client(trust_env=False, timeout=60.0) as client:
         process = subprocess.Popen((prometheus, *options), stdout=log, stderr=log, cwd=folder)
         try:
             server = Server(f"http://127.0.0.1:{port}", client)
@@ -94,7 +94,7 @@ def serving(prometheus: str, folder: Path, data: Path, config: Mapping[str, Any]
 def _until_ready(server: Server, process: "subprocess.Popen[bytes]") -> None:
     end = time.monotonic() + READY
     while time.monotonic() < end and process.poll() is None:
-        with contextlib.suppress(httpx.HTTPError):
+        with contextlib.suppress(httpx2.HTTPError):
             if server.client.get(f"{server.url}/-/ready").status_code == 200:
                 return
         time.sleep(0.1)

@@ -5,7 +5,7 @@ import json
 from datetime import datetime
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from exporter.auth import Login, Signer, make_signer
@@ -39,7 +39,7 @@ def sign_in(cloud: Alibaba, login: Login) -> Signer:
 
 def ask(cloud: Alibaba, auth: Signer, times: int = 1) -> list[int]:
     async def run() -> list[int]:
-        async with httpx.AsyncClient(transport=httpx.MockTransport(cloud), auth=auth) as client:
+        async with httpx2.AsyncClient(transport=httpx2.MockTransport(cloud), auth=auth) as client:
             return [(await client.get(EVENTS, headers=ACTION)).status_code for _ in range(times)]
 
     return asyncio.run(run())
@@ -56,7 +56,7 @@ def test_the_signature_is_that_of_the_vendors_sdk(vector: dict[str, object], rev
     keys = Keys(str(vector["ak"]), str(vector["sk"]), given.pop("x-acs-security-token", ""))
     headers = given | {"User-Agent": "changed by proxies", "Accept-Encoding": "gzip", "x-acs-accesskey-id": "old"}
     url = f"https://{vector['host']}{target}"
-    request = httpx.Request(str(vector["method"]), url, headers=headers, content=str(vector["body"]).encode())
+    request = httpx2.Request(str(vector["method"]), url, headers=headers, content=str(vector["body"]).encode())
 
     sign_acs3(request, keys, at, nonce)
 
@@ -122,7 +122,7 @@ def test_temporary_keys_that_the_vendor_revoked_are_renewed_though_it_answers_40
 def test_the_metadata_service_gives_the_keys_of_a_role(role: str, v1: bool) -> None:
     cloud = Alibaba(Clock())
     if v1:
-        cloud.troubles["/latest/api/token"] = httpx.Response(404)
+        cloud.troubles["/latest/api/token"] = httpx2.Response(404)
     auth = sign_in(cloud, Login("ecs_role", {}, {"ecs_role": role}))
 
     assert (ask(cloud, auth, 2), cloud.issued) == ([200, 200], 1)
@@ -132,7 +132,7 @@ def test_the_metadata_service_gives_the_keys_of_a_role(role: str, v1: bool) -> N
 
 def test_keys_that_come_with_a_failure_are_not_used() -> None:
     cloud = Alibaba(Clock())
-    cloud.troubles[f"{ROLES}node-role"] = httpx.Response(200, json=cloud.temporary() | {"Code": "Failed"})
+    cloud.troubles[f"{ROLES}node-role"] = httpx2.Response(200, json=cloud.temporary() | {"Code": "Failed"})
 
     with pytest.raises(SourceDown, match="holds no keys"):
         ask(cloud, sign_in(cloud, Login("ecs_role", {}, {"ecs_role": "node-role"})))
@@ -163,7 +163,7 @@ def test_a_refused_login_names_place_cause_and_cure(
 ) -> None:
     cloud = Alibaba(Clock())
     if status:
-        cloud.troubles[path] = httpx.Response(status, json={"Code": code, "Message": "echo of jwt-1"})
+        cloud.troubles[path] = httpx2.Response(status, json={"Code": code, "Message": "echo of jwt-1"})
 
     with pytest.raises(SourceError) as raised:
         ask(cloud, sign_in(cloud, login))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from exporter.auth import Login, Signer, make_signer, refuses_keys
@@ -30,9 +30,9 @@ class Iam:
         self.revoked: set[str] = set()
         self.denial = (401, "")
         self.password = "right"
-        self.fault: Callable[[httpx.Request], httpx.Response] | None = None
+        self.fault: Callable[[httpx2.Request], httpx2.Response] | None = None
 
-    async def __call__(self, request: httpx.Request) -> httpx.Response:
+    async def __call__(self, request: httpx2.Request) -> httpx2.Response:
         await asyncio.sleep(0)  # others may come in between
         if request.url.path == "/v3/auth/tokens":
             self.logins += 1
@@ -41,17 +41,17 @@ class Iam:
         self.calls += 1
         token = request.headers["X-Auth-Token"]
         if token in self.revoked or "any" in self.revoked:
-            return httpx.Response(self.denial[0], content=streamed(self.denial[1].encode()))
-        return httpx.Response(200)
+            return httpx2.Response(self.denial[0], content=streamed(self.denial[1].encode()))
+        return httpx2.Response(200)
 
-    def _log_in(self, request: httpx.Request) -> httpx.Response:
+    def _log_in(self, request: httpx2.Request) -> httpx2.Response:
         if self.fault:
             return self.fault(request)
         if f'"password":"{self.password}"'.encode() not in request.content:
-            return httpx.Response(401)
+            return httpx2.Response(401)
         end = datetime.fromtimestamp(self.clock.at + self.life, UTC).isoformat()
         body = streamed(b'{"token": {"expires_at": "%b"}}' % end.encode())
-        return httpx.Response(201, content=body, headers={"X-Subject-Token": f"t{self.logins}"})
+        return httpx2.Response(201, content=body, headers={"X-Subject-Token": f"t{self.logins}"})
 
 
 def sign_in(cloud: Iam, password: Secret | None = None) -> Signer:
@@ -65,7 +65,7 @@ def sign_in(cloud: Iam, password: Secret | None = None) -> Signer:
 
 async def burst(cloud: Iam, auth: Signer, times: int) -> list[int]:
     """Asks ``times`` times at once."""
-    async with httpx.AsyncClient(transport=httpx.MockTransport(cloud), auth=auth) as client:
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(cloud), auth=auth) as client:
         answers = await asyncio.gather(*(client.get("https://api.test/events") for _ in range(times)))
     return [answer.status_code for answer in answers]
 
@@ -74,13 +74,13 @@ def ask(cloud: Iam, auth: Signer) -> list[int]:
     return asyncio.run(burst(cloud, auth, 1))
 
 
-def no_answer(request: httpx.Request) -> httpx.Response:
-    raise httpx.ConnectError("refused", request=request)
+def no_answer(request: httpx2.Request) -> httpx2.Response:
+    raise httpx2.ConnectError("refused", request=request)
 
 
 def test_a_signer_satisfies_the_protocol_of_credentials() -> None:
     auth: Credentials = sign_in(Iam())
-    assert isinstance(auth, httpx.Auth)
+    assert isinstance(auth, httpx2.Auth)
     assert (auth.account, auth.expires) == ("u@d", None)
 
 
@@ -167,8 +167,8 @@ def test_another_refusal_renews_nothing(status: int, body: str) -> None:
     assert not refuses_keys(status, body.encode())
 
 
-@pytest.mark.parametrize("fault", [lambda _: httpx.Response(503), lambda _: httpx.Response(401)])
-def test_while_the_old_keys_are_good_a_renewal_may_fail(fault: Callable[[httpx.Request], httpx.Response]) -> None:
+@pytest.mark.parametrize("fault", [lambda _: httpx2.Response(503), lambda _: httpx2.Response(401)])
+def test_while_the_old_keys_are_good_a_renewal_may_fail(fault: Callable[[httpx2.Request], httpx2.Response]) -> None:
     cloud = Iam()
     auth = sign_in(cloud)
     ask(cloud, auth)
@@ -223,7 +223,7 @@ def test_a_login_without_an_answer_is_left_alone_for_a_moment() -> None:
     cloud = Iam()
     auth = sign_in(cloud)
     cloud.fault = no_answer
-    with pytest.raises(httpx.ConnectError):
+    with pytest.raises(httpx2.ConnectError):
         ask(cloud, auth)
     with pytest.raises(SourceDown) as raised:
         ask(cloud, auth)
@@ -258,7 +258,7 @@ def test_a_task_that_is_cancelled_while_it_renews_leaves_the_way_open() -> None:
 def test_a_token_whose_end_cannot_be_true_lives_for_an_hour(end: str) -> None:
     """Neither is it kept for ever, nor does every request log in again."""
     cloud = Iam()
-    cloud.fault = lambda request: httpx.Response(
+    cloud.fault = lambda request: httpx2.Response(
         201,
         content=streamed(b'{"token": {"expires_at": "%b"}}' % end.encode()),
         headers={"X-Subject-Token": f"t{cloud.logins}"},
@@ -280,7 +280,7 @@ def test_json_that_nests_deep_is_an_answer_that_cannot_be_read(inside: str, dept
     body = inside.replace("@", "[" * depth + "]" * depth).encode()
     assert refuses_keys(status, body) is False
     cloud = Iam()
-    cloud.fault = lambda request: httpx.Response(status, content=streamed(body), headers={"X-Subject-Token": "t"})
+    cloud.fault = lambda request: httpx2.Response(status, content=streamed(body), headers={"X-Subject-Token": "t"})
     with pytest.raises(SourceError):
         ask(cloud, sign_in(cloud))
 
@@ -325,7 +325,7 @@ def test_the_keys_in_use_and_those_before_are_known_as_secrets(tmp_path: Path) -
         clock=cloud.clock,
         report=lambda event: None,
     )
-    request = httpx.Request("GET", "https://api.test/events")
+    request = httpx2.Request("GET", "https://api.test/events")
 
     async def sign() -> None:
         flow = auth.async_auth_flow(request)

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import unquote
 
-import httpx
+import httpx2
 import pytest
 
 from exporter.auth import Login, Signer, login_from_environment, make_signer
@@ -40,7 +40,7 @@ def sign_in(cloud: Huawei, login: Login, project: str | None = None) -> Signer:
 
 def ask(cloud: Huawei, auth: Signer, times: int = 1, headers: Mapping[str, str] = {}) -> list[int]:
     async def run() -> list[int]:
-        async with httpx.AsyncClient(transport=httpx.MockTransport(cloud), auth=auth) as client:
+        async with httpx2.AsyncClient(transport=httpx2.MockTransport(cloud), auth=auth) as client:
             return [(await client.get(EVENTS, headers=headers)).status_code for _ in range(times)]
 
     return asyncio.run(run())
@@ -56,7 +56,7 @@ def test_the_signature_is_that_of_the_vendors_sdk(vector: dict[str, object], rev
     keys = Keys(str(vector["ak"]), str(vector["sk"]), given.pop("X-Security-Token", ""))
     headers = given | {"User-Agent": "changed by proxies", "Accept-Encoding": "gzip", "X-Sdk-Date": "old"}
     url = f"https://{vector['host']}{target}"
-    request = httpx.Request(str(vector["method"]), url, headers=headers, content=str(vector["body"]).encode())
+    request = httpx2.Request(str(vector["method"]), url, headers=headers, content=str(vector["body"]).encode())
 
     sign_sdk_hmac(request, keys, at)
 
@@ -110,7 +110,7 @@ def test_a_body_that_is_streamed_is_signed() -> None:
     auth = sign_in(cloud, Login("keys", secrets(access_key="AK1", secret_key="SK1")))
 
     async def run() -> int:
-        async with httpx.AsyncClient(transport=httpx.MockTransport(cloud), auth=auth) as client:
+        async with httpx2.AsyncClient(transport=httpx2.MockTransport(cloud), auth=auth) as client:
             return (await client.post(EVENTS, content=streamed(b"{}"))).status_code
 
     assert asyncio.run(run()) == 200
@@ -137,7 +137,7 @@ def test_a_password_becomes_a_token_of_the_project(project: str | None, scope: d
 def test_the_metadata_service_is_asked_with_a_token_where_it_knows_one(status: int) -> None:
     cloud = Huawei(Clock())
     if status != 200:
-        cloud.troubles["/meta-data/latest/api/token"] = httpx.Response(status)
+        cloud.troubles["/meta-data/latest/api/token"] = httpx2.Response(status)
     auth = sign_in(cloud, Login("metadata"))
 
     assert ask(cloud, auth, 2) == [200, 200]
@@ -192,7 +192,7 @@ REFUSED = [
 def test_a_refused_login_names_place_cause_and_cure(login: Login, path: str, status: int | None, message: str) -> None:
     cloud = Huawei(Clock())
     if status is not None:
-        cloud.troubles[path] = httpx.Response(status, json={"error_msg": "echo of wrong"})
+        cloud.troubles[path] = httpx2.Response(status, json={"error_msg": "echo of wrong"})
 
     with pytest.raises(SourceError) as raised:
         ask(cloud, sign_in(cloud, login))

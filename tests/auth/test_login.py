@@ -5,7 +5,7 @@ import json
 import traceback
 from collections.abc import Callable
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -128,18 +128,18 @@ def test_a_configured_sts_goes_before_that_of_the_environment(given: dict[str, s
     auth = sign_in("alibabacloud", Login("oidc", {"token": Secret("jwt")}, login.options), given)
     hosts = []
 
-    def refuse(request: httpx.Request) -> httpx.Response:
+    def refuse(request: httpx2.Request) -> httpx2.Response:
         hosts.append(request.url.host)
-        return httpx.Response(403)
+        return httpx2.Response(403)
 
     with pytest.raises(SourceDenied):
         ask(auth, refuse)
     assert hosts == [host]
 
 
-def ask(auth: Signer, cloud: Callable[[httpx.Request], httpx.Response]) -> httpx.Response:
-    async def run() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.MockTransport(cloud), auth=auth) as client:
+def ask(auth: Signer, cloud: Callable[[httpx2.Request], httpx2.Response]) -> httpx2.Response:
+    async def run() -> httpx2.Response:
+        async with httpx2.AsyncClient(transport=httpx2.MockTransport(cloud), auth=auth) as client:
             return await client.get("https://api.test/", headers={"x-acs-action": "a", "x-acs-version": "v"})
 
     return asyncio.run(run())
@@ -203,10 +203,10 @@ class Echo:
     def __init__(self, status: int, secret: str) -> None:
         self.status, self.secret = status, secret
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
         said = dict.fromkeys(("Code", "error_code", "Message", "access", "secret", "expires_at"), self.secret)
         heard = {"heard": request.content.decode(), "headers": str(dict(request.headers))}
-        return httpx.Response(self.status, content=json.dumps(said | heard).encode(), headers={"X-Echo": "x"})
+        return httpx2.Response(self.status, content=json.dumps(said | heard).encode(), headers={"X-Echo": "x"})
 
 
 @settings(max_examples=150, deadline=None)

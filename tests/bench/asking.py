@@ -1,4 +1,4 @@
-"""How many signed requests a second the real client sends, beside httpx with its own pool and without a signature."""
+"""How many signed requests a second the real client sends, beside httpx2 with its own pool and without a signature."""
 
 import asyncio
 import tempfile
@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import httpx
+import httpx2
 import uvloop
 
 from exporter.app.accounts import open_accounts
@@ -23,7 +23,7 @@ SIZE = 50  # events an answer
 AT_ONCE = 50
 PATH = "/v2/{project_id}/training-jobs/job-0/events"
 QUERY = (("start_time", "1790000000000"), ("end_time", "1790000600000"), ("limit", "100"), ("offset", "0"))
-HTTPX = "httpx's own pool, not signed"
+HTTPX = "httpx2's own pool, not signed"
 
 
 def measure(quick: bool) -> list[Row]:
@@ -33,13 +33,13 @@ def measure(quick: bool) -> list[Row]:
         sides = {
             "ours": lambda: _timed(_ours, base, many, AT_ONCE),
             "ours, one": lambda: _timed(_ours, base, few, 1),
-            "httpx": lambda: _timed(_httpx, base, many // 10, AT_ONCE),
-            "httpx, one": lambda: _timed(_httpx, base, few, 1),
+            "httpx2": lambda: _timed(_httpx, base, many // 10, AT_ONCE),
+            "httpx2, one": lambda: _timed(_httpx, base, few, 1),
         }
         found = interleave(sides, 2 if quick else 7)
     return [
-        Row(f"signed requests, {AT_ONCE} at once", "/s", found["ours"], 2500, HTTPX, found["httpx"]),
-        Row("signed requests, one at a time", "/s", found["ours, one"], None, HTTPX, found["httpx, one"]),
+        Row(f"signed requests, {AT_ONCE} at once", "/s", found["ours"], 2500, HTTPX, found["httpx2"]),
+        Row("signed requests, one at a time", "/s", found["ours, one"], None, HTTPX, found["httpx2, one"]),
     ]
 
 
@@ -64,7 +64,7 @@ async def _ours(base: str, number: int, at_once: int) -> float:
 
 
 async def _httpx(base: str, number: int, at_once: int) -> float:
-    async with httpx.AsyncClient(base_url=base, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=base, trust_env=False) as client:
         return await _rate(lambda: client.get(PATH, params=QUERY), number, at_once)
 
 

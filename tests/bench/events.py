@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import httpx
+import httpx2
 import uvloop
 
 from exporter.app import assembly
@@ -45,7 +45,7 @@ def measure(quick: bool) -> list[Row]:
     return [
         Row("events, one watch after another", "/s", found["one by one"], 200_000, NAIVE, found["naive"]),
         Row("events, ten watches at once", "/s", found["together"], 200_000, NAIVE, found["naive"]),
-        Row("events, ten at once, over HTTP", "/s", found["sent"], None, f"{NAIVE}, httpx", found["naive, sent"]),
+        Row("events, ten at once, over HTTP", "/s", found["sent"], None, f"{NAIVE}, httpx2", found["naive, sent"]),
         Row("events, all known already", "/s", found["again"], 500_000, NAIVE, found["naive, again"]),
     ]
 
@@ -65,7 +65,7 @@ class Bench:
 
     def naive(self, again: bool = False, sent: bool = False) -> float:
         """The usual way."""
-        with tempfile.TemporaryDirectory() as folder, httpx.Client(base_url=self._base, trust_env=False) as client:
+        with tempfile.TemporaryDirectory() as folder, httpx2.Client(base_url=self._base, trust_env=False) as client:
             side = Naive(Path(folder), self._known.packs)
             asked = client if sent else None
             self._take(side, range(WARM), asked)
@@ -76,7 +76,7 @@ class Bench:
             side.close()
         return self._rate(seconds)
 
-    def _take(self, side: Naive, numbers: range, client: httpx.Client | None) -> None:
+    def _take(self, side: Naive, numbers: range, client: httpx2.Client | None) -> None:
         for number in numbers:
             for watch, body in self._turns[number].items():
                 answer = client.get(address(watch, number + 1)).content if client else body

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from .programs import Program, byte_code, exporter, simulator, wait_for
 from .rounds import Row, interleave
 
-LIBRARIES = "import httpx, pydantic, starlette, uvicorn, prometheus_client"
-IMPORTING = "importing httpx, pydantic, starlette, …"
+LIBRARIES = "import httpx2, pydantic, starlette, uvicorn, prometheus_client"
+IMPORTING = "importing httpx2, pydantic, starlette, …"
 OURS = "import exporter.cli, exporter.app"
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from exporter.cli import doctor
@@ -730,7 +730,7 @@ def test_how_far_the_way_to_a_host_goes(tmp_path: Path, monkeypatch: pytest.Monk
             found["untrusted"] = await connect(f"https://127.0.0.1:{tls}", None, 5.0)
             found["silent"] = await connect(f"https://127.0.0.1:{bare}", None, 0.2)
             found["behind a proxy"] = await connect(
-                "https://nowhere.invalid", Proxy(httpx.Proxy(f"http://127.0.0.1:{bare}"), "HTTPS_PROXY"), 5.0
+                "https://nowhere.invalid", Proxy(httpx2.Proxy(f"http://127.0.0.1:{bare}"), "HTTPS_PROXY"), 5.0
             )
             found["no name"] = await connect("http://a..b", None, 5.0)
             return found

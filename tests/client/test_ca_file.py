@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from exporter.app.accounts import open_transport
@@ -31,7 +31,7 @@ def configured(folder: Path, ca_file: Path | None) -> Target:
 async def status_of(target: Target, url: str) -> int:
     transport = open_transport(target)
     try:
-        request = httpx.Request("GET", url, extensions={"timeout": {"connect": 5.0, "read": 5.0}})
+        request = httpx2.Request("GET", url, extensions={"timeout": {"connect": 5.0, "read": 5.0}})
         return (await transport.handle_async_request(request)).status_code
     finally:
         await transport.aclose()
@@ -51,7 +51,7 @@ def test_a_private_authority_is_trusted_where_it_is_configured(tmp_path: Path, c
         async with server:
             url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
             assert await status_of(configured(tmp_path, certificates.authority), url) == 204
-            with pytest.raises(httpx.ConnectError):
+            with pytest.raises(httpx2.ConnectError):
                 await status_of(configured(tmp_path, None), url)
 
     asyncio.run(run())

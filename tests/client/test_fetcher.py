@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence
 from email.utils import formatdate
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -33,26 +33,26 @@ from tests.support.clocks import ManualClock
 REQUEST = Request("modelarts", "/v2/{project_id}/jobs", permission="modelarts:trainJob:list")
 PLACE = "research: modelarts GET /v2/{project_id}/jobs"
 REFUSED = "the credentials were refused: check that they exist, are enabled and have not expired"
-GOOD = httpx.Response(200, content=b"{}")
+GOOD = httpx2.Response(200, content=b"{}")
 
-Reply = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
+Reply = httpx2.Response | Exception | Callable[[httpx2.Request], httpx2.Response]
 
 
 class Vendor:
     """A vendor that gives its replies in turn, the last one for ever; ``requests`` are those it saw."""
 
     def __init__(self, *replies: Reply) -> None:
-        self.replies, self.requests = list(replies), list[httpx.Request]()
+        self.replies, self.requests = list(replies), list[httpx2.Request]()
 
-    async def __call__(self, request: httpx.Request) -> httpx.Response:
+    async def __call__(self, request: httpx2.Request) -> httpx2.Response:
         self.requests.append(request)
         await asyncio.sleep(0)  # others may come in between
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         if isinstance(reply, Exception):
             raise reply
-        if not isinstance(reply, httpx.Response):
+        if not isinstance(reply, httpx2.Response):
             return reply(request)
-        return httpx.Response(reply.status_code, headers=reply.headers, content=reply.content)
+        return httpx2.Response(reply.status_code, headers=reply.headers, content=reply.content)
 
 
 class CountingBudget:
@@ -77,7 +77,7 @@ class CountingBudget:
 class FetcherSetup:
     """A fetcher with a fake vendor, a counting budget, a manual clock and the events it reported."""
 
-    def __init__(self, vendor: Vendor, project: str | None = "p1", auth: httpx.Auth | None = None, **route: object):
+    def __init__(self, vendor: Vendor, project: str | None = "p1", auth: httpx2.Auth | None = None, **route: object):
         self.vendor, self.budget, self.clock, self.events = vendor, CountingBudget(), ManualClock(), list[SelfEvent]()
         base = {
             "endpoints": {"modelarts": "https://m.test", "iam": "https://iam.test"},
@@ -85,7 +85,7 @@ class FetcherSetup:
         }
         settings = {"budgets": {"modelarts": self.budget, "iam": self.budget}, **base, **route}
         made = Route("research", **settings)  # type: ignore[arg-type]
-        sender = Sender(httpx.MockTransport(vendor), auth, httpx.Timeout(30.0), limit=made.largest)
+        sender = Sender(httpx2.MockTransport(vendor), auth, httpx2.Timeout(30.0), limit=made.largest)
         self.fetcher = Fetcher(made, sender, self.clock, self.events.append, project)
 
     def get(self, request: Request = REQUEST) -> Response:
@@ -175,7 +175,7 @@ HTML = "\r\n <html><head><title>502 Bad Gateway</title></head></html>"
 def test_every_answer_becomes_the_error_that_names_who_must_act(
     status: int, body: str, kind: type[SourceError], said: str
 ) -> None:
-    error = FetcherSetup(Vendor(httpx.Response(status, content=body.encode()))).fail()
+    error = FetcherSetup(Vendor(httpx2.Response(status, content=body.encode()))).fail()
     assert (type(error), str(error)) == (kind, f"{PLACE}: {said}")
 
 
@@ -187,7 +187,7 @@ def test_a_code_that_refuses_the_keys_counts_as_a_401_whatever_its_status(status
     def refuses(status: int, body: bytes) -> bool:
         return status >= 400 and b"InvalidAccessKeyId" in body
 
-    error = FetcherSetup(Vendor(httpx.Response(status, content=body)), refuses_keys=refuses).fail()
+    error = FetcherSetup(Vendor(httpx2.Response(status, content=body)), refuses_keys=refuses).fail()
     assert type(error) is KeysRefused
     said = f"{status} InvalidAccessKeyId.NotFound: Specified access key is not found."
     assert str(error) == f"{PLACE}: {said}; {REFUSED}"
@@ -195,13 +195,13 @@ def test_a_code_that_refuses_the_keys_counts_as_a_401_whatever_its_status(status
 
 def test_a_403_names_the_permission_that_is_missing_or_says_that_reading_is() -> None:
     body = b'{"error_code": "ModelArts.0001"}'
-    error = FetcherSetup(Vendor(httpx.Response(403, content=body))).fail(Request("modelarts", "/v1"))
+    error = FetcherSetup(Vendor(httpx2.Response(403, content=body))).fail(Request("modelarts", "/v1"))
     assert str(error) == "research: modelarts GET /v1: 403 ModelArts.0001; grant read permission to these credentials"
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
 def test_a_good_answer_is_handed_on_as_it_came(status: int) -> None:
-    answer = FetcherSetup(Vendor(httpx.Response(status, content=b"\x00{}", headers={"X-Next": "2"}))).get()
+    answer = FetcherSetup(Vendor(httpx2.Response(status, content=b"\x00{}", headers={"X-Next": "2"}))).get()
     assert (answer.status, answer.body, answer.headers["x-next"]) == (status, b"\x00{}", "2")
 
 
@@ -245,7 +245,9 @@ def test_retry_after_is_read_in_every_form_and_obeyed_for_five_minutes(
     headers: dict[str, str], message: str, wait: float | None
 ) -> None:
     body = json.dumps({"error_code": "APIGW.0308", "error_msg": message}).encode()
-    setup = FetcherSetup(Vendor(httpx.Response(429, headers=httpx.Headers(headers, encoding="latin-1"), content=body)))
+    setup = FetcherSetup(
+        Vendor(httpx2.Response(429, headers=httpx2.Headers(headers, encoding="latin-1"), content=body))
+    )
     error = setup.fail()
     assert isinstance(error, SourceBusy)
     assert error.wait == wait
@@ -283,7 +285,7 @@ def test_no_text_of_a_limit_raises(message: str) -> None:
 # --- asking again
 
 
-@pytest.mark.parametrize("fault", [httpx.Response(500), httpx.Response(429), httpx.ConnectError("no route")])
+@pytest.mark.parametrize("fault", [httpx2.Response(500), httpx2.Response(429), httpx2.ConnectError("no route")])
 def test_a_passing_fault_is_tried_three_times_within_the_budget(fault: Reply) -> None:
     setup = FetcherSetup(Vendor(fault))
     setup.fail()
@@ -296,13 +298,13 @@ def test_a_passing_fault_is_tried_three_times_within_the_budget(fault: Reply) ->
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 302])
 def test_a_lasting_fault_is_not_asked_again(status: int) -> None:
-    setup = FetcherSetup(Vendor(httpx.Response(status)))
+    setup = FetcherSetup(Vendor(httpx2.Response(status)))
     setup.fail()
     assert (len(setup.vendor.requests), setup.budget.taken, setup.clock.slept) == (1, 1, [])
 
 
 def test_a_fault_that_passes_is_no_failure() -> None:
-    setup = FetcherSetup(Vendor(httpx.ReadTimeout("slow"), httpx.Response(503), GOOD))
+    setup = FetcherSetup(Vendor(httpx2.ReadTimeout("slow"), httpx2.Response(503), GOOD))
     assert setup.get().body == b"{}"
     codes = [
         (event.target, event.api, event.code) for event in setup.reported(RequestDone) if isinstance(event, RequestDone)
@@ -311,14 +313,14 @@ def test_a_fault_that_passes_is_no_failure() -> None:
 
 
 def test_a_short_retry_after_is_waited_for_to_the_second() -> None:
-    setup = FetcherSetup(Vendor(httpx.Response(429, headers={"Retry-After": "20"}), GOOD))
+    setup = FetcherSetup(Vendor(httpx2.Response(429, headers={"Retry-After": "20"}), GOOD))
     setup.get()
     assert setup.clock.slept == [20.0]
     assert setup.budget.refusals == [20.0]
 
 
 def test_a_long_retry_after_is_left_to_the_schedule_at_once() -> None:
-    setup = FetcherSetup(Vendor(httpx.Response(429, headers={"Retry-After": "21"}), GOOD))
+    setup = FetcherSetup(Vendor(httpx2.Response(429, headers={"Retry-After": "21"}), GOOD))
     error = setup.fail()
     assert isinstance(error, SourceBusy)
     assert (error.wait, setup.clock.slept, setup.budget.taken) == (21.0, [], 1)
@@ -336,9 +338,9 @@ def test_a_budget_that_is_closed_for_long_says_where_and_sends_nothing() -> None
 def test_the_duration_of_a_request_is_reported() -> None:
     setup = FetcherSetup(Vendor(GOOD))
 
-    def slow(_: httpx.Request) -> httpx.Response:
+    def slow(_: httpx2.Request) -> httpx2.Response:
         setup.clock.advance(1.25)
-        return httpx.Response(200)
+        return httpx2.Response(200)
 
     setup.vendor.replies = [slow]
     setup.get()
@@ -355,18 +357,18 @@ def without_project(setup: FetcherSetup) -> FetcherSetup:
     return setup
 
 
-def by_path(project: Sequence[httpx.Response]) -> Vendor:
+def by_path(project: Sequence[httpx2.Response]) -> Vendor:
     """IAM answers in turn, the rest is fine."""
     answers = list(project)
 
-    def reply(request: httpx.Request) -> httpx.Response:
-        return answers.pop(0) if request.url.host == "iam.test" else httpx.Response(200, content=request.url.raw_path)
+    def reply(request: httpx2.Request) -> httpx2.Response:
+        return answers.pop(0) if request.url.host == "iam.test" else httpx2.Response(200, content=request.url.raw_path)
 
     return Vendor(reply)
 
 
 def test_concurrent_requests_look_the_project_up_once() -> None:
-    setup = without_project(FetcherSetup(by_path([httpx.Response(200, content=b"p7")]), project=None))
+    setup = without_project(FetcherSetup(by_path([httpx2.Response(200, content=b"p7")]), project=None))
 
     async def scenario() -> list[Response]:
         return await asyncio.gather(
@@ -382,7 +384,7 @@ def test_concurrent_requests_look_the_project_up_once() -> None:
 
 def test_a_failed_lookup_is_shared_by_its_waiters_and_repeated_next_time() -> None:
     """Else a dozen readers would wait for a dozen timeouts, one after the other."""
-    answers = [httpx.Response(403, content=HUAWEI.encode()), httpx.Response(200, content=b"p7")]
+    answers = [httpx2.Response(403, content=HUAWEI.encode()), httpx2.Response(200, content=b"p7")]
     setup = without_project(FetcherSetup(by_path(answers), project=None))
 
     async def scenario() -> list[Response | BaseException]:
@@ -397,7 +399,7 @@ def test_a_failed_lookup_is_shared_by_its_waiters_and_repeated_next_time() -> No
 
 
 def test_a_cancelled_request_does_not_cancel_the_shared_lookup() -> None:
-    setup = without_project(FetcherSetup(by_path([httpx.Response(200, content=b"p7")]), project=None))
+    setup = without_project(FetcherSetup(by_path([httpx2.Response(200, content=b"p7")]), project=None))
 
     async def scenario() -> Response:
         first, second = (asyncio.create_task(setup.fetcher.fetch(REQUEST)) for _ in range(2))
@@ -478,7 +480,7 @@ def test_path_and_query_go_out_percent_encoded_byte_for_byte(
 MIB = 2**20
 
 
-class Flow(httpx.AsyncByteStream):
+class Flow(httpx2.AsyncByteStream):
     """A body in pieces; ``sent`` counts those that somebody asked for."""
 
     def __init__(self, body: bytes, piece: int = 16_384, breaks: bool = False) -> None:
@@ -490,14 +492,14 @@ class Flow(httpx.AsyncByteStream):
             self.sent += 1
             yield piece
         if self.breaks:
-            raise httpx.ReadError("cut off")
+            raise httpx2.ReadError("cut off")
 
     async def aclose(self) -> None:
         self.closed = True
 
 
 def streaming(flow: Flow, **headers: str) -> Vendor:
-    return Vendor(lambda _: httpx.Response(200, headers=headers, stream=flow))
+    return Vendor(lambda _: httpx2.Response(200, headers=headers, stream=flow))
 
 
 def test_an_answer_may_be_as_large_as_the_limit_and_no_larger() -> None:
@@ -553,9 +555,9 @@ def test_skew_is_the_vendors_date_against_the_middle_of_the_request(offset: floa
     """A Date has whole seconds, so half a second is the best guess, and a second and a half is no skew."""
     setup = FetcherSetup(Vendor(GOOD))
 
-    def reply(_: httpx.Request) -> httpx.Response:
+    def reply(_: httpx2.Request) -> httpx2.Response:
         setup.clock.advance(took)
-        return httpx.Response(200, headers=date(offset))
+        return httpx2.Response(200, headers=date(offset))
 
     setup.vendor.replies = [reply]
     answer = setup.get()
@@ -571,13 +573,13 @@ def test_a_slow_body_is_no_skew() -> None:
                 setup.clock.advance(60.0)
                 yield piece
 
-    setup = FetcherSetup(Vendor(lambda _: httpx.Response(200, headers=date(), stream=Slow(b"{}"))))
+    setup = FetcherSetup(Vendor(lambda _: httpx2.Response(200, headers=date(), stream=Slow(b"{}"))))
     setup.get()
     assert setup.fetcher.skew == 0.0
 
 
 def test_without_a_date_no_skew_is_reported() -> None:
-    setup = FetcherSetup(Vendor(httpx.Response(200, headers={"Date": "yesterday"})))
+    setup = FetcherSetup(Vendor(httpx2.Response(200, headers={"Date": "yesterday"})))
     assert setup.get().date is None
     assert setup.reported(Skewed) == []
 
@@ -621,8 +623,8 @@ def test_no_date_raises(text: str) -> None:
 # --- on the way
 
 
-def tls_trouble() -> httpx.ConnectError:
-    error = httpx.ConnectError("m.test:443: certificate verify failed")
+def tls_trouble() -> httpx2.ConnectError:
+    error = httpx2.ConnectError("m.test:443: certificate verify failed")
     error.__cause__ = ssl.SSLCertVerificationError("certificate verify failed")
     return error
 
@@ -630,28 +632,28 @@ def tls_trouble() -> httpx.ConnectError:
 @pytest.mark.parametrize(
     ("error", "what"),
     [
-        (httpx.ConnectTimeout("x"), "no answer in time; check network, proxy and endpoint"),
-        (httpx.ReadTimeout(""), "no answer in time; check network, proxy and endpoint"),
-        (httpx.PoolTimeout(""), "no answer in time; check network, proxy and endpoint"),
+        (httpx2.ConnectTimeout("x"), "no answer in time; check network, proxy and endpoint"),
+        (httpx2.ReadTimeout(""), "no answer in time; check network, proxy and endpoint"),
+        (httpx2.PoolTimeout(""), "no answer in time; check network, proxy and endpoint"),
         (
             tls_trouble(),
             "TLS failed (m.test:443: certificate verify failed); check the endpoint's certificate, and ca_file or SSL_CERT_FILE",
         ),
         (
-            httpx.ConnectError("ssl.m.test:443: Connect call failed"),
+            httpx2.ConnectError("ssl.m.test:443: Connect call failed"),
             "cannot connect (ssl.m.test:443: Connect call failed); check the endpoint, DNS and proxy",
         ),
         (
-            httpx.ProxyError("407 Who are you"),
+            httpx2.ProxyError("407 Who are you"),
             "the proxy refused (407 Who are you); write user and password into HTTPS_PROXY",
         ),
-        (httpx.ReadError(""), "the connection broke (ReadError)"),
-        (httpx.RemoteProtocolError("Server\ndisconnected"), "the connection broke (Server disconnected)"),
-        (httpx.NetworkError("https://m.test/x?token=secret"), "the connection broke (https://m.test/x)"),
-        (httpx.ReadError("x" * 999), f"the connection broke ({'x' * 200})"),
+        (httpx2.ReadError(""), "the connection broke (ReadError)"),
+        (httpx2.RemoteProtocolError("Server\ndisconnected"), "the connection broke (Server disconnected)"),
+        (httpx2.NetworkError("https://m.test/x?token=secret"), "the connection broke (https://m.test/x)"),
+        (httpx2.ReadError("x" * 999), f"the connection broke ({'x' * 200})"),
     ],
 )
-def test_a_transport_error_says_what_to_check(error: httpx.HTTPError, what: str) -> None:
+def test_a_transport_error_says_what_to_check(error: httpx2.HTTPError, what: str) -> None:
     assert describe_transport_error(error) == what
     assert str(FetcherSetup(Vendor(error)).fail()) == f"{PLACE}: {what}"
 
@@ -659,7 +661,7 @@ def test_a_transport_error_says_what_to_check(error: httpx.HTTPError, what: str)
 # --- no secret leaves
 
 
-class Signed(httpx.Auth):
+class Signed(httpx2.Auth):
     """Signs with every header that carries a secret at one vendor or the other."""
 
     NAMES = ("Authorization", "X-Auth-Token", "X-Security-Token", "x-acs-security-token", "x-acs-bearer-token")
@@ -667,13 +669,13 @@ class Signed(httpx.Auth):
     def __init__(self, secrets: Sequence[str]) -> None:
         self.secrets = secrets
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         for name, secret in zip(self.NAMES, self.secrets, strict=True):
             request.headers[name] = secret
         yield request
 
 
-def echo(form: str, status: int, before: str, names: Sequence[str], request: httpx.Request) -> httpx.Response:
+def echo(form: str, status: int, before: str, names: Sequence[str], request: httpx2.Request) -> httpx2.Response:
     """A gateway that prints what it did not like of a request."""
     lines = before + "\n".join(f"{name.lower()}:{request.headers[name]}" for name in names)
     bodies = {
@@ -684,7 +686,7 @@ def echo(form: str, status: int, before: str, names: Sequence[str], request: htt
         "text": lines,
         "html": f"<html>{lines}</html>",
     }
-    return httpx.Response(status, content=bodies[form].encode(), headers={"Retry-After": "99"})
+    return httpx2.Response(status, content=bodies[form].encode(), headers={"Retry-After": "99"})
 
 
 def test_a_secret_that_holds_another_is_hidden_whole() -> None:
@@ -709,9 +711,9 @@ secret_texts = st.text("ABCdef0189+/=_-.", min_size=8, max_size=600)
 def test_no_header_that_was_signed_and_no_query_is_ever_repeated(
     secrets: tuple[str, ...], query: str, form: str, status: int, before: str, names: Sequence[str]
 ) -> None:
-    def reply(request: httpx.Request) -> httpx.Response:
+    def reply(request: httpx2.Request) -> httpx2.Response:
         if form == "broken":
-            raise httpx.NetworkError(f"could not send to {request.url}")
+            raise httpx2.NetworkError(f"could not send to {request.url}")
         return echo(form, status, before, names, request)
 
     setup = FetcherSetup(Vendor(reply), auth=Signed(secrets))
@@ -723,7 +725,7 @@ def test_no_header_that_was_signed_and_no_query_is_ever_repeated(
 
 def test_refused_keys_stop_the_requests_of_their_target_for_a_minute() -> None:
     async def scenario() -> None:
-        setup = FetcherSetup(Vendor(httpx.Response(401), GOOD))
+        setup = FetcherSetup(Vendor(httpx2.Response(401), GOOD))
         with pytest.raises(SourceDenied) as refused:
             await setup.fetcher.fetch(REQUEST)
         setup.clock.advance(REFUSED_PAUSE - 1)
@@ -740,7 +742,7 @@ def test_refused_keys_stop_the_requests_of_their_target_for_a_minute() -> None:
 def test_new_keys_end_the_quiet_and_their_refusal_begins_another_quiet() -> None:
     async def scenario() -> None:
         keys = [1]
-        setup = FetcherSetup(Vendor(httpx.Response(401), httpx.Response(401), GOOD), stamp=lambda: keys[0])
+        setup = FetcherSetup(Vendor(httpx2.Response(401), httpx2.Response(401), GOOD), stamp=lambda: keys[0])
         for keys[0] in (1, 2):
             for _ in range(3):
                 with pytest.raises(SourceDenied):
@@ -754,7 +756,7 @@ def test_new_keys_end_the_quiet_and_their_refusal_begins_another_quiet() -> None
 
 def test_a_missing_permission_stops_no_other_request() -> None:
     async def scenario() -> None:
-        setup = FetcherSetup(Vendor(httpx.Response(403), GOOD))
+        setup = FetcherSetup(Vendor(httpx2.Response(403), GOOD))
         with pytest.raises(SourceDenied):
             await setup.fetcher.fetch(REQUEST)
         assert (await setup.fetcher.fetch(REQUEST)).status == 200
@@ -765,14 +767,14 @@ def test_a_missing_permission_stops_no_other_request() -> None:
 # --- what signing asks
 
 
-class Renewing(httpx.Auth):
+class Renewing(httpx2.Auth):
     """Logs in before it signs, and once more when it is refused."""
 
     requires_response_body = True
 
-    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+    async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
         for _ in range(2):
-            yield httpx.Request("POST", "https://iam.test/v3/auth/tokens")
+            yield httpx2.Request("POST", "https://iam.test/v3/auth/tokens")
             answer = yield request
             if answer.status_code != 401:
                 return
@@ -780,7 +782,7 @@ class Renewing(httpx.Auth):
 
 def test_logins_and_a_second_try_with_new_keys_take_from_the_budgets_of_their_hosts() -> None:
     logins, asks = CountingBudget(), CountingBudget()
-    refused = httpx.Response(401, content=b"{}")
+    refused = httpx2.Response(401, content=b"{}")
     setup = FetcherSetup(Vendor(GOOD, refused, GOOD, GOOD), auth=Renewing(), budgets={"modelarts": asks, "iam": logins})
     setup.get()
     assert [request.url.host for request in setup.vendor.requests] == ["iam.test", "m.test", "iam.test", "m.test"]

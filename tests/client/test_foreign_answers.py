@@ -5,7 +5,7 @@ import gzip
 import json
 import tracemalloc
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,7 +39,7 @@ async def fetch_from(url: str, events: list[SelfEvent]) -> Response | SourceErro
     signer = make_signer(
         "huaweicloud", login, region="r", project_id=None, endpoints=endpoints, clock=clock, report=events.append
     )
-    sender = Sender(AiohttpTransport(), signer, httpx.Timeout(5.0), limit=MIB)
+    sender = Sender(AiohttpTransport(), signer, httpx2.Timeout(5.0), limit=MIB)
     route = Route(
         target="research",
         endpoints=endpoints,

@@ -3,33 +3,33 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
-import httpx
+import httpx2
 import pytest
 
 from exporter.client.transport import Sender
 
-LIMITS = httpx.Timeout(30.0, connect=10.0)
-Flow = AsyncGenerator[httpx.Request, httpx.Response]
+LIMITS = httpx2.Timeout(30.0, connect=10.0)
+Flow = AsyncGenerator[httpx2.Request, httpx2.Response]
 
 
-class Cloud(httpx.AsyncBaseTransport):
+class Cloud(httpx2.AsyncBaseTransport):
     """Answers every request with its path; ``asked`` are the requests, ``open`` the answers that nobody has closed."""
 
     def __init__(self, broken: bool = False) -> None:
-        self._broken, self.asked, self.open, self.closed = broken, list[httpx.Request](), 0, False
+        self._broken, self.asked, self.open, self.closed = broken, list[httpx2.Request](), 0, False
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         self.asked.append(request)
         if self._broken:
-            raise httpx.ReadError("the answer was cut short")
+            raise httpx2.ReadError("the answer was cut short")
         self.open += 1
-        return httpx.Response(200, stream=Body(self, request.url.path.encode()))
+        return httpx2.Response(200, stream=Body(self, request.url.path.encode()))
 
     async def aclose(self) -> None:
         self.closed = True
 
 
-class Body(httpx.AsyncByteStream):
+class Body(httpx2.AsyncByteStream):
     def __init__(self, cloud: Cloud, text: bytes) -> None:
         self._cloud, self._text = cloud, text
 
@@ -40,13 +40,13 @@ class Body(httpx.AsyncByteStream):
         self._cloud.open -= 1
 
 
-class Signing(httpx.Auth):
+class Signing(httpx2.Auth):
     """Signs in some way; ``ended`` says that its flow was not left hanging."""
 
-    def __init__(self, flow: Callable[[httpx.Request], Flow]) -> None:
+    def __init__(self, flow: Callable[[httpx2.Request], Flow]) -> None:
         self._flow, self.ended = flow, False
 
-    async def async_auth_flow(self, request: httpx.Request) -> Flow:
+    async def async_auth_flow(self, request: httpx2.Request) -> Flow:
         flow = self._flow(request)
         try:
             asked = await anext(flow)
@@ -59,29 +59,31 @@ class Signing(httpx.Auth):
             self.ended = True
 
 
-async def with_keys_first(request: httpx.Request) -> Flow:
-    answer = yield httpx.Request("POST", "https://iam.test/keys")
+async def with_keys_first(request: httpx2.Request) -> Flow:
+    answer = yield httpx2.Request("POST", "https://iam.test/keys")
     request.headers["X-Auth-Token"] = (await answer.aread()).decode()
     yield request
 
 
-async def twice(request: httpx.Request) -> Flow:
+async def twice(request: httpx2.Request) -> Flow:
     yield request
     yield request
 
 
-async def refusing(request: httpx.Request) -> Flow:
+async def refusing(request: httpx2.Request) -> Flow:
     yield request
     raise ValueError("these keys are of no use")
 
 
-async def once(request: httpx.Request) -> Flow:
+async def once(request: httpx2.Request) -> Flow:
     yield request
 
 
-def sent(cloud: Cloud, flow: Callable[[httpx.Request], Flow] | None) -> tuple[httpx.Response, bytes]:
-    async def scenario() -> tuple[httpx.Response, bytes]:
-        response = await Sender(cloud, flow and Signing(flow), LIMITS).send(httpx.Request("GET", "https://m.test/jobs"))
+def sent(cloud: Cloud, flow: Callable[[httpx2.Request], Flow] | None) -> tuple[httpx2.Response, bytes]:
+    async def scenario() -> tuple[httpx2.Response, bytes]:
+        response = await Sender(cloud, flow and Signing(flow), LIMITS).send(
+            httpx2.Request("GET", "https://m.test/jobs")
+        )
         body = await response.aread()
         return response, body
 
@@ -121,10 +123,10 @@ def test_an_answer_that_the_signing_refuses_is_closed() -> None:
 def test_a_signing_is_never_left_hanging(broken: bool) -> None:
     async def scenario() -> None:
         signing = Signing(once)
-        request = httpx.Request("GET", "https://m.test/jobs")
+        request = httpx2.Request("GET", "https://m.test/jobs")
         try:
             await (await Sender(Cloud(broken), signing, LIMITS).send(request)).aclose()
-        except httpx.ReadError:
+        except httpx2.ReadError:
             assert broken
         assert signing.ended
 

@@ -1,4 +1,4 @@
-"""httpx over aiohttp, on real sockets of this machine: bytes on the wire, connections, and what is said when they fail."""
+"""httpx2 over aiohttp, on real sockets of this machine: bytes on the wire, connections, and what is said when they fail."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from urllib.parse import quote
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -21,7 +21,7 @@ from exporter.client.status import describe_transport_error
 from exporter.client.transport import TOTAL_FACTOR, AiohttpTransport
 from exporter.model.errors import ConfigError
 
-SHORT = httpx.Timeout(5.0, connect=0.2, read=0.2)
+SHORT = httpx2.Timeout(5.0, connect=0.2, read=0.2)
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "NETRC")
 
 
@@ -128,14 +128,14 @@ async def listening(peer: Peer, tls: ssl.SSLContext | None = None) -> AsyncItera
 
 
 @contextlib.asynccontextmanager
-async def client(**transport: object) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(transport=AiohttpTransport(**transport), timeout=SHORT) as one:  # type: ignore[arg-type]
+async def client(**transport: object) -> AsyncIterator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(transport=AiohttpTransport(**transport), timeout=SHORT) as one:  # type: ignore[arg-type]
         yield one
 
 
-async def trouble(url: str, **transport: object) -> httpx.HTTPError:
+async def trouble(url: str, **transport: object) -> httpx2.HTTPError:
     async with client(**transport) as one:
-        with pytest.raises(httpx.HTTPError) as caught:
+        with pytest.raises(httpx2.HTTPError) as caught:
             await one.get(f"{url}/x?token=hush")
     return caught.value
 
@@ -189,7 +189,7 @@ def test_headers_and_body_go_out_as_given_and_nothing_is_added() -> None:
                 assert fields(peer.heads[-1]) == dict(request.headers)
                 assert peer.heads[-1].startswith(f"{method} /x HTTP/1.1\r\n".encode())
                 assert peer.bodies[-1] == (body or b"")
-            bare = httpx.Request("GET", f"{url}/x")
+            bare = httpx2.Request("GET", f"{url}/x")
             await one.send(bare)
             assert set(fields(peer.heads[-1])) == {"host"}
 
@@ -203,7 +203,7 @@ def test_a_redirect_is_an_answer_and_a_cookie_of_one_answer_is_no_part_of_the_ne
         async with listening(peer) as url:
             transport, named = AiohttpTransport(), url.replace("127.0.0.1", "localhost")
             for _ in range(2):
-                response = await transport.handle_async_request(httpx.Request("GET", f"{named}/x"))
+                response = await transport.handle_async_request(httpx2.Request("GET", f"{named}/x"))
                 assert (response.status_code, response.headers["location"]) == (302, "/y")
                 await response.aclose()
             await transport.aclose()
@@ -328,7 +328,7 @@ def test_closing_closes_every_connection_and_may_be_done_twice() -> None:
         transport = AiohttpTransport()
         await transport.aclose()
         async with listening(peer) as url:
-            response = await transport.handle_async_request(httpx.Request("GET", url))
+            response = await transport.handle_async_request(httpx2.Request("GET", url))
             assert await response.aread() == b"ok"
             await transport.aclose()
             await transport.aclose()
@@ -351,7 +351,7 @@ def test_a_refused_connection_is_no_matter_of_tls() -> None:
     async def scenario(scheme: str) -> None:
         port = closed_port()
         error = await trouble(f"{scheme}://127.0.0.1:{port}")
-        assert type(error) is httpx.ConnectError
+        assert type(error) is httpx2.ConnectError
         said = f"127.0.0.1:{port}: Connect call failed ('127.0.0.1', {port})"
         assert describe_transport_error(error) == f"cannot connect ({said}); check the endpoint, DNS and proxy"
 
@@ -362,17 +362,17 @@ def test_a_refused_connection_is_no_matter_of_tls() -> None:
 @pytest.mark.parametrize(
     ("raw", "kind", "what"),
     [
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhush", httpx.ReadError, "the answer was cut short"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhush", httpx.ReadError, "the answer was cut short"),
-        (b"", httpx.RemoteProtocolError, "the server hung up"),
-        (b"HTTP/1.1 200 OK\r\nX-Subject-Token: hush", httpx.RemoteProtocolError, "the server hung up"),
-        (b"SSH-2.0-OpenSSH_hush\r\n", httpx.RemoteProtocolError, "what came back is no HTTP"),
-        (b"HTTP/1.1 200 OK\r\nX-Subject Token: hush\r\n\r\n", httpx.RemoteProtocolError, "what came back is no HTTP"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhush\r\n", httpx.RemoteProtocolError, "what came back is no HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhush", httpx2.ReadError, "the answer was cut short"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhush", httpx2.ReadError, "the answer was cut short"),
+        (b"", httpx2.RemoteProtocolError, "the server hung up"),
+        (b"HTTP/1.1 200 OK\r\nX-Subject-Token: hush", httpx2.RemoteProtocolError, "the server hung up"),
+        (b"SSH-2.0-OpenSSH_hush\r\n", httpx2.RemoteProtocolError, "what came back is no HTTP"),
+        (b"HTTP/1.1 200 OK\r\nX-Subject Token: hush\r\n\r\n", httpx2.RemoteProtocolError, "what came back is no HTTP"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhush\r\n", httpx2.RemoteProtocolError, "what came back is no HTTP"),
     ],
 )  # fmt: skip
 def test_a_cut_or_malformed_answer_is_a_broken_connection_without_its_bytes(
-    raw: bytes, kind: type[httpx.HTTPError], what: str
+    raw: bytes, kind: type[httpx2.HTTPError], what: str
 ) -> None:
     async def scenario() -> None:
         async with listening(Peer(saying(raw))) as url:
@@ -395,8 +395,8 @@ def test_a_reset_is_a_broken_connection(raw: bytes) -> None:
 
         async with listening(Peer(talk)) as url:
             error = await trouble(url)
-            assert isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
-            assert not isinstance(error, httpx.TimeoutException)
+            assert isinstance(error, httpx2.NetworkError | httpx2.RemoteProtocolError)
+            assert not isinstance(error, httpx2.TimeoutException)
             assert describe_transport_error(error).startswith("the connection broke (")
 
     asyncio.run(scenario())
@@ -407,7 +407,7 @@ def test_silence_is_a_timeout(raw: bytes) -> None:
     async def scenario() -> None:
         async with listening(Peer(saying(raw, stays=True))) as url:
             error = await trouble(url)
-            assert type(error) is httpx.ReadTimeout
+            assert type(error) is httpx2.ReadTimeout
             assert describe_transport_error(error) == "no answer in time; check network, proxy and endpoint"
 
     asyncio.run(scenario())
@@ -437,7 +437,7 @@ def test_a_handshake_that_never_comes_is_a_timeout() -> None:
     async def scenario() -> None:
         async with listening(Peer(answering())) as url:
             error = await trouble(url.replace("http", "https"))
-            assert type(error) is httpx.ConnectTimeout
+            assert type(error) is httpx2.ConnectTimeout
 
     asyncio.run(scenario())
 
@@ -461,7 +461,7 @@ def test_a_certificate_without_a_known_authority_is_refused(certificate: Path) -
         peer = Peer(answering())
         async with listening(peer, tls) as url:
             error = await trouble(url)
-            assert type(error) is httpx.ConnectError
+            assert type(error) is httpx2.ConnectError
             place = f"127.0.0.1:{peer.port}: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"
             assert describe_transport_error(error).startswith(f"TLS failed ({place}: self")
             assert describe_transport_error(error).endswith(
@@ -568,7 +568,7 @@ def test_a_proxy_that_refuses_a_tunnel_is_named_without_its_password(monkeypatch
         async with listening(peer) as url:
             monkeypatch.setenv("HTTPS_PROXY", url.replace("//", "//user:p%40ss@"))
             error = await trouble("https://far.invalid")
-            assert type(error) is httpx.ProxyError
+            assert type(error) is httpx2.ProxyError
             assert (
                 describe_transport_error(error)
                 == "the proxy refused (407 Proxy Authentication Required); write user and password into HTTPS_PROXY"

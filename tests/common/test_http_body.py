@@ -7,7 +7,7 @@ import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +18,7 @@ KIB = 1024
 MIB = 1024 * KIB
 
 
-class Stream(httpx.AsyncByteStream):
+class Stream(httpx2.AsyncByteStream):
     """A body in pieces; ``sent`` counts the bytes that were asked for."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
@@ -38,7 +38,7 @@ class Stream(httpx.AsyncByteStream):
 def read(stream: Stream, limit: int, status: int = 200, **headers: str) -> bytes:
     async def run() -> bytes:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        response = bound_body(httpx.Response(status, headers=named, stream=stream), limit)
+        response = bound_body(httpx2.Response(status, headers=named, stream=stream), limit)
         try:
             return await response.aread()
         finally:

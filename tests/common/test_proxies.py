@@ -2,7 +2,7 @@
 
 import ipaddress
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +14,7 @@ ALL = {"HTTP_PROXY": "http://p:1", "HTTPS_PROXY": "p:2"}
 
 
 def variable(url: str, **environ: str) -> str | None:
-    found = read_proxies(environ).find(httpx.URL(url))
+    found = read_proxies(environ).find(httpx2.URL(url))
     return None if found is None else found.variable
 
 
@@ -82,7 +82,7 @@ def test_a_network_covers_what_it_contains(network: str, bits: int, address: ipa
 
 @given(st.text(max_size=60))
 def test_no_text_in_no_proxy_raises(text: str) -> None:
-    read_proxies({"HTTP_PROXY": "p:1", "NO_PROXY": text}).find(httpx.URL("http://10.0.0.1/"))
+    read_proxies({"HTTP_PROXY": "p:1", "NO_PROXY": text}).find(httpx2.URL("http://10.0.0.1/"))
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "https_proxy", "ALL_PROXY"])

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -466,9 +466,9 @@ class Memory:
     def __init__(self, site: Site, listed: Any, told: Any) -> None:
         self._listing, self._listed, self._told = path_of(site.listing), listed, told
 
-    async def send(self, request: httpx.Request, turn: object = None) -> httpx.Response:
+    async def send(self, request: httpx2.Request, turn: object = None) -> httpx2.Response:
         answer = self._listed if request.url.path == self._listing else self._told
-        return httpx.Response(200, stream=httpx.ByteStream(json.dumps(answer).encode()), request=request)
+        return httpx2.Response(200, stream=httpx2.ByteStream(json.dumps(answer).encode()), request=request)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
@@ -96,7 +96,7 @@ def test_the_queries_of_the_docs_are_understood_and_find_something(server: Serve
 
 
 def test_promtool_finds_nothing_to_say_about_a_live_page(server: Server) -> None:
-    page = httpx.get(f"{server.demo}/metrics", headers={"Accept": "text/plain"}, **DIRECT)
+    page = httpx2.get(f"{server.demo}/metrics", headers={"Accept": "text/plain"}, **DIRECT)
     checked = subprocess.run(
         [needs("promtool", "prometheus"), "check", "metrics"], input=page.content, capture_output=True
     )
@@ -105,7 +105,7 @@ def test_promtool_finds_nothing_to_say_about_a_live_page(server: Server) -> None
 
 def test_a_live_page_is_whole_openmetrics(server: Server) -> None:
     accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
-    page = httpx.get(f"{server.demo}/metrics", headers=accept, **DIRECT)
+    page = httpx2.get(f"{server.demo}/metrics", headers=accept, **DIRECT)
     assert page.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
     families = {family.name: family for family in text_string_to_metric_families(page.text)}  # type: ignore[no-untyped-call]
     assert families["platform_events"].type == "counter"

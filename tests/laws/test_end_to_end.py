@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from exporter.simulator import Cloud, configuration, running
@@ -167,7 +167,7 @@ def test_a_stop_loses_nothing_and_a_restart_adds_nothing_but_what_happened_meanw
 def test_a_stop_waits_for_no_vendor_and_no_scraper(clouds: Clouds, tmp_path: Path) -> None:
     with (
         closing(Exporter(tmp_path, configured(clouds, tmp_path))) as exporter,
-        httpx.Client(**DIRECT) as scraper,
+        httpx2.Client(**DIRECT) as scraper,
     ):
         exporter.contacted()
         scraper.get(f"{exporter.url}/metrics").raise_for_status()  # its connection stays open
@@ -193,7 +193,7 @@ def test_a_job_that_has_finished_is_read_until_its_grace_is_over_and_then_no_mor
             exporter.until_value(1, "platform_events_total")
             exporter.until_value(1, "platform_exporter_watches", state="closed")
 
-            requests = httpx.get(f"{base}/simulator/state", **DIRECT).json()["requests"]
+            requests = httpx2.get(f"{base}/simulator/state", **DIRECT).json()["requests"]
             listed = requests["modelarts_training.list"]
             until(lambda: cloud.requests["modelarts_training.list"] >= listed + 2, "two more listings")
             assert cloud.requests["modelarts_training.events"] == requests["modelarts_training.events"]

@@ -4,7 +4,7 @@ import random
 import time
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from exporter.simulator import Cloud, configuration, running
 from tests.support.processes import DIRECT, Exporter, closing, total, until
@@ -31,7 +31,7 @@ def test_events_of_quiet_jobs_are_seen_as_soon_as_the_budget_allows(tmp_path: Pa
                 time.sleep(BURST / (6 * JOBS))
             until(lambda: total(exporter.metrics(), "platform_events_total") >= 6 * JOBS, "all are counted")
             passed, reads = time.monotonic() - began, cloud.requests["modelarts_training.events"] - before
-            rows = httpx.get(f"{exporter.url}/api/v1/events?limit=500", **DIRECT).json()["events"]
+            rows = httpx2.get(f"{exporter.url}/api/v1/events?limit=500", **DIRECT).json()["events"]
             lags = sorted(row["seen"] - row["at"] for row in rows)
             assert len(lags) == 6 * JOBS
             assert reads <= 12 * (passed + 1)

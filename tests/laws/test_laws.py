@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,7 +60,7 @@ class World:
         """One life of the exporter, ended like by a kill."""
 
         async def told() -> None:
-            def hear(request: httpx.Request) -> None:
+            def hear(request: httpx2.Request) -> None:
                 self.sent.append((self.clock.steady(), request.url.host))
 
             transport = lambda: InProcess(self.cloud, hear)  # noqa: E731

@@ -6,7 +6,7 @@ import gzip
 import tracemalloc
 from collections.abc import AsyncIterator
 
-import httpx
+import httpx2
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -150,7 +150,7 @@ class BrokenOutbox:
 
 @pytest.mark.parametrize("error", [StoreError("state.db: the disk is full; make room"), ZeroDivisionError("one")])
 def test_trouble_with_the_outbox_costs_one_turn(error: Exception) -> None:
-    async def post(_: bytes) -> httpx.Response:
+    async def post(_: bytes) -> httpx2.Response:
         raise AssertionError("nothing can be sent")
 
     async def run() -> None:
@@ -171,7 +171,7 @@ def test_trouble_with_the_outbox_costs_one_turn(error: Exception) -> None:
 
 
 def test_an_unforeseen_error_of_a_push_costs_one_push() -> None:
-    async def post(_: bytes) -> httpx.Response:
+    async def post(_: bytes) -> httpx2.Response:
         raise AssertionError("nothing is sent")
 
     def read() -> list[object]:

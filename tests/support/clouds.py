@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import time
 
-import httpx
+import httpx2
 
 from exporter.simulator import Cloud, app
 from exporter.simulator.state.accounts import (
@@ -48,20 +48,20 @@ def at_rest(now: int = NOW) -> Cloud:
     return cloud
 
 
-def send(cloud: Cloud, method: str, target: str, body: bytes = b"", headers: Headers | None = None) -> httpx.Response:
+def send(cloud: Cloud, method: str, target: str, body: bytes = b"", headers: Headers | None = None) -> httpx2.Response:
     """One call, without a socket."""
 
-    async def sent() -> httpx.Response:
-        transport = httpx.ASGITransport(app(cloud))
-        async with httpx.AsyncClient(transport=transport, base_url="http://simulator") as client:
+    async def sent() -> httpx2.Response:
+        transport = httpx2.ASGITransport(app(cloud))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://simulator") as client:
             return await client.request(method, target, content=body, headers=headers)
 
     return asyncio.run(sent())
 
 
-def get(cloud: Cloud, target: str, **query: object) -> httpx.Response:
+def get(cloud: Cloud, target: str, **query: object) -> httpx2.Response:
     """A call with good credentials, whichever the path needs."""
-    target = str(httpx.URL(target).copy_merge_params({name.rstrip("_"): str(value) for name, value in query.items()}))
+    target = str(httpx2.URL(target).copy_merge_params({name.rstrip("_"): str(value) for name, value in query.items()}))
     if target.startswith("/api/"):
         return send(cloud, "GET", target, headers=acs3(cloud, target))
     return send(cloud, "GET", target, headers={"x-auth-token": cloud.keys.token(cloud.clock() + 60_000)})

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, NamedTuple
 
-import httpx
+import httpx2
 from hypothesis import strategies as st
 
 from exporter.simulator import Cloud, app
@@ -191,7 +191,7 @@ class HostileCloud:
             for piece in trick.body:
                 yield piece
             return
-        true = httpx.Response(200) if receiver else await self._true(method, target, headers, body)
+        true = httpx2.Response(200) if receiver else await self._true(method, target, headers, body)
         content = _spoil(true.content, trick) if isinstance(trick, Spoiled) else true.content
         stated = {name: value for name, value in true.headers.items() if name != "content-length"}
         length = len(content) if trick is None or not isinstance(trick, Slow) else len(true.content)
@@ -202,8 +202,8 @@ class HostileCloud:
             content = content[length // 2 :] if trick.all else b""
         yield content
 
-    async def _true(self, method: str, target: str, headers: list[tuple[str, str]], body: bytes) -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app(self.cloud)), base_url=self.url) as client:
+    async def _true(self, method: str, target: str, headers: list[tuple[str, str]], body: bytes) -> httpx2.Response:
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app(self.cloud)), base_url=self.url) as client:
             return await client.request(method, target, headers=headers, content=body)
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, quote, unquote
 
-import httpx
+import httpx2
 
 from exporter.common.secret import Secret
 
@@ -49,12 +49,12 @@ class Huawei:
         self.tokens: set[str] = set()
         self.password, self.oidc, self.pod = "right", "jwt-1", "pod-1"
         self.scopes: list[object] = []
-        self.troubles: dict[str, httpx.Response] = {}
+        self.troubles: dict[str, httpx2.Response] = {}
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
         path = request.url.path
         self.asked.append(f"{request.method} {path}")
-        ways: dict[str, Callable[[httpx.Request], httpx.Response]] = {
+        ways: dict[str, Callable[[httpx2.Request], httpx2.Response]] = {
             "/v3/auth/tokens": self._log_in,
             "/meta-data/latest/api/token": self._metadata_token,
             "/openstack/latest/securitykey": self._security_key,
@@ -63,28 +63,28 @@ class Huawei:
         }
         return self.troubles.get(path) or ways.get(path, self._events)(request)
 
-    def _log_in(self, request: httpx.Request) -> httpx.Response:
+    def _log_in(self, request: httpx2.Request) -> httpx2.Response:
         auth = json.loads(request.content)["auth"]
         user = auth["identity"]["password"]["user"]
         assert (user["name"], user["domain"]["name"], request.url.query) == ("u", "d", b"nocatalog=true")
         self.scopes.append(auth["scope"])
         if user["password"] != self.password:
-            return httpx.Response(401, json={"error": {"code": 401, "message": f"no {user['password']}"}})
+            return httpx2.Response(401, json={"error": {"code": 401, "message": f"no {user['password']}"}})
         self.tokens.add(token := f"token-{self._next()}")
         end = datetime.fromtimestamp(self.clock.at + 86_400, UTC).strftime(STAMP)
-        return httpx.Response(201, json={"token": {"expires_at": end}}, headers={"X-Subject-Token": token})
+        return httpx2.Response(201, json={"token": {"expires_at": end}}, headers={"X-Subject-Token": token})
 
-    def _metadata_token(self, request: httpx.Request) -> httpx.Response:
+    def _metadata_token(self, request: httpx2.Request) -> httpx2.Response:
         assert request.headers["X-Metadata-Token-Ttl-Seconds"] == "21600"
         assert request.extensions["timeout"]["connect"] == 3.0
-        return httpx.Response(200, text="metadata-token")
+        return httpx2.Response(200, text="metadata-token")
 
-    def _security_key(self, request: httpx.Request) -> httpx.Response:
+    def _security_key(self, request: httpx2.Request) -> httpx2.Response:
         v1 = "/meta-data/latest/api/token" in self.troubles
         assert request.headers.get("X-Metadata-Token") == (None if v1 else "metadata-token")
         return self._temporary("credential", ("access", "secret", "securitytoken", "expires_at"))
 
-    def _assume(self, request: httpx.Request) -> httpx.Response:
+    def _assume(self, request: httpx2.Request) -> httpx2.Response:
         said = json.loads(request.content)
         assert said == AGENCY | {
             "agency_session_name": "platform-events-exporter",
@@ -93,24 +93,24 @@ class Huawei:
         }
         return self._temporary("credentials", ("access_key_id", "secret_access_key", "security_token", "expiration"))
 
-    def _pod_identity(self, request: httpx.Request) -> httpx.Response:
+    def _pod_identity(self, request: httpx2.Request) -> httpx2.Response:
         assert (request.method, request.headers["Authorization"]) == ("POST", self.pod)
         return self._temporary("credential", ("access", "secret", "securitytoken", "expires_at"))
 
-    def _temporary(self, block: str, names: tuple[str, str, str, str]) -> httpx.Response:
+    def _temporary(self, block: str, names: tuple[str, str, str, str]) -> httpx2.Response:
         number = self._next()
         self.keys[f"TAK{number}"] = (f"TSK{number}", f"TT{number}")
         end = datetime.fromtimestamp(self.clock.at + 3600, UTC).strftime(STAMP)
-        return httpx.Response(
+        return httpx2.Response(
             200, json={block: dict(zip(names, (f"TAK{number}", f"TSK{number}", f"TT{number}", end), strict=True))}
         )
 
-    def _events(self, request: httpx.Request) -> httpx.Response:
+    def _events(self, request: httpx2.Request) -> httpx2.Response:
         if request.headers.get("X-Auth-Token") in self.tokens or self._signed(request):
-            return httpx.Response(200, json={"items": []})
-        return httpx.Response(401, json={"error_code": "APIGW.0301"})
+            return httpx2.Response(200, json={"items": []})
+        return httpx2.Response(401, json={"error_code": "APIGW.0301"})
 
-    def _signed(self, request: httpx.Request) -> bool:
+    def _signed(self, request: httpx2.Request) -> bool:
         """The gateway's own arithmetic, from what came over the wire."""
         scheme, _, rest = request.headers.get("Authorization", "").partition(" ")
         fields = dict(part.split("=", 1) for part in rest.split(", ") if part)
@@ -127,7 +127,7 @@ class Huawei:
         late = abs(self._date(request) - self.clock.at) > 900
         return not late and hmac.new(secret.encode(), text.encode(), "sha256").hexdigest() == fields["Signature"]
 
-    def _date(self, request: httpx.Request) -> float:
+    def _date(self, request: httpx2.Request) -> float:
         return datetime.strptime(request.headers["X-Sdk-Date"], "%Y%m%dT%H%M%S%z").timestamp()
 
     def _next(self) -> int:
@@ -143,9 +143,9 @@ class Alibaba:
         self.keys = {"AK1": ("SK1", "")}
         self.nonces: set[str] = set()
         self.oidc = "jwt-1"
-        self.troubles: dict[str, httpx.Response] = {}
+        self.troubles: dict[str, httpx2.Response] = {}
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
         path = request.url.path
         self.asked.append(f"{request.method} {path}")
         if path in self.troubles:
@@ -154,7 +154,7 @@ class Alibaba:
             return self._assume(request)
         return self._metadata(request) if path.startswith("/latest") else self._events(request)
 
-    def _assume(self, request: httpx.Request) -> httpx.Response:
+    def _assume(self, request: httpx2.Request) -> httpx2.Response:
         query = {name: values[0] for name, values in parse_qs(request.url.query.decode()).items()}
         form = {name: values[0] for name, values in parse_qs(request.content.decode()).items()}
         assert query.pop("Timestamp") == datetime.fromtimestamp(self.clock.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -167,19 +167,19 @@ class Alibaba:
             "DurationSeconds": "3600",
         }
         assert "Authorization" not in request.headers
-        return httpx.Response(200, json={"Credentials": self.temporary()})
+        return httpx2.Response(200, json={"Credentials": self.temporary()})
 
-    def _metadata(self, request: httpx.Request) -> httpx.Response:
+    def _metadata(self, request: httpx2.Request) -> httpx2.Response:
         if request.url.path == "/latest/api/token":
             assert request.headers["X-aliyun-ecs-metadata-token-ttl-seconds"] == "21600"
-            return httpx.Response(200, text="metadata-token")
+            return httpx2.Response(200, text="metadata-token")
         v1 = "/latest/api/token" in self.troubles
         assert request.headers.get("X-aliyun-ecs-metadata-token") == (None if v1 else "metadata-token")
         if request.url.path == ROLES:
-            return httpx.Response(200, text="node-role\n")
+            return httpx2.Response(200, text="node-role\n")
         if request.url.path != f"{ROLES}node-role":
-            return httpx.Response(404, text="Not Found")
-        return httpx.Response(200, json=self.temporary() | {"Code": "Success"})
+            return httpx2.Response(404, text="Not Found")
+        return httpx2.Response(200, json=self.temporary() | {"Code": "Success"})
 
     def temporary(self) -> dict[str, str]:
         self.issued += 1
@@ -188,18 +188,18 @@ class Alibaba:
         end = datetime.fromtimestamp(self.clock.at + 3600, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return dict(zip(("AccessKeyId", "AccessKeySecret", "SecurityToken", "Expiration"), (*key, end), strict=True))
 
-    def _events(self, request: httpx.Request) -> httpx.Response:
+    def _events(self, request: httpx2.Request) -> httpx2.Response:
         """The gateway's own arithmetic, from what came over the wire."""
         sent = request.headers
         scheme, _, rest = sent["Authorization"].partition(" ")
         fields = dict(part.split("=", 1) for part in rest.split(","))
         secret, token = self.keys.get(fields["Credential"], ("", ""))
         if not secret:
-            return httpx.Response(404, json={"Code": "InvalidAccessKeyId.NotFound"})
+            return httpx2.Response(404, json={"Code": "InvalidAccessKeyId.NotFound"})
         if sent.get("x-acs-security-token", "") != token or (
             token and sent["x-acs-accesskey-id"] != fields["Credential"]
         ):
-            return httpx.Response(400, json={"Code": "InvalidSecurityToken.MismatchWithAccessKey"})
+            return httpx2.Response(400, json={"Code": "InvalidSecurityToken.MismatchWithAccessKey"})
         must = {"host", *(name for name in sent if name.startswith("x-acs-"))}
         assert must == set(fields["SignedHeaders"].split(";"))
         assert {"x-acs-signature-nonce", "x-acs-date"} <= must
@@ -213,7 +213,7 @@ class Alibaba:
         text = f"{scheme}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
         good = hmac.new(secret.encode(), text.encode(), "sha256").hexdigest() == fields["Signature"]
         return (
-            httpx.Response(200, json={"Events": []})
+            httpx2.Response(200, json={"Events": []})
             if good
-            else httpx.Response(400, json={"Code": "SignatureDoesNotMatch"})
+            else httpx2.Response(400, json={"Code": "SignatureDoesNotMatch"})
         )

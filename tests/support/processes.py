@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx
+import httpx2
 
 T = TypeVar("T")
 PATIENCE = 30.0  # seconds for what takes one or two, on a machine that has other work
@@ -163,11 +163,11 @@ class Clouds(Child):
 
     def state(self) -> dict[str, Any]:
         """GET /simulator/state."""
-        state: dict[str, Any] = httpx.get(f"{self.url}/simulator/state", **DIRECT).json()
+        state: dict[str, Any] = httpx2.get(f"{self.url}/simulator/state", **DIRECT).json()
         return state
 
     def _post(self, path: str, body: dict[str, Any]) -> None:
-        answer = httpx.post(f"{self.url}/simulator/{path}", json=body, **DIRECT)
+        answer = httpx2.post(f"{self.url}/simulator/{path}", json=body, **DIRECT)
         assert answer.status_code == 200, answer.text
 
 
@@ -204,9 +204,9 @@ class Exporter(Child):
         found = re.search(r"listens on (127\.0\.0\.1:\d+)", self.said())
         return f"http://{found[1]}" if found else None
 
-    def get(self, path: str, **headers: str) -> httpx.Response:
+    def get(self, path: str, **headers: str) -> httpx2.Response:
         """An answer of its web port."""
-        return httpx.get(self.url + path, headers=headers, **DIRECT)
+        return httpx2.get(self.url + path, headers=headers, **DIRECT)
 
     def metrics(self) -> Samples:
         """A scrape."""

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-import httpx
+import httpx2
 
 from tests.support.processes import DIRECT, Child, Clouds, free_port
 
@@ -19,7 +19,7 @@ class Server(NamedTuple):
 
     def query(self, promql: str) -> dict[tuple[str, ...], float]:
         """Return an instant vector: each value by its label values, without the metric's name."""
-        answer = httpx.get(f"{self.url}/api/v1/query", params={"query": promql}, **DIRECT).json()
+        answer = httpx2.get(f"{self.url}/api/v1/query", params={"query": promql}, **DIRECT).json()
         assert answer["status"] == "success", answer
         return {
             tuple(text for name, text in sorted(found["metric"].items()) if name != "__name__"): float(
@@ -31,8 +31,8 @@ class Server(NamedTuple):
     def ready(self) -> bool:
         """Return whether the server answers queries."""
         try:
-            return httpx.get(f"{self.url}/-/ready", **DIRECT).status_code == 200
-        except httpx.HTTPError:
+            return httpx2.get(f"{self.url}/-/ready", **DIRECT).status_code == 200
+        except httpx2.HTTPError:
             return False
 
 

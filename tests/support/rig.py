@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
 
 from exporter.app import assembly
@@ -132,7 +132,7 @@ async def flow(
     clock: ManualClock,
     fuse: Fuse,
     facts: list[SelfEvent] | None = None,
-    transport: Callable[[], httpx.AsyncBaseTransport] = AiohttpTransport,
+    transport: Callable[[], httpx2.AsyncBaseTransport] = AiohttpTransport,
     prompt: bool = False,
 ) -> AsyncIterator[Flow]:
     """The flow over the state file; Killed is a death: nothing is finished or tidied up first.
@@ -155,18 +155,18 @@ async def flow(
         await store.close()
 
 
-class InProcess(httpx.AsyncBaseTransport):
+class InProcess(httpx2.AsyncBaseTransport):
     """The clouds without a network; a connection that they break is a broken connection. ``sent`` hears each request."""
 
-    def __init__(self, cloud: Cloud, sent: Callable[[httpx.Request], None] = lambda request: None) -> None:
-        self._clouds, self._sent = httpx.ASGITransport(app(cloud)), sent
+    def __init__(self, cloud: Cloud, sent: Callable[[httpx2.Request], None] = lambda request: None) -> None:
+        self._clouds, self._sent = httpx2.ASGITransport(app(cloud)), sent
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         self._sent(request)
         try:
             return await self._clouds.handle_async_request(request)
         except (OSError, AssertionError) as error:
-            raise httpx.ReadError("the connection was reset", request=request) from error
+            raise httpx2.ReadError("the connection was reset", request=request) from error
 
 
 class FusedFetcher:

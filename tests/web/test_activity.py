@@ -6,7 +6,7 @@ import io
 import socket
 from collections.abc import Sequence
 
-import httpx
+import httpx2
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -169,8 +169,8 @@ def test_no_time_of_an_event_or_a_stage_breaks_a_page(times: list[int | None]) -
 
     async def statuses() -> list[int]:
         options = ServerOptions(LiveWebConfig(None, print), "", asyncio.Event(), (), errors.append)
-        transport = httpx.ASGITransport(make_site(handlers, options))
-        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+        transport = httpx2.ASGITransport(make_site(handlers, options))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://x") as client:
             return [(await client.get(path)).status_code for path in PATHS]
 
     assert asyncio.run(statuses()) == [200] * len(PATHS)
@@ -468,12 +468,12 @@ def test_a_scrape_overtakes_two_hundred_readers_and_fifty_silent_peers() -> None
             serve(make_site(handlers, ServerOptions(LiveWebConfig(None, print), "", stop)), listening, stop)
         )
         port = listening.getsockname()[1]
-        limits = httpx.Limits(max_connections=300)
+        limits = httpx2.Limits(max_connections=300)
         with contextlib.ExitStack() as silent:
             for _ in range(50):
                 silent.enter_context(socket.create_connection(("127.0.0.1", port)))
             base, plain = f"http://127.0.0.1:{port}", {"accept-encoding": "identity"}
-            async with httpx.AsyncClient(trust_env=False, limits=limits, timeout=60, headers=plain) as client:
+            async with httpx2.AsyncClient(trust_env=False, limits=limits, timeout=60, headers=plain) as client:
                 readers = [asyncio.create_task(client.get(f"{base}/events?offset={n}&limit=5")) for n in range(200)]
                 while not any(reader.done() for reader in readers):
                     await asyncio.sleep(0.01)
@@ -539,7 +539,7 @@ def test_no_text_of_a_vendor_becomes_markup(text: str) -> None:
 
     async def pages() -> list[str]:
         site = make_site(handlers, ServerOptions(LiveWebConfig(None, print), "", asyncio.Event()))
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(site), base_url="http://x") as client:
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(site), base_url="http://x") as client:
             paths = ("/", "/events", "/resources/research/modelarts_pool/p1")
             return [(await client.get(path)).text for path in paths]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-import httpx
+import httpx2
 import msgspec
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
@@ -41,8 +41,8 @@ class Shop:
         self.exporter, self.clouds, self.chromium = exporter, clouds, chromium
         self.base = exporter.url + PREFIX
 
-    def get(self, path: str) -> httpx.Response:
-        return httpx.get(self.base + path, **DIRECT)
+    def get(self, path: str) -> httpx2.Response:
+        return httpx2.get(self.base + path, **DIRECT)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ def test_every_link_leads_somewhere(shop: Shop, context: BrowserContext) -> None
         kind = re.sub(r"(/resources/[^/]+/[^/]+/|/events\?|/mappings\?).*", r"\1", link)
         if kind not in known:  # one of each kind is enough where there are many
             known.add(kind)
-            assert httpx.get(link, **DIRECT).status_code == 200, link
+            assert httpx2.get(link, **DIRECT).status_code == 200, link
 
 
 # --- what an engineer on call looks for
@@ -213,7 +213,7 @@ def test_times_are_local_when_wanted_and_stay_so(shop: Shop) -> None:
     [("/nothing", "Not Found"), ("/resources/research/dws/no-such", "no such resource"), ("/runs?since=1y", "since:")],
 )
 def test_an_address_that_leads_nowhere_shows_ways_to_go_on(path: str, said: str, shop: Shop) -> None:
-    answer = httpx.get(shop.base + path, headers={"Accept": "text/html"}, **DIRECT)
+    answer = httpx2.get(shop.base + path, headers={"Accept": "text/html"}, **DIRECT)
     assert answer.status_code == (400 if "?" in path else 404)
     assert said in answer.text
     assert 'runs">Runs</a>' in answer.text
@@ -357,7 +357,7 @@ def test_the_api_refuses_in_one_line(path: str, status: int, said: str, shop: Sh
 def test_a_question_that_cannot_be_read_is_refused_in_one_line(shop: Shop) -> None:
     def asked(body: bytes, kind: str = "application/json") -> tuple[int, str]:
         url, headers = f"{shop.base}/api/v1/explain", {"content-type": kind}
-        answer = httpx.post(url, content=body, headers=headers, **DIRECT)
+        answer = httpx2.post(url, content=body, headers=headers, **DIRECT)
         return answer.status_code, answer.json()["error"]
 
     form = 'send {"source": "…", "text": "…"}'
@@ -391,12 +391,12 @@ def test_a_question_that_cannot_be_read_is_refused_in_one_line(shop: Shop) -> No
 def test_a_record_a_text_with_its_time_and_a_text_alone_are_explained(
     source: str, said: str, text: str, rule: str | None, shop: Shop
 ) -> None:
-    answer = httpx.post(f"{shop.base}/api/v1/explain", json={"source": source, "text": said}, **DIRECT).json()
+    answer = httpx2.post(f"{shop.base}/api/v1/explain", json={"source": source, "text": said}, **DIRECT).json()
     assert (answer["text"], answer["rule"]) == (text, rule)
 
 
 def test_nobody_can_ask_for_a_reload_unless_it_was_enabled(shop: Shop) -> None:
-    answer = httpx.post(f"{shop.base}/-/reload", **DIRECT)
+    answer = httpx2.post(f"{shop.base}/-/reload", **DIRECT)
     assert (answer.status_code, answer.text) == (403, "not enabled; set web.enable_reload: true\n")
 
 
@@ -441,7 +441,7 @@ def test_top_says_in_one_line_why_it_cannot_show_anything(url: str, said: str, s
 
 def test_open_streams_end_when_the_exporter_stops(shop: Shop) -> None:
     """The last of this file: the shop closes."""
-    with httpx.stream("GET", f"{shop.base}/api/v1/events/stream", **DIRECT) as stream:
+    with httpx2.stream("GET", f"{shop.base}/api/v1/events/stream", **DIRECT) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         lines = stream.iter_lines()
         assert next(lines) == "retry: 2000"

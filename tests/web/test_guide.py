@@ -4,7 +4,7 @@ import asyncio
 import re
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from starlette.routing import Route
 
@@ -93,8 +93,8 @@ def test_what_is_asked_wrongly_gets_the_answer_that_is_told(request_: str, answe
     site = make_site(shown, ServerOptions(LiveWebConfig(None, print), "", asyncio.Event()))
     method, url = request_.split()
 
-    async def asked() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(site), base_url="http://x") as client:
+    async def asked() -> httpx2.Response:
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(site), base_url="http://x") as client:
             return await client.request(method, url)
 
     got = asyncio.run(asked())

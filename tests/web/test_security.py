@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import bcrypt
-import httpx
+import httpx2
 import pytest
 import trustme
 from hypothesis import given, settings
@@ -31,7 +31,7 @@ from exporter.web.security.basic_auth import (
 from exporter.web.security.live_config import LiveWebConfig
 from exporter.web.server import listen, serve
 
-Talk = Callable[[httpx.AsyncClient], Awaitable[None]]
+Talk = Callable[[httpx2.AsyncClient], Awaitable[None]]
 PAGE = b"page\n"
 PASSWORD = "correct horse"
 HASH = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
@@ -89,8 +89,8 @@ async def served(guarded: GuardedSite, prefix: str = "", reload: Reload | None =
         stop.set()
 
 
-async def get(url: str, verify: ssl.SSLContext | bool = False, auth: tuple[str, str] | None = None) -> httpx.Response:
-    async with httpx.AsyncClient(verify=verify, trust_env=False, auth=auth, timeout=60) as client:
+async def get(url: str, verify: ssl.SSLContext | bool = False, auth: tuple[str, str] | None = None) -> httpx2.Response:
+    async with httpx2.AsyncClient(verify=verify, trust_env=False, auth=auth, timeout=60) as client:
         return await client.get(url)
 
 
@@ -103,9 +103,9 @@ def test_a_port_with_tls_speaks_nothing_else(tmp_path: Path) -> None:
     async def whole() -> None:
         async with served(guarded) as base:
             assert (await get(f"{base}/metrics", guarded.trust())).text == "page\n"
-            with pytest.raises(httpx.HTTPError):
+            with pytest.raises(httpx2.HTTPError):
                 await get(f"{base}/metrics".replace("https", "http"))
-            with pytest.raises(httpx.ConnectError):
+            with pytest.raises(httpx2.ConnectError):
                 await get(f"{base}/metrics", ssl.create_default_context())
 
     asyncio.run(whole())
@@ -141,12 +141,12 @@ def test_a_client_without_certificate_is_refused_and_a_new_policy_holds_at_once(
     async def whole() -> None:
         async with served(guarded) as base:
             assert (await get(f"{base}/metrics", guarded.trust("prometheus"))).status_code == 200
-            with pytest.raises(httpx.HTTPError):
+            with pytest.raises(httpx2.HTTPError):
                 await get(f"{base}/metrics", guarded.trust())
             stranger = trustme.CA().issue_cert("prometheus")
             context = guarded.trust()
             stranger.configure_cert(context)
-            with pytest.raises(httpx.HTTPError):
+            with pytest.raises(httpx2.HTTPError):
                 await get(f"{base}/metrics", context)
             guarded.write(TLS + "}")
             assert (await get(f"{base}/metrics", guarded.trust())).status_code == 200
@@ -160,7 +160,7 @@ def test_only_clients_with_an_allowed_name_are_let_in(tmp_path: Path) -> None:
     async def whole() -> None:
         async with served(guarded) as base:
             assert (await get(f"{base}/metrics", guarded.trust("prometheus.example.com"))).status_code == 200
-            with pytest.raises(httpx.HTTPError):
+            with pytest.raises(httpx2.HTTPError):
                 await get(f"{base}/metrics", guarded.trust("other.example.com"))
 
     asyncio.run(whole())
@@ -234,7 +234,7 @@ def test_a_right_password_is_judged_once_and_not_after_it_was_changed(tmp_path: 
 
     async def whole() -> None:
         loop, auth = asyncio.get_running_loop(), ("alice", PASSWORD)
-        async with served(guarded) as base, httpx.AsyncClient(trust_env=False, auth=auth) as client:
+        async with served(guarded) as base, httpx2.AsyncClient(trust_env=False, auth=auth) as client:
             began = loop.time()
             assert (await client.get(f"{base}/metrics")).status_code == 200
             first, began = loop.time() - began, loop.time()
@@ -382,7 +382,7 @@ def test_what_is_asked_wrongly_is_refused_in_one_line(tmp_path: Path) -> None:
     ]
 
     async def whole() -> None:
-        async with served(guarded) as base, httpx.AsyncClient(trust_env=False) as client:
+        async with served(guarded) as base, httpx2.AsyncClient(trust_env=False) as client:
             for method, path, headers, body, status, text in table:
                 answer = await client.request(method, base + path, headers=headers, content=body)
                 assert (method, path, answer.status_code, answer.text) == (method, path, status, text)
@@ -402,7 +402,7 @@ def test_a_reload_tells_its_problems_and_nothing_else(tmp_path: Path) -> None:
         return results.pop(0)
 
     async def whole() -> None:
-        async with served(guarded, reload=reload) as base, httpx.AsyncClient(trust_env=False) as client:
+        async with served(guarded, reload=reload) as base, httpx2.AsyncClient(trust_env=False) as client:
             good, partly, bad = [await client.post(f"{base}/-/reload") for _ in range(3)]
             assert (good.status_code, good.text) == (200, "ok\n")
             assert (partly.status_code, partly.text) == (200, "ok; targets, web: restart the exporter to use it\n")

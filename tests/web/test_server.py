@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import bcrypt
-import httpx
+import httpx2
 import pytest
 import trustme
 
@@ -30,8 +30,8 @@ class Port:
         self.url = exporter.url.replace("http:", "https:")
         self.trust = ssl.create_default_context(cafile=str(folder / "ca.pem"))
 
-    def ask(self, method: str, path: str, password: str = PASSWORD) -> httpx.Response:
-        with httpx.Client(verify=self.trust, trust_env=False, timeout=20, auth=("alice", password)) as client:
+    def ask(self, method: str, path: str, password: str = PASSWORD) -> httpx2.Response:
+        with httpx2.Client(verify=self.trust, trust_env=False, timeout=20, auth=("alice", password)) as client:
             return client.request(method, self.url + path)
 
     def top(self, *more: str) -> tuple[int, str, str]:
@@ -65,8 +65,8 @@ def test_nobody_gets_in_without_the_password_and_nothing_is_said_in_the_clear(po
     assert port.ask("GET", "/metrics").status_code == 200
     refused = port.ask("GET", "/metrics", "wrong")
     assert (refused.status_code, refused.text) == (401, "Unauthorized\n")
-    with pytest.raises(httpx.HTTPError):
-        httpx.get(port.exporter.url + "/metrics", trust_env=False)
+    with pytest.raises(httpx2.HTTPError):
+        httpx2.get(port.exporter.url + "/metrics", trust_env=False)
     assert ran("healthcheck", "--url", port.url, "--insecure").stdout == "ok\n"
 
 

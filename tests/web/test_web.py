@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Literal
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,7 +39,7 @@ PROMETHEUS_3 = (
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 PAGES = {"text": b"plain page\n", "openmetrics": b"open page\n# EOF\n"}
 IPV6 = Path("/proc/net/if_inet6").exists()
-Talk = Callable[[httpx.AsyncClient], Awaitable[None]]
+Talk = Callable[[httpx2.AsyncClient], Awaitable[None]]
 
 
 class Exporter:
@@ -88,12 +88,12 @@ def no_queries() -> Queries:
 
 
 @contextlib.asynccontextmanager
-async def served(exporter: Exporter) -> AsyncIterator[httpx.AsyncClient]:
+async def served(exporter: Exporter) -> AsyncIterator[httpx2.AsyncClient]:
     listening, stop = listen("127.0.0.1:0"), asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(serve(exporter.site(), listening, stop))
         base = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        async with httpx.AsyncClient(base_url=base, trust_env=False, headers={"accept-encoding": ""}) as client:
+        async with httpx2.AsyncClient(base_url=base, trust_env=False, headers={"accept-encoding": ""}) as client:
             yield client
         stop.set()
 
@@ -106,10 +106,10 @@ def talk(exporter: Exporter, conversation: Talk) -> None:
     asyncio.run(whole())
 
 
-def get(path: str, exporter: Exporter | None = None, method: str = "GET", **headers: str) -> httpx.Response:
-    answers: list[httpx.Response] = []
+def get(path: str, exporter: Exporter | None = None, method: str = "GET", **headers: str) -> httpx2.Response:
+    answers: list[httpx2.Response] = []
 
-    async def conversation(client: httpx.AsyncClient) -> None:
+    async def conversation(client: httpx2.AsyncClient) -> None:
         wanted = {name.replace("_", "-"): value for name, value in headers.items()}
         answers.append(await client.request(method, path, headers=wanted))
 
@@ -191,7 +191,7 @@ def test_an_odd_accept_header_is_no_error_over_the_wire_either() -> None:
 def test_a_scrape_is_told_with_the_page_it_got_and_a_look_is_not() -> None:
     exporter = Exporter()
 
-    async def conversation(client: httpx.AsyncClient) -> None:
+    async def conversation(client: httpx2.AsyncClient) -> None:
         look = await client.head("/metrics", headers={"accept": "text/plain"})
         assert (look.status_code, look.content) == (200, b"")
         assert look.headers["content-length"] == str(len(PAGES["text"]))
@@ -214,7 +214,7 @@ REFUSED = (
 
 
 def test_what_is_not_offered_is_refused_in_one_line() -> None:
-    async def conversation(client: httpx.AsyncClient) -> None:
+    async def conversation(client: httpx2.AsyncClient) -> None:
         for method, path, status, body in REFUSED:
             answer = await client.request(method, path)
             assert (method, path, answer.status_code, answer.text) == (method, path, status, body)
@@ -224,7 +224,7 @@ def test_what_is_not_offered_is_refused_in_one_line() -> None:
 
 
 def test_every_answer_is_guarded() -> None:
-    async def conversation(client: httpx.AsyncClient) -> None:
+    async def conversation(client: httpx2.AsyncClient) -> None:
         for path in ("/metrics", "/-/healthy", "/-/ready", "/favicon.ico", "/style.css", "/script.js", "/nothing"):
             headers = (await client.get(path)).headers
             policy = headers["content-security-policy"]
@@ -242,7 +242,7 @@ def test_every_answer_is_guarded() -> None:
 def test_a_probe_says_why_not_and_follows_the_state(path: str, field: str) -> None:
     exporter = Exporter()
 
-    async def conversation(client: httpx.AsyncClient) -> None:
+    async def conversation(client: httpx2.AsyncClient) -> None:
         for reason, status, body in (("not yet", 503, "not yet\n"), (None, 200, "ok\n"), ("again", 503, "again\n")):
             setattr(exporter, field, reason)
             answer = await client.get(path)
@@ -299,7 +299,7 @@ def test_a_stop_leaves_signals_alone_and_frees_the_port() -> None:
     handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     ports = []
 
-    async def conversation(client: httpx.AsyncClient) -> None:
+    async def conversation(client: httpx2.AsyncClient) -> None:
         assert (await client.get("/-/healthy")).status_code == 200
         assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == during
         ports.append(client.base_url.port)
@@ -320,7 +320,7 @@ def test_a_cancelled_server_stops_as_cleanly() -> None:
         listening = listen("127.0.0.1:0")
         port = listening.getsockname()[1]
         serving = asyncio.create_task(serve(Exporter().site(), listening, asyncio.Event()))
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx2.AsyncClient(trust_env=False) as client:
             await client.get(f"http://127.0.0.1:{port}/-/healthy")
         serving.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -351,7 +351,7 @@ def test_a_scraper_that_stops_reading_does_not_keep_the_server_from_stopping() -
 
 
 def test_a_request_without_end_is_cut_off() -> None:
-    async def conversation(client: httpx.AsyncClient) -> None:
+    async def conversation(client: httpx2.AsyncClient) -> None:
         port = client.base_url.port
         assert port is not None
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -439,7 +439,7 @@ def test_a_peer_that_takes_nothing_of_its_answer_is_cut_off() -> None:
 def test_a_full_house_makes_room_for_a_scraper() -> None:
     """More connections than there may be, all idle: the one that has waited longest leaves."""
 
-    async def conversation(client: httpx.AsyncClient) -> None:
+    async def conversation(client: httpx2.AsyncClient) -> None:
         idle = [await asyncio.open_connection("127.0.0.1", client.base_url.port) for _ in range(MAX_CONNECTIONS)]
         assert (await client.get("/metrics")).status_code == 200
         with contextlib.suppress(ConnectionError):
@@ -473,8 +473,8 @@ async def join_crowd(peers: contextlib.ExitStack, port: int | None, number: int,
             await asyncio.sleep(0)
 
 
-async def scrape(base: httpx.URL) -> int:
-    async with httpx.AsyncClient(base_url=base, trust_env=False, timeout=20) as scraper:
+async def scrape(base: httpx2.URL) -> int:
+    async with httpx2.AsyncClient(base_url=base, trust_env=False, timeout=20) as scraper:
         return (await scraper.get("/metrics")).status_code
 
 
@@ -485,7 +485,7 @@ def test_a_crowd_of_stuck_peers_does_not_keep_a_scrape_out(data: bytes) -> None:
     exporter.queries = no_queries()
     exporter.size = 20_000 if b"metrics" in data else 1
 
-    async def conversation(client: httpx.AsyncClient) -> None:
+    async def conversation(client: httpx2.AsyncClient) -> None:
         with contextlib.ExitStack() as peers:
             await join_crowd(peers, client.base_url.port, MAX_CONNECTIONS + 2 * SPARE_CONNECTIONS, data)
             assert [await scrape(client.base_url) for _ in range(5)] == [200] * 5
@@ -497,7 +497,7 @@ def test_pipelined_requests_wait_for_those_of_newcomers() -> None:
     """Each turn of the loop starts one of the pipelined requests, however many peers have some waiting."""
     exporter, requests = Exporter(), 20
 
-    async def conversation(client: httpx.AsyncClient) -> None:
+    async def conversation(client: httpx2.AsyncClient) -> None:
         greedy = [await asyncio.open_connection("127.0.0.1", client.base_url.port) for _ in range(100)]
         for _, writer in greedy:
             writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * requests)
@@ -525,7 +525,7 @@ def test_a_newcomer_is_answered_although_all_others_are_busy() -> None:
     exporter.reload = reload
     request = b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
 
-    async def conversation(client: httpx.AsyncClient) -> None:
+    async def conversation(client: httpx2.AsyncClient) -> None:
         with contextlib.ExitStack() as peers:
             await join_crowd(peers, client.base_url.port, MAX_CONNECTIONS, request)
             assert [await scrape(client.base_url) for _ in range(3)] == [200] * 3
@@ -535,7 +535,7 @@ def test_a_newcomer_is_answered_although_all_others_are_busy() -> None:
 
 
 def test_a_body_that_breaks_off_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
-    async def conversation(client: httpx.AsyncClient) -> None:
+    async def conversation(client: httpx2.AsyncClient) -> None:
         for path in ("/mappings", "/api/v1/explain"):
             kind = "application/json" if "api" in path else "application/x-www-form-urlencoded"
             _, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
@@ -580,7 +580,7 @@ def test_a_foreign_host_is_refused_where_hosts_are_named(host: str, allowed: boo
 
 
 def test_a_connection_serves_many_requests() -> None:
-    async def conversation(client: httpx.AsyncClient) -> None:
+    async def conversation(client: httpx2.AsyncClient) -> None:
         port = client.base_url.port
         assert port is not None
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -598,7 +598,7 @@ def test_a_connection_serves_many_requests() -> None:
 
 
 def test_silent_peers_do_not_hold_up_a_scrape() -> None:
-    async def conversation(client: httpx.AsyncClient) -> None:
+    async def conversation(client: httpx2.AsyncClient) -> None:
         silent = [socket.create_connection(("127.0.0.1", client.base_url.port or 0)) for _ in range(20)]
         assert (await client.get("/metrics")).status_code == 200
         for peer in silent:
