@@ -40,7 +40,12 @@ async def open_store(url: str, password: Secret | None = None, lease: float = LE
     """
     place = check_store(url)
     if isinstance(place, PostgresUrl):
-        return (await leadership(place, password, "", lease).lead(_raise_problem)).store
+        candidate = leadership(place, password, "", lease)
+        try:
+            return (await candidate.lead(_raise_problem)).store
+        except BaseException:
+            await candidate.close()
+            raise
     return await open_sqlite(place)
 
 

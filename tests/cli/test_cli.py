@@ -287,10 +287,11 @@ def until_store(exporter: Exporter, up: int) -> None:
 
 
 def test_on_a_disk_that_fills_up_the_page_stays_and_nothing_is_lost(tmp_path: Path) -> None:
+    problem = f"{tmp_path}/state.db: "
     with closing(Clouds(tmp_path)) as clouds:
         config = configured(clouds, tmp_path)
         config["targets"] = [{**config["targets"][0], "sources": {"dws": config["targets"][0]["sources"]["dws"]}}]
-        with closing(Exporter(tmp_path, config, "limited")) as exporter:
+        with closing(Exporter(tmp_path, config, "limited", piped=True)) as exporter:
             exporter.contacted("dws")
             clouds.add(*backups(1, 2, 3))
             exporter.until_exact(clouds)
@@ -306,13 +307,13 @@ def test_on_a_disk_that_fills_up_the_page_stays_and_nothing_is_lost(tmp_path: Pa
             clouds.add(*backups(6))
             until_store(exporter, 0)
             code, _ = exporter.stop()
+            farewell = f"stopped while the store is away; what is not on record is read again: {problem}"
+            until(lambda: farewell in exporter.said(), "the last line is written")
             said = exporter.said()
         with closing(Exporter(tmp_path, config, "again")) as again:
             again.until_exact(clouds)
-    problem = f"{tmp_path}/state.db: "
     assert code == 0
     assert said.count(f"reading waits until the store can be used again, the page stands still: {problem}") == 2
-    assert f"stopped while the store is away; what is not on record is read again: {problem}" in said
 
 
 # --- the demo

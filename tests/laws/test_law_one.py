@@ -101,7 +101,7 @@ async def live(
     assert again == by_source
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(plan=steps)
 def test_any_events_in_any_order_with_any_death_give_the_totals_of_one_clean_pass(
     plan: list[tuple[list[Burst], int | None]],

@@ -78,17 +78,13 @@ def all_ran(commands: Iterable[Sequence[str]]) -> list[subprocess.CompletedProce
 
 
 class Child:
-    """A running command; what it says goes to files, its standard error through a pipe."""
+    """A running command; what it says goes to files."""
 
     def __init__(self, folder: Path, name: str, command: tuple[str, ...]) -> None:
         self._out, self._err = folder / f"{name}.out", folder / f"{name}.err"
         with self._out.open("ab") as out, self._err.open("ab") as err:
             self._before = self._out.stat().st_size, self._err.stat().st_size
-            self._copy = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=err)
-            pipe = self._copy.stdin
-            self.process = subprocess.Popen(command, stdout=out, stderr=pipe, env=environment(), cwd=folder)
-            assert pipe is not None
-            pipe.close()
+            self.process = subprocess.Popen(command, stdout=out, stderr=err, env=environment(), cwd=folder)
 
     def said(self) -> str:
         """Its standard error."""
@@ -102,9 +98,7 @@ class Child:
         """Ends it; its exit code, and the seconds that took."""
         began = time.monotonic()
         self.process.send_signal(number)
-        code, seconds = self.process.wait(PATIENCE), time.monotonic() - began
-        self._copy.wait(PATIENCE)
-        return code, seconds
+        return self.process.wait(PATIENCE), time.monotonic() - began
 
     def close(self) -> None:
         """Ends it if it still runs, with what it has started itself."""
@@ -115,8 +109,6 @@ class Child:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        self._copy.terminate()
-        self._copy.wait()
 
 
 class Clouds(Child):
@@ -172,16 +164,19 @@ class Clouds(Child):
 
 
 class Exporter(Child):
-    """``run`` with a configuration file, on a port of its own."""
+    """``run`` with a configuration file, on a port of its own; ``piped``: its log is written by another process."""
 
-    def __init__(self, folder: Path, config: dict[str, Any], name: str = "run") -> None:
+    def __init__(self, folder: Path, config: dict[str, Any], name: str = "run", *, piped: bool = False) -> None:
         path = folder / f"{name}.json"
         path.write_text(json.dumps(config))
-        super().__init__(folder, name, (*COMMAND, "run", "--config", str(path)))
+        command: tuple[str, ...] = (*COMMAND, "run", "--config", str(path))
+        if piped:  # the process id stays that of the exporter
+            command = ("bash", "-c", 'exec "$@" 2> >(exec cat >&2)', "bash", *command)
+        super().__init__(folder, name, command)
         self._url = ""
 
     def fill_disk(self) -> None:
-        """Make the disk full for this process: no file takes a byte any more, but the log does (it is a pipe)."""
+        """Make the disk full for this process: no file takes a byte any more; a piped log does."""
         self._limit_files(1)
 
     def free_disk(self) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 
 from exporter.common.secret import Secret
+from exporter.common.tls import make_tls_context
 from exporter.model.errors import KeysRefused, StoreError, StoreUnusable
 from exporter.store.postgresql.errors import CONNECTION_ERRORS, store_error
 from exporter.store.postgresql.url import PostgresUrl
@@ -131,6 +132,6 @@ def system_authorities(url: PostgresUrl) -> ssl.SSLContext | None:
     mode = url.option("sslmode")
     if mode not in ("verify-ca", "verify-full") or url.option("sslrootcert") or url.option("sslcert"):
         return None
-    context = ssl.create_default_context()
+    context = make_tls_context()
     context.check_hostname = mode == "verify-full"
     return context

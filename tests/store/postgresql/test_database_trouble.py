@@ -44,9 +44,13 @@ def candidate(url: str, name: str = "a", lease: float = LEASE) -> Leadership:
 
 
 async def led(one: Leadership) -> PostgresStore:
-    """Return the store of the term that begins next."""
-    async with asyncio.timeout(30):
-        return (await one.lead(lambda waiting: None)).store
+    """Return the store of the term that begins next; one that cannot lead is closed."""
+    try:
+        async with asyncio.timeout(30):
+            return (await one.lead(lambda waiting: None)).store
+    except BaseException:
+        await one.close()
+        raise
 
 
 @asynccontextmanager
