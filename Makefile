@@ -68,7 +68,7 @@ containers:
 	fi
 
 test: $(HEAVY) prometheus postgresql containers chromium
-	$(BIN)/python -m pytest -n 4 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 KILLS     ?= 50
 TIMELINES ?= 100

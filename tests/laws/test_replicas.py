@@ -56,10 +56,9 @@ class Replicas:
         old = self.awaited_leader()
         new = next(one for one in self.running if one is not old)
         until(lambda: "waits as standby" in new.said(), "the other replica stands by")
-        before = new.said().count("leads now")
         began = time.monotonic()
         old.process.send_signal(way)
-        until(lambda: new.said().count("leads now") > before, "the other replica leads")
+        until(lambda: "platform_events_total" in new.get("/metrics").text, "the other replica leads")
         seconds = time.monotonic() - began
         if way is signal.SIGSTOP:
             old.process.send_signal(signal.SIGCONT)
