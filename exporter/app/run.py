@@ -34,7 +34,7 @@ from exporter.common.clock import SystemClock
 from exporter.common.guard import set_aside
 from exporter.config import Config, Target
 from exporter.exposition.admission import SeriesAdmission
-from exporter.model.errors import StoreUnusable
+from exporter.model.errors import ConfigError, StoreUnusable
 from exporter.model.metrics import Changes, Moment
 from exporter.model.protocols import Clock, Report
 from exporter.model.telemetry import KeysExpire, Loaded, LogMessage, SelfEvent
@@ -92,7 +92,7 @@ async def run(
     with listening, _signals(process):  # also where the store cannot be opened
         place = check_store(config.store)
         if isinstance(place, PostgresUrl):
-            await _run_replica(process, place, bound)
+            await _run_replica(process, mappings, place, bound)
             return
         async with open_state(config, clock, report) as store:
             await _run_term(process, mappings, Term(store), process.serve, bound)
@@ -125,8 +125,10 @@ Show = Callable[[ASGIApp], Coroutine[Any, Any, None]]
 """Shows a site at the web port until the process stops."""
 
 
-async def _run_replica(process: _Process, place: PostgresUrl, bound: Callable[[int], None] | None) -> None:
-    """Lead and stand by in turns, on one web port."""
+async def _run_replica(
+    process: _Process, mappings: Mappings, place: PostgresUrl, bound: Callable[[int], None] | None
+) -> None:
+    """Lead and stand by in turns, on one web port. ``mappings`` are those of the start of the process."""
     port = process.listening.getsockname()[1]
     replica = Replica(process.config, place, process.clock, process.report, process.options(process.stop), port)
     process.listeners.append(replica.metrics.report)
@@ -143,7 +145,8 @@ async def _run_replica(process: _Process, place: PostgresUrl, bound: Callable[[i
             ended.set()
 
         try:
-            await _run_term(process, _newest_mappings(process), term, show, None, ended, replica.metrics)
+            newest = await _newest_mappings(process, mappings)
+            await _run_term(process, newest, term, show, None, ended, replica.metrics)
         finally:
             ended.set()
 
@@ -228,9 +231,16 @@ async def _run_parts(
     await _run_until(process.stop, show(site), jobs)
 
 
-def _newest_mappings(process: _Process) -> Mappings:
-    """Read the mappings at the beginning of a term: they may have changed while this process stood by."""
-    return read_mappings(process.config)
+async def _newest_mappings(process: _Process, known: Mappings) -> Mappings:
+    """Read the mappings at the beginning of a term: they may have changed while this process stood by.
+
+    Where they cannot be used, the term begins with ``known``, and the reload that is asked for says why.
+    """
+    try:
+        return await asyncio.to_thread(read_mappings, process.config)
+    except ConfigError:
+        process.reload.set()
+        return known
 
 
 def _freeze(loaded: Loaded, report: Report) -> None:

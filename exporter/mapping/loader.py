@@ -191,7 +191,7 @@ def _merge(checked: Sequence[CheckedFile]) -> MappingPack:
         reasons=sent.union(*(rule.listing for rule in rules), (rule.reason for rule in rules if rule.reason)),
         vendor_reasons=sent,
         metrics={name: metric for one in reversed(checked) for name, metric in one.metrics.items()},
-        hints=tuple(dict.fromkeys(word for one in checked for word in one.file.unmapped.hint_words)),
+        hints=tuple(dict.fromkeys(word.casefold() for one in checked for word in one.file.unmapped.hint_words)),
         examples=tuple(example for one in checked for example in one.examples),
         hash=_hash(checked),
         process=merge_processes([one.process for one in checked if one.process]),

@@ -69,7 +69,7 @@ class Scheduled(SelfEvent, frozen=True):
     ``lag``: seconds after which an event is expected to be seen; None while nothing is read. ``load``: the part of the
     budget for reads and listings that it takes to read every resource once in ``longest`` seconds, and to list; above 1
     the budget is too small. ``limited``: the budget is what keeps events waiting. ``rate``: the requests a second for
-    reads and listings. ``watches`` are all that share them, ``turn`` the seconds in which each is read once.
+    reads and listings. ``watches`` are all that share them, ``round_seconds`` the time in which each is read once.
     """
 
     target: str
@@ -80,7 +80,7 @@ class Scheduled(SelfEvent, frozen=True):
     limited: bool
     rate: float
     watches: int
-    turn: float
+    round_seconds: float
     longest: float
 
     @property
@@ -88,7 +88,7 @@ class Scheduled(SelfEvent, frozen=True):
         """What keeps events waiting, with the cure: "poll_interval", or a sentence about the budget."""
         if not self.limited:
             return "poll_interval"
-        serves = f"{self.rate:.3g}/s serves {self.watches} active resources at {max(1.0, self.turn):.0f} s"
+        serves = f"{self.rate:.3g}/s serves {self.watches} active resources at {max(1.0, self.round_seconds):.0f} s"
         cure = f"raise targets[].budget.{self.api} or split the targets over accounts"
         size = "the budget is too small" if self.load > 1.0 else "the budget"
         return f"{size}: {serves}; {cure}"

@@ -22,8 +22,8 @@ MAX_BATCH = 64  # callers served by one transaction: a scrape never waits for mo
 class Committer:
     """The only writer of commits. ``commit`` returns when its changes are durable and written to every output.
 
-    Whoever works on many events holds ``turn`` for one slice of them and releases it for a round of the event loop: a
-    scrape then waits for one slice, not for one slice of every watch.
+    Whoever works on many events holds ``slice_lock`` for one slice of them and releases it for a round of the event
+    loop: a scrape then waits for one slice, not for one slice of every watch.
     """
 
     def __init__(self, store: Store, outputs: Sequence[Output], view: SeriesView, report: Report) -> None:

@@ -15,18 +15,18 @@ async def run_reading(
     reading: Reading,
     ask: Callable[[Request], Awaitable[Response]],
     take: Callable[[EventPage | ResourcePage], Awaitable[int | None]],
-    turn: asyncio.Lock | None = None,
+    slice_lock: asyncio.Lock | None = None,
 ) -> None:
     """Run a reading to its end. Raises what ``ask``, ``take`` and the source raise.
 
-    Readings that share a ``turn`` work on their answers one after the other, a slice each: a scrape waits for one slice,
-    not for one slice of every reading.
+    Readings that share a ``slice_lock`` work on their answers one after the other, a slice each: a scrape waits for one
+    slice, not for one slice of every reading.
     """
-    turn = turn or asyncio.Lock()
+    slice_lock = slice_lock or asyncio.Lock()
     reply: Response | int | None = None
     try:
         while True:
-            async with turn:
+            async with slice_lock:
                 step = _next_step(reading, reply)
                 if isinstance(step, Pause):
                     await _free_loop()
@@ -43,17 +43,17 @@ async def run_reading(
 
 
 async def run_stages(
-    reading: Stages, ask: Callable[[Request], Awaitable[Response]], turn: asyncio.Lock | None = None
+    reading: Stages, ask: Callable[[Request], Awaitable[Response]], slice_lock: asyncio.Lock | None = None
 ) -> tuple[tuple[Stage, ...], ...]:
     """Run a reading of stage records and return the stages. Raises what ``ask`` and the source raise.
 
-    ``turn`` is as in ``run_reading``.
+    ``slice_lock`` is as in ``run_reading``.
     """
-    turn = turn or asyncio.Lock()
+    slice_lock = slice_lock or asyncio.Lock()
     reply: Response | None = None
     try:
         while True:
-            async with turn:
+            async with slice_lock:
                 step = _next_step(reading, reply)
                 if isinstance(step, Pause):
                     await _free_loop()

@@ -87,7 +87,7 @@ class RequestPrice:
     ``rate`` returns the requests a second that the account may send now, ``share`` is the part of them for reads and
     listings; the lowest share of the targets that use the account holds.
 
-    ``available`` is that part in requests a second; in ``turn`` seconds it reads each of the ``watches`` once. ``load``
+    ``available`` is that part in requests a second; in ``round_seconds`` it reads each of the ``watches`` once. ``load``
     is how much of it reading every watch at its longest interval takes, listings included: above 1 the budget is too
     small. ``limits`` says whether the budget keeps any watch from its shortest interval.
     """
@@ -101,7 +101,7 @@ class RequestPrice:
         self.watches = 0
         self.price = 1.0
         self.available = 0.0
-        self.turn = 0.0
+        self.round_seconds = 0.0
         self.load = 0.0
         self.limits = False
 
@@ -136,7 +136,7 @@ class RequestPrice:
             limited=self.limits,
             rate=self.available,
             watches=self.watches,
-            turn=self.turn,
+            round_seconds=self.round_seconds,
             longest=demand.longest,
         )
 
@@ -164,9 +164,9 @@ class RequestPrice:
         Return the requests a second that the configured ones take.
         """
         least = sum(demand.watches * demand.cost / demand.longest for demand in self._demands)
-        self.turn = turn = sum(demand.watches * demand.cost for demand in self._demands) / room
+        self.round_seconds = round_seconds = sum(demand.watches * demand.cost for demand in self._demands) / room
         for demand in self._demands:
-            demand.top = demand.longest if least <= room else max(demand.longest, STARVATION * turn)
+            demand.top = demand.longest if least <= room else max(demand.longest, STARVATION * round_seconds)
         return least
 
     def _requests(self, price: float) -> float:

@@ -68,10 +68,6 @@ class PollQueue:
         entry = self._current.get(resource)
         return None if entry is None else entry.due
 
-    def drop(self, resource: str) -> None:
-        """Remove the entry of a resource."""
-        self._current.pop(resource, None)
-
     async def take(self, clock: Clock) -> Entry:
         """Wait for the next due watch and take it out of the queue; the caller puts it back."""
         while True:
@@ -102,5 +98,5 @@ class PollQueue:
         return self._heap[0].due - now if self._heap else None
 
     def _is_void(self, entry: Entry) -> bool:
-        """Whether an entry was replaced or removed."""
+        """Whether an entry was replaced."""
         return self._current.get(entry.resource) is not entry

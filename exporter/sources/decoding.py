@@ -70,11 +70,26 @@ def row_decoders(row: Any) -> RowDecoders[Any]:
     return RowDecoders(many, msgspec.json.Decoder(row, strict=False))
 
 
+def optional() -> Any:
+    """Declare a field that a row can do without, of type ``msgspec.Raw``: no form of it makes the row unreadable."""
+    return msgspec.field(default_factory=missing)
+
+
+def field_value(raw: msgspec.Raw) -> Any:
+    """Decode an optional field; ``None`` for one that is missing or cannot be decoded."""
+    try:
+        return msgspec.json.decode(raw) if bytes(raw) else None
+    except _BAD:
+        return None
+
+
 def field_text(value: Any, key: str = "") -> str:
     """Return a text or whole number, or the one that an object has under ``key``, as text; "" for anything else.
 
-    For fields that a row can do without: one of another form must not make the row unreadable. Longer text is cut.
+    ``value`` is an optional field or what was decoded from one. Longer text is cut.
     """
+    if isinstance(value, msgspec.Raw):
+        value = field_value(value)
     if key:
         value = value.get(key) if isinstance(value, dict) else None
     return clip(str(value), MAX_REASON) if isinstance(value, str | int) and not isinstance(value, bool) else ""
@@ -282,9 +297,10 @@ def row_fingerprint(row: msgspec.Struct | str) -> bytes:
     return _fingerprint(msgspec.json.encode(row) if isinstance(row, msgspec.Struct) else row.encode("utf-8", "replace"))
 
 
-def hint_mark(*values: Any) -> int:
-    """Return a number that changes with these fields of a listing; 0 where the listing has none of them."""
-    return crc32(msgspec.json.encode(values)) if any(value is not None for value in values) else 0
+def hint_mark(*fields: msgspec.Raw) -> int:
+    """Return a number that changes with these optional fields of a listing; 0 where the listing has none of them."""
+    raw = [bytes(field) for field in fields]
+    return crc32(b"\0".join(raw)) if any(one not in (b"", _NULL) for one in raw) else 0
 
 
 def gap_fingerprint(*parts: object) -> bytes:

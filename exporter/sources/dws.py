@@ -21,6 +21,7 @@ from exporter.sources.decoding import (
     hint_mark,
     in_slices,
     missing,
+    optional,
     present,
     read_record,
     read_rows,
@@ -93,12 +94,12 @@ class _Cluster(msgspec.Struct, gc=False):
     status: str | None = None
     node_type: str | None = None
     created: Number = None
-    sub_status: Any = None
-    task_status: Any = None
-    failed_reasons: Any = None
-    updated: Any = None
-    recent_event: Any = None
-    action_progress: Any = None
+    sub_status: msgspec.Raw = optional()
+    task_status: msgspec.Raw = optional()
+    failed_reasons: msgspec.Raw = optional()
+    updated: msgspec.Raw = optional()
+    recent_event: msgspec.Raw = optional()
+    action_progress: msgspec.Raw = optional()
 
 
 class _Clusters(msgspec.Struct):

@@ -21,6 +21,7 @@ from exporter.sources.decoding import (
     hint_mark,
     in_slices,
     missing,
+    optional,
     present,
     read_record,
     read_rows,
@@ -87,8 +88,8 @@ class _Spec(msgspec.Struct, gc=False):
 
 class _Status(msgspec.Struct, gc=False):
     phase: str | None = None
-    message: Any = None
-    resources: Any = None
+    message: msgspec.Raw = optional()
+    resources: msgspec.Raw = optional()
 
 
 class _Pool(msgspec.Struct, gc=False):

@@ -68,15 +68,15 @@ def _plan(seconds: float) -> float:
     """Percent of a core that queue and schedule take, with a budget that reads every watch within the longest interval."""
 
     async def turns(clock: Hand) -> float:
-        agenda, schedule = PollQueue(), ReadSchedule(RequestPrice(lambda: WATCHES / LONGEST), Demand(INTERVAL, LONGEST))
+        queue, schedule = PollQueue(), ReadSchedule(RequestPrice(lambda: WATCHES / LONGEST), Demand(INTERVAL, LONGEST))
         for number in range(WATCHES):
             schedule.add(str(number))
-            agenda.put(str(number), LONGEST * number / WATCHES, LONGEST, number)
+            queue.put(str(number), LONGEST * number / WATCHES, LONGEST, number)
         began = time.process_time()
         while clock.passed < seconds:
-            entry = await agenda.take(clock)
+            entry = await queue.take(clock)
             interval = schedule.read(entry.resource, EPOCH + clock.passed, clock.passed, [])
-            agenda.put(entry.resource, clock.passed + interval, interval, -entry.newest)
+            queue.put(entry.resource, clock.passed + interval, interval, -entry.newest)
         return time.process_time() - began
 
     return asyncio.run(turns(Hand())) / seconds * 100

@@ -75,6 +75,19 @@ class Replicas:
             one.close()
 
 
+OWN = """
+mapping: 1
+source: modelarts_training
+rules:
+  - {id: own, shape: "my own text", as: {severity: info, reason: Own}}
+tests:
+  - name: my own text
+    event: {time: "2026-01-02T10:00:00+08:00", level: Info, source: Task, message: my own text}
+    rule: own
+    expect: ['platform_events_total{severity="info",reason="Own"} +1']
+"""
+
+
 @pytest.fixture(scope="module")
 def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clouds]:
     """Both clouds, with a few events from before the first contact."""
@@ -114,7 +127,9 @@ def test_failovers_at_any_moments_leave_totals_exact(clouds: Clouds, tmp_path: P
 
 def test_a_standby_names_the_leader_shows_nothing_and_follows_through_a_pooler(clouds: Clouds, tmp_path: Path) -> None:
     store = postgres().url(port=pgbouncer().port)
-    config = {**configured(clouds, tmp_path), "store": store, "lease": f"{LEASE:g}s"}
+    mapping = tmp_path / "own.yaml"
+    mapping.write_text(OWN)
+    config = {**configured(clouds, tmp_path), "store": store, "lease": f"{LEASE:g}s", "mappings": [str(mapping)]}
     with closing(Replicas(tmp_path, config)) as replicas:
         leader, standby = replicas.running
         until(lambda: "waits as standby" in standby.said(), "the second replica stands by")
@@ -136,7 +151,11 @@ def test_a_standby_names_the_leader_shows_nothing_and_follows_through_a_pooler(c
         }
         assert total(leader.metrics(), "platform_exporter_leader") == 1
         assert total(leader.metrics(), "platform_exporter_leader_term") == 1
+        mapping.write_text("mapping: no number\n")  # a file that cannot be used keeps nobody from leading
         new, seconds = replicas.fail_over(signal.SIGTERM)
         assert seconds <= LONGEST[signal.SIGTERM] + SPARE
+        until(
+            lambda: total(new.metrics(), "platform_exporter_config_last_reload_successful") == 0, "the file is reported"
+        )
         until(lambda: "platform_events_total" in new.get("/metrics").text, "the new leader shows events")
         assert f"leads now, term 2: {os.uname().nodename} (" in new.said()

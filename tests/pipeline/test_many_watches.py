@@ -32,17 +32,17 @@ def served(rate: float, seconds: float, active: int) -> tuple[dict[str, float], 
     """Reads at ``rate`` a second; the longest that each watch waited between two of its turns, and its turns."""
 
     async def turns() -> tuple[dict[str, float], Counter[str]]:
-        clock, agenda = Hand(), PollQueue()
+        clock, queue = Hand(), PollQueue()
         last, longest, times = dict[str, float](), dict[str, float](), Counter[str]()
         for number in range(WATCHES):
-            agenda.put(f"r{number}", 0.0, INTERVAL if number < active else LONGEST, number)
+            queue.put(f"r{number}", 0.0, INTERVAL if number < active else LONGEST, number)
         while clock.at < seconds:
-            entry: Entry = await agenda.take(clock)
+            entry: Entry = await queue.take(clock)
             id_ = entry.resource
             longest[id_] = max(longest.get(id_, 0.0), clock.at - last.get(id_, 0.0))
             last[id_] = clock.at
             times[id_] += 1
-            agenda.put(id_, clock.at + entry.interval, entry.interval, -entry.newest)
+            queue.put(id_, clock.at + entry.interval, entry.interval, -entry.newest)
             clock.at += 1 / rate
         return longest, times
 
@@ -69,12 +69,12 @@ def test_with_room_for_all_everybody_is_read_at_his_interval() -> None:
 
 def test_of_those_that_are_due_the_longest_overdue_goes_first_of_equals_the_newest() -> None:
     async def order() -> list[str]:
-        clock, agenda = Hand(), PollQueue()
-        agenda.put("quiet", 0.0, LONGEST, created=9)
-        agenda.put("older", 10.0, INTERVAL, created=1)
-        agenda.put("newer", 10.0, INTERVAL, created=2)
+        clock, queue = Hand(), PollQueue()
+        queue.put("quiet", 0.0, LONGEST, created=9)
+        queue.put("older", 10.0, INTERVAL, created=1)
+        queue.put("newer", 10.0, INTERVAL, created=2)
         clock.at = 20.0
-        return [(await agenda.take(clock)).resource for _ in range(3)]
+        return [(await queue.take(clock)).resource for _ in range(3)]
 
     assert asyncio.run(order()) == ["quiet", "newer", "older"]
 

@@ -1,4 +1,4 @@
-"""Who may ask when: budgets, intervals, patience and the agenda, all by a clock that nobody waits for."""
+"""Who may ask when: budgets, intervals, patience and the queue, all by a clock that nobody waits for."""
 
 import asyncio
 import random
@@ -263,103 +263,91 @@ def test_a_vendors_own_wish_is_kept() -> None:
     assert all(1000.0 < wait <= 1008.0 for wait in waits)
 
 
-# --- the agenda
+# --- the queue
 
 
-async def served(agenda: PollQueue, clock: ManualClock, times: int) -> list[tuple[str, float]]:
+async def served(queue: PollQueue, clock: ManualClock, times: int) -> list[tuple[str, float]]:
     found = []
     for _ in range(times):
-        entry = await agenda.take(clock)
+        entry = await queue.take(clock)
         found.append((entry.resource, clock.steady()))
     return found
 
 
 def test_the_earliest_is_served_first_and_of_equals_the_newest() -> None:
     async def story() -> list[tuple[str, float]]:
-        agenda = PollQueue()
-        agenda.put("late", 9.0, 60.0)
-        agenda.put("old", 5.0, 60.0, created=1)
-        agenda.put("new", 5.0, 60.0, created=3)
-        agenda.put("middle", 5.0, 60.0, created=2)
-        return await served(agenda, ManualClock(), 4)
+        queue = PollQueue()
+        queue.put("late", 9.0, 60.0)
+        queue.put("old", 5.0, 60.0, created=1)
+        queue.put("new", 5.0, 60.0, created=3)
+        queue.put("middle", 5.0, 60.0, created=2)
+        return await served(queue, ManualClock(), 4)
 
     assert asyncio.run(story()) == [("new", 5.0), ("middle", 5.0), ("old", 5.0), ("late", 9.0)]
 
 
 def test_an_entry_keeps_what_its_next_plan_needs() -> None:
     async def story() -> None:
-        agenda = PollQueue()
-        agenda.put("a", 1.0, 90.0, created=7)
-        entry = await agenda.take(ManualClock())
+        queue = PollQueue()
+        queue.put("a", 1.0, 90.0, created=7)
+        entry = await queue.take(ManualClock())
         assert (entry.due, entry.newest, entry.resource, entry.interval) == (1.0, -7, "a", 90.0)
-        assert "a" not in agenda
+        assert "a" not in queue
 
     asyncio.run(story())
 
 
 def test_a_new_plan_voids_the_old_one_whether_sooner_or_later() -> None:
     async def story() -> list[tuple[str, float]]:
-        agenda = PollQueue()
+        queue = PollQueue()
         for due in (5.0, 20.0, 9.0):
-            agenda.put("a", due, 60.0)
-        agenda.put("b", 10.0, 60.0)
-        agenda.put("b", 3.0, 60.0)
-        agenda.put("end", 99.0, 60.0)
-        return await served(agenda, ManualClock(), 3)
+            queue.put("a", due, 60.0)
+        queue.put("b", 10.0, 60.0)
+        queue.put("b", 3.0, 60.0)
+        queue.put("end", 99.0, 60.0)
+        return await served(queue, ManualClock(), 3)
 
     assert asyncio.run(story()) == [("b", 3.0), ("a", 9.0), ("end", 99.0)]
-
-
-def test_what_is_dropped_never_comes_back() -> None:
-    async def story() -> list[tuple[str, float]]:
-        agenda = PollQueue()
-        agenda.put("a", 8.0, 60.0)
-        agenda.put("gone", 1.0, 60.0)
-        agenda.drop("gone")
-        agenda.drop("never there")
-        return await served(agenda, ManualClock(), 1)
-
-    assert asyncio.run(story()) == [("a", 8.0)]
 
 
 @pytest.mark.parametrize("put", [1.0, 40.0])
 def test_who_waits_for_a_late_one_wakes_when_an_earlier_one_is_put(put: float) -> None:
     async def story() -> list[tuple[str, float]]:
-        clock, agenda = ManualClock(), PollQueue()
-        agenda.put("late", 100.0, 60.0)
+        clock, queue = ManualClock(), PollQueue()
+        queue.put("late", 100.0, 60.0)
 
         async def put_early() -> None:
             await clock.sleep(put)
-            agenda.put("early", put + 2.0, 60.0)
+            queue.put("early", put + 2.0, 60.0)
 
-        found, _ = await asyncio.gather(served(agenda, clock, 2), put_early())
+        found, _ = await asyncio.gather(served(queue, clock, 2), put_early())
         return found
 
     assert asyncio.run(story()) == [("early", put + 2.0), ("late", 100.0)]
 
 
-def test_an_empty_agenda_waits_for_the_first_plan() -> None:
+def test_an_empty_queue_waits_for_the_first_plan() -> None:
     async def story() -> list[tuple[str, float]]:
-        clock, agenda = ManualClock(), PollQueue()
-        waiting = asyncio.create_task(served(agenda, clock, 1))
+        clock, queue = ManualClock(), PollQueue()
+        waiting = asyncio.create_task(served(queue, clock, 1))
         await clock.sleep(30.0)
-        agenda.put("a", 0.0, 60.0)
+        queue.put("a", 0.0, 60.0)
         return await waiting
 
     assert asyncio.run(story()) == [("a", 30.0)]
 
 
-def test_several_readers_share_the_agenda_and_a_cancelled_one_takes_nothing_along() -> None:
+def test_several_readers_share_the_queue_and_a_cancelled_one_takes_nothing_along() -> None:
     async def story() -> list[str]:
-        clock, agenda, found = ManualClock(), PollQueue(), list[str]()
+        clock, queue, found = ManualClock(), PollQueue(), list[str]()
 
         async def read() -> None:
             while True:
-                found.append((await agenda.take(clock)).resource)
+                found.append((await queue.take(clock)).resource)
 
         readers = [asyncio.create_task(read()) for _ in range(4)]
         for number in range(20):
-            agenda.put(str(number), 1.0 + number, 60.0)
+            queue.put(str(number), 1.0 + number, 60.0)
         await clock.sleep(5.5)
         readers[0].cancel()
         readers[1].cancel()
@@ -375,7 +363,6 @@ def test_several_readers_share_the_agenda_and_a_cancelled_one_takes_nothing_alon
 names = st.sampled_from("abcde")
 plans = st.one_of(
     st.tuples(st.just("put"), names, st.integers(0, 20)),
-    st.tuples(st.just("drop"), names, st.just(0)),
     st.tuples(st.just("take"), st.just(""), st.integers(0, 5)),
 )
 
@@ -384,22 +371,19 @@ plans = st.one_of(
 @settings(deadline=None, max_examples=150)
 def test_nothing_is_lost_or_served_twice_whatever_is_planned(plans: list[tuple[str, str, int]]) -> None:
     async def story() -> None:
-        clock, agenda = ManualClock(), PollQueue()
+        clock, queue = ManualClock(), PollQueue()
         model: dict[str, tuple[float, int]] = {}  # due and age of each watch
         for number, (verb, name, value) in enumerate(plans):
             due = clock.steady() + value
             if verb == "put":
-                agenda.put(name, due, 60.0, created=number)
+                queue.put(name, due, 60.0, created=number)
                 model[name] = (due, -number)
-            elif verb == "drop":
-                agenda.drop(name)
-                model.pop(name, None)
             else:
                 for _ in range(min(value, len(model))):
                     first = min(model, key=model.__getitem__)
                     expected = max(clock.steady(), model.pop(first)[0])
-                    assert (await agenda.take(clock)).resource == first
+                    assert (await queue.take(clock)).resource == first
                     assert clock.steady() == expected
-            assert all((name in agenda) == (name in model) for name in "abcde")
+            assert all((name in queue) == (name in model) for name in "abcde")
 
     asyncio.run(story())

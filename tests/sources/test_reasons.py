@@ -1,10 +1,12 @@
 """What listings say of why a resource is in its status."""
 
+from functools import partial
 from typing import Any
 
 import pytest
 
-from exporter.model.events import Resource
+from exporter.model.errors import SourceGarbled
+from exporter.model.events import Request, Resource
 from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
 from tests.support.readings import NOW, drive
@@ -46,3 +48,44 @@ def test_a_training_job_tells_the_exit_codes_of_its_workers() -> None:
         "modelarts_training", "items", {"metadata": {"id": "j"}, "status": {"phase": "Failed", "task_statuses": tasks}}
     )
     assert (found.reason, found.message) == ("TaskFailed", "worker-1 ended with exit code 137: killed")
+
+
+OPTIONAL = {  # each field that a listing can do without, in the row that it stands in; ID and VALUE are filled in
+    "dws": ("clusters", '{"id": ID, "status": "ACTIVE", "FIELD": VALUE}'),
+    "modelarts_pool": ("items", '{"metadata": {"name": ID}, "status": {"phase": "Running", "FIELD": VALUE}}'),
+    "modelarts_service": ("services", '{"service_id": ID, "status": "running", "FIELD": VALUE}'),
+    "modelarts_training": ("items", '{"metadata": {"id": ID}, "status": {"phase": "Running", "FIELD": VALUE}}'),
+    "pai_dlc": ("Jobs", '{"JobId": ID, "Status": "Running", "FIELD": VALUE}'),
+}
+FIELDS = {
+    "dws": ("sub_status", "task_status", "failed_reasons", "updated", "recent_event", "action_progress"),
+    "modelarts_pool": ("message", "resources"),
+    "modelarts_service": ("error_code", "update_time", "progress"),
+    "modelarts_training": ("secondary_phase", "task_statuses"),
+    "pai_dlc": ("ReasonCode", "ReasonMessage", "GmtModifiedTime", "SubStatus", "RestartTimes"),
+}
+ODD = [
+    *(f"{'[' * depth}{']' * depth}" for depth in (1, 500, *range(850, 1000), 2000)),
+    *("null", "true", "1e300", str(2**70), '"\\u0000"', '{"error_code": {"error_code": []}}', '[{"exit_code": 137}]'),
+]
+
+
+def always(body: bytes, request: Request) -> bytes:
+    return body
+
+
+@pytest.mark.parametrize(("source", "field"), [(source, field) for source, all_ in FIELDS.items() for field in all_])
+@pytest.mark.parametrize("id_", ['"a"', '""'], ids=["usable", "refused"])
+def test_no_form_of_an_optional_field_fails_a_listing(source: str, field: str, id_: str) -> None:
+    """A listing is read whatever stands there; only nesting deeper than can be decoded makes the whole answer garbled."""
+    key, row = OPTIONAL[source]
+    for value in ODD:
+        rows = row.replace("ID", id_).replace("FIELD", field).replace("VALUE", value)
+        body = f'{{"{key}": [{rows}], "count": 1, "total": 1, "TotalCount": 1}}'.encode()
+        reading = SOURCES[source].make(SourceScope()).discover((), NOW)
+        try:
+            page = drive(reading, partial(always, body)).found[0]
+        except SourceGarbled:
+            assert value.count("[") > 900
+            continue
+        assert (len(page.resources), len(page.unreadable)) == ((1, 0) if id_ == '"a"' else (0, 1))

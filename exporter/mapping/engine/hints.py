@@ -8,7 +8,7 @@ _SEARCHED = 4000  # characters of a text in which hint words are looked for
 def is_hinted(pack: MappingPack, text: str) -> bool:
     """Decide whether a word of the text begins with one of the pack's hint words."""
     text = text[:_SEARCHED].casefold()
-    return any(_begins(text, hint.casefold()) for hint in pack.hints)
+    return any(_begins(text, hint) for hint in pack.hints)
 
 
 def _begins(text: str, word: str) -> bool:

@@ -4,8 +4,6 @@
 compared with the first before it is believed (ModelArts API reference, "Querying Services").
 """
 
-from typing import Any
-
 import msgspec
 
 from exporter.model.events import Life, Request, Resource, ResourcePage
@@ -17,6 +15,7 @@ from exporter.sources.decoding import (
     gap_fingerprint,
     hint_mark,
     missing,
+    optional,
     read_rows,
     row_decoders,
     row_fingerprint,
@@ -53,9 +52,9 @@ class _Service(msgspec.Struct, gc=False):
     publish_at: Number = None
     finished_time: Number = None
     transition_at: Number = None
-    error_code: Any = None
-    update_time: Any = None
-    progress: Any = None
+    error_code: msgspec.Raw = optional()
+    update_time: msgspec.Raw = optional()
+    progress: msgspec.Raw = optional()
 
 
 class _Services(msgspec.Struct):

@@ -16,9 +16,11 @@ from exporter.sources.decoding import (
     Name,
     asked,
     field_text,
+    field_value,
     gap_fingerprint,
     hint_mark,
     missing,
+    optional,
     reaches,
     read_rows,
     row_decoders,
@@ -47,10 +49,10 @@ class _Meta(msgspec.Struct, gc=False):
 
 class _Status(msgspec.Struct, gc=False):
     phase: str | None = None
-    secondary_phase: Any = None
+    secondary_phase: msgspec.Raw = optional()
     start_time: Number = None
     duration: Number = None
-    task_statuses: Any = None
+    task_statuses: msgspec.Raw = optional()
 
 
 class _Flavor(msgspec.Struct, gc=False):
@@ -175,8 +177,9 @@ def _job(row: _Job) -> Resource:
     life = _LIFE.get(phase, "active")
     started, lasted = moment(status.start_time), number(status.duration)
     ended = moment(started + lasted) if life == "ended" and started and lasted else None
-    tasks = status.task_statuses if isinstance(status.task_statuses, list) else []
-    failed = [_failed(task) for task in tasks if field_text(task, "exit_code") not in ("", "0")][:_MOST_FAILED]
+    tasks = field_value(status.task_statuses)
+    listed = tasks if isinstance(tasks, list) else []
+    failed = [_failed(task) for task in listed if field_text(task, "exit_code") not in ("", "0")][:_MOST_FAILED]
     return Resource(
         id=row.metadata.id,
         name=clip(row.metadata.name or ""),

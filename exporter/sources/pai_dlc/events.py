@@ -36,6 +36,7 @@ from exporter.sources.decoding import (
     hint_mark,
     in_slices,
     missing,
+    optional,
     reaches,
     read_record,
     read_rows,
@@ -116,11 +117,11 @@ class _Job(msgspec.Struct, rename="pascal", gc=False):
     job_specs: list[_JobSpec] | None = None
     gmt_create_time: Number = None
     gmt_finish_time: Number = None
-    reason_code: Any = None
-    reason_message: Any = None
-    gmt_modified_time: Any = None
-    sub_status: Any = None
-    restart_times: Any = None
+    reason_code: msgspec.Raw = optional()
+    reason_message: msgspec.Raw = optional()
+    gmt_modified_time: msgspec.Raw = optional()
+    sub_status: msgspec.Raw = optional()
+    restart_times: msgspec.Raw = optional()
 
 
 class _Jobs(msgspec.Struct):
