@@ -6,7 +6,7 @@ a scrape never waits for a whole page.
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -26,9 +26,9 @@ from exporter.model.telemetry import (
     UnmappedTexts,
 )
 from exporter.pipeline.context import SourceContext
-from exporter.pipeline.counting import CountContext, History, count_events
+from exporter.pipeline.counting import CountContext, History, UnmappedText, count_events
 from exporter.pipeline.discovery import Discovery, Watermark
-from exporter.pipeline.driver import run_reading
+from exporter.pipeline.driver import free_loop, run_reading
 from exporter.pipeline.event_times import JudgedEvents, format_times, judge_events, judge_resource
 from exporter.pipeline.inventory import Inventory
 from exporter.pipeline.read_session import (
@@ -44,6 +44,7 @@ from exporter.pipeline.read_window import JITTER, drop_older, forgettable
 from exporter.pipeline.run_tracker import RunTracker, RunUpdate, StageRecords
 
 SLICE = 500  # events between two chances for a scrape
+UNMAPPED_SLICE = 20  # texts without a rule between two chances for a scrape
 
 
 class Collector:
@@ -316,7 +317,7 @@ class Collector:
             await self._commit(more)
         if queued is not None:
             await self._context.committer.wait(queued.ticket)
-            self._report_slice(queued, session.id)
+            await self._report_slice(queued, session.id)
 
     async def _commit(self, commit: Commit) -> None:
         await self._context.committer.commit(self._with_contact(commit))
@@ -359,7 +360,7 @@ class Collector:
             text = f"{self._context.target}: {self._context.source}: {remark}"
             self._context.report(LogMessage(text, warning=True))
 
-    def _report_slice(self, counted: CountedSlice, resource: str) -> None:
+    async def _report_slice(self, counted: CountedSlice, resource: str) -> None:
         context, batch = self._context, counted.batch
         if batch.history or batch.late:
             self._report_anomalies(resource, history=batch.history, late=batch.late)
@@ -368,10 +369,18 @@ class Collector:
             context.report(ImplausibleTimes(*context.place, len(counted.implausible), sample))
         for (metric, label), times in batch.overflow.items():
             context.report(Overflowed(metric, label, times))
-        for unmapped, times in batch.unmapped.items():
-            cause, text, severity, reason = unmapped
-            context.report(UnmappedTexts(*context.place, cause, text, times, severity, reason))
         context.report(EventsCommitted(*context.place, context.clock.now(), batch.rows))
+        if batch.unmapped:
+            await self._report_unmapped(batch.unmapped)
+
+    async def _report_unmapped(self, unmapped: Mapping[UnmappedText, int]) -> None:
+        """Report texts that no rule took, some at a time: making templates of them takes up to 2 ms each."""
+        context, texts = self._context, [*unmapped.items()]
+        for start in range(0, len(texts), UNMAPPED_SLICE):
+            async with context.committer.slice_lock:
+                for (cause, text, severity, reason), times in texts[start : start + UNMAPPED_SLICE]:
+                    context.report(UnmappedTexts(*context.place, cause, text, times, severity, reason))
+                await free_loop()
 
     def _report_anomalies(
         self, resource: str, history: int = 0, late: int = 0, unreadable: int = 0, truncated: bool = False

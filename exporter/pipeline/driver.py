@@ -29,7 +29,7 @@ async def run_reading(
             async with slice_lock:
                 step = _next_step(reading, reply)
                 if isinstance(step, Pause):
-                    await _free_loop()
+                    await free_loop()
             if isinstance(step, Pause):
                 reply = None
             elif isinstance(step, Request):
@@ -56,7 +56,7 @@ async def run_stages(
             async with slice_lock:
                 step = _next_step(reading, reply)
                 if isinstance(step, Pause):
-                    await _free_loop()
+                    await free_loop()
             if isinstance(step, Pause):
                 reply = None
                 continue
@@ -69,7 +69,7 @@ async def run_stages(
         reading.close()
 
 
-async def _free_loop() -> None:
+async def free_loop() -> None:
     """Let a scrape through."""
     for _ in range(ROUNDS):
         await asyncio.sleep(0)

@@ -11,8 +11,8 @@ import pytest
 from exporter.model.errors import SourceDown, SourceGarbled, SourceGone
 from exporter.model.events import Event, Window
 from exporter.model.metrics import Mapped
-from exporter.model.telemetry import Contacted, Discovered, LogMessage, PollDone, ReadAnomalies
-from exporter.pipeline.collector import SLICE
+from exporter.model.telemetry import Contacted, Discovered, LogMessage, PollDone, ReadAnomalies, UnmappedTexts
+from exporter.pipeline.collector import SLICE, UNMAPPED_SLICE
 from exporter.pipeline.inventory import MISSING_LISTINGS, ResourceFilter
 from tests.support.clocks import ManualClock
 from tests.support.vendor import GRACE, HOUR, PLACE, Vendor, watching
@@ -455,6 +455,33 @@ def test_a_large_page_is_counted_in_slices_and_a_scrape_can_come_between() -> No
             assert seen == {0.0, 1.0 * SLICE, 2.0 * SLICE, 3.0 * SLICE}
 
     told(story, rows=10_000)
+
+
+def test_texts_without_a_rule_are_reported_some_at_a_time_and_a_scrape_can_come_between() -> None:
+    """Making a template of each takes long, and a page may hold hundreds of them."""
+
+    async def story(vendor: Vendor) -> None:
+        for name in ("a", "b"):
+            vendor.has(name)
+        async with watching(vendor) as watched:
+            await watched.poll("a", "b")
+
+            def map_(event: Event) -> Mapped:
+                return Mapped("info", "other", None, unmapped="no_rule")
+
+            watched.mapping.swap(msgspec.structs.replace(watched.mapping.current, map=map_))
+            vendor.clock.advance(60)
+            for number in range(200):
+                vendor.tells("a" if number % 2 else "b", 5, text=f"text {number}")
+            reading = asyncio.gather(*(watched.collector.poll(name, 30.0) for name in ("a", "b")))
+            seen = [0]
+            while not reading.done():
+                await asyncio.sleep(0)
+                seen.append(len(watched.reported(UnmappedTexts)))
+            assert seen[-1] == 200
+            assert max(after - before for before, after in pairwise(seen)) == UNMAPPED_SLICE
+
+    told(story)
 
 
 def test_what_a_page_holds_beside_events_is_told() -> None:

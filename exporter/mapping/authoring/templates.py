@@ -102,8 +102,13 @@ def _wider(one: str, other: str) -> str:
 
 def _pieces(text: str) -> list[_Piece]:
     """Cut a text into pieces; beyond the limits a last field takes the rest."""
-    pieces = [piece for piece in _scan(text[:LOOKED_AT]) if piece.text]
-    holes = [number for number, piece in enumerate(pieces) if piece.type]
+    pieces, holes = list[_Piece](), list[int]()
+    for piece in filter(lambda piece: piece.text, _scan(text[:LOOKED_AT])):
+        if piece.type:
+            holes.append(len(pieces))
+        pieces.append(piece)
+        if len(holes) > MOST_HOLES:
+            break
     end = holes[MOST_HOLES - 1] if len(holes) > MOST_HOLES else len(pieces)
     if end == len(pieces) and len(text) <= LOOKED_AT:
         return pieces
