@@ -235,7 +235,7 @@ def _delivery(
     assert config.otlp is not None, "there are no endpoints without the section"
     post = while_valid(sender.post, runtime.valid)
     if endpoint.signal == "metrics":
-        contacts, interval, totals = runtime.restored.contacts, config.otlp.metrics_interval, runtime.registry.totals
+        contacts, interval, totals = runtime.restored.contacts, config.otlp.metrics_interval, runtime.admission.totals
         return MetricsPush(
             endpoint.url, post, totals, contacts, config.otlp_attributes, interval, runtime.clock, runtime.report
         )

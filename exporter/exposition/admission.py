@@ -4,16 +4,17 @@ The committer asks before it writes a batch to the store and reports afterwards,
 differ. Everything that grows goes through here; gauges and states go straight to the registry.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, chain
 
 import msgspec
 
 from exporter.exposition.registry import GROWING, Registry, Resource
 from exporter.exposition.restore import fitting, part
 from exporter.exposition.series_limit import Cut, SeriesLimit
+from exporter.exposition.text_format import Labels
 from exporter.exposition.zero_hold import Growth, ZeroHold
-from exporter.model.metrics import Catalogue, Changes, Series
+from exporter.model.metrics import Catalogue, Changes, Metric, Observed, Series
 from exporter.model.protocols import Clock
 from exporter.model.state import Restored
 
@@ -127,6 +128,16 @@ class SeriesAdmission:
             if growth is not None:
                 self.registry.add(one, growth)
 
+    def totals(self) -> Iterator[tuple[Metric, Labels, list[float]]]:
+        """Yield each series with its committed values; of a histogram cumulative buckets, sum and count.
+
+        What is held at 0 on the page is in them. A receiver that is told since when a series counts needs no sample at
+        0 before the first growth, and where nobody scrapes a hold never ends.
+        """
+        for metric, labels, values in self.registry.totals():
+            hidden = self.hold.hidden((metric.name, labels)) if self.hold else None
+            yield metric, labels, values if hidden is None else _grown(values, hidden)
+
     def _count(self, counts: Mapping[Series, float]) -> None:
         hold, counters = self.hold, self.registry.counters
         for series, growth in counts.items():
@@ -152,3 +163,12 @@ class SeriesAdmission:
         for one in series:
             if one[0] in registry.families and registry.value(one) == 0 and self.hold.is_idle(one):
                 registry.drop(one)
+
+
+def _grown(values: Sequence[float], growth: Growth) -> list[float]:
+    """Return the values of a row with growth added."""
+    if not isinstance(growth, Observed):
+        return [values[0] + growth]
+    *buckets, total, _ = values
+    summed = [value + new for value, new in zip(buckets, accumulate(growth.buckets), strict=True)]
+    return [*summed, total + growth.sum, summed[-1]]

@@ -102,6 +102,11 @@ class ZeroHold:
         hold = self._waiting.pop(series, None)
         return hold.hidden if hold else None
 
+    def hidden(self, series: Series) -> Growth | None:
+        """Return what is kept back of a series now, None if nothing is."""
+        hold = self._waiting.get(series)
+        return hold.hidden if hold else None
+
     def _over(self, hold: Hold, now: float) -> bool:
         return self._answered > hold.pages and now - hold.since >= self._seconds
 

@@ -1,4 +1,4 @@
-"""The exposed series as cumulative OTLP metrics, and their periodic push.
+"""The series of the page as cumulative OTLP metrics, and their periodic push.
 
 A series counts since the first contact with its source: everything before is history, so it was 0 then, and that time
 is in the store. So a receiver sees the first event of a series as growth, and a restart as no reset.
@@ -117,7 +117,7 @@ def _add(
 class MetricsPush:
     """Pushes all series to a receiver every ``interval`` seconds.
 
-    What did not arrive is in the next push. ``read`` gives all rows of the exposition. ``contacts`` are the first
+    What did not arrive is in the next push. ``read`` gives all rows with their committed values. ``contacts`` are the first
     contacts in the store; later ones come by ``hear``.
     """
 

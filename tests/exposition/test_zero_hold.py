@@ -298,3 +298,30 @@ def test_every_scraper_sees_every_event_as_growth(
     for values in seen:
         assert {name: found[-1] - found[0] for name, found in values.items() if found[-1]} == happened
         assert all(found == sorted(found) for found in values.values())
+
+
+GROWTH = st.lists(
+    st.tuples(
+        st.sampled_from([KNOWN, NEW, ("platform_resource_events_total", ("research", "other"))]), st.integers(1, 9)
+    )
+    | st.tuples(st.just(NEW_LAG), st.builds(Observed, st.tuples(st.integers(0, 5), st.integers(0, 5)), st.just(2.5)))
+)
+
+
+@given(GROWTH, st.integers(0, 5), st.booleans())
+def test_what_is_pushed_is_what_was_committed_whatever_is_held(
+    growth: list[tuple[Series, float | Observed]], before: int, restarted: bool
+) -> None:
+    """Where nobody scrapes, a hold never ends: a push that kept to it would be silent about what is new."""
+    clock = Clock()
+    page = exposition(clock, Changes(counts={NEW: 3.0}), frozenset([NEW]) if restarted else frozenset())
+    for number, (series, more) in enumerate(growth):
+        if number == before:
+            scrape(page)
+        name = "observed" if isinstance(more, Observed) else "counts"
+        page.write(Changes(**{name: {series: more}}))  # type: ignore[arg-type]
+    pushed = [(metric.name, labels, [*values]) for metric, labels, values in page.totals()]
+    clock.time += HOLD
+    scrape(page)
+    release_held(page)
+    assert pushed == [(metric.name, labels, [*values]) for metric, labels, values in page.registry.totals()]

@@ -17,6 +17,5 @@ class ExposedSeries(SeriesAdmission):
         self.scraped = page.scraped
         self.stale = self.registry.stale
         self.series_counts = self.registry.series_counts
-        self.totals = self.registry.totals
         self.value = self.registry.value
         self.of = self.registry.of
