@@ -13,6 +13,7 @@ help:
 	@echo "make test    the whole test suite"
 	@echo "make chaos   what the tests do at random, for longer: kills, failovers, timelines with faults, and an hour without any; KILLS=…, FAILOVERS=…, TIMELINES=…, HOURS=…"
 	@echo "make fuzz    answers that no vendor should send, against a running exporter; FUZZ=… examples, about one a second"
+	@echo "make interop the real systems around the exporter, built with Go; ALL=1 also those that take longest to build"
 	@echo "make mutations  breaks guarded lines one by one in a copy, and sees the tests notice"
 	@echo "make check   formatting, lint and types"
 	@echo "make audit   floors and locks beside the advisories in requirements/advisories.toml"
@@ -81,6 +82,12 @@ chaos: $(READY) postgresql
 FUZZ ?= 1000
 fuzz: $(READY)
 	FUZZ=$(FUZZ) $(BIN)/python -m pytest --timeout=0 tests/laws/test_fuzz.py
+
+# The OpenTelemetry Collector, Prometheus and others, at the versions that tests/interop pins; a missing one says how to get it.
+.PHONY: interop
+interop: $(HEAVY) containers
+	tests/interop/build.sh
+	$(BIN)/python -m pytest -n 0 -m interop tests/interop
 
 mutations: $(READY)
 	$(BIN)/python -m tests.mutations

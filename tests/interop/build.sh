@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Builds the real systems that the tests in this folder start, at the versions that go.mod pins, into .interop.
+# What is newer than its module is not built again. With ALL=1 also those that take longest.
+set -euo pipefail
+here="$(cd "$(dirname "$0")" && pwd)"
+built="$here/../../.interop"
+
+if ! command -v go >/dev/null; then
+  echo "Go is not installed: tests that need a program built with it are skipped. Install Go 1.26 or newer for them."
+  exit 0
+fi
+mkdir -p "$built"
+built="$(cd "$built" && pwd)"
+
+build() { # PROGRAM FOLDER PACKAGE [FLAG...]
+  local program="$1" folder="$here/$2" package="$3"
+  shift 3
+  if [[ -x "$built/$program" && -z "$(find "$folder" -maxdepth 2 -newer "$built/$program" \( -name 'go.*' -o -name '*.go' \))" ]]; then
+    return
+  fi
+  echo "building $program"
+  (cd "$folder" && go build -trimpath -ldflags "-s -w" "$@" -o "$built/$program" "$package")
+}
+
+build collector . ./collector
