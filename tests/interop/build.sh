@@ -23,3 +23,4 @@ build() { # PROGRAM FOLDER PACKAGE [FLAG...]
 }
 
 build collector . ./collector
+build prometheus . github.com/prometheus/prometheus/cmd/prometheus -tags remove_all_sd
