@@ -24,3 +24,4 @@ build() { # PROGRAM FOLDER PACKAGE [FLAG...]
 
 build collector . ./collector
 build prometheus . github.com/prometheus/prometheus/cmd/prometheus -tags remove_all_sd
+build helm helm helm.sh/helm/v4/cmd/helm
