@@ -86,7 +86,7 @@ fuzz: $(READY)
 # The OpenTelemetry Collector, Prometheus and others, at the versions that tests/interop pins; a missing one says how to get it.
 .PHONY: interop
 interop: $(HEAVY) containers
-	tests/interop/build.sh
+	ALL=$(ALL) tests/interop/build.sh
 	$(BIN)/python -m pytest -n 0 -m interop tests/interop
 
 mutations: $(READY)

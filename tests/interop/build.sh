@@ -25,3 +25,6 @@ build() { # PROGRAM FOLDER PACKAGE [FLAG...]
 build collector . ./collector
 build prometheus . github.com/prometheus/prometheus/cmd/prometheus -tags remove_all_sd
 build helm helm helm.sh/helm/v4/cmd/helm
+if [[ -n "${ALL:-}" ]]; then
+  build jaeger jaeger github.com/jaegertracing/jaeger/cmd/jaeger
+fi
