@@ -24,6 +24,7 @@ build() { # PROGRAM FOLDER PACKAGE [FLAG...]
 
 build collector . ./collector
 build prometheus . github.com/prometheus/prometheus/cmd/prometheus -tags remove_all_sd
+build victoria-metrics victoriametrics github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics
 build helm helm helm.sh/helm/v4/cmd/helm
 if [[ -n "${ALL:-}" ]]; then
   build jaeger jaeger github.com/jaegertracing/jaeger/cmd/jaeger
