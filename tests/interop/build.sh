@@ -1,17 +1,32 @@
 #!/usr/bin/env bash
 # Builds the real systems that the tests in this folder start, at the versions that go.mod pins, into .interop.
-# What is newer than its module is not built again. With ALL=1 also those that take longest.
+# What is newer than its module is not built again. Grafana's types come by npm. With ALL=1 also those that take longest.
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 built="$here/../../.interop"
+
+mkdir -p "$built"
+built="$(cd "$built" && pwd)"
+
+types() { # Grafana's own types, and the compiler that reads them
+  local folder="$built/grafana"
+  if [[ -d "$folder/node_modules" && ! "$here/grafana/package-lock.json" -nt "$folder/node_modules" ]]; then
+    return
+  fi
+  if ! command -v npm >/dev/null; then
+    echo "npm is not installed: the dashboards are not held against Grafana's types. Install Node.js 20 or newer for it."
+    return
+  fi
+  mkdir -p "$folder"
+  cp "$here/grafana/package.json" "$here/grafana/package-lock.json" "$folder"
+  npm ci --prefix "$folder" --no-audit --no-fund --ignore-scripts --silent
+}
+types
 
 if ! command -v go >/dev/null; then
   echo "Go is not installed: tests that need a program built with it are skipped. Install Go 1.26 or newer for them."
   exit 0
 fi
-mkdir -p "$built"
-built="$(cd "$built" && pwd)"
-
 build() { # PROGRAM FOLDER PACKAGE [FLAG...]
   local program="$1" folder="$here/$2" package="$3"
   shift 3
