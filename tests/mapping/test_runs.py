@@ -375,6 +375,17 @@ def test_a_record_that_is_read_again_changes_nothing() -> None:
     assert job.read(attempts=record).spans == ()
 
 
+@pytest.mark.parametrize("following", [("working", 3, None), ("working", 3, 9)])
+def test_a_stage_within_one_second_is_one_phase_however_often_it_is_read(following: Any) -> None:
+    """Vendors write seconds: a stage can begin and end in the same one."""
+    job = Resourceful(JOBS, created=0)
+    record = ((("waiting", 3, 3), following),)
+    for _ in range(3):
+        job.read((3, "chat"), attempts=record)
+    job.read((12, "over"), attempts=record)
+    assert [phase for phase in job.phases() if phase[0] == "waiting"] == [("waiting", 0.0, "success")]
+
+
 def test_a_stage_that_comes_twice_in_a_record_is_two_phases_however_it_is_read() -> None:
     """A job that was restarted, where the vendor keeps one list for all its attempts."""
     first = ((("working", 1, None),),)

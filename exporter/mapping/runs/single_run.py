@@ -184,15 +184,18 @@ class SingleRun(RunProcess):
         """Make notes of the begin and the end of a stage, as far as they are new.
 
         An open phase takes the begin that the record states. Of stages with one name, an open phase is the first that
-        is not over; ``met`` are the names for which it was found.
+        is not over; ``met`` are the names for which it was found. A stage that ended by the end that is known of its
+        name is over, also where it began in that same second.
         """
         over = run.ends.get(f"{stage.name}\0", 0) if run else 0
         known = self._phases(run).find(Phase("end", stage.name)) if run and stage.name not in met else None
         if known is not None and over <= stage.start:
             known.start, known.inferred = stage.start, False
             met.add(stage.name)
+        if stage.end is not None and stage.end <= over:
+            return []
         notes = [self._note(stage.start, Phase("begin", stage.name))] if known is None and over <= stage.start else []
-        if stage.end is not None and over < stage.end:
+        if stage.end is not None:
             notes.append(self._note(stage.end, Phase("end", stage.name)))
         return notes
 
