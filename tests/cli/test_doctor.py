@@ -63,7 +63,7 @@ ok       research/modelarts_service   events       1 event of {SERVICE} (service
 ok       research/modelarts_service   records      all of them can be read
 ok       research/modelarts_service   texts        a rule takes each of them
 ok       research/modelarts_service   times        the newest was 10 min ago, none lies in the future
-ok       research/dws                 listing      1 cluster, 1 active
+ok       research/dws                 listing      1 cluster in all enterprise projects, 1 active
 ok       research/dws                 events       1 event in 1 page; that is all there is
 ok       research/dws                 records      all of them can be read
 ok       research/dws                 texts        a rule takes each of them
@@ -445,7 +445,7 @@ def test_unreadable_records_unknown_texts_and_odd_times_are_warnings(doctor_run:
         f"WARNING {POOLS} records 3 of 4 records could not be read; they count in {counted}: {report}",
         f"ok {SERVICES} events 2 events of {SERVICE} (service-07085) in 1 page; that is all there is",
         f"WARNING {SERVICES} times 1 of 2 lie in the future, by up to 2 h; nothing to set here: tell who runs that platform",
-        f"WARNING {DWS} listing 1 cluster, 1 active; 1 record could not be read: {report}",
+        f"WARNING {DWS} listing 1 cluster in all enterprise projects, 1 active; 1 record could not be read: {report}",
     ]
     assert (doctor_run.code, doctor_run.last_line) == (0, "fine: 34 checks of 2 targets, 0 failed, 4 warnings")
 
