@@ -13,11 +13,11 @@ from exporter.otlp.endpoint import OtlpEndpoint
 from exporter.otlp.metrics import MAX_POINTS, MetricsPush, encode_metrics
 from exporter.otlp.sender import OtlpSender
 from exporter.simulator.otlp_receiver import REQUESTS, Receiver, ReceiverFault
-from tests.exposition.test_exposition import EVENTS, FULL, PHASES, POOL, samples, shown, text
 from tests.support.backups import Backups, sending
 from tests.support.clocks import ManualClock
 from tests.support.collector import collecting
 from tests.support.processes import Clouds, Exporter, closing, until
+from tests.support.shown_page import EVENTS, FULL, PHASES, POOL, samples, shown, text
 
 CONTACTS = {("research", POOL): 1_672_366_000_123, ("research", "dws"): 1_672_366_000_456}
 NOW = 1_672_366_600_000
