@@ -108,7 +108,7 @@ def test_a_failed_push_is_reported_once_and_the_next_has_everything(
         url = f"{address}/v1/metrics"
         wire = OtlpSender(OtlpEndpoint("metrics", url))
         pusher = MetricsPush(url, wire.post, shown(FULL).totals, {}, {}, 60.0, ManualClock(), facts.append)
-        pusher.hear(Contacted("research", POOL, 1_672_366_000.123))
+        pusher.report(Contacted("research", POOL, 1_672_366_000.123))
         receiver.down, receiver.rejects = fault, rejects
         await pusher.push()
         await pusher.push()
