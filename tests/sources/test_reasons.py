@@ -37,9 +37,17 @@ def test_a_cluster_tells_its_sub_status_and_why_it_failed(
     assert (found.status, found.reason, found.message) == (status, reason, message)
 
 
-def test_a_job_of_pai_tells_why_it_failed() -> None:
-    found = one("pai_dlc", "Jobs", {"JobId": "d", "Status": "Failed", "ReasonCode": "OOM", "ReasonMessage": "too much"})
-    assert (found.reason, found.message) == ("OOM", "too much")
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"ReasonMessage": "too much", "SubStatus": "Restarting"}, "too much"),
+        ({"SubStatus": "RestartLimitReached"}, "RestartLimitReached"),
+        ({"SubStatus": ""}, ""),
+    ],
+)
+def test_a_job_of_pai_tells_why_it_failed(row: dict[str, str], message: str) -> None:
+    found = one("pai_dlc", "Jobs", {"JobId": "d", "Status": "Failed", "ReasonCode": "OOM", **row})
+    assert (found.reason, found.message) == ("OOM", message)
 
 
 def test_a_training_job_tells_the_exit_codes_of_its_workers() -> None:
