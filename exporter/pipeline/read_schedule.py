@@ -6,6 +6,7 @@ Unix seconds by the vendor's clock, ``steady`` are seconds that only go forward.
 
 import math
 from collections.abc import Container, Sequence
+from sys import intern
 
 import msgspec
 
@@ -164,7 +165,7 @@ class ReadSchedule:
         except msgspec.MsgspecError:
             return False
         self._rates = EventRates(known.rates)
-        self._watches.update((id_, watch) for id_, watch in known.watches.items() if _is_plausible(watch, now))
+        self._watches.update((intern(id_), watch) for id_, watch in known.watches.items() if _is_plausible(watch, now))
         return True
 
     def _hint_rate(self, steady: float) -> float:
