@@ -16,6 +16,7 @@ from exporter.common.http_body import BodyUnreadable
 from exporter.common.text import one_line
 from exporter.model.errors import (
     KeysRefused,
+    RequestRefused,
     SourceBusy,
     SourceDenied,
     SourceDown,
@@ -96,7 +97,7 @@ def _refusal(status: int, body: ErrorBody, words: str, permission: str) -> Sourc
         )
     if status == 404 and body.code not in UNPUBLISHED:
         return SourceGone(words)
-    return SourceGarbled(f"{words}{_cure(status)}")
+    return (RequestRefused if status == 400 else SourceGarbled)(f"{words}{_cure(status)}")
 
 
 def _status_line(status: int, body: ErrorBody, page: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.app.reload import stamps
+from exporter.app.reload import FileStamps, IncludedFiles, stamps
 from exporter.mapping.catalogue import catalogue as catalogued
 from exporter.mapping.runs.reducer import make_fold
 from exporter.model.metrics import Catalogue, Changes, Count, Mapped, Metric, Moment, Observed, Phase, Series
@@ -19,11 +19,10 @@ from exporter.model.runs import Folded, ResourceSnapshot, RunNote, Runs, SpanEve
 from exporter.model.state import Restored
 from exporter.pipeline.committer import Committer
 from exporter.pipeline.context import MappingInUse
-from tests.exposition.test_zero_hold import Clock, scrape
-from tests.laws.test_end_to_end import event
-from tests.pipeline.test_committer import A, B, Page, SlowStore, a_commit
-from tests.support.clocks import ManualClock
-from tests.support.exposition import ExposedSeries
+from tests.support.clocks import ManualClock, SettableClock
+from tests.support.clouds import event
+from tests.support.commits import A, B, Page, SlowStore, a_commit
+from tests.support.exposition import ExposedSeries, scrape
 from tests.support.mapping_packs import PACKS
 from tests.support.processes import Clouds, Exporter, closing, configured, total, until
 from tests.support.vendor import Vendor, watching
@@ -81,19 +80,19 @@ def lines(prometheus: ExposedSeries) -> list[str]:
 def test_after_an_exchange_the_page_is_that_of_a_new_start(several: list[Catalogue]) -> None:
     first, *others = several
     kept = totals(first)
-    prometheus = ExposedSeries(first, 0.0, Clock())
+    prometheus = ExposedSeries(first, 0.0, SettableClock())
     prometheus.restore(Restored(kept, frozenset(), {}, {}, {}))
     for catalogue in others:
         restored = Restored(kept, frozenset(), {}, {}, {})
         prometheus.adopt(catalogue, restored)
-        fresh = ExposedSeries(catalogue, 0.0, Clock())
+        fresh = ExposedSeries(catalogue, 0.0, SettableClock())
         fresh.restore(restored)
         assert lines(prometheus) == lines(fresh)
 
 
 def test_a_metric_that_left_comes_back_with_its_total_and_what_is_new_begins_at_zero() -> None:
     one, other = (a_catalogue(own, STATES[0], ("x",)) for own in (VARIANTS[1], None))
-    prometheus = ExposedSeries(one, 45.0, clock := Clock())
+    prometheus = ExposedSeries(one, 45.0, clock := SettableClock())
     prometheus.write(Changes(counts={("own", ("x",)): 3.0}))
     stored = Restored(Changes(counts={("own", ("x",)): 3.0}), frozenset(), {}, {}, {})
     prometheus.adopt(other, stored)
@@ -108,26 +107,23 @@ def test_a_metric_that_left_comes_back_with_its_total_and_what_is_new_begins_at_
     assert prometheus.value(("own", ("z",))) == 1.0
 
 
-def test_events_mapped_the_old_way_are_shown_before_the_exchange() -> None:
-    async def scene() -> list[str]:
-        store, page, order = SlowStore(), Page(), list[str]()
-        committer = Committer(store, (page,), page, lambda fact: None)
+async def test_events_mapped_the_old_way_are_shown_before_the_exchange() -> None:
+    store, page, order = SlowStore(), Page(), list[str]()
+    committer = Committer(store, (page,), page, lambda fact: None)
 
-        async def adopt() -> None:
-            order.extend(["adopted", *(str(len(store.kept)),)])
+    async def adopt() -> None:
+        order.extend(["adopted", *(str(len(store.kept)),)])
 
-        def turn() -> None:
-            order.append("turned")
-            late.append(asyncio.ensure_future(committer.commit(a_commit(B, "new"))))
+    def turn() -> None:
+        order.append("turned")
+        late.append(asyncio.ensure_future(committer.commit(a_commit(B, "new"))))
 
-        late: list[asyncio.Future[None]] = []
-        busy = [asyncio.ensure_future(committer.commit(a_commit(A, f"old{n}"))) for n in range(3)]
-        await asyncio.sleep(0)
-        await committer.swap(turn, adopt)
-        await asyncio.gather(*busy, *late)
-        return [*order, str([[commit.watch.resource for commit in batch] for batch in store.kept])]
-
-    order = asyncio.run(scene())
+    late: list[asyncio.Future[None]] = []
+    busy = [asyncio.ensure_future(committer.commit(a_commit(A, f"old{n}"))) for n in range(3)]
+    await asyncio.sleep(0)
+    await committer.swap(turn, adopt)
+    await asyncio.gather(*busy, *late)
+    order = [*order, str([[commit.watch.resource for commit in batch] for batch in store.kept])]
     assert order[:2] == ["turned", "adopted"]
     assert order[-1].endswith("['b']]"), "what came later was committed later"
 
@@ -199,17 +195,48 @@ def test_links_are_followed_and_what_came_or_went_is_seen(tmp_path: Path) -> Non
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.yaml").write_text(name)
     (tmp_path / "live").symlink_to("v1")
-    looks = [stamps([entry])]
+    looks = [stamps([entry], {})]
     (tmp_path / "next").symlink_to("v2")
     (tmp_path / "next").rename(tmp_path / "live")
-    looks.append(stamps([entry]))
+    looks.append(stamps([entry], {}))
     (tmp_path / "live" / "b.yaml").write_text("more")
-    looks.append(stamps([entry]))
+    looks.append(stamps([entry], {}))
     (tmp_path / "live" / "a.yaml").unlink()
-    looks.append(stamps([entry]))
+    looks.append(stamps([entry], {}))
     assert [looks.index(look) for look in looks] == [0, 1, 2, 3]
-    assert stamps([entry]) == looks[-1]
-    assert stamps([tmp_path / "nothing"]) == {}
+    assert stamps([entry], {}) == looks[-1]
+    assert stamps([tmp_path / "nothing"], {}) == {}
+
+
+def test_a_file_that_a_mapping_includes_is_looked_at_too(tmp_path: Path) -> None:
+    mapping, listed, seen = tmp_path / "mine.yaml", tmp_path / "listed.yaml", IncludedFiles()
+    mapping.write_text("mapping: 1\nsource: dws\ninclude: listed.yaml\n", "utf-8")
+
+    def look() -> FileStamps:
+        return stamps([mapping], seen)
+
+    without = look()
+    listed.write_text("mapping: 1\nreasons: {}\n", "utf-8")
+    there = look()
+    listed.write_text("mapping: 1\nreasons: {Odd: {severity: error, means: odd}}\n", "utf-8")
+    changed = look()
+    mapping.write_text("mapping: 1\nsource: dws\n", "utf-8")
+    alone = look()
+
+    assert [sorted(path.name for path in found) for found in (without, there, changed, alone)] == [
+        ["mine.yaml"],
+        ["listed.yaml", "mine.yaml"],
+        ["listed.yaml", "mine.yaml"],
+        ["mine.yaml"],
+    ]
+    assert changed[listed] != there[listed]
+    assert changed[mapping] == there[mapping]
+
+
+@pytest.mark.parametrize("text", ["include: [", "include: 7", "[]", "include: [7]", "\0"])
+def test_a_mapping_that_is_none_includes_nothing(text: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(text, "utf-8")
+    assert [*stamps([tmp_path / "mine.yaml"], IncludedFiles())] == [tmp_path / "mine.yaml"]
 
 
 MINE = """

@@ -2,119 +2,52 @@
 
 import gzip
 import subprocess
-from collections.abc import Callable, Iterator
+import sys
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from exporter.exposition.blocks import CAPACITY
+from exporter.exposition.blocks import CAPACITY, REST, Block
 from exporter.exposition.tables import Table
 from exporter.exposition.text_format import Format
 from exporter.model.metrics import Catalogue, Changes, Metric, Moment, Observed, Series
 from exporter.model.state import Restored
 from exporter.observability.self_metrics import SelfMetrics
+from tests.support.clocks import SettableClock
 from tests.support.exposition import ExposedSeries
 from tests.support.heavy import needs
+from tests.support.shown_page import (
+    BY_RESOURCE,
+    CATALOGUE,
+    EVENTS,
+    FULL,
+    INFO,
+    NEWEST,
+    NODES,
+    PHASES,
+    POOL,
+    RESOURCES,
+    STATUS,
+    release_held,
+    samples,
+    shown,
+    text,
+)
 
 DATA = Path(__file__).parents[1] / "data" / "exposition"
-EVENTS, BY_RESOURCE, INFO = "platform_events_total", "platform_resource_events_total", "platform_resource_info"
-STATUS, RESOURCES, NEWEST = "platform_resource_status", "platform_resources", "platform_last_event_timestamp_seconds"
-NODES, PHASES, POOL = "platform_pool_nodes", "platform_phase_duration_seconds", "modelarts_pool"
-METRICS = (
-    Metric(EVENTS, "counter", "Events that the vendor told of.", ("target", "source", "severity", "reason")),
-    Metric(
-        BY_RESOURCE,
-        "counter",
-        'A "quoted" help\nin two lines, with a \\.',
-        ("target", "source", "resource", "severity"),
-    ),
-    Metric(INFO, "info", "Facts of a resource.", ("target", "source", "resource", "name", "kind"), facts=2),
-    Metric(STATUS, "stateset", "1 for the state a resource is in.", ("target", "source", "resource", "status")),
-    Metric(RESOURCES, "gauge", "Resources in each state.", ("target", "source", "status")),
-    Metric(NEWEST, "gauge", "When the newest event happened.", ("target", "source", "severity")),
-    Metric(NODES, "gauge", "Nodes by state.", ("target", "resource", "state")),
-    Metric(PHASES, "histogram", "How long phases took.", ("target", "source", "phase"), buckets=(0.5, 10, 1e6)),
-)
-CATALOGUE = Catalogue(
-    {metric.name: metric for metric in METRICS},
-    zeros=((EVENTS, ("research", POOL, "warning", "NodeLost")), (PHASES, ("research", POOL, "model_startup"))),
-    states={(STATUS, POOL): ("Running", "Abnormal"), (STATUS, "dws"): ("AVAILABLE", "other")},
-)
 NOTHING = Restored(Changes(), frozenset(), {}, {}, {})
 FORMATS: tuple[Format, ...] = ("text", "openmetrics")
-READERS: dict[Format, Callable[[str], Any]] = {"text": read_text, "openmetrics": read_openmetrics}
-
-
-class Clock:
-    def now(self) -> float:
-        return 0.0
-
-    def steady(self) -> float:
-        return 0.0
-
-    async def sleep(self, seconds: float) -> None: ...
-
-
-def shown(*changes: Changes, held: frozenset[Series] = frozenset()) -> ExposedSeries:
-    """An exposition without holds: the first changes are restored, the others written."""
-    prometheus = ExposedSeries(CATALOGUE, 0.0, Clock())
-    for number, change in enumerate(changes):
-        if number == 0:
-            prometheus.restore(Restored(change, held, {}, {}, {}))
-        else:
-            prometheus.write(change)
-    return prometheus
-
-
-def release_held(prometheus: ExposedSeries) -> None:
-    """Ends the hold of all new series."""
-    prometheus.scraped(prometheus.render("text", gzip=True).number)
-    prometheus.show(prometheus.ripe())
-
-
-def text(prometheus: ExposedSeries, form: Format = "text") -> str:
-    return prometheus.render(form, gzip=False).body.decode()
-
-
-def samples(page: str, form: Format = "text") -> dict[Series, float]:
-    """What a reader makes of a page; a sample that stands there twice is an error."""
-    found: dict[Series, float] = {}
-    for family in READERS[form](page):
-        for sample in family.samples:
-            series = (sample.name, tuple(sample.labels.values()))
-            assert series not in found
-            found[series] = sample.value
-    return found
 
 
 def of(page: str, name: str) -> dict[tuple[str, ...], float]:
     """The samples of one name on a plain page, by their label values in their order."""
     families = read_text(page)
     return {tuple(s.labels.values()): s.value for family in families for s in family.samples if s.name == name}
-
-
-FULL = Changes(
-    counts={
-        (EVENTS, ("research", POOL, "warning", "NodeLost")): 3.0,
-        (EVENTS, ("research", POOL, "info", 'a "b" \\ c\nd 100% 节点')): 0.5,
-        (BY_RESOURCE, ("research", POOL, "pool-1", "warning")): 3.0,
-    },
-    observed={(PHASES, ("research", POOL, "model_startup")): Observed((1, 2, 0, 1), 1000012.25)},
-    gauges={
-        (NEWEST, ("research", POOL, "warning")): Moment(1672366579.125, 1672366579125),
-        (NODES, ("research", "pool-1", "abnormal")): Moment(float("inf"), 5),
-    },
-    states={
-        (INFO, ("research", POOL, "pool-1")): Moment(("big", "Dedicate"), 7),
-        (STATUS, ("research", POOL, "pool-1")): Moment(("Abnormal",), 7),
-        (STATUS, ("research", "dws", "cluster-1")): Moment(("NEVER_SEEN",), 7),
-    },
-)
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -124,7 +57,7 @@ def test_a_page_is_written_like_this(form: Format) -> None:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_page_without_samples_is_empty_and_valid(form: Format) -> None:
-    prometheus = ExposedSeries(Catalogue(CATALOGUE.metrics), 0.0, Clock())
+    prometheus = ExposedSeries(Catalogue(CATALOGUE.metrics), 0.0, SettableClock())
     assert text(prometheus, form) == ("# EOF\n" if form == "openmetrics" else "")
     assert gzip.decompress(prometheus.render(form, gzip=True).body) == prometheus.render(form, gzip=False).body
 
@@ -156,7 +89,7 @@ def test_promtool_finds_nothing_to_say_about_a_full_page() -> None:
 
 def test_a_counter_that_is_not_called_total_is_of_unknown_type_in_openmetrics() -> None:
     metric = Metric("platform_odd", "counter", "Odd.", ())
-    prometheus = ExposedSeries(Catalogue({metric.name: metric}, zeros=((metric.name, ()),)), 0.0, Clock())
+    prometheus = ExposedSeries(Catalogue({metric.name: metric}, zeros=((metric.name, ()),)), 0.0, SettableClock())
     assert "# TYPE platform_odd unknown\nplatform_odd 0\n# EOF\n" in text(prometheus, "openmetrics")
     assert "# TYPE platform_odd counter\n" in text(prometheus)
 
@@ -330,11 +263,11 @@ def test_what_the_mappings_no_longer_say_is_left_out_at_start_and_named() -> Non
             (EVENTS, ("a", "b", "c")): Moment(("d",), 1),
         },
     )
-    prometheus = ExposedSeries(CATALOGUE, 0.0, Clock())
+    prometheus = ExposedSeries(CATALOGUE, 0.0, SettableClock())
     left_out = prometheus.restore(Restored(strange, frozenset(), {}, {}, {}))
     assert left_out == tuple(sorted({"platform_gone_total", EVENTS, NEWEST, PHASES, NODES, INFO}))
     assert text(prometheus) == text(shown())
-    assert ExposedSeries(CATALOGUE, 0.0, Clock()).restore(Restored(FULL, frozenset(), {}, {}, {})) == ()
+    assert ExposedSeries(CATALOGUE, 0.0, SettableClock()).restore(Restored(FULL, frozenset(), {}, {}, {})) == ()
 
 
 def test_series_are_counted_as_a_server_counts_them() -> None:
@@ -369,6 +302,51 @@ def test_only_a_block_that_changed_is_written_again() -> None:
     table.grow((str(CAPACITY),), 1)
     same = [old is block.piece() for old, block in zip(before, table.blocks, strict=True)]
     assert same == [True, False, True]
+
+
+@given(st.lists(st.sampled_from(["rest", "rest", "add", "grow", "half", "drop", "plain"]), max_size=12))
+@settings(deadline=None, max_examples=60)
+def test_a_block_that_rested_says_the_same_as_one_that_did_not(steps: list[str]) -> None:
+    blocks = Block(2), Block(2)
+    for number, step in enumerate(["add", *steps]):
+        for block in blocks:
+            if step == "add" or not block.keys:
+                block.add((str(number),), [b'x{a="%d%%%%"} %%d' % number, b'y{a="%d"} %%d' % number], None)
+            elif step == "drop":
+                block.drop(0)
+            elif step in ("grow", "half"):
+                block.values[-1], block.stale = 1 if step == "grow" else 0.5, True
+        for _ in range(REST + 2 if step == "rest" else 0):
+            blocks[0].piece()
+        if step == "plain":
+            assert blocks[0].body() == blocks[1].body()
+    assert blocks[0].body() == blocks[1].body()
+    assert zlib.decompressobj(-15).decompress(blocks[0].piece().packed) == blocks[1].body()
+
+
+def test_the_text_of_a_block_is_kept_deflated_unless_it_changes_often() -> None:
+    block = Block(1)
+    for number in range(CAPACITY):
+        block.add((str(number),), [b'platform_resource_status{resource="%d",status="Running"} %%d' % number], None)
+
+    def scraped(times: int, *, changed: bool) -> int:
+        for number in range(times):
+            block.values[0], block.stale = number + 1, changed
+            block.piece()
+        return memory_of(block)
+
+    full = CAPACITY * 58  # bytes of a line at least
+    assert scraped(1, changed=True) < full / 4, "full"
+    assert scraped(2, changed=True) > full, "it changes often"
+    assert scraped(REST - 1, changed=False) > full
+    assert scraped(1, changed=False) < full / 4, "it rests"
+    assert scraped(1, changed=True) < full / 4, "a single change"
+    assert block.body().startswith(b'platform_resource_status{resource="0",status="Running"} 1\n')
+
+
+def memory_of(block: Block) -> int:
+    """Bytes of text that a block holds."""
+    return sum(sys.getsizeof(getattr(block, name)) for name in ("_template", "_packed"))
 
 
 def test_rows_that_leave_make_room_for_others() -> None:

@@ -27,8 +27,8 @@ from exporter.simulator import Cloud
 from exporter.simulator.state.accounts import ALIBABA_SECRET_KEY as OTHER_SECRET
 from exporter.simulator.state.accounts import DOMAIN, PASSWORD, SECRET_KEY, USER
 from exporter.store import open_store
-from tests.laws.test_law_one import SOURCES, Burst, put, resources
 from tests.mutations import ROOT, Mutation, listed
+from tests.support.bursts import SOURCES, Burst, put, resources
 from tests.support.clocks import ManualClock
 from tests.support.processes import Samples, ran, read_metrics
 from tests.support.rig import LONG, Flow, Fuse, InProcess, configured, flow
@@ -94,19 +94,18 @@ answers = st.lists(st.dictionaries(st.integers(0, 5), st.integers(1, 9), max_siz
 
 
 @given(answers=answers)
-def test_law_two_what_counts_is_how_far_a_count_is_beyond_what_is_remembered(answers: list[dict[int, int]]) -> None:
-    async def story() -> None:
-        store, watch, grown = await open_store(":memory:"), Watch("t", "s", "r"), Counter[int]()
-        for answer in answers:
-            events = [Event(bytes([key]) * 16, "r", 1000, "", "info", count=count) for key, count in answer.items()]
-            growths = await store.grown(watch, events)
-            await store.commit([Commit(watch, events=events)])
-            grown.update(dict(zip(answer, growths, strict=True)))
-        await store.close()
-        highest = {key: max(answer.get(key, 0) for answer in answers) for answer in answers for key in answer}
-        assert dict(+grown) == highest
-
-    asyncio.run(story())
+async def test_law_two_what_counts_is_how_far_a_count_is_beyond_what_is_remembered(
+    answers: list[dict[int, int]],
+) -> None:
+    store, watch, grown = await open_store(":memory:"), Watch("t", "s", "r"), Counter[int]()
+    for answer in answers:
+        events = [Event(bytes([key]) * 16, "r", 1000, "", "info", count=count) for key, count in answer.items()]
+        growths = await store.grown(watch, events)
+        await store.commit([Commit(watch, events=events)])
+        grown.update(dict(zip(answer, growths, strict=True)))
+    await store.close()
+    highest = {key: max(answer.get(key, 0) for answer in answers) for answer in answers for key in answer}
+    assert dict(+grown) == highest
 
 
 def test_law_three_history_is_not_news_but_what_happened_while_nobody_looked_is(tmp_path: Path) -> None:

@@ -2,72 +2,21 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
 
-import msgspec
 import pytest
 
 from exporter.model.errors import StoreError
-from exporter.model.events import Event, Millis, Resource
+from exporter.model.events import Resource
 from exporter.model.metrics import Changes, Moment, Observed, Series
-from exporter.model.protocols import Store
-from exporter.model.state import RECORD, Commit, Progress, Restored, Watch
+from exporter.model.state import RECORD, Commit, Progress, Restored
 from exporter.store import open_store
-from tests.support.postgres_server import postgres
+from tests.support.stores import BACKENDS, DAY, DWS, ERRORS, JOB, NOW, POOL, WARNINGS, Driver, counted, event, opened
 
-BACKENDS: dict[str, Callable[[Path], str]] = {
-    "memory": lambda _: ":memory:",
-    "sqlite": lambda folder: f"sqlite://{folder}/state.db",
-    "postgresql": lambda _: postgres().url(),
-}
-
-DAY = 86_400_000
-NOW = 20_000 * DAY + 3_600_000
-POOL, JOB, DWS = (
-    Watch("research", "modelarts_pool", "pool-1"),
-    Watch("research", "pai_dlc", "job-1"),
-    Watch("a", "dws", ""),
-)
-WARNINGS: Series = ("platform_events_total", ("research", "modelarts_pool", "warning", "Evicted"))
-ERRORS: Series = ("platform_events_total", ("research", "modelarts_pool", "error", "Failed"))
 LAG: Series = ("platform_event_lag_seconds", ("research", "modelarts_pool"))
 NODES: Series = ("platform_pool_nodes", ("research", "pool-1", "available"))
 STATUS: Series = ("platform_resource_status", ("research", "modelarts_pool", "pool-1"))
-
-
-class Driver:
-    """A store asked from plain code. ``again`` closes and opens it, where it outlives that."""
-
-    def __init__(self, url: str, runner: asyncio.Runner) -> None:
-        self._url, self._run = url, runner.run
-        self.store: Store = self._run(open_store(url))
-
-    def commit(self, *commits: Commit) -> None:
-        self._run(self.store.commit(commits))
-
-    def grown(self, watch: Watch, *events: Event) -> list[int]:
-        return self._run(self.store.grown(watch, events))
-
-    def restored(self) -> Restored:
-        return msgspec.structs.replace(self._run(self.store.restore()), age="kept")
-
-    def again(self) -> Self:
-        if self._url != ":memory:":
-            self.close()
-            self.store = self._run(open_store(self._url))
-        return self
-
-    def close(self) -> None:
-        self._run(self.store.close())
-
-
-@contextmanager
-def opened(url: str) -> Iterator[Driver]:
-    with asyncio.Runner() as runner, closing(Driver(url, runner)) as driver:
-        yield driver
 
 
 @pytest.fixture(params=BACKENDS)
@@ -79,14 +28,6 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def driver(url: str) -> Iterator[Driver]:
     with opened(url) as driver:
         yield driver
-
-
-def event(name: str, at: Millis | None = NOW, count: int = 1, began: Millis | None = None) -> Event:
-    return Event(key=name.encode().ljust(16, b"."), resource="pool-1", at=at, count=count, began=began)
-
-
-def counted(series: Series, number: float) -> Changes:
-    return Changes(counts={series: number})
 
 
 def test_growth_adds_up_over_commits_batches_and_restarts(driver: Driver) -> None:
@@ -208,22 +149,19 @@ def test_a_commit_that_fails_changes_nothing(driver: Driver) -> None:
     assert driver.restored().changes.counts == {WARNINGS: 5.0}
 
 
-def test_a_commit_whose_caller_is_cancelled_comes_to_its_end(url: str) -> None:
+async def test_a_commit_whose_caller_is_cancelled_comes_to_its_end(url: str) -> None:
     """Otherwise the file would know events that memory does not, and they would count twice."""
 
-    async def story() -> tuple[list[int], Changes]:
-        store = await open_store(url)
-        task = asyncio.create_task(store.commit([Commit(POOL, events=[event("a")], changes=counted(WARNINGS, 1))]))
-        await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        await store.commit([Commit(POOL, progress=Progress(NOW))])
-        known, restored = await store.grown(POOL, [event("a")]), await store.restore()
-        await store.close()
-        return known, restored.changes
-
-    assert asyncio.run(story()) == ([0], Changes(counts={WARNINGS: 1.0}))
+    store = await open_store(url)
+    task = asyncio.create_task(store.commit([Commit(POOL, events=[event("a")], changes=counted(WARNINGS, 1))]))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await store.commit([Commit(POOL, progress=Progress(NOW))])
+    known, restored = await store.grown(POOL, [event("a")]), await store.restore()
+    await store.close()
+    assert (known, restored.changes) == ([0], Changes(counts={WARNINGS: 1.0}))
 
 
 def test_what_a_source_has_learned_is_replaced_and_leaves_with_the_source(driver: Driver) -> None:
@@ -236,18 +174,15 @@ def test_what_a_source_has_learned_is_replaced_and_leaves_with_the_source(driver
     assert driver.again().restored().learned == {("research", "modelarts_pool"): b"other"}
 
 
-def test_commits_at_the_same_time_wait_for_each_other(url: str) -> None:
+async def test_commits_at_the_same_time_wait_for_each_other(url: str) -> None:
     def commit(number: int) -> Commit:
         return Commit(POOL, events=[event(str(number))], changes=counted(WARNINGS, 1), progress=Progress(number))
 
-    async def story() -> tuple[list[int], Restored]:
-        store = await open_store(url)
-        await asyncio.gather(*(store.commit([commit(number)]) for number in range(40)))
-        known, restored = await store.grown(POOL, [event(str(number)) for number in range(40)]), await store.restore()
-        await store.close()
-        return known, restored
-
-    known, restored = asyncio.run(story())
+    store = await open_store(url)
+    await asyncio.gather(*(store.commit([commit(number)]) for number in range(40)))
+    known, restored = await store.grown(POOL, [event(str(number)) for number in range(40)]), await store.restore()
+    await store.close()
+    known, restored = known, restored
     assert known == [0] * 40
     assert restored.changes.counts == {WARNINGS: 40.0}
     assert restored.progress == {POOL: Progress(39)}

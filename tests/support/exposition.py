@@ -19,3 +19,8 @@ class ExposedSeries(SeriesAdmission):
         self.series_counts = self.registry.series_counts
         self.value = self.registry.value
         self.of = self.registry.of
+
+
+def scrape(prometheus: ExposedSeries) -> None:
+    """Read the whole page, as a scraper does."""
+    prometheus.scraped(prometheus.render("text", gzip=True).number)

@@ -23,6 +23,7 @@ class ListingSample(NamedTuple):
     """The resources of a workspace; an empty name is the API's default workspace.
 
     ``wanted`` are the resources that ``include`` and ``exclude`` leave. ``more``: the vendor has further pages.
+    ``extent`` says of which enterprise projects they are, where the source asks for all.
     """
 
     workspace: str
@@ -30,6 +31,7 @@ class ListingSample(NamedTuple):
     wanted: Sequence[Resource]
     unreadable: int = 0
     more: bool = False
+    extent: str = ""
 
 
 class EventSample(NamedTuple):
@@ -51,7 +53,7 @@ class EventSample(NamedTuple):
 
 def listing_finding(place: FindingPlace, noun: str, listed: ListingSample) -> Finding:
     """Make the finding of a listing."""
-    where = f" in workspace {listed.workspace}" if listed.workspace else ""
+    where = (f" in workspace {listed.workspace}" if listed.workspace else "") + listed.extent
     number, active = len(listed.resources), sum(one.life == "active" for one in listed.resources)
     text = f"{number:,} {_nouns(noun, number)}{where}, {active:,} active" if number else f"no {noun}{where}"
     if listed.more:
@@ -60,6 +62,7 @@ def listing_finding(place: FindingPlace, noun: str, listed: ListingSample) -> Fi
         text += f"; {left:,} left out by include and exclude"
     values = {"workspace": listed.workspace, "resources": number, "active": active, "wanted": len(listed.wanted)}
     values |= {"complete": not listed.more, "unreadable": listed.unreadable}
+    values["wanted_active"] = sum(one.life == "active" for one in listed.wanted)
     if listed.unreadable:
         text += f"; {_records(listed.unreadable)} could not be read: report the form of the vendor's answer"
     return place.finding("listing", "warning" if listed.unreadable else "ok", text, **values)
