@@ -105,3 +105,9 @@ def written(*parts: Any) -> str:
     """Return messages and texts as one text with every field, in which a difference can be seen."""
     fields = [part if isinstance(part, str) else MessageToDict(part) for part in parts]
     return json.dumps(fields, indent=1, sort_keys=True, ensure_ascii=False)
+
+
+def span_ids(requests: Iterable[Any]) -> list[tuple[bytes, bytes]]:
+    """Return trace and span id of every span."""
+    scopes = (scope for request in requests for frame in request.resource_spans for scope in frame.scope_spans)
+    return [(span.trace_id, span.span_id) for scope in scopes for span in scope.spans]
