@@ -147,7 +147,7 @@ image:
 
 sbom: $(HEAVY)
 	@mkdir -p dist
-	$(BIN)/python -m cyclonedx_py requirements requirements/run.txt --pyproject pyproject.toml --of JSON --output-reproducible -o dist/sbom.cdx.json
+	$(BIN)/python -m tests.sbom dist/sbom.cdx.json
 
 # Locks with hashes and without index addresses; needs uv.
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
