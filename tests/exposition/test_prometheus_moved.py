@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.exposition.test_prometheus_increase import one, reasons
 from tests.support.charts import LEAST, ROOT, over, render
 from tests.support.heavy import needs
 from tests.support.processes import Child, Clouds, Exporter, closing, configured, free_port, until
 from tests.support.prometheus_server import Server
+from tests.support.reasons_metric import one, reasons
 
 pytestmark = pytest.mark.prometheus
 

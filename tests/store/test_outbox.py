@@ -15,7 +15,7 @@ from exporter.model.errors import StoreError
 from exporter.model.runs import OtlpRecord, QueuedRecord, QueueLevel
 from exporter.model.state import Commit, Progress
 from exporter.store import open_store
-from tests.store.test_store import BACKENDS, ERRORS, JOB, POOL, WARNINGS, Driver, counted, event, opened
+from tests.support.stores import BACKENDS, ERRORS, JOB, POOL, WARNINGS, Driver, counted, event, opened
 
 EVER = 2**62
 KILLS, COMMITS = 12, 240

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from exporter.model.events import Event, Resource
 from exporter.model.metrics import Changes, Moment, Observed, Series
 from exporter.model.state import Commit, Progress, Restored, Watch
-from tests.store.test_store import BACKENDS, DAY, opened
+from tests.support.stores import BACKENDS, DAY, opened
 
 WATCHES = [Watch("t", "pools", "r1"), Watch("t", "pools", "r2"), Watch("t", "dws", "")]
 SERIES: list[Series] = [("m", ("t", "r1")), ("m", ("t", "r2", "x")), ("n", ("u", "r1")), ("n", ("t", 'é"\\,\x1f\x00'))]
