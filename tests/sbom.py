@@ -20,10 +20,10 @@ def licences(name: str) -> list[dict[str, Any]]:
         said = metadata(name)
     except PackageNotFoundError:
         return []
-    if expression := said.get("License-Expression"):
-        return [{"expression": expression}]
+    if expressions := said.get_all("License-Expression"):
+        return [{"expression": expressions[0]}]
     classifiers = [one.rpartition(" :: ")[2] for one in said.get_all("Classifier") or () if one.startswith(CLASSIFIER)]
-    names = classifiers or [line for line in said.get("License", "").splitlines()[:1] if line]
+    names = classifiers or [text.splitlines()[0] for text in said.get_all("License") or () if text.strip()]
     return [{"license": {"name": name}} for name in names]
 
 
