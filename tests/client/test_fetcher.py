@@ -139,7 +139,7 @@ HTML = "\r\n <html><head><title>502 Bad Gateway</title></head></html>"
          f"401 APIGW.0301: Incorrect IAM authentication information; {REFUSED}"),
         (401, "", KeysRefused, f"401; {REFUSED}"),
         (403, '{"error_msg": "Policy does not allow it."}', SourceDenied,
-         "403: Policy does not allow it.; grant modelarts:trainJob:list to these credentials"),
+         "403: Policy does not allow it; grant modelarts:trainJob:list to these credentials"),
         (404, '{"error_code": "ModelArts.2758", "error_msg": "Job not found"}', SourceGone, "404 ModelArts.2758: Job not found"),
         (404, "", SourceGone, "404"),
         (404, HTML, SourceGarbled, f"404, a page of HTML '502 Bad Gateway'{INTERMEDIARY}"),
@@ -190,7 +190,7 @@ def test_a_code_that_refuses_the_keys_counts_as_a_401_whatever_its_status(status
 
     error = FetcherSetup(Vendor(httpx2.Response(status, content=body)), refuses_keys=refuses).fail()
     assert type(error) is KeysRefused
-    said = f"{status} InvalidAccessKeyId.NotFound: Specified access key is not found."
+    said = f"{status} InvalidAccessKeyId.NotFound: Specified access key is not found"
     assert str(error) == f"{PLACE}: {said}; {REFUSED}"
 
 
@@ -393,7 +393,7 @@ async def test_a_failed_lookup_is_shared_by_its_waiters_and_repeated_next_time()
 
     refused = await asyncio.gather(*(setup.fetcher.fetch(REQUEST) for _ in range(8)), return_exceptions=True)
     denied = (
-        "research: iam GET /v3/projects: 403 ModelArts.0001: Went wrong.; grant read permission to these credentials"
+        "research: iam GET /v3/projects: 403 ModelArts.0001: Went wrong; grant read permission to these credentials"
     )
     assert [str(error) for error in refused] == [denied] * 8
     assert len(setup.vendor.requests) == 1
