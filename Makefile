@@ -95,7 +95,7 @@ fuzz: $(READY)
 .PHONY: interop
 interop: $(HEAVY) containers
 	ALL=$(ALL) tests/interop/build.sh
-	$(BIN)/python -m pytest -n 0 -m interop tests/interop
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m interop tests/interop $(if $(ALL),,--ignore=tests/interop/test_jaeger.py)
 
 mutations: $(READY)
 	$(BIN)/python -m tests.mutations

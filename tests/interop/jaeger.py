@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.interop.programs import answers, built_with_all, fetch
+from tests.interop.programs import answers, built, fetch
 from tests.support.processes import Child, free_port, until
 
 
@@ -33,7 +33,7 @@ class JaegerProcess(Child):
             },
         }
         (folder / "jaeger.json").write_text(json.dumps(config))
-        super().__init__(folder, "jaeger", (str(built_with_all("jaeger")), f"--config=file:{folder}/jaeger.json"))
+        super().__init__(folder, "jaeger", (str(built("jaeger")), f"--config=file:{folder}/jaeger.json"))
         until(answers(f"{self.query}/api/services"), "Jaeger is ready")
 
     def services(self) -> list[str]:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import pytest
 
 from tests.support.heavy import missing
 from tests.support.processes import DIRECT
@@ -18,15 +17,7 @@ def built(program: str) -> Path:
     """Return the path of a program, built from the versions that the modules in this folder pin."""
     path = BUILT / program
     if not path.is_file():
-        missing(f"{program} is not built; install Go 1.26 or newer and run make interop")
-    return path
-
-
-def built_with_all(program: str) -> Path:
-    """Return the path of a program that takes minutes to build, and is built only where somebody asks for it."""
-    path = BUILT / program
-    if not path.is_file():
-        pytest.skip(f"{program} is not built; run make interop ALL=1")
+        missing(f"{program} is not built; install Go 1.26 or newer and run make interop ALL=1")
     return path
 
 
