@@ -1,13 +1,17 @@
 """The store of totals, seen keys and progress, all changed in one transaction or not at all."""
 
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.common.secret import Secret
 from exporter.model.errors import ConfigError, StoreError
+from exporter.store.copying import CopySource, CopyTarget
 from exporter.store.database import stored_places
 from exporter.store.postgresql.url import PostgresUrl
 from exporter.store.retrying import CheckedStore, RetryingStore
+from exporter.store.sqlite_copy import sqlite_source, sqlite_target
 from exporter.store.sqlite_store import SqliteStore, open_sqlite
 from exporter.store.url import StoreUrl, check_store, parse_store
 
@@ -23,12 +27,15 @@ __all__ = [
     "StoreUrl",
     "check_database",
     "check_store",
+    "copy_source",
+    "copy_target",
     "leadership",
     "open_store",
     "parse_store",
     "stored_places",
 ]
 
+Place = StoreUrl | PostgresUrl
 LEASE = 10.0  # seconds
 _NO_DRIVER = "store: postgresql:// needs asyncpg; run pip install 'platform-events-exporter[postgresql]'"
 
@@ -59,6 +66,38 @@ async def check_database(url: PostgresUrl, password_file: Path | None) -> list[t
     except ImportError as error:
         raise ConfigError(_NO_DRIVER) from error
     return await check_postgres(url, Secret(path=password_file) if password_file else None)
+
+
+def copy_source(
+    place: Place, password: Secret | None, note: Callable[[str], None]
+) -> AbstractAsyncContextManager[CopySource]:
+    """Open a store that a copy reads, and keep every exporter out of it. ``note`` is told what is waited for.
+
+    Raises ConfigError without the driver, StoreUnusable if there is none or it is in use, else StoreError.
+    """
+    if not isinstance(place, PostgresUrl):
+        return sqlite_source(place)
+    try:
+        from exporter.store.postgresql.copy import postgres_source
+    except ImportError as error:
+        raise ConfigError(_NO_DRIVER) from error
+    return postgres_source(place, password, note)
+
+
+def copy_target(
+    place: Place, password: Secret | None, note: Callable[[str], None]
+) -> AbstractAsyncContextManager[CopyTarget]:
+    """Open an empty store that a copy fills: as a whole, or not at all if the block raises.
+
+    Raises ConfigError without the driver, StoreUnusable if it is in use or not empty, else StoreError.
+    """
+    if not isinstance(place, PostgresUrl):
+        return sqlite_target(place)
+    try:
+        from exporter.store.postgresql.copy import postgres_target
+    except ImportError as error:
+        raise ConfigError(_NO_DRIVER) from error
+    return postgres_target(place, password, note)
 
 
 def _raise_problem(waiting: "Waiting") -> None:

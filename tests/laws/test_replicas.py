@@ -15,8 +15,19 @@ from typing import Any
 import pytest
 
 from tests.support.feeder import Feeder, risen
-from tests.support.postgres_server import Postgres, pgbouncer, postgres
-from tests.support.processes import SOURCES, Clouds, Exporter, Samples, closing, configured, total, until, until_equal
+from tests.support.postgres_server import PASSWORD, Postgres, pgbouncer, postgres
+from tests.support.processes import (
+    SOURCES,
+    Clouds,
+    Exporter,
+    Samples,
+    closing,
+    configured,
+    ran,
+    total,
+    until,
+    until_equal,
+)
 
 FAILOVERS = int(os.environ.get("FAILOVERS") or 3)
 LEASE = 5.0
@@ -159,3 +170,27 @@ def test_a_standby_names_the_leader_shows_nothing_and_follows_through_a_pooler(c
         )
         until(lambda: "platform_events_total" in new.get("/metrics").text, "the new leader shows events")
         assert f"leads now, term 2: {os.uname().nodename} (" in new.said()
+
+
+def test_an_exporter_goes_on_in_a_database_where_it_stopped_on_a_file(clouds: Clouds, tmp_path: Path) -> None:
+    clouds.past()
+    feeder, path, secret = Feeder(clouds, random.Random(1)), str(tmp_path / "state.db"), tmp_path / "password"
+    secret.write_text(PASSWORD)
+    config, store = configured(clouds, tmp_path), postgres().url(password="")
+    with closing(Exporter(tmp_path, config, "on-a-file")) as exporter:
+        exporter.contacted()
+        feeder.feed()
+        until_equal(exporter.counted, clouds.news, "what is counted is what happened")
+        shown = risen(exporter, Samples())
+        feeder.feed()
+        assert exporter.stop()[0] == 0
+    feeder.feed()
+    done = ran("store", "copy", "--from", path, "--to", store, "--to-password-file", str(secret))
+    assert (done.returncode, done.stderr) == (0, "")
+    config |= {"store": store, "store_password_file": str(secret)}
+    with closing(Exporter(tmp_path, config, "on-a-database")) as exporter:
+        until(lambda: "platform_events_total" in exporter.get("/metrics").text, "the exporter leads")
+        shown = risen(exporter, shown)
+        feeder.feed()
+        exporter.until_exact(clouds)
+        risen(exporter, shown)

@@ -24,6 +24,7 @@ BACKENDS: dict[str, Callable[[Path], str]] = {
     "postgresql": lambda _: postgres().url(),
 }
 
+LEASE = 3.0  # seconds
 DAY = 86_400_000
 NOW = 20_000 * DAY + 3_600_000
 POOL, JOB, DWS = (
@@ -43,7 +44,7 @@ class Driver:
 
     def __init__(self, url: str, runner: asyncio.Runner) -> None:
         self._url, self._run = url, runner.run
-        self.store: Store = self._run(open_store(url))
+        self.store: Store = self._run(open_store(url, lease=LEASE))
 
     def commit(self, *commits: Commit) -> None:
         self._run(self.store.commit(commits))
@@ -57,7 +58,7 @@ class Driver:
     def again(self) -> Self:
         if self._url != ":memory:":
             self.close()
-            self.store = self._run(open_store(self._url))
+            self.store = self._run(open_store(self._url, lease=LEASE))
         return self
 
     def close(self) -> None:

@@ -160,8 +160,9 @@ def test_a_store_in_postgresql_equals_plain_dictionaries(story: list[list[Commit
     play(BACKENDS["postgresql"](Path()), story)
 
 
-def play(url: str, story: list[list[Commit] | None]) -> None:
-    model = Model()
+def play(url: str, story: list[list[Commit] | None], model: Model | None = None) -> None:
+    """Commit a story; the store equals ``model``, which may know earlier ones."""
+    model = Model() if model is None else model
     with opened(url) as driver:
         for step in story:
             if step is None:
