@@ -4,6 +4,7 @@
 the suite.
 """
 
+import contextlib
 import os
 import random
 import signal
@@ -14,8 +15,11 @@ from typing import Any
 
 import pytest
 
+from exporter.simulator.otlp_receiver import Receiver
+from tests.support.collector import collecting
+from tests.support.failover_watch import RequestMeter, Scraper, spans
 from tests.support.feeder import Feeder, risen
-from tests.support.postgres_server import PASSWORD, Postgres, pgbouncer, postgres
+from tests.support.postgres_server import PASSWORD, Pgbouncer, Postgres, pgbouncer, postgres
 from tests.support.processes import (
     SOURCES,
     Clouds,
@@ -31,6 +35,7 @@ from tests.support.processes import (
 
 FAILOVERS = int(os.environ.get("FAILOVERS") or 3)
 LEASE = 5.0
+DWS_RATE = 2.0  # requests a second that the vendor allows
 WAYS = (signal.SIGTERM, signal.SIGSTOP, signal.SIGKILL)
 LONGEST = {signal.SIGTERM: 1.5, signal.SIGSTOP: LEASE + 2.0, signal.SIGKILL: LEASE + 2.0}
 SPARE = 4.0  # seconds that a busy machine may take in addition
@@ -39,9 +44,11 @@ SPARE = 4.0  # seconds that a busy machine may take in addition
 class Replicas:
     """Two exporters with one configuration; the one that ended is started again."""
 
-    def __init__(self, folder: Path, config: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, config: dict[str, Any], *stores: str) -> None:
+        """Start both; ``stores`` are taken in turns, each a way to the same database."""
         self._folder = folder
         self._config = config
+        self._stores = stores
         self._number = 0
         self.running = [self.start()]
         self.running[0].contacted()
@@ -50,7 +57,8 @@ class Replicas:
     def start(self) -> Exporter:
         """Start one more."""
         self._number += 1
-        return Exporter(self._folder, self._config, f"replica-{self._number}")
+        store = self._stores[self._number % len(self._stores)]
+        return Exporter(self._folder, {**self._config, "store": store}, f"replica-{self._number}")
 
     def leader(self) -> Exporter | None:
         """Return the replica that shows events; at most one does."""
@@ -110,38 +118,69 @@ def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clouds]:
         yield running
 
 
-def test_failovers_at_any_moments_leave_totals_exact(clouds: Clouds, tmp_path: Path) -> None:
+@pytest.mark.prometheus
+def test_failovers_at_any_moments_leave_everything_exact(clouds: Clouds, tmp_path: Path) -> None:
+    """One replica goes through a pooler, the other does not; what they show, send and ask is watched from outside."""
     seed = int(os.environ.get("CHAOS_SEED") or random.randrange(2**32))
     print(f"CHAOS_SEED={seed}")
-    luck = random.Random(seed)
-    server = Postgres()
-    config = {**configured(clouds, tmp_path), "store": server.url(), "lease": f"{LEASE:g}s"}
+    server, receiver = Postgres(), Receiver()
+    config = {**configured(clouds, tmp_path), "lease": f"{LEASE:g}s"}
+    config["targets"][0]["budget"]["dws"] = f"{DWS_RATE:g}/s"
+    with contextlib.ExitStack() as started:
+        started.enter_context(closing(server))
+        pooler = started.enter_context(closing(Pgbouncer(server)))
+        scraper = started.enter_context(closing(Scraper(tmp_path, clouds)))
+        config["otlp"] = {"endpoint": started.enter_context(collecting(receiver))}
+        url = server.url("replicas")
+        stores = url, server.url("replicas", port=pooler.port)
+        replicas = started.enter_context(closing(Replicas(tmp_path, config, *stores)))
+        scraper.scrape(replicas.running)
+        scraper.await_zeros()
+        meter = started.enter_context(RequestMeter(clouds, ["dws.events", "dws.list"]))
+        _fail_over_and_over(replicas, clouds, server, scraper, random.Random(seed))
+        scraper.check(clouds.news())
+        meter.check(DWS_RATE, spare=2)  # a read and a listing under way
+        sent = until(lambda: _backups(receiver, FAILOVERS), "every span has arrived")
+        assert len(sent) == FAILOVERS
+
+
+def _fail_over_and_over(
+    replicas: Replicas, clouds: Clouds, server: Postgres, scraper: Scraper, luck: random.Random
+) -> None:
     feeder, shown = Feeder(clouds, luck), Samples()
-    with closing(server), closing(Replicas(tmp_path, config)) as replicas:
-        for number in range(FAILOVERS):
-            feeder.feed_until(time.monotonic() + luck.uniform(0.5, 1.5))
-            shown = risen(replicas.awaited_leader(), shown)
-            way = WAYS[number % len(WAYS)]
-            _, seconds = replicas.fail_over(way)
-            print(f"{way.name}: {seconds:.1f} s")
-            assert seconds <= LONGEST[way] + SPARE
-            feeder.feed_until(time.monotonic() + 0.5)
-            shown = risen(replicas.awaited_leader(), shown)
-        server.stop(signal.SIGQUIT)
+    for number in range(FAILOVERS):
+        feeder.feed_until(time.monotonic() + luck.uniform(0.5, 1.5))
+        shown = risen(replicas.awaited_leader(), shown)
+        clouds.add({"source": "dws", "resource": f"backup-{number}", "text": "createBackup"})
+        way = WAYS[number % len(WAYS)]
+        _, seconds = replicas.fail_over(way)
+        print(f"{way.name}: {seconds:.1f} s")
+        assert seconds <= LONGEST[way] + SPARE
+        scraper.scrape(replicas.running)
+        clouds.add({"source": "dws", "resource": f"backup-{number}", "text": "createBackupSuccess"})
         feeder.feed_until(time.monotonic() + 0.5)
-        server.start()
-        leader = replicas.awaited_leader()
-        until_equal(lambda: replicas.awaited_leader().counted(), clouds.news, "what is counted is what happened")
-        risen(replicas.awaited_leader(), shown)
-        assert total(leader.metrics(), "platform_exporter_store_lost_commits_total") == 0
+        shown = risen(replicas.awaited_leader(), shown)
+    server.stop(signal.SIGQUIT)
+    feeder.feed_until(time.monotonic() + 0.5)
+    server.start()
+    until_equal(lambda: replicas.awaited_leader().counted(), clouds.news, "what is counted is what happened")
+    leader = replicas.awaited_leader()
+    risen(leader, shown)
+    assert total(leader.metrics(), "platform_exporter_store_lost_commits_total") == 0
+
+
+def _backups(receiver: Receiver, wanted: int) -> list[tuple[str, str]] | None:
+    """Return the spans of backups once each backup has one."""
+    found = [one for one in spans(receiver).values() if one[0].startswith("createBackup")]
+    return found if {place for _, place in found} == {f"backup-{number}" for number in range(wanted)} else None
 
 
 def test_a_standby_names_the_leader_shows_nothing_and_follows_through_a_pooler(clouds: Clouds, tmp_path: Path) -> None:
     store = postgres().url(port=pgbouncer().port)
     mapping = tmp_path / "own.yaml"
     mapping.write_text(OWN)
-    config = {**configured(clouds, tmp_path), "store": store, "lease": f"{LEASE:g}s", "mappings": [str(mapping)]}
-    with closing(Replicas(tmp_path, config)) as replicas:
+    config = {**configured(clouds, tmp_path), "lease": f"{LEASE:g}s", "mappings": [str(mapping)]}
+    with closing(Replicas(tmp_path, config, store)) as replicas:
         leader, standby = replicas.running
         until(lambda: "waits as standby" in standby.said(), "the second replica stands by")
         leads = f":{leader.url.rpartition(':')[2]}) leads, term 1."

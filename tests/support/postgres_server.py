@@ -111,6 +111,7 @@ class Pgbouncer:
             f"[databases]\nevents = host=127.0.0.1 port={server.port} dbname=events\n[pgbouncer]\n"
             f"listen_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\nauth_type = plain\n"
             f"auth_file = {folder}/users\npool_mode = transaction\ndefault_pool_size = 4\n"
+            "server_login_retry = 1\n"
         )
         user = _run_as()
         if user:

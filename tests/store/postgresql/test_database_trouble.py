@@ -1,7 +1,9 @@
 """A database that refuses, is the wrong one, or goes away: one line with the cure, and no commit lost or made twice."""
 
 import asyncio
+import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,7 +20,7 @@ from exporter.store.postgresql.examine import check_postgres
 from exporter.store.postgresql.leadership import Leadership, Waiting
 from exporter.store.postgresql.store import PostgresStore
 from exporter.store.postgresql.url import PostgresUrl
-from tests.support.postgres_server import Postgres, pgbouncer, postgres
+from tests.support.postgres_server import Pgbouncer, Postgres, pgbouncer, postgres
 from tests.support.tcp_gate import TcpGate
 
 WATCH = Watch("t", "s", "r")
@@ -228,12 +230,14 @@ def test_a_database_that_is_away_at_the_start_is_waited_for() -> None:
     )
 
 
-def test_commits_survive_hard_restarts_of_the_database() -> None:
+@pytest.mark.parametrize("pooled", [False, True], ids=["directly", "through pgbouncer"])
+def test_commits_survive_hard_restarts_of_the_database(pooled: bool) -> None:
     """Both outcomes of a commit that broke off are found: made, or not made and sent again."""
     server = Postgres()
+    pooler = Pgbouncer(server) if pooled else None
 
     async def story() -> tuple[float, float, int]:
-        async with leading(server.url(), 20.0) as store:
+        async with leading(server.url(port=pooler.port if pooler else 0), 20.0) as store:
             keeping = asyncio.create_task(store.keep())
             made = refused = 0
             restarts = asyncio.create_task(asyncio.to_thread(_restart, server, 3))
@@ -253,13 +257,25 @@ def test_commits_survive_hard_restarts_of_the_database() -> None:
                 WATCH, [Event(key=n.to_bytes(16, "big"), resource="r", at=1) for n in range(made)]
             )
             assert known == [0] * made
-            return await total(store), float(made), store.term
+            return await _total_once_it_answers(store), float(made), store.term
 
     try:
         found, made, term = asyncio.run(story())
         assert (found, term) == (made, 1)
     finally:
+        if pooler is not None:
+            pooler.close()
         server.close()
+
+
+async def _total_once_it_answers(store: PostgresStore) -> float:
+    while True:
+        try:
+            return await total(store)
+        except LeaseLost:
+            raise
+        except StoreError:
+            await asyncio.sleep(0.1)
 
 
 def _restart(server: Postgres, times: int) -> None:
@@ -376,6 +392,42 @@ def test_a_leader_that_stood_still_writes_nothing_more(pooled: bool) -> None:
 
     words = "term 2 is led by b; what was not on record is read again"
     assert asyncio.run(story()) == (words, words, 3.0)
+
+
+def test_a_leader_that_is_stopped_between_two_statements_hardly_delays_the_next(tmp_path: Path) -> None:
+    """The database ends its transaction after four seconds, also where a pooler stands between."""
+    urls = {"directly": postgres().url(), "pooled": postgres().url(port=pgbouncer().port)}
+    command = (sys.executable, "-m", "tests.support.stopped_leader")
+    root = str(Path(__file__).parents[3])
+
+    async def story(name: str, url: str) -> tuple[float, str]:
+        loop = asyncio.get_running_loop()
+        environment = {**os.environ, "PYTHONPATH": root}
+        child = await asyncio.create_subprocess_exec(
+            *command, url, str(LEASE), cwd=tmp_path, env=environment, stdout=asyncio.subprocess.PIPE
+        )
+        assert child.stdout is not None
+        try:
+            assert await child.stdout.readline() == b"stops\n"
+            began, second = loop.time(), candidate(url, name)
+            new = await led(second)
+            seconds = loop.time() - began
+            child.send_signal(signal.SIGCONT)
+            ended = (await child.stdout.readline()).decode()
+            await new.commit([page(1)])
+            await new.close()
+            await second.close()
+            return seconds, ended
+        finally:
+            child.kill()
+            await child.wait()
+
+    async def both() -> list[tuple[float, str]]:
+        return [*await asyncio.gather(*(story(name, url) for name, url in urls.items()))]
+
+    for seconds, ended in asyncio.run(both()):
+        assert seconds <= max(LEASE, 4.0) + 2.0
+        assert ended.startswith(("LeaseLost: ", "StoreError: "))
 
 
 def test_commits_that_the_database_forgot_end_the_term_loudly() -> None:
