@@ -1,6 +1,5 @@
 """The budgets of accounts when a process begins to ask: full at a start, empty after another process has asked."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from tests.support.clocks import ManualClock
 
 
 @pytest.mark.parametrize("empty", [False, True])
-def test_budgets_begin_empty_where_another_process_has_asked_a_moment_ago(empty: bool, tmp_path: Path) -> None:
+async def test_budgets_begin_empty_where_another_process_has_asked_a_moment_ago(empty: bool, tmp_path: Path) -> None:
     login = {"access_key": "AK", "secret_key": "SK"}
     target: dict[str, Any] = {"name": "t", "platform": "huaweicloud", "region": "r", "project_id": "0" * 32}
     target |= {"credentials": login, "sources": {"dws": {}, "modelarts_pool": {}}, "budget": {"dws": "5/s"}}
@@ -21,13 +20,10 @@ def test_budgets_begin_empty_where_another_process_has_asked_a_moment_ago(empty:
     path.write_text(json.dumps({"targets": [target]}))
     config, clock = load(path, environ={}, sets=()), ManualClock()
 
-    async def story() -> dict[str, list[float]]:
-        async with open_accounts(config, clock, lambda event: None, empty=empty) as (account,):
-            buckets: dict[str, Any] = dict(account.fetcher._route.budgets)
-            before = {api: bucket.remaining for api, bucket in buckets.items()}
-            clock.advance(0.5)
-            return {api: [before[api], buckets[api].remaining] for api in buckets}
-
-    found = asyncio.run(story())
+    async with open_accounts(config, clock, lambda event: None, empty=empty) as (account,):
+        buckets: dict[str, Any] = dict(account.fetcher._route.budgets)
+        before = {api: bucket.remaining for api, bucket in buckets.items()}
+        clock.advance(0.5)
+        found = {api: [before[api], buckets[api].remaining] for api in buckets}
     assert found["dws"] == ([0.0, 2.5] if empty else [5.0, 5.0])
     assert all((before == 0.0) is empty for before, _ in found.values())

@@ -108,26 +108,23 @@ def test_a_metric_that_left_comes_back_with_its_total_and_what_is_new_begins_at_
     assert prometheus.value(("own", ("z",))) == 1.0
 
 
-def test_events_mapped_the_old_way_are_shown_before_the_exchange() -> None:
-    async def scene() -> list[str]:
-        store, page, order = SlowStore(), Page(), list[str]()
-        committer = Committer(store, (page,), page, lambda fact: None)
+async def test_events_mapped_the_old_way_are_shown_before_the_exchange() -> None:
+    store, page, order = SlowStore(), Page(), list[str]()
+    committer = Committer(store, (page,), page, lambda fact: None)
 
-        async def adopt() -> None:
-            order.extend(["adopted", *(str(len(store.kept)),)])
+    async def adopt() -> None:
+        order.extend(["adopted", *(str(len(store.kept)),)])
 
-        def turn() -> None:
-            order.append("turned")
-            late.append(asyncio.ensure_future(committer.commit(a_commit(B, "new"))))
+    def turn() -> None:
+        order.append("turned")
+        late.append(asyncio.ensure_future(committer.commit(a_commit(B, "new"))))
 
-        late: list[asyncio.Future[None]] = []
-        busy = [asyncio.ensure_future(committer.commit(a_commit(A, f"old{n}"))) for n in range(3)]
-        await asyncio.sleep(0)
-        await committer.swap(turn, adopt)
-        await asyncio.gather(*busy, *late)
-        return [*order, str([[commit.watch.resource for commit in batch] for batch in store.kept])]
-
-    order = asyncio.run(scene())
+    late: list[asyncio.Future[None]] = []
+    busy = [asyncio.ensure_future(committer.commit(a_commit(A, f"old{n}"))) for n in range(3)]
+    await asyncio.sleep(0)
+    await committer.swap(turn, adopt)
+    await asyncio.gather(*busy, *late)
+    order = [*order, str([[commit.watch.resource for commit in batch] for batch in store.kept])]
     assert order[:2] == ["turned", "adopted"]
     assert order[-1].endswith("['b']]"), "what came later was committed later"
 

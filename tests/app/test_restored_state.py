@@ -1,7 +1,5 @@
 """What a start takes out of the stored state: series of what is configured no more."""
 
-import asyncio
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -96,49 +94,43 @@ def test_a_state_in_which_all_is_well_is_left_alone() -> None:
 @given(
     at=st.integers(0, NOW), target=st.sampled_from(("t", "gone")), source=st.sampled_from(("dws", "modelarts_service"))
 )
-def test_the_store_forgets_what_the_state_does_and_a_second_start_finds_nothing(
+async def test_the_store_forgets_what_the_state_does_and_a_second_start_finds_nothing(
     at: int, target: str, source: str
 ) -> None:
-    async def story() -> None:
-        store = await open_store(":memory:")
-        await store.commit([Commit(Watch(target, source, ""), changes=stored(target, source, at=at))])
-        before = await store.restore()
-        clean = clean_state(before, BUILTIN, CONFIGURED, NOW)
-        if clean.commits:
-            await store.commit(clean.commits)
-        after = await store.restore()
-        assert after.changes == clean.restored.changes
-        assert clean_state(after, BUILTIN, CONFIGURED, NOW).commits == ()
-        assert after.changes.counts.items() <= before.changes.counts.items()
-        await store.close()
-
-    asyncio.run(story())
+    store = await open_store(":memory:")
+    await store.commit([Commit(Watch(target, source, ""), changes=stored(target, source, at=at))])
+    before = await store.restore()
+    clean = clean_state(before, BUILTIN, CONFIGURED, NOW)
+    if clean.commits:
+        await store.commit(clean.commits)
+    after = await store.restore()
+    assert after.changes == clean.restored.changes
+    assert clean_state(after, BUILTIN, CONFIGURED, NOW).commits == ()
+    assert after.changes.counts.items() <= before.changes.counts.items()
+    await store.close()
 
 
 @settings(max_examples=30, deadline=None)
 @given(days=st.integers(0, 60), source=st.sampled_from(("dws", "modelarts_service")))
-def test_what_is_configured_no_more_is_forgotten_30_days_after_its_last_read(days: int, source: str) -> None:
-    async def story() -> None:
-        store = await open_store(":memory:")
-        last = NOW - days * DAY
-        event = Event(key=bytes(16), resource="r", at=last)
-        for place in (("gone", source), ("t", "dws")):
-            await store.commit(
-                [
-                    Commit(Watch(*place, ""), contact=last - DAY),
-                    Commit(Watch(*place, "r"), events=[event], resources=[Resource("r")], progress=Progress(last)),
-                ]
-            )
-        clean = clean_state(await store.restore(), BUILTIN, CONFIGURED, NOW)
-        await store.commit(clean.commits)
-        after = await store.restore()
-        kept = {("t", "dws")} if days > 30 else {("gone", source), ("t", "dws")}
-        assert {watch[:2] for watch in after.progress} == after.contacts.keys() == kept
-        assert {place for place, known in after.resources.items() if known} == kept
-        assert await store.grown(Watch("gone", source, "r"), [event]) == [int(days > 30)]
-        what = "what was read of it is forgotten; its totals stay, and it begins a new history should it come back"
-        line = (f"gone/{source}: not configured for 30 days; {what}",)
-        assert clean.lines == (line if days > 30 else ())
-        await store.close()
-
-    asyncio.run(story())
+async def test_what_is_configured_no_more_is_forgotten_30_days_after_its_last_read(days: int, source: str) -> None:
+    store = await open_store(":memory:")
+    last = NOW - days * DAY
+    event = Event(key=bytes(16), resource="r", at=last)
+    for place in (("gone", source), ("t", "dws")):
+        await store.commit(
+            [
+                Commit(Watch(*place, ""), contact=last - DAY),
+                Commit(Watch(*place, "r"), events=[event], resources=[Resource("r")], progress=Progress(last)),
+            ]
+        )
+    clean = clean_state(await store.restore(), BUILTIN, CONFIGURED, NOW)
+    await store.commit(clean.commits)
+    after = await store.restore()
+    kept = {("t", "dws")} if days > 30 else {("gone", source), ("t", "dws")}
+    assert {watch[:2] for watch in after.progress} == after.contacts.keys() == kept
+    assert {place for place, known in after.resources.items() if known} == kept
+    assert await store.grown(Watch("gone", source, "r"), [event]) == [int(days > 30)]
+    what = "what was read of it is forgotten; its totals stay, and it begins a new history should it come back"
+    line = (f"gone/{source}: not configured for 30 days; {what}",)
+    assert clean.lines == (line if days > 30 else ())
+    await store.close()

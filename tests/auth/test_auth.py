@@ -100,16 +100,13 @@ def test_keys_are_renewed_ahead_of_their_end(life: float, good: float, due: floa
     assert auth.expires == int((start + due + life) * 1000)
 
 
-def test_requests_at_the_same_time_share_one_renewal() -> None:
+async def test_requests_at_the_same_time_share_one_renewal() -> None:
     cloud = Iam()
     auth = sign_in(cloud)
 
-    async def run() -> None:
-        assert (await burst(cloud, auth, 50), cloud.logins) == ([200] * 50, 1)
-        cloud.revoked = {"t1"}
-        assert (await burst(cloud, auth, 50), cloud.logins) == ([200] * 50, 2)
-
-    asyncio.run(run())
+    assert (await burst(cloud, auth, 50), cloud.logins) == ([200] * 50, 1)
+    cloud.revoked = {"t1"}
+    assert (await burst(cloud, auth, 50), cloud.logins) == ([200] * 50, 2)
 
 
 def test_a_401_renews_once_and_asks_once_more() -> None:
@@ -181,22 +178,19 @@ def test_while_the_old_keys_are_good_a_renewal_may_fail(fault: Callable[[httpx2.
         ask(cloud, auth)
 
 
-def test_while_one_task_renews_the_others_go_on_with_good_keys() -> None:
+async def test_while_one_task_renews_the_others_go_on_with_good_keys() -> None:
     cloud = Iam()
     auth = sign_in(cloud)
 
-    async def run() -> None:
-        await burst(cloud, auth, 1)
-        cloud.clock.at += DAY - 600
-        cloud.door.clear()
-        renewing = asyncio.create_task(burst(cloud, auth, 1))
-        while cloud.logins < 2:
-            await asyncio.sleep(0)
-        assert await asyncio.wait_for(burst(cloud, auth, 5), timeout=5) == [200] * 5
-        cloud.door.set()
-        assert (await renewing, cloud.logins) == ([200], 2)
-
-    asyncio.run(run())
+    await burst(cloud, auth, 1)
+    cloud.clock.at += DAY - 600
+    cloud.door.clear()
+    renewing = asyncio.create_task(burst(cloud, auth, 1))
+    while cloud.logins < 2:
+        await asyncio.sleep(0)
+    assert await asyncio.wait_for(burst(cloud, auth, 5), timeout=5) == [200] * 5
+    cloud.door.set()
+    assert (await renewing, cloud.logins) == ([200], 2)
 
 
 def test_a_wrong_password_is_not_tried_again_until_it_changes(tmp_path: Path) -> None:
@@ -234,21 +228,18 @@ def test_a_login_without_an_answer_is_left_alone_for_a_moment() -> None:
     assert (ask(cloud, auth), cloud.logins) == ([200], 2)
 
 
-def test_a_task_that_is_cancelled_while_it_renews_leaves_the_way_open() -> None:
+async def test_a_task_that_is_cancelled_while_it_renews_leaves_the_way_open() -> None:
     cloud = Iam()
     auth = sign_in(cloud)
 
-    async def run() -> list[int]:
-        task = asyncio.create_task(burst(cloud, auth, 1))
-        while not cloud.logins:
-            await asyncio.sleep(0)
-        task.cancel()
-        (outcome,) = await asyncio.gather(task, return_exceptions=True)
-        assert isinstance(outcome, asyncio.CancelledError)
-        cloud.clock.at += 5
-        return await burst(cloud, auth, 1)
-
-    assert asyncio.run(run()) == [200]
+    task = asyncio.create_task(burst(cloud, auth, 1))
+    while not cloud.logins:
+        await asyncio.sleep(0)
+    task.cancel()
+    (outcome,) = await asyncio.gather(task, return_exceptions=True)
+    assert isinstance(outcome, asyncio.CancelledError)
+    cloud.clock.at += 5
+    assert (await burst(cloud, auth, 1)) == [200]
 
 
 # --- what a login answers cannot be a surprise

@@ -105,15 +105,12 @@ def test_a_key_file_that_was_empty_serves_as_soon_as_it_is_filled(tmp_path: Path
     assert ask(cloud, auth) == [200]
 
 
-def test_a_body_that_is_streamed_is_signed() -> None:
+async def test_a_body_that_is_streamed_is_signed() -> None:
     cloud = Huawei(Clock())
     auth = sign_in(cloud, Login("keys", secrets(access_key="AK1", secret_key="SK1")))
 
-    async def run() -> int:
-        async with httpx2.AsyncClient(transport=httpx2.MockTransport(cloud), auth=auth) as client:
-            return (await client.post(EVENTS, content=streamed(b"{}"))).status_code
-
-    assert asyncio.run(run()) == 200
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(cloud), auth=auth) as client:
+        assert (await client.post(EVENTS, content=streamed(b"{}"))).status_code == 200
 
 
 def test_unchanged_access_keys_are_not_tried_twice() -> None:

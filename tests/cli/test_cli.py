@@ -192,23 +192,18 @@ def test_check_finds_a_state_file_that_run_would_refuse(tmp_path: Path) -> None:
     assert (json.loads(machine.stdout), machine.returncode) == ({"ok": False, "problems": [problem]}, 2)
 
 
-def test_check_names_what_the_state_file_knows_and_the_configuration_does_not(tmp_path: Path) -> None:
-    async def story() -> None:
-        store = await open_store(str(tmp_path / "state.db"))
-        places = [("old", "dws"), ("old", "pai_dlc"), ("a", "dws"), ("a", "modelarts_pool")]
-        await store.commit([Commit(Watch(*place, ""), contact=1_790_000_000_000) for place in places])
-        command = ("check", "-c", str(written(tmp_path)), "--set", f"store={tmp_path}/state.db")
-        both = await asyncio.to_thread(all_ran, [command, (*command, "--output", "json")])
-        await store.close()
-        plain, machine = both
-        what = (
-            "is in the state file but not configured; its totals stay, everything else of it leaves at the next start"
-        )
-        expected = [f"a/modelarts_pool: {what}", f"old: {what}"]
-        assert (plain.stderr.splitlines(), plain.returncode) == ([f"warning: {line}" for line in expected], 0)
-        assert json.loads(machine.stdout)["warnings"] == expected
-
-    asyncio.run(story())
+async def test_check_names_what_the_state_file_knows_and_the_configuration_does_not(tmp_path: Path) -> None:
+    store = await open_store(str(tmp_path / "state.db"))
+    places = [("old", "dws"), ("old", "pai_dlc"), ("a", "dws"), ("a", "modelarts_pool")]
+    await store.commit([Commit(Watch(*place, ""), contact=1_790_000_000_000) for place in places])
+    command = ("check", "-c", str(written(tmp_path)), "--set", f"store={tmp_path}/state.db")
+    both = await asyncio.to_thread(all_ran, [command, (*command, "--output", "json")])
+    await store.close()
+    plain, machine = both
+    what = "is in the state file but not configured; its totals stay, everything else of it leaves at the next start"
+    expected = [f"a/modelarts_pool: {what}", f"old: {what}"]
+    assert (plain.stderr.splitlines(), plain.returncode) == ([f"warning: {line}" for line in expected], 0)
+    assert json.loads(machine.stdout)["warnings"] == expected
 
 
 # --- healthcheck

@@ -596,17 +596,14 @@ async def _turned(
         writer.close()
 
 
-def test_targets_are_examined_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    async def story() -> int:
-        met, both = set[bytes](), asyncio.Event()
-        server = await asyncio.start_server(lambda r, w: _turned(r, w, met, both), "127.0.0.1", 0)
-        async with server:
-            path = tmp_path / "exporter.json"
-            path.write_text(json.dumps(configuration(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")))
-            config = load(path, environ={}, sets=())
-            return await doctor.run(config, known(config).packs, 5.0, as_json=False)
-
-    assert asyncio.run(story()) == 1
+async def test_targets_are_examined_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    met, both = set[bytes](), asyncio.Event()
+    server = await asyncio.start_server(lambda r, w: _turned(r, w, met, both), "127.0.0.1", 0)
+    async with server:
+        path = tmp_path / "exporter.json"
+        path.write_text(json.dumps(configuration(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")))
+        config = load(path, environ={}, sets=())
+        assert await doctor.run(config, known(config).packs, 5.0, as_json=False) == 1
     out = capsys.readouterr().out
     assert "no answer in time" not in out
     assert out.count("403, without an error code of the vendor") == 6

@@ -96,15 +96,12 @@ def test_doctor_makes_a_finding_of_each_error_without_its_text(source: str, erro
 
 @settings(max_examples=40, deadline=None)
 @given(source=st.sampled_from(sorted(SOURCES)), error=st.sampled_from(UNFORESEEN))
-def test_backfill_reports_each_error_as_missing_without_its_text(source: str, error: type[Exception]) -> None:
+async def test_backfill_reports_each_error_as_missing_without_its_text(source: str, error: type[Exception]) -> None:
     missing: list[str] = []
     at, time_range = access(source, raising(error), missing), read_time_range("1h", "now", "60s", NOW)
 
-    async def read() -> None:
-        assert await list_resources(at, time_range) == []
-        assert (await read_past(at, time_range, [Resource("x")], lambda: None)).events == []
-
-    asyncio.run(read())
+    assert await list_resources(at, time_range) == []
+    assert (await read_past(at, time_range, [Resource("x")], lambda: None)).events == []
     assert len(missing) >= 2, "the listing and the events"
     assert all(f"an unexpected {error.__name__} at cli/" in line and "swordfish" not in line for line in missing)
 

@@ -43,18 +43,17 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     writer.close()
 
 
-def test_a_private_authority_is_trusted_where_it_is_configured(tmp_path: Path, certificates: Certificates) -> None:
-    async def run() -> None:
-        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        tls.load_cert_chain(certificates.server, certificates.server_key)
-        server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
-        async with server:
-            url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-            assert await status_of(configured(tmp_path, certificates.authority), url) == 204
-            with pytest.raises(httpx2.ConnectError):
-                await status_of(configured(tmp_path, None), url)
-
-    asyncio.run(run())
+async def test_a_private_authority_is_trusted_where_it_is_configured(
+    tmp_path: Path, certificates: Certificates
+) -> None:
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificates.server, certificates.server_key)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
+    async with server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        assert await status_of(configured(tmp_path, certificates.authority), url) == 204
+        with pytest.raises(httpx2.ConnectError):
+            await status_of(configured(tmp_path, None), url)
 
 
 def test_a_ca_file_that_went_bad_names_target_and_file(tmp_path: Path, certificates: Certificates) -> None:

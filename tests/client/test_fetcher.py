@@ -367,48 +367,46 @@ def by_path(project: Sequence[httpx2.Response]) -> Vendor:
     return Vendor(reply)
 
 
-def test_concurrent_requests_look_the_project_up_once() -> None:
+async def test_concurrent_requests_look_the_project_up_once() -> None:
     setup = without_project(FetcherSetup(by_path([httpx2.Response(200, content=b"p7")]), project=None))
 
-    async def scenario() -> list[Response]:
-        return await asyncio.gather(
-            *(setup.fetcher.fetch(REQUEST) for _ in range(8)), setup.fetcher.fetch(Request("modelarts", "/x"))
+    bodies = [
+        answer.body
+        for answer in (
+            await asyncio.gather(
+                *(setup.fetcher.fetch(REQUEST) for _ in range(8)), setup.fetcher.fetch(Request("modelarts", "/x"))
+            )
         )
-
-    bodies = [answer.body for answer in asyncio.run(scenario())]
+    ]
     assert bodies == [b"/v2/p7/jobs"] * 8 + [b"/x"]
     assert [request.url.path for request in setup.vendor.requests].count("/v3/projects") == 1
-    assert setup.get().body == b"/v2/p7/jobs", "and never again"
+    again = await setup.fetcher.fetch(REQUEST)
+    assert again.body == b"/v2/p7/jobs", "and never again"
     assert len(setup.vendor.requests) == 11
 
 
-def test_a_failed_lookup_is_shared_by_its_waiters_and_repeated_next_time() -> None:
+async def test_a_failed_lookup_is_shared_by_its_waiters_and_repeated_next_time() -> None:
     """Else a dozen readers would wait for a dozen timeouts, one after the other."""
     answers = [httpx2.Response(403, content=HUAWEI.encode()), httpx2.Response(200, content=b"p7")]
     setup = without_project(FetcherSetup(by_path(answers), project=None))
 
-    async def scenario() -> list[Response | BaseException]:
-        return await asyncio.gather(*(setup.fetcher.fetch(REQUEST) for _ in range(8)), return_exceptions=True)
-
+    refused = await asyncio.gather(*(setup.fetcher.fetch(REQUEST) for _ in range(8)), return_exceptions=True)
     denied = (
         "research: iam GET /v3/projects: 403 ModelArts.0001: Went wrong.; grant read permission to these credentials"
     )
-    assert [str(error) for error in asyncio.run(scenario())] == [denied] * 8
+    assert [str(error) for error in refused] == [denied] * 8
     assert len(setup.vendor.requests) == 1
-    assert setup.get().body == b"/v2/p7/jobs"
+    assert (await setup.fetcher.fetch(REQUEST)).body == b"/v2/p7/jobs"
 
 
-def test_a_cancelled_request_does_not_cancel_the_shared_lookup() -> None:
+async def test_a_cancelled_request_does_not_cancel_the_shared_lookup() -> None:
     setup = without_project(FetcherSetup(by_path([httpx2.Response(200, content=b"p7")]), project=None))
 
-    async def scenario() -> Response:
-        first, second = (asyncio.create_task(setup.fetcher.fetch(REQUEST)) for _ in range(2))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        first.cancel()
-        return await second
-
-    assert asyncio.run(scenario()).body == b"/v2/p7/jobs"
+    first, second = (asyncio.create_task(setup.fetcher.fetch(REQUEST)) for _ in range(2))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    first.cancel()
+    assert (await second).body == b"/v2/p7/jobs"
 
 
 def test_without_a_way_to_find_the_project_it_must_be_configured() -> None:
@@ -723,45 +721,36 @@ def test_no_header_that_was_signed_and_no_query_is_ever_repeated(
         assert not any(secret in text or secret[:8] in text for text in shown)
 
 
-def test_refused_keys_stop_the_requests_of_their_target_for_a_minute() -> None:
-    async def scenario() -> None:
-        setup = FetcherSetup(Vendor(httpx2.Response(401), GOOD))
-        with pytest.raises(SourceDenied) as refused:
-            await setup.fetcher.fetch(REQUEST)
-        setup.clock.advance(REFUSED_PAUSE - 1)
-        with pytest.raises(SourceDenied) as still:
-            await setup.fetcher.fetch(Request("modelarts", "/v1/other"))
-        assert str(still.value) == str(refused.value), "five refusals in a row would lock the keys"
-        assert len(setup.vendor.requests) == 1
-        setup.clock.advance(1)
-        assert (await setup.fetcher.fetch(REQUEST)).status == 200
-
-    asyncio.run(scenario())
+async def test_refused_keys_stop_the_requests_of_their_target_for_a_minute() -> None:
+    setup = FetcherSetup(Vendor(httpx2.Response(401), GOOD))
+    with pytest.raises(SourceDenied) as refused:
+        await setup.fetcher.fetch(REQUEST)
+    setup.clock.advance(REFUSED_PAUSE - 1)
+    with pytest.raises(SourceDenied) as still:
+        await setup.fetcher.fetch(Request("modelarts", "/v1/other"))
+    assert str(still.value) == str(refused.value), "five refusals in a row would lock the keys"
+    assert len(setup.vendor.requests) == 1
+    setup.clock.advance(1)
+    assert (await setup.fetcher.fetch(REQUEST)).status == 200
 
 
-def test_new_keys_end_the_quiet_and_their_refusal_begins_another_quiet() -> None:
-    async def scenario() -> None:
-        keys = [1]
-        setup = FetcherSetup(Vendor(httpx2.Response(401), httpx2.Response(401), GOOD), stamp=lambda: keys[0])
-        for keys[0] in (1, 2):
-            for _ in range(3):
-                with pytest.raises(SourceDenied):
-                    await setup.fetcher.fetch(REQUEST)
-        assert len(setup.vendor.requests) == 2
-        keys[0] = 3
-        assert (await setup.fetcher.fetch(REQUEST)).status == 200
-
-    asyncio.run(scenario())
+async def test_new_keys_end_the_quiet_and_their_refusal_begins_another_quiet() -> None:
+    keys = [1]
+    setup = FetcherSetup(Vendor(httpx2.Response(401), httpx2.Response(401), GOOD), stamp=lambda: keys[0])
+    for keys[0] in (1, 2):
+        for _ in range(3):
+            with pytest.raises(SourceDenied):
+                await setup.fetcher.fetch(REQUEST)
+    assert len(setup.vendor.requests) == 2
+    keys[0] = 3
+    assert (await setup.fetcher.fetch(REQUEST)).status == 200
 
 
-def test_a_missing_permission_stops_no_other_request() -> None:
-    async def scenario() -> None:
-        setup = FetcherSetup(Vendor(httpx2.Response(403), GOOD))
-        with pytest.raises(SourceDenied):
-            await setup.fetcher.fetch(REQUEST)
-        assert (await setup.fetcher.fetch(REQUEST)).status == 200
-
-    asyncio.run(scenario())
+async def test_a_missing_permission_stops_no_other_request() -> None:
+    setup = FetcherSetup(Vendor(httpx2.Response(403), GOOD))
+    with pytest.raises(SourceDenied):
+        await setup.fetcher.fetch(REQUEST)
+    assert (await setup.fetcher.fetch(REQUEST)).status == 200
 
 
 # --- what signing asks

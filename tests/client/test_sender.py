@@ -120,17 +120,14 @@ def test_an_answer_that_the_signing_refuses_is_closed() -> None:
 
 
 @pytest.mark.parametrize("broken", [True, False])
-def test_a_signing_is_never_left_hanging(broken: bool) -> None:
-    async def scenario() -> None:
-        signing = Signing(once)
-        request = httpx2.Request("GET", "https://m.test/jobs")
-        try:
-            await (await Sender(Cloud(broken), signing, LIMITS).send(request)).aclose()
-        except httpx2.ReadError:
-            assert broken
-        assert signing.ended
-
-    asyncio.run(scenario())
+async def test_a_signing_is_never_left_hanging(broken: bool) -> None:
+    signing = Signing(once)
+    request = httpx2.Request("GET", "https://m.test/jobs")
+    try:
+        await (await Sender(Cloud(broken), signing, LIMITS).send(request)).aclose()
+    except httpx2.ReadError:
+        assert broken
+    assert signing.ended
 
 
 def test_closing_a_sender_closes_its_transport() -> None:

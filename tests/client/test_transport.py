@@ -160,147 +160,116 @@ targets = st.builds(
     [f"/{quote(ODD)}?{quote(ODD)}={quote(ODD, safe='')}", "/", "/a%2Fb%2fc", "/a?b=", "/a/../b/./c", "/a;b,c@d:e!"]
 )
 @settings(deadline=None, max_examples=30)
-def test_the_target_that_was_signed_is_the_target_that_is_sent(targets: list[str]) -> None:
-    async def scenario() -> None:
-        peer = Peer(answering())
-        async with listening(peer) as url, client() as one:
-            signed = []
-            for target in targets:
-                request = one.build_request("GET", url + target)
-                signed.append(request.url.raw_path)
-                await one.send(request)
-            assert peer.targets == signed
-
-    asyncio.run(scenario())
+async def test_the_target_that_was_signed_is_the_target_that_is_sent(targets: list[str]) -> None:
+    peer = Peer(answering())
+    async with listening(peer) as url, client() as one:
+        signed = []
+        for target in targets:
+            request = one.build_request("GET", url + target)
+            signed.append(request.url.raw_path)
+            await one.send(request)
+        assert peer.targets == signed
 
 
-def test_headers_and_body_go_out_as_given_and_nothing_is_added() -> None:
-    async def scenario() -> None:
-        peer = Peer(answering())
-        async with listening(peer) as url, client() as one:
-            for method, body in (
-                ("GET", None),
-                ("POST", b'{"a": "\xe4\xb8\xad"}'),
-                ("POST", b""),
-                ("PUT", b"x" * 100_000),
-            ):
-                request = one.build_request(
-                    method, f"{url}/x", headers=[("X-Sdk-Date", "20261121T072345Z")], content=body
-                )
-                await one.send(request)
-                assert fields(peer.heads[-1]) == dict(request.headers)
-                assert peer.heads[-1].startswith(f"{method} /x HTTP/1.1\r\n".encode())
-                assert peer.bodies[-1] == (body or b"")
-            bare = httpx2.Request("GET", f"{url}/x")
-            await one.send(bare)
-            assert set(fields(peer.heads[-1])) == {"host"}
-
-    asyncio.run(scenario())
+async def test_headers_and_body_go_out_as_given_and_nothing_is_added() -> None:
+    peer = Peer(answering())
+    async with listening(peer) as url, client() as one:
+        for method, body in (
+            ("GET", None),
+            ("POST", b'{"a": "\xe4\xb8\xad"}'),
+            ("POST", b""),
+            ("PUT", b"x" * 100_000),
+        ):
+            request = one.build_request(method, f"{url}/x", headers=[("X-Sdk-Date", "20261121T072345Z")], content=body)
+            await one.send(request)
+            assert fields(peer.heads[-1]) == dict(request.headers)
+            assert peer.heads[-1].startswith(f"{method} /x HTTP/1.1\r\n".encode())
+            assert peer.bodies[-1] == (body or b"")
+        bare = httpx2.Request("GET", f"{url}/x")
+        await one.send(bare)
+        assert set(fields(peer.heads[-1])) == {"host"}
 
 
-def test_a_redirect_is_an_answer_and_a_cookie_of_one_answer_is_no_part_of_the_next() -> None:
-    async def scenario() -> None:
-        moved = b"HTTP/1.1 302 Found\r\nLocation: /y\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"
-        peer = Peer(saying(moved))
-        async with listening(peer) as url:
-            transport, named = AiohttpTransport(), url.replace("127.0.0.1", "localhost")
-            for _ in range(2):
-                response = await transport.handle_async_request(httpx2.Request("GET", f"{named}/x"))
-                assert (response.status_code, response.headers["location"]) == (302, "/y")
-                await response.aclose()
-            await transport.aclose()
-            assert peer.targets == [b"/x", b"/x"]
-            assert "cookie" not in fields(peer.heads[1])
-
-    asyncio.run(scenario())
+async def test_a_redirect_is_an_answer_and_a_cookie_of_one_answer_is_no_part_of_the_next() -> None:
+    moved = b"HTTP/1.1 302 Found\r\nLocation: /y\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"
+    peer = Peer(saying(moved))
+    async with listening(peer) as url:
+        transport, named = AiohttpTransport(), url.replace("127.0.0.1", "localhost")
+        for _ in range(2):
+            response = await transport.handle_async_request(httpx2.Request("GET", f"{named}/x"))
+            assert (response.status_code, response.headers["location"]) == (302, "/y")
+            await response.aclose()
+        await transport.aclose()
+        assert peer.targets == [b"/x", b"/x"]
+        assert "cookie" not in fields(peer.heads[1])
 
 
-def test_an_answer_comes_back_whole() -> None:
-    async def scenario() -> None:
-        body = bytes(range(256)) * 1000
-        headers = b"X-Two: 1\r\nX-Two: 2\r\nDate: Sat, 21 Nov 2026 07:23:45 GMT\r\n"
-        peer = Peer(answering(body, headers))
-        async with listening(peer) as url, client() as one:
-            response = await one.get(url)
-            assert response.content == body
-            assert response.headers.get_list("x-two") == ["1", "2"]
-            assert response.headers["Date"] == "Sat, 21 Nov 2026 07:23:45 GMT"
-
-    asyncio.run(scenario())
+async def test_an_answer_comes_back_whole() -> None:
+    body = bytes(range(256)) * 1000
+    headers = b"X-Two: 1\r\nX-Two: 2\r\nDate: Sat, 21 Nov 2026 07:23:45 GMT\r\n"
+    peer = Peer(answering(body, headers))
+    async with listening(peer) as url, client() as one:
+        response = await one.get(url)
+        assert response.content == body
+        assert response.headers.get_list("x-two") == ["1", "2"]
+        assert response.headers["Date"] == "Sat, 21 Nov 2026 07:23:45 GMT"
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_compressed_answer_is_unpacked_by_httpx(chunked: bool) -> None:
-    async def scenario() -> None:
-        packed = gzip.compress(b"many events " * 10_000)
-        encoding = b"Content-Encoding: gzip\r\n"
-        pieces = b"".join(
-            b"%x\r\n%s\r\n" % (len(packed[n : n + 7]), packed[n : n + 7]) for n in range(0, len(packed), 7)
-        )
-        raw = b"HTTP/1.1 200 OK\r\n%sTransfer-Encoding: chunked\r\n\r\n%s0\r\n\r\n" % (encoding, pieces)
-        peer = Peer(saying(raw) if chunked else answering(packed, encoding))
-        async with listening(peer) as url, client() as one:
-            assert (await one.get(url)).text == "many events " * 10_000
-            async with one.stream("GET", url) as response:
-                assert b"".join([part async for part in response.aiter_raw()]) == packed
-
-    asyncio.run(scenario())
+async def test_a_compressed_answer_is_unpacked_by_httpx(chunked: bool) -> None:
+    packed = gzip.compress(b"many events " * 10_000)
+    encoding = b"Content-Encoding: gzip\r\n"
+    pieces = b"".join(b"%x\r\n%s\r\n" % (len(packed[n : n + 7]), packed[n : n + 7]) for n in range(0, len(packed), 7))
+    raw = b"HTTP/1.1 200 OK\r\n%sTransfer-Encoding: chunked\r\n\r\n%s0\r\n\r\n" % (encoding, pieces)
+    peer = Peer(saying(raw) if chunked else answering(packed, encoding))
+    async with listening(peer) as url, client() as one:
+        assert (await one.get(url)).text == "many events " * 10_000
+        async with one.stream("GET", url) as response:
+            assert b"".join([part async for part in response.aiter_raw()]) == packed
 
 
 # --- connections
 
 
-def test_a_connection_serves_again_once_its_answer_was_read() -> None:
-    async def scenario() -> None:
-        peer = Peer(answering())
-        async with listening(peer) as url, client() as one:
-            for _ in range(5):
-                assert (await one.get(url)).text == "ok"
-            assert peer.opened == 1
-
-    asyncio.run(scenario())
+async def test_a_connection_serves_again_once_its_answer_was_read() -> None:
+    peer = Peer(answering())
+    async with listening(peer) as url, client() as one:
+        for _ in range(5):
+            assert (await one.get(url)).text == "ok"
+        assert peer.opened == 1
 
 
 @pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
-def test_an_answer_without_a_body_leaves_its_connection_open(status: bytes) -> None:
-    async def scenario() -> None:
-        async def talk(_: bytes, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-            writer.write(b"HTTP/1.1 " + status + b"\r\n\r\n")
-            return True
+async def test_an_answer_without_a_body_leaves_its_connection_open(status: bytes) -> None:
+    async def talk(_: bytes, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        writer.write(b"HTTP/1.1 " + status + b"\r\n\r\n")
+        return True
 
-        peer = Peer(talk)
-        async with listening(peer) as url, client() as one:
-            for _ in range(3):
-                await one.get(url)
-            assert peer.opened == 1
-
-    asyncio.run(scenario())
+    peer = Peer(talk)
+    async with listening(peer) as url, client() as one:
+        for _ in range(3):
+            await one.get(url)
+        assert peer.opened == 1
 
 
-def test_an_answer_that_nobody_read_to_its_end_takes_its_connection_along() -> None:
-    async def scenario() -> None:
-        peer = Peer(answering(b"x" * 5_000_000))
-        async with listening(peer) as url, client() as one:
-            async with one.stream("GET", url) as response:
-                async for _ in response.aiter_raw():
-                    break
-            await asyncio.wait_for(peer.ended.wait(), 5.0)
-            assert peer.open == 0
-            assert len((await one.get(url)).content) == 5_000_000
-            assert peer.opened == 2
-
-    asyncio.run(scenario())
+async def test_an_answer_that_nobody_read_to_its_end_takes_its_connection_along() -> None:
+    peer = Peer(answering(b"x" * 5_000_000))
+    async with listening(peer) as url, client() as one:
+        async with one.stream("GET", url) as response:
+            async for _ in response.aiter_raw():
+                break
+        await asyncio.wait_for(peer.ended.wait(), 5.0)
+        assert peer.open == 0
+        assert len((await one.get(url)).content) == 5_000_000
+        assert peer.opened == 2
 
 
-def test_a_connection_that_went_stale_meanwhile_is_replaced() -> None:
-    async def scenario() -> None:
-        peer = Peer(answering(stays=False))
-        async with listening(peer) as url, client() as one:
-            for _ in range(3):
-                assert (await one.get(url)).text == "ok"
-            assert peer.opened == 3
-
-    asyncio.run(scenario())
+async def test_a_connection_that_went_stale_meanwhile_is_replaced() -> None:
+    peer = Peer(answering(stays=False))
+    async with listening(peer) as url, client() as one:
+        for _ in range(3):
+            assert (await one.get(url)).text == "ok"
+        assert peer.opened == 3
 
 
 def test_fifty_at_once_stay_within_the_connections_there_are() -> None:
@@ -324,19 +293,16 @@ def test_fifty_at_once_stay_within_the_connections_there_are() -> None:
     asyncio.run(scenario(4, 4))
 
 
-def test_closing_closes_every_connection_and_may_be_done_twice() -> None:
-    async def scenario() -> None:
-        peer = Peer(answering())
-        transport = AiohttpTransport()
+async def test_closing_closes_every_connection_and_may_be_done_twice() -> None:
+    peer = Peer(answering())
+    transport = AiohttpTransport()
+    await transport.aclose()
+    async with listening(peer) as url:
+        response = await transport.handle_async_request(httpx2.Request("GET", url))
+        assert await response.aread() == b"ok"
         await transport.aclose()
-        async with listening(peer) as url:
-            response = await transport.handle_async_request(httpx2.Request("GET", url))
-            assert await response.aread() == b"ok"
-            await transport.aclose()
-            await transport.aclose()
-            await asyncio.wait_for(peer.ended.wait(), 5.0)
-
-    asyncio.run(scenario())
+        await transport.aclose()
+        await asyncio.wait_for(peer.ended.wait(), 5.0)
 
 
 # --- trouble
@@ -373,46 +339,37 @@ def test_a_refused_connection_is_no_matter_of_tls() -> None:
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhush\r\n", httpx2.RemoteProtocolError, "what came back is no HTTP"),
     ],
 )  # fmt: skip
-def test_a_cut_or_malformed_answer_is_a_broken_connection_without_its_bytes(
+async def test_a_cut_or_malformed_answer_is_a_broken_connection_without_its_bytes(
     raw: bytes, kind: type[httpx2.HTTPError], what: str
 ) -> None:
-    async def scenario() -> None:
-        async with listening(Peer(saying(raw))) as url:
-            error = await trouble(url)
-            assert type(error) is kind
-            assert describe_transport_error(error) == f"the connection broke ({what})"
-
-    asyncio.run(scenario())
+    async with listening(Peer(saying(raw))) as url:
+        error = await trouble(url)
+        assert type(error) is kind
+        assert describe_transport_error(error) == f"the connection broke ({what})"
 
 
 @pytest.mark.parametrize("raw", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"])
-def test_a_reset_is_a_broken_connection(raw: bytes) -> None:
-    async def scenario() -> None:
-        async def talk(_: bytes, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-            writer.write(raw)
-            await writer.drain()
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            writer.transport.abort()
-            return False
+async def test_a_reset_is_a_broken_connection(raw: bytes) -> None:
+    async def talk(_: bytes, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        writer.write(raw)
+        await writer.drain()
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+        return False
 
-        async with listening(Peer(talk)) as url:
-            error = await trouble(url)
-            assert isinstance(error, httpx2.NetworkError | httpx2.RemoteProtocolError)
-            assert not isinstance(error, httpx2.TimeoutException)
-            assert describe_transport_error(error).startswith("the connection broke (")
-
-    asyncio.run(scenario())
+    async with listening(Peer(talk)) as url:
+        error = await trouble(url)
+        assert isinstance(error, httpx2.NetworkError | httpx2.RemoteProtocolError)
+        assert not isinstance(error, httpx2.TimeoutException)
+        assert describe_transport_error(error).startswith("the connection broke (")
 
 
 @pytest.mark.parametrize("raw", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"])
-def test_silence_is_a_timeout(raw: bytes) -> None:
-    async def scenario() -> None:
-        async with listening(Peer(saying(raw, stays=True))) as url:
-            error = await trouble(url)
-            assert type(error) is httpx2.ReadTimeout
-            assert describe_transport_error(error) == "no answer in time; check network, proxy and endpoint"
-
-    asyncio.run(scenario())
+async def test_silence_is_a_timeout(raw: bytes) -> None:
+    async with listening(Peer(saying(raw, stays=True))) as url:
+        error = await trouble(url)
+        assert type(error) is httpx2.ReadTimeout
+        assert describe_transport_error(error) == "no answer in time; check network, proxy and endpoint"
 
 
 @pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nX-Long: ", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"])
@@ -439,13 +396,10 @@ def test_an_answer_that_comes_byte_by_byte_is_not_listened_to_for_ever(head: byt
     asyncio.run(asyncio.wait_for(scenario(), 30.0))
 
 
-def test_a_handshake_that_never_comes_is_a_timeout() -> None:
-    async def scenario() -> None:
-        async with listening(Peer(answering())) as url:
-            error = await trouble(url.replace("http", "https"))
-            assert type(error) is httpx2.ConnectTimeout
-
-    asyncio.run(scenario())
+async def test_a_handshake_that_never_comes_is_a_timeout() -> None:
+    async with listening(Peer(answering())) as url:
+        error = await trouble(url.replace("http", "https"))
+        assert type(error) is httpx2.ConnectTimeout
 
 
 @pytest.fixture(scope="module")
@@ -460,24 +414,21 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_certificate_without_a_known_authority_is_refused(certificate: Path) -> None:
-    async def scenario() -> None:
-        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        tls.load_cert_chain(certificate)
-        peer = Peer(answering())
-        async with listening(peer, tls) as url:
-            error = await trouble(url)
-            assert type(error) is httpx2.ConnectError
-            place = f"127.0.0.1:{peer.port}: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"
-            assert describe_transport_error(error).startswith(f"TLS failed ({place}: self")
-            assert describe_transport_error(error).endswith(
-                "; check the endpoint's certificate, and ca_file or SSL_CERT_FILE"
-            )
-            assert peer.heads == []
-            async with client(tls=ssl.create_default_context(cafile=certificate)) as one:
-                assert (await one.get(url)).text == "ok"
-
-    asyncio.run(scenario())
+async def test_a_certificate_without_a_known_authority_is_refused(certificate: Path) -> None:
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate)
+    peer = Peer(answering())
+    async with listening(peer, tls) as url:
+        error = await trouble(url)
+        assert type(error) is httpx2.ConnectError
+        place = f"127.0.0.1:{peer.port}: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"
+        assert describe_transport_error(error).startswith(f"TLS failed ({place}: self")
+        assert describe_transport_error(error).endswith(
+            "; check the endpoint's certificate, and ca_file or SSL_CERT_FILE"
+        )
+        assert peer.heads == []
+        async with client(tls=ssl.create_default_context(cafile=certificate)) as one:
+            assert (await one.get(url)).text == "ok"
 
 
 def test_ssl_cert_file_is_honoured(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -491,34 +442,28 @@ def test_ssl_cert_file_is_honoured(certificate: Path, monkeypatch: pytest.Monkey
     asyncio.run(scenario())
 
 
-def test_no_tls_where_tls_is_asked_for_says_so() -> None:
-    async def scenario() -> None:
-        async with listening(Peer(answering(), greeting=b"HTTP/1.1 400 Bad Request\r\n\r\n")) as url:
-            error = await trouble(url.replace("http", "https"))
-            assert describe_transport_error(error).startswith("TLS failed (127.0.0.1:")
-
-    asyncio.run(scenario())
+async def test_no_tls_where_tls_is_asked_for_says_so() -> None:
+    async with listening(Peer(answering(), greeting=b"HTTP/1.1 400 Bad Request\r\n\r\n")) as url:
+        error = await trouble(url.replace("http", "https"))
+        assert describe_transport_error(error).startswith("TLS failed (127.0.0.1:")
 
 
 # --- proxies and the environment
 
 
-def test_a_plain_request_goes_through_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        peer = Peer(answering())
-        async with listening(peer) as url:
-            monkeypatch.setenv("HTTP_PROXY", url.replace("//", "//user:p%40ss@"))
-            monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-            async with client() as one:
-                assert (await one.get("http://far.invalid/x?y=%27")).text == "ok"
-                assert peer.targets == [b"http://far.invalid/x?y=%27"]
-                assert fields(peer.heads[0])["host"] == "far.invalid"
-                assert fields(peer.heads[0])["proxy-authorization"] == "Basic dXNlcjpwQHNz"
-                assert (await one.get(f"{url}/near")).text == "ok"
-                assert peer.targets[1] == b"/near"
-                assert "proxy-authorization" not in fields(peer.heads[1])
-
-    asyncio.run(scenario())
+async def test_a_plain_request_goes_through_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    peer = Peer(answering())
+    async with listening(peer) as url:
+        monkeypatch.setenv("HTTP_PROXY", url.replace("//", "//user:p%40ss@"))
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        async with client() as one:
+            assert (await one.get("http://far.invalid/x?y=%27")).text == "ok"
+            assert peer.targets == [b"http://far.invalid/x?y=%27"]
+            assert fields(peer.heads[0])["host"] == "far.invalid"
+            assert fields(peer.heads[0])["proxy-authorization"] == "Basic dXNlcjpwQHNz"
+            assert (await one.get(f"{url}/near")).text == "ok"
+            assert peer.targets[1] == b"/near"
+            assert "proxy-authorization" not in fields(peer.heads[1])
 
 
 @pytest.mark.parametrize("host", ["169.254.169.254", "100.100.100.200"])
@@ -550,49 +495,40 @@ async def tunnel(head: bytes, reader: asyncio.StreamReader, writer: asyncio.Stre
     return False
 
 
-def test_the_login_of_a_proxy_reaches_the_proxy_alone(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        tls.load_cert_chain(certificate)
-        proxy, peer = Peer(tunnel), Peer(answering())
-        async with listening(proxy) as way, listening(peer, tls) as url:
-            monkeypatch.setenv("HTTPS_PROXY", way.replace("//", "//user:p%40ss@"))
-            async with client(tls=ssl.create_default_context(cafile=certificate)) as one:
-                assert (await one.get(f"{url}/x", headers={"Authorization": "signed"})).text == "ok"
-            assert proxy.targets == [f"127.0.0.1:{peer.port}".encode()]
-            assert fields(proxy.heads[0])["proxy-authorization"] == "Basic dXNlcjpwQHNz"
-            assert "authorization" not in fields(proxy.heads[0])
-            assert fields(peer.heads[0])["authorization"] == "signed"
-            assert "proxy-authorization" not in fields(peer.heads[0])
-
-    asyncio.run(scenario())
+async def test_the_login_of_a_proxy_reaches_the_proxy_alone(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate)
+    proxy, peer = Peer(tunnel), Peer(answering())
+    async with listening(proxy) as way, listening(peer, tls) as url:
+        monkeypatch.setenv("HTTPS_PROXY", way.replace("//", "//user:p%40ss@"))
+        async with client(tls=ssl.create_default_context(cafile=certificate)) as one:
+            assert (await one.get(f"{url}/x", headers={"Authorization": "signed"})).text == "ok"
+        assert proxy.targets == [f"127.0.0.1:{peer.port}".encode()]
+        assert fields(proxy.heads[0])["proxy-authorization"] == "Basic dXNlcjpwQHNz"
+        assert "authorization" not in fields(proxy.heads[0])
+        assert fields(peer.heads[0])["authorization"] == "signed"
+        assert "proxy-authorization" not in fields(peer.heads[0])
 
 
-def test_a_proxy_that_refuses_a_tunnel_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        peer = Peer(saying(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"))
-        async with listening(peer) as url:
-            monkeypatch.setenv("HTTPS_PROXY", url.replace("//", "//user:p%40ss@"))
-            error = await trouble("https://far.invalid")
-            assert type(error) is httpx2.ProxyError
-            assert (
-                describe_transport_error(error)
-                == "the proxy refused (407 Proxy Authentication Required); write user and password into HTTPS_PROXY"
-            )
-            assert peer.heads[0].startswith(b"CONNECT far.invalid:443 ")
-            assert fields(peer.heads[0])["proxy-authorization"] == "Basic dXNlcjpwQHNz"
-
-    asyncio.run(scenario())
-
-
-def test_a_proxy_that_is_not_there_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://user:p%40ss@127.0.0.1:{closed_port()}")
+async def test_a_proxy_that_refuses_a_tunnel_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    peer = Peer(saying(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"))
+    async with listening(peer) as url:
+        monkeypatch.setenv("HTTPS_PROXY", url.replace("//", "//user:p%40ss@"))
         error = await trouble("https://far.invalid")
-        assert describe_transport_error(error).startswith("cannot connect to the proxy (127.0.0.1:")
-        assert "p%40ss" not in str(error)
+        assert type(error) is httpx2.ProxyError
+        assert (
+            describe_transport_error(error)
+            == "the proxy refused (407 Proxy Authentication Required); write user and password into HTTPS_PROXY"
+        )
+        assert peer.heads[0].startswith(b"CONNECT far.invalid:443 ")
+        assert fields(peer.heads[0])["proxy-authorization"] == "Basic dXNlcjpwQHNz"
 
-    asyncio.run(scenario())
+
+async def test_a_proxy_that_is_not_there_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://user:p%40ss@127.0.0.1:{closed_port()}")
+    error = await trouble("https://far.invalid")
+    assert describe_transport_error(error).startswith("cannot connect to the proxy (127.0.0.1:")
+    assert "p%40ss" not in str(error)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:3128", "http://127.0.0.1:3128", "https://proxy:1", "http://u:p@h:1/"])
@@ -615,16 +551,13 @@ def test_a_proxy_that_cannot_be_used_is_an_error_at_start(
     assert (caught.value.problems, caught.value.__cause__) == ((message,), None)
 
 
-def test_a_netrc_of_the_machine_signs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_netrc_of_the_machine_signs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """aiohttp, left to itself, would add its login to one request and refuse to send the other."""
     (tmp_path / "netrc").write_text("default login somebody password hush\n", "utf-8")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
 
-    async def scenario() -> None:
-        peer = Peer(answering())
-        async with listening(peer) as url, client() as one:
-            await one.get(url)
-            await one.get(url, headers={"Authorization": "SDK-HMAC-SHA256 Access=ak"})
-            assert [fields(head).get("authorization") for head in peer.heads] == [None, "SDK-HMAC-SHA256 Access=ak"]
-
-    asyncio.run(scenario())
+    peer = Peer(answering())
+    async with listening(peer) as url, client() as one:
+        await one.get(url)
+        await one.get(url, headers={"Authorization": "SDK-HMAC-SHA256 Access=ak"})
+        assert [fields(head).get("authorization") for head in peer.heads] == [None, "SDK-HMAC-SHA256 Access=ak"]

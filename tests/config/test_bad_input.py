@@ -212,30 +212,27 @@ BAD: dict[str, tuple[Answer, str]] = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_a_bad_answer_is_one_line_and_the_next_good_one_is_read(kind: str, tmp_path: Path) -> None:
+async def test_a_bad_answer_is_one_line_and_the_next_good_one_is_read(kind: str, tmp_path: Path) -> None:
     """For the listing and the events of every source alike; what could not be read makes no contact and is not lost."""
 
-    async def story() -> None:
-        answer, says = BAD[kind]
-        clock = ManualClock()
-        async with vendor() as (both, base), flow(configured(base, tmp_path), clock, Fuse()) as running:
-            for pipeline in running.pipelines:
-                site = SITES[pipeline.context.source]
-                for path, usual, may in (
-                    (site.listing, site.listed, site.may_list),
-                    (site.events, site.told, site.may_read),
-                ):
-                    both.answer(path, answer)
-                    method = site.method if path == site.listing else "GET"
-                    asked = f"{pipeline.context.target}: {site.api} {method} {path}"
-                    line = await said(pipeline, read=path == site.events)
-                    assert line == says.format(seen=f"{site.api} {path}", asked=asked, may=may)
-                    both.answer(path, good(usual))
-                    clock.advance(90)  # refused keys are left alone for a while
-                assert pipeline.inventory.contact is None
-                assert await said(pipeline, read=True) == ""
-
-    asyncio.run(story())
+    answer, says = BAD[kind]
+    clock = ManualClock()
+    async with vendor() as (both, base), flow(configured(base, tmp_path), clock, Fuse()) as running:
+        for pipeline in running.pipelines:
+            site = SITES[pipeline.context.source]
+            for path, usual, may in (
+                (site.listing, site.listed, site.may_list),
+                (site.events, site.told, site.may_read),
+            ):
+                both.answer(path, answer)
+                method = site.method if path == site.listing else "GET"
+                asked = f"{pipeline.context.target}: {site.api} {method} {path}"
+                line = await said(pipeline, read=path == site.events)
+                assert line == says.format(seen=f"{site.api} {path}", asked=asked, may=may)
+                both.answer(path, good(usual))
+                clock.advance(90)  # refused keys are left alone for a while
+            assert pipeline.inventory.contact is None
+            assert await said(pipeline, read=True) == ""
 
 
 # --- records
@@ -270,26 +267,23 @@ def spoiled(answer: dict[str, Any], rows: str, wrong: list[Any]) -> Answer:
 
 
 @pytest.mark.parametrize("name", SITES)
-def test_records_that_cannot_be_read_are_counted_and_the_rest_goes_on(name: str, tmp_path: Path) -> None:
-    async def story() -> None:
-        facts: list[SelfEvent] = []
-        async with (
-            vendor() as (both, base),
-            flow(configured(base, tmp_path, history="count"), ManualClock(), Fuse(), facts) as running,
-        ):
-            (pipeline,) = (one for one in running.pipelines if one.context.source == name)
-            site, (listed, told) = SITES[name], ROWS[name].split()
-            both.answer(site.listing, spoiled(site.listed, listed, [None, 42, "text", [], {}]))
-            both.answer(site.events, spoiled(site.told, told, UNREADABLE[name]))
-            assert await said(pipeline, read=True) == ""
-            records = [fact for fact in facts if isinstance(fact, ReadAnomalies) and fact.unreadable]
-            assert [(fact.resource, fact.unreadable) for fact in records] == [
-                ("", 5),
-                ("" if name == "dws" else "x", len(UNREADABLE[name])),
-            ]
-            assert await running.totals("platform_resource_events_total", "resource") == {("x",): 1.0}
-
-    asyncio.run(story())
+async def test_records_that_cannot_be_read_are_counted_and_the_rest_goes_on(name: str, tmp_path: Path) -> None:
+    facts: list[SelfEvent] = []
+    async with (
+        vendor() as (both, base),
+        flow(configured(base, tmp_path, history="count"), ManualClock(), Fuse(), facts) as running,
+    ):
+        (pipeline,) = (one for one in running.pipelines if one.context.source == name)
+        site, (listed, told) = SITES[name], ROWS[name].split()
+        both.answer(site.listing, spoiled(site.listed, listed, [None, 42, "text", [], {}]))
+        both.answer(site.events, spoiled(site.told, told, UNREADABLE[name]))
+        assert await said(pipeline, read=True) == ""
+        records = [fact for fact in facts if isinstance(fact, ReadAnomalies) and fact.unreadable]
+        assert [(fact.resource, fact.unreadable) for fact in records] == [
+            ("", 5),
+            ("" if name == "dws" else "x", len(UNREADABLE[name])),
+        ]
+        assert await running.totals("platform_resource_events_total", "resource") == {("x",): 1.0}
 
 
 # --- pages that do not move
@@ -342,17 +336,14 @@ STUCK: dict[str, tuple[str, bool, Any, str]] = {
 
 
 @pytest.mark.parametrize("kind", STUCK)
-def test_a_page_that_promises_more_and_does_not_move_is_an_error_and_no_loop(kind: str, tmp_path: Path) -> None:
-    async def story() -> None:
-        name, read, stuck, says = STUCK[kind]
-        site = SITES[name]
-        async with vendor() as (both, base), flow(configured(base, tmp_path), ManualClock(), Fuse()) as running:
-            (pipeline,) = (one for one in running.pipelines if one.context.source == name)
-            both.answer(site.events if read else site.listing, good(stuck))
-            moves = f"the page at offset 2 does not move on; {says}" if name == "dws" else f"{PROMISES}; {says}"
-            assert await said(pipeline, read) == f"{site.api} {site.events if read else site.listing}: {moves}"
-
-    asyncio.run(story())
+async def test_a_page_that_promises_more_and_does_not_move_is_an_error_and_no_loop(kind: str, tmp_path: Path) -> None:
+    name, read, stuck, says = STUCK[kind]
+    site = SITES[name]
+    async with vendor() as (both, base), flow(configured(base, tmp_path), ManualClock(), Fuse()) as running:
+        (pipeline,) = (one for one in running.pipelines if one.context.source == name)
+        both.answer(site.events if read else site.listing, good(stuck))
+        moves = f"the page at offset 2 does not move on; {says}" if name == "dws" else f"{PROMISES}; {says}"
+        assert await said(pipeline, read) == f"{site.api} {site.events if read else site.listing}: {moves}"
 
 
 # --- credentials
@@ -474,25 +465,24 @@ class Memory:
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 @pytest.mark.parametrize("name", SITES)
-def test_whatever_stands_in_an_answer_the_exporter_lives_on(name: str, data: st.DataObject, tmp_path: Path) -> None:
+async def test_whatever_stands_in_an_answer_the_exporter_lives_on(
+    name: str, data: st.DataObject, tmp_path: Path
+) -> None:
     """Nothing but SourceError may come out of a listing or a read: anything else would stop all sources."""
 
-    async def story() -> None:
-        site = SITES[name]
-        answers = {site.listing: site.listed, site.events: site.told}
-        path = data.draw(st.sampled_from(list(answers)))
-        for way in data.draw(st.lists(st.sampled_from(leaves(answers[path])), min_size=1, max_size=2)):
-            with contextlib.suppress(KeyError, IndexError, TypeError):  # the first may have taken the second's place
-                answers[path] = put(answers[path], way, data.draw(LEAVES))
-        config = configured("http://127.0.0.1:1", tmp_path, history="count")
-        config = config.model_copy(update={"store": ":memory:"})
-        async with flow(config, ManualClock(), Fuse()) as running:
-            (pipeline,) = (one for one in running.pipelines if one.context.source == name)
+    site = SITES[name]
+    answers = {site.listing: site.listed, site.events: site.told}
+    path = data.draw(st.sampled_from(list(answers)))
+    for way in data.draw(st.lists(st.sampled_from(leaves(answers[path])), min_size=1, max_size=2)):
+        with contextlib.suppress(KeyError, IndexError, TypeError):  # the first may have taken the second's place
+            answers[path] = put(answers[path], way, data.draw(LEAVES))
+    config = configured("http://127.0.0.1:1", tmp_path, history="count")
+    config = config.model_copy(update={"store": ":memory:"})
+    async with flow(config, ManualClock(), Fuse()) as running:
+        (pipeline,) = (one for one in running.pipelines if one.context.source == name)
 
-            pipeline.context.ask.__self__._fetcher._sender = Memory(site, *answers.values())  # type: ignore[attr-defined]
-            for _ in range(2):
-                await said(pipeline, read=True)
-                await running.core.committer.release_held()
-            running.core.exposition.render("openmetrics", gzip=False)
-
-    asyncio.run(story())
+        pipeline.context.ask.__self__._fetcher._sender = Memory(site, *answers.values())  # type: ignore[attr-defined]
+        for _ in range(2):
+            await said(pipeline, read=True)
+            await running.core.committer.release_held()
+        running.core.exposition.render("openmetrics", gzip=False)

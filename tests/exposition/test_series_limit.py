@@ -1,9 +1,9 @@
 """A metric never has more series of resources than it may: what comes beyond counts under ``other``, and nothing is lost."""
 
-import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
@@ -90,15 +90,20 @@ class Life:
         return told
 
 
-def living(story: Callable[[Life], Awaitable[None]]) -> None:
-    async def told() -> None:
-        store = await open_store(":memory:")
-        try:
-            await story(Life(store))
-        finally:
-            await store.close()
+@asynccontextmanager
+async def new_life() -> AsyncIterator[Life]:
+    store = await open_store(":memory:")
+    try:
+        yield Life(store)
+    finally:
+        await store.close()
 
-    asyncio.run(told())
+
+@pytest.fixture
+async def life() -> AsyncIterator[Life]:
+    """Return a life that begins with an empty store."""
+    async with new_life() as one:
+        yield one
 
 
 def events(resource: str, by: float = 1.0, severity: str = "warning") -> Changes:
@@ -152,164 +157,128 @@ def totals(batch: Iterable[Changes]) -> Counter[tuple[str, object]]:
 # --- one by one
 
 
-def test_a_series_that_is_there_goes_on_and_a_new_one_counts_as_other() -> None:
-    async def story(life: Life) -> None:
-        await life.begin(2)
-        await life.commit(counts("a", "b"))
-        await life.commit(counts("a", "c"), counts("d"), counts("b", "c"))
-        assert (await life.kept()).counts == counts("a", "b", OTHER).counts | {
-            ("events", ("t", "a", "warning")): 4.0,
-            ("events", ("t", "b", "warning")): 4.0,
-            ("events", ("t", OTHER, "warning")): 6.0,
-        }
-        assert life.counted() == {"events": 3}
-
-    living(story)
+async def test_a_series_that_is_there_goes_on_and_a_new_one_counts_as_other(life: Life) -> None:
+    await life.begin(2)
+    await life.commit(counts("a", "b"))
+    await life.commit(counts("a", "c"), counts("d"), counts("b", "c"))
+    assert (await life.kept()).counts == counts("a", "b", OTHER).counts | {
+        ("events", ("t", "a", "warning")): 4.0,
+        ("events", ("t", "b", "warning")): 4.0,
+        ("events", ("t", OTHER, "warning")): 6.0,
+    }
+    assert life.counted() == {"events": 3}
 
 
-def test_of_a_gauge_a_state_and_a_name_nothing_new_is_made_and_what_is_there_changes() -> None:
-    async def story(life: Life) -> None:
-        await life.begin(1)
-        await life.commit(everything("a", 1), everything("b", 2))
-        await life.commit(everything("a", 3, at=1), everything("b", 4, at=1))
-        kept = await life.kept()
-        assert kept.gauges == {("nodes", ("t", "a")): Moment(3.0, 1)}
-        assert kept.states.keys() == {("status", ("t", "a")), ("names", ("t", "a"))}
-        assert kept.observed == {
-            ("lag", ("t", "a")): Observed((4, 2), 2.0),
-            ("lag", ("t", OTHER)): Observed((6, 2), 3.0),
-        }
-        assert life.counted() == dict.fromkeys(set(CAPPED) - {"open"}, 2)
-
-    living(story)
+async def test_of_a_gauge_a_state_and_a_name_nothing_new_is_made_and_what_is_there_changes(life: Life) -> None:
+    await life.begin(1)
+    await life.commit(everything("a", 1), everything("b", 2))
+    await life.commit(everything("a", 3, at=1), everything("b", 4, at=1))
+    kept = await life.kept()
+    assert kept.gauges == {("nodes", ("t", "a")): Moment(3.0, 1)}
+    assert kept.states.keys() == {("status", ("t", "a")), ("names", ("t", "a"))}
+    assert kept.observed == {
+        ("lag", ("t", "a")): Observed((4, 2), 2.0),
+        ("lag", ("t", OTHER)): Observed((6, 2), 3.0),
+    }
+    assert life.counted() == dict.fromkeys(set(CAPPED) - {"open"}, 2)
 
 
-def test_a_phase_that_begins_where_another_ends_has_its_room() -> None:
-    async def story(life: Life) -> None:
-        await life.begin(1)
-        await life.commit(moved("a", "queued"))
-        await life.commit(moved("b", "queued"), moved("a", "running", "queued"), moved("b", "running", "queued"))
-        assert (await life.kept()).gauges.keys() == {("open", ("t", "a", "running"))}
-        await life.commit(moved("a", "running", "running"))
-        assert (await life.kept()).gauges.keys() == {("open", ("t", "a", "running"))}
-        await life.commit(moved("a", "over", "running"), moved("a", "running"))
-        assert (await life.kept()).gauges.keys() == {("open", ("t", "a", "over"))}
-
-    living(story)
+async def test_a_phase_that_begins_where_another_ends_has_its_room(life: Life) -> None:
+    await life.begin(1)
+    await life.commit(moved("a", "queued"))
+    await life.commit(moved("b", "queued"), moved("a", "running", "queued"), moved("b", "running", "queued"))
+    assert (await life.kept()).gauges.keys() == {("open", ("t", "a", "running"))}
+    await life.commit(moved("a", "running", "running"))
+    assert (await life.kept()).gauges.keys() == {("open", ("t", "a", "running"))}
+    await life.commit(moved("a", "over", "running"), moved("a", "running"))
+    assert (await life.kept()).gauges.keys() == {("open", ("t", "a", "over"))}
 
 
-def test_a_metric_without_resources_is_never_full() -> None:
-    async def story(life: Life) -> None:
-        await life.begin(1)
-        for number in range(5):
-            await life.commit(everything("a", number))
-        assert len(series_of(await life.kept(), "reasons")) == 5
-        assert life.facts == []
-
-    living(story)
+async def test_a_metric_without_resources_is_never_full(life: Life) -> None:
+    await life.begin(1)
+    for number in range(5):
+        await life.commit(everything("a", number))
+    assert len(series_of(await life.kept(), "reasons")) == 5
+    assert life.facts == []
 
 
-def test_the_limit_holds_over_many_small_batches() -> None:
-    async def story(life: Life) -> None:
-        await life.begin(4)
-        for number in range(10):
-            await life.commit(counts(f"r{number}"))
-        assert len(own(await life.kept(), "events")) == 4
-
-    living(story)
+async def test_the_limit_holds_over_many_small_batches(life: Life) -> None:
+    await life.begin(4)
+    for number in range(10):
+        await life.commit(counts(f"r{number}"))
+    assert len(own(await life.kept(), "events")) == 4
 
 
-def test_zeros_take_room_too_and_are_not_shown_where_there_is_none() -> None:
-    async def story(life: Life) -> None:
-        await life.begin(4)
-        await life.commit(counts("a"))
-        life.declare(["b", "c", "d", "e"])
-        assert life.page.series_counts()["events"] == 4
-        await life.commit(counts("f"), counts("g"))
-        assert own(await life.kept(), "events") == own(counts("a"), "events")
-        await life.commit(events("d", severity="error"))
-        assert own(await life.kept(), "events") == own(counts("a"), "events") | {("events", ("t", "d", "error"))}
-
-    living(story)
+async def test_zeros_take_room_too_and_are_not_shown_where_there_is_none(life: Life) -> None:
+    await life.begin(4)
+    await life.commit(counts("a"))
+    life.declare(["b", "c", "d", "e"])
+    assert life.page.series_counts()["events"] == 4
+    await life.commit(counts("f"), counts("g"))
+    assert own(await life.kept(), "events") == own(counts("a"), "events")
+    await life.commit(events("d", severity="error"))
+    assert own(await life.kept(), "events") == own(counts("a"), "events") | {("events", ("t", "d", "error"))}
 
 
-def test_what_is_shown_at_zero_while_a_batch_is_written_takes_none_of_its_room() -> None:
-    async def story(life: Life) -> None:
-        await life.begin(2)
-        await life.commit(counts("a", "b"), meanwhile=["c"])
-        assert life.page.series_counts()["events"] == 2
-
-    living(story)
+async def test_what_is_shown_at_zero_while_a_batch_is_written_takes_none_of_its_room(life: Life) -> None:
+    await life.begin(2)
+    await life.commit(counts("a", "b"), meanwhile=["c"])
+    assert life.page.series_counts()["events"] == 2
 
 
-def test_room_that_became_free_is_used_again_and_other_takes_none() -> None:
-    async def story(life: Life) -> None:
-        await life.begin(2)
-        await life.commit(counts("a", "b", "c"))
-        await life.commit(Changes(gone=(("t", "s", "a"),)))
-        assert life.page.room("events") == 1
-        await life.commit(counts("d"), counts("e"))
-        assert (await life.kept()).counts == counts("b", "d").counts | {("events", ("t", OTHER, "warning")): 4.0}
-
-    living(story)
+async def test_room_that_became_free_is_used_again_and_other_takes_none(life: Life) -> None:
+    await life.begin(2)
+    await life.commit(counts("a", "b", "c"))
+    await life.commit(Changes(gone=(("t", "s", "a"),)))
+    assert life.page.room("events") == 1
+    await life.commit(counts("d"), counts("e"))
+    assert (await life.kept()).counts == counts("b", "d").counts | {("events", ("t", OTHER, "warning")): 4.0}
 
 
-def test_a_resource_that_its_vendor_calls_other_takes_nothing_along_when_it_leaves() -> None:
-    async def story(life: Life) -> None:
-        await life.begin(1)
-        await life.commit(counts("a", "b", OTHER))
-        await life.commit(Changes(gone=(("t", "s", OTHER), ("t", "s", "a"))))
-        assert (await life.kept()).counts == {("events", ("t", OTHER, "warning")): 4.0}
-        assert life.page.value(("events", ("t", OTHER, "warning"))) == 4.0
-
-    living(story)
+async def test_a_resource_that_its_vendor_calls_other_takes_nothing_along_when_it_leaves(life: Life) -> None:
+    await life.begin(1)
+    await life.commit(counts("a", "b", OTHER))
+    await life.commit(Changes(gone=(("t", "s", OTHER), ("t", "s", "a"))))
+    assert (await life.kept()).counts == {("events", ("t", OTHER, "warning")): 4.0}
+    assert life.page.value(("events", ("t", OTHER, "warning"))) == 4.0
 
 
-def test_with_a_lower_limit_what_is_there_stays() -> None:
-    async def story(life: Life) -> None:
-        await life.begin(5)
-        await life.commit(counts("a", "b", "c"))
-        await life.begin(1)
-        await life.commit(counts("a", "d"))
-        assert own(await life.kept(), "events") == own(counts("a", "b", "c"), "events")
-        await life.begin(4)
-        await life.commit(counts("d", "e"))
-        assert own(await life.kept(), "events") == own(counts("a", "b", "c", "d"), "events")
-
-    living(story)
+async def test_with_a_lower_limit_what_is_there_stays(life: Life) -> None:
+    await life.begin(5)
+    await life.commit(counts("a", "b", "c"))
+    await life.begin(1)
+    await life.commit(counts("a", "d"))
+    assert own(await life.kept(), "events") == own(counts("a", "b", "c"), "events")
+    await life.begin(4)
+    await life.commit(counts("d", "e"))
+    assert own(await life.kept(), "events") == own(counts("a", "b", "c", "d"), "events")
 
 
-def test_a_metric_that_comes_back_with_other_mappings_comes_with_its_series() -> None:
+async def test_a_metric_that_comes_back_with_other_mappings_comes_with_its_series(life: Life) -> None:
     """They fill it, though nobody asked whether there is room."""
 
-    async def story(life: Life) -> None:
-        without = Catalogue({name: metric for name, metric in CATALOGUE.metrics.items() if name != "events"})
-        await life.begin(3)
-        await life.commit(counts("a", "b", "c"))
-        life.page.adopt(without, await life.store.restore())
-        await life.commit(Changes(gauges={("nodes", ("t", "a")): Moment(1.0, 0)}))
-        life.page.adopt(CATALOGUE, await life.store.restore())
-        await life.commit(counts("d"))
-        assert own(await life.kept(), "events") == own(counts("a", "b", "c"), "events")
-
-    living(story)
+    without = Catalogue({name: metric for name, metric in CATALOGUE.metrics.items() if name != "events"})
+    await life.begin(3)
+    await life.commit(counts("a", "b", "c"))
+    life.page.adopt(without, await life.store.restore())
+    await life.commit(Changes(gauges={("nodes", ("t", "a")): Moment(1.0, 0)}))
+    life.page.adopt(CATALOGUE, await life.store.restore())
+    await life.commit(counts("d"))
+    assert own(await life.kept(), "events") == own(counts("a", "b", "c"), "events")
 
 
-def test_a_store_that_fails_takes_no_room_and_tells_of_nothing() -> None:
-    async def story(life: Life) -> None:
-        await life.begin(1)
-        life.store.full = True
-        with pytest.raises(StoreError):
-            await life.commit(counts("a", "b"))
-        life.store.full = False
-        assert life.facts == []
-        await life.commit(counts("c"))
-        assert own(await life.kept(), "events") == own(counts("c"), "events")
-
-    living(story)
+async def test_a_store_that_fails_takes_no_room_and_tells_of_nothing(life: Life) -> None:
+    await life.begin(1)
+    life.store.full = True
+    with pytest.raises(StoreError):
+        await life.commit(counts("a", "b"))
+    life.store.full = False
+    assert life.facts == []
+    await life.commit(counts("c"))
+    assert own(await life.kept(), "events") == own(counts("c"), "events")
 
 
-def test_a_full_metric_is_a_counter_from_zero_and_one_line_with_the_cure() -> None:
+async def test_a_full_metric_is_a_counter_from_zero_and_one_line_with_the_cure(life: Life) -> None:
     stream = StringIO()
     logger = logging.Logger("test")
     logger.addHandler(make_handler(stream=stream))
@@ -317,15 +286,12 @@ def test_a_full_metric_is_a_counter_from_zero_and_one_line_with_the_cure() -> No
     overflow = 'platform_exporter_label_overflow_total{metric="events",label="resource"}'
     assert f"{overflow} 0\n" in own_metrics.render("text").decode()
 
-    async def story(life: Life) -> None:
-        await life.begin(1)
-        for _ in range(3):
-            await life.commit(counts("a", "b"))
-        for fact in life.facts:
-            own_metrics.report(fact)
-            log.report(fact)
-
-    living(story)
+    await life.begin(1)
+    for _ in range(3):
+        await life.commit(counts("a", "b"))
+    for fact in life.facts:
+        own_metrics.report(fact)
+        log.report(fact)
     assert f"{overflow} 3\n" in own_metrics.render("text").decode()
     warnings = [line for line in stream.getvalue().splitlines() if "level=warning" in line]
     assert len(warnings) == 1
@@ -348,39 +314,34 @@ def shown(watched: Watched) -> list[str]:
     return sorted(named)
 
 
-def test_a_name_and_a_state_that_found_no_room_are_shown_when_there_is_some(tmp_path: Path) -> None:
+async def test_a_name_and_a_state_that_found_no_room_are_shown_when_there_is_some(tmp_path: Path) -> None:
     vendor = Vendor(ManualClock())
     for id_ in "abcde":
         vendor.has(id_)
     file = str(tmp_path / "state.db")
 
-    async def story() -> None:
-        async with watching(vendor, file, ttl=3600.0, most=2) as watched:
-            for _ in range(3):
-                await watched.discovery.refresh()
-            first = shown(watched)
-            assert len(first) == 2
-            asked = [
-                fact.times for fact in watched.reported(SeriesLimitReached) if fact.metric == "platform_resource_info"
-            ]
-            assert asked == [3], "what has no room is not tried at every listing"
-            vendor.listed.pop(first[0])
-            for _ in range(5):
-                vendor.clock.advance(3600.0)
-                await watched.discovery.refresh()
-                await watched.discovery.expire()
-            second = shown(watched)
-            assert len(second) == 2
-            assert first[1] in second
-        async with watching(vendor, file, ttl=3600.0, most=10) as watched:
-            watched.discovery.expose()
+    async with watching(vendor, file, ttl=3600.0, most=2) as watched:
+        for _ in range(3):
             await watched.discovery.refresh()
-            assert shown(watched) == sorted(vendor.listed)
-            told = len(watched.facts)
+        first = shown(watched)
+        assert len(first) == 2
+        asked = [fact.times for fact in watched.reported(SeriesLimitReached) if fact.metric == "platform_resource_info"]
+        assert asked == [3], "what has no room is not tried at every listing"
+        vendor.listed.pop(first[0])
+        for _ in range(5):
+            vendor.clock.advance(3600.0)
             await watched.discovery.refresh()
-            assert not [fact for fact in watched.facts[told:] if isinstance(fact, SeriesLimitReached)]
-
-    asyncio.run(story())
+            await watched.discovery.expire()
+        second = shown(watched)
+        assert len(second) == 2
+        assert first[1] in second
+    async with watching(vendor, file, ttl=3600.0, most=10) as watched:
+        watched.discovery.expose()
+        await watched.discovery.refresh()
+        assert shown(watched) == sorted(vendor.listed)
+        told = len(watched.facts)
+        await watched.discovery.refresh()
+        assert not [fact for fact in watched.facts[told:] if isinstance(fact, SeriesLimitReached)]
 
 
 # --- the law, over any story
@@ -422,8 +383,10 @@ steps = st.lists(
 
 @settings(deadline=None, max_examples=150)
 @given(most=caps, story=steps)
-def test_any_story_has_the_same_sums_as_without_a_limit_and_never_too_many_series(most: int, story: list[Step]) -> None:
-    async def told(life: Life) -> None:
+async def test_any_story_has_the_same_sums_as_without_a_limit_and_never_too_many_series(
+    most: int, story: list[Step]
+) -> None:
+    async with new_life() as life:
         bounds = dict.fromkeys(CAPPED, most)
         await life.begin(most)
         for step in story:
@@ -440,8 +403,6 @@ def test_any_story_has_the_same_sums_as_without_a_limit_and_never_too_many_serie
                 <= after.gauges.keys()
             )
             stays_bounded(life.page, after, bounds)
-
-    living(told)
 
 
 async def play(life: Life, step: Step) -> None:

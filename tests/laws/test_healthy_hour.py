@@ -4,7 +4,6 @@ The clock is a manual one. The suite lives a few minutes; ``HOURS`` in the envir
 for an hour, which takes about two minutes.
 """
 
-import asyncio
 import os
 from pathlib import Path
 
@@ -44,25 +43,22 @@ def own_metrics(running: Flow, facts: list[SelfEvent]) -> Samples:
     return read_metrics(body.decode())
 
 
-def test_an_hour_without_a_fault_ends_with_every_counter_of_failures_at_0(tmp_path: Path) -> None:
-    async def story() -> None:
-        clock, facts = ManualClock(), list[SelfEvent]()
-        cloud = Cloud(clock=lambda: int(clock.now() * 1000))
-        Scenario(cloud)
-        config = configured("http://clouds.test", tmp_path, poll_interval="30s", max_poll_interval="5m", grace="5m")
-        hour = HOUR * float(os.environ.get("HOURS") or 0.05)
-        async with flow(config, clock, Fuse(), facts, lambda: InProcess(cloud), prompt=True) as running:
-            await running.live(clock, hour, pulse=5.0)
-            samples = own_metrics(running, facts)
-            grown = {
-                (name, *sorted(labels)): value
-                for (name, labels), value in samples.items()
-                if name.removeprefix("platform_exporter_") in FAILURES and value
-            }
-            assert grown == {}
-            behind = [clock.now() - value for (name, _), value in samples.items() if "complete_until" in name]
-            assert len(behind) == 5
-            assert max(behind) < 700
-            assert sum((await running.totals("platform_events_total", "target")).values()) > 20
-
-    asyncio.run(story())
+async def test_an_hour_without_a_fault_ends_with_every_counter_of_failures_at_0(tmp_path: Path) -> None:
+    clock, facts = ManualClock(), list[SelfEvent]()
+    cloud = Cloud(clock=lambda: int(clock.now() * 1000))
+    Scenario(cloud)
+    config = configured("http://clouds.test", tmp_path, poll_interval="30s", max_poll_interval="5m", grace="5m")
+    hour = HOUR * float(os.environ.get("HOURS") or 0.05)
+    async with flow(config, clock, Fuse(), facts, lambda: InProcess(cloud), prompt=True) as running:
+        await running.live(clock, hour, pulse=5.0)
+        samples = own_metrics(running, facts)
+        grown = {
+            (name, *sorted(labels)): value
+            for (name, labels), value in samples.items()
+            if name.removeprefix("platform_exporter_") in FAILURES and value
+        }
+        assert grown == {}
+        behind = [clock.now() - value for (name, _), value in samples.items() if "complete_until" in name]
+        assert len(behind) == 5
+        assert max(behind) < 700
+        assert sum((await running.totals("platform_events_total", "target")).values()) > 20

@@ -94,19 +94,18 @@ answers = st.lists(st.dictionaries(st.integers(0, 5), st.integers(1, 9), max_siz
 
 
 @given(answers=answers)
-def test_law_two_what_counts_is_how_far_a_count_is_beyond_what_is_remembered(answers: list[dict[int, int]]) -> None:
-    async def story() -> None:
-        store, watch, grown = await open_store(":memory:"), Watch("t", "s", "r"), Counter[int]()
-        for answer in answers:
-            events = [Event(bytes([key]) * 16, "r", 1000, "", "info", count=count) for key, count in answer.items()]
-            growths = await store.grown(watch, events)
-            await store.commit([Commit(watch, events=events)])
-            grown.update(dict(zip(answer, growths, strict=True)))
-        await store.close()
-        highest = {key: max(answer.get(key, 0) for answer in answers) for answer in answers for key in answer}
-        assert dict(+grown) == highest
-
-    asyncio.run(story())
+async def test_law_two_what_counts_is_how_far_a_count_is_beyond_what_is_remembered(
+    answers: list[dict[int, int]],
+) -> None:
+    store, watch, grown = await open_store(":memory:"), Watch("t", "s", "r"), Counter[int]()
+    for answer in answers:
+        events = [Event(bytes([key]) * 16, "r", 1000, "", "info", count=count) for key, count in answer.items()]
+        growths = await store.grown(watch, events)
+        await store.commit([Commit(watch, events=events)])
+        grown.update(dict(zip(answer, growths, strict=True)))
+    await store.close()
+    highest = {key: max(answer.get(key, 0) for answer in answers) for answer in answers for key in answer}
+    assert dict(+grown) == highest
 
 
 def test_law_three_history_is_not_news_but_what_happened_while_nobody_looked_is(tmp_path: Path) -> None:

@@ -101,19 +101,16 @@ def test_under_each_name_everything_since_its_first_contact_counts_once(lives: l
         asyncio.run(story(Path(folder)))
 
 
-def test_a_name_that_comes_back_after_a_month_begins_a_new_history(tmp_path: Path) -> None:
-    async def story() -> None:
-        one = Renamed(tmp_path)
-        await one.live("research")
-        one.happens(3)
-        await one.live("research")
-        await one.live("renamed")
-        one.clock.advance(31 * DAY)
-        await one.live("renamed")
-        one.happens(2)
-        totals = await one.live("research")
-        assert totals["research", "dws"] == 3, "what happened meanwhile is history"
-        one.happens(1)
-        assert (await one.live("research"))["research", "dws"] == 4
-
-    asyncio.run(story())
+async def test_a_name_that_comes_back_after_a_month_begins_a_new_history(tmp_path: Path) -> None:
+    one = Renamed(tmp_path)
+    await one.live("research")
+    one.happens(3)
+    await one.live("research")
+    await one.live("renamed")
+    one.clock.advance(31 * DAY)
+    await one.live("renamed")
+    one.happens(2)
+    totals = await one.live("research")
+    assert totals["research", "dws"] == 3, "what happened meanwhile is history"
+    one.happens(1)
+    assert (await one.live("research"))["research", "dws"] == 4

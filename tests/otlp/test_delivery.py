@@ -98,17 +98,16 @@ def url(receiver: Receiver) -> Iterator[str]:
 @pytest.mark.parametrize(
     "endpoint", [{}, {"protocol": "http/json"}, {"gzip": False}], ids=["protobuf", "json", "plain"]
 )
-def test_the_outbox_is_delivered_once_and_in_order(receiver: Receiver, url: str, endpoint: dict[str, Any]) -> None:
-    async def scenario() -> None:
-        async with delivering(url, **endpoint) as setup:
-            await setup.put("a", "b")
-            await setup.put("c")
-            assert await setup.deliver() == 0, "there may be more"
-            assert await setup.deliver() == 1, "nothing waits, so it looks again in a second"
-            assert (names(receiver), await setup.pending(), setup.counts()) == (["a", "b", "c"], 0, (3, 0, 0))
-            assert setup.log_lines() == []
-
-    asyncio.run(scenario())
+async def test_the_outbox_is_delivered_once_and_in_order(
+    receiver: Receiver, url: str, endpoint: dict[str, Any]
+) -> None:
+    async with delivering(url, **endpoint) as setup:
+        await setup.put("a", "b")
+        await setup.put("c")
+        assert await setup.deliver() == 0, "there may be more"
+        assert await setup.deliver() == 1, "nothing waits, so it looks again in a second"
+        assert (names(receiver), await setup.pending(), setup.counts()) == (["a", "b", "c"], 0, (3, 0, 0))
+        assert setup.log_lines() == []
     headers = receiver.received[0].headers
     assert headers.get("content-encoding") == (None if "gzip" in endpoint else "gzip")
     assert headers["user-agent"].startswith("platform-events-exporter/")
@@ -145,22 +144,19 @@ LATER = [
 
 
 @pytest.mark.parametrize(("fault", "line"), LATER, ids=[str(fault.status) for fault, _ in LATER])
-def test_records_not_taken_now_are_kept_reported_once_and_delivered_later(
+async def test_records_not_taken_now_are_kept_reported_once_and_delivered_later(
     receiver: Receiver, url: str, fault: ReceiverFault, line: str
 ) -> None:
-    async def scenario() -> None:
-        async with delivering(url) as setup:
-            await setup.put("a")
-            receiver.faults = [fault] * 3
-            waits = [await setup.deliver() for _ in range(3)]
-            assert setup.log_lines() == [line]
-            assert [0.5 <= waits[0] <= 1, 1 <= waits[1] <= 2, 2 <= waits[2] <= 4] == [True] * 3
-            assert (await setup.pending(), setup.counts()) == (1, (0, 0, 0))
-            assert await setup.deliver() == 0
-            assert setup.log_lines() == ["otlp: URL: traces get through again"]
-            assert (names(receiver), await setup.pending()) == (["a"], 0)
-
-    asyncio.run(scenario())
+    async with delivering(url) as setup:
+        await setup.put("a")
+        receiver.faults = [fault] * 3
+        waits = [await setup.deliver() for _ in range(3)]
+        assert setup.log_lines() == [line]
+        assert [0.5 <= waits[0] <= 1, 1 <= waits[1] <= 2, 2 <= waits[2] <= 4] == [True] * 3
+        assert (await setup.pending(), setup.counts()) == (1, (0, 0, 0))
+        assert await setup.deliver() == 0
+        assert setup.log_lines() == ["otlp: URL: traces get through again"]
+        assert (names(receiver), await setup.pending()) == (["a"], 0)
 
 
 @pytest.mark.parametrize(
@@ -168,26 +164,20 @@ def test_records_not_taken_now_are_kept_reported_once_and_delivered_later(
     [("7", 7.0), (formatdate(1_790_000_020, usegmt=True), 20.0), ("100000", 300.0), ("0", 1.0)],
     ids=["seconds", "a date", "too long", "at once"],
 )
-def test_retry_after_of_a_receiver_is_obeyed(receiver: Receiver, url: str, wish: str, seconds: float) -> None:
-    async def scenario() -> None:
-        async with delivering(url) as setup:
-            await setup.put("a")
-            receiver.faults = [ReceiverFault(503, {"retry-after": wish})]
-            assert await setup.deliver() == pytest.approx(seconds, abs=0.1)
-
-    asyncio.run(scenario())
+async def test_retry_after_of_a_receiver_is_obeyed(receiver: Receiver, url: str, wish: str, seconds: float) -> None:
+    async with delivering(url) as setup:
+        await setup.put("a")
+        receiver.faults = [ReceiverFault(503, {"retry-after": wish})]
+        assert await setup.deliver() == pytest.approx(seconds, abs=0.1)
 
 
-def test_the_wait_grows_to_a_minute_and_no_further(receiver: Receiver, url: str) -> None:
-    async def scenario() -> None:
-        async with delivering(url) as setup:
-            await setup.put("a")
-            receiver.down = ReceiverFault(503)
-            waits = [await setup.deliver() for _ in range(15)]
-            assert all(30 <= wait <= 60 for wait in waits[7:])
-            assert len(set(waits)) == len(waits), "many exporters must not come back at once"
-
-    asyncio.run(scenario())
+async def test_the_wait_grows_to_a_minute_and_no_further(receiver: Receiver, url: str) -> None:
+    async with delivering(url) as setup:
+        await setup.put("a")
+        receiver.down = ReceiverFault(503)
+        waits = [await setup.deliver() for _ in range(15)]
+        assert all(30 <= wait <= 60 for wait in waits[7:])
+        assert len(set(waits)) == len(waits), "many exporters must not come back at once"
 
 
 # --- what will never be taken
@@ -203,110 +193,89 @@ def poison(receiver: Receiver, *bad: str) -> None:
     receiver.refuses = refuses
 
 
-def test_refused_records_are_set_aside_and_all_others_arrive_in_order(receiver: Receiver, url: str) -> None:
+async def test_refused_records_are_set_aside_and_all_others_arrive_in_order(receiver: Receiver, url: str) -> None:
     every = [f"s{number:03}" for number in range(100)]
     bad = ["s000", "s041", "s099"]
 
-    async def scenario() -> None:
-        async with delivering(url) as setup:
-            poison(receiver, *bad)
-            await setup.put(*every)
-            assert await setup.deliver() == 0
-            assert names(receiver) == [name for name in every if name not in bad]
-            assert (await setup.pending(), setup.counts()) == (0, (97, 3, 0))
-            words = "(400: a name that is not allowed); see outbox_rejected_total"
-            assert setup.log_lines() == [f"otlp: URL: refuses some traces for good, they are set aside {words}"]
-            assert receiver.asked < 50
-
-    asyncio.run(scenario())
+    async with delivering(url) as setup:
+        poison(receiver, *bad)
+        await setup.put(*every)
+        assert await setup.deliver() == 0
+        assert names(receiver) == [name for name in every if name not in bad]
+        assert (await setup.pending(), setup.counts()) == (0, (97, 3, 0))
+        words = "(400: a name that is not allowed); see outbox_rejected_total"
+        assert setup.log_lines() == [f"otlp: URL: refuses some traces for good, they are set aside {words}"]
+        assert receiver.asked < 50
 
 
-def test_too_large_a_request_goes_in_halves(receiver: Receiver, url: str) -> None:
-    async def scenario() -> None:
-        async with delivering(url) as setup:
-            await setup.put("a", "b", "c", "d")
-            receiver.faults = [ReceiverFault(413), ReceiverFault(413)]
-            assert await setup.deliver() == 0
-            assert (names(receiver), setup.counts(), setup.log_lines()) == (["a", "b", "c", "d"], (4, 0, 0), [])
-
-    asyncio.run(scenario())
+async def test_too_large_a_request_goes_in_halves(receiver: Receiver, url: str) -> None:
+    async with delivering(url) as setup:
+        await setup.put("a", "b", "c", "d")
+        receiver.faults = [ReceiverFault(413), ReceiverFault(413)]
+        assert await setup.deliver() == 0
+        assert (names(receiver), setup.counts(), setup.log_lines()) == (["a", "b", "c", "d"], (4, 0, 0), [])
 
 
-def test_a_receiver_that_refuses_everything_is_not_believed(receiver: Receiver, url: str) -> None:
+async def test_a_receiver_that_refuses_everything_is_not_believed(receiver: Receiver, url: str) -> None:
     """What answers there is no receiver of this language; its word must not cost a single span."""
 
-    async def scenario() -> None:
-        async with delivering(url) as setup:
-            await setup.put(*"abcdefgh")
-            receiver.down = ReceiverFault(
-                400, {"content-type": "text/plain"}, b"Client sent an HTTP request to an HTTPS server."
-            )
-            assert await setup.deliver() > 0
-            assert (await setup.pending(), setup.counts()) == (8, (0, 0, 0))
-            assert setup.log_lines() == [
-                "otlp: URL: refuses everything (400: Client sent an HTTP request to an HTTPS server.); check "
-                "otlp.endpoint and otlp.protocol; " + KEPT
-            ]
-            receiver.down = None
-            assert await setup.deliver() == 0
-            assert names(receiver) == [*"abcdefgh"]
-
-    asyncio.run(scenario())
+    async with delivering(url) as setup:
+        await setup.put(*"abcdefgh")
+        receiver.down = ReceiverFault(
+            400, {"content-type": "text/plain"}, b"Client sent an HTTP request to an HTTPS server."
+        )
+        assert await setup.deliver() > 0
+        assert (await setup.pending(), setup.counts()) == (8, (0, 0, 0))
+        assert setup.log_lines() == [
+            "otlp: URL: refuses everything (400: Client sent an HTTP request to an HTTPS server.); check "
+            "otlp.endpoint and otlp.protocol; " + KEPT
+        ]
+        receiver.down = None
+        assert await setup.deliver() == 0
+        assert names(receiver) == [*"abcdefgh"]
 
 
-def test_a_receiver_that_begins_to_refuse_everything_is_not_believed(receiver: Receiver, url: str) -> None:
-    async def scenario() -> None:
-        async with delivering(url) as setup:
-            await setup.put("first")
-            await setup.deliver()
-            await setup.put(*(f"s{number}" for number in range(100)))
-            receiver.down = ReceiverFault(400)
-            await setup.deliver()
-            assert await setup.pending() >= 90
-            assert setup.counts()[1] <= 10
-
-    asyncio.run(scenario())
+async def test_a_receiver_that_begins_to_refuse_everything_is_not_believed(receiver: Receiver, url: str) -> None:
+    async with delivering(url) as setup:
+        await setup.put("first")
+        await setup.deliver()
+        await setup.put(*(f"s{number}" for number in range(100)))
+        receiver.down = ReceiverFault(400)
+        await setup.deliver()
+        assert await setup.pending() >= 90
+        assert setup.counts()[1] <= 10
 
 
-def test_many_bad_records_in_a_row_do_not_stop_the_good_ones(receiver: Receiver, url: str) -> None:
+async def test_many_bad_records_in_a_row_do_not_stop_the_good_ones(receiver: Receiver, url: str) -> None:
     bad = [f"bad{number}" for number in range(30)]
 
-    async def scenario() -> None:
-        async with delivering(url) as setup:
-            poison(receiver, *bad)
-            await setup.put(*bad, "good")
-            assert await setup.deliver() == 0
-            assert (names(receiver), await setup.pending(), setup.counts()) == (["good"], 0, (1, 30, 0))
-
-    asyncio.run(scenario())
+    async with delivering(url) as setup:
+        poison(receiver, *bad)
+        await setup.put(*bad, "good")
+        assert await setup.deliver() == 0
+        assert (names(receiver), await setup.pending(), setup.counts()) == (["good"], 0, (1, 30, 0))
 
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "http/json"])
-def test_a_partial_success_is_read(receiver: Receiver, url: str, protocol: Any) -> None:
-    async def scenario() -> None:
-        async with delivering(url, protocol=protocol) as setup:
-            await setup.put("a", "b", "c")
-            receiver.rejects = 2
-            assert await setup.deliver() == 0
-            assert (await setup.pending(), setup.counts()) == (0, (1, 2, 0))
-            assert setup.log_lines() == ["otlp: URL: took 1 of 3 traces (no room); see outbox_rejected_total"]
-
-    asyncio.run(scenario())
+async def test_a_partial_success_is_read(receiver: Receiver, url: str, protocol: Any) -> None:
+    async with delivering(url, protocol=protocol) as setup:
+        await setup.put("a", "b", "c")
+        receiver.rejects = 2
+        assert await setup.deliver() == 0
+        assert (await setup.pending(), setup.counts()) == (0, (1, 2, 0))
+        assert setup.log_lines() == ["otlp: URL: took 1 of 3 traces (no room); see outbox_rejected_total"]
 
 
-def test_records_older_than_max_age_are_dropped_and_reported(receiver: Receiver, url: str) -> None:
-    async def scenario() -> None:
-        async with delivering(url) as setup:
-            await setup.put("a", "b")
-            receiver.down = ReceiverFault(503)
-            setup.clock.advance(20 * 365 * DAY)  # beyond the age of anything that this machine's clock can have written
-            assert await setup.deliver() == 1
-            assert (await setup.pending(), setup.counts()) == (0, (0, 0, 2))
-            cure = "raise otlp.max_age, or see to the receiver sooner"
-            words = f"could not be delivered in time and were dropped; {cure}"
-            assert setup.log_lines() == [f"otlp: 2 traces {words}"]
-
-    asyncio.run(scenario())
+async def test_records_older_than_max_age_are_dropped_and_reported(receiver: Receiver, url: str) -> None:
+    async with delivering(url) as setup:
+        await setup.put("a", "b")
+        receiver.down = ReceiverFault(503)
+        setup.clock.advance(20 * 365 * DAY)  # beyond the age of anything that this machine's clock can have written
+        assert await setup.deliver() == 1
+        assert (await setup.pending(), setup.counts()) == (0, (0, 0, 2))
+        cure = "raise otlp.max_age, or see to the receiver sooner"
+        words = f"could not be delivered in time and were dropped; {cure}"
+        assert setup.log_lines() == [f"otlp: 2 traces {words}"]
 
 
 # --- no answer
@@ -341,26 +310,20 @@ async def saying(words: bytes) -> AsyncIterator[str]:
     ],
     ids=["grpc", "silent"],
 )
-def test_a_peer_without_http_and_a_silent_peer_are_told_apart(words: bytes, line: str) -> None:
-    async def scenario() -> None:
-        async with saying(words) as url, delivering(url, timeout=0.5) as setup:
-            await setup.put("a")
-            assert await setup.deliver() > 0
-            assert (setup.log_lines(), await setup.pending()) == ([f"otlp: URL: {line}; {KEPT}"], 1)
-
-    asyncio.run(scenario())
+async def test_a_peer_without_http_and_a_silent_peer_are_told_apart(words: bytes, line: str) -> None:
+    async with saying(words) as url, delivering(url, timeout=0.5) as setup:
+        await setup.put("a")
+        assert await setup.deliver() > 0
+        assert (setup.log_lines(), await setup.pending()) == ([f"otlp: URL: {line}; {KEPT}"], 1)
 
 
-def test_an_unreachable_receiver_is_reported_and_tried_again() -> None:
-    async def scenario() -> None:
-        async with delivering(f"http://127.0.0.1:{free_port()}") as setup:
-            await setup.put("a")
-            assert await setup.deliver() > 0
-            (line,) = setup.log_lines()
-            assert line.startswith("otlp: URL: cannot be reached (")
-            assert line.endswith("); check otlp.endpoint and the receiver; " + KEPT)
-
-    asyncio.run(scenario())
+async def test_an_unreachable_receiver_is_reported_and_tried_again() -> None:
+    async with delivering(f"http://127.0.0.1:{free_port()}") as setup:
+        await setup.put("a")
+        assert await setup.deliver() > 0
+        (line,) = setup.log_lines()
+        assert line.startswith("otlp: URL: cannot be reached (")
+        assert line.endswith("); check otlp.endpoint and the receiver; " + KEPT)
 
 
 # --- TLS and headers
@@ -397,42 +360,36 @@ def test_certificates_of_both_sides_are_used_and_their_faults_reported(
         asyncio.run(scenario(url))
 
 
-def test_tls_to_a_receiver_without_it_says_so(url: str) -> None:
-    async def scenario() -> None:
-        async with delivering(url.replace("http:", "https:")) as setup:
-            await setup.put("a")
-            await setup.deliver()
-            (line,) = setup.log_lines()
-            assert line.startswith("otlp: URL: TLS failed (")
-            assert "); check http or https in otlp.endpoint, and otlp.client_certificate if it wants one" in line
-
-    asyncio.run(scenario())
+async def test_tls_to_a_receiver_without_it_says_so(url: str) -> None:
+    async with delivering(url.replace("http:", "https:")) as setup:
+        await setup.put("a")
+        await setup.deliver()
+        (line,) = setup.log_lines()
+        assert line.startswith("otlp: URL: TLS failed (")
+        assert "); check http or https in otlp.endpoint, and otlp.client_certificate if it wants one" in line
 
 
-def test_headers_come_from_both_places_and_the_file_is_read_again_when_it_changes(
+async def test_headers_come_from_both_places_and_the_file_is_read_again_when_it_changes(
     receiver: Receiver, url: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "headers"
     path.write_text("# who we are\nAuthorization: Bearer one\nX-Scope-OrgID: tenant\n")
 
-    async def scenario() -> None:
-        async with delivering(url, headers={"X-More": Secret("more")}, headers_file=path) as setup:
-            for token in ("one", "two two"):
-                path.write_text(path.read_text().replace("Bearer one", f"Bearer {token}"))
-                await setup.put(token)
-                await setup.deliver()
-            path.write_text("s3cret")
-            await setup.put("c")
+    async with delivering(url, headers={"X-More": Secret("more")}, headers_file=path) as setup:
+        for token in ("one", "two two"):
+            path.write_text(path.read_text().replace("Bearer one", f"Bearer {token}"))
+            await setup.put(token)
             await setup.deliver()
-            assert setup.log_lines() == [
-                f"otlp.headers_file: {path}: line 1 is no header; write one 'Name: value' a line; {KEPT}"
-            ]
-            path.unlink()
-            await setup.deliver()
-            (line,) = setup.log_lines()
-            assert line.startswith(f"otlp.headers_file: {path}: cannot read the secret")
-
-    asyncio.run(scenario())
+        path.write_text("s3cret")
+        await setup.put("c")
+        await setup.deliver()
+        assert setup.log_lines() == [
+            f"otlp.headers_file: {path}: line 1 is no header; write one 'Name: value' a line; {KEPT}"
+        ]
+        path.unlink()
+        await setup.deliver()
+        (line,) = setup.log_lines()
+        assert line.startswith(f"otlp.headers_file: {path}: cannot read the secret")
     first, second = (received.headers for received in receiver.received)
     assert (first["authorization"], second["authorization"]) == ("Bearer one", "Bearer two two")
     assert (second["x-scope-orgid"], second["x-more"]) == ("tenant", "more")
@@ -460,34 +417,28 @@ def test_certificates_that_cannot_be_used_are_an_error_at_start(certificates: Ce
 # --- stopping
 
 
-def test_a_stop_delivers_the_outbox_unless_the_receiver_is_dead(receiver: Receiver, url: str) -> None:
-    async def scenario() -> None:
-        async with delivering(url) as setup:
-            running = asyncio.create_task(setup.delivery.run())
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-            await setup.put(*(f"s{number}" for number in range(2_500)))
+async def test_a_stop_delivers_the_outbox_unless_the_receiver_is_dead(receiver: Receiver, url: str) -> None:
+    async with delivering(url) as setup:
+        running = asyncio.create_task(setup.delivery.run())
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await setup.put(*(f"s{number}" for number in range(2_500)))
+        await setup.delivery.drain()
+        assert (len(names(receiver)), await setup.pending()) == (2_500, 0)
+        receiver.down = ReceiverFault(503)
+        await setup.put("late")
+        async with asyncio.timeout(5):
             await setup.delivery.drain()
-            assert (len(names(receiver)), await setup.pending()) == (2_500, 0)
-            receiver.down = ReceiverFault(503)
-            await setup.put("late")
-            async with asyncio.timeout(5):
-                await setup.delivery.drain()
-            assert await setup.pending() == 1
-
-    asyncio.run(scenario())
+        assert await setup.pending() == 1
 
 
-def test_a_request_under_way_is_not_sent_twice_because_the_exporter_stops(receiver: Receiver, url: str) -> None:
-    async def scenario() -> None:
-        async with delivering(url) as setup:
-            await setup.put("a")
-            running = asyncio.create_task(setup.delivery.run())
-            while not receiver.asked and await setup.pending():
-                await asyncio.sleep(0)
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-            await setup.delivery.drain()
-            assert names(receiver) == ["a"]
-
-    asyncio.run(scenario())
+async def test_a_request_under_way_is_not_sent_twice_because_the_exporter_stops(receiver: Receiver, url: str) -> None:
+    async with delivering(url) as setup:
+        await setup.put("a")
+        running = asyncio.create_task(setup.delivery.run())
+        while not receiver.asked and await setup.pending():
+            await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await setup.delivery.drain()
+        assert names(receiver) == ["a"]

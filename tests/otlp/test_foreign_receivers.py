@@ -74,28 +74,22 @@ def spans(number: int) -> list[OtlpRecord]:
 
 @given(answer=foreign_answers(), number=st.integers(1, 3))
 @settings(deadline=None, max_examples=120)
-def test_no_answer_of_a_receiver_is_a_surprise_or_loses_a_span(answer: RawAnswer, number: int) -> None:
-    async def run() -> None:
-        async with raw_server(lambda path: answer) as url, lane(url) as one:
-            await one.put(*spans(number))
-            assert await one.delivery.deliver_guarded() >= 0.0
-            assert one.unexpected() == []
-            assert await one.pending() + one.gone() == number
-
-    asyncio.run(run())
+async def test_no_answer_of_a_receiver_is_a_surprise_or_loses_a_span(answer: RawAnswer, number: int) -> None:
+    async with raw_server(lambda path: answer) as url, lane(url) as one:
+        await one.put(*spans(number))
+        assert await one.delivery.deliver_guarded() >= 0.0
+        assert one.unexpected() == []
+        assert await one.pending() + one.gone() == number
 
 
 @pytest.mark.parametrize("status", [400, 503])
-def test_an_error_page_in_gbk_keeps_the_spans(status: int) -> None:
+async def test_an_error_page_in_gbk_keeps_the_spans(status: int) -> None:
     page = RawAnswer(status, {"Content-Type": "application/json"}, ['{"message":"中文"}'.encode("gbk")])
 
-    async def run() -> None:
-        async with raw_server(lambda path: page) as url, lane(url) as one:
-            await one.put(*spans(1))
-            await one.delivery.deliver_guarded()
-            assert await one.pending() == 1
-
-    asyncio.run(run())
+    async with raw_server(lambda path: page) as url, lane(url) as one:
+        await one.put(*spans(1))
+        await one.delivery.deliver_guarded()
+        assert await one.pending() == 1
 
 
 @pytest.mark.parametrize("status", [200, 400, 500])
@@ -115,24 +109,21 @@ def test_a_bomb_of_a_receiver_never_fills_the_memory(status: int) -> None:
         tracemalloc.stop()
 
 
-def test_a_record_that_cannot_be_encoded_is_set_aside_and_the_rest_arrives() -> None:
+async def test_a_record_that_cannot_be_encoded_is_set_aside_and_the_rest_arrives() -> None:
     """A state file of an earlier version, or a damaged one, may hold it."""
     poison = OtlpRecord("traces", b"\xff\xff\xff no protobuf")
     good = spans(4)
     receiver = Receiver()
 
-    async def run() -> None:
-        with collecting(receiver) as url:
-            async with lane(url, "http/json") as one:
-                await one.put(good[0], good[1], poison, good[2], good[3])
-                while await one.delivery.deliver_guarded() == 0:
-                    pass
-                assert await one.pending() == 0
-                gone = [event for event in one.events if isinstance(event, OtlpDelivered)]
-                assert (sum(event.sent for event in gone), sum(event.rejected for event in gone)) == (4, 1)
-                assert one.unexpected() == []
-
-    asyncio.run(run())
+    with collecting(receiver) as url:
+        async with lane(url, "http/json") as one:
+            await one.put(good[0], good[1], poison, good[2], good[3])
+            while await one.delivery.deliver_guarded() == 0:
+                pass
+            assert await one.pending() == 0
+            gone = [event for event in one.events if isinstance(event, OtlpDelivered)]
+            assert (sum(event.sent for event in gone), sum(event.rejected for event in gone)) == (4, 1)
+            assert one.unexpected() == []
 
 
 class BrokenOutbox:

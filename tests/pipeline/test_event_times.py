@@ -102,102 +102,89 @@ async def newest(watched: Watched) -> float | None:
 
 
 @pytest.mark.parametrize("at", [YEAR_9999, 0])
-def test_an_implausible_event_counts_once_is_reported_once_and_moves_no_gauge(at: Millis) -> None:
-    async def story(vendor: Vendor) -> None:
-        vendor.has("a")
-        vendor.heedless = True
-        async with watching(vendor) as watched:
+async def test_an_implausible_event_counts_once_is_reported_once_and_moves_no_gauge(vendor: Vendor, at: Millis) -> None:
+    vendor.has("a")
+    vendor.heedless = True
+    async with watching(vendor) as watched:
+        await watched.poll("a")
+        vendor.clock.advance(60)
+        vendor.tells("a", at=at)
+        for _ in range(3):
             await watched.poll("a")
-            vendor.clock.advance(60)
-            vendor.tells("a", at=at)
-            for _ in range(3):
-                await watched.poll("a")
-                vendor.clock.advance(7 * HOUR)  # also when everything is read again
-            assert await watched.counted() == {"a": 1.0}
-            assert await newest(watched) is None
-            reported = watched.reported(ImplausibleTimes)
-            assert [(one.target, one.source, one.times) for one in reported] == [(*PLACE, 1)]
-            vendor.tells("a")
+            vendor.clock.advance(7 * HOUR)  # also when everything is read again
+        assert await watched.counted() == {"a": 1.0}
+        assert await newest(watched) is None
+        reported = watched.reported(ImplausibleTimes)
+        assert [(one.target, one.source, one.times) for one in reported] == [(*PLACE, 1)]
+        vendor.tells("a")
+        await watched.poll("a")
+        assert await newest(watched) == vendor.now() / 1000
+
+
+async def test_an_event_of_tomorrow_counts_once_also_when_tomorrow_has_come(vendor: Vendor) -> None:
+    vendor.has("a")
+    async with watching(vendor) as watched:
+        await watched.poll("a")
+        vendor.clock.advance(60)
+        vendor.tells("a", -24 * HOUR)
+        for _ in range(10):
             await watched.poll("a")
-            assert await newest(watched) == vendor.now() / 1000
-
-    run(story)
-
-
-def test_an_event_of_tomorrow_counts_once_also_when_tomorrow_has_come() -> None:
-    async def story(vendor: Vendor) -> None:
-        vendor.has("a")
-        async with watching(vendor) as watched:
-            await watched.poll("a")
-            vendor.clock.advance(60)
-            vendor.tells("a", -24 * HOUR)
-            for _ in range(10):
-                await watched.poll("a")
-                vendor.clock.advance(6 * HOUR)
-            assert await watched.counted() == {"a": 1.0}
-
-    run(story)
+            vendor.clock.advance(6 * HOUR)
+        assert await watched.counted() == {"a": 1.0}
 
 
-def test_a_resource_with_implausible_times_is_reported_once() -> None:
-    async def story(vendor: Vendor) -> None:
-        vendor.has("a", created=YEAR_9999, finished=0)
-        async with watching(vendor) as watched:
-            for _ in range(3):
-                await watched.discovery.refresh()
-            assert watched.inventory.resources["a"].created is None
-            assert [one.times for one in watched.reported(ImplausibleTimes)] == [2]
-
-    run(story)
+async def test_a_resource_with_implausible_times_is_reported_once(vendor: Vendor) -> None:
+    vendor.has("a", created=YEAR_9999, finished=0)
+    async with watching(vendor) as watched:
+        for _ in range(3):
+            await watched.discovery.refresh()
+        assert watched.inventory.resources["a"].created is None
+        assert [one.times for one in watched.reported(ImplausibleTimes)] == [2]
 
 
 # --- the clock of first contact
 
 
-def test_a_contact_in_the_vendors_future_is_lowered_and_counting_goes_on() -> None:
-    async def story(vendor: Vendor) -> None:
-        vendor.has("a")
-        vendor.ahead = 3 * 365 * 24 * HOUR
-        async with watching(vendor) as watched:
-            await watched.poll("a")
-            vendor.ahead = watched.skew = 0.0
-            await watched.poll("a")
-            vendor.clock.advance(60)
-            vendor.tells("a", 10)
-            await watched.poll("a")
-            assert await watched.counted() == {"a": 1.0}
-            contacts = [one.at for one in watched.reported(Contacted)]
-            assert len(contacts) == 2
-            assert contacts[1] <= vendor.now() / 1000
-            stored = (await watched.store.restore()).contacts[PLACE]
-            assert stored == contacts[1] * 1000
-
-    run(story)
+async def test_a_contact_in_the_vendors_future_is_lowered_and_counting_goes_on(vendor: Vendor) -> None:
+    vendor.has("a")
+    vendor.ahead = 3 * 365 * 24 * HOUR
+    async with watching(vendor) as watched:
+        await watched.poll("a")
+        vendor.ahead = watched.skew = 0.0
+        await watched.poll("a")
+        vendor.clock.advance(60)
+        vendor.tells("a", 10)
+        await watched.poll("a")
+        assert await watched.counted() == {"a": 1.0}
+        contacts = [one.at for one in watched.reported(Contacted)]
+        assert len(contacts) == 2
+        assert contacts[1] <= vendor.now() / 1000
+        stored = (await watched.store.restore()).contacts[PLACE]
+        assert stored == contacts[1] * 1000
 
 
 @pytest.mark.parametrize("jump", [-9 * HOUR, -60.0, 60.0, 9 * HOUR, 400 * 24 * HOUR])
 @pytest.mark.parametrize("dated", [True, False])
-def test_a_jump_of_our_own_clock_loses_nothing_and_invents_nothing(jump: float, dated: bool) -> None:
+async def test_a_jump_of_our_own_clock_loses_nothing_and_invents_nothing(
+    vendor: Vendor, jump: float, dated: bool
+) -> None:
     """The vendor's clock goes on as it was; without a Date there is only our own."""
 
-    async def story(vendor: Vendor) -> None:
-        vendor.has("a")
-        vendor.undated = not dated
-        async with watching(vendor) as watched:
-            await watched.poll("a")
+    vendor.has("a")
+    vendor.undated = not dated
+    async with watching(vendor) as watched:
+        await watched.poll("a")
+        vendor.clock.advance(60)
+        vendor.tells("a", 10)
+        await watched.poll("a")
+        watched.skew = jump  # until the next Date
+        for _ in range(3):
             vendor.clock.advance(60)
             vendor.tells("a", 10)
             await watched.poll("a")
-            watched.skew = jump  # until the next Date
-            for _ in range(3):
-                vendor.clock.advance(60)
-                vendor.tells("a", 10)
-                await watched.poll("a")
-            watched.skew = 0.0
-            vendor.clock.advance(60)
-            vendor.tells("a", 10)
-            await watched.poll("a")
-            assert await watched.total() + sum(one.history for one in watched.reported(ReadAnomalies)) == 5
-            assert await watched.counted() == {"a": 5.0}
-
-    run(story)
+        watched.skew = 0.0
+        vendor.clock.advance(60)
+        vendor.tells("a", 10)
+        await watched.poll("a")
+        assert await watched.total() + sum(one.history for one in watched.reported(ReadAnomalies)) == 5
+        assert await watched.counted() == {"a": 5.0}

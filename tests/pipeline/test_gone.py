@@ -87,44 +87,41 @@ async def watch(watched: Watched, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("lists_it", [True, False])
-def test_a_deleted_job_is_asked_for_no_more_and_completeness_goes_on(lists_it: bool) -> None:
+async def test_a_deleted_job_is_asked_for_no_more_and_completeness_goes_on(vendor: Vendor, lists_it: bool) -> None:
     """With the default intervals, two reads lie between two listings."""
 
-    async def story(vendor: Vendor) -> None:
-        vendor.has("other")
-        vendor.has("job")
-        async with watching(vendor) as watched:
-            await watch(watched, 120)
-            vendor.has("job", life="ended", status="Completed")
-            await watch(watched, 90)
-            vendor.fails("job", GONE)
-            if not lists_it:
-                del vendor.listed["job"]
-            deleted = vendor.clock.steady()
-            await watch(watched, HOUR)
-            asked = [at for at, id_, _ in vendor.reads if id_ == "job" and at > deleted]
-            assert len(asked) <= MISSING_LISTINGS
-            assert max(asked) <= deleted + GRACE + 3 * 60
-            complete = watched.collector.watermark.until()
-            assert complete is not None
-            assert complete >= vendor.now() / 1000 - 400
-            assert len([one for one in watched.reported(PollFailed) if one.cause == "gone"]) <= MISSING_LISTINGS
-
-    run(story)
+    vendor.has("other")
+    vendor.has("job")
+    async with watching(vendor) as watched:
+        await watch(watched, 120)
+        vendor.has("job", life="ended", status="Completed")
+        await watch(watched, 90)
+        vendor.fails("job", GONE)
+        if not lists_it:
+            del vendor.listed["job"]
+        deleted = vendor.clock.steady()
+        await watch(watched, HOUR)
+        asked = [at for at, id_, _ in vendor.reads if id_ == "job" and at > deleted]
+        assert len(asked) <= MISSING_LISTINGS
+        assert max(asked) <= deleted + GRACE + 3 * 60
+        complete = watched.collector.watermark.until()
+        assert complete is not None
+        assert complete >= vendor.now() / 1000 - 400
+        assert len([one for one in watched.reported(PollFailed) if one.cause == "gone"]) <= MISSING_LISTINGS
 
 
 @pytest.mark.parametrize(("hours_ago", "given_up"), [(23.0, False), (24.2, False), (24.3, True)])
-def test_an_ended_job_whose_reads_fail_is_given_up_a_day_after_its_grace(hours_ago: float, given_up: bool) -> None:
-    async def story(vendor: Vendor) -> None:
-        finished = vendor.now() - int(hours_ago * HOUR * 1000)
-        vendor.has("job", life="ended", status="Completed", finished=finished)
-        vendor.fails("job", SourceDown("no answer"))
-        async with watching(vendor) as watched:
-            await watch(watched, 90)
-            assert watched.progress("job").closed == given_up
-            reported = [one.text for one in watched.reported(LogMessage)]
-            text = "t/s: job: its last read failed for a day after its end; it is read no more: no answer"
-            assert reported == ([text] if given_up else [])
-            assert (len(vendor.reads) == 1) == given_up
-
-    run(story)
+async def test_an_ended_job_whose_reads_fail_is_given_up_a_day_after_its_grace(
+    hours_ago: float, given_up: bool
+) -> None:
+    vendor = Vendor(ManualClock())
+    finished = vendor.now() - int(hours_ago * HOUR * 1000)
+    vendor.has("job", life="ended", status="Completed", finished=finished)
+    vendor.fails("job", SourceDown("no answer"))
+    async with watching(vendor) as watched:
+        await watch(watched, 90)
+        assert watched.progress("job").closed == given_up
+        reported = [one.text for one in watched.reported(LogMessage)]
+        text = "t/s: job: its last read failed for a day after its end; it is read no more: no answer"
+        assert reported == ([text] if given_up else [])
+        assert (len(vendor.reads) == 1) == given_up

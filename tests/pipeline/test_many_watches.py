@@ -67,16 +67,13 @@ def test_with_room_for_all_everybody_is_read_at_his_interval() -> None:
     assert max(longest.values()) <= LONGEST + WATCHES / 200.0
 
 
-def test_of_those_that_are_due_the_longest_overdue_goes_first_of_equals_the_newest() -> None:
-    async def order() -> list[str]:
-        clock, queue = Hand(), PollQueue()
-        queue.put("quiet", 0.0, LONGEST, created=9)
-        queue.put("older", 10.0, INTERVAL, created=1)
-        queue.put("newer", 10.0, INTERVAL, created=2)
-        clock.at = 20.0
-        return [(await queue.take(clock)).resource for _ in range(3)]
-
-    assert asyncio.run(order()) == ["quiet", "newer", "older"]
+async def test_of_those_that_are_due_the_longest_overdue_goes_first_of_equals_the_newest() -> None:
+    clock, queue = Hand(), PollQueue()
+    queue.put("quiet", 0.0, LONGEST, created=9)
+    queue.put("older", 10.0, INTERVAL, created=1)
+    queue.put("newer", 10.0, INTERVAL, created=2)
+    clock.at = 20.0
+    assert [(await queue.take(clock)).resource for _ in range(3)] == ["quiet", "newer", "older"]
 
 
 def test_thousands_of_watches_are_all_polled_and_the_slowest_sets_the_watermark() -> None:

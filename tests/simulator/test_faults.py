@@ -1,6 +1,5 @@
 """Every trouble that the simulated clouds can be told to make, and the control paths that tell them."""
 
-import asyncio
 import json
 import time
 from typing import Any, get_args
@@ -228,13 +227,10 @@ def test_a_control_call_that_cannot_be_understood_says_why(body: bytes) -> None:
     assert (answer.status_code, bool(answer.json()["error"])) == (400, True)
 
 
-def test_the_control_paths_answer_to_this_machine_only() -> None:
-    async def asked() -> int:
-        transport = httpx2.ASGITransport(app(at_rest()), client=("192.0.2.1", 1234))
-        async with httpx2.AsyncClient(transport=transport, base_url="http://simulator") as client:
-            return (await client.get("/simulator/state")).status_code
-
-    assert asyncio.run(asked()) == 403
+async def test_the_control_paths_answer_to_this_machine_only() -> None:
+    transport = httpx2.ASGITransport(app(at_rest()), client=("192.0.2.1", 1234))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://simulator") as client:
+        assert (await client.get("/simulator/state")).status_code == 403
 
 
 def test_every_kind_of_fault_is_tried_above() -> None:

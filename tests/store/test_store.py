@@ -209,22 +209,19 @@ def test_a_commit_that_fails_changes_nothing(driver: Driver) -> None:
     assert driver.restored().changes.counts == {WARNINGS: 5.0}
 
 
-def test_a_commit_whose_caller_is_cancelled_comes_to_its_end(url: str) -> None:
+async def test_a_commit_whose_caller_is_cancelled_comes_to_its_end(url: str) -> None:
     """Otherwise the file would know events that memory does not, and they would count twice."""
 
-    async def story() -> tuple[list[int], Changes]:
-        store = await open_store(url)
-        task = asyncio.create_task(store.commit([Commit(POOL, events=[event("a")], changes=counted(WARNINGS, 1))]))
-        await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        await store.commit([Commit(POOL, progress=Progress(NOW))])
-        known, restored = await store.grown(POOL, [event("a")]), await store.restore()
-        await store.close()
-        return known, restored.changes
-
-    assert asyncio.run(story()) == ([0], Changes(counts={WARNINGS: 1.0}))
+    store = await open_store(url)
+    task = asyncio.create_task(store.commit([Commit(POOL, events=[event("a")], changes=counted(WARNINGS, 1))]))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await store.commit([Commit(POOL, progress=Progress(NOW))])
+    known, restored = await store.grown(POOL, [event("a")]), await store.restore()
+    await store.close()
+    assert (known, restored.changes) == ([0], Changes(counts={WARNINGS: 1.0}))
 
 
 def test_what_a_source_has_learned_is_replaced_and_leaves_with_the_source(driver: Driver) -> None:
@@ -237,18 +234,15 @@ def test_what_a_source_has_learned_is_replaced_and_leaves_with_the_source(driver
     assert driver.again().restored().learned == {("research", "modelarts_pool"): b"other"}
 
 
-def test_commits_at_the_same_time_wait_for_each_other(url: str) -> None:
+async def test_commits_at_the_same_time_wait_for_each_other(url: str) -> None:
     def commit(number: int) -> Commit:
         return Commit(POOL, events=[event(str(number))], changes=counted(WARNINGS, 1), progress=Progress(number))
 
-    async def story() -> tuple[list[int], Restored]:
-        store = await open_store(url)
-        await asyncio.gather(*(store.commit([commit(number)]) for number in range(40)))
-        known, restored = await store.grown(POOL, [event(str(number)) for number in range(40)]), await store.restore()
-        await store.close()
-        return known, restored
-
-    known, restored = asyncio.run(story())
+    store = await open_store(url)
+    await asyncio.gather(*(store.commit([commit(number)]) for number in range(40)))
+    known, restored = await store.grown(POOL, [event(str(number)) for number in range(40)]), await store.restore()
+    await store.close()
+    known, restored = known, restored
     assert known == [0] * 40
     assert restored.changes.counts == {WARNINGS: 40.0}
     assert restored.progress == {POOL: Progress(39)}

@@ -63,54 +63,43 @@ async def reopened_total(path: Path) -> float:
 # --- what happens to the file under a running process
 
 
-def test_a_deleted_file_is_written_again_with_everything_that_was_in_it(path: Path) -> None:
-    async def story() -> None:
-        store = await open_store(str(path))
-        await store.commit([page(1)])
-        path.unlink()
-        await store.commit([page(2)])
-        assert store.take_notes() == [
-            f"{path}: was deleted while in use and has been written again, with everything that was in it"
-        ]
-        assert await store.grown(WATCH, page(1).events) == [0] * 5
-        await store.close()
-        assert await reopened_total(path) == 10
-
-    asyncio.run(story())
+async def test_a_deleted_file_is_written_again_with_everything_that_was_in_it(path: Path) -> None:
+    store = await open_store(str(path))
+    await store.commit([page(1)])
+    path.unlink()
+    await store.commit([page(2)])
+    assert store.take_notes() == [
+        f"{path}: was deleted while in use and has been written again, with everything that was in it"
+    ]
+    assert await store.grown(WATCH, page(1).events) == [0] * 5
+    await store.close()
+    assert await reopened_total(path) == 10
 
 
-def test_a_file_deleted_with_all_that_lies_beside_it_is_written_again(path: Path) -> None:
-    async def story() -> None:
-        store = await open_store(str(path))
-        await store.commit([page(1)])
-        for name in path.parent.iterdir():
-            name.unlink()
-        await store.check()
-        await store.commit([page(2)])
-        await store.close()
-        assert await reopened_total(path) == 10
-        assert sorted(name.name for name in path.parent.iterdir()) == ["state.db", "state.db.lock"]
-
-    asyncio.run(story())
+async def test_a_file_deleted_with_all_that_lies_beside_it_is_written_again(path: Path) -> None:
+    store = await open_store(str(path))
+    await store.commit([page(1)])
+    for name in path.parent.iterdir():
+        name.unlink()
+    await store.check()
+    await store.commit([page(2)])
+    await store.close()
+    assert await reopened_total(path) == 10
+    assert sorted(name.name for name in path.parent.iterdir()) == ["state.db", "state.db.lock"]
 
 
-def test_a_deleted_log_loses_nothing(path: Path) -> None:
-    async def story() -> None:
-        store = await open_store(str(path))
-        await store.commit([page(1)])
-        await store.commit([page(2)])
-        path.with_name("state.db-wal").unlink()
-        await store.commit([page(3)])
-        assert store.take_notes() == [
-            f"{path}: its write-ahead log was deleted while in use; nothing that it held is lost"
-        ]
-        copy = path.with_name("copy.db")
-        await store.check()
-        shutil.copy(path, copy)
-        await store.close()
-        assert [await reopened_total(path), await reopened_total(copy)] == [15, 15]
-
-    asyncio.run(story())
+async def test_a_deleted_log_loses_nothing(path: Path) -> None:
+    store = await open_store(str(path))
+    await store.commit([page(1)])
+    await store.commit([page(2)])
+    path.with_name("state.db-wal").unlink()
+    await store.commit([page(3)])
+    assert store.take_notes() == [f"{path}: its write-ahead log was deleted while in use; nothing that it held is lost"]
+    copy = path.with_name("copy.db")
+    await store.check()
+    shutil.copy(path, copy)
+    await store.close()
+    assert [await reopened_total(path), await reopened_total(copy)] == [15, 15]
 
 
 def replace_file(path: Path) -> None:
@@ -122,114 +111,94 @@ def put_old_back(path: Path) -> None:
     path.with_name("old.db").replace(path)
 
 
-def test_another_file_in_its_place_is_left_alone_until_the_old_one_is_back(path: Path) -> None:
-    async def story() -> None:
-        store = await open_store(str(path))
-        await store.commit([page(1)])
-        replace_file(path)
-        with pytest.raises(StoreError) as caught:
-            await store.commit([page(2)])
-        assert str(caught.value) == (
-            f"{path}: another file was put in its place; put the old one back, or restart the exporter"
-        )
-        assert path.read_bytes() == b""
-        assert await store.grown(WATCH, page(2).events) == [1] * 5
-        put_old_back(path)
+async def test_another_file_in_its_place_is_left_alone_until_the_old_one_is_back(path: Path) -> None:
+    store = await open_store(str(path))
+    await store.commit([page(1)])
+    replace_file(path)
+    with pytest.raises(StoreError) as caught:
         await store.commit([page(2)])
-        await store.close()
-        assert await reopened_total(path) == 10
-
-    asyncio.run(story())
+    assert str(caught.value) == (
+        f"{path}: another file was put in its place; put the old one back, or restart the exporter"
+    )
+    assert path.read_bytes() == b""
+    assert await store.grown(WATCH, page(2).events) == [1] * 5
+    put_old_back(path)
+    await store.commit([page(2)])
+    await store.close()
+    assert await reopened_total(path) == 10
 
 
 @pytest.mark.parametrize("size", [0, 100, 8192])
-def test_a_file_that_was_cut_short_takes_no_commit(path: Path, size: int) -> None:
-    async def story() -> None:
-        store = await open_store(str(path))
-        await store.commit([page(1)])
-        await store.check()
-        os.truncate(path, size)
-        for call in (store.check, lambda: store.commit([page(2)])):
-            with pytest.raises(StoreError) as caught:
-                await call()
-            assert str(caught.value) == (
-                f"{path}: was cut short while in use; put a backup in its place and restart the exporter"
-            )
-        assert await store.grown(WATCH, page(2).events) == [1] * 5
-        await store.close()
-
-    asyncio.run(story())
+async def test_a_file_that_was_cut_short_takes_no_commit(path: Path, size: int) -> None:
+    store = await open_store(str(path))
+    await store.commit([page(1)])
+    await store.check()
+    os.truncate(path, size)
+    for call in (store.check, lambda: store.commit([page(2)])):
+        with pytest.raises(StoreError) as caught:
+            await call()
+        assert str(caught.value) == (
+            f"{path}: was cut short while in use; put a backup in its place and restart the exporter"
+        )
+    assert await store.grown(WATCH, page(2).events) == [1] * 5
+    await store.close()
 
 
-def test_a_file_that_was_vacuumed_is_not_taken_for_one_that_was_cut_short(path: Path) -> None:
-    async def story() -> None:
-        store = await open_store(str(path))
-        for number in range(20):
-            await store.commit([page(number, 900)])
-        await store.commit([Commit(WATCH, forgotten=True)])
-        await store.check()
-        before = path.stat().st_size
-        other = sqlite3.connect(path, isolation_level=None)
-        other.execute("VACUUM")
-        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        other.close()
-        assert path.stat().st_size < before
-        await store.commit([page(30)])
-        await store.close()
-
-    asyncio.run(story())
+async def test_a_file_that_was_vacuumed_is_not_taken_for_one_that_was_cut_short(path: Path) -> None:
+    store = await open_store(str(path))
+    for number in range(20):
+        await store.commit([page(number, 900)])
+    await store.commit([Commit(WATCH, forgotten=True)])
+    await store.check()
+    before = path.stat().st_size
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("VACUUM")
+    other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    other.close()
+    assert path.stat().st_size < before
+    await store.commit([page(30)])
+    await store.close()
 
 
-def test_a_folder_that_is_gone_is_told_and_heals_when_it_is_back(path: Path) -> None:
-    async def story() -> None:
-        folder = path.parent / "volume"
-        folder.mkdir()
-        store = await open_store(str(folder / "state.db"))
-        await store.commit([page(1)])
-        folder.rename(path.parent / "elsewhere")
-        with pytest.raises(
-            StoreError, match=r"state\.db: was deleted and cannot be written again \(.+\); make its folder"
-        ):
-            await store.commit([page(2)])
-        (path.parent / "elsewhere").rename(folder)
+async def test_a_folder_that_is_gone_is_told_and_heals_when_it_is_back(path: Path) -> None:
+    folder = path.parent / "volume"
+    folder.mkdir()
+    store = await open_store(str(folder / "state.db"))
+    await store.commit([page(1)])
+    folder.rename(path.parent / "elsewhere")
+    with pytest.raises(StoreError, match=r"state\.db: was deleted and cannot be written again \(.+\); make its folder"):
         await store.commit([page(2)])
-        await store.close()
-        assert await reopened_total(folder / "state.db") == 10
-
-    asyncio.run(story())
+    (path.parent / "elsewhere").rename(folder)
+    await store.commit([page(2)])
+    await store.close()
+    assert await reopened_total(folder / "state.db") == 10
 
 
 # --- copies and modes
 
 
-def test_a_copy_of_the_file_alone_holds_what_was_committed_before_the_last_check(path: Path) -> None:
+async def test_a_copy_of_the_file_alone_holds_what_was_committed_before_the_last_check(path: Path) -> None:
     """Also of an exporter that was killed: the log beside the file never holds everything."""
 
-    async def story() -> None:
-        store = await open_store(str(path))
-        await store.commit([page(1)])
-        first = shutil.copy(path, path.with_name("first.db"))
-        await store.commit([page(2)])
-        await store.check()
-        second = shutil.copy(path, path.with_name("second.db"))
-        assert [await reopened_total(Path(first)), await reopened_total(Path(second))] == [5, 10]
-        await store.close()
-
-    asyncio.run(story())
+    store = await open_store(str(path))
+    await store.commit([page(1)])
+    first = shutil.copy(path, path.with_name("first.db"))
+    await store.commit([page(2)])
+    await store.check()
+    second = shutil.copy(path, path.with_name("second.db"))
+    assert [await reopened_total(Path(first)), await reopened_total(Path(second))] == [5, 10]
+    await store.close()
 
 
-def test_a_backup_by_vacuum_into_works_while_the_exporter_runs(path: Path) -> None:
-    async def story() -> None:
-        store = await open_store(str(path))
-        await store.commit([page(1)])
-        backup = path.with_name("backup.db")
-        command = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('VACUUM INTO ?', [sys.argv[2]])"
-        subprocess.run([sys.executable, "-c", command, str(path), str(backup)], check=True)
-        await store.commit([page(2)])
-        await store.close()
-        assert [await reopened_total(backup), await reopened_total(path)] == [5, 10]
-
-    asyncio.run(story())
+async def test_a_backup_by_vacuum_into_works_while_the_exporter_runs(path: Path) -> None:
+    store = await open_store(str(path))
+    await store.commit([page(1)])
+    backup = path.with_name("backup.db")
+    command = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('VACUUM INTO ?', [sys.argv[2]])"
+    subprocess.run([sys.executable, "-c", command, str(path), str(backup)], check=True)
+    await store.commit([page(2)])
+    await store.close()
+    assert [await reopened_total(backup), await reopened_total(path)] == [5, 10]
 
 
 def test_nobody_else_may_read_the_state(path: Path) -> None:
@@ -287,22 +256,19 @@ def file(path: Path) -> Iterator[sqlite3.Connection]:
         ("outbox", "INSERT INTO outbox VALUES (9, 'traces', 'one', 7, 'now', NULL)"),
     ],
 )
-def test_a_row_that_cannot_be_read_is_set_aside_and_counted(
+async def test_a_row_that_cannot_be_read_is_set_aside_and_counted(
     path: Path, file: sqlite3.Connection, table: str, poison: str
 ) -> None:
     file.execute(poison)
     file.close()
 
-    async def story() -> None:
-        store = await open_store(str(path))
-        restored = await store.restore()
-        assert restored.set_aside == {table: 1}
-        assert (restored.changes.counts, restored.runs, restored.notes) == ({COUNTER: 7.0}, {}, {})
-        assert [one.body for one in await store.outbox.oldest("traces", 10, 1000)] == [b"span"]
-        await store.commit([page(1)])
-        await store.close()
-
-    asyncio.run(story())
+    store = await open_store(str(path))
+    restored = await store.restore()
+    assert restored.set_aside == {table: 1}
+    assert (restored.changes.counts, restored.runs, restored.notes) == ({COUNTER: 7.0}, {}, {})
+    assert [one.body for one in await store.outbox.oldest("traces", 10, 1000)] == [b"span"]
+    await store.commit([page(1)])
+    await store.close()
 
 
 def test_a_moment_of_the_far_future_gives_way_to_the_next_event(path: Path, file: sqlite3.Connection) -> None:
@@ -501,99 +467,84 @@ async def retrying(path: Path, facts: list[SelfEvent], clock: ManualClock) -> Re
     return RetryingStore(await open_store(str(path)), clock, facts.append)
 
 
-def test_a_commit_waits_until_the_store_is_back_and_the_trouble_is_told_once(path: Path) -> None:
-    async def story() -> None:
-        facts: list[SelfEvent] = []
-        clock = ManualClock()
-        store = await retrying(path, facts, clock)
-        watch = asyncio.create_task(store.run())
-        await store.commit([page(1)])
-        replace_file(path)
-        waiting = asyncio.create_task(store.commit([page(2)]))
-        while clock.steady() < 10 * CHECK_INTERVAL:
-            await asyncio.sleep(0.001)
-        assert (waiting.done(), await total(store)) == (False, 5)
-        assert store.problem
-        put_old_back(path)
+async def test_a_commit_waits_until_the_store_is_back_and_the_trouble_is_told_once(path: Path) -> None:
+    facts: list[SelfEvent] = []
+    clock = ManualClock()
+    store = await retrying(path, facts, clock)
+    watch = asyncio.create_task(store.run())
+    await store.commit([page(1)])
+    replace_file(path)
+    waiting = asyncio.create_task(store.commit([page(2)]))
+    while clock.steady() < 10 * CHECK_INTERVAL:
+        await asyncio.sleep(0.001)
+    assert (waiting.done(), await total(store)) == (False, 5)
+    assert store.problem
+    put_old_back(path)
+    await waiting
+    assert (await total(store), store.problem) == (10, "")
+    assert [fact.up for fact in facts if isinstance(fact, StoreState)] == [True, False, True]
+    watch.cancel()
+    await store.close()
+
+
+async def test_trouble_is_told_within_a_minute_also_where_nothing_is_written(path: Path) -> None:
+    facts: list[SelfEvent] = []
+    clock = ManualClock()
+    store = await retrying(path, facts, clock)
+    watch = asyncio.create_task(store.run())
+    while not facts:
+        await asyncio.sleep(0.001)
+    replace_file(path)
+    assert CHECK_INTERVAL <= 30
+    while len(facts) < 2:
+        await asyncio.sleep(0.001)
+    put_old_back(path)
+    while len(facts) < 3:
+        await asyncio.sleep(0.001)
+    assert [fact.up for fact in facts if isinstance(fact, StoreState)] == [True, False, True]
+    watch.cancel()
+    await store.close()
+
+
+async def test_a_repaired_file_is_told_in_the_log(path: Path) -> None:
+    facts: list[SelfEvent] = []
+    clock = ManualClock()
+    store = await retrying(path, facts, clock)
+    path.unlink()
+    watch = asyncio.create_task(store.run())
+    while not facts:
+        await asyncio.sleep(0.001)
+    assert isinstance(facts[0], LogMessage)
+    assert "has been written again" in facts[0].text
+    watch.cancel()
+    await store.close()
+
+
+async def test_a_stop_while_the_store_is_away_ends_the_waiting_with_the_error(path: Path) -> None:
+    clock = ManualClock()
+    store = await retrying(path, [], clock)
+    watch = asyncio.create_task(store.run())
+    replace_file(path)
+    waiting = asyncio.create_task(store.commit([page(1)]))
+    while not store.problem:
+        await asyncio.sleep(0.001)
+    watch.cancel()
+    with pytest.raises(StoreError, match="another file was put in its place"):
         await waiting
-        assert (await total(store), store.problem) == (10, "")
-        assert [fact.up for fact in facts if isinstance(fact, StoreState)] == [True, False, True]
-        watch.cancel()
-        await store.close()
-
-    asyncio.run(story())
+    await store.close()
 
 
-def test_trouble_is_told_within_a_minute_also_where_nothing_is_written(path: Path) -> None:
-    async def story() -> None:
-        facts: list[SelfEvent] = []
-        clock = ManualClock()
-        store = await retrying(path, facts, clock)
-        watch = asyncio.create_task(store.run())
-        while not facts:
-            await asyncio.sleep(0.001)
-        replace_file(path)
-        assert CHECK_INTERVAL <= 30
-        while len(facts) < 2:
-            await asyncio.sleep(0.001)
-        put_old_back(path)
-        while len(facts) < 3:
-            await asyncio.sleep(0.001)
-        assert [fact.up for fact in facts if isinstance(fact, StoreState)] == [True, False, True]
-        watch.cancel()
-        await store.close()
-
-    asyncio.run(story())
-
-
-def test_a_repaired_file_is_told_in_the_log(path: Path) -> None:
-    async def story() -> None:
-        facts: list[SelfEvent] = []
-        clock = ManualClock()
-        store = await retrying(path, facts, clock)
-        path.unlink()
-        watch = asyncio.create_task(store.run())
-        while not facts:
-            await asyncio.sleep(0.001)
-        assert isinstance(facts[0], LogMessage)
-        assert "has been written again" in facts[0].text
-        watch.cancel()
-        await store.close()
-
-    asyncio.run(story())
-
-
-def test_a_stop_while_the_store_is_away_ends_the_waiting_with_the_error(path: Path) -> None:
-    async def story() -> None:
-        clock = ManualClock()
-        store = await retrying(path, [], clock)
-        watch = asyncio.create_task(store.run())
-        replace_file(path)
-        waiting = asyncio.create_task(store.commit([page(1)]))
-        while not store.problem:
-            await asyncio.sleep(0.001)
-        watch.cancel()
-        with pytest.raises(StoreError, match="another file was put in its place"):
-            await waiting
-        await store.close()
-
-    asyncio.run(story())
-
-
-def test_a_commit_that_fails_after_the_stop_is_a_problem_of_the_store(path: Path) -> None:
-    async def story() -> None:
-        store = await retrying(path, [], ManualClock())
-        watch = asyncio.create_task(store.run())
-        await store.commit([page(1)])
-        watch.cancel()
-        await asyncio.wait([watch])
-        replace_file(path)
-        with pytest.raises(StoreError) as failed:
-            await store.commit([page(2)])
-        assert store.problem == str(failed.value)
-        await store.close()
-
-    asyncio.run(story())
+async def test_a_commit_that_fails_after_the_stop_is_a_problem_of_the_store(path: Path) -> None:
+    store = await retrying(path, [], ManualClock())
+    watch = asyncio.create_task(store.run())
+    await store.commit([page(1)])
+    watch.cancel()
+    await asyncio.wait([watch])
+    replace_file(path)
+    with pytest.raises(StoreError) as failed:
+        await store.commit([page(2)])
+    assert store.problem == str(failed.value)
+    await store.close()
 
 
 class FailingConnection(sqlite3.Connection):
@@ -620,7 +571,7 @@ def accident(draw: random.Random, path: Path) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32), rate=st.floats(0, 0.2))
-def test_whatever_fails_every_event_counts_once(
+async def test_whatever_fails_every_event_counts_once(
     tmp_path_factory: pytest.TempPathFactory, seed: int, rate: float
 ) -> None:
     path = tmp_path_factory.mktemp("store") / "state.db"
@@ -632,24 +583,20 @@ def test_whatever_fails_every_event_counts_once(
         connection.draw, connection.rate = draw, rate if started else 0.0
         return connection
 
-    async def story() -> None:
-        nonlocal started
-        store = RetryingStore(await open_sqlite(StoreUrl(path), connecting), ManualClock(), lambda fact: None)
-        started = True
-        set_rate(store, rate)
-        for number in range(12):
-            accident(draw, path)
-            asked = page(number)
-            assert await store.grown(WATCH, asked.events) == [1] * 5, "memory ran ahead of the file"
-            await store.commit([asked])
-            assert await store.grown(WATCH, asked.events) == [0] * 5
-        started = False
-        set_rate(store, 0.0)
-        assert await total(store) == 60
-        await store.close()
-        assert await reopened_total(path) == 60
-
-    asyncio.run(story())
+    store = RetryingStore(await open_sqlite(StoreUrl(path), connecting), ManualClock(), lambda fact: None)
+    started = True
+    set_rate(store, rate)
+    for number in range(12):
+        accident(draw, path)
+        asked = page(number)
+        assert await store.grown(WATCH, asked.events) == [1] * 5, "memory ran ahead of the file"
+        await store.commit([asked])
+        assert await store.grown(WATCH, asked.events) == [0] * 5
+    started = False
+    set_rate(store, 0.0)
+    assert await total(store) == 60
+    await store.close()
+    assert await reopened_total(path) == 60
 
 
 def set_rate(store: RetryingStore, rate: float) -> None:

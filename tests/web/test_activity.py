@@ -155,7 +155,7 @@ FAR = (-(10**18), -1, 0, 10**15, 253_402_300_799_999, 253_402_300_800_000, 10**1
 
 @settings(max_examples=8, deadline=None)
 @given(times=st.lists(st.sampled_from(FAR) | st.integers(-(10**18), 10**18) | st.none(), min_size=1, max_size=12))
-def test_no_time_of_an_event_or_a_stage_breaks_a_page(times: list[int | None]) -> None:
+async def test_no_time_of_an_event_or_a_stage_breaks_a_page(times: list[int | None]) -> None:
     activity = make_activity()
     rows = [(msgspec.structs.replace(row(f"t{n}")[0], at=at), row("x")[1], 1) for n, at in enumerate(times)]
     activity.report(committed(*rows))
@@ -167,13 +167,10 @@ def test_no_time_of_an_event_or_a_stage_breaks_a_page(times: list[int | None]) -
         lambda *_: (b"", "", 1), print, lambda: None, lambda: None, Queries("1", activity, NO_BACKENDS)
     )
 
-    async def statuses() -> list[int]:
-        options = ServerOptions(LiveWebConfig(None, print), "", asyncio.Event(), (), errors.append)
-        transport = httpx2.ASGITransport(make_site(handlers, options))
-        async with httpx2.AsyncClient(transport=transport, base_url="http://x") as client:
-            return [(await client.get(path)).status_code for path in PATHS]
-
-    assert asyncio.run(statuses()) == [200] * len(PATHS)
+    options = ServerOptions(LiveWebConfig(None, print), "", asyncio.Event(), (), errors.append)
+    transport = httpx2.ASGITransport(make_site(handlers, options))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://x") as client:
+        assert [(await client.get(path)).status_code for path in PATHS] == [200] * len(PATHS)
     assert errors == []
 
 
@@ -457,49 +454,43 @@ def crowded_queries() -> Queries:
     return Queries("1", activity, NO_BACKENDS)
 
 
-def test_a_scrape_overtakes_two_hundred_readers_and_fifty_silent_peers() -> None:
+async def test_a_scrape_overtakes_two_hundred_readers_and_fifty_silent_peers() -> None:
     handlers = SiteContent(
         lambda form, packed: (b"page\n", "text/plain", 1), lambda n: None, lambda: None, lambda: None, crowded_queries()
     )
 
-    async def whole() -> None:
-        listening, stop = listen("127.0.0.1:0"), asyncio.Event()
-        serving = asyncio.create_task(
-            serve(make_site(handlers, ServerOptions(LiveWebConfig(None, print), "", stop)), listening, stop)
-        )
-        port = listening.getsockname()[1]
-        limits = httpx2.Limits(max_connections=300)
-        with contextlib.ExitStack() as silent:
-            for _ in range(50):
-                silent.enter_context(socket.create_connection(("127.0.0.1", port)))
-            base, plain = f"http://127.0.0.1:{port}", {"accept-encoding": "identity"}
-            async with httpx2.AsyncClient(trust_env=False, limits=limits, timeout=60, headers=plain) as client:
-                readers = [asyncio.create_task(client.get(f"{base}/events?offset={n}&limit=5")) for n in range(200)]
-                while not any(reader.done() for reader in readers):
-                    await asyncio.sleep(0.01)
-                for _ in range(5):
-                    assert (await client.get(f"{base}/metrics")).text == "page\n"
-                assert not all(reader.done() for reader in readers), "a scrape has waited for everybody"
-                assert {(await reader).status_code for reader in readers} == {200}
-        stop.set()
-        await serving
-
-    asyncio.run(whole())
+    listening, stop = listen("127.0.0.1:0"), asyncio.Event()
+    serving = asyncio.create_task(
+        serve(make_site(handlers, ServerOptions(LiveWebConfig(None, print), "", stop)), listening, stop)
+    )
+    port = listening.getsockname()[1]
+    limits = httpx2.Limits(max_connections=300)
+    with contextlib.ExitStack() as silent:
+        for _ in range(50):
+            silent.enter_context(socket.create_connection(("127.0.0.1", port)))
+        base, plain = f"http://127.0.0.1:{port}", {"accept-encoding": "identity"}
+        async with httpx2.AsyncClient(trust_env=False, limits=limits, timeout=60, headers=plain) as client:
+            readers = [asyncio.create_task(client.get(f"{base}/events?offset={n}&limit=5")) for n in range(200)]
+            while not any(reader.done() for reader in readers):
+                await asyncio.sleep(0.01)
+            for _ in range(5):
+                assert (await client.get(f"{base}/metrics")).text == "page\n"
+            assert not all(reader.done() for reader in readers), "a scrape has waited for everybody"
+            assert {(await reader).status_code for reader in readers} == {200}
+    stop.set()
+    await serving
 
 
-def test_whoever_still_waits_for_a_page_at_a_stop_is_sent_away_at_once() -> None:
-    async def whole() -> list[object]:
-        stop, made = asyncio.Event(), list[int]()
-        render_queue = RenderQueue(stop)
-        waiting = [asyncio.create_task(render_queue.render(lambda: made.append(1))) for _ in range(50)]
-        while not made:
-            await asyncio.sleep(0)
-        stop.set()
-        answers = await asyncio.gather(*waiting, return_exceptions=True)
-        assert len(made) < 5
-        return [*answers]
-
-    refused = [answer for answer in asyncio.run(whole()) if isinstance(answer, HTTPException)]
+async def test_whoever_still_waits_for_a_page_at_a_stop_is_sent_away_at_once() -> None:
+    stop, made = asyncio.Event(), list[int]()
+    render_queue = RenderQueue(stop)
+    waiting = [asyncio.create_task(render_queue.render(lambda: made.append(1))) for _ in range(50)]
+    while not made:
+        await asyncio.sleep(0)
+    stop.set()
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+    assert len(made) < 5
+    refused = [answer for answer in [*answers] if isinstance(answer, HTTPException)]
     assert len(refused) > 45
     assert {(one.status_code, one.detail) for one in refused} == {(503, "the exporter stops")}
 

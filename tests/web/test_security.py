@@ -97,18 +97,15 @@ async def get(url: str, verify: ssl.SSLContext | bool = False, auth: tuple[str, 
 # --- TLS
 
 
-def test_a_port_with_tls_speaks_nothing_else(tmp_path: Path) -> None:
+async def test_a_port_with_tls_speaks_nothing_else(tmp_path: Path) -> None:
     guarded = GuardedSite(tmp_path, TLS + "}")
 
-    async def whole() -> None:
-        async with served(guarded) as base:
-            assert (await get(f"{base}/metrics", guarded.trust())).text == "page\n"
-            with pytest.raises(httpx2.HTTPError):
-                await get(f"{base}/metrics".replace("https", "http"))
-            with pytest.raises(httpx2.ConnectError):
-                await get(f"{base}/metrics", ssl.create_default_context())
-
-    asyncio.run(whole())
+    async with served(guarded) as base:
+        assert (await get(f"{base}/metrics", guarded.trust())).text == "page\n"
+        with pytest.raises(httpx2.HTTPError):
+            await get(f"{base}/metrics".replace("https", "http"))
+        with pytest.raises(httpx2.ConnectError):
+            await get(f"{base}/metrics", ssl.create_default_context())
 
 
 @pytest.mark.parametrize(
@@ -120,68 +117,56 @@ def test_no_port_opens_without_what_its_file_asks_for(text: str, tmp_path: Path)
         LiveWebConfig(guarded.folder / "web.yaml", guarded.warnings.append)
 
 
-def test_a_certificate_that_was_renewed_is_used_for_the_next_connection(tmp_path: Path) -> None:
+async def test_a_certificate_that_was_renewed_is_used_for_the_next_connection(tmp_path: Path) -> None:
     guarded = GuardedSite(tmp_path, TLS + "}")
 
-    async def whole() -> None:
-        async with served(guarded) as base:
-            first = await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", int(base.rpartition(":")[2])))
-            guarded.renew("127.0.0.1")
-            second = await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", int(base.rpartition(":")[2])))
-            assert first != second
-            assert (await get(f"{base}/metrics", guarded.trust())).status_code == 200
-
-    asyncio.run(whole())
+    async with served(guarded) as base:
+        first = await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", int(base.rpartition(":")[2])))
+        guarded.renew("127.0.0.1")
+        second = await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", int(base.rpartition(":")[2])))
+        assert first != second
+        assert (await get(f"{base}/metrics", guarded.trust())).status_code == 200
     assert guarded.warnings == [] or all("stays in force" in line for line in guarded.warnings)
 
 
-def test_a_client_without_certificate_is_refused_and_a_new_policy_holds_at_once(tmp_path: Path) -> None:
+async def test_a_client_without_certificate_is_refused_and_a_new_policy_holds_at_once(tmp_path: Path) -> None:
     guarded = GuardedSite(tmp_path, CLIENTS + "}")
 
-    async def whole() -> None:
-        async with served(guarded) as base:
-            assert (await get(f"{base}/metrics", guarded.trust("prometheus"))).status_code == 200
-            with pytest.raises(httpx2.HTTPError):
-                await get(f"{base}/metrics", guarded.trust())
-            stranger = trustme.CA().issue_cert("prometheus")
-            context = guarded.trust()
-            stranger.configure_cert(context)
-            with pytest.raises(httpx2.HTTPError):
-                await get(f"{base}/metrics", context)
-            guarded.write(TLS + "}")
-            assert (await get(f"{base}/metrics", guarded.trust())).status_code == 200
-
-    asyncio.run(whole())
+    async with served(guarded) as base:
+        assert (await get(f"{base}/metrics", guarded.trust("prometheus"))).status_code == 200
+        with pytest.raises(httpx2.HTTPError):
+            await get(f"{base}/metrics", guarded.trust())
+        stranger = trustme.CA().issue_cert("prometheus")
+        context = guarded.trust()
+        stranger.configure_cert(context)
+        with pytest.raises(httpx2.HTTPError):
+            await get(f"{base}/metrics", context)
+        guarded.write(TLS + "}")
+        assert (await get(f"{base}/metrics", guarded.trust())).status_code == 200
 
 
-def test_only_clients_with_an_allowed_name_are_let_in(tmp_path: Path) -> None:
+async def test_only_clients_with_an_allowed_name_are_let_in(tmp_path: Path) -> None:
     guarded = GuardedSite(tmp_path, CLIENTS + ", client_allowed_sans: [prometheus.example.com]}")
 
-    async def whole() -> None:
-        async with served(guarded) as base:
-            assert (await get(f"{base}/metrics", guarded.trust("prometheus.example.com"))).status_code == 200
-            with pytest.raises(httpx2.HTTPError):
-                await get(f"{base}/metrics", guarded.trust("other.example.com"))
-
-    asyncio.run(whole())
+    async with served(guarded) as base:
+        assert (await get(f"{base}/metrics", guarded.trust("prometheus.example.com"))).status_code == 200
+        with pytest.raises(httpx2.HTTPError):
+            await get(f"{base}/metrics", guarded.trust("other.example.com"))
 
 
 # --- changes
 
 
-def test_a_file_that_cannot_be_used_any_more_leaves_what_was_read_in_force(tmp_path: Path) -> None:
+async def test_a_file_that_cannot_be_used_any_more_leaves_what_was_read_in_force(tmp_path: Path) -> None:
     guarded = GuardedSite(tmp_path, f"basic_auth_users: {{alice: {HASH}}}")
 
-    async def whole() -> None:
-        async with served(guarded) as base:
-            for text in ("", "basic_auth_users: {alice: plain}", f"{TLS}}}"):
-                guarded.write(text)
-                assert (await get(f"{base}/metrics")).status_code == 401
-                assert (await get(f"{base}/metrics", auth=("alice", PASSWORD))).status_code == 200
-            (guarded.folder / "web.yaml").unlink()
+    async with served(guarded) as base:
+        for text in ("", "basic_auth_users: {alice: plain}", f"{TLS}}}"):
+            guarded.write(text)
             assert (await get(f"{base}/metrics")).status_code == 401
-
-    asyncio.run(whole())
+            assert (await get(f"{base}/metrics", auth=("alice", PASSWORD))).status_code == 200
+        (guarded.folder / "web.yaml").unlink()
+        assert (await get(f"{base}/metrics")).status_code == 401
     name = f"{guarded.folder}/web.yaml"
     assert guarded.warnings == [
         (
@@ -206,65 +191,54 @@ def test_a_file_that_cannot_be_used_any_more_leaves_what_was_read_in_force(tmp_p
 # --- passwords
 
 
-def test_a_password_is_asked_for_everywhere_but_where_health_is_told(tmp_path: Path) -> None:
+async def test_a_password_is_asked_for_everywhere_but_where_health_is_told(tmp_path: Path) -> None:
     guarded = GuardedSite(
         tmp_path,
         f"basic_auth_users: {{alice: {HASH}}}\nhttp_server_config: {{headers: {{X-Frame-Options: deny}}}}",
     )
 
-    async def whole() -> None:
-        async with served(guarded) as base:
-            for path in ("/metrics", "/", "/nothing", "/style.css"):
-                refused = await get(base + path)
-                assert (refused.status_code, refused.text) == (401, "Unauthorized\n")
-                assert refused.headers["www-authenticate"].startswith("Basic realm=")
-                assert refused.headers["x-frame-options"] == "deny"
-            for wrong in (("alice", "wrong"), ("bob", PASSWORD), ("", ""), ("alice", "x" * 100)):
-                assert (await get(f"{base}/metrics", auth=wrong)).status_code == 401
-            assert (await get(f"{base}/metrics", auth=("alice", PASSWORD))).text == "page\n"
-            for path in ("/-/healthy", "/-/ready"):
-                assert (await get(base + path)).status_code == 200
-
-    asyncio.run(whole())
+    async with served(guarded) as base:
+        for path in ("/metrics", "/", "/nothing", "/style.css"):
+            refused = await get(base + path)
+            assert (refused.status_code, refused.text) == (401, "Unauthorized\n")
+            assert refused.headers["www-authenticate"].startswith("Basic realm=")
+            assert refused.headers["x-frame-options"] == "deny"
+        for wrong in (("alice", "wrong"), ("bob", PASSWORD), ("", ""), ("alice", "x" * 100)):
+            assert (await get(f"{base}/metrics", auth=wrong)).status_code == 401
+        assert (await get(f"{base}/metrics", auth=("alice", PASSWORD))).text == "page\n"
+        for path in ("/-/healthy", "/-/ready"):
+            assert (await get(base + path)).status_code == 200
 
 
-def test_a_right_password_is_judged_once_and_not_after_it_was_changed(tmp_path: Path) -> None:
+async def test_a_right_password_is_judged_once_and_not_after_it_was_changed(tmp_path: Path) -> None:
     slow = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(10)).decode()
     guarded = GuardedSite(tmp_path, f"basic_auth_users: {{alice: {slow}}}")
 
-    async def whole() -> None:
-        loop, auth = asyncio.get_running_loop(), ("alice", PASSWORD)
-        async with served(guarded) as base, httpx2.AsyncClient(trust_env=False, auth=auth) as client:
-            began = loop.time()
+    loop, auth = asyncio.get_running_loop(), ("alice", PASSWORD)
+    async with served(guarded) as base, httpx2.AsyncClient(trust_env=False, auth=auth) as client:
+        began = loop.time()
+        assert (await client.get(f"{base}/metrics")).status_code == 200
+        first, began = loop.time() - began, loop.time()
+        for _ in range(20):
             assert (await client.get(f"{base}/metrics")).status_code == 200
-            first, began = loop.time() - began, loop.time()
-            for _ in range(20):
-                assert (await client.get(f"{base}/metrics")).status_code == 200
-            assert loop.time() - began < 20 * first / 2
-            guarded.write(f"basic_auth_users: {{alice: {bcrypt.hashpw(b'another', bcrypt.gensalt(4)).decode()}}}")
-            assert (await client.get(f"{base}/metrics")).status_code == 401
-
-    asyncio.run(whole())
+        assert loop.time() - began < 20 * first / 2
+        guarded.write(f"basic_auth_users: {{alice: {bcrypt.hashpw(b'another', bcrypt.gensalt(4)).decode()}}}")
+        assert (await client.get(f"{base}/metrics")).status_code == 401
 
 
-def test_many_wrong_passwords_do_not_hold_up_a_known_one(tmp_path: Path) -> None:
+async def test_many_wrong_passwords_do_not_hold_up_a_known_one(tmp_path: Path) -> None:
     slow = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(10)).decode()
     guarded = GuardedSite(tmp_path, f"basic_auth_users: {{alice: {slow}}}")
 
-    async def whole() -> None:
-        async with served(guarded) as base:
-            assert (await get(f"{base}/metrics", auth=("alice", PASSWORD))).status_code == 200
-            guesses = [
-                asyncio.create_task(get(f"{base}/metrics", auth=("alice", f"{n}"))) for n in range(2 * MAX_QUEUE)
-            ]
-            while not any(guess.done() for guess in guesses):
-                await asyncio.sleep(0)
-            assert (await get(f"{base}/metrics", auth=("alice", PASSWORD))).status_code == 200
-            assert not all(guess.done() for guess in guesses)
-            answers = await asyncio.gather(*guesses)
-            assert {answer.status_code for answer in answers} == {401, 503}
-
-    asyncio.run(whole())
+    async with served(guarded) as base:
+        assert (await get(f"{base}/metrics", auth=("alice", PASSWORD))).status_code == 200
+        guesses = [asyncio.create_task(get(f"{base}/metrics", auth=("alice", f"{n}"))) for n in range(2 * MAX_QUEUE)]
+        while not any(guess.done() for guess in guesses):
+            await asyncio.sleep(0)
+        assert (await get(f"{base}/metrics", auth=("alice", PASSWORD))).status_code == 200
+        assert not all(guess.done() for guess in guesses)
+        answers = await asyncio.gather(*guesses)
+        assert {answer.status_code for answer in answers} == {401, 503}
 
 
 def test_wrong_passwords_do_not_keep_a_right_one_out(tmp_path: Path) -> None:
@@ -308,30 +282,27 @@ def test_a_wrong_password_takes_the_time_of_the_highest_cost_whoever_it_names() 
 
 @settings(max_examples=30, deadline=None)
 @given(crowd=st.integers(0, 2 * MAX_WAITING), peers=st.integers(1, 5))
-def test_a_newcomer_waits_for_one_check_of_each_other_peer_at_most(crowd: int, peers: int) -> None:
+async def test_a_newcomer_waits_for_one_check_of_each_other_peer_at_most(crowd: int, peers: int) -> None:
     order: list[object] = []
 
-    async def whole() -> None:
-        queue = PasswordQueue()
+    queue = PasswordQueue()
 
-        def check(peer: object) -> Callable[[], bool]:
-            def note() -> bool:
-                order.append(peer)
-                return True
+    def check(peer: object) -> Callable[[], bool]:
+        def note() -> bool:
+            order.append(peer)
+            return True
 
-            return note
+        return note
 
-        waiting = [asyncio.create_task(queue.run(n % peers, check(n % peers))) for n in range(crowd)]
-        await asyncio.sleep(0)
-        before = len(order)
-        assert await queue.run("newcomer", check("newcomer"))
-        assert len(set(order[:peers])) == min(crowd, peers) or crowd < peers
-        assert order[before:].index("newcomer") <= peers + 1
-        results = await asyncio.gather(*waiting, return_exceptions=True)
-        assert {type(result) for result in results} <= {bool, QueueFullError}
-        assert sum(result is True for result in results) >= min(crowd, MAX_QUEUE, MAX_WAITING)
-
-    asyncio.run(whole())
+    waiting = [asyncio.create_task(queue.run(n % peers, check(n % peers))) for n in range(crowd)]
+    await asyncio.sleep(0)
+    before = len(order)
+    assert await queue.run("newcomer", check("newcomer"))
+    assert len(set(order[:peers])) == min(crowd, peers) or crowd < peers
+    assert order[before:].index("newcomer") <= peers + 1
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {type(result) for result in results} <= {bool, QueueFullError}
+    assert sum(result is True for result in results) >= min(crowd, MAX_QUEUE, MAX_WAITING)
 
 
 @pytest.mark.parametrize(
@@ -359,7 +330,7 @@ def test_a_header_that_names_nobody_lets_nobody_in(header: str) -> None:
 # --- asking
 
 
-def test_what_is_asked_wrongly_is_refused_in_one_line(tmp_path: Path) -> None:
+async def test_what_is_asked_wrongly_is_refused_in_one_line(tmp_path: Path) -> None:
     guarded = GuardedSite(tmp_path, "http_server_config: {http2: false}")
     table = [
         ("POST", "/-/reload", {}, b"", 403, "not enabled; set web.enable_reload: true\n"),
@@ -381,13 +352,10 @@ def test_what_is_asked_wrongly_is_refused_in_one_line(tmp_path: Path) -> None:
         ("TRACE", "/metrics", {}, b"", 405, "Method Not Allowed\n"),
     ]
 
-    async def whole() -> None:
-        async with served(guarded) as base, httpx2.AsyncClient(trust_env=False) as client:
-            for method, path, headers, body, status, text in table:
-                answer = await client.request(method, base + path, headers=headers, content=body)
-                assert (method, path, answer.status_code, answer.text) == (method, path, status, text)
-
-    asyncio.run(whole())
+    async with served(guarded) as base, httpx2.AsyncClient(trust_env=False) as client:
+        for method, path, headers, body, status, text in table:
+            answer = await client.request(method, base + path, headers=headers, content=body)
+            assert (method, path, answer.status_code, answer.text) == (method, path, status, text)
 
 
 def test_a_reload_tells_its_problems_and_nothing_else(tmp_path: Path) -> None:
@@ -412,18 +380,15 @@ def test_a_reload_tells_its_problems_and_nothing_else(tmp_path: Path) -> None:
     asyncio.run(whole())
 
 
-def test_with_a_prefix_everything_is_under_it_and_the_root_leads_there(tmp_path: Path) -> None:
+async def test_with_a_prefix_everything_is_under_it_and_the_root_leads_there(tmp_path: Path) -> None:
     guarded = GuardedSite(tmp_path, f"basic_auth_users: {{alice: {HASH}}}")
 
-    async def whole() -> None:
-        async with served(guarded, prefix="/a/b") as base:
-            auth = ("alice", PASSWORD)
-            assert (await get(f"{base}/a/b/metrics", auth=auth)).text == "page\n"
-            assert (await get(f"{base}/a/b/-/healthy")).text == "ok\n"
-            assert (await get(f"{base}/metrics", auth=auth)).status_code == 404
-            assert (await get(f"{base}/a/b/metrics/", auth=auth)).status_code == 404
-            assert (await get(f"{base}/a/bmetrics", auth=auth)).status_code == 404
-            root = await get(base, auth=auth)
-            assert (root.status_code, root.headers["location"]) == (302, "/a/b/")
-
-    asyncio.run(whole())
+    async with served(guarded, prefix="/a/b") as base:
+        auth = ("alice", PASSWORD)
+        assert (await get(f"{base}/a/b/metrics", auth=auth)).text == "page\n"
+        assert (await get(f"{base}/a/b/-/healthy")).text == "ok\n"
+        assert (await get(f"{base}/metrics", auth=auth)).status_code == 404
+        assert (await get(f"{base}/a/b/metrics/", auth=auth)).status_code == 404
+        assert (await get(f"{base}/a/bmetrics", auth=auth)).status_code == 404
+        root = await get(base, auth=auth)
+        assert (root.status_code, root.headers["location"]) == (302, "/a/b/")

@@ -188,18 +188,16 @@ def test_an_odd_accept_header_is_no_error_over_the_wire_either() -> None:
     assert get("/metrics", accept="application/openmetrics-text;version=abc;q=\x09,;,=").status_code == 200
 
 
-def test_a_scrape_is_told_with_the_page_it_got_and_a_look_is_not() -> None:
+async def test_a_scrape_is_told_with_the_page_it_got_and_a_look_is_not() -> None:
     exporter = Exporter()
 
-    async def conversation(client: httpx2.AsyncClient) -> None:
+    async with served(exporter) as client:
         look = await client.head("/metrics", headers={"accept": "text/plain"})
         assert (look.status_code, look.content) == (200, b"")
         assert look.headers["content-length"] == str(len(PAGES["text"]))
         for _ in range(2):
             await client.get("/metrics")
         await client.get("/-/healthy")
-
-    talk(exporter, conversation)
     assert exporter.scrapes == [2, 3]
 
 
@@ -213,18 +211,16 @@ REFUSED = (
 )
 
 
-def test_what_is_not_offered_is_refused_in_one_line() -> None:
-    async def conversation(client: httpx2.AsyncClient) -> None:
+async def test_what_is_not_offered_is_refused_in_one_line() -> None:
+    async with served(Exporter()) as client:
         for method, path, status, body in REFUSED:
             answer = await client.request(method, path)
             assert (method, path, answer.status_code, answer.text) == (method, path, status, body)
             assert status != 405 or set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
 
-    talk(Exporter(), conversation)
 
-
-def test_every_answer_is_guarded() -> None:
-    async def conversation(client: httpx2.AsyncClient) -> None:
+async def test_every_answer_is_guarded() -> None:
+    async with served(Exporter()) as client:
         for path in ("/metrics", "/-/healthy", "/-/ready", "/favicon.ico", "/style.css", "/script.js", "/nothing"):
             headers = (await client.get(path)).headers
             policy = headers["content-security-policy"]
@@ -235,22 +231,18 @@ def test_every_answer_is_guarded() -> None:
             assert headers["referrer-policy"] == "same-origin"
             assert "server" not in headers
 
-    talk(Exporter(), conversation)
-
 
 @pytest.mark.parametrize(("path", "field"), [("/-/healthy", "unhealthy"), ("/-/ready", "unready")])
-def test_a_probe_says_why_not_and_follows_the_state(path: str, field: str) -> None:
+async def test_a_probe_says_why_not_and_follows_the_state(path: str, field: str) -> None:
     exporter = Exporter()
 
-    async def conversation(client: httpx2.AsyncClient) -> None:
+    async with served(exporter) as client:
         for reason, status, body in (("not yet", 503, "not yet\n"), (None, 200, "ok\n"), ("again", 503, "again\n")):
             setattr(exporter, field, reason)
             answer = await client.get(path)
             assert (answer.status_code, answer.text) == (status, body)
             assert (await client.head(path)).status_code == status
             assert (await client.get("/metrics")).status_code == 200
-
-    talk(exporter, conversation)
 
 
 def test_a_page_that_cannot_be_made_is_one_line_without_details(caplog: pytest.LogCaptureFixture) -> None:
@@ -315,43 +307,37 @@ def test_a_stop_leaves_signals_alone_and_frees_the_port() -> None:
     listen(f"127.0.0.1:{ports[0]}").close()
 
 
-def test_a_cancelled_server_stops_as_cleanly() -> None:
-    async def whole() -> None:
-        listening = listen("127.0.0.1:0")
-        port = listening.getsockname()[1]
-        serving = asyncio.create_task(serve(Exporter().site(), listening, asyncio.Event()))
-        async with httpx2.AsyncClient(trust_env=False) as client:
-            await client.get(f"http://127.0.0.1:{port}/-/healthy")
-        serving.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await serving
-        listen(f"127.0.0.1:{port}").close()
-
-    asyncio.run(whole())
+async def test_a_cancelled_server_stops_as_cleanly() -> None:
+    listening = listen("127.0.0.1:0")
+    port = listening.getsockname()[1]
+    serving = asyncio.create_task(serve(Exporter().site(), listening, asyncio.Event()))
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        await client.get(f"http://127.0.0.1:{port}/-/healthy")
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    listen(f"127.0.0.1:{port}").close()
 
 
-def test_a_scraper_that_stops_reading_does_not_keep_the_server_from_stopping() -> None:
+async def test_a_scraper_that_stops_reading_does_not_keep_the_server_from_stopping() -> None:
     """The rest of a large page stays unsent; the stop waits two seconds for it, not for ever."""
     exporter = Exporter()
     exporter.size = 4_000_000
 
-    async def whole() -> float:
-        listening, stop = listen("127.0.0.1:0"), asyncio.Event()
-        serving = asyncio.create_task(serve(exporter.site(), listening, stop))
-        reader, writer = await asyncio.open_connection(*listening.getsockname(), limit=1024)
-        writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-        await reader.read(1)
-        began = asyncio.get_running_loop().time()
-        stop.set()
-        await serving
-        writer.transport.abort()
-        return asyncio.get_running_loop().time() - began
-
-    assert asyncio.run(whole()) < 4
+    listening, stop = listen("127.0.0.1:0"), asyncio.Event()
+    serving = asyncio.create_task(serve(exporter.site(), listening, stop))
+    reader, writer = await asyncio.open_connection(*listening.getsockname(), limit=1024)
+    writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    await reader.read(1)
+    began = asyncio.get_running_loop().time()
+    stop.set()
+    await serving
+    writer.transport.abort()
+    assert (asyncio.get_running_loop().time() - began) < 4
 
 
-def test_a_request_without_end_is_cut_off() -> None:
-    async def conversation(client: httpx2.AsyncClient) -> None:
+async def test_a_request_without_end_is_cut_off() -> None:
+    async with served(Exporter()) as client:
         port = client.base_url.port
         assert port is not None
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -360,8 +346,6 @@ def test_a_request_without_end_is_cut_off() -> None:
             assert await asyncio.wait_for(reader.read(), HEAD_TIMEOUT / 2) == b""
         writer.close()
         assert (await client.get("/-/healthy")).status_code == 200
-
-    talk(Exporter(), conversation)
 
 
 class Leaping(asyncio.SelectorEventLoop):
@@ -436,18 +420,16 @@ def test_a_peer_that_takes_nothing_of_its_answer_is_cut_off() -> None:
         runner.run(whole())
 
 
-def test_a_full_house_makes_room_for_a_scraper() -> None:
+async def test_a_full_house_makes_room_for_a_scraper() -> None:
     """More connections than there may be, all idle: the one that has waited longest leaves."""
 
-    async def conversation(client: httpx2.AsyncClient) -> None:
+    async with served(Exporter()) as client:
         idle = [await asyncio.open_connection("127.0.0.1", client.base_url.port) for _ in range(MAX_CONNECTIONS)]
         assert (await client.get("/metrics")).status_code == 200
         with contextlib.suppress(ConnectionError):
             assert await asyncio.wait_for(idle[0][0].read(), HEAD_TIMEOUT / 2) == b""
         for _, writer in idle:
             writer.close()
-
-    talk(Exporter(), conversation)
 
 
 FORM = b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 60000\r\n\r\nsource="
@@ -479,25 +461,23 @@ async def scrape(base: httpx2.URL) -> int:
 
 
 @pytest.mark.parametrize("data", STUCK.values(), ids=STUCK)
-def test_a_crowd_of_stuck_peers_does_not_keep_a_scrape_out(data: bytes) -> None:
+async def test_a_crowd_of_stuck_peers_does_not_keep_a_scrape_out(data: bytes) -> None:
     """More peers than there may be connections: each newcomer is answered, and one that is stuck leaves for it."""
     exporter = Exporter()
     exporter.queries = no_queries()
     exporter.size = 20_000 if b"metrics" in data else 1
 
-    async def conversation(client: httpx2.AsyncClient) -> None:
+    async with served(exporter) as client:
         with contextlib.ExitStack() as peers:
             await join_crowd(peers, client.base_url.port, MAX_CONNECTIONS + 2 * SPARE_CONNECTIONS, data)
             assert [await scrape(client.base_url) for _ in range(5)] == [200] * 5
 
-    talk(exporter, conversation)
 
-
-def test_pipelined_requests_wait_for_those_of_newcomers() -> None:
+async def test_pipelined_requests_wait_for_those_of_newcomers() -> None:
     """Each turn of the loop starts one of the pipelined requests, however many peers have some waiting."""
     exporter, requests = Exporter(), 20
 
-    async def conversation(client: httpx2.AsyncClient) -> None:
+    async with served(exporter) as client:
         greedy = [await asyncio.open_connection("127.0.0.1", client.base_url.port) for _ in range(100)]
         for _, writer in greedy:
             writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * requests)
@@ -511,8 +491,6 @@ def test_pipelined_requests_wait_for_those_of_newcomers() -> None:
                 assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
                 assert await reader.readexactly(len(PAGES["text"])) == PAGES["text"]
             writer.close()
-
-    talk(exporter, conversation)
 
 
 def test_a_newcomer_is_answered_although_all_others_are_busy() -> None:
@@ -579,8 +557,8 @@ def test_a_foreign_host_is_refused_where_hosts_are_named(host: str, allowed: boo
     assert get("/metrics", Exporter(), host=host).status_code == 200
 
 
-def test_a_connection_serves_many_requests() -> None:
-    async def conversation(client: httpx2.AsyncClient) -> None:
+async def test_a_connection_serves_many_requests() -> None:
+    async with served(Exporter()) as client:
         port = client.base_url.port
         assert port is not None
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -594,17 +572,13 @@ def test_a_connection_serves_many_requests() -> None:
         assert asyncio.get_running_loop().time() - began < 2, "heads wait for the acknowledgement of what was before"
         writer.close()
 
-    talk(Exporter(), conversation)
 
-
-def test_silent_peers_do_not_hold_up_a_scrape() -> None:
-    async def conversation(client: httpx2.AsyncClient) -> None:
+async def test_silent_peers_do_not_hold_up_a_scrape() -> None:
+    async with served(Exporter()) as client:
         silent = [socket.create_connection(("127.0.0.1", client.base_url.port or 0)) for _ in range(20)]
         assert (await client.get("/metrics")).status_code == 200
         for peer in silent:
             peer.close()
-
-    talk(Exporter(), conversation)
 
 
 # --- pages that are too long for anybody

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -70,9 +70,9 @@ async def total(store: PostgresStore) -> float:
     return (await store.restore()).changes.counts.get(EVENTS, 0.0)
 
 
-def problem_of(work: Callable[[], Awaitable[object]]) -> str:
+async def problem_of(work: Awaitable[object]) -> str:
     with pytest.raises(StoreError) as caught:
-        asyncio.run(work())  # type: ignore[arg-type]
+        await work
     assert "\n" not in str(caught.value)
     return f"{type(caught.value).__name__}: {caught.value}"
 
@@ -93,40 +93,40 @@ def roles() -> Postgres:
 # --- what only a person can mend
 
 
-def test_a_wrong_password_says_where_it_is_kept(tmp_path: Path) -> None:
+async def test_a_wrong_password_says_where_it_is_kept(tmp_path: Path) -> None:
     server = postgres()
     (tmp_path / "password").write_text("wrong\n")
     where = f"127.0.0.1:{server.port}/events"
     secret = Secret(path=tmp_path / "password")
-    assert problem_of(lambda: check_postgres(place(server.url()), secret)) == (
+    assert await problem_of(check_postgres(place(server.url()), secret)) == (
         f"StoreUnusable: store {where}: the login of events was refused; check the user, and the password in "
         'store_password_file (password authentication failed for user "events")'
     )
 
 
-def test_a_password_file_is_read_again_at_the_next_connection(tmp_path: Path) -> None:
+async def test_a_password_file_is_read_again_at_the_next_connection(tmp_path: Path) -> None:
     server = postgres()
     path = tmp_path / "password"
     path.write_text("wrong\n")
     secret = Secret(path=path)
-    problem_of(lambda: check_postgres(place(server.url(password="")), secret))
+    await problem_of(check_postgres(place(server.url(password="")), secret))
     path.write_text(f"{server.password}\n")
-    asyncio.run(check_postgres(place(server.url(password="")), secret))
+    await check_postgres(place(server.url(password="")), secret)
 
 
-def test_a_database_that_does_not_exist_says_how_to_create_it() -> None:
+async def test_a_database_that_does_not_exist_says_how_to_create_it() -> None:
     server = postgres()
     url = server.url().replace("/events?", "/nowhere?")
-    assert problem_of(lambda: check_postgres(place(url), None)) == (
+    assert await problem_of(check_postgres(place(url), None)) == (
         f"StoreUnusable: store 127.0.0.1:{server.port}/nowhere: there is no such database; "
         'run CREATE DATABASE "nowhere" OWNER "events"'
     )
 
 
-def test_a_right_that_is_missing_comes_with_its_grant() -> None:
+async def test_a_right_that_is_missing_comes_with_its_grant() -> None:
     server = roles()
     url, where = server.url("rights", user="guest"), f"store 127.0.0.1:{server.port}/events"
-    assert problem_of(lambda: check_postgres(place(url), None)) == (
+    assert await problem_of(check_postgres(place(url), None)) == (
         f"StoreUnusable: {where}: there is no schema rights, and the right to create it is missing; "
         'run CREATE SCHEMA "rights" AUTHORIZATION "guest"'
     )
@@ -134,18 +134,18 @@ def test_a_right_that_is_missing_comes_with_its_grant() -> None:
         'run GRANT USAGE, CREATE ON SCHEMA "rights" TO "guest"; '
         'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA "rights" TO "guest"'
     )
-    asyncio.run(_opened_once(server.url("rights")))
-    assert problem_of(lambda: check_postgres(place(url), None)) == (
+    await _opened_once(server.url("rights"))
+    assert await problem_of(check_postgres(place(url), None)) == (
         f"StoreUnusable: {where}: the schema rights may not be used; {grant}"
     )
     server.sql("GRANT USAGE ON SCHEMA rights TO guest", database="events")
-    assert problem_of(lambda: check_postgres(place(url), None)) == (
+    assert await problem_of(check_postgres(place(url), None)) == (
         f"StoreUnusable: {where}: tables of rights may not be read and written; {grant}"
     )
     for statement in grant.removeprefix("run ").split("; "):
         server.sql(statement, database="events")
-    asyncio.run(check_postgres(place(url), None))
-    asyncio.run(_opened_once(url))
+    await check_postgres(place(url), None)
+    await _opened_once(url)
 
 
 async def _opened_once(url: str) -> None:
@@ -153,16 +153,16 @@ async def _opened_once(url: str) -> None:
         pass
 
 
-def test_asynchronous_commits_are_refused() -> None:
+async def test_asynchronous_commits_are_refused() -> None:
     server = roles()
     url = server.url(user="hasty")
-    assert problem_of(lambda: check_postgres(place(url), None)) == (
+    assert await problem_of(check_postgres(place(url), None)) == (
         f"StoreUnusable: store 127.0.0.1:{server.port}/events: synchronous_commit is off, so a crash would forget what "
         'was acknowledged; run ALTER ROLE "hasty" SET synchronous_commit = on'
     )
 
 
-def test_a_schema_of_a_newer_version_is_refused_at_a_start_and_waited_for_later() -> None:
+async def test_a_schema_of_a_newer_version_is_refused_at_a_start_and_waited_for_later() -> None:
     server = postgres()
     url = server.url("newer")
     words = (
@@ -170,31 +170,28 @@ def test_a_schema_of_a_newer_version_is_refused_at_a_start_and_waited_for_later(
         "this one knows 1); run the newer version, or name another schema in the URL"
     )
 
-    async def story() -> list[Waiting]:
-        waited: list[Waiting] = []
-        async with leading(url, 60.0):
-            server.sql("UPDATE newer.leader SET version = 99", database="events")
-            rolled_back = candidate(url, "b")
-            waiting = asyncio.create_task(rolled_back.lead(waited.append))
-            while not waited:
-                await asyncio.sleep(0.05)
-        while len(waited) < 2:
+    waited: list[Waiting] = []
+    async with leading(url, 60.0):
+        server.sql("UPDATE newer.leader SET version = 99", database="events")
+        rolled_back = candidate(url, "b")
+        waiting = asyncio.create_task(rolled_back.lead(waited.append))
+        while not waited:
             await asyncio.sleep(0.05)
-        waiting.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
-        await rolled_back.close()
-        return waited
+    while len(waited) < 2:
+        await asyncio.sleep(0.05)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    await rolled_back.close()
+    assert waited == [Waiting("a", 1, words), Waiting(problem=words)]
+    assert await problem_of(check_postgres(place(url), None)) == f"StoreUnusable: {words}"
+    assert await problem_of(led(candidate(url))) == f"StoreUnusable: {words}"
 
-    assert asyncio.run(story()) == [Waiting("a", 1, words), Waiting(problem=words)]
-    assert problem_of(lambda: check_postgres(place(url), None)) == f"StoreUnusable: {words}"
-    assert problem_of(lambda: led(candidate(url))) == f"StoreUnusable: {words}"
 
-
-def test_a_read_only_replica_is_no_place_for_a_state() -> None:
+async def test_a_read_only_replica_is_no_place_for_a_state() -> None:
     server = postgres()
     server.sql("ALTER DATABASE events SET default_transaction_read_only = on")
     try:
-        assert problem_of(lambda: check_postgres(place(server.url()), None)) == (
+        assert await problem_of(check_postgres(place(server.url()), None)) == (
             f"StoreError: store 127.0.0.1:{server.port}/events: is a read-only replica; name the primary, or add "
             "target_session_attrs=read-write to the URL"
         )
@@ -205,13 +202,13 @@ def test_a_read_only_replica_is_no_place_for_a_state() -> None:
 # --- what passes
 
 
-def test_a_database_that_is_away_at_the_start_is_waited_for() -> None:
+async def test_a_database_that_is_away_at_the_start_is_waited_for() -> None:
     server = Postgres()
     url = server.url()
     server.stop()
     waited: list[Waiting] = []
 
-    async def story() -> None:
+    try:
         one = candidate(url, lease=20.0)  # a busy machine may need long to be refused
         leading = asyncio.create_task(one.lead(waited.append))
         while not waited:
@@ -219,9 +216,6 @@ def test_a_database_that_is_away_at_the_start_is_waited_for() -> None:
         await asyncio.to_thread(server.start)
         await (await leading).store.close()
         await one.close()
-
-    try:
-        asyncio.run(story())
     finally:
         server.close()
     where = f"store 127.0.0.1:{server.port}/events"
@@ -231,12 +225,12 @@ def test_a_database_that_is_away_at_the_start_is_waited_for() -> None:
 
 
 @pytest.mark.parametrize("pooled", [False, True], ids=["directly", "through pgbouncer"])
-def test_commits_survive_hard_restarts_of_the_database(pooled: bool) -> None:
+async def test_commits_survive_hard_restarts_of_the_database(pooled: bool) -> None:
     """Both outcomes of a commit that broke off are found: made, or not made and sent again."""
     server = Postgres()
     pooler = Pgbouncer(server) if pooled else None
 
-    async def story() -> tuple[float, float, int]:
+    try:
         async with leading(server.url(port=pooler.port if pooler else 0), 20.0) as store:
             keeping = asyncio.create_task(store.keep())
             made = refused = 0
@@ -257,11 +251,7 @@ def test_commits_survive_hard_restarts_of_the_database(pooled: bool) -> None:
                 WATCH, [Event(key=n.to_bytes(16, "big"), resource="r", at=1) for n in range(made)]
             )
             assert known == [0] * made
-            return await _total_once_it_answers(store), float(made), store.term
-
-    try:
-        found, made, term = asyncio.run(story())
-        assert (found, term) == (made, 1)
+            assert (await _total_once_it_answers(store), store.term) == (float(made), 1)
     finally:
         if pooler is not None:
             pooler.close()
@@ -284,59 +274,49 @@ def _restart(server: Postgres, times: int) -> None:
         server.start()
 
 
-def test_a_commit_whose_answer_was_lost_is_made_once() -> None:
+async def test_a_commit_whose_answer_was_lost_is_made_once() -> None:
     """The connection is cut after COMMIT was passed on: the row of the lease says that it was made."""
 
-    async def story() -> tuple[float, int, int]:
-        async with TcpGate(postgres().port) as gate, leading(postgres().url(port=gate.port), 20.0) as store:
-            for number in range(20):
-                gate.cut_after(b"COMMIT\0")
+    async with TcpGate(postgres().port) as gate, leading(postgres().url(port=gate.port), 20.0) as store:
+        for number in range(20):
+            gate.cut_after(b"COMMIT\0")
+            await store.commit([page(number)])
+        assert (await total(store), gate.cuts, store.term) == (20.0, 20, 1)
+
+
+async def test_a_commit_that_did_not_arrive_is_found_not_made() -> None:
+    async with TcpGate(postgres().port) as gate, leading(postgres().url(port=gate.port), 20.0) as store:
+        for number in range(5):
+            gate.cut_before(b"COMMIT\0")
+            with pytest.raises(StoreError, match=r"the database"):
                 await store.commit([page(number)])
-            return await total(store), gate.cuts, store.term
-
-    assert asyncio.run(story()) == (20.0, 20, 1)
-
-
-def test_a_commit_that_did_not_arrive_is_found_not_made() -> None:
-    async def story() -> float:
-        async with TcpGate(postgres().port) as gate, leading(postgres().url(port=gate.port), 20.0) as store:
-            for number in range(5):
-                gate.cut_before(b"COMMIT\0")
-                with pytest.raises(StoreError, match=r"the database"):
-                    await store.commit([page(number)])
-                await store.commit([page(number)])
-            return await total(store)
-
-    assert asyncio.run(story()) == 5.0
+            await store.commit([page(number)])
+        assert await total(store) == 5.0
 
 
-def test_silence_of_the_database_ends_the_term_within_the_lease() -> None:
+async def test_silence_of_the_database_ends_the_term_within_the_lease() -> None:
     """The event loop stays responsive meanwhile, and the next term begins by itself when the way is open again."""
 
-    async def story() -> tuple[str, float, bool, float]:
-        loop = asyncio.get_running_loop()
-        async with TcpGate(postgres().port) as gate:
-            one = candidate(postgres().url(port=gate.port))
-            store = await led(one)
-            await store.commit([page(1)])
-            gate.silent = True
-            began, slowest, last = loop.time(), 0.0, loop.time()
-            keeping = asyncio.create_task(store.keep())
-            while not keeping.done():
-                await asyncio.sleep(0.01)
-                slowest, last = max(slowest, loop.time() - last), loop.time()
-            seconds, valid = loop.time() - began, store.valid()
-            await store.close()
-            gate.silent = False
-            again = await led(one)
-            count = await total(again)
-            await again.close()
-            await one.close()
-            assert slowest < 0.5
-            return str(keeping.exception()), seconds, valid, count
-
-    words, seconds, valid, count = asyncio.run(story())
-    assert words.startswith(f"the database did not answer for {LEASE:g} s (store 127.0.0.1:")
+    loop = asyncio.get_running_loop()
+    async with TcpGate(postgres().port) as gate:
+        one = candidate(postgres().url(port=gate.port))
+        store = await led(one)
+        await store.commit([page(1)])
+        gate.silent = True
+        began, slowest, last = loop.time(), 0.0, loop.time()
+        keeping = asyncio.create_task(store.keep())
+        while not keeping.done():
+            await asyncio.sleep(0.01)
+            slowest, last = max(slowest, loop.time() - last), loop.time()
+        seconds, valid = loop.time() - began, store.valid()
+        await store.close()
+        gate.silent = False
+        again = await led(one)
+        count = await total(again)
+        await again.close()
+        await one.close()
+    assert str(keeping.exception()).startswith(f"the database did not answer for {LEASE:g} s (store 127.0.0.1:")
+    assert slowest < 0.5
     assert seconds < LEASE + 1.0
     assert (valid, count) == (False, 1.0)
 
@@ -344,57 +324,51 @@ def test_silence_of_the_database_ends_the_term_within_the_lease() -> None:
 # --- two processes
 
 
-def test_of_two_processes_one_leads_and_the_other_follows_at_once_when_it_leaves() -> None:
+async def test_of_two_processes_one_leads_and_the_other_follows_at_once_when_it_leaves() -> None:
     url = postgres().url()
 
-    async def story() -> tuple[list[Waiting], str, float]:
-        waited: list[Waiting] = []
-        second = candidate(url, "b")
-        async with leading(url) as first:
-            waiting = asyncio.create_task(second.lead(waited.append))
-            while not waited:
-                await asyncio.sleep(0.01)
-            await first.commit([page(1)])
-            assert not waiting.done()
-        async with asyncio.timeout(LEASE):
-            takeover = await waiting
-        count = await total(takeover.store)
-        await takeover.store.close()
-        await second.close()
-        return waited, takeover.reason, count
-
-    assert asyncio.run(story()) == ([Waiting("a", 1)], "a has released its lease", 1.0)
+    waited: list[Waiting] = []
+    second = candidate(url, "b")
+    async with leading(url) as first:
+        waiting = asyncio.create_task(second.lead(waited.append))
+        while not waited:
+            await asyncio.sleep(0.01)
+        await first.commit([page(1)])
+        assert not waiting.done()
+    async with asyncio.timeout(LEASE):
+        takeover = await waiting
+    count = await total(takeover.store)
+    await takeover.store.close()
+    await second.close()
+    assert (waited, takeover.reason, count) == ([Waiting("a", 1)], "a has released its lease", 1.0)
 
 
 @pytest.mark.parametrize("pooled", [False, True], ids=["directly", "through pgbouncer"])
-def test_a_leader_that_stood_still_writes_nothing_more(pooled: bool) -> None:
+async def test_a_leader_that_stood_still_writes_nothing_more(pooled: bool) -> None:
     """Its renewals stop; the other takes over after the lease; its next commit is refused and changes nothing."""
     url = postgres().url(port=pgbouncer().port if pooled else 0)
 
-    async def story() -> tuple[str, str, float]:
-        first, second = candidate(url), candidate(url, "b")
-        stale = await led(first)
-        await stale.commit([page(1)])
-        await stale.commit([page(2)])
-        new = await led(second)
-        stale._term._renewed += 100.0  # a clock that stood still as well: only the database can refuse it
-        with pytest.raises(LeaseLost) as refused:
-            await stale.commit([page(3)])
-        with pytest.raises(LeaseLost) as ended:
-            await stale.keep()
-        await new.commit([page(4)])
-        count = await total(new)
-        for store in (stale, new):
-            await store.close()
-        for one in (first, second):
-            await one.close()
-        return str(refused.value), str(ended.value), count
-
     words = "term 2 is led by b; what was not on record is read again"
-    assert asyncio.run(story()) == (words, words, 3.0)
+    first, second = candidate(url), candidate(url, "b")
+    stale = await led(first)
+    await stale.commit([page(1)])
+    await stale.commit([page(2)])
+    new = await led(second)
+    stale._term._renewed += 100.0  # a clock that stood still as well: only the database can refuse it
+    with pytest.raises(LeaseLost) as refused:
+        await stale.commit([page(3)])
+    with pytest.raises(LeaseLost) as ended:
+        await stale.keep()
+    await new.commit([page(4)])
+    count = await total(new)
+    for store in (stale, new):
+        await store.close()
+    for one in (first, second):
+        await one.close()
+    assert (str(refused.value), str(ended.value), count) == (words, words, 3.0)
 
 
-def test_a_leader_that_is_stopped_between_two_statements_hardly_delays_the_next(tmp_path: Path) -> None:
+async def test_a_leader_that_is_stopped_between_two_statements_hardly_delays_the_next(tmp_path: Path) -> None:
     """The database ends its transaction after four seconds, also where a pooler stands between."""
     urls = {"directly": postgres().url(), "pooled": postgres().url(port=pgbouncer().port)}
     command = (sys.executable, "-m", "tests.support.stopped_leader")
@@ -422,46 +396,37 @@ def test_a_leader_that_is_stopped_between_two_statements_hardly_delays_the_next(
             child.kill()
             await child.wait()
 
-    async def both() -> list[tuple[float, str]]:
-        return [*await asyncio.gather(*(story(name, url) for name, url in urls.items()))]
-
-    for seconds, ended in asyncio.run(both()):
+    for seconds, ended in await asyncio.gather(*(story(name, url) for name, url in urls.items())):
         assert seconds <= max(LEASE, 4.0) + 2.0
         assert ended.startswith(("LeaseLost: ", "StoreError: "))
 
 
-def test_commits_that_the_database_forgot_end_the_term_loudly() -> None:
+async def test_commits_that_the_database_forgot_end_the_term_loudly() -> None:
     """As after a failover to a replica that was behind."""
     server = postgres()
 
-    async def story() -> tuple[str, int]:
-        async with leading(server.url("forgetful")) as store:
-            for number in range(5):
-                await store.commit([page(number)])
-            server.sql("UPDATE forgetful.leader SET seq = seq - 3", database="events")
-            with pytest.raises(LeaseLost) as caught:
-                await store.commit([page(9)])
-            return str(caught.value), caught.value.forgotten
-
-    assert asyncio.run(story()) == (
-        "the database has forgotten 3 commits it had acknowledged; counters go back; make its replication synchronous",
-        3,
-    )
+    async with leading(server.url("forgetful")) as store:
+        for number in range(5):
+            await store.commit([page(number)])
+        server.sql("UPDATE forgetful.leader SET seq = seq - 3", database="events")
+        with pytest.raises(LeaseLost) as caught:
+            await store.commit([page(9)])
+        assert (str(caught.value), caught.value.forgotten) == (
+            "the database has forgotten 3 commits it had acknowledged; counters go back; make its replication synchronous",
+            3,
+        )
 
 
-def test_names_with_nul_and_backslashes_are_kept_as_they_are() -> None:
+async def test_names_with_nul_and_backslashes_are_kept_as_they_are() -> None:
     odd = Watch("t", "s", "a\0b\\0c\\\0")
     url = postgres().url()
 
-    async def story() -> list[Watch]:
-        async with leading(url) as store:
-            await store.commit([Commit(odd, events=page(1).events, progress=Progress(1), runs={odd.resource: b"\x90"})])
-        async with leading(url) as store:
-            assert await store.grown(odd, page(1).events) == [0]
-            restored = await store.restore()
-            return [*restored.progress]
-
-    assert asyncio.run(story()) == [odd]
+    async with leading(url) as store:
+        await store.commit([Commit(odd, events=page(1).events, progress=Progress(1), runs={odd.resource: b"\x90"})])
+    async with leading(url) as store:
+        assert await store.grown(odd, page(1).events) == [0]
+        restored = await store.restore()
+        assert [*restored.progress] == [odd]
 
 
 def test_nothing_is_sent_ahead_of_an_answer() -> None:
