@@ -99,7 +99,7 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY)
+bench: $(READY) postgresql
 	$(BIN)/python -m tests.bench
 
 # Addresses that alerts link to: your copy of docs/runbooks, Grafana, the exporter's web port.

@@ -40,14 +40,16 @@ LEASE = 10.0  # seconds
 _NO_DRIVER = "store: postgresql:// needs asyncpg; run pip install 'platform-events-exporter[postgresql]'"
 
 
-async def open_store(url: str, password: Secret | None = None, lease: float = LEASE) -> CheckedStore:
+async def open_store(
+    url: str, password: Secret | None = None, lease: float = LEASE, at_once: int | None = None
+) -> CheckedStore:
     """Open the store that the ``store:`` line of a configuration names; wait while another process has it.
 
     Raises ConfigError if the line cannot be used, StoreUnusable if a person must act first, else StoreError.
     """
     place = check_store(url)
     if isinstance(place, PostgresUrl):
-        candidate = leadership(place, password, "", lease)
+        candidate = leadership(place, password, "", lease, at_once)
         try:
             return (await candidate.lead(_raise_problem)).store
         except BaseException:
@@ -105,10 +107,15 @@ def _raise_problem(waiting: "Waiting") -> None:
         raise StoreError(waiting.problem)
 
 
-def leadership(url: PostgresUrl, password: Secret | None, name: str, lease: float) -> "Leadership":
-    """Return the way of this process to leading on a database. Raises ConfigError without the driver."""
+def leadership(
+    url: PostgresUrl, password: Secret | None, name: str, lease: float, at_once: int | None = None
+) -> "Leadership":
+    """Return the way of this process to leading on a database. Raises ConfigError without the driver.
+
+    Of more than ``at_once`` keys, those of a watch are loaded when it is first asked.
+    """
     try:
         from exporter.store.postgresql.leadership import Leadership  # the driver is an extra
     except ImportError as error:
         raise ConfigError(_NO_DRIVER) from error
-    return Leadership(url, password, name, lease)
+    return Leadership(url, password, name, lease, **({} if at_once is None else {"at_once": at_once}))

@@ -113,7 +113,7 @@ WRONG = {
     "a newer schema": Wrong(
         ("UPDATE w_newer.leader SET version = 99",),
         lambda server: server.url("w_newer"),
-        "store {where}/events: the schema w_newer was written by a newer version (schema 99, this one knows 1); "
+        "store {where}/events: the schema w_newer was written by a newer version (schema 99, this one knows 2); "
         "run the newer version, or name another schema in the URL",
     ),
     "a read-only replica": Wrong(

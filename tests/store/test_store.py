@@ -42,9 +42,9 @@ STATUS: Series = ("platform_resource_status", ("research", "modelarts_pool", "po
 class Driver:
     """A store asked from plain code. ``again`` closes and opens it, where it outlives that."""
 
-    def __init__(self, url: str, runner: asyncio.Runner) -> None:
-        self._url, self._run = url, runner.run
-        self.store: Store = self._run(open_store(url, lease=LEASE))
+    def __init__(self, url: str, runner: asyncio.Runner, at_once: int | None = None) -> None:
+        self._url, self._run, self._at_once = url, runner.run, at_once
+        self.store: Store = self._run(open_store(url, lease=LEASE, at_once=at_once))
 
     def commit(self, *commits: Commit) -> None:
         self._run(self.store.commit(commits))
@@ -58,7 +58,7 @@ class Driver:
     def again(self) -> Self:
         if self._url != ":memory:":
             self.close()
-            self.store = self._run(open_store(self._url, lease=LEASE))
+            self.store = self._run(open_store(self._url, lease=LEASE, at_once=self._at_once))
         return self
 
     def close(self) -> None:
@@ -66,8 +66,8 @@ class Driver:
 
 
 @contextmanager
-def opened(url: str) -> Iterator[Driver]:
-    with asyncio.Runner() as runner, closing(Driver(url, runner)) as driver:
+def opened(url: str, at_once: int | None = None) -> Iterator[Driver]:
+    with asyncio.Runner() as runner, closing(Driver(url, runner, at_once)) as driver:
         yield driver
 
 

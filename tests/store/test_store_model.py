@@ -155,15 +155,16 @@ def test_a_store_equals_plain_dictionaries(backend: str, story: list[list[Commit
 
 
 @settings(max_examples=15, deadline=None)
-@given(story=steps)
-def test_a_store_in_postgresql_equals_plain_dictionaries(story: list[list[Commit] | None]) -> None:
-    play(BACKENDS["postgresql"](Path()), story)
+@given(story=steps, at_once=st.sampled_from([0, None]))
+def test_a_store_in_postgresql_equals_plain_dictionaries(story: list[list[Commit] | None], at_once: int | None) -> None:
+    """Whether its keys are loaded when it is opened, or when their watch is first asked."""
+    play(BACKENDS["postgresql"](Path()), story, at_once=at_once)
 
 
-def play(url: str, story: list[list[Commit] | None], model: Model | None = None) -> None:
+def play(url: str, story: list[list[Commit] | None], model: Model | None = None, at_once: int | None = None) -> None:
     """Commit a story; the store equals ``model``, which may know earlier ones."""
     model = Model() if model is None else model
-    with opened(url) as driver:
+    with opened(url, at_once) as driver:
         for step in story:
             if step is None:
                 driver.again()

@@ -15,11 +15,12 @@ from exporter.model.errors import LeaseLost, StoreError
 from exporter.model.events import Event
 from exporter.model.metrics import Changes, Series
 from exporter.model.state import Commit, Progress, Watch
-from exporter.store import leadership, parse_store
+from exporter.store import RetryingStore, leadership, parse_store
 from exporter.store.postgresql.examine import check_postgres
 from exporter.store.postgresql.leadership import Leadership, Waiting
 from exporter.store.postgresql.store import PostgresStore
 from exporter.store.postgresql.url import PostgresUrl
+from tests.support.clocks import ManualClock
 from tests.support.postgres_server import Pgbouncer, Postgres, pgbouncer, postgres
 from tests.support.tcp_gate import TcpGate
 
@@ -167,7 +168,7 @@ async def test_a_schema_of_a_newer_version_is_refused_at_a_start_and_waited_for_
     url = server.url("newer")
     words = (
         f"store 127.0.0.1:{server.port}/events: the schema newer was written by a newer version (schema 99, "
-        "this one knows 1); run the newer version, or name another schema in the URL"
+        "this one knows 2); run the newer version, or name another schema in the URL"
     )
 
     waited: list[Waiting] = []
@@ -436,3 +437,66 @@ def test_nothing_is_sent_ahead_of_an_answer() -> None:
     assert "executemany" not in texts
     assert "pipeline" not in texts.lower()
     assert "copy_records" not in texts
+
+
+# --- very many keys
+
+
+async def test_of_very_many_keys_those_of_a_watch_are_loaded_when_it_is_first_asked() -> None:
+    url, other, old = postgres().url(), Watch("t", "s", "other"), Watch("t", "s", "old")
+    events = page(1).events
+
+    async def began(at_once: int) -> PostgresStore:
+        return (await leadership(place(url), None, "a", LEASE, at_once).lead(lambda waiting: None)).store
+
+    first = await began(0)
+    await first.commit([page(1), Commit(other, events=events), page(2), Commit(old, events=events)])
+    await first.close()
+    second = await began(2)
+    assert (second.keys, second.postponed) == (0, 4)
+    assert await asyncio.gather(*(second.grown(WATCH, events) for _ in range(3))) == [[0]] * 3
+    assert (second.keys, second.postponed) == (2, 2)
+    await second.commit([Commit(other, forgotten=True), Commit(old, forget=9 * 86_400_000), page(3)])
+    assert [await second.grown(one, events) for one in (other, old)] == [[1], [1]]
+    assert (second.keys, second.postponed) == (3, 0)
+    await second.close()
+    third = await began(2)
+    await third.commit([page(1)])
+    assert (third.keys, third.postponed) == (3, 0)
+    await third.close()
+    fourth = await began(3)
+    assert (fourth.keys, fourth.postponed) == (3, 0)
+    await fourth.close()
+
+
+async def test_keys_that_are_asked_for_while_the_database_is_away_are_waited_for() -> None:
+    clock = ManualClock()
+    async with TcpGate(postgres().port) as gate:
+        async with leading(postgres().url("asked", port=gate.port), 20.0) as store:
+            await store.commit([page(1)])
+        one = leadership(place(postgres().url("asked", port=gate.port)), None, "a", 20.0, at_once=0)
+        store = (await one.lead(lambda waiting: None)).store
+        retrying, told = RetryingStore(store, clock, lambda event: None), list[str]()
+        gate.cut_before(b"FROM asked.keys WHERE watch")
+        asking = asyncio.create_task(retrying.grown(WATCH, page(1).events))
+        while not asking.done():
+            told += [retrying.problem] if retrying.problem else []
+            clock.advance(1.0)
+            await asyncio.sleep(0.01)
+        assert await asking == [0]
+        assert "the database" in told[0]
+        await store.close()
+        await one.close()
+
+
+async def test_a_leader_migrates_the_tables_of_an_earlier_version() -> None:
+    server, index = (
+        postgres(),
+        "SELECT count(*) FROM pg_indexes WHERE schemaname = 'earlier' AND indexname = 'keys_watch'",
+    )
+    async with leading(server.url("earlier")) as store:
+        await store.commit([page(1)])
+    server.sql("DROP INDEX earlier.keys_watch", "UPDATE earlier.leader SET version = 1", database="events")
+    async with leading(server.url("earlier")) as store:
+        assert await store.grown(WATCH, page(1).events) == [0]
+    assert server.sql(index, "SELECT version FROM earlier.leader", database="events").split() == ["1", "2"]
