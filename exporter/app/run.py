@@ -367,7 +367,7 @@ def _event_listeners(
 ) -> list[Callable[[SelfEvent], None]]:
     """Return the listeners to events and first contacts that the configuration asks for."""
     listed = [EventLines(sys.stdout, report).report] if config.log.events else []
-    return [*listed, *(delivery.hear for delivery in deliveries if isinstance(delivery, MetricsPush))]
+    return [*listed, *(delivery.report for delivery in deliveries if isinstance(delivery, MetricsPush))]
 
 
 def _show_target(admission: SeriesAdmission, target: Target, project: str, clock: Clock) -> None:

@@ -118,7 +118,7 @@ class MetricsPush:
     """Pushes all series to a receiver every ``interval`` seconds.
 
     What did not arrive is in the next push. ``read`` gives all rows of the exposition. ``contacts`` are the first
-    contacts in the store; later ones come by ``hear``.
+    contacts in the store; later ones come by ``report``.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class MetricsPush:
         self._report = report
         self._reported_failure = ""
 
-    def hear(self, event: SelfEvent) -> None:
+    def report(self, event: SelfEvent) -> None:
         """Note a first contact: from then on the series of its source count."""
         if isinstance(event, Contacted):  # to the millisecond, as in the store: another start time would be a reset
             self._contacts[event.target, event.source] = round(event.at * 1000)

@@ -19,11 +19,10 @@ from exporter.model.runs import Folded, ResourceSnapshot, RunNote, Runs, SpanEve
 from exporter.model.state import Restored
 from exporter.pipeline.committer import Committer
 from exporter.pipeline.context import MappingInUse
-from tests.exposition.test_zero_hold import Clock, scrape
-from tests.laws.test_end_to_end import event
-from tests.pipeline.test_committer import A, B, Page, SlowStore, a_commit
-from tests.support.clocks import ManualClock
-from tests.support.exposition import ExposedSeries
+from tests.support.clocks import ManualClock, SettableClock
+from tests.support.clouds import event
+from tests.support.commits import A, B, Page, SlowStore, a_commit
+from tests.support.exposition import ExposedSeries, scrape
 from tests.support.mapping_packs import PACKS
 from tests.support.processes import Clouds, Exporter, closing, configured, total, until
 from tests.support.vendor import Vendor, watching
@@ -81,19 +80,19 @@ def lines(prometheus: ExposedSeries) -> list[str]:
 def test_after_an_exchange_the_page_is_that_of_a_new_start(several: list[Catalogue]) -> None:
     first, *others = several
     kept = totals(first)
-    prometheus = ExposedSeries(first, 0.0, Clock())
+    prometheus = ExposedSeries(first, 0.0, SettableClock())
     prometheus.restore(Restored(kept, frozenset(), {}, {}, {}))
     for catalogue in others:
         restored = Restored(kept, frozenset(), {}, {}, {})
         prometheus.adopt(catalogue, restored)
-        fresh = ExposedSeries(catalogue, 0.0, Clock())
+        fresh = ExposedSeries(catalogue, 0.0, SettableClock())
         fresh.restore(restored)
         assert lines(prometheus) == lines(fresh)
 
 
 def test_a_metric_that_left_comes_back_with_its_total_and_what_is_new_begins_at_zero() -> None:
     one, other = (a_catalogue(own, STATES[0], ("x",)) for own in (VARIANTS[1], None))
-    prometheus = ExposedSeries(one, 45.0, clock := Clock())
+    prometheus = ExposedSeries(one, 45.0, clock := SettableClock())
     prometheus.write(Changes(counts={("own", ("x",)): 3.0}))
     stored = Restored(Changes(counts={("own", ("x",)): 3.0}), frozenset(), {}, {}, {})
     prometheus.adopt(other, stored)

@@ -9,7 +9,7 @@ import pytest
 from exporter.client.recorder import Recorder, recorded_files, redact
 from exporter.model.events import Request, Response
 from exporter.model.telemetry import SelfEvent, Unrecorded
-from tests.laws.test_end_to_end import event
+from tests.support.clouds import event
 from tests.support.processes import Clouds, Exporter, closing, configured, ran
 
 

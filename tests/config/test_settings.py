@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from exporter.config import Config, load
 from exporter.config.models import WrittenConfig
 from exporter.config.settings import FOLDER, TREE
-from tests.config.test_merge import AGENCY, ENV, problems, target, write
+from tests.support.config_files import AGENCY, ENV, problems, target, write
 
 
 def test_a_list_given_whole_replaces_a_list(tmp_path: Path) -> None:

@@ -2,14 +2,12 @@
 
 import gzip
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from exporter.exposition.blocks import CAPACITY
@@ -18,103 +16,36 @@ from exporter.exposition.text_format import Format
 from exporter.model.metrics import Catalogue, Changes, Metric, Moment, Observed, Series
 from exporter.model.state import Restored
 from exporter.observability.self_metrics import SelfMetrics
+from tests.support.clocks import SettableClock
 from tests.support.exposition import ExposedSeries
 from tests.support.heavy import needs
+from tests.support.shown_page import (
+    BY_RESOURCE,
+    CATALOGUE,
+    EVENTS,
+    FULL,
+    INFO,
+    NEWEST,
+    NODES,
+    PHASES,
+    POOL,
+    RESOURCES,
+    STATUS,
+    release_held,
+    samples,
+    shown,
+    text,
+)
 
 DATA = Path(__file__).parents[1] / "data" / "exposition"
-EVENTS, BY_RESOURCE, INFO = "platform_events_total", "platform_resource_events_total", "platform_resource_info"
-STATUS, RESOURCES, NEWEST = "platform_resource_status", "platform_resources", "platform_last_event_timestamp_seconds"
-NODES, PHASES, POOL = "platform_pool_nodes", "platform_phase_duration_seconds", "modelarts_pool"
-METRICS = (
-    Metric(EVENTS, "counter", "Events that the vendor told of.", ("target", "source", "severity", "reason")),
-    Metric(
-        BY_RESOURCE,
-        "counter",
-        'A "quoted" help\nin two lines, with a \\.',
-        ("target", "source", "resource", "severity"),
-    ),
-    Metric(INFO, "info", "Facts of a resource.", ("target", "source", "resource", "name", "kind"), facts=2),
-    Metric(STATUS, "stateset", "1 for the state a resource is in.", ("target", "source", "resource", "status")),
-    Metric(RESOURCES, "gauge", "Resources in each state.", ("target", "source", "status")),
-    Metric(NEWEST, "gauge", "When the newest event happened.", ("target", "source", "severity")),
-    Metric(NODES, "gauge", "Nodes by state.", ("target", "resource", "state")),
-    Metric(PHASES, "histogram", "How long phases took.", ("target", "source", "phase"), buckets=(0.5, 10, 1e6)),
-)
-CATALOGUE = Catalogue(
-    {metric.name: metric for metric in METRICS},
-    zeros=((EVENTS, ("research", POOL, "warning", "NodeLost")), (PHASES, ("research", POOL, "model_startup"))),
-    states={(STATUS, POOL): ("Running", "Abnormal"), (STATUS, "dws"): ("AVAILABLE", "other")},
-)
 NOTHING = Restored(Changes(), frozenset(), {}, {}, {})
 FORMATS: tuple[Format, ...] = ("text", "openmetrics")
-READERS: dict[Format, Callable[[str], Any]] = {"text": read_text, "openmetrics": read_openmetrics}
-
-
-class Clock:
-    def now(self) -> float:
-        return 0.0
-
-    def steady(self) -> float:
-        return 0.0
-
-    async def sleep(self, seconds: float) -> None: ...
-
-
-def shown(*changes: Changes, held: frozenset[Series] = frozenset()) -> ExposedSeries:
-    """An exposition without holds: the first changes are restored, the others written."""
-    prometheus = ExposedSeries(CATALOGUE, 0.0, Clock())
-    for number, change in enumerate(changes):
-        if number == 0:
-            prometheus.restore(Restored(change, held, {}, {}, {}))
-        else:
-            prometheus.write(change)
-    return prometheus
-
-
-def release_held(prometheus: ExposedSeries) -> None:
-    """Ends the hold of all new series."""
-    prometheus.scraped(prometheus.render("text", gzip=True).number)
-    prometheus.show(prometheus.ripe())
-
-
-def text(prometheus: ExposedSeries, form: Format = "text") -> str:
-    return prometheus.render(form, gzip=False).body.decode()
-
-
-def samples(page: str, form: Format = "text") -> dict[Series, float]:
-    """What a reader makes of a page; a sample that stands there twice is an error."""
-    found: dict[Series, float] = {}
-    for family in READERS[form](page):
-        for sample in family.samples:
-            series = (sample.name, tuple(sample.labels.values()))
-            assert series not in found
-            found[series] = sample.value
-    return found
 
 
 def of(page: str, name: str) -> dict[tuple[str, ...], float]:
     """The samples of one name on a plain page, by their label values in their order."""
     families = read_text(page)
     return {tuple(s.labels.values()): s.value for family in families for s in family.samples if s.name == name}
-
-
-FULL = Changes(
-    counts={
-        (EVENTS, ("research", POOL, "warning", "NodeLost")): 3.0,
-        (EVENTS, ("research", POOL, "info", 'a "b" \\ c\nd 100% 节点')): 0.5,
-        (BY_RESOURCE, ("research", POOL, "pool-1", "warning")): 3.0,
-    },
-    observed={(PHASES, ("research", POOL, "model_startup")): Observed((1, 2, 0, 1), 1000012.25)},
-    gauges={
-        (NEWEST, ("research", POOL, "warning")): Moment(1672366579.125, 1672366579125),
-        (NODES, ("research", "pool-1", "abnormal")): Moment(float("inf"), 5),
-    },
-    states={
-        (INFO, ("research", POOL, "pool-1")): Moment(("big", "Dedicate"), 7),
-        (STATUS, ("research", POOL, "pool-1")): Moment(("Abnormal",), 7),
-        (STATUS, ("research", "dws", "cluster-1")): Moment(("NEVER_SEEN",), 7),
-    },
-)
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -124,7 +55,7 @@ def test_a_page_is_written_like_this(form: Format) -> None:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_page_without_samples_is_empty_and_valid(form: Format) -> None:
-    prometheus = ExposedSeries(Catalogue(CATALOGUE.metrics), 0.0, Clock())
+    prometheus = ExposedSeries(Catalogue(CATALOGUE.metrics), 0.0, SettableClock())
     assert text(prometheus, form) == ("# EOF\n" if form == "openmetrics" else "")
     assert gzip.decompress(prometheus.render(form, gzip=True).body) == prometheus.render(form, gzip=False).body
 
@@ -156,7 +87,7 @@ def test_promtool_finds_nothing_to_say_about_a_full_page() -> None:
 
 def test_a_counter_that_is_not_called_total_is_of_unknown_type_in_openmetrics() -> None:
     metric = Metric("platform_odd", "counter", "Odd.", ())
-    prometheus = ExposedSeries(Catalogue({metric.name: metric}, zeros=((metric.name, ()),)), 0.0, Clock())
+    prometheus = ExposedSeries(Catalogue({metric.name: metric}, zeros=((metric.name, ()),)), 0.0, SettableClock())
     assert "# TYPE platform_odd unknown\nplatform_odd 0\n# EOF\n" in text(prometheus, "openmetrics")
     assert "# TYPE platform_odd counter\n" in text(prometheus)
 
@@ -330,11 +261,11 @@ def test_what_the_mappings_no_longer_say_is_left_out_at_start_and_named() -> Non
             (EVENTS, ("a", "b", "c")): Moment(("d",), 1),
         },
     )
-    prometheus = ExposedSeries(CATALOGUE, 0.0, Clock())
+    prometheus = ExposedSeries(CATALOGUE, 0.0, SettableClock())
     left_out = prometheus.restore(Restored(strange, frozenset(), {}, {}, {}))
     assert left_out == tuple(sorted({"platform_gone_total", EVENTS, NEWEST, PHASES, NODES, INFO}))
     assert text(prometheus) == text(shown())
-    assert ExposedSeries(CATALOGUE, 0.0, Clock()).restore(Restored(FULL, frozenset(), {}, {}, {})) == ()
+    assert ExposedSeries(CATALOGUE, 0.0, SettableClock()).restore(Restored(FULL, frozenset(), {}, {}, {})) == ()
 
 
 def test_series_are_counted_as_a_server_counts_them() -> None:

@@ -7,26 +7,15 @@ import pytest
 from tests.support.heavy import needs
 from tests.support.processes import SOURCES, Clouds, Exporter, closing, configured, free_port, until
 from tests.support.prometheus_server import Server, scraping
+from tests.support.reasons_metric import EVENTS, REASONS, TURNS, one, reasons
 
 pytestmark = pytest.mark.prometheus
 
-EVENTS, REASONS, TURNS = 200, 50, 6
 HOLD = 5  # seconds: two scrapes of the slower server, and a little
 DECLARED = 'sum(round(increase(platform_events_total{source="dws"}[5m])))'
 LEARNED = 'sum(round(increase(platform_resource_events_total{resource=~"new-.*"}[5m])))'
 EACH = 'count(round(increase(platform_resource_events_total{resource=~"new-.*"}[5m])) == 1)'
 SCRAPED = 'min(count_over_time(platform_events_total{source="dws"}[5m])) >= 2'
-
-
-def one(server: Server, promql: str) -> float:
-    """The only value of a query, 0 if there is none."""
-    return sum(server.query(promql).values())
-
-
-def reasons(exporter: Exporter) -> list[str]:
-    """Reasons of DWS whose label sets stand at 0 before anything happened."""
-    labels = [dict(labels) for name, labels in exporter.metrics() if name == "platform_events_total"]
-    return sorted({has["reason"] for has in labels if has["source"] == "dws"} - {"other"})[:REASONS]
 
 
 def test_increase_sees_200_of_200_events_on_two_servers_over_a_kill_in_the_middle(tmp_path: Path) -> None:

@@ -21,8 +21,7 @@ from exporter.observability.log import Log, make_handler
 from exporter.observability.self_metrics import SelfMetrics
 from exporter.pipeline.committer import Committer
 from exporter.store import open_store
-from tests.exposition.test_zero_hold import Clock
-from tests.support.clocks import ManualClock
+from tests.support.clocks import ManualClock, SettableClock
 from tests.support.exposition import ExposedSeries
 from tests.support.vendor import Vendor, Watched, watching
 
@@ -62,7 +61,7 @@ class Life:
         self.store, self.facts = Frail(store), list[SelfEvent]()
 
     async def begin(self, most: int) -> None:
-        self.page = ExposedSeries(CATALOGUE, 0.0, Clock(), most)
+        self.page = ExposedSeries(CATALOGUE, 0.0, SettableClock(), most)
         assert self.page.restore(await self.store.restore()) == ()
         self.committer = Committer(self.store, (self.page,), self.page, self.facts.append)
 

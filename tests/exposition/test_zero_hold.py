@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from exporter.model.metrics import Catalogue, Changes, Metric, Observed, Series
 from exporter.model.state import Restored
-from tests.support.exposition import ExposedSeries
+from tests.support.clocks import SettableClock
+from tests.support.exposition import ExposedSeries, scrape
 
 EVENTS, LAG = "platform_resource_events_total", "platform_lag_seconds"
 KNOWN: Series = (EVENTS, ("research", "known"))
@@ -25,30 +26,12 @@ CATALOGUE = Catalogue(
 HOLD = 45.0
 
 
-class Clock:
-    """Time that moves when told to."""
-
-    def __init__(self) -> None:
-        self.time = 1000.0
-
-    def now(self) -> float:
-        return self.time
-
-    def steady(self) -> float:
-        return self.time
-
-    async def sleep(self, seconds: float) -> None:
-        self.time += seconds
-
-
-def exposition(clock: Clock, restored: Changes | None = None, held: frozenset[Series] = frozenset()) -> ExposedSeries:
+def exposition(
+    clock: SettableClock, restored: Changes | None = None, held: frozenset[Series] = frozenset()
+) -> ExposedSeries:
     prometheus = ExposedSeries(CATALOGUE, HOLD, clock)
     prometheus.restore(Restored(restored or Changes(), held, {}, {}, {}))
     return prometheus
-
-
-def scrape(prometheus: ExposedSeries) -> None:
-    prometheus.scraped(prometheus.render("text", gzip=True).number)
 
 
 def commit(prometheus: ExposedSeries, *series: Series, by: float = 1.0) -> frozenset[Series]:
@@ -81,7 +64,7 @@ def release_held(prometheus: ExposedSeries) -> frozenset[Series]:
 def test_growth_of_a_new_series_comes_out_after_the_hold_and_a_scrape(
     scrapes: Sequence[float], asked: float, value: float
 ) -> None:
-    clock = Clock()
+    clock = SettableClock()
     prometheus = exposition(clock)
     scrape(prometheus)
     assert commit(prometheus, NEW) == {NEW}
@@ -94,7 +77,7 @@ def test_growth_of_a_new_series_comes_out_after_the_hold_and_a_scrape(
 
 
 def test_a_page_made_before_the_series_does_not_count_as_its_scrape() -> None:
-    clock = Clock()
+    clock = SettableClock()
     prometheus = exposition(clock)
     page = prometheus.render("text", gzip=False)
     commit(prometheus, NEW)
@@ -105,7 +88,7 @@ def test_a_page_made_before_the_series_does_not_count_as_its_scrape() -> None:
 
 
 def test_an_older_page_that_is_answered_later_takes_nothing_back() -> None:
-    clock = Clock()
+    clock = SettableClock()
     prometheus = exposition(clock)
     old = prometheus.render("text", gzip=False)
     commit(prometheus, NEW)
@@ -116,7 +99,7 @@ def test_an_older_page_that_is_answered_later_takes_nothing_back() -> None:
 
 
 def test_growth_that_nobody_asked_about_is_held_and_not_lost() -> None:
-    clock = Clock()
+    clock = SettableClock()
     prometheus = exposition(clock)
     prometheus.declare([NEW])
     prometheus.write(Changes(counts={NEW: 1.0}))
@@ -128,13 +111,13 @@ def test_growth_that_nobody_asked_about_is_held_and_not_lost() -> None:
 
 
 def test_a_series_of_the_catalogue_grows_at_once() -> None:
-    prometheus = exposition(Clock())
+    prometheus = exposition(SettableClock())
     assert commit(prometheus, KNOWN) == frozenset()
     assert prometheus.value(KNOWN) == 1.0
 
 
 def test_a_declared_series_that_has_waited_grows_at_once() -> None:
-    clock = Clock()
+    clock = SettableClock()
     prometheus = exposition(clock)
     prometheus.declare([NEW])
     assert prometheus.value(NEW) == 0.0
@@ -145,7 +128,7 @@ def test_a_declared_series_that_has_waited_grows_at_once() -> None:
 
 
 def test_a_declared_series_whose_time_is_over_is_not_reported_as_ripe() -> None:
-    clock = Clock()
+    clock = SettableClock()
     prometheus = exposition(clock)
     prometheus.declare([NEW])
     scrape(prometheus)
@@ -156,7 +139,7 @@ def test_a_declared_series_whose_time_is_over_is_not_reported_as_ripe() -> None:
 
 
 def test_a_declared_series_waits_from_its_declaration_and_not_from_its_event() -> None:
-    clock = Clock()
+    clock = SettableClock()
     prometheus = exposition(clock)
     prometheus.declare([NEW])
     clock.time += HOLD - 1
@@ -168,7 +151,7 @@ def test_a_declared_series_waits_from_its_declaration_and_not_from_its_event() -
 
 
 def test_a_series_declared_again_keeps_its_value_and_its_time() -> None:
-    clock = Clock()
+    clock = SettableClock()
     prometheus = exposition(clock)
     prometheus.declare([NEW, KNOWN])
     clock.time += HOLD
@@ -179,13 +162,13 @@ def test_a_series_declared_again_keeps_its_value_and_its_time() -> None:
 
 
 def test_only_growing_series_can_be_declared() -> None:
-    prometheus = exposition(Clock())
+    prometheus = exposition(SettableClock())
     prometheus.declare([("platform_nodes", ("research",))])
     assert prometheus.value(("platform_nodes", ("research",))) is None
 
 
 def test_everything_that_happens_during_the_hold_comes_out_together() -> None:
-    clock = Clock()
+    clock = SettableClock()
     prometheus = exposition(clock)
     commit(prometheus, NEW, by=2)
     scrape(prometheus)
@@ -200,7 +183,7 @@ def test_everything_that_happens_during_the_hold_comes_out_together() -> None:
 
 
 def test_a_histogram_is_held_as_a_whole() -> None:
-    clock = Clock()
+    clock = SettableClock()
     prometheus = exposition(clock)
     for _ in range(2):
         growth = Changes(observed={NEW_LAG: Observed((1, 2), 9.0)})
@@ -217,7 +200,7 @@ def test_a_histogram_is_held_as_a_whole() -> None:
 
 
 def test_a_restart_begins_the_hold_again_for_what_was_held_and_shows_the_rest() -> None:
-    clock = Clock()
+    clock = SettableClock()
     totals = Changes(counts={NEW: 4.0, KNOWN: 7.0}, observed={NEW_LAG: Observed((1, 0), 0.5)})
     prometheus = exposition(clock, totals, held=frozenset({NEW, NEW_LAG}))
     assert (prometheus.value(NEW), prometheus.value(KNOWN), prometheus.value(NEW_LAG)) == (0.0, 7.0, 0.0)
@@ -230,7 +213,7 @@ def test_a_restart_begins_the_hold_again_for_what_was_held_and_shows_the_rest() 
 
 def test_what_is_ripe_is_no_longer_held_by_what_comes_before_it_is_shown() -> None:
     """Else the store would record it as held after it was shown, and a restart would show it fall to 0."""
-    clock = Clock()
+    clock = SettableClock()
     prometheus = exposition(clock)
     commit(prometheus, NEW)
     scrape(prometheus)
@@ -244,7 +227,7 @@ def test_what_is_ripe_is_no_longer_held_by_what_comes_before_it_is_shown() -> No
 
 def test_what_a_commit_recorded_as_held_stays_so_until_it_is_shown() -> None:
     """Its time may run out between the commit and the writing; the store must hear that it is shown."""
-    clock = Clock()
+    clock = SettableClock()
     prometheus = exposition(clock)
     prometheus.declare([NEW])
     scrape(prometheus)
@@ -258,7 +241,7 @@ def test_what_a_commit_recorded_as_held_stays_so_until_it_is_shown() -> None:
 
 
 def test_a_resource_that_leaves_takes_what_was_held_with_it() -> None:
-    clock = Clock()
+    clock = SettableClock()
     prometheus = exposition(clock)
     commit(prometheus, NEW)
     scrape(prometheus)
@@ -279,7 +262,7 @@ def test_every_scraper_sees_every_event_as_growth(
     events: list[tuple[int, str]], offsets: list[int], declared: list[tuple[int, str]]
 ) -> None:
     """Scrapers that come every 15 s, whenever they come: what a series grows by in their eyes is what happened."""
-    clock = Clock()
+    clock = SettableClock()
     prometheus = exposition(clock)
     seen: list[dict[str, list[float]]] = [{} for _ in offsets]
     for second in range(300):

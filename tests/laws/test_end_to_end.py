@@ -12,6 +12,7 @@ import pytest
 
 from exporter.simulator import Cloud, configuration, running
 from exporter.simulator.state.accounts import DOMAIN, PASSWORD, SECRET_KEY, USER
+from tests.support.clouds import Event, event
 from tests.support.processes import (
     DIRECT,
     HUAWEI,
@@ -27,19 +28,12 @@ from tests.support.processes import (
     until_equal,
 )
 
-Event = dict[str, Any]
 COUNTERS = ("platform_events_total", "platform_resource_events_total")
 NEWEST = "platform_last_event_timestamp_seconds"
 POOL_LOSES_A_NODE = (
     "Pool resources status changed, available/abnormal/creating/deleting count from 3/0/0/0 to 2/1/0/0, "
     "timestamp: 1672366579."
 )
-
-
-def event(source: str, text: str = "something happened", ago: float = 0.0, **more: Any) -> Event:
-    """One event of the one resource of a source, ``ago`` seconds before now."""
-    at = int((time.time() - ago) * 1000)
-    return {"source": source, "resource": f"{source}-1", "text": text, "at": at, **more}
 
 
 def one_of_each(text: str, ago: float = 0.0) -> list[Event]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from exporter.config import Config, load
 from exporter.model.metrics import Series
 from exporter.simulator import Cloud
-from tests.laws.test_law_one import resources
+from tests.support.bursts import resources
 from tests.support.clocks import ManualClock
 from tests.support.rig import Flow, Fuse, InProcess, configured, flow
 

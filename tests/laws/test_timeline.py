@@ -22,7 +22,7 @@ from exporter.common.plausible_time import is_plausible
 from exporter.model.metrics import Changes, Series
 from exporter.model.telemetry import ReadAnomalies, SelfEvent
 from exporter.simulator import Cloud
-from tests.laws.test_law_one import SOURCES, Burst, put, resources
+from tests.support.bursts import SOURCES, Burst, put, resources
 from tests.support.clocks import ManualClock
 from tests.support.deployments import Deployments, Lasted, summed
 from tests.support.rig import LONG, Flow, Fuse, InProcess, Killed, configured, flow

@@ -13,11 +13,11 @@ from exporter.otlp.endpoint import OtlpEndpoint
 from exporter.otlp.metrics import MAX_POINTS, MetricsPush, encode_metrics
 from exporter.otlp.sender import OtlpSender
 from exporter.simulator.otlp_receiver import REQUESTS, Receiver, ReceiverFault
-from tests.exposition.test_exposition import EVENTS, FULL, PHASES, POOL, samples, shown, text
 from tests.support.backups import Backups, sending
 from tests.support.clocks import ManualClock
 from tests.support.collector import collecting
 from tests.support.processes import Clouds, Exporter, closing, until
+from tests.support.shown_page import EVENTS, FULL, PHASES, POOL, samples, shown, text
 
 CONTACTS = {("research", POOL): 1_672_366_000_123, ("research", "dws"): 1_672_366_000_456}
 NOW = 1_672_366_600_000
@@ -108,7 +108,7 @@ def test_a_failed_push_is_reported_once_and_the_next_has_everything(
         url = f"{address}/v1/metrics"
         wire = OtlpSender(OtlpEndpoint("metrics", url))
         pusher = MetricsPush(url, wire.post, shown(FULL).totals, {}, {}, 60.0, ManualClock(), facts.append)
-        pusher.hear(Contacted("research", POOL, 1_672_366_000.123))
+        pusher.report(Contacted("research", POOL, 1_672_366_000.123))
         receiver.down, receiver.rejects = fault, rejects
         await pusher.push()
         await pusher.push()

@@ -23,9 +23,9 @@ from exporter.otlp.sender import OtlpSender
 from exporter.otlp.spans import SpanEncoder
 from exporter.simulator.otlp_receiver import Receiver, ReceiverFault
 from exporter.store import open_store
-from tests.store.test_store import POOL, WARNINGS, counted, event, opened
 from tests.support.collector import collecting
 from tests.support.spans import ORIGIN, PHASE
+from tests.support.stores import POOL, WARNINGS, counted, event, opened
 
 KILLS, SPANS = 32, 800
 PRELOADED = ["exporter.store", "exporter.otlp.spans", "exporter.otlp.sender", "exporter.simulator.otlp_receiver"]

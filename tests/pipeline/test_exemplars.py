@@ -4,9 +4,9 @@ from typing import Any
 
 from exporter.exposition.tables import Table
 from exporter.model.metrics import Changes, Exemplar, Observed, Series
-from tests.exposition.test_exposition import BY_RESOURCE, EVENTS, PHASES, POOL, READERS, release_held, shown, text
-from tests.otlp.test_sample import BEGIN, LAST, SAMPLE, Life
 from tests.support.exposition import ExposedSeries
+from tests.support.shown_page import BY_RESOURCE, EVENTS, PHASES, POOL, READERS, release_held, shown, text
+from tests.support.span_sample import BEGIN, LAST, SAMPLE, Life
 
 LOST: Series = (EVENTS, ("research", POOL, "warning", "NodeLost"))
 TOOK: Series = (PHASES, ("research", POOL, "model_startup"))

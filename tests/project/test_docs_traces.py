@@ -12,7 +12,7 @@ from exporter.config.models import Otlp
 from exporter.mapping.loader import built_in
 from exporter.observability.self_metrics import declared
 from exporter.simulator.span_trees import tree
-from tests.otlp.test_sample import BEGIN, LAST, SAMPLE, Life
+from tests.support.span_sample import BEGIN, LAST, SAMPLE, Life
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/traces.md").read_text("utf-8")

@@ -8,7 +8,7 @@ import pytest
 from exporter.model.events import Event, Resource
 from exporter.model.metrics import Changes, Series
 from exporter.model.state import Commit, Progress
-from tests.store.test_store import BACKENDS, DAY, JOB, NOW, POOL, Driver, event, opened
+from tests.support.stores import BACKENDS, DAY, JOB, NOW, POOL, Driver, event, opened
 
 
 @pytest.fixture(params=BACKENDS)

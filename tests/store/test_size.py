@@ -8,7 +8,7 @@ import pytest
 
 from exporter.model.events import Event
 from exporter.model.state import Commit, Progress, Watch
-from tests.store.test_store import DAY, NOW, POOL, WARNINGS, counted, event, opened
+from tests.support.stores import DAY, NOW, POOL, WARNINGS, counted, event, opened
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from exporter.store.database import migrate, write
 from exporter.store.errors import store_error
 from exporter.store.schema import APPLICATION_ID, STEPS
 from exporter.store.sqlite_store import open_sqlite
-from tests.store.test_store import ERRORS, NOW, POOL, WARNINGS, counted, event, opened
+from tests.support.stores import ERRORS, NOW, POOL, WARNINGS, counted, event, opened
 
 DAMAGED = "is damaged or no state file; put a backup in its place, or move it away and begin a new history"
 OPEN = """

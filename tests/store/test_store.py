@@ -2,73 +2,33 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
 
-import msgspec
 import pytest
 
 from exporter.model.errors import StoreError
-from exporter.model.events import Event, Millis, Resource
+from exporter.model.events import Resource
 from exporter.model.metrics import Changes, Moment, Observed, Series
-from exporter.model.protocols import Store
-from exporter.model.state import RECORD, Commit, Progress, Restored, Watch
+from exporter.model.state import RECORD, Commit, Progress, Restored
 from exporter.store import open_store
-from tests.support.postgres_server import postgres
-
-BACKENDS: dict[str, Callable[[Path], str]] = {
-    "memory": lambda _: ":memory:",
-    "sqlite": lambda folder: f"sqlite://{folder}/state.db",
-    "postgresql": lambda _: postgres().url(),
-}
-
-LEASE = 3.0  # seconds
-DAY = 86_400_000
-NOW = 20_000 * DAY + 3_600_000
-POOL, JOB, DWS = (
-    Watch("research", "modelarts_pool", "pool-1"),
-    Watch("research", "pai_dlc", "job-1"),
-    Watch("a", "dws", ""),
+from tests.support.stores import (
+    BACKENDS,
+    DAY,
+    DWS,
+    ERRORS,
+    JOB,
+    LAG,
+    NODES,
+    NOW,
+    POOL,
+    STATUS,
+    WARNINGS,
+    Driver,
+    counted,
+    event,
+    opened,
 )
-WARNINGS: Series = ("platform_events_total", ("research", "modelarts_pool", "warning", "Evicted"))
-ERRORS: Series = ("platform_events_total", ("research", "modelarts_pool", "error", "Failed"))
-LAG: Series = ("platform_event_lag_seconds", ("research", "modelarts_pool"))
-NODES: Series = ("platform_pool_nodes", ("research", "pool-1", "available"))
-STATUS: Series = ("platform_resource_status", ("research", "modelarts_pool", "pool-1"))
-
-
-class Driver:
-    """A store asked from plain code. ``again`` closes and opens it, where it outlives that."""
-
-    def __init__(self, url: str, runner: asyncio.Runner, at_once: int | None = None) -> None:
-        self._url, self._run, self._at_once = url, runner.run, at_once
-        self.store: Store = self._run(open_store(url, lease=LEASE, at_once=at_once))
-
-    def commit(self, *commits: Commit) -> None:
-        self._run(self.store.commit(commits))
-
-    def grown(self, watch: Watch, *events: Event) -> list[int]:
-        return self._run(self.store.grown(watch, events))
-
-    def restored(self) -> Restored:
-        return msgspec.structs.replace(self._run(self.store.restore()), age="kept")
-
-    def again(self) -> Self:
-        if self._url != ":memory:":
-            self.close()
-            self.store = self._run(open_store(self._url, lease=LEASE, at_once=self._at_once))
-        return self
-
-    def close(self) -> None:
-        self._run(self.store.close())
-
-
-@contextmanager
-def opened(url: str, at_once: int | None = None) -> Iterator[Driver]:
-    with asyncio.Runner() as runner, closing(Driver(url, runner, at_once)) as driver:
-        yield driver
 
 
 @pytest.fixture(params=BACKENDS)
@@ -80,14 +40,6 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def driver(url: str) -> Iterator[Driver]:
     with opened(url) as driver:
         yield driver
-
-
-def event(name: str, at: Millis | None = NOW, count: int = 1, began: Millis | None = None) -> Event:
-    return Event(key=name.encode().ljust(16, b"."), resource="pool-1", at=at, count=count, began=began)
-
-
-def counted(series: Series, number: float) -> Changes:
-    return Changes(counts={series: number})
 
 
 def test_growth_adds_up_over_commits_batches_and_restarts(driver: Driver) -> None:

@@ -21,10 +21,10 @@ from exporter.store import open_store, parse_store
 from exporter.store.copying import COLUMNS
 from exporter.store.sqlite_copy import sqlite_source
 from exporter.store.url import StoreUrl
-from tests.store.test_store import DWS, ERRORS, JOB, LAG, NODES, NOW, POOL, STATUS, WARNINGS, event, opened
-from tests.store.test_store_model import Model, play, steps
 from tests.support.postgres_server import PASSWORD, postgres
 from tests.support.processes import ran
+from tests.support.store_stories import Model, play, steps
+from tests.support.stores import DWS, ERRORS, JOB, LAG, NODES, NOW, POOL, STATUS, WARNINGS, event, opened
 
 ODD = Watch("t\\0", "s", "a\0b\\0c\\\0é")
 
@@ -71,7 +71,7 @@ def filled(path: Path) -> Path:
             first, _ = await driver.store.outbox.oldest("traces", 9, 9_000)
             await driver.store.outbox.refused("traces", first, "400: why not")
 
-        driver._run(refuse())
+        driver.run(refuse())
     return path
 
 
@@ -98,9 +98,9 @@ def test_every_row_comes_back_as_it_was(tmp_path: Path, capsys: pytest.CaptureFi
     with opened(database) as driver, opened(str(path)) as original:
         assert driver.restored() == original.restored()
         for signal in ("traces", "logs"):
-            there, here = (driver._run(one.store.outbox.oldest(signal, 9, 9_000)) for one in (driver, original))
+            there, here = (driver.run(one.store.outbox.oldest(signal, 9, 9_000)) for one in (driver, original))
             assert [record[1:] for record in there] == [record[1:] for record in here]
-            levels = [driver._run(one.store.outbox.level(signal)) for one in (driver, original)]
+            levels = [driver.run(one.store.outbox.level(signal)) for one in (driver, original)]
             assert levels[0] == levels[1]
     capsys.readouterr()
     copied(database, str(back))

@@ -17,20 +17,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.model.errors import StoreError, StoreUnusable
-from exporter.model.events import Event
 from exporter.model.metrics import Changes, Moment, Series
-from exporter.model.protocols import Store
 from exporter.model.runs import OtlpRecord
-from exporter.model.state import Commit, Progress, Watch
+from exporter.model.state import Commit, Progress
 from exporter.model.telemetry import LogMessage, SelfEvent, StoreState
 from exporter.store import RetryingStore, StoreUrl, open_store
 from exporter.store.retrying import CHECK_INTERVAL
 from exporter.store.sqlite_store import SqliteStore, open_sqlite
-from tests.store.test_store import opened
 from tests.support.clocks import ManualClock
+from tests.support.store_pages import COUNTER, WATCH, page, total
+from tests.support.stores import opened
 
-WATCH = Watch("t", "s", "r")
-COUNTER: Series = ("m", ("t",))
 NODES: Series = ("platform_pool_nodes", ("t", "pool", "available"))
 NEWEST: Series = ("platform_last_event_timestamp_seconds", ("t", "s", "info"))
 YEAR_9999 = 253_402_300_799_000
@@ -39,17 +36,6 @@ YEAR_9999 = 253_402_300_799_000
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "state.db"
-
-
-def page(number: int, events: int = 5) -> Commit:
-    """A commit of new events; each page has its own."""
-    keys = [(number * 1000 + n).to_bytes(16, "big") for n in range(events)]
-    rows = [Event(key=key, resource="r", at=1) for key in keys]
-    return Commit(WATCH, events=rows, changes=Changes({COUNTER: float(events)}), progress=Progress(number))
-
-
-async def total(store: Store) -> float:
-    return (await store.restore()).changes.counts.get(COUNTER, 0.0)
 
 
 async def reopened_total(path: Path) -> float:
@@ -303,7 +289,7 @@ FULL = """
 import asyncio, resource, sys
 from exporter.model.errors import StoreError
 from exporter.store import open_store
-from tests.store.test_store_trouble import page, total
+from tests.support.store_pages import page, total
 async def main():
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), hard))
@@ -348,7 +334,7 @@ def test_a_start_on_a_full_disk_reads_what_a_killed_process_left_in_its_log(path
     code = """
 import asyncio, os, sys
 from exporter.store import open_store
-from tests.store.test_store_trouble import page
+from tests.support.store_pages import page
 async def main():
     store = await open_store(sys.argv[1])
     for number in range(1, 4):
@@ -366,7 +352,7 @@ from pathlib import Path
 from exporter.model.errors import StoreError
 from exporter.store import StoreUrl
 from exporter.store.sqlite_store import open_sqlite
-from tests.store.test_store_trouble import page, total
+from tests.support.store_pages import page, total
 path, mounted, how = Path(sys.argv[1]), sys.argv[2] == "mounted", "rw"
 def remount(new):
     global how
@@ -412,7 +398,7 @@ def test_a_start_on_a_read_only_disk_reads_the_state_and_goes_on_when_it_can_be_
     code = f"""
 import asyncio, os, sys
 from exporter.store import open_store
-from tests.store.test_store_trouble import page
+from tests.support.store_pages import page
 async def main():
     store = await open_store(sys.argv[1])
     await store.commit([page(1)])

@@ -63,3 +63,19 @@ class ShiftedClock(SystemClock):
 
     def now(self) -> float:
         return super().now() + self._ahead
+
+
+class SettableClock:
+    """A clock whose time a test sets; a sleep moves it at once."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+
+    def now(self) -> float:
+        return self.time
+
+    def steady(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.time += seconds

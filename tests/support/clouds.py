@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import time
+from typing import Any
 
 import httpx2
 
@@ -115,3 +116,12 @@ def add_one(cloud: Cloud, source: str) -> None:
             cloud.dws_event(CLUSTER, NOW, "createBackup")
         case "pai_dlc":
             cloud.dlc_event(DLC, NOW, "Created pod: x")
+
+
+Event = dict[str, Any]
+
+
+def event(source: str, text: str = "something happened", ago: float = 0.0, **more: Any) -> Event:
+    """One event of the one resource of a source, ``ago`` seconds before now."""
+    at = int((time.time() - ago) * 1000)
+    return {"source": source, "resource": f"{source}-1", "text": text, "at": at, **more}

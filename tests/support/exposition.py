@@ -20,3 +20,8 @@ class ExposedSeries(SeriesAdmission):
         self.totals = self.registry.totals
         self.value = self.registry.value
         self.of = self.registry.of
+
+
+def scrape(prometheus: ExposedSeries) -> None:
+    """Read the whole page, as a scraper does."""
+    prometheus.scraped(prometheus.render("text", gzip=True).number)

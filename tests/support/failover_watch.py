@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Self
 
 from exporter.simulator.otlp_receiver import Receiver
-from tests.exposition.test_prometheus_moved import SERVICE, of_the_guide
 from tests.support.heavy import needs
 from tests.support.processes import Child, Clouds, Exporter, Totals, free_port, until
 from tests.support.prometheus_server import Server
+from tests.support.relabelings import SERVICE, of_the_guide
 
 _EVENTS = 'platform_events_total{job="replicas"}'
 _EVERY = 0.2  # seconds between two looks at the requests
