@@ -9,7 +9,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ LEASE = 5.0
 DWS_RATE = 2.0  # requests a second that the vendor allows
 WAYS = (signal.SIGTERM, signal.SIGSTOP, signal.SIGKILL)
 LONGEST = {signal.SIGTERM: 1.5, signal.SIGSTOP: LEASE + 2.0, signal.SIGKILL: LEASE + 2.0}
+ALERT, HALF_A_MINUTE = "PlatformOperationFailed", 30.0
 SPARE = 4.0  # seconds that a busy machine may take in addition
 
 
@@ -70,13 +71,14 @@ class Replicas:
         """Return the leader once there is one."""
         return until(self.leader, "a replica leads")
 
-    def fail_over(self, way: signal.Signals) -> tuple[Exporter, float]:
-        """Let the leader fail; return the new leader and the seconds until it led."""
+    def fail_over(self, way: signal.Signals, meanwhile: Callable[[], None] = lambda: None) -> tuple[Exporter, float]:
+        """Let the leader fail, and something happen while nobody leads; return the new leader and the seconds until then."""
         old = self.awaited_leader()
         new = next(one for one in self.running if one is not old)
         until(lambda: "waits as standby" in new.said(), "the other replica stands by")
         began = time.monotonic()
         old.process.send_signal(way)
+        meanwhile()
         until(lambda: "platform_events_total" in new.get("/metrics").text, "the other replica leads")
         seconds = time.monotonic() - began
         if way is signal.SIGSTOP:
@@ -139,24 +141,32 @@ def test_failovers_at_any_moments_leave_everything_exact(clouds: Clouds, tmp_pat
         meter = started.enter_context(RequestMeter(clouds, ["dws.events", "dws.list"]))
         _fail_over_and_over(replicas, clouds, server, scraper, random.Random(seed))
         scraper.check(clouds.news())
+        scraper.check_alert(ALERT)
         meter.check(DWS_RATE, spare=2)  # a read and a listing under way
         sent = until(lambda: _backups(receiver, FAILOVERS), "every span has arrived")
-        assert len(sent) == FAILOVERS
+        assert len(sent) == FAILOVERS + 1
 
 
 def _fail_over_and_over(
     replicas: Replicas, clouds: Clouds, server: Postgres, scraper: Scraper, luck: random.Random
 ) -> None:
     feeder, shown = Feeder(clouds, luck), Samples()
+
+    def fail() -> None:
+        clouds.add(*({"source": "dws", "resource": "broken", "text": f"createBackup{end}"} for end in ("", "Fail")))
+
     for number in range(FAILOVERS):
         feeder.feed_until(time.monotonic() + luck.uniform(0.5, 1.5))
         shown = risen(replicas.awaited_leader(), shown)
         clouds.add({"source": "dws", "resource": f"backup-{number}", "text": "createBackup"})
-        way = WAYS[number % len(WAYS)]
-        _, seconds = replicas.fail_over(way)
+        way, began = WAYS[number % len(WAYS)], time.monotonic()
+        _, seconds = replicas.fail_over(way, fail if number == FAILOVERS - 1 else lambda: None)
         print(f"{way.name}: {seconds:.1f} s")
         assert seconds <= LONGEST[way] + SPARE
         scraper.scrape(replicas.running)
+        if number == FAILOVERS - 1:
+            scraper.await_alert(ALERT)
+            assert time.monotonic() - began <= HALF_A_MINUTE
         clouds.add({"source": "dws", "resource": f"backup-{number}", "text": "createBackupSuccess"})
         feeder.feed_until(time.monotonic() + 0.5)
         shown = risen(replicas.awaited_leader(), shown)
@@ -172,7 +182,8 @@ def _fail_over_and_over(
 def _backups(receiver: Receiver, wanted: int) -> list[tuple[str, str]] | None:
     """Return the spans of backups once each backup has one."""
     found = [one for one in spans(receiver).values() if one[0].startswith("createBackup")]
-    return found if {place for _, place in found} == {f"backup-{number}" for number in range(wanted)} else None
+    places = {"broken", *(f"backup-{number}" for number in range(wanted))}
+    return found if {place for _, place in found} == places else None
 
 
 def test_a_standby_names_the_leader_shows_nothing_and_follows_through_a_pooler(clouds: Clouds, tmp_path: Path) -> None:

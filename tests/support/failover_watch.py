@@ -8,7 +8,10 @@ from itertools import combinations
 from pathlib import Path
 from typing import Self
 
+import yaml
+
 from exporter.simulator.otlp_receiver import Receiver
+from tests.support.charts import ROOT
 from tests.support.heavy import needs
 from tests.support.processes import Child, Clouds, Exporter, Totals, free_port, until
 from tests.support.prometheus_server import Server
@@ -19,15 +22,18 @@ _EVERY = 0.2  # seconds between two looks at the requests
 
 
 class Scraper:
-    """A Prometheus that scrapes every replica each second, with the relabelings of the guide."""
+    """A Prometheus that scrapes every replica and evaluates the shipped alerts each second; relabelings of the guide."""
 
     def __init__(self, folder: Path, clouds: Clouds) -> None:
         self._targets = folder / "targets.json"
         found = {"files": [str(self._targets)], "refresh_interval": "1s"}
         job = {"job_name": "replicas", "file_sd_configs": [found], "metric_relabel_configs": of_the_guide()}
+        rules = yaml.safe_load((ROOT / "grafana" / "alerts" / "prometheus-rules.yaml").read_text("utf-8"))
+        (folder / "rules.yml").write_text(json.dumps({"groups": [{**g, "interval": "1s"} for g in rules["groups"]]}))
+        often = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
         written = folder / "prometheus.yml"
         written.write_text(
-            json.dumps({"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": [job]})
+            json.dumps({"global": often, "scrape_configs": [job], "rule_files": [str(folder / "rules.yml")]})
         )
         port = free_port()
         options = (f"--config.file={written}", f"--storage.tsdb.path={folder}/data", "--log.level=warn")
@@ -63,6 +69,15 @@ class Scraper:
         for source, number in wanted.items():
             assert number <= increase[source] + 0.01 <= 1.2 * number + 0.01  # it counts on to both ends of the range
         assert len(self._server.query(f"count by (instance, pod) ({_EVENTS})")) == 1
+
+    def await_alert(self, name: str) -> None:
+        """Wait until an alert fires."""
+        until(lambda: self._server.query(f'ALERTS{{alertname="{name}",alertstate="firing"}}'), f"{name} fires")
+
+    def check_alert(self, name: str) -> None:
+        """Check that an alert fired once and has not ended meanwhile."""
+        assert [*self._server.query(f'ALERTS{{alertname="{name}",alertstate="firing"}}').values()] == [1.0]
+        assert [*self._server.query(f'changes(ALERTS_FOR_STATE{{alertname="{name}"}}[15m])').values()] == [0.0]
 
     def close(self) -> None:
         """End the server."""
