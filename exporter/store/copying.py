@@ -3,6 +3,7 @@
 Rows have the columns of ``exporter.store.writes``: the same statements write them that write a commit.
 """
 
+import asyncio
 import math
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -107,6 +108,7 @@ async def copy(source: CopySource, target: CopyTarget, advance: Callable[[int], 
             rows[table] += len(fitting)
             set_aside[table] += len(found) - len(fitting)
             advance(len(found))
+            await asyncio.sleep(0)  # a file never waits, and Ctrl-C ends the copy at a wait only
     return Copied(dict(rows), {table: number for table, number in set_aside.items() if number}, records)
 
 

@@ -17,8 +17,8 @@ from exporter.model.errors import ExporterError
 from exporter.model.metrics import Changes, Moment, Observed
 from exporter.model.runs import OtlpRecord
 from exporter.model.state import Commit, Progress, Watch
-from exporter.store import open_store, parse_store
-from exporter.store.copying import COLUMNS
+from exporter.store import copy_source, copy_target, open_store, parse_store
+from exporter.store.copying import COLUMNS, copy
 from exporter.store.sqlite_copy import sqlite_source
 from exporter.store.url import StoreUrl
 from tests.support.postgres_server import PASSWORD, postgres
@@ -218,6 +218,28 @@ def test_keys_that_do_not_fit_undo_the_copy_whole(tmp_path: Path) -> None:
     assert not any(content(empty).values())
     copied(str(filled(tmp_path / "good.db")), database)
     copied(str(tmp_path / "good.db"), str(empty))
+
+
+def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+
+
+async def test_an_interrupted_copy_leaves_nothing_behind(tmp_path: Path) -> None:
+    path, database, empty = tmp_path / "state.db", postgres().url("interrupted"), tmp_path / "empty.db"
+    await asyncio.to_thread(filled, path)
+    for url in (database, str(empty)):
+
+        async def copying(url: str = url) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            source, target = (parse_store(one) for one in (str(path), url))
+            async with copy_source(source, None, print) as reading, copy_target(target, None, print) as writing:
+                await copy(reading, writing, lambda rows: _cancel(task))
+
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.create_task(copying())
+    assert postgres().sql("SELECT to_regnamespace('interrupted')", database="events") == ""
+    assert not any((await asyncio.to_thread(content, empty)).values())
 
 
 def test_a_database_that_is_missing_in_use_or_filled_is_refused(tmp_path: Path) -> None:
