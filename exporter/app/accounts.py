@@ -15,6 +15,7 @@ from exporter.common.tls import make_tls_context
 from exporter.config import Config, Target
 from exporter.model.errors import ConfigError
 from exporter.model.protocols import Clock, Credentials, Report
+from exporter.model.tracing import StartSpan, no_spans
 from exporter.pipeline.request_price import RequestPrice
 
 
@@ -57,14 +58,16 @@ async def open_accounts(
     transport: Callable[[Target], httpx2.AsyncBaseTransport] = open_transport,
     *,
     empty: bool = False,
+    span: StartSpan = no_spans,
 ) -> AsyncIterator[list[Account]]:
     """Open one client a target; targets of one account share the budget of an API at a host.
 
-    With ``empty`` the budgets begin without a request, for another process may have used them a moment ago.
+    ``span`` begins spans of the requests. With ``empty`` the budgets begin without a request, for another process may have used them a moment ago.
     """
     buckets: Buckets = {}
     accounts = [
-        make_account(target, buckets, clock, report, transport(target), empty=empty) for target in config.targets
+        make_account(target, buckets, clock, report, transport(target), empty=empty, span=span)
+        for target in config.targets
     ]
     try:
         yield accounts
@@ -81,6 +84,7 @@ def make_account(
     transport: httpx2.AsyncBaseTransport,
     *,
     empty: bool = False,
+    span: StartSpan = no_spans,
 ) -> Account:
     """One target's way to its platform; ``buckets`` are shared. Raises SourceDenied where its secrets cannot be read."""
     signer = make_signer(
@@ -110,7 +114,7 @@ def make_account(
         secrets=signer.secrets,
     )
     lookup = (project_lookup(target.region), lambda response: read_project(response, target.region)) if huawei else None
-    fetcher = Fetcher(route, sender, clock, report, target.project_id, lookup)
+    fetcher = Fetcher(route, sender, clock, report, target.project_id, lookup, span)
     return Account(target, signer, sender, fetcher, {api: budget.price for api, budget in shared.items()})
 
 

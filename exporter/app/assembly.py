@@ -31,11 +31,13 @@ from exporter.model.metrics import Catalogue
 from exporter.model.protocols import Clock, Report, Store
 from exporter.model.state import Restored
 from exporter.model.telemetry import LogMessage, RowsSetAside
+from exporter.model.tracing import StartSpan, no_spans
 from exporter.otlp.delivery import OtlpDelivery
 from exporter.otlp.endpoint import OtlpEndpoint
 from exporter.otlp.log_records import make_encoder
 from exporter.otlp.metrics import MetricsPush
 from exporter.otlp.resource import OtlpResource
+from exporter.otlp.self_traces import SelfTraces
 from exporter.otlp.sender import OtlpSender
 from exporter.otlp.spans import SpanEncoder
 from exporter.pipeline.collector import Collector
@@ -51,7 +53,7 @@ from exporter.pipeline.run_tracker import RunTracker
 from exporter.pipeline.scheduler import PollInterval
 from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
-from exporter.store import open_store
+from exporter.store import PostgresUrl, check_store, open_store
 from exporter.store.retrying import RetryingStore
 
 NO_STATE = {
@@ -103,6 +105,8 @@ class Runtime(msgspec.Struct, frozen=True):
     recorder: Recorder | None = None
     valid: Callable[[], bool] = lambda: True
     """Whether this process may still send: with a database, another one may lead."""
+    span: StartSpan = no_spans
+    """Begins a span of the exporter's own work."""
 
 
 def read_packs(config: Config) -> tuple[MappingPack, ...]:
@@ -164,21 +168,25 @@ async def open_runtime(
     clock: Clock,
     report: Report,
     valid: Callable[[], bool] = lambda: True,
+    span: StartSpan = no_spans,
 ) -> AsyncIterator[Runtime]:
     """Put together what stands on the store; after a clean stop, commit what is under way first. Raises StoreError."""
-    runtime = await make_runtime(store, mappings, config, clock, report)
+    runtime = await make_runtime(store, mappings, config, clock, report, span)
     yield msgspec.structs.replace(runtime, valid=valid)
     await runtime.committer.drain()
 
 
-async def make_runtime(store: Store, mappings: Mappings, config: Config, clock: Clock, report: Report) -> Runtime:
+async def make_runtime(
+    store: Store, mappings: Mappings, config: Config, clock: Clock, report: Report, span: StartSpan = no_spans
+) -> Runtime:
     """Make what stands on an open store, with the totals that the store remembers. Raises StoreError."""
     clean = await _restore(store, mappings, config, clock, report)
     registry = Registry(mappings.catalogue)
     admission = SeriesAdmission(registry, config.web.zero_hold, clock, config.max_series)
     for name in admission.restore(clean.restored):
         report(LogMessage(f"{name}: some kept series no longer fit the mappings; they are left out", warning=True))
-    committer = Committer(store, (admission,), admission, report)
+    database = "postgresql" if isinstance(check_store(config.store), PostgresUrl) else "sqlite"
+    committer = Committer(store, (admission,), admission, report, span, database)
     for commit in clean.commits:
         committer.queue(commit)  # not awaited: a store that cannot be written must not hold up the page
     recorder = Recorder(config.record.directory, config.record.limit, report) if config.record else None
@@ -195,6 +203,7 @@ async def make_runtime(store: Store, mappings: Mappings, config: Config, clock: 
         series_ttl=config.series_ttl,
         otlp=OtlpSignals("traces" in config.otlp_endpoints, "logs" in config.otlp_endpoints, config.otlp_attributes),
         recorder=recorder,
+        span=span,
     )
 
 
@@ -210,6 +219,27 @@ async def _restore(store: Store, mappings: Mappings, config: Config, clock: Cloc
     for line in clean.lines:
         report(LogMessage(line, warning=True))
     return clean
+
+
+@contextlib.asynccontextmanager
+async def open_self_traces(
+    config: Config, clock: Clock, report: Report, valid: Callable[[], bool]
+) -> AsyncIterator[SelfTraces | None]:
+    """Open what traces the exporter's own work, if that is wanted; after a clean stop, send the last spans.
+
+    Raises ConfigError for certificates or headers that went bad.
+    """
+    if config.otlp_self is None:
+        yield None
+        return
+    sender = OtlpSender(config.otlp_self)
+    try:
+        post = while_valid(sender.post, valid)
+        traces = SelfTraces(config.otlp_self.url, post, config.otlp_attributes, clock, report)
+        yield traces
+        await traces.drain()
+    finally:
+        await sender.aclose()
 
 
 @contextlib.asynccontextmanager
@@ -330,6 +360,7 @@ def _context(account: Account, name: str, runtime: Runtime) -> SourceContext:
         per_resource=bool(kind.resource),
         stages=kind.stages,
         record=_recording(runtime, (target.name, name)),
+        span=runtime.span,
     )
 
 

@@ -21,6 +21,7 @@ from exporter.app.assembly import (
     make_pipeline,
     open_deliveries,
     open_runtime,
+    open_self_traces,
     open_state,
     read_mappings,
 )
@@ -38,12 +39,14 @@ from exporter.model.errors import ConfigError, StoreUnusable
 from exporter.model.metrics import Changes, Moment
 from exporter.model.protocols import Clock, Report
 from exporter.model.telemetry import KeysExpire, Loaded, LogMessage, SelfEvent
+from exporter.model.tracing import StartSpan, no_spans
 from exporter.observability.event_log import EventLines
 from exporter.observability.leader_metrics import LeaderMetrics
 from exporter.observability.log import Log, RateLimit, make_handler
 from exporter.observability.self_metrics import SelfMetrics
 from exporter.otlp.delivery import OtlpDelivery
 from exporter.otlp.metrics import MetricsPush
+from exporter.otlp.self_traces import SelfTraces
 from exporter.pipeline.poller import Poller
 from exporter.store import PostgresUrl, check_store
 from exporter.web.routes import ServerOptions, make_site
@@ -178,13 +181,19 @@ async def _run_term(
     config, clock, report, lasting = process.config, process.clock, process.report, len(process.listeners)
     try:
         async with (
-            open_runtime(term.store, mappings, config, clock, report, term.valid) as runtime,
+            open_self_traces(config, clock, report, term.valid) as self_traces,
+            open_runtime(term.store, mappings, config, clock, report, term.valid, _span(self_traces)) as runtime,
             open_accounts(
-                config, clock, report, lambda one: LeasedTransport(open_transport(one), term.valid), empty=term.follows
+                config,
+                clock,
+                report,
+                lambda one: LeasedTransport(open_transport(one), term.valid),
+                empty=term.follows,
+                span=_span(self_traces),
             ) as accounts,
             open_deliveries(config, runtime) as deliveries,
         ):
-            parts = _Parts(process, term, runtime, accounts, deliveries)
+            parts = _Parts(process, term, runtime, accounts, deliveries, self_traces)
             await _run_parts(parts, show, bound, ended or process.stop, leader)
         report(_farewell(term.store.problem))  # after the last commits, which may fail too
     finally:
@@ -199,6 +208,12 @@ class _Parts(NamedTuple):
     runtime: Runtime
     accounts: Sequence[Account]
     deliveries: Sequence[OtlpDelivery | MetricsPush]
+    self_traces: SelfTraces | None
+
+
+def _span(traces: SelfTraces | None) -> StartSpan:
+    """Return what begins a span of the exporter's own work."""
+    return no_spans if traces is None else traces.start
 
 
 async def _run_parts(
@@ -226,6 +241,8 @@ async def _run_parts(
         bound(process.listening.getsockname()[1])
     jobs = [parts.term.store.run(), *_jobs(runtime, pollers, parts.deliveries, parts.accounts), reload.watch()]
     jobs.append(reload.reload_whenever(process.reload))
+    if parts.self_traces is not None:
+        jobs.append(supervise("delivery", "otlp: self", parts.self_traces.run, runtime.clock, report))
     if parts.term.keep is not None:
         jobs.append(parts.term.keep())
     site = make_site(web_port.handlers(own, reload.reload), process.options(ended))

@@ -8,7 +8,7 @@ import asyncio
 import random
 from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx2
 import msgspec
@@ -22,6 +22,7 @@ from exporter.model.errors import KeysRefused, SourceBusy, SourceDenied, SourceD
 from exporter.model.events import Request, Response
 from exporter.model.protocols import Budget, Clock, Report
 from exporter.model.telemetry import BudgetLeft, RequestDone, Throttled
+from exporter.model.tracing import StartSpan, no_spans
 
 TRIES = 3
 LONGEST_PAUSE = 20.0  # seconds; a longer wish of the vendor is left to the schedule
@@ -71,7 +72,8 @@ class _KeysRefusal(NamedTuple):
 class Fetcher:
     """Fetches from one target's platform.
 
-    ``project`` is the id of the target's project; where the configuration gave none, ``lookup`` finds it.
+    ``project`` is the id of the target's project; where the configuration gave none, ``lookup`` finds it. ``span``
+    begins a span of each request, and of each wait for the budget.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Fetcher:
         report: Report,
         project: str | None,
         lookup: ProjectLookup | None = None,
+        span: StartSpan = no_spans,
     ) -> None:
         self._route = route
         self._sender = sender
@@ -89,6 +92,7 @@ class Fetcher:
         self._report = report
         self.project = project
         self.lookup = lookup
+        self._span = span
         self._vendor_clock = VendorClock(route.target, clock, report)
         self._project_task: asyncio.Task[str] | None = None
         self._refused: _KeysRefusal | None = None
@@ -110,7 +114,7 @@ class Fetcher:
         project = await self._project_id() if "{project_id}" in request.path else None
         for attempt in range(TRIES):
             try:
-                return await self._fetch_once(request, project)
+                return await self._fetch_once(request, project, attempt)
             except (SourceDown, SourceBusy) as error:
                 pause = getattr(error, "wait", None) or random.uniform(0.1, 1.0) * 2.0**attempt  # noqa: S311
                 if attempt == TRIES - 1 or pause > LONGEST_PAUSE:
@@ -142,9 +146,14 @@ class Fetcher:
         if not task.cancelled() and task.exception() is None:
             self.project = task.result()
 
-    async def _fetch_once(self, request: Request, project: str | None) -> Response:
-        budget = await self._take_budget(request)
-        response, sent = await self._exchange(request, project, budget)
+    async def _fetch_once(self, request: Request, project: str | None, attempt: int) -> Response:
+        with self._span("wait for budget", {"platform.api": request.api}, "internal"):
+            budget = await self._take_budget(request)
+        with self._span(request.method, self._span_attributes(request, attempt), "client") as span:
+            response, sent = await self._exchange(request, project, budget)
+            span.set_attribute("http.response.status_code", response.status)
+            if response.status >= 400:
+                span.set_attribute("error.type", str(response.status))
         error = self._classify(response, request, sent)
         if isinstance(error, SourceBusy):
             budget.slow_down(error.wait)
@@ -152,6 +161,17 @@ class Fetcher:
         if error is not None:
             raise error
         return response
+
+    def _span_attributes(self, request: Request, attempt: int) -> dict[str, str | int]:
+        """Return the attributes of a request's span by OpenTelemetry's conventions, without path and query: ids are there."""
+        address = urlsplit(self._route.endpoints[request.api])
+        about: dict[str, str | int] = {
+            "platform.api": request.api,
+            "http.request.method": request.method,
+            "server.address": address.hostname or "",
+            "server.port": address.port or (80 if address.scheme == "http" else 443),
+        }
+        return {**about, "http.request.resend_count": attempt} if attempt else about
 
     async def _exchange(self, request: Request, project: str | None, budget: Budget) -> tuple[Response, httpx2.Request]:
         """Send a request and read its answer, whatever the status.

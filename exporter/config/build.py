@@ -27,6 +27,7 @@ def build(
         mapping_entries=tuple(files.entries),
         warnings=tuple(lines([*files.warnings, *delivery.warnings, *_warnings(written)], tree.origins)),
         otlp_endpoints=delivery.endpoints,
+        otlp_self=delivery.self_traces,
         otlp_attributes=delivery.attributes,
     )
     return config.model_copy(update={"origins": _origins(config, files, tree)})

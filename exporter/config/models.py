@@ -178,6 +178,8 @@ class Otlp(Section):
     """Whether the totals are pushed as well, for who has no scrape."""
     metrics_interval: Interval = 60.0
     """How often."""
+    self: StrictBool = False
+    """Whether spans of the exporter's own work are sent: each poll with its requests, its mapping and its commit."""
     headers: dict[str, SecretStr] = {}
     """Headers to send along."""
     headers_file: File | None = None
@@ -307,5 +309,7 @@ class Config(WrittenConfig):
     """What is understood and yet may surprise, as whole lines."""
     otlp_endpoints: Mapping[str, OtlpEndpoint] = {}
     """By signal how it is sent by OTLP."""
+    otlp_self: OtlpEndpoint | None = None
+    """How spans of the exporter's own work are sent, if they are."""
     otlp_attributes: Mapping[str, str] = {}
     """Resource attributes that the environment gives what is sent."""

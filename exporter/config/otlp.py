@@ -22,12 +22,16 @@ _EXAMPLE = "http://collector:4318"
 
 
 class Delivery(NamedTuple):
-    """Endpoints by signal, resource attributes of the environment, problems, and warnings."""
+    """Endpoints by signal, resource attributes of the environment, problems, and warnings.
+
+    ``self_traces`` is where spans of the exporter's own work go, if they are sent.
+    """
 
     endpoints: dict[str, OtlpEndpoint]
     attributes: dict[str, str]
     problems: list[Problem]
     warnings: list[Problem]
+    self_traces: OtlpEndpoint | None = None
 
 
 class _Unusable(Exception):
@@ -61,18 +65,31 @@ def complete(otlp: Otlp | None, environ: Mapping[str, str]) -> Delivery:
     if otlp is None:
         return done
     signals = [name for name, on in (("traces", otlp.traces), ("logs", otlp.logs), ("metrics", otlp.metrics)) if on]
-    if not signals:
+    own = _sends_self_traces(otlp, environ, done.warnings)
+    if not signals and not otlp.self:
         done.warnings.append(Problem(("otlp",), "sends nothing; write traces: true or logs: true, or remove it"))
     done.problems.extend(_own_faults(otlp))
     try:
         done.attributes.update(_stated(environ))
         for signal in signals if not done.problems else ():
             done.endpoints[signal] = _endpoint(otlp, signal, _Variables(environ, signal))
+        if own and not done.problems:
+            traces = done.endpoints.get("traces") or _endpoint(otlp, "traces", _Variables(environ, "traces"))
+            done = done._replace(self_traces=traces)
     except _Unusable as error:
         done.problems.append(error.problem)
     for endpoint in done.endpoints.values():
         done.warnings.extend(_doubts(endpoint))
     return done
+
+
+def _sends_self_traces(otlp: Otlp, environ: Mapping[str, str], warnings: list[Problem]) -> bool:
+    """Return whether the exporter traces its own work; OTEL_SDK_DISABLED forbids it, and nothing else that is sent."""
+    disabled = environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    if otlp.self and disabled:
+        words = "is not obeyed, for the environment has OTEL_SDK_DISABLED=true; remove one of the two"
+        warnings.append(Problem(("otlp", "self"), words))
+    return otlp.self and not disabled
 
 
 def headers_on_command_line(origins: Mapping[tuple[str | int, ...], ValueOrigin]) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from exporter.common.environment import hidden_variables
 with hidden_variables("OTEL_"):
     from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import Event, ReadableSpan
+    from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor, TracerProvider
     from opentelemetry.sdk.util import BoundedList
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
     from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
@@ -24,8 +24,10 @@ __all__ = [
     "Resource",
     "SpanContext",
     "SpanKind",
+    "SpanProcessor",
     "Status",
     "StatusCode",
     "TraceFlags",
+    "TracerProvider",
     "encode_spans",
 ]

@@ -81,11 +81,14 @@ class Collector:
         clock = self._context.clock
         began = clock.steady()
         session = self._open_session(resource)
-        try:
-            await self._read(session)
-            await self._finish(session)
-        finally:
-            await self._wait_committed(session)
+        with self._context.start_span("poll", {"platform.resource": resource}) as span:
+            try:
+                await self._read(session)
+                await self._finish(session)
+            finally:
+                await self._wait_committed(session)
+            span.set_attribute("platform.events", session.events)
+            span.set_attribute("platform.events.new", session.new)
         self._inventory.mark_found(resource)
         self._context.report(
             PollDone(
@@ -202,8 +205,10 @@ class Collector:
             return 0
         fresh = only_grown(events.remembered, growths)
         await self._record_named(only_grown(events.counted, growths), named)
-        batch = count_events(events.counted, growths, self._context.mapping.current.map, self._count_context(session))
-        notes = self._run_tracker.note(batch.rows, self._context.now())
+        with self._context.start_span("map", {"platform.events.new": len(fresh)}):
+            mapper, context = self._context.mapping.current.map, self._count_context(session)
+            batch = count_events(events.counted, growths, mapper, context)
+            notes = self._run_tracker.note(batch.rows, self._context.now())
         commit = Commit(watch, fresh, batch.changes, notes=notes, fresh=all_new(fresh))
         ticket = self._context.committer.queue(self._with_contact(commit))
         session.queued = CountedSlice(ticket, batch, events.refused_of(fresh))
@@ -313,11 +318,14 @@ class Collector:
     async def _wait_committed(self, session: ReadSession, more: Commit | None = None) -> None:
         """Wait until the queued slice of a session is committed, together with ``more``; then report it."""
         queued, session.queued = session.queued, None
-        if more is not None:
-            await self._commit(more)
-        if queued is not None:
-            await self._context.committer.wait(queued.ticket)
-            await self._report_slice(queued, session.id)
+        if more is None and queued is None:
+            return
+        with self._context.start_span("commit", {}):
+            if more is not None:
+                await self._commit(more)
+            if queued is not None:
+                await self._context.committer.wait(queued.ticket)
+                await self._report_slice(queued, session.id)
 
     async def _commit(self, commit: Commit) -> None:
         await self._context.committer.commit(self._with_contact(commit))

@@ -14,6 +14,7 @@ from exporter.model.errors import StoreError
 from exporter.model.metrics import Changes, Series
 from exporter.model.protocols import Output, Report, SeriesView, Store
 from exporter.model.state import RECORD, Commit
+from exporter.model.tracing import StartSpan, no_spans
 
 Ticket = asyncio.Future[StoreError | None]
 MAX_BATCH = 64  # callers served by one transaction: a scrape never waits for more
@@ -22,15 +23,27 @@ MAX_BATCH = 64  # callers served by one transaction: a scrape never waits for mo
 class Committer:
     """The only writer of commits. ``commit`` returns when its changes are durable and written to every output.
 
+    ``span`` begins a span of each transaction, with ``database`` as OpenTelemetry's name of the database system.
+
     Whoever works on many events holds ``slice_lock`` for one slice of them and releases it for a round of the event
     loop: a scrape then waits for one slice, not for one slice of every watch.
     """
 
-    def __init__(self, store: Store, outputs: Sequence[Output], view: SeriesView, report: Report) -> None:
+    def __init__(
+        self,
+        store: Store,
+        outputs: Sequence[Output],
+        view: SeriesView,
+        report: Report,
+        span: StartSpan = no_spans,
+        database: str = "sqlite",
+    ) -> None:
         self._store = store
         self._outputs = outputs
         self._view = view
         self._report = report
+        self._span = span
+        self._database = database
         self._waiting: list[tuple[tuple[Commit, ...], Ticket]] = []
         self._flush_lock = asyncio.Lock()
         self.slice_lock = asyncio.Lock()
@@ -103,8 +116,14 @@ class Committer:
 
     async def _write(self, commits: Sequence[Commit], shown: Collection[Series]) -> StoreError | None:
         """Write to the store, then to the outputs; return the error of the store, if any."""
+        about: dict[str, str | int] = {
+            "db.system.name": self._database,
+            "db.operation.name": "COMMIT",
+            "platform.commits": len(commits),
+        }
         try:
-            await self._store.commit(commits)
+            with self._span("COMMIT", about, "client"):
+                await self._store.commit(commits)
         except StoreError as error:
             return error
         for commit in commits:

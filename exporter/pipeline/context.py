@@ -1,12 +1,14 @@
 """Values that all parts of one source of one target share."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 
 import msgspec
 
 from exporter.model.events import Millis, Request, Resource, Response
 from exporter.model.metrics import Metric
 from exporter.model.protocols import Clock, Fold, Map, Report, Source, Stages
+from exporter.model.tracing import ActiveSpan, AttributeValue, StartSpan, no_spans
 from exporter.pipeline.committer import Committer
 
 
@@ -46,7 +48,7 @@ class SourceContext(msgspec.Struct, frozen=True):
     """The names, seams and mapping that discovery and reads of one source work with.
 
     ``now`` is the vendor's clock (Unix ms). ``record`` is called with every answer that may hold events and the id of
-    the resource that was read. ``stages`` asks for the vendor's own record of a run, where the vendor keeps one.
+    the resource that was read. ``span`` begins a span of the exporter's own work. ``stages`` asks for the vendor's own record of a run, where the vendor keeps one.
     """
 
     target: str
@@ -61,6 +63,7 @@ class SourceContext(msgspec.Struct, frozen=True):
     per_resource: bool = True
     stages: Callable[[Resource], Stages] | None = None
     record: Callable[[str, Request, Response], None] | None = None
+    span: StartSpan = no_spans
 
     @property
     def place(self) -> tuple[str, str]:
@@ -71,3 +74,8 @@ class SourceContext(msgspec.Struct, frozen=True):
     def name(self) -> str:
         """The target and the source in one word, for messages."""
         return f"{self.target}/{self.source}"
+
+    def start_span(self, work: str, attributes: Mapping[str, AttributeValue]) -> AbstractContextManager[ActiveSpan]:
+        """Begin a span of some work for this source: ``poll modelarts_pool``."""
+        about = {"platform.target": self.target, "platform.source": self.source, **attributes}
+        return self.span(f"{work} {self.source}", about, "internal")

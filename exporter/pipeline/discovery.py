@@ -67,7 +67,9 @@ class Discovery:
         requested = self._context.now()
         steady = self._context.clock.steady()
         partial = steady < self._whole_until and not self._inventory.by_status
-        listing = await self._list(requested, self._inventory.listed_ids if partial else None)
+        with self._context.start_span("list", {}) as span:
+            listing = await self._list(requested, self._inventory.listed_ids if partial else None)
+            span.set_attribute("platform.resources", len(listing.resources))
         self.requests = listing.requests
         counts = steady >= self._counts_from
         if counts:

@@ -106,6 +106,31 @@ def test_attributes_of_the_environment_are_kept_for_what_is_sent(tmp_path: Path)
     assert dict(config.otlp_attributes) == {"deployment.environment.name": "prod", "service.name": "b c"}
 
 
+@pytest.mark.parametrize(
+    ("environ", "otlp", "url", "warnings"),
+    [
+        ({}, {"endpoint": "http://a:1", "self": True}, "http://a:1/v1/traces", []),
+        ({}, {"endpoint": "http://a:1", "traces": False, "self": True}, "http://a:1/v1/traces", []),
+        ({f"{GENERAL}TRACES_ENDPOINT": "http://b:1/spans"}, {"self": True}, "http://b:1/spans", []),
+        ({}, {"endpoint": "http://a:1"}, None, []),
+        (
+            {"OTEL_SDK_DISABLED": "true"},
+            {"endpoint": "http://a:1", "self": True},
+            None,
+            ["otlp.self: is not obeyed, for the environment has OTEL_SDK_DISABLED=true; remove one of the two"],
+        ),
+    ],
+    ids=["beside traces", "alone", "by its variable", "off", "disabled"],
+)
+def test_the_exporter_traces_itself_where_it_is_asked_to(
+    tmp_path: Path, environ: dict[str, str], otlp: dict[str, Any], url: str | None, warnings: list[str]
+) -> None:
+    config = loaded(tmp_path, environ, **otlp)
+    assert (config.otlp_self.url if config.otlp_self else None) == url
+    assert [warning.partition(": ")[2] for warning in config.warnings] == warnings
+    assert ("traces" in config.otlp_endpoints) == otlp.get("traces", True), "the runs' spans go as before"
+
+
 def test_what_is_probably_not_meant_is_a_warning(tmp_path: Path) -> None:
     def warnings(**otlp: Any) -> list[str]:
         return [line.removeprefix(str(tmp_path / "exporter.yaml")) for line in loaded(tmp_path, **otlp).warnings]
