@@ -27,7 +27,7 @@ from exporter.mapping.rules import MappingPack
 from exporter.mapping.runs.reducer import make_fold
 from exporter.model.errors import ConfigError
 from exporter.model.events import Request, Response
-from exporter.model.metrics import Catalogue
+from exporter.model.metrics import Catalogue, Changes
 from exporter.model.protocols import Clock, Report, Store
 from exporter.model.state import Restored
 from exporter.model.telemetry import LogMessage, RowsSetAside
@@ -199,7 +199,7 @@ async def make_runtime(
         admission=admission,
         exposition=Exposition(registry, admission.hold),
         mappings=mappings,
-        restored=clean.restored,
+        restored=msgspec.structs.replace(clean.restored, changes=Changes(), held=frozenset()),  # the registry has them
         series_ttl=config.series_ttl,
         otlp=OtlpSignals("traces" in config.otlp_endpoints, "logs" in config.otlp_endpoints, config.otlp_attributes),
         recorder=recorder,

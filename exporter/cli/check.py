@@ -3,26 +3,21 @@
 The report is calculated from the configuration and the mappings; no vendor is asked.
 """
 
-import math
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from exporter.common.millis import DAY, SECOND
+from exporter.cli.forecast import SECONDS_A_DAY, Forecast, forecast_reads
 from exporter.config import Config, SourceOptions
 from exporter.mapping.rules import MappingPack
 from exporter.model.builtin_metrics import RESOURCE_STATUS
 from exporter.model.metrics import Catalogue
-from exporter.model.telemetry import Scheduled
-from exporter.pipeline.request_price import Demand, RequestPrice
 from exporter.sources import SOURCES
 
-SECONDS_A_DAY = DAY / SECOND
 DEFAULT_RESOURCES = 100  # active ones of each source, for the forecast
-LISTED_AT_ONCE = 50  # resources on a page of a listing: the least of the five APIs
 
 
 def report(
@@ -39,7 +34,11 @@ def report(
     how many active resources each source is expected to have. Keys: ``ok``, ``warnings``, ``sources`` (a row for each
     source of a target), ``series``, ``resources``.
     """
-    forecasts = _forecasts(config, resources)
+    forecasts = {
+        (target.name, name): forecast
+        for target in config.targets
+        for name, forecast in forecast_reads(target, dict.fromkeys(target.sources, resources)).items()
+    }
     rows = [
         _row(target.name, name, options, packs) | _forecast_columns(forecasts[target.name, name])
         for target in config.targets
@@ -54,46 +53,7 @@ def report(
     }
 
 
-class _Forecast(NamedTuple):
-    """What the reads of a source will be, if all its resources have events equally often."""
-
-    calls: float  # a second
-    lag: float  # seconds, mean
-    scheduled: Scheduled
-
-
-def _forecasts(config: Config, resources: int) -> dict[tuple[str, str], _Forecast]:
-    """Forecast each source by the schedule itself; targets of one account share a budget only once it runs."""
-    found: dict[tuple[str, str], _Forecast] = {}
-    for target in config.targets:
-        for api in dict.fromkeys(SOURCES[name].api for name in target.sources):
-            price = RequestPrice(lambda rate=target.budget[api]: rate, target.budget_share)  # type: ignore[misc]
-            demands = {
-                name: _demand(price, options, resources if SOURCES[name].resource else 1)
-                for name, options in target.sources.items()
-                if SOURCES[name].api == api
-            }
-            price.keep_up(0.0)
-            for name, demand in demands.items():
-                interval = demand.clamp(math.sqrt(price.price))
-                scheduled = price.describe(target.name, name, api, demand, interval / 2)
-                found[target.name, name] = _Forecast(
-                    demand.requests(price.price) + demand.listing, interval / 2, scheduled
-                )
-    return found
-
-
-def _demand(price: RequestPrice, options: SourceOptions, watches: int) -> Demand:
-    demand = Demand(options.poll_interval, options.max_poll_interval)
-    pages = max(1, len(options.workspaces)) * math.ceil(watches / LISTED_AT_ONCE)
-    demand.listing = pages / options.discovery_interval
-    for _ in range(watches):
-        demand.move(None, 1.0)
-    price.join(demand)
-    return demand
-
-
-def _forecast_columns(forecast: _Forecast) -> dict[str, Any]:
+def _forecast_columns(forecast: Forecast) -> dict[str, Any]:
     return {
         "calls_forecast": round(forecast.calls * SECONDS_A_DAY),
         "expected_lag_seconds": round(forecast.lag, 1),
@@ -101,7 +61,7 @@ def _forecast_columns(forecast: _Forecast) -> dict[str, Any]:
     }
 
 
-def _too_small(forecasts: Mapping[tuple[str, str], _Forecast]) -> list[str]:
+def _too_small(forecasts: Mapping[tuple[str, str], Forecast]) -> list[str]:
     """Say which budgets are too small for the longest interval of their sources."""
     return [
         f"{target}/{name}: {forecast.scheduled.limit}, or raise max_poll_interval ({forecast.scheduled.longest:.0f} s)"

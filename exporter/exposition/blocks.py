@@ -2,16 +2,21 @@
 
 A scrape of a block that has not changed costs nothing: its deflated piece is kept until a value changes. Rows are added
 and dropped in a list of lines, which is joined again when the block is next rendered. Only the template is kept as
-text: the body is made from it in 0.1 us a line, and kept only for scrapes without gzip.
+text: the body is made from it in 0.1 us a line, and kept only for scrapes without gzip. The template of a block that
+is full, or that several scrapes found unchanged, is kept deflated until changes come often: most series of a resource
+change seldom, and their text takes more memory than anything else of it.
 """
 
 from array import array
 
-from exporter.exposition.gzip_members import Piece, deflate
+from isal import isal_zlib
+
+from exporter.exposition.gzip_members import LEVEL, Piece, deflate
 from exporter.exposition.text_format import HOLE, Labels
 
 CAPACITY = 1024  # values a block; the price of one changed value is one block, about 0.2 ms
 LOOSE = 64  # lines that wait to be joined
+REST = 8  # scrapes without a change, after which a template is deflated; that takes about as long as to render it
 
 
 class Block:
@@ -25,9 +30,12 @@ class Block:
         "_added",
         "_bodies",
         "_exemplars",
+        "_hot",
         "_lines",
+        "_packed",
         "_pieces",
         "_template",
+        "_unchanged",
         "keys",
         "stale",
         "times",
@@ -42,6 +50,9 @@ class Block:
         self.values: list[float] = []
         self.times = array("q")
         self._template = b""
+        self._packed = b""  # the template, deflated; the template is then empty
+        self._unchanged = REST
+        self._hot = False  # whether changes come often
         self._added: list[bytes] = []
         self._lines: list[bytes] | None = None
         self._exemplars: dict[int, tuple[int, bytes]] = {}
@@ -63,6 +74,8 @@ class Block:
         if at is not None:
             self.times.append(at)
         self.stale = True
+        if self.full and self._lines is None and not self._hot:
+            self._pack()
         return len(self.values) - self.width
 
     def point(self, place: int, at: int, exemplar: bytes) -> None:
@@ -110,8 +123,14 @@ class Block:
     def _kind(self, exemplars: bool) -> bool:
         if self.stale:
             self.stale = False
+            self._hot = self._unchanged < REST
+            self._unchanged = 0
             self._bodies.clear()
             self._pieces.clear()
+        else:
+            self._unchanged += 1
+            if self._unchanged >= REST and not self._packed:
+                self._pack()
         return exemplars and bool(self._exemplars)
 
     def _render(self, exemplars: bool) -> bytes:
@@ -124,14 +143,27 @@ class Block:
         return b"\n".join(lines)
 
     def _render_values(self) -> bytes:
-        self._join()
-        template = self._template
+        template = self._text()
         if float in set(map(type, self.values)):  # rare in counters, and %d is twice as fast as %a
             template = template.replace(HOLE + b"\n", b" %a\n")
         return template % tuple(self.values)
 
+    def _text(self) -> bytes:
+        """Return the template; it stays deflated while changes are rare."""
+        if self._packed and not self._added and not self._hot:
+            return isal_zlib.decompress(self._packed)
+        self._join()
+        return self._template
+
+    def _pack(self) -> None:
+        """Deflate the template."""
+        self._join()
+        self._packed, self._template = isal_zlib.compress(self._template, LEVEL), b""
+
     def _join(self) -> None:
         """Join loose lines to the template: many small objects would cost more memory than their text."""
+        if self._packed:
+            self._packed, self._template = b"", isal_zlib.decompress(self._packed)
         lines = self._added if self._lines is None else self._lines + self._added
         self._template = b"".join([self._template, *(line + b"\n" for line in lines)])
         self._added, self._lines = [], None

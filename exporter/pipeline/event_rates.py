@@ -117,7 +117,7 @@ class EventRates:
 
         The first read of a watch says nothing of rates: nobody knows since when its events were kept.
         """
-        newest = max((min(at, now) for at in times), default=watch.newest)
+        newest = min(max(times), now) if times else watch.newest
         if not watch.until:
             return WatchRate(until=now, newest=newest)
         span = max(0.0, now - watch.until)
@@ -247,6 +247,9 @@ class EventRates:
         """Yield start, end and rate of the times after the last read of a watch; the last one has no end."""
         row = self._rates[self._speed(watch)]
         since = watch.until - watch.newest if watch.newest else math.inf
+        if since >= AGE_LIMITS[-1] and not watch.hinted:
+            yield 0.0, math.inf, row[-1]
+            return
         hint = watch.hinted - watch.until if watch.hinted else math.inf
         start, age = 0.0, bisect_right(AGE_LIMITS, since)
         after = -1 if hint > 0.0 else bisect_right(AGE_LIMITS, -hint)
@@ -265,12 +268,19 @@ class EventRates:
     def _speed(self, watch: WatchRate) -> int:
         """Return the class of a watch's own rate, which is the source's mean while little is known of the watch."""
         own = (watch.events + 1.0) / (watch.seconds + 1.0 / self.mean)
-        return min(max(int(math.log2(own / SLOWEST)), 0), SPEEDS - 1)
+        speed = int(math.log2(own / SLOWEST)) if own > SLOWEST else 0
+        return speed if speed < SPEEDS else SPEEDS - 1
 
 
 def _spread(start: float, end: float) -> Iterable[tuple[int, float]]:
     """Yield class and seconds of the time between two ages."""
     age = bisect_right(AGE_LIMITS, start)
+    if age == AGES - 1:
+        return ((age, end - start),) if end > start else ()
+    return _spread_over(age, start, end)
+
+
+def _spread_over(age: int, start: float, end: float) -> Iterator[tuple[int, float]]:
     while start < end:
         stop = min(end, AGE_LIMITS[age]) if age < AGES - 1 else end
         if stop > start:

@@ -246,14 +246,16 @@ class Inventory:
         known = self.resources.get(resource.id)
         if known is None and self._last_listing is not None:
             self._unlisted_until[resource.id] = self._last_listing
-        self.resources[resource.id] = resource
-        self.seen[resource.id] = now
+        same = known == resource  # then the known one stays: ten thousand new ones would scatter the memory
+        if not same:
+            self.resources[resource.id] = resource
+        self.seen[known.id if known else resource.id] = now
         if resource.life != "ended":
             self._reopen(resource.id)
         elif known is None and resource.finished is not None and resource.finished < now - self._grace:
             self._mark_ended(resource.id, resource.finished)
         self._mark_ended(resource.id, now)
-        if known is None or known == resource:
+        if known is None or same:
             return known is None
         if known.mark == resource.mark or msgspec.structs.replace(known, mark=resource.mark) != resource:
             return True

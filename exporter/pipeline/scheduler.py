@@ -3,7 +3,7 @@
 import asyncio
 import heapq
 import random
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -12,6 +12,7 @@ from exporter.model.errors import SourceDenied, SourceError, SourceGone
 from exporter.model.protocols import Clock
 
 DENIED_WAIT = 300.0  # seconds: only a person can help, but what was mended is to be noticed within minutes
+NEARLY_DUE = 0.05  # seconds that a watch may be read early, so that many watches need one timer, not one each
 STALE_HANDICAP = 60.0  # seconds by which the first read of a resource that ended long ago is delayed
 
 
@@ -51,6 +52,7 @@ class PollQueue:
     def __init__(self) -> None:
         self._heap: list[Entry] = []  # by due time
         self._current: dict[str, Entry] = {}
+        self._turn = asyncio.Lock()  # of several readers one waits for the next entry, the others wait for their turn
         self._changed = asyncio.Event()
 
     def __contains__(self, resource: str) -> bool:
@@ -61,7 +63,8 @@ class PollQueue:
         entry = Entry(due, -created, resource, interval)
         self._current[resource] = entry
         heapq.heappush(self._heap, entry)
-        self._changed.set()
+        if self._heap[0] is entry:
+            self._changed.set()
 
     def due(self, resource: str) -> float | None:
         """Return when a resource is to be read; None if it is not in the queue."""
@@ -70,27 +73,33 @@ class PollQueue:
 
     async def take(self, clock: Clock) -> Entry:
         """Wait for the next due watch and take it out of the queue; the caller puts it back."""
-        while True:
-            wait = self._pop_due(clock.steady())
-            if isinstance(wait, Entry):
-                return wait
-            self._changed.clear()
-            await self._wait_changed(clock, wait)
+        found = self._pop_due(clock.steady())
+        if isinstance(found, Entry):
+            return found
+        async with self._turn:
+            while not isinstance(found := self._pop_due(clock.steady()), Entry):
+                self._changed.clear()
+                await self._wait_changed(clock, found)
+        return found
 
     async def _wait_changed(self, clock: Clock, wait: float | None) -> None:
-        """Return when the queue has changed, or ``wait`` seconds have passed."""
-        either: list[asyncio.Task[Any]] = [asyncio.create_task(self._changed.wait())]
-        if wait is not None:
-            either.append(asyncio.create_task(clock.sleep(wait)))
+        """Return when another entry is the next, or ``wait`` seconds have passed."""
+        if wait is None:
+            await self._changed.wait()
+            return
+        timer = asyncio.create_task(self._sleep(clock, wait))
         try:
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            await self._changed.wait()
         finally:
-            for task in either:
-                task.cancel()
+            timer.cancel()
+
+    async def _sleep(self, clock: Clock, seconds: float) -> None:
+        await clock.sleep(seconds)
+        self._changed.set()
 
     def _pop_due(self, now: float) -> Entry | float | None:
-        """Return the next due entry, else the seconds until one is due; None if the queue is empty."""
-        while self._heap and (self._is_void(self._heap[0]) or self._heap[0].due <= now):
+        """Return the next entry that is due or nearly due, else the seconds until one is; None if the queue is empty."""
+        while self._heap and (self._is_void(self._heap[0]) or self._heap[0].due <= now + NEARLY_DUE):
             entry = heapq.heappop(self._heap)
             if not self._is_void(entry):
                 del self._current[entry.resource]

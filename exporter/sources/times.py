@@ -150,6 +150,8 @@ def moment(value: Number) -> Millis | None:
     ``value`` is a Unix time or text as ``iso_millis`` reads it (UTC if it states no zone). A time before 1970 or after 9999 is a default
     value of the vendor, not a time.
     """
+    if type(value) is int and _LEAST_MILLIS <= value < LATEST:
+        return value  # as nearly all are
     try:
         if isinstance(value, str) and ("-" in value or "/" in value):
             at = elapsed(_datetime(value))

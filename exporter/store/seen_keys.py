@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from struct import Struct
+from sys import intern
 
 from exporter.common.millis import DAY
 from exporter.model.events import Event
@@ -194,7 +195,7 @@ class Memory:
 
     def load(self, watches: Iterable[WatchRow], sizes: Iterable[SizeRow], rows: Iterable[KeyRow]) -> None:
         """Load what the file holds, rows in their order. Raises KeyError and struct.error if they do not fit."""
-        named = {number: Watch(*place) for number, *place in watches}
+        named = {number: Watch(*map(intern, place)) for number, *place in watches}
         self.numbers = {watch: number for number, watch in named.items()}
         self.last_watch = max(named, default=0)
         for number, day, size in sizes:

@@ -6,6 +6,7 @@ A row that cannot be read is set aside and counted: one bad row must not keep th
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from sys import intern
 from typing import Literal, TypeVar, get_args
 
 import msgspec
@@ -35,9 +36,9 @@ _DROP_RESOURCE: tuple[StatementName, ...] = ("drop_resources", "drop_runs", "dro
 _Labels = tuple[str, ...]
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
-_read_labels = msgspec.json.Decoder(_Labels).decode
+_decode_labels = msgspec.json.Decoder(_Labels).decode
 _read_buckets = msgspec.json.Decoder(tuple[int, ...]).decode
-_read_resource = msgspec.json.Decoder(Resource).decode
+_decode_resource = msgspec.json.Decoder(Resource).decode
 _read_runs = msgspec.msgpack.Decoder(Runs).decode
 _read_notes = msgspec.msgpack.Decoder(list[RunNote]).decode
 _UNREADABLE = (msgspec.MsgspecError, ValueError, TypeError, OverflowError)
@@ -68,7 +69,7 @@ def restore(read: Read, now: Millis) -> Restored:
     reader = _Reader(read, now)
     resources: dict[tuple[str, str], dict[str, Resource]] = {}
     for (target, source, id_), resource in reader.pairs(
-        "resources", lambda t, s, i, body: ((t, s, i), _read_resource(body))
+        "resources", lambda t, s, i, body: (_watch(t, s, i), _read_resource(body))
     ):
         resources.setdefault((target, source), {})[id_] = resource
     notes: dict[Watch, list[bytes]] = {}
@@ -150,16 +151,34 @@ class _Reader:
             closed=bool(closed),
             floor=floor if self._possible(floor) == floor else self.now,
         )
-        return Watch(str(target), str(source), str(resource)), progress
+        return _watch(target, source, resource), progress
 
     def _possible(self, at: Millis | None) -> Millis | None:
         return at if at is None or at <= self.latest else None
 
 
+def _read_labels(raw: str | bytes) -> _Labels:
+    """Return the labels of a series. The same texts stand in very many rows: each is kept once."""
+    return tuple(map(intern, _decode_labels(raw)))
+
+
+def _read_resource(raw: str | bytes) -> Resource:
+    """Return a resource; its texts are kept once, as those of labels."""
+    one = _decode_resource(raw)
+    return msgspec.structs.replace(
+        one, id=intern(one.id), workspace=intern(one.workspace), kind=intern(one.kind), spec=intern(one.spec),
+        status=intern(one.status),
+    )  # fmt: skip
+
+
+def _watch(target: object, source: object, resource: object) -> Watch:
+    return Watch(*map(intern, map(str, (target, source, resource))))
+
+
 def _checked(read: Callable[[bytes], object], row: tuple[str, str, str, bytes]) -> tuple[Watch, bytes]:
     """Return the watch and the body of a row whose body can be read."""
     read(row[3])
-    return Watch(*row[:3]), row[3]
+    return _watch(*row[:3]), row[3]
 
 
 def _bytes(value: object) -> bytes:

@@ -46,11 +46,12 @@ class Standing:
 
 
 class Stage:
-    """What every vendor answers at present: ``turn``, the ``number``-th."""
+    """What every vendor answers at present: ``turn``, the ``number``-th, and the pages of a listing of training jobs."""
 
     def __init__(self) -> None:
         self.turn: Turn = {}
         self.number = 0
+        self.pages: Sequence[bytes] = ()
 
 
 class Prepared:
@@ -60,7 +61,11 @@ class Prepared:
         self._stage, self._clock, self.skew, self.project = stage, clock, 0.0, "project"
 
     async def fetch(self, ask: Request) -> Response:
-        return Response(200, self._stage.turn[watched(ask.path, dict(ask.query))], int(self._clock.now() * 1000))
+        if ask.path.endswith("/training-job-searches"):
+            body = self._stage.pages[json.loads(ask.body)["offset"]]
+        else:
+            body = self._stage.turn[watched(ask.path, dict(ask.query))]
+        return Response(200, body, int(self._clock.now() * 1000))
 
 
 class Sent:
@@ -105,6 +110,14 @@ class Flow:
             self._next(turn, pause)
             await asyncio.gather(*(self._stations[source].collector.poll(id_, 1.0) for source, id_ in turn))
             await self._core.committer.release_held()
+
+    def listed(self, pages: Sequence[bytes]) -> None:
+        """What a listing of training jobs is answered from now on."""
+        self._stage.pages = pages
+
+    async def list(self, source: str) -> None:
+        """A listing."""
+        await self._stations[source].discovery.refresh()
 
     def again(self) -> None:
         """The next turn has the number of this one: the server says the same once more."""

@@ -57,12 +57,12 @@ def simulator() -> Iterator[Program]:
 
 
 @contextlib.contextmanager
-def exporter(clouds: Program, poll_interval: str = "1s") -> Iterator[Program]:
-    """The exporter with every source and a new state file, from the moment it is started."""
+def exporter(clouds: Program, poll_interval: str = "1s", state: Path | None = None) -> Iterator[Program]:
+    """The exporter with every source, from the moment it is started; with a new state file, or with ``state``."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         web, log = {"listen": f"127.0.0.1:{port}"}, {"level": "warning"}
-        written = configuration(clouds.url, store=f"{folder}/state.db", web=web, log=log)
+        written = configuration(clouds.url, store=str(state or f"{folder}/state.db"), web=web, log=log)
         for target in written["targets"]:
             target["budget"] = dict.fromkeys(target["budget"], "10000/s")
             for options in target["sources"].values():

@@ -9,6 +9,7 @@ from pathlib import Path
 import uvloop
 
 from exporter.app import assembly
+from exporter.pipeline.poller import READERS
 from exporter.pipeline.read_schedule import ReadSchedule
 from exporter.pipeline.request_price import Demand, RequestPrice
 from exporter.pipeline.scheduler import PollQueue
@@ -72,11 +73,16 @@ def _plan(seconds: float) -> float:
         for number in range(WATCHES):
             schedule.add(str(number))
             queue.put(str(number), LONGEST * number / WATCHES, LONGEST, number)
+
+        async def read() -> None:
+            while clock.passed < seconds:
+                entry = await queue.take(clock)
+                await asyncio.sleep(0)  # as a request would
+                interval = schedule.read(entry.resource, EPOCH + clock.passed, clock.passed, [])
+                queue.put(entry.resource, clock.passed + interval, interval, -entry.newest)
+
         began = time.process_time()
-        while clock.passed < seconds:
-            entry = await queue.take(clock)
-            interval = schedule.read(entry.resource, EPOCH + clock.passed, clock.passed, [])
-            queue.put(entry.resource, clock.passed + interval, interval, -entry.newest)
+        await asyncio.gather(*(read() for _ in range(READERS)))
         return time.process_time() - began
 
     return asyncio.run(turns(Hand())) / seconds * 100

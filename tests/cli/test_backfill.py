@@ -309,6 +309,7 @@ def test_only_what_happened_in_the_range_counts_and_earlier_events_set_gauges(ba
     for minutes in (600, 200, 100, 99):
         backfill_run.cloud.dws_event(CLUSTER, at(minutes), "createBackup")
     values = backfill_run.values(until="2026-09-21T12:40:00Z")
+    assert backfill_run.code == 0
     assert (NOW * 1000 - at(100), at(100)) == (6_000_000, 1_789_994_400_000)
     found = {
         hours: value

@@ -42,6 +42,7 @@ KEYS = "access keys (access_key from FILE:1; secret_key from FILE:1)"
 ALIBABA_KEYS = "access keys (access_key_id from FILE:1; access_key_secret from FILE:1)"
 TRAINING, SERVICES = "research/modelarts_training", "research/modelarts_service"
 POOLS, DWS, PAI = "research/modelarts_pool", "research/dws", "pai/pai_dlc"
+SEEN = "events are seen after about 1 s, limited by poll_interval"
 WELL = f"""
 ok       research                     credentials  {KEYS}: accepted; they do not expire
 ok       research                     connection   modelarts: URL: connected to 127.0.0.1 in 1 ms
@@ -53,21 +54,25 @@ ok       research/modelarts_training  records      all of them can be read
 ok       research/modelarts_training  texts        a rule takes each of them
 ok       research/modelarts_training  times        the newest was 10 min ago, none lies in the future
 ok       research/modelarts_training  stages       no stages of {JOB}
+ok       research/modelarts_training  forecast     about 129,600 requests a day for 1 active; {SEEN}
 ok       research/modelarts_pool      listing      1 pool, 1 active
 ok       research/modelarts_pool      events       1 event of {POOL} in 1 page; that is all there is
 ok       research/modelarts_pool      records      all of them can be read
 ok       research/modelarts_pool      texts        a rule takes each of them
 ok       research/modelarts_pool      times        the newest was 10 min ago, none lies in the future
+ok       research/modelarts_pool      forecast     about 129,600 requests a day for 1 active; {SEEN}
 ok       research/modelarts_service   listing      1 service, 1 active
 ok       research/modelarts_service   events       1 event of {SERVICE} (service-07085) in 1 page; that is all there is
 ok       research/modelarts_service   records      all of them can be read
 ok       research/modelarts_service   texts        a rule takes each of them
 ok       research/modelarts_service   times        the newest was 10 min ago, none lies in the future
+ok       research/modelarts_service   forecast     about 129,600 requests a day for 1 active; {SEEN}
 ok       research/dws                 listing      1 cluster, 1 active
 ok       research/dws                 events       1 event in 1 page; that is all there is
 ok       research/dws                 records      all of them can be read
 ok       research/dws                 texts        a rule takes each of them
 ok       research/dws                 times        the newest was 10 min ago, none lies in the future
+ok       research/dws                 forecast     about 129,600 requests a day; {SEEN}
 ok       pai                          credentials  {ALIBABA_KEYS}: accepted; they do not expire
 ok       pai                          connection   pai_dlc: URL: connected to 127.0.0.1 in 1 ms
 ok       pai                          clock        within 2 s of the vendor's
@@ -77,7 +82,8 @@ ok       pai/pai_dlc                  records      all of them can be read
 ok       pai/pai_dlc                  texts        a rule takes each of them
 ok       pai/pai_dlc                  times        the newest was 10 min ago, none lies in the future; they name no zone and are read as UTC (event_timezone: auto)
 ok       pai/pai_dlc                  stages       1 stage of {DLC}
-fine: 34 checks of 2 targets, 0 failed, 0 warnings
+ok       pai/pai_dlc                  forecast     about 129,600 requests a day for 1 active; {SEEN}
+fine: 39 checks of 2 targets, 0 failed, 0 warnings
 """
 
 
@@ -298,7 +304,7 @@ def test_a_missing_secret_file_fails_only_its_own_target(doctor_run: DoctorRun) 
     doctor_run.written["targets"][0]["credentials"] = {"access_key": ACCESS_KEY, "secret_key_file": str(secret)}
     gone = f"{secret}: cannot read the secret (No such file or directory); mount it again"
     assert doctor_run.unusual_lines(meanwhile=secret.unlink) == [f"FAILED research credentials {gone}"]
-    assert doctor_run.last_line == "not fine: 10 checks of 2 targets, 1 failed, 0 warnings"
+    assert doctor_run.last_line == "not fine: 11 checks of 2 targets, 1 failed, 0 warnings"
 
 
 # --- clocks
@@ -447,7 +453,7 @@ def test_unreadable_records_unknown_texts_and_odd_times_are_warnings(doctor_run:
         f"WARNING {SERVICES} times 1 of 2 lie in the future, by up to 2 h; nothing to set here: tell who runs that platform",
         f"WARNING {DWS} listing 1 cluster, 1 active; 1 record could not be read: {report}",
     ]
-    assert (doctor_run.code, doctor_run.last_line) == (0, "fine: 34 checks of 2 targets, 0 failed, 4 warnings")
+    assert (doctor_run.code, doctor_run.last_line) == (0, "fine: 39 checks of 2 targets, 0 failed, 4 warnings")
 
 
 def test_a_text_of_an_event_reaches_the_terminal_without_control_characters(doctor_run: DoctorRun) -> None:
@@ -515,10 +521,10 @@ def test_a_large_listing_is_asked_for_its_newest_pages_only(doctor_run: DoctorRu
     created = doctor_run.cloud.clock() - 900_000
     for number in range(1100):
         doctor_run.cloud.add_training_job(f"old-{number}", created=created - number, phase="Completed")
-    (line,) = doctor_run.unusual_lines()
-    assert (
-        line == f"ok {TRAINING} listing the newest 1,000 jobs in workspace 0, 1 active; older ones were not asked for"
-    )
+    assert doctor_run.unusual_lines() == [
+        f"ok {TRAINING} listing the newest 1,000 jobs in workspace 0, 1 active; older ones were not asked for",
+        f"ok {TRAINING} forecast about 129,600 requests a day for at least 1 active; {SEEN}",
+    ]
     assert doctor_run.cloud.requests["modelarts_training.list"] == 20
 
 
@@ -533,9 +539,11 @@ def test_empty_listings_name_the_permissions_that_were_not_tried(doctor_run: Doc
         f"ok {TRAINING} listing no job in workspace 0",
         f"skipped {TRAINING} events {nothing} modelarts:trainJob:listEvents was not tried",
         f"skipped {TRAINING} stages {nothing} modelarts:trainJob:get was not tried",
+        f"ok {TRAINING} forecast about 43,200 requests a day while none is active",
         f"ok {PAI} listing no job in workspace 12345",
         f"skipped {PAI} events {nothing} paidlc:GetJobEvents (or pai:GetJobEvents) was not tried",
         f"skipped {PAI} stages {nothing} paidlc:GetJob was not tried",
+        f"ok {PAI} forecast about 43,200 requests a day while none is active",
     ]
     assert doctor_run.code == 0
 
@@ -553,6 +561,7 @@ def test_each_workspace_is_listed_and_the_newest_wanted_active_job_is_read(docto
         f"ok {TRAINING} listing no job in workspace 8",
         f"ok {TRAINING} events no events of younger ( [31mred); that is all there is",
         f"ok {TRAINING} stages no stages of younger ( [31mred)",
+        f"ok {TRAINING} forecast about 302,400 requests a day for 2 active; {SEEN}",
     ]
 
 
@@ -612,6 +621,7 @@ async def test_targets_are_examined_side_by_side(tmp_path: Path, capsys: pytest.
 def alike(line: str) -> str:
     """A line without what differs from one living cloud to another."""
     line = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}( \([\w-]+\))?", "JOB", re.sub(" {2,}", " ", line))
+    line = re.sub(r"[\d,]+ requests a day", "N requests a day", line)
     line = re.sub(r"from \S+:\d+", "from FILE", re.sub(r"http://127.0.0.1:\d+|URL", "HOST", line))
     return re.sub(r"(\d+|no) (jobs|stages?|active|ms|s behind|s ago)", lambda found: f"N {found[2].rstrip('s')}", line)
 
@@ -633,7 +643,12 @@ def test_the_budget_is_kept(doctor_run: DoctorRun) -> None:
     doctor_run.written["targets"][0]["budget"] = dict.fromkeys(("modelarts", "dws", "iam", "sts"), "2/s")
     del doctor_run.written["targets"][1]
     began = time.monotonic()
-    assert doctor_run.unusual_lines() == []
+    lines = doctor_run.unusual_lines()
+    assert [line.split(" about ")[0] for line in lines] == [
+        f"WARNING {place} forecast" for place in (TRAINING, POOLS, SERVICES)
+    ]
+    small = "the budget is too small: 1.6/s serves 3 active resources at 9 s; raise targets[].budget.modelarts"
+    assert all(small in line for line in lines)
     assert doctor_run.cloud.requests.total() == 10
     assert time.monotonic() - began > 0.9
 
@@ -648,7 +663,8 @@ def test_a_machine_is_told_the_same_in_values(doctor_run: DoctorRun) -> None:
     assert (denied["target"], denied["source"], denied["check"]) == ("research", "dws", "events")
     assert denied["values"] == {"cause": "denied"}
     assert found["pai", "pai_dlc", "listing"]["values"] == {
-        "workspace": "12345", "resources": 1, "active": 1, "wanted": 1, "complete": True, "unreadable": 0,
+        "workspace": "12345", "resources": 1, "active": 1, "wanted": 1, "wanted_active": 1, "complete": True,
+        "unreadable": 0,
     }  # fmt: skip
     read = {"resource": JOB, "events": 1, "pages": 1, "complete": True, "full": False}
     assert found["research", "modelarts_training", "events"]["values"] == read

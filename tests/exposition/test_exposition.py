@@ -2,6 +2,8 @@
 
 import gzip
 import subprocess
+import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from exporter.exposition.blocks import CAPACITY
+from exporter.exposition.blocks import CAPACITY, REST, Block
 from exporter.exposition.tables import Table
 from exporter.exposition.text_format import Format
 from exporter.model.metrics import Catalogue, Changes, Metric, Moment, Observed, Series
@@ -300,6 +302,51 @@ def test_only_a_block_that_changed_is_written_again() -> None:
     table.grow((str(CAPACITY),), 1)
     same = [old is block.piece() for old, block in zip(before, table.blocks, strict=True)]
     assert same == [True, False, True]
+
+
+@given(st.lists(st.sampled_from(["rest", "rest", "add", "grow", "half", "drop", "plain"]), max_size=12))
+@settings(deadline=None, max_examples=60)
+def test_a_block_that_rested_says_the_same_as_one_that_did_not(steps: list[str]) -> None:
+    blocks = Block(2), Block(2)
+    for number, step in enumerate(["add", *steps]):
+        for block in blocks:
+            if step == "add" or not block.keys:
+                block.add((str(number),), [b'x{a="%d%%%%"} %%d' % number, b'y{a="%d"} %%d' % number], None)
+            elif step == "drop":
+                block.drop(0)
+            elif step in ("grow", "half"):
+                block.values[-1], block.stale = 1 if step == "grow" else 0.5, True
+        for _ in range(REST + 2 if step == "rest" else 0):
+            blocks[0].piece()
+        if step == "plain":
+            assert blocks[0].body() == blocks[1].body()
+    assert blocks[0].body() == blocks[1].body()
+    assert zlib.decompressobj(-15).decompress(blocks[0].piece().packed) == blocks[1].body()
+
+
+def test_the_text_of_a_block_is_kept_deflated_unless_it_changes_often() -> None:
+    block = Block(1)
+    for number in range(CAPACITY):
+        block.add((str(number),), [b'platform_resource_status{resource="%d",status="Running"} %%d' % number], None)
+
+    def scraped(times: int, *, changed: bool) -> int:
+        for number in range(times):
+            block.values[0], block.stale = number + 1, changed
+            block.piece()
+        return memory_of(block)
+
+    full = CAPACITY * 58  # bytes of a line at least
+    assert scraped(1, changed=True) < full / 4, "full"
+    assert scraped(2, changed=True) > full, "it changes often"
+    assert scraped(REST - 1, changed=False) > full
+    assert scraped(1, changed=False) < full / 4, "it rests"
+    assert scraped(1, changed=True) < full / 4, "a single change"
+    assert block.body().startswith(b'platform_resource_status{resource="0",status="Running"} 1\n')
+
+
+def memory_of(block: Block) -> int:
+    """Bytes of text that a block holds."""
+    return sum(sys.getsizeof(getattr(block, name)) for name in ("_template", "_packed"))
 
 
 def test_rows_that_leave_make_room_for_others() -> None:

@@ -81,6 +81,18 @@ def test_the_first_listing_gives_back_everything_and_the_next_only_what_changed(
     assert inventory.open() == inventory.living() == ["1", "2", "3"]
 
 
+def test_a_mark_is_a_hint_whichever_way_it_moves_and_what_did_not_change_is_kept() -> None:
+    """A vendor's modification times may jump back: each jump is one hint, and none follows."""
+    inventory = an_inventory()
+    inventory.merge([job("a", mark=7), job("b", mark=7)], NOW)
+    kept = inventory.resources["b"]
+    for mark, hinted in ((9, ["a"]), (9, []), (3, ["a"]), (3, [])):
+        assert inventory.merge([job("a", mark=mark), job("b", mark=7)], NOW) == []
+        assert inventory.hinted == hinted
+        assert inventory.resources["a"].mark == mark
+    assert inventory.resources["b"] is kept
+
+
 def test_an_end_counts_from_when_it_was_first_seen() -> None:
     inventory = an_inventory()
     inventory.merge([job("1")], NOW - HOUR)

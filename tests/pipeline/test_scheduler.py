@@ -313,6 +313,32 @@ async def test_several_readers_share_the_queue_and_a_cancelled_one_takes_nothing
     assert found == [str(number) for number in range(20)]
 
 
+def test_many_readers_and_watches_that_are_nearly_due_wait_by_one_timer() -> None:
+    async def story() -> list[float]:
+        clock, queue = ManualClock(), PollQueue()
+        for number in range(8):
+            queue.put(str(number), 5.0 + number / 1000, 60.0)
+        await asyncio.gather(*(queue.take(clock) for _ in range(8)))
+        return clock.slept
+
+    assert asyncio.run(story()) == [5.0]
+
+
+def test_a_watch_that_is_due_later_wakes_nobody() -> None:
+    async def story() -> list[float]:
+        clock, queue = ManualClock(), PollQueue()
+        queue.put("next", 5.0, 60.0)
+        waiting = asyncio.create_task(queue.take(clock))
+        await asyncio.sleep(0)
+        for number in range(20):
+            queue.put(str(number), 6.0 + number, 60.0)
+            await asyncio.sleep(0)
+        assert (await waiting).resource == "next"
+        return clock.slept
+
+    assert asyncio.run(story()) == [5.0]
+
+
 names = st.sampled_from("abcde")
 plans = st.one_of(
     st.tuples(st.just("put"), names, st.integers(0, 20)),

@@ -4,7 +4,7 @@ The requests are live and read-only; nothing is kept.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -24,8 +24,6 @@ from exporter.store import PostgresUrl, check_database, check_store
 from exporter.store.postgresql.url import SCHEMES
 
 MASKED = "***"  # also shown for the values of the vendor's environment variables
-NO_SECRET = {"user", "domain"}
-MIN_SECRET_LENGTH = 6  # characters; masking a shorter secret would hit parts of other words
 OUTCOME_STYLES: Mapping[Outcome, tuple[str, str]] = {
     "ok": ("ok", "green"),
     "warning": ("WARNING", "yellow"),
@@ -108,8 +106,7 @@ async def _target(
 
     clock = SystemClock()
     try:
-        transport = open_transport(target)
-        secrets = _secrets(target)
+        _read_secrets(target)
         transport = open_transport(target)
         account = make_account(target, buckets, clock, report, transport)
     except (SourceDenied, ConfigError) as error:
@@ -126,27 +123,15 @@ async def _target(
             skews=skews,
             done=done,
         )
-        return [_mask(finding, secrets) for finding in await probe_target(probe)]
+        return await probe_target(probe)
     finally:
         await account.sender.aclose()
 
 
-def _secrets(target: Target) -> list[str]:
-    """Return the secrets of the credentials, the longest first.
-
-    Raises SourceDenied if a secret cannot be read.
-    """
-    values = target.login.values
-    found = [values[key].reveal() for key in values.keys() - NO_SECRET]
-    return sorted((secret for secret in found if len(secret) >= MIN_SECRET_LENGTH), key=len, reverse=True)
-
-
-def _mask(finding: Finding, secrets: Iterable[str]) -> Finding:
-    """Mask secrets in the text of a finding: some vendors repeat them in a refusal."""
-    text = finding.text
-    for secret in secrets:
-        text = text.replace(secret, MASKED)
-    return msgspec.structs.replace(finding, text=text)
+def _read_secrets(target: Target) -> None:
+    """Read each secret once. Raises SourceDenied for one that is gone: no request is worth a try without it."""
+    for secret in target.login.values.values():
+        secret.reveal()
 
 
 def _origins(config: Config, index: int, shown: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:

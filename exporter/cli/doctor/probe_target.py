@@ -19,6 +19,7 @@ from exporter.cli.doctor.target_findings import (
     clock_finding,
     connection_finding,
     credentials_finding,
+    forecast_findings,
     project_finding,
 )
 from exporter.cli.failures import guarded
@@ -66,7 +67,13 @@ async def probe_target(probe: TargetProbe) -> list[Finding]:
         *connected,
         clock_finding(place, skew),
     ]
-    return [*own, *looked_up, *(finding for findings in found for finding in findings)]
+    forecasts = forecast_findings(target, [finding for findings in found for finding in findings])
+    of_sources = [
+        finding
+        for name, findings in zip(target.sources, found, strict=True)
+        for finding in (*findings, *([forecasts[name]] if name in forecasts else ()))
+    ]
+    return [*own, *looked_up, *of_sources]
 
 
 def _keys_status(probe: TargetProbe, client: GuardedClient) -> KeysStatus:

@@ -60,6 +60,7 @@ def listing_finding(place: FindingPlace, noun: str, listed: ListingSample) -> Fi
         text += f"; {left:,} left out by include and exclude"
     values = {"workspace": listed.workspace, "resources": number, "active": active, "wanted": len(listed.wanted)}
     values |= {"complete": not listed.more, "unreadable": listed.unreadable}
+    values["wanted_active"] = sum(one.life == "active" for one in listed.wanted)
     if listed.unreadable:
         text += f"; {_records(listed.unreadable)} could not be read: report the form of the vendor's answer"
     return place.finding("listing", "warning" if listed.unreadable else "ok", text, **values)

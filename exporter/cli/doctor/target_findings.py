@@ -1,16 +1,19 @@
 """Makes the findings of a target from what was probed. Pure functions.
 
-The findings are about connections, credentials, the clock and the project.
+The findings are about connections, credentials, the clock and the project, and what the reads of its sources will cost.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from exporter.cli.doctor.connect import Reached, Unreached
 from exporter.cli.doctor.findings import Finding, FindingPlace, error_finding
-from exporter.common.text import ago, exact
+from exporter.cli.forecast import SECONDS_A_DAY, Forecast, forecast_reads
+from exporter.common.text import ago, exact, lasting
+from exporter.config import Target
 from exporter.model.errors import KeysRefused, SourceError
+from exporter.sources import SOURCES
 
 CLOSE = 2.0  # seconds between two clocks that count as equal: a Date header has whole seconds
 NEAR = 60.0  # seconds between two clocks that do no harm
@@ -101,3 +104,39 @@ def project_finding(place: FindingPlace, found: str | SourceError) -> Finding:
     if isinstance(found, SourceError):
         return error_finding(place, "project", found)
     return place.finding("project", "ok", f"{found}, looked up by the region; set project_id to save the call")
+
+
+def forecast_findings(target: Target, found: Sequence[Finding]) -> dict[str, Finding]:
+    """Make a finding by source of what its reads will cost, for the resources that were listed.
+
+    A source whose listing failed is left out.
+    """
+    listings: dict[str, list[Finding]] = {}
+    for finding in found:
+        if finding.check == "listing":
+            listings.setdefault(finding.source, []).append(finding)
+    active = {
+        source: sum(one.values["wanted_active"] for one in several)
+        for source, several in listings.items()
+        if all("wanted_active" in one.values for one in several)
+    }
+    partial = {source for source in active if not all(one.values["complete"] for one in listings[source])}
+    return {
+        source: _forecast_finding(
+            FindingPlace(target.name, source), active[source], forecast, partial=source in partial
+        )
+        for source, forecast in forecast_reads(target, active).items()
+    }
+
+
+def _forecast_finding(place: FindingPlace, active: int, forecast: Forecast, *, partial: bool) -> Finding:
+    calls, limit = round(forecast.calls * SECONDS_A_DAY), forecast.scheduled.limit
+    several = bool(SOURCES[place.source].resource)
+    number = f" for {'at least ' if partial else ''}{active:,} active" if active else " while none is active"
+    text = f"about {calls:,} requests a day{number if several else ''}"
+    if active or not several:
+        limited = ", limited by poll_interval" if limit == "poll_interval" else f"; {limit}"
+        text += f"; events are seen after about {lasting(max(1.0, forecast.lag))}{limited}"
+    lag = round(forecast.lag, 1) if active or not several else None
+    values = {"active": active, "calls_a_day": calls, "expected_lag_seconds": lag, "limited_by": limit}
+    return place.finding("forecast", "warning" if forecast.scheduled.load > 1.0 else "ok", text, **values)

@@ -175,8 +175,6 @@ def _job(row: _Job) -> Resource:
     status, flavor = row.status or _Status(), row.spec.resource if row.spec else None
     phase = status.phase or ""
     life = _LIFE.get(phase, "active")
-    started, lasted = moment(status.start_time), number(status.duration)
-    ended = moment(started + lasted) if life == "ended" and started and lasted else None
     tasks = field_value(status.task_statuses)
     listed = tasks if isinstance(tasks, list) else []
     failed = [_failed(task) for task in listed if field_text(task, "exit_code") not in ("", "0")][:_MOST_FAILED]
@@ -189,11 +187,16 @@ def _job(row: _Job) -> Resource:
         status=clip(phase),
         life=life,
         created=moment(row.metadata.create_time),
-        finished=ended,
+        finished=_finished(status) if life == "ended" else None,
         reason="TaskFailed" if failed else "",
         message="; ".join(failed),
         mark=hint_mark(status.secondary_phase),
     )
+
+
+def _finished(status: _Status) -> int | None:
+    started, lasted = moment(status.start_time), number(status.duration)
+    return moment(started + lasted) if started and lasted else None
 
 
 def _failed(task: Any) -> str:
