@@ -15,6 +15,7 @@ from exporter.model.errors import LeaseLost, StoreError
 from exporter.model.events import Event
 from exporter.model.metrics import Changes, Series
 from exporter.model.state import Commit, Progress, Watch
+from exporter.model.telemetry import SelfEvent, StoreState
 from exporter.store import RetryingStore, leadership, parse_store
 from exporter.store.postgresql.examine import check_postgres
 from exporter.store.postgresql.leadership import Leadership, Waiting
@@ -476,15 +477,15 @@ async def test_keys_that_are_asked_for_while_the_database_is_away_are_waited_for
             await store.commit([page(1)])
         one = leadership(place(postgres().url("asked", port=gate.port)), None, "a", 20.0, at_once=0)
         store = (await one.lead(lambda waiting: None)).store
-        retrying, told = RetryingStore(store, clock, lambda event: None), list[str]()
+        told = list[SelfEvent]()
+        retrying = RetryingStore(store, clock, told.append)
         gate.cut_before(b"FROM asked.keys WHERE watch")
         asking = asyncio.create_task(retrying.grown(WATCH, page(1).events))
         while not asking.done():
-            told += [retrying.problem] if retrying.problem else []
             clock.advance(1.0)
             await asyncio.sleep(0.01)
         assert await asking == [0]
-        assert "the database" in told[0]
+        assert [event.up for event in told if isinstance(event, StoreState)] == [False, True]
         await store.close()
         await one.close()
 
