@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+RUN    := $(VENV)/.run
 READY  := $(VENV)/.ready
 HEAVY  := $(VENV)/.heavy
 
@@ -30,7 +31,7 @@ $(READY): requirements/run.txt requirements/test.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $@
+	@touch $@ $(RUN)
 
 # The vendors' own SDK clients check the simulator, Helm and others the chart; they are big, so they come apart.
 $(HEAVY): $(READY) requirements/sdk.txt requirements/chart.txt requirements/docs.txt
@@ -39,8 +40,15 @@ $(HEAVY): $(READY) requirements/sdk.txt requirements/chart.txt requirements/docs
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
 	@touch $@
 
+# The demo needs what a user needs, and none of the tests' packages.
+$(RUN): requirements/run.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
 PORT ?= 10186
-demo: $(READY)
+demo: $(RUN)
 	$(BIN)/platform-events-exporter demo --port $(PORT)
 
 # On Debian as root the tests may install Debian's Prometheus, Alertmanager and Jsonnet; elsewhere those that need it say how to get it.
@@ -139,7 +147,7 @@ image:
 
 sbom: $(HEAVY)
 	@mkdir -p dist
-	$(BIN)/python -m cyclonedx_py requirements requirements/run.txt --pyproject pyproject.toml --of JSON --output-reproducible -o dist/sbom.cdx.json
+	$(BIN)/python -m tests.sbom dist/sbom.cdx.json
 
 # Locks with hashes and without index addresses; needs uv.
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate

@@ -48,7 +48,11 @@ def pictures() -> Iterator[Picture]:
 def main(folder: Path) -> None:
     """Takes them all."""
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as place, exhibited(Path(place), SPREAD) as (exporter, _), browser() as chromium:
+    with (
+        tempfile.TemporaryDirectory() as place,
+        exhibited(Path(place), SPREAD, hostile=False) as (exporter, _),
+        browser() as chromium,
+    ):
         for picture in pictures():
             width, height = picture.size
             page = chromium.new_page(viewport={"width": width, "height": height}, color_scheme=picture.scheme)

@@ -1,17 +1,20 @@
 """Replaces the mappings while everything runs: all or nothing, and no counter loses its value.
 
-A reload is requested (SIGHUP, POST), or follows from the mapping files. Those are looked at every few seconds, together
-with the globs that name them and what a link points to. A file counts as changed once two looks found the same change.
+A reload is requested (SIGHUP, POST), or follows from the mapping files and the files that they include. Those are looked
+at every few seconds, together with the globs that name them and what a link points to. A file counts as changed once two
+looks found the same change.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from exporter.app.assembly import Mappings, Runtime, SourcePipeline, read_mappings
 from exporter.common.guard import guard
 from exporter.config import Config, masked
 from exporter.config.check import matches
+from exporter.mapping.loader import included_by
 from exporter.mapping.rules import MappingPack
 from exporter.mapping.syntax.process import list_timeouts as process_timeouts
 from exporter.model.errors import ConfigError, UnexpectedFailure
@@ -22,7 +25,10 @@ from exporter.observability.self_metrics import SelfMetrics
 from exporter.web.routes import ReloadResult
 
 INTERVAL = 2.0  # seconds between two looks at the files
-FileStamps = Mapping[Path, tuple[int, ...]]
+FileStamp = tuple[int, ...]
+FileStamps = Mapping[Path, FileStamp]
+IncludedFiles = dict[Path, tuple[FileStamp, tuple[Path, ...]]]
+"""By mapping file: its stamp when it was last read, and the places of the files that it included then."""
 _NOTHING = Restored(Changes(), frozenset(), {}, {}, {})
 
 
@@ -44,6 +50,7 @@ class Reload:
         self._reread = reread
         self.mappings = runtime.mappings
         self._entries = config.mapping_entries
+        self._included: IncludedFiles = {}
         self._reported: tuple[str, ...] = ()
         self._lock = asyncio.Lock()
 
@@ -84,7 +91,7 @@ class Reload:
         """Return the stamps of the mapping files; None if they cannot be looked at, which is reported."""
         try:
             with guard("reload", "mapping files", self._runtime.report):
-                return await asyncio.to_thread(stamps, self._entries)
+                return await asyncio.to_thread(stamps, self._entries, self._included)
         except UnexpectedFailure:
             return None
 
@@ -157,14 +164,24 @@ def hashes(packs: Mapping[str, MappingPack]) -> dict[str, str]:
     return {source: pack.hash for source, pack in packs.items()}
 
 
-def stamps(entries: Sequence[Path]) -> FileStamps:
-    """Return what tells one content of files from another without reading them; links are followed."""
-    found: dict[Path, tuple[int, ...]] = {}
-    for entry in entries:
-        for path in matches(entry):
-            try:
-                stat = path.stat()
-            except OSError:  # the file was removed meanwhile
-                continue
+def stamps(entries: Sequence[Path], included: IncludedFiles) -> FileStamps:
+    """Return what tells one content of files from another; links are followed.
+
+    The files are those of the entries and those that they include. Of the entries, a file is read only if ``included``
+    does not know it as it is now; what it includes is put there.
+    """
+    found = _stamps_of(path for entry in entries for path in matches(entry))
+    for path, stamp in found.items():
+        if path not in included or included[path][0] != stamp:
+            included[path] = (stamp, included_by(path))
+    return found | _stamps_of(place for path in found for place in included[path][1])
+
+
+def _stamps_of(paths: Iterable[Path]) -> dict[Path, FileStamp]:
+    """Return the stamps of those files that are there."""
+    found: dict[Path, FileStamp] = {}
+    for path in paths:
+        with suppress(OSError):  # no such file, or it was removed meanwhile
+            stat = path.stat()
             found[path] = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
     return found

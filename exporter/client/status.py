@@ -16,6 +16,7 @@ from exporter.common.http_body import BodyUnreadable
 from exporter.common.text import one_line
 from exporter.model.errors import (
     KeysRefused,
+    RequestRefused,
     SourceBusy,
     SourceDenied,
     SourceDown,
@@ -74,7 +75,7 @@ def classify_response(
         return SourceBusy(words, None if wait is None else min(wait, MAX_CLOSED))
     if response.status == 401 or keys_refused:
         return KeysRefused(
-            f"{words}; the credentials were refused: check that they exist, are enabled and have not expired"
+            with_cure(words, "; the credentials were refused: check that they exist, are enabled and have not expired")
         )
     if response.status >= 500 or response.status == 408:
         return SourceDown(words)
@@ -90,13 +91,18 @@ def _refusal(status: int, body: ErrorBody, words: str, permission: str) -> Sourc
     if status == 403:
         wanted = permission or "read permission"
         if body.vendor:
-            return SourceDenied(f"{words}; grant {wanted} to these credentials")
+            return SourceDenied(with_cure(words, f"; grant {wanted} to these credentials"))
         return SourceDenied(
             f"{words}, without an error code of the vendor; check proxy and firewall on the way, then {wanted}"
         )
     if status == 404 and body.code not in UNPUBLISHED:
         return SourceGone(words)
-    return SourceGarbled(f"{words}{_cure(status)}")
+    return (RequestRefused if status == 400 else SourceGarbled)(with_cure(words, _cure(status)))
+
+
+def with_cure(words: str, cure: str) -> str:
+    """Join the vendor's words and a cure that begins with its own mark, without the vendor's full stop before it."""
+    return f"{words.rstrip('.')}{cure}" if cure else words
 
 
 def _status_line(status: int, body: ErrorBody, page: str) -> str:

@@ -21,7 +21,7 @@ from exporter.mapping.syntax.context import FileContext
 from exporter.mapping.syntax.declarations import own_metrics, read_severity, read_vocab
 from exporter.mapping.syntax.embedded_tests import build_examples
 from exporter.mapping.syntax.process import Declared, check_processes, check_steps, merge_processes, read_process
-from exporter.mapping.syntax.reason_lists import ReadDocument, read_reasons
+from exporter.mapping.syntax.reason_lists import ReadDocument, included_files, read_reasons
 from exporter.mapping.syntax.schema import MappingFile, ReasonPart, is_shared, read_mapping, read_shared
 from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.errors import ConfigError
@@ -64,6 +64,11 @@ def built_in() -> list[Path]:
     They lie inside an installed package, and beside the code in a checkout.
     """
     return sorted(_packs().glob("*.yaml"))
+
+
+def included_by(path: Path) -> tuple[Path, ...]:
+    """Return the places of the files that a mapping file includes, whether a file is there or not."""
+    return included_files(path, read_document, _packs())
 
 
 def _packs() -> Path:

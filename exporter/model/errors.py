@@ -11,6 +11,7 @@ ExporterError
 │   │   └── KeysRefused        401 after one refresh: nobody of this target can ask for anything
 │   ├── SourceGone         404: the resource does not exist (any more)
 │   ├── SourceGarbled      an answer that cannot be read, or a page that does not move
+│   │   └── RequestRefused     400: the vendor finds fault with the request
 │   └── UnexpectedFailure  an error that nobody foresaw, counted and logged by the guard
 └── StoreError         the store is away: reading waits, the page stays, the store is tried again
     ├── LeaseLost          another process leads, or may lead: the term ends, the process waits as standby
@@ -85,6 +86,10 @@ class SourceGarbled(SourceError):
     """An answer that does not follow the vendor's contract."""
 
     cause = "garbled"
+
+
+class RequestRefused(SourceGarbled):
+    """A request with which the vendor finds fault: its answer was a 400."""
 
 
 class UnexpectedFailure(SourceError):

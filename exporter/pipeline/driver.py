@@ -1,9 +1,12 @@
-"""The driver of a reading: sends its requests, passes on its pages, and frees the event loop at its pauses."""
+"""The driver of a reading: sends its requests, passes on its pages, and frees the event loop at its pauses.
+
+An error that answers a request is raised inside the reading, which may know another request to send instead.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from exporter.model.errors import SourceGarbled
+from exporter.model.errors import SourceError, SourceGarbled
 from exporter.model.events import EventPage, Pause, Request, ResourcePage, Response
 from exporter.model.protocols import Reading, Stages
 from exporter.model.runs import Stage
@@ -23,7 +26,7 @@ async def run_reading(
     slice, not for one slice of every reading.
     """
     slice_lock = slice_lock or asyncio.Lock()
-    reply: Response | int | None = None
+    reply: Response | int | SourceError | None = None
     try:
         while True:
             async with slice_lock:
@@ -33,7 +36,7 @@ async def run_reading(
             if isinstance(step, Pause):
                 reply = None
             elif isinstance(step, Request):
-                reply = await ask(step)
+                reply = await _answer(ask, step)
             else:
                 reply = await take(step)
     except StopIteration:
@@ -50,7 +53,7 @@ async def run_stages(
     ``slice_lock`` is as in ``run_reading``.
     """
     slice_lock = slice_lock or asyncio.Lock()
-    reply: Response | None = None
+    reply: Response | SourceError | None = None
     try:
         while True:
             async with slice_lock:
@@ -61,7 +64,7 @@ async def run_stages(
                 reply = None
                 continue
             assert isinstance(step, Request), "a reading of stages yields requests and pauses only"
-            reply = await ask(step)
+            reply = await _answer(ask, step)
     except StopIteration as end:
         stages: tuple[tuple[Stage, ...], ...] = end.value
         return stages
@@ -75,13 +78,23 @@ async def free_loop() -> None:
         await asyncio.sleep(0)
 
 
-def _next_step(reading: Reading | Stages, reply: Response | int | None) -> Request | EventPage | ResourcePage | Pause:
-    """Send ``reply`` to a reading and return its next step.
+async def _answer(ask: Callable[[Request], Awaitable[Response]], request: Request) -> Response | SourceError:
+    """Return the answer of a request, or the error that stands for it."""
+    try:
+        return await ask(request)
+    except SourceError as error:
+        return error
+
+
+def _next_step(
+    reading: Reading | Stages, reply: Response | int | SourceError | None
+) -> Request | EventPage | ResourcePage | Pause:
+    """Send ``reply`` to a reading, or raise it there, and return its next step.
 
     Raises SourceGarbled in place of an error that the answer caused in its reader: the answer is the vendor's, and must
     not stop the other sources.
     """
     try:
-        return reading.send(reply)
+        return reading.throw(reply) if isinstance(reply, SourceError) else reading.send(reply)
     except (LookupError, ValueError, TypeError, ArithmeticError, AttributeError, RecursionError) as error:
         raise SourceGarbled(f"an answer could not be read ({type(error).__name__}: {error})"[:200]) from error

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from exporter.model.errors import KeysRefused, RequestRefused, SourceDenied
 from exporter.model.events import Event, EventPage, Life, Millis, Request, Resource, ResourcePage, Window
 from exporter.model.protocols import Reading
 from exporter.sources.decoding import (
@@ -122,9 +123,19 @@ class Dws:
         self._scope = scope
 
     def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
-        """List the clusters; the API gives all of them in one answer."""
-        request = Request("dws", "/v1.0/{project_id}/clusters", headers=_HEADERS, permission=_LIST_CLUSTERS)
-        answer = yield from asked(request, _CLUSTERS)
+        """List the clusters; the API gives all of them in one answer.
+
+        They are those of all enterprise projects for which the credentials have rights. Where the vendor refuses to
+        list these, they are the clusters that it lists without being asked for enterprise projects.
+        """
+        request = _listing(("enterprise_project_id", "all_granted_eps"))
+        try:
+            answer = yield from asked(request, _CLUSTERS)
+        except KeysRefused:
+            raise
+        except (SourceDenied, RequestRefused):
+            request = _listing()
+            answer = yield from asked(request, _CLUSTERS)
         total = number(answer.count) or 0
         found = yield from read_rows(request, answer.clusters, _CLUSTER_ROWS, number(answer.count) == 0)
         gaps = (gap_fingerprint("clusters", total - found.came),) if total > found.came else ()
@@ -165,6 +176,10 @@ class Dws:
             if ends or (not new and _old(events, window.since)):
                 return
             offset += 1
+
+
+def _listing(*query: tuple[str, str]) -> Request:
+    return Request("dws", "/v1.0/{project_id}/clusters", query, headers=_HEADERS, permission=_LIST_CLUSTERS)
 
 
 def _request(offset: int) -> Request:

@@ -88,16 +88,16 @@ def timelines(stages: Iterable[StageView], events: Sequence[EventView], now: flo
 
 
 def timeline(stages: Iterable[StageView], events: Iterable[EventView], now: float) -> Timeline | None:
-    """Place stages in order of time, each after the run it belongs to.
+    """Place the run first, then its stages in order of time: one may begin before the run is known to.
 
     ``stages`` come newest first. Return None without stages.
     """
     course = [*stages]
     course.reverse()
-    shown = sorted(course, key=lambda one: (one.begin, not one.run))  # of equal begins the one that was known first
+    shown = sorted(course, key=lambda one: (not one.run, one.begin))  # of equal begins the one that was known first
     if not shown:
         return None
-    begin, end = shown[0].begin, max(one.end or now for one in shown)
+    begin, end = min(one.begin for one in shown), max(one.end or now for one in shown)
     scale = WIDTH / max(end - begin, 0.001)
     rows = []
     for stage in shown:

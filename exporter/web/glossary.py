@@ -3,7 +3,7 @@
 TERMS = {
     "blind": "No read of the source gets through, so what happens there is not seen now. The reason is shown beside it.",
     "partly blind": "Some reads of the source get through and some do not, for example those of one job.",
-    "waiting": "The source was not read yet since the exporter started.",
+    "waiting": "The source has not been read since the exporter started.",
     "last success": "When the source was last read without an error.",
     "complete until": "Every event before this time, by the vendor's clock, has been seen.",
     "first contact": "When the source was read for the first time. Events from before are history.",

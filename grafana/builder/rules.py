@@ -130,7 +130,7 @@ EVENTS = (
         description='{{ $value | printf "%.0f" }} failed in the last 15 minutes.',
         board="jobs",
         panel="Failures by reason",
-        page="/events?severity=error&target={target}&source={source}",
+        page="/runs?outcome=failure&target={target}&source={source}",
         details=(
             reasons("error", "15m"),
             affected("error", "15m"),
@@ -174,7 +174,7 @@ EVENTS = (
         description='{{ $value | printf "%.0f" }} failed in the last 15 minutes.',
         board="services",
         panel="Failures by phase",
-        page="/events?severity=error&target={target}&source={source}",
+        page="/runs?outcome=failure&target={target}&source={source}",
         details=(
             reasons("error", "15m"),
             affected("error", "15m"),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.app.reload import stamps
+from exporter.app.reload import FileStamps, IncludedFiles, stamps
 from exporter.mapping.catalogue import catalogue as catalogued
 from exporter.mapping.runs.reducer import make_fold
 from exporter.model.metrics import Catalogue, Changes, Count, Mapped, Metric, Moment, Observed, Phase, Series
@@ -195,17 +195,48 @@ def test_links_are_followed_and_what_came_or_went_is_seen(tmp_path: Path) -> Non
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.yaml").write_text(name)
     (tmp_path / "live").symlink_to("v1")
-    looks = [stamps([entry])]
+    looks = [stamps([entry], {})]
     (tmp_path / "next").symlink_to("v2")
     (tmp_path / "next").rename(tmp_path / "live")
-    looks.append(stamps([entry]))
+    looks.append(stamps([entry], {}))
     (tmp_path / "live" / "b.yaml").write_text("more")
-    looks.append(stamps([entry]))
+    looks.append(stamps([entry], {}))
     (tmp_path / "live" / "a.yaml").unlink()
-    looks.append(stamps([entry]))
+    looks.append(stamps([entry], {}))
     assert [looks.index(look) for look in looks] == [0, 1, 2, 3]
-    assert stamps([entry]) == looks[-1]
-    assert stamps([tmp_path / "nothing"]) == {}
+    assert stamps([entry], {}) == looks[-1]
+    assert stamps([tmp_path / "nothing"], {}) == {}
+
+
+def test_a_file_that_a_mapping_includes_is_looked_at_too(tmp_path: Path) -> None:
+    mapping, listed, seen = tmp_path / "mine.yaml", tmp_path / "listed.yaml", IncludedFiles()
+    mapping.write_text("mapping: 1\nsource: dws\ninclude: listed.yaml\n", "utf-8")
+
+    def look() -> FileStamps:
+        return stamps([mapping], seen)
+
+    without = look()
+    listed.write_text("mapping: 1\nreasons: {}\n", "utf-8")
+    there = look()
+    listed.write_text("mapping: 1\nreasons: {Odd: {severity: error, means: odd}}\n", "utf-8")
+    changed = look()
+    mapping.write_text("mapping: 1\nsource: dws\n", "utf-8")
+    alone = look()
+
+    assert [sorted(path.name for path in found) for found in (without, there, changed, alone)] == [
+        ["mine.yaml"],
+        ["listed.yaml", "mine.yaml"],
+        ["listed.yaml", "mine.yaml"],
+        ["mine.yaml"],
+    ]
+    assert changed[listed] != there[listed]
+    assert changed[mapping] == there[mapping]
+
+
+@pytest.mark.parametrize("text", ["include: [", "include: 7", "[]", "include: [7]", "\0"])
+def test_a_mapping_that_is_none_includes_nothing(text: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(text, "utf-8")
+    assert [*stamps([tmp_path / "mine.yaml"], IncludedFiles())] == [tmp_path / "mine.yaml"]
 
 
 MINE = """

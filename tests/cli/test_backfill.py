@@ -366,7 +366,7 @@ def test_missing_parts_are_reported_and_the_rest_is_written(backfill_run: Backfi
     values = backfill_run.values()
     assert sum_at(values, NOW, "platform_events_total") == 2
     assert backfill_run.code == 1
-    forbidden = "403 APIGW.0302: The IAM user is not authorized to access the API.; grant"
+    forbidden = "403 APIGW.0302: The IAM user is not authorized to access the API; grant"
     out, err = capsys.readouterr()
     assert out == ""
     assert sorted(line for line in err.splitlines() if line.startswith("missing: ")) == [

@@ -67,7 +67,7 @@ ok       research/modelarts_service   records      all of them can be read
 ok       research/modelarts_service   texts        a rule takes each of them
 ok       research/modelarts_service   times        the newest was 10 min ago, none lies in the future
 ok       research/modelarts_service   forecast     about 129,600 requests a day for 1 active; {SEEN}
-ok       research/dws                 listing      1 cluster, 1 active
+ok       research/dws                 listing      1 cluster in all enterprise projects, 1 active
 ok       research/dws                 events       1 event in 1 page; that is all there is
 ok       research/dws                 records      all of them can be read
 ok       research/dws                 texts        a rule takes each of them
@@ -166,8 +166,8 @@ def test_all_is_well(doctor_run: DoctorRun) -> None:
 
 # --- permissions
 
-FORBIDDEN = "403 APIGW.0302: The IAM user is not authorized to access the API."
-NO_PERMISSION = "403 NoPermission: You are not authorized to do this action."
+FORBIDDEN = "403 APIGW.0302: The IAM user is not authorized to access the API"
+NO_PERMISSION = "403 NoPermission: You are not authorized to do this action"
 
 
 def test_a_forbidden_call_is_named_with_the_missing_permission(doctor_run: DoctorRun) -> None:
@@ -239,7 +239,7 @@ def test_refused_keys_are_told_once_and_the_vendor_is_asked_once(doctor_run: Doc
     assert doctor_run.unusual_lines() == [
         f"FAILED research credentials {KEYS}: modelarts POST /v2/{{project_id}}/training-job-searches: 401 APIGW.0301: Incorrect IAM authentication information: ak *** not exist; {refused}",
         *skipped(TRAINING, POOLS, SERVICES, DWS),
-        f"FAILED pai credentials {ALIBABA_KEYS}: pai_dlc GET /api/v1/jobs: 400 SignatureDoesNotMatch: Specified signature does not match our calculation.; {refused}",
+        f"FAILED pai credentials {ALIBABA_KEYS}: pai_dlc GET /api/v1/jobs: 400 SignatureDoesNotMatch: Specified signature does not match our calculation; {refused}",
         *skipped(PAI),
     ]
     assert doctor_run.code == 1
@@ -413,8 +413,8 @@ def test_a_throttling_or_failing_vendor_is_shown_with_the_cure(doctor_run: Docto
     doctor_run.cloud.faults.add("error", "pai_dlc.events")
     del doctor_run.written["targets"][0]["sources"]["modelarts_service"]
     assert doctor_run.unusual_lines() == [
-        f"FAILED {DWS} events dws GET /v2/{{project_id}}/events: 429 APIGW.0308: The throttling threshold has been reached: policy user over ratelimit,limit:1,time:1 minute.; see who else asks with these credentials",
-        f"FAILED {PAI} events pai_dlc GET /api/v1/jobs/{DLC}/events: 503 ServiceUnavailable: The request has failed due to a temporary failure.; the platform failed: see its status, and try again",
+        f"FAILED {DWS} events dws GET /v2/{{project_id}}/events: 429 APIGW.0308: The throttling threshold has been reached: policy user over ratelimit,limit:1,time:1 minute; see who else asks with these credentials",
+        f"FAILED {PAI} events pai_dlc GET /api/v1/jobs/{DLC}/events: 503 ServiceUnavailable: The request has failed due to a temporary failure; the platform failed: see its status, and try again",
     ]
     assert doctor_run.cloud.requests["pai_dlc.events"] == 3, "it was asked again before that"
 
@@ -423,9 +423,9 @@ def test_missing_resources_are_shown(doctor_run: DoctorRun) -> None:
     doctor_run.cloud.faults.add("missing", "modelarts_pool.list")
     doctor_run.cloud.faults.add("missing", "pai_dlc.events")
     assert doctor_run.unusual_lines() == [
-        f"FAILED {POOLS} listing modelarts GET /v2/{{project_id}}/pools: 404 APIGW.0101: The API does not exist or has not been published.; this API is not offered there: check endpoints and region",
+        f"FAILED {POOLS} listing modelarts GET /v2/{{project_id}}/pools: 404 APIGW.0101: The API does not exist or has not been published; this API is not offered there: check endpoints and region",
         f"skipped {POOLS} events not asked: nothing was listed; modelarts:pool:get was not tried",
-        f"FAILED {PAI} events pai_dlc GET /api/v1/jobs/{DLC}/events: 404 InvalidAction.NotFound: Specified api is not found.; it is not there (any more): check region, project_id and endpoints",
+        f"FAILED {PAI} events pai_dlc GET /api/v1/jobs/{DLC}/events: 404 InvalidAction.NotFound: Specified api is not found; it is not there (any more): check region, project_id and endpoints",
     ]
 
 
@@ -451,7 +451,7 @@ def test_unreadable_records_unknown_texts_and_odd_times_are_warnings(doctor_run:
         f"WARNING {POOLS} records 3 of 4 records could not be read; they count in {counted}: {report}",
         f"ok {SERVICES} events 2 events of {SERVICE} (service-07085) in 1 page; that is all there is",
         f"WARNING {SERVICES} times 1 of 2 lie in the future, by up to 2 h; nothing to set here: tell who runs that platform",
-        f"WARNING {DWS} listing 1 cluster, 1 active; 1 record could not be read: {report}",
+        f"WARNING {DWS} listing 1 cluster in all enterprise projects, 1 active; 1 record could not be read: {report}",
     ]
     assert (doctor_run.code, doctor_run.last_line) == (0, "fine: 39 checks of 2 targets, 0 failed, 4 warnings")
 

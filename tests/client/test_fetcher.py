@@ -18,6 +18,7 @@ from exporter.client.status import classify_response, describe_transport_error, 
 from exporter.client.transport import Sender
 from exporter.model.errors import (
     KeysRefused,
+    RequestRefused,
     SourceBusy,
     SourceDenied,
     SourceDown,
@@ -116,29 +117,29 @@ HTML = "\r\n <html><head><title>502 Bad Gateway</title></head></html>"
     ("status", "body", "kind", "said"),
     [
         # every form of an error body
-        (400, HUAWEI, SourceGarbled, "400 ModelArts.0001: Went wrong."),
-        (400, '{"errorCode": "DWS.1", "errorMsg": "No."}', SourceGarbled, "400 DWS.1: No."),
-        (400, '{"code": "C.1", "message": "No."}', SourceGarbled, "400 C.1: No."),
-        (400, '{"Code": "InvalidParameter", "Message": "No.", "RequestId": "r"}', SourceGarbled, "400 InvalidParameter: No."),
-        (400, '{"error": {"code": 400, "message": "No.", "title": "Bad"}}', SourceGarbled, "400 400: No."),
-        (400, '{"error": "Bad Request", "message": "No.", "path": "/v2"}', SourceGarbled, "400: No."),
-        (400, '{"encoded_authorization_message": "xyz"}', SourceGarbled, "400"),
-        (400, '{"error_msg": "", "message": "Said elsewhere."}', SourceGarbled, "400: Said elsewhere."),
-        (400, "Plain\n text,  in\tpieces", SourceGarbled, "400: Plain text, in pieces"),
-        (400, "[1, 2]", SourceGarbled, "400"),
-        (400, '"text"', SourceGarbled, "400"),
-        (400, "null", SourceGarbled, "400"),
-        (400, "", SourceGarbled, "400"),
+        (400, HUAWEI, RequestRefused, "400 ModelArts.0001: Went wrong."),
+        (400, '{"errorCode": "DWS.1", "errorMsg": "No."}', RequestRefused, "400 DWS.1: No."),
+        (400, '{"code": "C.1", "message": "No."}', RequestRefused, "400 C.1: No."),
+        (400, '{"Code": "InvalidParameter", "Message": "No.", "RequestId": "r"}', RequestRefused, "400 InvalidParameter: No."),
+        (400, '{"error": {"code": 400, "message": "No.", "title": "Bad"}}', RequestRefused, "400 400: No."),
+        (400, '{"error": "Bad Request", "message": "No.", "path": "/v2"}', RequestRefused, "400: No."),
+        (400, '{"encoded_authorization_message": "xyz"}', RequestRefused, "400"),
+        (400, '{"error_msg": "", "message": "Said elsewhere."}', RequestRefused, "400: Said elsewhere."),
+        (400, "Plain\n text,  in\tpieces", RequestRefused, "400: Plain text, in pieces"),
+        (400, "[1, 2]", RequestRefused, "400"),
+        (400, '"text"', RequestRefused, "400"),
+        (400, "null", RequestRefused, "400"),
+        (400, "", RequestRefused, "400"),
         (400, HTML, SourceGarbled, f"400, a page of HTML '502 Bad Gateway'{INTERMEDIARY}"),
-        (400, "[" * 100_000, SourceGarbled, "400: " + "[" * 160),
-        (400, '{"code": "A\\nB\\u001b[31m", "message": "x\\n\\ny\\u0007z"}', SourceGarbled, "400 A B [31m: x y z"),
-        (400, json.dumps({"code": "c" * 99, "message": "m" * 999}), SourceGarbled, f"400 {'c' * 64}: {'m' * 160}"),
+        (400, "[" * 100_000, RequestRefused, "400: " + "[" * 160),
+        (400, '{"code": "A\\nB\\u001b[31m", "message": "x\\n\\ny\\u0007z"}', RequestRefused, "400 A B [31m: x y z"),
+        (400, json.dumps({"code": "c" * 99, "message": "m" * 999}), RequestRefused, f"400 {'c' * 64}: {'m' * 160}"),
         # every status
         (401, '{"error_code": "APIGW.0301", "error_msg": "Incorrect IAM authentication information"}', KeysRefused,
          f"401 APIGW.0301: Incorrect IAM authentication information; {REFUSED}"),
         (401, "", KeysRefused, f"401; {REFUSED}"),
         (403, '{"error_msg": "Policy does not allow it."}', SourceDenied,
-         "403: Policy does not allow it.; grant modelarts:trainJob:list to these credentials"),
+         "403: Policy does not allow it; grant modelarts:trainJob:list to these credentials"),
         (404, '{"error_code": "ModelArts.2758", "error_msg": "Job not found"}', SourceGone, "404 ModelArts.2758: Job not found"),
         (404, "", SourceGone, "404"),
         (404, HTML, SourceGarbled, f"404, a page of HTML '502 Bad Gateway'{INTERMEDIARY}"),
@@ -189,7 +190,7 @@ def test_a_code_that_refuses_the_keys_counts_as_a_401_whatever_its_status(status
 
     error = FetcherSetup(Vendor(httpx2.Response(status, content=body)), refuses_keys=refuses).fail()
     assert type(error) is KeysRefused
-    said = f"{status} InvalidAccessKeyId.NotFound: Specified access key is not found."
+    said = f"{status} InvalidAccessKeyId.NotFound: Specified access key is not found"
     assert str(error) == f"{PLACE}: {said}; {REFUSED}"
 
 
@@ -392,7 +393,7 @@ async def test_a_failed_lookup_is_shared_by_its_waiters_and_repeated_next_time()
 
     refused = await asyncio.gather(*(setup.fetcher.fetch(REQUEST) for _ in range(8)), return_exceptions=True)
     denied = (
-        "research: iam GET /v3/projects: 403 ModelArts.0001: Went wrong.; grant read permission to these credentials"
+        "research: iam GET /v3/projects: 403 ModelArts.0001: Went wrong; grant read permission to these credentials"
     )
     assert [str(error) for error in refused] == [denied] * 8
     assert len(setup.vendor.requests) == 1

@@ -185,7 +185,7 @@ BAD: dict[str, tuple[Answer, str]] = {
     ),
     "keys that are refused with another status": (
         bad(400, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired."),
-        f"{{asked}}: 400 InvalidSecurityToken.Expired: Specified SecurityToken is expired.; {REFUSED}",
+        f"{{asked}}: 400 InvalidSecurityToken.Expired: Specified SecurityToken is expired; {REFUSED}",
     ),
     "no permission": (
         bad(403, "X.1", "not authorized"), "{asked}: 403 X.1: not authorized; grant {may} to these credentials",
@@ -378,11 +378,11 @@ LOGINS: dict[str, tuple[int, dict[str, Any], str]] = {
     ),
     "a wrong secret of an access key": (
         1, {"access_key_id": ALIBABA_ACCESS_KEY, "access_key_secret": "wrong"},
-        f"{JOBS}: 400 SignatureDoesNotMatch: Specified signature does not match our calculation.; {REFUSED}",
+        f"{JOBS}: 400 SignatureDoesNotMatch: Specified signature does not match our calculation; {REFUSED}",
     ),
     "an unknown access key id": (
         1, {"access_key_id": "NOBODY", "access_key_secret": "wrong"},
-        f"{JOBS}: 404 InvalidAccessKeyId.NotFound: Specified access key is not found.; {REFUSED}",
+        f"{JOBS}: 404 InvalidAccessKeyId.NotFound: Specified access key is not found; {REFUSED}",
     ),
     "no such role": (
         1, {"ecs_role": "nobody"},

@@ -135,4 +135,7 @@ def test_a_text_that_no_rule_takes_is_as_bad_as_its_words_say() -> None:
         ("error", "other", "no_rule"),
     ]
     assert map_(event("all went well")).severity == "info"
+    begun = {"NodePredicateFailed: no room", "failed", "a-failed", "is FAILED", "它failed"}
+    inside = {"unfailing", "UNFAILED", "7failed"}
+    assert {text for text in begun | inside if map_(event(text)).severity == "warning"} == begun - {"它failed"}
     assert ("warning", "other") in list_pairs(pack)

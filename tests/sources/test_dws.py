@@ -1,5 +1,6 @@
 """DWS: pages that are counted from 0, without filter and without order, and rows that move while they are read."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -7,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.model.errors import SourceGarbled
-from exporter.model.events import Request, Resource, Window
+from exporter.model.errors import KeysRefused, RequestRefused, SourceDenied, SourceDown, SourceError, SourceGarbled
+from exporter.model.events import EventPage, Request, Resource, ResourcePage, Response, Window
+from exporter.pipeline.driver import run_reading
 from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
 from tests.support.readings import NOW, ReadingResult, asked, drive, read
@@ -227,6 +229,44 @@ def test_however_pages_are_cut_and_rows_move_every_row_is_seen(
     heard = read("dws", moving, "")
 
     assert {str(number) for number in order[:size]} <= ids(heard)
+
+
+@pytest.mark.parametrize("refusal", [SourceDenied("403"), RequestRefused("400")])
+def test_clusters_of_all_enterprise_projects_are_asked_for_and_then_those_that_are_listed_unasked(
+    refusal: SourceError,
+) -> None:
+    asks, found = list[Request](), list[Resource]()
+
+    async def ask(request: Request) -> Response:
+        asks.append(request)
+        if request.query:
+            raise refusal
+        return Response(200, b'{"clusters": [{"id": "a"}], "count": 1}')
+
+    async def take(step: EventPage | ResourcePage) -> None:
+        assert isinstance(step, ResourcePage)
+        found.extend(step.resources)
+
+    asyncio.run(run_reading(SOURCES["dws"].make(SourceScope()).discover((), NOW), ask, take))
+
+    assert [request.query for request in asks] == [(("enterprise_project_id", "all_granted_eps"),), ()]
+    assert [resource.id for resource in found] == ["a"]
+
+
+@pytest.mark.parametrize("error", [KeysRefused("401"), SourceDown("503"), SourceGarbled("no JSON")])
+def test_an_error_that_is_no_refusal_of_all_enterprise_projects_ends_the_listing(error: SourceError) -> None:
+    asks = list[Request]()
+
+    async def ask(request: Request) -> Response:
+        asks.append(request)
+        raise error
+
+    async def take(step: EventPage | ResourcePage) -> None:
+        raise AssertionError("no page was yielded")
+
+    with pytest.raises(type(error)):
+        asyncio.run(run_reading(SOURCES["dws"].make(SourceScope()).discover((), NOW), ask, take))
+    assert len(asks) == 1
 
 
 def test_clusters_are_asked_for_once() -> None:

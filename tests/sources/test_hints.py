@@ -25,6 +25,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "failed_reasons": ({"error_code": "DWS.1"}, {"error_code": "DWS.2"}),
     "sub_status": ("NORMAL", "READONLY"),
     "status.task_statuses": ([], [{"task": "worker-0", "exit_code": 1}]),
+    "status.running_records": ([{"start_at": 1}], [{"start_at": 1, "recover_records": [{"recover": "proc_restart"}]}]),
     "status.resources": ({"abnormal": [{"count": 0}]}, {"abnormal": [{"count": 1}]}),
     "recent_event": (4, 5),
 }

@@ -130,6 +130,21 @@ def test_what_stands_in_brackets_before_a_text_is_told_apart() -> None:
     assert (event.fields, event.text) == ({"stated": "FailedMount", "pod": "dlc1-worker-0"}, "no such share")
 
 
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ("spec.containers{app}: Error: no such key", "Error: no such key"),
+        ("[Failed] spec.initContainers{a-1}: Error: no such key", "Error: no such key"),
+        ("(combined from similar events): Error creating: no", "Error creating: no"),
+        ("spec.nothing: Error", "spec.nothing: Error"),
+        ("spec.containers {app}: Error", "spec.containers {app}: Error"),
+        ("spec.containers{app}", "spec.containers{app}"),
+    ],
+)
+def test_what_kubernetes_puts_before_a_message_is_taken_off(raw: str, text: str) -> None:
+    assert one(f"2021-01-28 14:07:24 {raw}").text == text
+
+
 def test_an_event_without_time_stays_behind_the_one_it_came_after() -> None:
     texts = [f"{written(1)} a", "after a", f"{written(9)} c", "after c", f"{written(5)} b", f"{written(10)} d"]
 

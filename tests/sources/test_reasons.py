@@ -37,9 +37,17 @@ def test_a_cluster_tells_its_sub_status_and_why_it_failed(
     assert (found.status, found.reason, found.message) == (status, reason, message)
 
 
-def test_a_job_of_pai_tells_why_it_failed() -> None:
-    found = one("pai_dlc", "Jobs", {"JobId": "d", "Status": "Failed", "ReasonCode": "OOM", "ReasonMessage": "too much"})
-    assert (found.reason, found.message) == ("OOM", "too much")
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"ReasonMessage": "too much", "SubStatus": "Restarting"}, "too much"),
+        ({"SubStatus": "RestartLimitReached"}, "RestartLimitReached"),
+        ({"SubStatus": ""}, ""),
+    ],
+)
+def test_a_job_of_pai_tells_why_it_failed(row: dict[str, str], message: str) -> None:
+    found = one("pai_dlc", "Jobs", {"JobId": "d", "Status": "Failed", "ReasonCode": "OOM", **row})
+    assert (found.reason, found.message) == ("OOM", message)
 
 
 def test_a_training_job_tells_the_exit_codes_of_its_workers() -> None:
@@ -48,6 +56,23 @@ def test_a_training_job_tells_the_exit_codes_of_its_workers() -> None:
         "modelarts_training", "items", {"metadata": {"id": "j"}, "status": {"phase": "Failed", "task_statuses": tasks}}
     )
     assert (found.reason, found.message) == ("TaskFailed", "worker-1 ended with exit code 137: killed")
+
+
+def test_a_training_job_tells_why_its_last_attempt_ended_and_how_it_was_recovered() -> None:
+    first = {
+        "recover_records": [{"fault_scenario": "node_fault", "recover": "pod_reschedule", "recover_result": "success"}]
+    }
+    last = {
+        "end_reason": "chip fault",
+        "end_related_task": "worker-3",
+        "recover_records": [{"recover_result": "failed"}],
+    }
+    status = {"phase": "Failed", "running_records": [first, last]}
+    found = one("modelarts_training", "items", {"metadata": {"id": "j"}, "status": status})
+    assert (found.reason, found.message) == (
+        "",
+        "the last attempt ended by worker-3: chip fault; node_fault, pod_reschedule: success; a fault, recovery: failed",
+    )
 
 
 OPTIONAL = {  # each field that a listing can do without, in the row that it stands in; ID and VALUE are filled in
@@ -61,7 +86,7 @@ FIELDS = {
     "dws": ("sub_status", "task_status", "failed_reasons", "updated", "recent_event", "action_progress"),
     "modelarts_pool": ("message", "resources"),
     "modelarts_service": ("error_code", "update_time", "progress"),
-    "modelarts_training": ("secondary_phase", "task_statuses"),
+    "modelarts_training": ("secondary_phase", "task_statuses", "running_records"),
     "pai_dlc": ("ReasonCode", "ReasonMessage", "GmtModifiedTime", "SubStatus", "RestartTimes"),
 }
 ODD = [

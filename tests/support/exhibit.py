@@ -16,6 +16,7 @@ from tests.support.processes import COMMAND, Child, Clouds, Exporter, closing, c
 
 MARKUP = "[worker-0] <img src=x onerror=alert(1)> loss is <b>NaN</b> & 'nothing' \"else\""
 UNREAD = "[worker-0] checkpoint 1200 could not be written: No space left on device"
+UNSURE = "[worker-0] loss is NaN at step 300"
 POOL, SERVICE, JOB = "pool-inference-a", "translate-v2", "nightly-finetune"
 LOST = (
     "Pool resources status changed, available/abnormal/creating/deleting count from 4/0/0/0 to 3/1/0/0, timestamp: 1."
@@ -52,21 +53,24 @@ class Shown(Exporter):
 
 
 @contextlib.contextmanager
-def exhibited(folder: Path, spread: float = 0.0, **web: Any) -> Iterator[tuple[Exporter, Clouds]]:
-    """The exporter over a living simulator, once everything there is to see can be seen; it takes ``spread`` seconds."""
+def exhibited(folder: Path, spread: float = 0.0, hostile: bool = True, **web: Any) -> Iterator[tuple[Exporter, Clouds]]:
+    """The exporter over a living simulator, once everything there is to see can be seen; it takes ``spread`` seconds.
+
+    ``hostile``: one of the texts without a rule is markup.
+    """
     with closing(Clouds(folder, "--speed", "0.3", "--seed", "3")) as clouds:
         config = configured(clouds, folder)
         config["web"].update(web)
         with closing(Shown(folder, config)) as exporter:
             exporter.contacted()
-            happen(clouds, spread)
+            happen(clouds, spread, (UNREAD, MARKUP if hostile else UNSURE))
             prefix = web.get("route_prefix", "")
             until(lambda: seen(exporter, prefix), "everything is on the overview")
             exporter.get(f"{prefix}/metrics")  # new series are at 0 until they were scraped
             yield exporter, clouds
 
 
-def happen(clouds: Clouds, spread: float) -> None:
+def happen(clouds: Clouds, spread: float, texts: tuple[str, ...]) -> None:
     """What there is to see."""
     now = int(time.time() * 1000) + 1000  # the vendor's seconds are whole: after the second of first contact
     time.sleep(spread)
@@ -83,7 +87,7 @@ def happen(clouds: Clouds, spread: float) -> None:
             "reason": "PoolResourcesStatusChange",
             "at": now,
         },
-        *({"source": "modelarts_training", "resource": JOB, "text": text, "at": now} for text in (UNREAD, MARKUP)),
+        *({"source": "modelarts_training", "resource": JOB, "text": text, "at": now} for text in texts),
     )
     clouds.trouble({"kind": "denied", "where": "dws"})
 

@@ -412,18 +412,20 @@ def test_the_future_is_said_as_such() -> None:
 
 @settings(deadline=None)
 @given(
-    st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6) | st.none()), max_size=5),
+    st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6) | st.none(), st.booleans()), max_size=5),
     st.lists(st.integers(0, 10**6)),
 )
-def test_whatever_happens_stays_within_its_picture(spans: list[tuple[int, int | None]], times: list[int]) -> None:
+def test_whatever_happens_stays_within_its_picture(spans: list[tuple[int, int | None, bool]], times: list[int]) -> None:
     stages = [
-        views.StageView(target="t", source="s", resource="r", name="n", run=True, attempt="", begin=begin, end=end)
-        for begin, end in spans
+        views.StageView(target="t", source="s", resource="r", name="n", run=run, attempt="", begin=begin, end=end)
+        for begin, end, run in spans
         if end is None or end >= begin
     ]
     found = timeline(stages, (), 2.0 * 10**6)
     for drawn in found.rows if found else ():
         assert 0 <= drawn.x <= drawn.x + drawn.width <= 1000.01
+    order = [(not drawn.stage.run, drawn.stage.begin) for drawn in (found.rows if found else ())]
+    assert order == sorted(order)  # the run is the first row, whatever began before it
     minutes = [views.Minute(events=n, warnings=n // 3, errors=n // 5) for n in times]
     for bar in bars(minutes):
         assert 0 <= bar.warnings + bar.errors <= bar.plain <= 20

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from exporter.cli.failures import describe
+from exporter.client.status import with_cure
 from exporter.model.errors import KeysRefused, SourceBusy, SourceDown, SourceError, SourceGone
 
 Outcome = Literal["ok", "warning", "failed", "skipped"]
@@ -52,7 +53,7 @@ def error_finding(place: FindingPlace, check: str, error: SourceError, what: str
     if isinstance(error, KeysRefused):
         return place.finding(check, "skipped", "not asked: the credentials were refused")
     text = describe(error).removeprefix(f"{place.target}: ")
-    return place.finding(check, "failed", f"{what}{text}{_cure(error)}", cause=error.cause)
+    return place.finding(check, "failed", f"{what}{with_cure(text, _cure(error))}", cause=error.cause)
 
 
 def _cure(error: SourceError) -> str:

@@ -1,6 +1,6 @@
 """Probes one source of a target: lists each workspace, then reads one resource."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from exporter.app.assembly import resource_filter
@@ -104,11 +104,12 @@ async def _listings(at: SourceProbe) -> tuple[list[Finding], list[Resource]]:
 
 
 async def _list_workspace(at: SourceProbe, workspace: str) -> ListingSample:
-    found, resources, unreadable = 0, dict[str, Resource](), set[bytes]()
+    found, resources, unreadable, asked = 0, dict[str, Resource](), set[bytes](), list[Request]()
 
     async def ask(request: Request) -> Response:
         if found == MAX_LISTING_PAGES:
             raise LimitReached
+        asked.append(request)
         return await at.ask(request)
 
     async def take(step: EventPage | ResourcePage) -> None:
@@ -120,9 +121,15 @@ async def _list_workspace(at: SourceProbe, workspace: str) -> ListingSample:
 
     vendor = at.source(workspace) if workspace else at.source()
     more = await _stopped_early(run_reading(vendor.discover((), at.now()), ask, take))
-    return ListingSample(
-        workspace=workspace, resources=[*resources.values()], wanted=(), unreadable=len(unreadable), more=more
-    )
+    return ListingSample(workspace, [*resources.values()], (), len(unreadable), more, _extent(asked))
+
+
+def _extent(asked: Sequence[Request]) -> str:
+    """Say of which enterprise projects a listing is, if its requests asked for all: the last one was answered."""
+    widest = [dict(request.query).get("enterprise_project_id") for request in asked]
+    if not any(widest):
+        return ""
+    return " in all enterprise projects" if widest[-1] else ", only in the default scope (all_granted_eps was refused)"
 
 
 async def _stopped_early(conversation: Awaitable[None]) -> bool:

@@ -23,6 +23,7 @@ class ListingSample(NamedTuple):
     """The resources of a workspace; an empty name is the API's default workspace.
 
     ``wanted`` are the resources that ``include`` and ``exclude`` leave. ``more``: the vendor has further pages.
+    ``extent`` says of which enterprise projects they are, where the source asks for all.
     """
 
     workspace: str
@@ -30,6 +31,7 @@ class ListingSample(NamedTuple):
     wanted: Sequence[Resource]
     unreadable: int = 0
     more: bool = False
+    extent: str = ""
 
 
 class EventSample(NamedTuple):
@@ -51,7 +53,7 @@ class EventSample(NamedTuple):
 
 def listing_finding(place: FindingPlace, noun: str, listed: ListingSample) -> Finding:
     """Make the finding of a listing."""
-    where = f" in workspace {listed.workspace}" if listed.workspace else ""
+    where = (f" in workspace {listed.workspace}" if listed.workspace else "") + listed.extent
     number, active = len(listed.resources), sum(one.life == "active" for one in listed.resources)
     text = f"{number:,} {_nouns(noun, number)}{where}, {active:,} active" if number else f"no {noun}{where}"
     if listed.more:

@@ -6,13 +6,24 @@ _SEARCHED = 4000  # characters of a text in which hint words are looked for
 
 
 def is_hinted(pack: MappingPack, text: str) -> bool:
-    """Decide whether a word of the text begins with one of the pack's hint words."""
-    text = text[:_SEARCHED].casefold()
-    return any(_begins(text, hint) for hint in pack.hints)
+    """Decide whether a word of the text begins with one of the pack's hint words.
+
+    A capital letter inside a name begins a word: ``NodePredicateFailed`` has three.
+    """
+    text = text[:_SEARCHED]
+    folded = text.casefold()
+    spelled = text if len(text) == len(folded) else folded  # few letters fold to more than one
+    return any(_begins(folded, spelled, hint) for hint in pack.hints)
 
 
-def _begins(text: str, word: str) -> bool:
-    at = text.find(word) if word else -1
-    while at > 0 and word[0].isascii() and text[at - 1].isalnum():
-        at = text.find(word, at + 1)
+def _begins(folded: str, spelled: str, word: str) -> bool:
+    at = folded.find(word) if word else -1
+    while at > 0 and word[0].isascii() and not _is_start(spelled, at):
+        at = folded.find(word, at + 1)
     return at >= 0
+
+
+def _is_start(spelled: str, at: int) -> bool:
+    """Return whether a word begins at a place that is not the first."""
+    before = spelled[at - 1]
+    return not before.isalnum() or (spelled[at].isupper() and not before.isupper())

@@ -6,7 +6,6 @@ and outcomes that do not vary are made once.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import cache
 
 import msgspec
 
@@ -181,10 +180,13 @@ def _rows(rule: Rule, place: LabelContext) -> list[Row]:
 def _compiler(rule: Rule, shape: DissectPattern, place: LabelContext) -> Callable[[], Try]:
     """Make the function that compiles a shape of a rule when a text first needs it, and once."""
 
-    @cache
+    made: list[Try] = []
+
     def compile_once() -> Try:
-        names = [hole.name for hole in shape.holes]
-        return compile_shape(shape, compile_outcome(rule, names, place), keep=not is_constant(rule))
+        if not made:
+            names = [hole.name for hole in shape.holes]
+            made.append(compile_shape(shape, compile_outcome(rule, names, place), keep=not is_constant(rule)))
+        return made[0]
 
     return compile_once
 

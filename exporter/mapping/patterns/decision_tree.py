@@ -52,6 +52,10 @@ class _Edges(NamedTuple):
         return bool(self.first or self.last or self.mark)
 
 
+_Known = tuple[str, bool]
+"""Text, and whether nothing else stands there."""
+
+
 def build_tree(rows: Sequence[Row]) -> Try:
     """Build a function that tries, in order, the rows that can fit until one does.
 
@@ -139,26 +143,24 @@ def _best(rows: Sequence[_Edges], copies: int, silent: int) -> _Cut | None:
     cuts = [_Cut("", slice(None, width), width) for width in _WIDTHS]
     cuts += [_Cut("", slice(-width, None), width) for width in _WIDTHS]
     cuts += [_Cut(mark, slice(None, width), width) for mark in marks for width in _WIDTHS]
-    spared = [(_spared(rows, cut, copies, silent), -number) for number, cut in enumerate(cuts)]
+    spared = []
+    for number in range(0, len(cuts), len(_WIDTHS)):
+        known = [_known(edges, cuts[number]) for edges in rows]  # the same for all widths
+        spared += [(_spared(known, cuts[number + n], copies, silent), -number - n) for n in range(len(_WIDTHS))]
     most, number = max(spared, default=(0.0, 0))
     return cuts[-number] if most >= _WORTH else None
 
 
-def _spared(rows: Sequence[_Edges], cut: _Cut, copies: int, silent: int) -> float:
+def _spared(known: Sequence[_Known], cut: _Cut, copies: int, silent: int) -> float:
     """Compute how many trials a slice spares, on average, for a text that fits a row."""
-    company: Counter[str] = Counter()
-    unsaid = everywhere = 0
-    for edges in rows:
-        value = _said(edges, cut)
-        if value is not None:
-            company[value] += 1
-            continue
-        unsaid += 1
-        everywhere += bool(cut.mark or not (edges.last if cut.part.stop is None else edges.first))
+    part, width = cut.part, cut.width
+    company = Counter([text[part] for text, whole in known if whole or len(text) >= width])
+    unsaid = len(known) - company.total()
+    everywhere = unsaid if cut.mark else sum(not text and not whole for text, whole in known)
     if (everywhere + silent) * len(company) > copies:
         return 0.0
-    inside = sum(size * (len(rows) - everywhere - size) for size in company.values())
-    return (inside + unsaid * (len(rows) - unsaid)) / len(rows)
+    inside = sum(size * (len(known) - everywhere - size) for size in company.values())
+    return (inside + unsaid * (len(known) - unsaid)) / len(known)
 
 
 def _edges(shape: DissectPattern | None) -> _Edges:
@@ -176,12 +178,14 @@ def _edges(shape: DissectPattern | None) -> _Edges:
 
 def _said(edges: _Edges, cut: _Cut) -> str | None:
     """Read what every fitting text has in the slice; ``None`` if that is not known."""
+    text, whole = _known(edges, cut)
+    return text[cut.part] if whole or len(text) >= cut.width else None
+
+
+def _known(edges: _Edges, cut: _Cut) -> _Known:
+    """Read what every fitting text has at the place of the slice, whatever the width of the slice is."""
     if not cut.mark:
-        literal, whole = (edges.last if cut.part.stop is None else edges.first), edges.whole
-    elif edges.whole:
-        literal, whole = edges.first[edges.first.find(cut.mark) + 1 :], True
-    elif cut.mark == edges.mark:
-        literal, whole = edges.after, edges.after_whole
-    else:
-        return None
-    return literal[cut.part] if whole or len(literal) >= cut.width else None
+        return edges.last if cut.part.stop is None else edges.first, edges.whole
+    if edges.whole:
+        return edges.first[edges.first.find(cut.mark) + 1 :], True
+    return (edges.after, edges.after_whole) if cut.mark == edges.mark else ("", False)

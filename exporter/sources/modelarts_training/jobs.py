@@ -4,7 +4,7 @@
 Training Job List").
 """
 
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -26,12 +26,12 @@ from exporter.sources.decoding import (
     row_decoders,
     row_fingerprint,
 )
-from exporter.sources.limits import check_listing_size, clip, garbled, split_usable
+from exporter.sources.limits import MAX_REASON, check_listing_size, clip, garbled, split_usable
 from exporter.sources.times import Number, moment, number
 
 STATUSES = ("Creating", "Pending", "Running", "Terminating", "Abnormal", "Completed", "Failed", "Terminated")
 _LIFE: dict[str, Life] = {"Completed": "ended", "Failed": "ended", "Terminated": "ended", "Abnormal": "settled"}
-HINTS = ("status.phase", "status.secondary_phase", "status.task_statuses")
+HINTS = ("status.phase", "status.secondary_phase", "status.task_statuses", "status.running_records")
 """Fields of the listing that change when something happens (huaweicloudsdkmodelarts 3.1.219; ``duration`` grows all the time and tells nothing)."""
 
 _LIMIT = 50
@@ -53,6 +53,7 @@ class _Status(msgspec.Struct, gc=False):
     start_time: Number = None
     duration: Number = None
     task_statuses: msgspec.Raw = optional()
+    running_records: msgspec.Raw = optional()
 
 
 class _Flavor(msgspec.Struct, gc=False):
@@ -175,9 +176,8 @@ def _job(row: _Job) -> Resource:
     status, flavor = row.status or _Status(), row.spec.resource if row.spec else None
     phase = status.phase or ""
     life = _LIFE.get(phase, "active")
-    tasks = field_value(status.task_statuses)
-    listed = tasks if isinstance(tasks, list) else []
-    failed = [_failed(task) for task in listed if field_text(task, "exit_code") not in ("", "0")][:_MOST_FAILED]
+    tasks = _objects(field_value(status.task_statuses))
+    failed = [_failed(task) for task in tasks if field_text(task, "exit_code") not in ("", "0")][:_MOST_FAILED]
     return Resource(
         id=row.metadata.id,
         name=clip(row.metadata.name or ""),
@@ -189,8 +189,8 @@ def _job(row: _Job) -> Resource:
         created=moment(row.metadata.create_time),
         finished=_finished(status) if life == "ended" else None,
         reason="TaskFailed" if failed else "",
-        message="; ".join(failed),
-        mark=hint_mark(status.secondary_phase),
+        message=clip("; ".join([*failed, *_ends(_objects(field_value(status.running_records)))]), MAX_REASON),
+        mark=hint_mark(status.secondary_phase, status.running_records),
     )
 
 
@@ -204,3 +204,22 @@ def _failed(task: Any) -> str:
     name, code = field_text(task, "task") or "a task", field_text(task, "exit_code")
     message = field_text(task, "message")[:_LONGEST]
     return f"{name} ended with exit code {code}{message and f': {message}'}"
+
+
+def _ends(records: list[dict[str, Any]]) -> Iterator[str]:
+    """Say why the last attempt ended, and how the vendor recovered it, the last recoveries only.
+
+    ``records`` are those of the vendor's fault tolerance, one for each attempt (SDK 3.1.219, RunningRecord).
+    """
+    if records and (why := field_text(records[-1], "end_reason")[:_LONGEST]):
+        task = field_text(records[-1], "end_related_task")
+        yield f"the last attempt ended{task and f' by {task}'}: {why}"
+    recoveries = [one for record in records for one in _objects(record.get("recover_records"))]
+    for one in recoveries[-_MOST_FAILED:]:
+        scenario, result = field_text(one, "fault_scenario"), field_text(one, "recover_result")
+        yield f"{scenario or 'a fault'}, {field_text(one, 'recover') or 'recovery'}: {result or 'unknown'}"
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """Return the objects of a list; none if it is no list."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

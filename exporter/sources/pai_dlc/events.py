@@ -351,7 +351,7 @@ def _job(row: _Job) -> Resource:
         created=moment(row.gmt_create_time),
         finished=moment(row.gmt_finish_time) if life == "ended" else None,
         reason=field_text(row.reason_code),
-        message=field_text(row.reason_message),
+        message=field_text(row.reason_message) or field_text(row.sub_status),
         mark=hint_mark(row.gmt_modified_time, row.sub_status, row.restart_times),
     )
 

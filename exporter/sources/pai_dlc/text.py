@@ -2,7 +2,9 @@
 
 The form is ``<date> <time>[fraction] [zone] [level] [reason] [pod] message``, all but the message optional. The documented
 spelling of the time is ``2021-01-28 14:07:24``; the same moment in another spelling has the same identity. The other
-spellings are those of ``split_stamp``. Level, reason and pod stand in brackets of their own.
+spellings are those of ``split_stamp``. Level, reason and pod stand in brackets of their own. What Kubernetes puts before
+a message is taken off: the place of a container in its pod, ``spec.containers{name}:``, and the words for an event that
+stands for similar ones.
 """
 
 from collections.abc import Callable
@@ -17,6 +19,9 @@ from exporter.sources.times import SECONDS, ZONE_STARTS, elapsed, split_stamp, s
 _PLAIN = 19  # characters of a date and a time without fraction and zone
 _AFTER = _PLAIN + 1
 _WIDEST = 80  # characters of a word in brackets
+_CONTAINER = "spec."
+_COMBINED = "(combined from similar events): "
+_PREFIXES = ("[", _CONTAINER, _COMBINED)
 _LEVELS = frozenset({"debug", "info", "normal", "notice", "warn", "warning", "error", "fatal", "critical"})
 
 
@@ -43,7 +48,7 @@ def text_reader(zone: tzinfo) -> Callable[[str], Parts]:
                 minutes[raw[:16]] = at - second
         else:
             at, identity = minute + second, raw[:_AFTER] + text
-        return (at, *_bracketed(text), identity) if text[:1] == "[" else (at, "", "", "", text, identity)
+        return (at, *_bracketed(text), identity) if text.startswith(_PREFIXES) else (at, "", "", "", text, identity)
 
     return read
 
@@ -81,6 +86,7 @@ def offset(zone: tzinfo, moment: datetime) -> Millis:
 def _bracketed(text: str) -> tuple[str, str, str, str]:
     """Split level, reason and pod in brackets from the text behind them; other brackets are part of the text."""
     level = stated = pod = ""
+    text = text.removeprefix(_COMBINED)
     while text[:1] == "[":
         end = text.find("]", 0, _WIDEST)
         word, behind = text[1 : max(end, 0)], text[end + 1 :].lstrip(" \t:-")
@@ -95,6 +101,9 @@ def _bracketed(text: str) -> tuple[str, str, str, str]:
         else:
             break
         text = behind
+    if text.startswith(_CONTAINER):
+        place, ends, behind = text.partition("}: ")
+        text = behind if ends and " " not in place else text
     return level, stated, pod, text
 
 
