@@ -83,7 +83,7 @@ KILLS     ?= 50
 TIMELINES ?= 100
 HOURS     ?= 1
 FAILOVERS ?= 50
-chaos: $(READY) postgresql
+chaos: $(READY) prometheus postgresql
 	KILLS=$(KILLS) TIMELINES=$(TIMELINES) FAILOVERS=$(FAILOVERS) $(BIN)/python -m pytest --timeout=900 tests/laws/test_chaos.py tests/laws/test_timeline.py tests/laws/test_renamed_targets.py tests/laws/test_replicas.py
 	HOURS=$(HOURS) $(BIN)/python -m pytest --timeout=1800 tests/laws/test_healthy_hour.py
 
@@ -114,7 +114,7 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY)
+bench: $(READY) postgresql
 	$(BIN)/python -m tests.bench
 
 # Addresses that alerts link to: your copy of docs/runbooks, Grafana, the exporter's web port.

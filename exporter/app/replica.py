@@ -61,7 +61,7 @@ class Replica:
     async def _wait(self) -> Term:
         takeover = await self._leadership.lead(lambda waiting: self._stand_by(Standby(*waiting)))
         store = takeover.store
-        self._report(TermBegan(store.term, takeover.reason, store.keys, takeover.seconds))
+        self._report(TermBegan(store.term, takeover.reason, store.keys, takeover.seconds, store.postponed))
         return Term(RetryingStore(store, self._clock, self._report), store.valid, store.keep, follows=True)
 
     async def _run_term(self, term: Term, run_term: Callable[[Term], Awaitable[None]]) -> None:

@@ -55,6 +55,7 @@ from exporter.web.server import listen, serve
 
 PULSE = 1.0  # seconds between two looks for values whose zero hold is over
 HOUSEKEEPING = 30  # pulses between two looks for series that are due to leave
+_HURRIED = "stopped at once by a second signal: what was not sent is sent by the next start"
 Listeners = list[Callable[[SelfEvent], None]]
 Job = Coroutine[None, None, None]
 
@@ -298,13 +299,26 @@ def _address(listening: socket.socket) -> str:
 
 @contextlib.contextmanager
 def _signals(process: _Process) -> Iterator[None]:
-    """Stop at SIGTERM and SIGINT, reload at SIGHUP."""
-    loop = asyncio.get_running_loop()
-    signals = {signal.SIGTERM: process.stop.set, signal.SIGINT: process.stop.set, signal.SIGHUP: process.reload.set}
+    """Stop at SIGTERM and SIGINT, and at a second one without what a stop still sends; reload at SIGHUP."""
+    loop, running = asyncio.get_running_loop(), asyncio.current_task()
+    hurried = False
+
+    def stop() -> None:
+        nonlocal hurried
+        if process.stop.is_set() and running is not None:
+            hurried = True
+            running.cancel()
+        process.stop.set()
+
+    signals = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: process.reload.set}
     for number, act in signals.items():
         loop.add_signal_handler(number, act)
     try:
         yield
+    except asyncio.CancelledError:
+        if hurried:
+            process.report(LogMessage(_HURRIED, warning=True))
+        raise
     finally:
         for number in signals:
             loop.remove_signal_handler(number)

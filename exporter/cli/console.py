@@ -3,8 +3,8 @@
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -12,6 +12,12 @@ from rich.text import Text
 
 SEVERITY_STYLES = {"warning": "yellow", "error": "bold red"}
 """How severities that ask for attention look on a terminal."""
+
+
+class Advance(Protocol):
+    """Moves a progress bar on by a number of items."""
+
+    def __call__(self, items: int = 1) -> None: ...
 
 
 class Printer:
@@ -39,16 +45,16 @@ def stderr_is_terminal() -> bool:
 
 
 @contextlib.contextmanager
-def progress_bar(what: str, total: int) -> Iterator[Callable[[], None]]:
+def progress_bar(what: str, total: int) -> Iterator[Advance]:
     """Show a progress bar on standard error while the block runs.
 
-    The block calls the yielded function once for each of the ``total`` items that are done. Nothing is shown where
-    standard error is not a terminal.
+    The block calls the yielded function with the number of items, of the ``total``, that are done since the last call.
+    Nothing is shown where standard error is not a terminal.
     """
     if not stderr_is_terminal():
-        yield lambda: None
+        yield lambda items=1: None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         task = shown.add_task(what, total=total)
-        yield lambda: shown.advance(task)
+        yield lambda items=1: shown.advance(task, items)

@@ -41,6 +41,10 @@ cli = typer.Typer(
 )
 
 
+store = typer.Typer(help="Work on the store of an exporter that is stopped.", no_args_is_help=True)
+cli.add_typer(store, name="store")
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         print(__version__)
@@ -201,6 +205,28 @@ def backfill(
     loaded, mappings = read_config(config, set_, OutputFormat.text)
     options = OutputOptions(time_range, read_labels(label or (), mappings.catalogue.metrics), file, force)
     raise typer.Exit(runner.run(backfill_command.run(loaded, mappings, options, SystemClock()), runner.INTERRUPTED))
+
+
+@store.command("copy")
+def store_copy(
+    source: Annotated[str, typer.Option("--from", help="The store to read: a state file, or postgresql://….")],
+    target: Annotated[str, typer.Option("--to", help="The empty store to fill; a file or a schema is made.")],
+    source_password: Annotated[
+        Path | None, typer.Option("--from-password-file", help="File with the password of the database to read.")
+    ] = None,
+    target_password: Annotated[
+        Path | None, typer.Option("--to-password-file", help="File with the password of the database to fill.")
+    ] = None,
+    output: OutputOption = OutputFormat.text,
+) -> None:
+    """Copy all that an exporter remembers to another store: from a state file to a database, or back.
+
+    The exporter must be stopped. An error or Ctrl-C leaves both stores as they were.
+    """
+    from exporter.cli import store_copy as command
+
+    sides = command.read_side("--from", source, source_password), command.read_side("--to", target, target_password)
+    runner.run(command.run(*sides, as_json=output is OutputFormat.json), runner.INTERRUPTED)
 
 
 @cli.command()

@@ -302,12 +302,16 @@ class Standby(SelfEvent, frozen=True):
 
 
 class TermBegan(SelfEvent, frozen=True):
-    """This process leads from now on; ``reason`` says why. ``keys`` were loaded in ``seconds``."""
+    """This process leads from now on; ``reason`` says why. ``keys`` were loaded in ``seconds``.
+
+    ``postponed`` keys are loaded when their watch is first asked.
+    """
 
     term: int
     reason: str
     keys: int
     seconds: float
+    postponed: int = 0
 
 
 class TermEnded(SelfEvent, frozen=True):

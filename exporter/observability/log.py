@@ -166,6 +166,8 @@ class Log:
 
     def _term_began(self, event: telemetry.TermBegan) -> None:
         loaded = f"{event.keys:,} keys loaded in {event.seconds:.1f} s"
+        if event.postponed:
+            loaded += f", {event.postponed:,} are loaded when they are first asked for"
         self._write(logging.INFO, f"leads now, term {event.term}: {event.reason}; {loaded}", event)
 
     def _term_ended(self, event: telemetry.TermEnded) -> None:

@@ -8,6 +8,7 @@ will never take, or that cannot be sent, is found by halving and set aside.
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 import httpx2
 
@@ -69,15 +70,16 @@ class OtlpDelivery:
     async def drain(self, seconds: float = GRACE) -> None:
         """Deliver the rest after ``run`` was cancelled.
 
-        It ends when the outbox is empty, something fails or time is up.
+        It ends when the outbox is empty, something fails, time is up or it is cancelled.
         """
         try:
-            async with asyncio.timeout(seconds):
-                if self._running is not None:
-                    await asyncio.shield(self._running)
-                while await self.deliver_guarded() == 0:
-                    pass
-        except TimeoutError:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    if self._running is not None:
+                        await asyncio.shield(self._running)
+                    while await self.deliver_guarded() == 0:
+                        pass
+        finally:
             if self._running is not None:
                 self._running.cancel()
 

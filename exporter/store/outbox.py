@@ -48,7 +48,7 @@ def writes(commits: Sequence[Commit]) -> Iterator[Write]:
     """Yield the write that puts the records of ``commits`` into the outbox."""
     at = time.time_ns() // 1_000_000
     records = [record for commit in commits for record in commit.outbox_records]
-    yield Write("outbox", [(record.signal, record.number, record.body, at) for record in records])
+    yield Write("outbox", [(record.signal, record.number, record.body, at, None) for record in records])
 
 
 class StoredOutbox:

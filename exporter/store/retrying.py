@@ -67,8 +67,11 @@ class RetryingStore:
         return await self._store.restore()
 
     async def grown(self, watch: Watch, events: Sequence[Event]) -> list[int]:
-        """Return for each event how often it happened beyond what is remembered."""
-        return await self._store.grown(watch, events)
+        """Return for each event how often it happened beyond what is remembered.
+
+        Waits where the store must read that first and is away.
+        """
+        return await self._retried(lambda: self._store.grown(watch, events))
 
     async def commit(self, commits: Sequence[Commit]) -> None:
         """Make all of ``commits`` durable in one transaction, however long that takes.

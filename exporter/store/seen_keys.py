@@ -181,10 +181,14 @@ KeyRow = tuple[int, int, DayNumber, DayNumber, bytes]
 
 
 class Memory:
-    """All keys by watch and day, the numbers of watches in the file, and the last numbers of a watch and of a row."""
+    """All keys by watch and day, the numbers of watches in the file, and the last numbers of a watch and of a row.
+
+    ``postponed`` are days and sizes (bytes) of the watches whose keys are not loaded yet.
+    """
 
     def __init__(self) -> None:
         self.days: dict[Watch, dict[DayNumber, Day]] = {}
+        self.postponed: dict[Watch, list[tuple[DayNumber, int]]] = {}
         self.numbers: dict[Watch, int] = {}
         self.last_watch = 0
         self.last_row = 0
@@ -197,6 +201,21 @@ class Memory:
         for number, day, size in sizes:
             self.days.setdefault(named[number], {})[day] = Day(size // RECORD)
         self.load_rows(rows)
+
+    def postpone(self, sizes: Iterable[SizeRow], last_row: int) -> None:
+        """Note what is not loaded yet. Raises KeyError if the file does not know a watch."""
+        named = {number: watch for watch, number in self.numbers.items()}
+        for number, day, size in sizes:
+            self.postponed.setdefault(named[number], []).append((day, size))
+        self.last_row = last_row
+
+    def load_watch(self, watch: Watch, rows: Iterable[KeyRow]) -> None:
+        """Load the rows of a postponed watch, in their order. Raises KeyError and struct.error if they do not fit."""
+        days = {day: Day(size // RECORD) for day, size in self.postponed[watch]}
+        for row, _, day, newest, records in rows:
+            days[day].load(row, newest, records)
+        self.days[watch] = days
+        del self.postponed[watch]
 
     def load_rows(self, rows: Iterable[KeyRow]) -> None:
         """Load rows of known watches, in their order. Raises KeyError and struct.error if they do not fit."""

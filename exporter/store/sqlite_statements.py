@@ -69,7 +69,7 @@ _STATEMENTS: dict[StatementName, BulkStatement] = {
         """ON CONFLICT (id) DO UPDATE SET
             newest = excluded.newest, records = CAST(records || excluded.records AS BLOB)""",
     ),
-    "outbox": BulkStatement("INSERT INTO outbox (signal, number, body, at) VALUES", "(?,?,?,?)", ""),
+    "outbox": BulkStatement("INSERT INTO outbox (signal, number, body, at, refused) VALUES", "(?,?,?,?,?)", ""),
     "drop_counters": _drop("counters", "(metric, labels)", "(?,?)"),
     "drop_histograms": _drop("histograms", "(metric, labels)", "(?,?)"),
     "drop_gauges": _drop("gauges", "(metric, labels)", "(?,?)"),

@@ -4,7 +4,23 @@ import argparse
 from collections.abc import Callable, Sequence
 from time import perf_counter
 
-from . import asking, events, keys, lag, many, mapping, memory, outbox, quiet, readers, rules, scrape, soak, start
+from . import (
+    asking,
+    database,
+    events,
+    keys,
+    lag,
+    many,
+    mapping,
+    memory,
+    outbox,
+    quiet,
+    readers,
+    rules,
+    scrape,
+    soak,
+    start,
+)
 from .machine import BUSY, Meter, alone, facts
 from .rounds import Row, lines
 
@@ -17,6 +33,7 @@ MEASUREMENTS: dict[str, Callable[[bool], list[Row]]] = {
     "mapping": mapping.measure,
     "rules": rules.measure,
     "keys": keys.measure,
+    "database": database.measure,
     "outbox": outbox.measure,
     "readers": readers.measure,
     "quiet": quiet.measure,

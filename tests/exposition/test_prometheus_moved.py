@@ -2,25 +2,21 @@
 
 import contextlib
 import json
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from tests.support.charts import LEAST, ROOT, over, render
+from tests.support.charts import LEAST, over, render
 from tests.support.heavy import needs
 from tests.support.processes import Child, Clouds, Exporter, closing, configured, free_port, until
 from tests.support.prometheus_server import Server
 from tests.support.reasons_metric import one, reasons
+from tests.support.relabelings import SERVICE, Relabelings, of_the_guide
 
 pytestmark = pytest.mark.prometheus
 
 BEFORE, MEANWHILE = 5, 7
-SERVICE = "events-platform-events-exporter"
-Relabelings = list[dict[str, Any]]
 SCRAPED = 'min by (job) (count_over_time(platform_events_total{source="dws"}[5m])) >= 2'
 OFTEN = 'count_over_time(up{pod="exporter-b"}[5m]) >= 5'
 
@@ -33,14 +29,6 @@ def of_monitor(kind: str) -> Relabelings:
     assert held.one("Service")["metadata"]["name"] == SERVICE
     snake = {"sourceLabels": "source_labels", "targetLabel": "target_label"}
     return [{snake.get(key, key): each for key, each in rule.items() if each} for rule in endpoint["metricRelabelings"]]
-
-
-def of_the_guide() -> Relabelings:
-    """The block for Prometheus in Kubernetes, as people copy it."""
-    guide = (ROOT / "docs" / "grafana.md").read_text("utf-8")
-    (block,) = re.findall(r"^```yaml\n(scrape_configs:\n.*?)^```$", guide, re.MULTILINE | re.DOTALL)
-    relabelings: Relabelings = yaml.safe_load(block)["scrape_configs"][0]["metric_relabel_configs"]
-    return relabelings
 
 
 def scraping(folder: Path) -> tuple[str, Child]:

@@ -1,6 +1,7 @@
 """The product as its user runs it: ``simulate`` and ``run`` as processes of their own, from vendors' sockets to /metrics."""
 
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -170,6 +171,29 @@ def test_a_stop_waits_for_no_vendor_and_no_scraper(clouds: Clouds, tmp_path: Pat
         until(lambda: sum(clouds.state()["requests"].values()) == asked or asked, "requests hang")
         code, seconds = exporter.stop(signal.SIGINT)
         assert (code, seconds < 5.0) == (0, True)
+
+
+def test_a_second_signal_ends_a_stop_that_waits_for_a_receiver(clouds: Clouds, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connections are made, and nothing is answered
+        receiver = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        config = {**configured(clouds, tmp_path), "otlp": {"endpoint": receiver, "traces": False, "metrics": True}}
+        with closing(Exporter(tmp_path, config)) as exporter:
+            exporter.contacted()
+            exporter.process.send_signal(signal.SIGTERM)
+            address = ("127.0.0.1", int(exporter.url.rpartition(":")[2]))
+            until(lambda: not _answers(address), "the web port is closed")
+            code, seconds = exporter.stop(signal.SIGTERM)
+            assert (code, seconds < 3.0) == (0, True)  # without it the receiver has five seconds
+            assert "stopped at once by a second signal: what was not sent is sent by the next start" in exporter.said()
+            assert "Traceback" not in exporter.said()
+
+
+def _answers(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address, 1.0).close()
+    except OSError:
+        return False
+    return True
 
 
 def test_a_job_that_has_finished_is_read_until_its_grace_is_over_and_then_no_more(tmp_path: Path) -> None:

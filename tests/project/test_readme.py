@@ -107,7 +107,7 @@ def test_the_same_value_by_environment_and_on_the_command_line(tmp_path: Path) -
 
 def test_every_command_in_a_console_block_exists() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    commands = {command: {name for param in one.params for name in param.opts} for command, one in verbs().items()}
+    commands = {command: {name for param in params(one) for name in param.opts} for command, one in verbs().items()}
     lines = [line.removeprefix("$ ") for block in blocks("console") for line in block.splitlines()]
     assert {name for line in lines if line.startswith("make ") for name in line.split()[1:]} <= targets
     for line in (line for line in lines if "platform-events-exporter " in line):
@@ -129,11 +129,17 @@ def verbs() -> dict[str, Any]:
     return dict(get_command(cli).commands)  # type: ignore[attr-defined]
 
 
+def params(command: Any) -> list[Any]:
+    """The options and arguments of a command, or of all commands of a group."""
+    commands = getattr(command, "commands", {"": command}).values()
+    return [param for one in commands for param in one.params]
+
+
 def test_the_list_of_commands_is_that_of_the_command_line() -> None:
     rows = {codes(row[0])[0].split()[0]: " ".join(codes(row[0] + row[1])) for row in table("command")}
     assert list(rows) == list(verbs())
     for command, said in rows.items():
-        options = {name for param in verbs()[command].params for name in (*param.opts, *param.secondary_opts)}
+        options = {name for param in params(verbs()[command]) for name in (*param.opts, *param.secondary_opts)}
         assert set(re.findall(r"--[a-z-]+", said)) <= options
 
 

@@ -25,22 +25,22 @@ class Box(Driver):
     """An outbox asked from plain code."""
 
     def oldest(self, signal: str = "traces", rows: int = 100, size: int = 10_000) -> list[QueuedRecord]:
-        return self._run(self.store.outbox.oldest(signal, rows, size))
+        return self.run(self.store.outbox.oldest(signal, rows, size))
 
     def bodies(self, signal: str = "traces") -> list[bytes]:
         return [kept.body for kept in self.oldest(signal)]
 
     def delivered(self, *kept: QueuedRecord, signal: str = "traces") -> None:
-        self._run(self.store.outbox.delivered(signal, kept))
+        self.run(self.store.outbox.delivered(signal, kept))
 
     def refused(self, kept: QueuedRecord, reason: str = "400") -> None:
-        self._run(self.store.outbox.refused("traces", kept, reason))
+        self.run(self.store.outbox.refused("traces", kept, reason))
 
     def trim(self, before: int = 0, rows: int = EVER, size: int = EVER) -> int:
-        return self._run(self.store.outbox.trim("traces", before, rows, size))
+        return self.run(self.store.outbox.trim("traces", before, rows, size))
 
     def level(self, signal: str = "traces") -> QueueLevel:
-        return self._run(self.store.outbox.level(signal))
+        return self.run(self.store.outbox.level(signal))
 
 
 @pytest.fixture(params=BACKENDS)

@@ -12,11 +12,23 @@ from exporter.model.events import Resource
 from exporter.model.metrics import Changes, Moment, Observed, Series
 from exporter.model.state import RECORD, Commit, Progress, Restored
 from exporter.store import open_store
-from tests.support.stores import BACKENDS, DAY, DWS, ERRORS, JOB, NOW, POOL, WARNINGS, Driver, counted, event, opened
-
-LAG: Series = ("platform_event_lag_seconds", ("research", "modelarts_pool"))
-NODES: Series = ("platform_pool_nodes", ("research", "pool-1", "available"))
-STATUS: Series = ("platform_resource_status", ("research", "modelarts_pool", "pool-1"))
+from tests.support.stores import (
+    BACKENDS,
+    DAY,
+    DWS,
+    ERRORS,
+    JOB,
+    LAG,
+    NODES,
+    NOW,
+    POOL,
+    STATUS,
+    WARNINGS,
+    Driver,
+    counted,
+    event,
+    opened,
+)
 
 
 @pytest.fixture(params=BACKENDS)

@@ -24,9 +24,10 @@ _OPTIONS = ("fsync=off", "full_page_writes=off", "max_connections=40", "shared_b
 
 
 class Postgres:
-    """A server on a port of its own, whose data leave with the process."""
+    """A server on a port of its own, whose data leave with the process; only a ``durable`` one waits for its disk."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
+        self._options = ("max_connections=40",) if durable else _OPTIONS
         self.folder = Path(tempfile.mkdtemp(prefix="pg"))
         self.port = free_port()
         self._user = _run_as()
@@ -42,7 +43,7 @@ class Postgres:
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        options = [part for option in _OPTIONS for part in ("-c", option)]
+        options = [part for option in self._options for part in ("-c", option)]
         place = ("-D", str(self.folder / "data"), "-p", str(self.port), "-k", str(self.folder), "-h", "127.0.0.1")
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -111,6 +112,7 @@ class Pgbouncer:
             f"[databases]\nevents = host=127.0.0.1 port={server.port} dbname=events\n[pgbouncer]\n"
             f"listen_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\nauth_type = plain\n"
             f"auth_file = {folder}/users\npool_mode = transaction\ndefault_pool_size = 4\n"
+            "server_login_retry = 1\n"
         )
         user = _run_as()
         if user:
@@ -146,10 +148,19 @@ def pgbouncer() -> Pgbouncer:
     return pooler
 
 
+def installed() -> bool:
+    """Return whether PostgreSQL is installed."""
+    return _find("initdb") is not None
+
+
+def _find(name: str) -> str | None:
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
+    return str(found[-1]) if found else shutil.which(name)
+
+
 def binary(name: str) -> str:
     """Return the path of a program of the newest PostgreSQL here."""
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
-    program = str(found[-1]) if found else shutil.which(name)
+    program = _find(name)
     if program is None:
         missing(f"{name} is not installed; on Debian: apt-get install postgresql, or run make test as root")
     return program

@@ -21,6 +21,7 @@ BACKENDS: dict[str, Callable[[Path], str]] = {
     "postgresql": lambda _: postgres().url(),
 }
 
+LEASE = 3.0  # seconds
 DAY = 86_400_000
 NOW = 20_000 * DAY + 3_600_000
 POOL, JOB, DWS = (
@@ -31,37 +32,43 @@ POOL, JOB, DWS = (
 
 WARNINGS: Series = ("platform_events_total", ("research", "modelarts_pool", "warning", "Evicted"))
 ERRORS: Series = ("platform_events_total", ("research", "modelarts_pool", "error", "Failed"))
+LAG: Series = ("platform_event_lag_seconds", ("research", "modelarts_pool"))
+NODES: Series = ("platform_pool_nodes", ("research", "pool-1", "available"))
+STATUS: Series = ("platform_resource_status", ("research", "modelarts_pool", "pool-1"))
 
 
 class Driver:
     """A store asked from plain code. ``again`` closes and opens it, where it outlives that."""
 
-    def __init__(self, url: str, runner: asyncio.Runner) -> None:
-        self._url, self._run = url, runner.run
-        self.store: Store = self._run(open_store(url))
+    def __init__(self, url: str, runner: asyncio.Runner, at_once: int | None = None) -> None:
+        self._url, self.run, self._at_once = url, runner.run, at_once
+        self.store: Store = self._opened()
 
     def commit(self, *commits: Commit) -> None:
-        self._run(self.store.commit(commits))
+        self.run(self.store.commit(commits))
 
     def grown(self, watch: Watch, *events: Event) -> list[int]:
-        return self._run(self.store.grown(watch, events))
+        return self.run(self.store.grown(watch, events))
 
     def restored(self) -> Restored:
-        return msgspec.structs.replace(self._run(self.store.restore()), age="kept")
+        return msgspec.structs.replace(self.run(self.store.restore()), age="kept")
 
     def again(self) -> Self:
         if self._url != ":memory:":
             self.close()
-            self.store = self._run(open_store(self._url))
+            self.store = self._opened()
         return self
 
+    def _opened(self) -> Store:
+        return self.run(open_store(self._url, lease=LEASE, at_once=self._at_once))
+
     def close(self) -> None:
-        self._run(self.store.close())
+        self.run(self.store.close())
 
 
 @contextmanager
-def opened(url: str) -> Iterator[Driver]:
-    with asyncio.Runner() as runner, closing(Driver(url, runner)) as driver:
+def opened(url: str, at_once: int | None = None) -> Iterator[Driver]:
+    with asyncio.Runner() as runner, closing(Driver(url, runner, at_once)) as driver:
         yield driver
 
 

@@ -12,6 +12,7 @@ from exporter.store.postgresql.url import PostgresUrl
 _LOGIN = "28"
 """Class of the codes for refused logins."""
 
+_NO_TLS = "rejected SSL upgrade"  # the driver's words; it has no class for it
 _TEXTS = {
     "25006": "is a read-only replica; name the primary, or add target_session_attrs=read-write to the URL",
     "53100": "the disk of the database is full; make room",
@@ -46,11 +47,19 @@ def store_error(url: PostgresUrl, error: BaseException) -> StoreError:
         )
     if code in _TEXTS:
         return StoreError(f"{where}: {_TEXTS[code]}")
-    if isinstance(error, TimeoutError | asyncio.TimeoutError):
-        return StoreError(f"{where}: the database did not answer in time; check it and the way to it")
     if isinstance(error, OSError):
-        return StoreError(f"{where}: the database cannot be reached ({_reason(error)}); check it and the way to it")
+        return _unreachable(where, error)
     return StoreError(f"{where}: the database refused it ({_short(error)})")
+
+
+def _unreachable(where: str, error: OSError) -> StoreError:
+    if isinstance(error, TimeoutError):
+        return StoreError(f"{where}: the database did not answer in time; check it and the way to it")
+    if _NO_TLS in str(error):
+        return StoreUnusable(
+            f"{where}: the database takes no encrypted connections; set ssl = on there, or sslmode=disable in the URL"
+        )
+    return StoreError(f"{where}: the database cannot be reached ({_reason(error)}); check it and the way to it")
 
 
 def grant(url: PostgresUrl) -> str:

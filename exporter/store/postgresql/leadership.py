@@ -11,7 +11,7 @@ from exporter.store.postgresql.connection import Connection, Execute
 from exporter.store.postgresql.examine import check_version, examine, set_up
 from exporter.store.postgresql.lease import Candidate, LeaderRow, Observation, Term, boot_time
 from exporter.store.postgresql.schema import VERSION
-from exporter.store.postgresql.store import PostgresStore
+from exporter.store.postgresql.store import AT_ONCE, PostgresStore
 from exporter.store.postgresql.url import PostgresUrl
 
 
@@ -32,12 +32,18 @@ class Takeover(NamedTuple):
 
 
 class Leadership:
-    """A process that leads as soon as nobody else does. ``name`` says to people where it runs."""
+    """A process that leads as soon as nobody else does. ``name`` says to people where it runs.
 
-    def __init__(self, url: PostgresUrl, password: Secret | None, name: str, lease: float) -> None:
+    At most ``at_once`` keys are loaded when a term begins.
+    """
+
+    def __init__(
+        self, url: PostgresUrl, password: Secret | None, name: str, lease: float, at_once: int = AT_ONCE
+    ) -> None:
         self._url = url
         self._connection = Connection(url, password, lease / 3)
         self._candidate = Candidate(url.schema, name, lease)
+        self._at_once = at_once
         self._answered = False
         self._usable = False
 
@@ -95,7 +101,7 @@ class Leadership:
 
     async def _load(self, term: Term, reason: str) -> Takeover:
         began = time.monotonic()
-        store = PostgresStore(self._connection, term)
+        store = PostgresStore(self._connection, term, self._at_once)
         try:
             await store.load()
         except BaseException:

@@ -61,6 +61,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX outbox_waiting ON {s}.outbox (signal, id) WHERE refused IS NULL",
         "CREATE INDEX outbox_refused ON {s}.outbox (signal, id) WHERE refused IS NOT NULL",
     ),
+    # The keys of one watch are read when it is first asked.
+    ("CREATE INDEX keys_watch ON {s}.keys (watch, id)",),
 )
 VERSION = len(STEPS)
 

@@ -118,7 +118,7 @@ _STATEMENTS: dict[StatementName, Statement] = {
         ("int8", "int8", "int8", "int8", "bytea"),
         "(id) DO UPDATE SET newest = excluded.newest, records = had.records || excluded.records",
     ),
-    "outbox": _insert("outbox", "signal, number, body, at", ("text", "int8", "bytea", "int8")),
+    "outbox": _insert("outbox", "signal, number, body, at, refused", ("text", "int8", "bytea", "int8", "text")),
     "drop_counters": _drop_series("counters"),
     "drop_histograms": _drop_series("histograms"),
     "drop_gauges": _drop_series("gauges"),

@@ -1,14 +1,14 @@
 """The store in PostgreSQL, as the leader uses it.
 
-How much an event grew is answered from memory, which is loaded when the term begins. Memory changes only after the
-database has. Every transaction begins with the row of the lease: it is refused as soon as another process leads.
+How much an event grew is answered from memory, which is loaded when the term begins; of very many keys, those of a
+watch are loaded when it is first asked. Memory changes only after the database has. Every transaction begins with the row of the lease: it is refused as soon as another process leads.
 """
 
 import asyncio
 import struct
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 import msgspec
@@ -22,14 +22,17 @@ from exporter.store.postgresql.connection import Connection, Execute, InDoubt, R
 from exporter.store.postgresql.lease import LeaderRow, Term
 from exporter.store.postgresql.outbox import LEVELS, PostgresOutboxTable, levels
 from exporter.store.postgresql.statements import SELECTS, statements, unescape
-from exporter.store.seen_keys import Memory
+from exporter.store.seen_keys import RECORD, Memory
 from exporter.store.write_batch import WriteBatch, commit_writes
 
 TAIL = 1_500  # bytes: a row that grows beyond 2,000 would be moved out of its page at each change
+AT_ONCE = 2_000_000  # keys: of more, those of a watch are loaded when it is first asked
 CHUNK = 2_000  # rows of keys read at a time, so that the lease is renewed between them
 BETWEEN = 0.25  # seconds between two questions whether a transaction was made
 _WATCHES = "SELECT id, target, source, resource FROM {s}.watches"
 _SIZES = "SELECT watch, day, sum(octet_length(records))::bigint FROM {s}.keys GROUP BY watch, day"
+_LAST_ROW = "SELECT coalesce(max(id), 0) FROM {s}.keys"
+_KEYS_OF = "SELECT id, watch, day, newest, records FROM {s}.keys WHERE watch = $1 ORDER BY id"
 _KEYS = "SELECT id, watch, day, newest, records FROM {s}.keys WHERE id > $1 ORDER BY id LIMIT $2"
 
 Work = Callable[[Execute], Awaitable[None]]
@@ -43,13 +46,15 @@ class Loaded(NamedTuple):
 
 
 class PostgresStore:
-    """An ``exporter.model.protocols.Store`` of one term; made by ``open_term``."""
+    """An ``exporter.model.protocols.Store`` of one term. At most ``at_once`` keys are loaded when it begins."""
 
-    def __init__(self, connection: Connection, term: Term) -> None:
+    def __init__(self, connection: Connection, term: Term, at_once: int = AT_ONCE) -> None:
         self._connection = connection
         self._term = term
         self._schema = connection.url.schema
         self._memory = Memory()
+        self._at_once = at_once
+        self._load_lock = asyncio.Lock()
         self._is_new = term.seq == 0
         self._problem: StoreError | None = None
         self._commit_lock = asyncio.Lock()
@@ -71,24 +76,29 @@ class PostgresStore:
         """How many keys are in memory."""
         return sum(day.keys for days in self._memory.days.values() for day in days.values())
 
+    @property
+    def postponed(self) -> int:
+        """How many keys are loaded when their watch is first asked."""
+        return sum(size for days in self._memory.postponed.values() for _, size in days) // RECORD
+
     def valid(self) -> bool:
         """Return whether no other process can lead yet."""
         return self._term.valid()
 
     async def load(self) -> None:
-        """Read all keys and what waits in the outbox. Raises StoreError; StoreUnusable if the keys do not fit."""
+        """Read the keys and what waits in the outbox. Raises StoreError; StoreUnusable if the keys do not fit."""
         memory = Memory()
-        try:
-            memory.load(
-                [(row[0], *map(unescape, row[1:])) for row in await self._read(_WATCHES.format(s=self._schema))],
-                [(row[0], row[1], row[2]) for row in await self._read(_SIZES.format(s=self._schema))],
-                (),
-            )
-            while rows := await self._read(_KEYS.format(s=self._schema), memory.last_row, CHUNK):
-                memory.load_rows([(row[0], row[1], row[2], row[3], row[4]) for row in rows])
-                await self._renew_if_due()
-        except (KeyError, struct.error) as error:
-            raise StoreUnusable(f"{self.where}: its keys do not fit together; restore a backup") from error
+        watches = [(row[0], *map(unescape, row[1:])) for row in await self._read(_WATCHES.format(s=self._schema))]
+        sizes = [(row[0], row[1], row[2]) for row in await self._read(_SIZES.format(s=self._schema))]
+        with self._fitting():
+            if sum(size for _, _, size in sizes) > self._at_once * RECORD:
+                memory.load(watches, (), ())
+                memory.postpone(sizes, (await self._read(_LAST_ROW.format(s=self._schema)))[0][0])
+            else:
+                memory.load(watches, sizes, ())
+                while rows := await self._read(_KEYS.format(s=self._schema), memory.last_row, CHUNK):
+                    memory.load_rows([(row[0], row[1], row[2], row[3], row[4]) for row in rows])
+                    await self._renew_if_due()
         self._memory = memory
         self._make_outbox(await self._read(LEVELS.format(s=self._schema)))
 
@@ -106,7 +116,12 @@ class PostgresStore:
         return msgspec.structs.replace(restored, age="new" if self._is_new else "kept")
 
     async def grown(self, watch: Watch, events: Sequence[Event]) -> list[int]:
-        """Return for each event how often it happened beyond what is remembered; reads memory only."""
+        """Return for each event how often it happened beyond what is remembered.
+
+        Reads memory only, once the keys of the watch are there. Raises StoreError.
+        """
+        if events:
+            await self._load_postponed((watch,))
         return self._memory.grown(watch, events)
 
     async def commit(self, commits: Sequence[Commit]) -> None:
@@ -149,7 +164,29 @@ class PostgresStore:
             self._lose(LeaseLost(f"{self.where}: the store was closed"))
         await self._connection.close()
 
+    async def _load_postponed(self, watches: Iterable[Watch]) -> None:
+        """Load the keys of those watches that have not been asked before."""
+        for watch in watches:
+            if watch in self._memory.postponed:
+                async with self._load_lock:
+                    await self._load_watch(watch)
+
+    async def _load_watch(self, watch: Watch) -> None:
+        if watch in self._memory.postponed:  # nobody else has meanwhile
+            rows = await self._read(_KEYS_OF.format(s=self._schema), self._memory.numbers[watch])
+            with self._fitting():
+                self._memory.load_watch(watch, [(row[0], row[1], row[2], row[3], row[4]) for row in rows])
+
+    @contextmanager
+    def _fitting(self) -> Iterator[None]:
+        try:
+            yield
+        except (KeyError, struct.error) as error:
+            raise StoreUnusable(f"{self.where}: its keys do not fit together; restore a backup") from error
+
     async def _commit(self, commits: Sequence[Commit]) -> None:
+        touched = (one.watch for one in commits if one.events or one.forgotten or one.forget is not None)
+        await self._load_postponed(touched)
         async with self._commit_lock:
             batch = WriteBatch(self._memory, TAIL)
             texts = [*statements(commit_writes(commits, batch), self._schema)]
