@@ -27,17 +27,17 @@ class Part:
 
 @pytest.mark.parametrize("grouped", [False, True])
 def test_a_part_begins_again_after_errors_that_nobody_foresaw(grouped: bool) -> None:
-    part, clock, told = Part(3, ZeroDivisionError(), grouped), ManualClock(), list[SelfEvent]()
-    asyncio.run(supervise("delivery", "otlp", part.run, clock, told.append))
+    part, clock, reported = Part(3, ZeroDivisionError(), grouped), ManualClock(), list[SelfEvent]()
+    asyncio.run(supervise("delivery", "otlp", part.run, clock, reported.append))
     assert part.begun == 4
-    assert [(one.part, one.where) for one in told if isinstance(one, UnexpectedError)] == [("delivery", "otlp")] * 3
+    assert [(one.part, one.where) for one in reported if isinstance(one, UnexpectedError)] == [("delivery", "otlp")] * 3
     assert len(clock.slept) == 3
     assert all(0 < wait <= 8 for wait in clock.slept)
 
 
 @pytest.mark.parametrize("grouped", [False, True])
 def test_trouble_with_the_store_passes(grouped: bool) -> None:
-    part, told = Part(1, StoreError("the disk is full"), grouped), list[SelfEvent]()
+    part, reported = Part(1, StoreError("the disk is full"), grouped), list[SelfEvent]()
     with pytest.raises((StoreError, ExceptionGroup)):
-        asyncio.run(supervise("read", "t/s", part.run, ManualClock(), told.append))
-    assert told == []
+        asyncio.run(supervise("read", "t/s", part.run, ManualClock(), reported.append))
+    assert reported == []

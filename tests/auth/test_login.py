@@ -205,8 +205,8 @@ class Echo:
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
         said = dict.fromkeys(("Code", "error_code", "Message", "access", "secret", "expires_at"), self.secret)
-        heard = {"heard": request.content.decode(), "headers": str(dict(request.headers))}
-        return httpx2.Response(self.status, content=json.dumps(said | heard).encode(), headers={"X-Echo": "x"})
+        echoed = {"heard": request.content.decode(), "headers": str(dict(request.headers))}
+        return httpx2.Response(self.status, content=json.dumps(said | echoed).encode(), headers={"X-Echo": "x"})
 
 
 @settings(max_examples=150, deadline=None)

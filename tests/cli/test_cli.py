@@ -67,8 +67,8 @@ def test_without_a_command_the_program_lists_its_commands() -> None:
 
 def test_the_installed_command_prints_its_version() -> None:
     installed = Path(sys.executable).with_name("platform-events-exporter")
-    told = subprocess.run([installed, "version"], capture_output=True, text=True, env=environment())
-    assert (told.returncode, told.stdout, told.stderr) == (0, f"{__version__}\n", "")
+    shown = subprocess.run([installed, "version"], capture_output=True, text=True, env=environment())
+    assert (shown.returncode, shown.stdout, shown.stderr) == (0, f"{__version__}\n", "")
 
 
 def test_the_usual_options_of_a_command_line_work() -> None:
@@ -141,14 +141,14 @@ def test_check_tells_what_a_good_configuration_will_cost(tmp_path: Path) -> None
     path = written(tmp_path)
     plain, machine = all_ran([("check", "--config", str(path)), ("check", "-c", str(path), "--output", "json")])
     assert (plain.returncode, plain.stderr, machine.returncode, machine.stderr) == (0, "", 0, "")
-    told = json.loads(machine.stdout)
-    (row,) = told["sources"]
-    assert (told["ok"], told["warnings"], row["target"], row["source"]) == (True, [], "a", "dws")
+    report = json.loads(machine.stdout)
+    (row,) = report["sources"]
+    assert (report["ok"], report["warnings"], row["target"], row["source"]) == (True, [], "a", "dws")
     assert row["calls_quiet"] == 24 * 60 + 24 * 12, "a listing a minute, the events every five"
     assert row["calls_active"] == 24 * 60 * 2
     assert row["calls_forecast"] == 24 * 60 * 3, "with room in the budget every 30 s, and the listings"
     assert (row["expected_lag_seconds"], row["limited_by"]) == (15.0, "poll_interval")
-    assert f"fine: 1 sources; {told['series']['declared']:,} series from the start" in plain.stdout
+    assert f"fine: 1 sources; {report['series']['declared']:,} series from the start" in plain.stdout
     assert not (tmp_path / "state.db").exists(), "nothing was opened"
 
 

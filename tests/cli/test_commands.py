@@ -138,11 +138,11 @@ def test_a_machine_reads_json_and_a_stub_is_a_file(tmp_path: Path) -> None:
     given = tmp_path / "texts"
     given.write_text(f"{TEXT}\n\nTraining job failed.\n[worker-1] checkpoint 7 failed: disk full\n")
     done = ran("explain", str(given), "--source", "modelarts_training", "--output", "json")
-    told = json.loads(done.stdout)
+    report = json.loads(done.stdout)
     assert done.returncode == 1
-    assert [event["rule"] for event in told["events"]] == [None, "job-failed", None]
-    assert told["events"][1]["outcome"][0].endswith('severity="error",reason="JobFailed"} +1')
-    assert {"rule", "place", "took", "field", "stops"} == set(told["events"][0]["rules"][0])
+    assert [event["rule"] for event in report["events"]] == [None, "job-failed", None]
+    assert report["events"][1]["outcome"][0].endswith('severity="error",reason="JobFailed"} +1')
+    assert {"rule", "place", "took", "field", "stops"} == set(report["events"][0]["rules"][0])
     (tmp_path / "stub.yaml").write_text(ran("explain", str(given), "--source", "modelarts_training", "--stub").stdout)
     assert ran("test", str(tmp_path / "stub.yaml")).stdout.endswith("stub.yaml: 1 of 1 tests passed\n")
 
@@ -152,9 +152,9 @@ def test_a_vendors_whole_answer_is_explained_row_by_row(source: str) -> None:
     """As its documentation prints it."""
     answer = DATA / source / "sample.json"
     (rows,) = [rows for rows in json.loads(answer.read_text("utf-8")).values() if isinstance(rows, list)]
-    told = json.loads(ran("explain", str(answer), "--source", source, "--output", "json").stdout)
-    assert [event["source"] for event in told["events"]] == [source] * len(rows)
-    assert any(event["rule"] for event in told["events"])
+    report = json.loads(ran("explain", str(answer), "--source", source, "--output", "json").stdout)
+    assert [event["source"] for event in report["events"]] == [source] * len(rows)
+    assert any(event["rule"] for event in report["events"])
 
 
 def test_records_read_together_show_their_runs_and_phases() -> None:
@@ -186,8 +186,8 @@ def test_a_record_says_itself_whose_it_is(tmp_path: Path) -> None:
         {"event_id": "1", "name": "createBackup", "occur_time": 1664331248330, "source_id": "c"},
     ]
     given.write_text("\n".join(map(json.dumps, records)))
-    told = json.loads(ran("explain", str(given), "--output", "json").stdout)
-    assert [event["source"] for event in told["events"]] == ["modelarts_pool", "modelarts_service", "dws"]
+    report = json.loads(ran("explain", str(given), "--output", "json").stdout)
+    assert [event["source"] for event in report["events"]] == ["modelarts_pool", "modelarts_service", "dws"]
 
 
 KNOWN = "modelarts_training, modelarts_pool, modelarts_service, dws, pai_dlc"

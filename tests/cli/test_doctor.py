@@ -655,11 +655,11 @@ def test_the_budget_is_kept(doctor_run: DoctorRun) -> None:
 
 def test_a_machine_is_told_the_same_in_values(doctor_run: DoctorRun) -> None:
     doctor_run.cloud.faults.add("denied", "dws.events")
-    told = json.loads(doctor_run.output(as_json=True))
-    assert (told["ok"], told["failed"], told["warnings"], doctor_run.code) == (False, 1, 0, 1)
-    found = {(one["target"], one["source"], one["check"]): one for one in told["checks"]}
-    assert set(told["checks"][0]) == {"target", "source", "check", "outcome", "text", "values"}
-    (denied,) = [one for one in told["checks"] if one["outcome"] == "failed"]
+    report = json.loads(doctor_run.output(as_json=True))
+    assert (report["ok"], report["failed"], report["warnings"], doctor_run.code) == (False, 1, 0, 1)
+    found = {(one["target"], one["source"], one["check"]): one for one in report["checks"]}
+    assert set(report["checks"][0]) == {"target", "source", "check", "outcome", "text", "values"}
+    (denied,) = [one for one in report["checks"] if one["outcome"] == "failed"]
     assert (denied["target"], denied["source"], denied["check"]) == ("research", "dws", "events")
     assert denied["values"] == {"cause": "denied"}
     assert found["pai", "pai_dlc", "listing"]["values"] == {

@@ -118,9 +118,9 @@ def test_a_recording_shows_what_another_mapping_would_count(tmp_path: Path) -> N
     assert f'+ platform_events_total{{{place},severity="error",reason="polishCluster"}} 3' in found
     assert f'- platform_events_unmapped_total{{{place},cause="no_rule"}} 3' in found
     assert all('source="dws"' in line for line in found)
-    told = json.loads(ran("replay", "--recorded", str(kept), "--mapping", str(mine), "--output", "json").stdout)
-    assert f"{told['events']} events in {told['answers']} answers" in summary
-    assert {"series", "old", "new"} == set(told["different"][0])
+    report = json.loads(ran("replay", "--recorded", str(kept), "--mapping", str(mine), "--output", "json").stdout)
+    assert f"{report['events']} events in {report['answers']} answers" in summary
+    assert {"series", "old", "new"} == set(report["different"][0])
     assert clouds.configuration["targets"][0]["credentials"]["secret_key"] not in "".join(map(str, lines(kept)))
 
 

@@ -26,7 +26,7 @@ HOLD = "4s"  # in place of minutes; the rules are evaluated each second in place
 
 
 class Told(NamedTuple):
-    """An alert as the webhook heard of it."""
+    """An alert as the webhook received it."""
 
     status: str
     labels: dict[str, str]
@@ -38,16 +38,16 @@ class Scene(NamedTuple):
 
     clouds: Clouds
     server: Server
-    heard: list[Told]
+    received: list[Told]
 
 
-def webhook(heard: list[Told]) -> ThreadingHTTPServer:
+def webhook(received: list[Told]) -> ThreadingHTTPServer:
     """A server on a free port that notes every alert it is sent."""
 
     class Door(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            heard.extend(Told(one["status"], one["labels"], one["annotations"]) for one in body["alerts"])
+            received.extend(Told(one["status"], one["labels"], one["annotations"]) for one in body["alerts"])
             self.send_response(200)
             self.end_headers()
 
@@ -90,8 +90,8 @@ def alertmanager(folder: Path, hook: str) -> tuple[int, Child]:
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    folder, heard = tmp_path_factory.mktemp("alerts"), list[Told]()
-    prometheus, hook = str(needs("prometheus", "prometheus")), webhook(heard)
+    folder, received = tmp_path_factory.mktemp("alerts"), list[Told]()
+    prometheus, hook = str(needs("prometheus", "prometheus")), webhook(received)
     threading.Thread(target=hook.serve_forever, daemon=True).start()
     port, manager = alertmanager(folder, f"http://127.0.0.1:{hook.server_port}/")
     with closing(manager), closing(Clouds(folder)) as clouds:
@@ -113,7 +113,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
                     hurried(), "utf-8"
                 )  # not before: a first scrape takes longer than HOLD
                 server.reload()
-                yield Scene(clouds, server, heard)
+                yield Scene(clouds, server, received)
     hook.shutdown()
     hook.server_close()
 
@@ -133,8 +133,8 @@ def nodes(was: str, now: str, type_: str) -> dict[str, Any]:
 
 def test_a_pool_that_loses_a_node_is_told_of_once_and_so_is_its_recovery(scene: Scene) -> None:
     scene.clouds.add(nodes("4/0/0/0", "3/1/0/0", "Warning"))
-    until(lambda: scene.heard, "the alert arrives")
-    (told,) = scene.heard
+    until(lambda: scene.received, "the alert arrives")
+    (told,) = scene.received
     assert told.status == "firing"
     wanted = {
         "alertname": "PlatformPoolDegraded",
@@ -150,9 +150,9 @@ def test_a_pool_that_loses_a_node_is_told_of_once_and_so_is_its_recovery(scene: 
     assert told.annotations["page"] == f"{PAGES}/resources/research/modelarts_pool/{POOL}"
 
     scene.clouds.add(nodes("3/1/0/0", "4/0/0/0", "Normal"))
-    until(lambda: len(scene.heard) > 1, "its end arrives")
-    assert [one.status for one in scene.heard] == ["firing", "resolved"]
-    assert scene.heard[1].labels == told.labels
+    until(lambda: len(scene.received) > 1, "its end arrives")
+    assert [one.status for one in scene.received] == ["firing", "resolved"]
+    assert scene.received[1].labels == told.labels
 
 
 def test_the_first_line_of_every_dashboard_is_answered_from_a_live_scrape(scene: Scene) -> None:

@@ -122,23 +122,23 @@ async def test_between_the_events_of_two_watches_the_loop_goes_round(vendor: Ven
         vendor.clock.advance(60)
         for name in names * 3:
             vendor.tells(name, 5)
-        heard: list[str] = []
+        order: list[str] = []
 
         def map_(event: Event) -> Mapped:
-            heard.append(event.resource)
+            order.append(event.resource)
             return Mapped(event.severity, "Reason", "rule")
 
         async def others() -> None:
             while True:
-                heard.append("")
+                order.append("")
                 await asyncio.sleep(0)
 
         watched.mapping.swap(msgspec.structs.replace(watched.mapping.current, map=map_))
         beside = asyncio.ensure_future(others())
         await asyncio.gather(*(watched.collector.poll(name, 30.0) for name in names))
         beside.cancel()
-        assert sorted(filter(None, heard)) == sorted(names * 3)
-        assert [(a, b) for a, b in pairwise(heard) if a and b and a != b] == []
+        assert sorted(filter(None, order)) == sorted(names * 3)
+        assert [(a, b) for a, b in pairwise(order) if a and b and a != b] == []
 
 
 async def test_contact_is_on_record_with_the_first_page(tmp_path: Path) -> None:

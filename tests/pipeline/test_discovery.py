@@ -82,19 +82,19 @@ def test_new_jobs_and_living_old_ones_are_never_left_out(source: str) -> None:
     jobs = Jobs(JOBS)
     known = {one for one in jobs.made if one < "job-09930"}
     jobs.living = {"job-00001", "job-05000", "job-09999"}
-    heard = listed(source, jobs, known)
-    ids = {found.id for found in heard.resources}
+    result = listed(source, jobs, known)
+    ids = {found.id for found in result.resources}
     assert jobs.made.keys() - known | jobs.living <= ids
-    assert len(heard.asks) == 4, "three pages, and the two old ones by name"
+    assert len(result.asks) == 4, "three pages, and the two old ones by name"
 
 
 @pytest.mark.parametrize("source", JOB_SOURCES)
 def test_a_listing_that_is_not_newest_first_is_read_to_its_end(source: str) -> None:
     jobs = Jobs(200)
     jobs.order = "asc"
-    heard = listed(source, jobs, {one for one in jobs.made if one < "job-00199"})
-    assert len(heard.resources) == 200
-    assert not any(found.partial for found in heard.found)
+    result = listed(source, jobs, {one for one in jobs.made if one < "job-00199"})
+    assert len(result.resources) == 200
+    assert not any(found.partial for found in result.found)
 
 
 @pytest.mark.parametrize("source", JOB_SOURCES)

@@ -99,11 +99,11 @@ def test_any_damage_to_an_answer_is_counted_or_garbled_and_never_worse(name: str
             place[data.draw(st.sampled_from(sorted(place)))] = data.draw(VALUES)
 
     try:
-        heard = read(name, lambda request: answer)
+        result = read(name, lambda request: answer)
     except SourceGarbled:
         return
 
-    for page in heard.pages:
+    for page in result.pages:
         assert all(
             isinstance(event.text, str) and EARLIEST <= (event.at or 1) <= LATEST and event.count > 0
             for event in page.events
@@ -160,10 +160,10 @@ def test_pages_that_look_alike_because_rows_repeat_are_no_standstill() -> None:
         inside = int(query["start_time"]) <= 1669449821000 <= int(query["end_time"])
         return {"total": len(meant) if inside else 0, "limit": 100, "events": rows if inside else []}
 
-    heard = read("modelarts_training", vendor)
+    result = read("modelarts_training", vendor)
 
-    assert list(heard.counts.values()) == [6] * 50
-    assert not heard.truncated
+    assert list(result.counts.values()) == [6] * 50
+    assert not result.truncated
 
 
 def test_k8s_has_one_spelling_and_one_key() -> None:
@@ -172,9 +172,9 @@ def test_k8s_has_one_spelling_and_one_key() -> None:
         for one in ("K8S", "K8s", "k8s")
     ]
 
-    heard = read("modelarts_training", lambda request: {"total": 3, "events": events})
+    result = read("modelarts_training", lambda request: {"total": 3, "events": events})
 
-    assert [(event.fields["source"], event.count) for event in heard.events] == [("K8S", 3)]
+    assert [(event.fields["source"], event.count) for event in result.events] == [("K8S", 3)]
 
 
 def test_each_part_of_a_training_event_is_in_its_identity_except_the_zone() -> None:

@@ -45,18 +45,18 @@ def project(rows: list[dict[str, Any]], limit: int = 1000, first: int = 0) -> Ca
     return vendor
 
 
-def ids(heard: ReadingResult) -> set[str]:
-    return {event.text.removeprefix("backup ") for event in heard.events}
+def ids(result: ReadingResult) -> set[str]:
+    return {event.text.removeprefix("backup ") for event in result.events}
 
 
 def test_offset_is_a_page_number_from_zero_sent_as_text() -> None:
     rows = [row(number) for number in range(2500)]
 
-    heard = read("dws", project(rows), "")
+    result = read("dws", project(rows), "")
 
-    assert [asked(request)["offset"] for request in heard.asks] == ["0", "1", "2"]
-    assert {asked(request)["limit"] for request in heard.asks} == {"1000"}
-    assert len(ids(heard)) == 2500
+    assert [asked(request)["offset"] for request in result.asks] == ["0", "1", "2"]
+    assert {asked(request)["limit"] for request in result.asks} == {"1000"}
+    assert len(ids(result)) == 2500
 
 
 def test_every_page_is_oldest_first_whatever_came() -> None:
@@ -85,10 +85,10 @@ def test_a_row_that_moves_to_the_next_page_while_reading_is_harmless() -> None:
         rows.insert(0, row(1500 + len(rows)))
         return answer
 
-    heard = read("dws", moving, "")
+    result = read("dws", moving, "")
 
-    assert len(heard.asks) == 2
-    assert {str(number) for number in range(1500)} <= ids(heard)
+    assert len(result.asks) == 2
+    assert {str(number) for number in range(1500)} <= ids(result)
 
 
 def test_a_full_page_of_rows_that_came_before_does_not_move_and_is_an_error() -> None:
@@ -109,9 +109,9 @@ def test_a_list_that_counts_its_pages_from_one_is_read_too() -> None:
 def test_a_server_that_gives_fewer_rows_than_asked_for_is_read_to_its_end() -> None:
     rows = [row(number) for number in range(250)]
 
-    heard = read("dws", project(rows, limit=100), "")
+    result = read("dws", project(rows, limit=100), "")
 
-    assert (len(heard.asks), len(ids(heard))) == (3, 250)
+    assert (len(result.asks), len(ids(result))) == (3, 250)
 
 
 @pytest.mark.parametrize("count", [None, "page"])
@@ -128,10 +128,10 @@ def test_a_count_that_is_absent_or_only_that_of_the_page_hides_nothing(count: st
 def test_an_unreadable_row_does_not_make_a_page_short() -> None:
     vendor = project([row(number) if number else {} for number in range(1500)])
 
-    heard = read("dws", lambda request: {"events": vendor(request)["events"]}, "")
+    result = read("dws", lambda request: {"events": vendor(request)["events"]}, "")
 
-    assert len(ids(heard)) == 1499
-    assert [len(page.unreadable) for page in heard.pages] == [1, 0]
+    assert len(ids(result)) == 1499
+    assert [len(page.unreadable) for page in result.pages] == [1, 0]
 
 
 def test_a_newest_first_list_is_read_until_it_is_old_and_known() -> None:
@@ -226,9 +226,9 @@ def test_however_pages_are_cut_and_rows_move_every_row_is_seen(
             rows.insert(0, row(1000 + len(rows)))
         return answer
 
-    heard = read("dws", moving, "")
+    result = read("dws", moving, "")
 
-    assert {str(number) for number in order[:size]} <= ids(heard)
+    assert {str(number) for number in order[:size]} <= ids(result)
 
 
 @pytest.mark.parametrize("refusal", [SourceDenied("403"), RequestRefused("400")])
@@ -270,10 +270,10 @@ def test_an_error_that_is_no_refusal_of_all_enterprise_projects_ends_the_listing
 
 
 def test_clusters_are_asked_for_once() -> None:
-    heard = drive(
+    result = drive(
         SOURCES["dws"].make(SourceScope()).discover(("known",), NOW),
         lambda request: {"clusters": [{"id": "a"}], "count": 1},
     )
 
-    assert [request.path for request in heard.asks] == ["/v1.0/{project_id}/clusters"]
-    assert heard.resources == [Resource("a", kind="cluster")]
+    assert [request.path for request in result.asks] == ["/v1.0/{project_id}/clusters"]
+    assert result.resources == [Resource("a", kind="cluster")]

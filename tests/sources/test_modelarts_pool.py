@@ -54,12 +54,12 @@ def texts(events: list[Any]) -> list[str]:
 def test_pages_follow_the_token_and_never_the_documented_offset() -> None:
     rows = [row(number) for number in range(1200)]
 
-    heard = read("modelarts_pool", pool(rows), "pool-1")
+    result = read("modelarts_pool", pool(rows), "pool-1")
 
-    pages = [asked(request) for request in heard.asks[:3]]
+    pages = [asked(request) for request in result.asks[:3]]
     assert [query.get("continue") for query in pages] == [None, "token-500", "token-1000"]
-    assert len(heard.events) == 1200
-    assert {name for request in heard.asks for name in asked(request)} == {
+    assert len(result.events) == 1200
+    assert {name for request in result.asks for name in asked(request)} == {
         "resource",
         "name",
         "limit",
@@ -83,9 +83,9 @@ def test_an_empty_page_in_the_middle_does_not_end_the_list() -> None:
         "b": {"items": [row(2)], "metadata": None},
     }
 
-    heard = read("modelarts_pool", lambda request: pages[asked(request).get("continue", "")])
+    result = read("modelarts_pool", lambda request: pages[asked(request).get("continue", "")])
 
-    assert texts(heard.events) == ["change 1", "change 2"]
+    assert texts(result.events) == ["change 1", "change 2"]
 
 
 def test_a_token_that_comes_twice_leads_nowhere_and_is_an_error() -> None:
@@ -135,11 +135,11 @@ def test_the_filter_is_tried_on_a_known_event_before_it_is_trusted(unit: int | N
     drive(source.read(Resource("p"), ALL), pool(rows, unit=unit))
     rows.append(row(20))
 
-    heard = drive(source.read(Resource("p"), Window(millis("2026-11-01T00:05:00"), NOW)), pool(rows, unit=unit))
+    result = drive(source.read(Resource("p"), Window(millis("2026-11-01T00:05:00"), NOW)), pool(rows, unit=unit))
 
-    assert ("since" in asked(heard.asks[0])) is works
-    assert texts(heard.events) == [f"change {number}" for number in (5, 6, 7, 8, 9, 20)]
-    assert len(heard.asks) == 1
+    assert ("since" in asked(result.asks[0])) is works
+    assert texts(result.events) == [f"change {number}" for number in (5, 6, 7, 8, 9, 20)]
+    assert len(result.asks) == 1
 
 
 def test_the_filter_is_tried_once_for_all_pools() -> None:
@@ -162,10 +162,10 @@ def test_the_filter_looks_a_day_further_back_for_events_filed_under_their_first_
     drive(source.read(Resource("p"), ALL), by_first_time)
     rows[:] = [row(1, count=3, last=700)]
 
-    heard = drive(source.read(Resource("p"), Window(millis("2026-11-01T10:00:00"), NOW)), by_first_time)
+    result = drive(source.read(Resource("p"), Window(millis("2026-11-01T10:00:00"), NOW)), by_first_time)
 
-    assert "since" in asked(heard.asks[0])
-    assert [event.count for event in heard.events] == [3]
+    assert "since" in asked(result.asks[0])
+    assert [event.count for event in result.events] == [3]
 
 
 def test_rows_from_before_the_window_are_left_out_and_newer_ones_are_not() -> None:
@@ -186,10 +186,10 @@ def test_however_pages_are_cut_every_row_is_given_in_order(order: list[int], lim
     if filtering:
         drive(source.read(Resource("p"), ALL), pool([row(0)]))
 
-    heard = drive(source.read(Resource("p"), Window(millis("2026-11-01T00:10:00"), NOW)), pool(rows, limit))
+    result = drive(source.read(Resource("p"), Window(millis("2026-11-01T00:10:00"), NOW)), pool(rows, limit))
 
-    assert sorted(heard.counts.values()) == list(range(11, 41))
-    assert all(page.events == sorted(page.events, key=lambda event: event.at or 0) for page in heard.pages)
+    assert sorted(result.counts.values()) == list(range(11, 41))
+    assert all(page.events == sorted(page.events, key=lambda event: event.at or 0) for page in result.pages)
 
 
 def test_the_pools_of_every_workspace_are_listed() -> None:

@@ -36,10 +36,10 @@ def service(rows: Rows, by_record: bool, limit: int = 1000, **ignores: bool) -> 
     return vendor
 
 
-def times_by_row(heard: ReadingResult) -> Counter[tuple[int, str]]:
+def times_by_row(result: ReadingResult) -> Counter[tuple[int, str]]:
     """Return how often each row happened, by the counts that the store would remember."""
-    rows = {event.key: ((event.at or 0) - START, event.text) for event in heard.events}
-    return Counter({rows[key]: count for key, count in heard.counts.items()})
+    rows = {event.key: ((event.at or 0) - START, event.text) for event in result.events}
+    return Counter({rows[key]: count for key, count in result.counts.items()})
 
 
 both_meanings = pytest.mark.parametrize("by_record", [False, True], ids=["page number", "record offset"])
@@ -70,11 +70,11 @@ def test_a_first_read_asks_for_all_there_is() -> None:
 def test_every_row_is_read_whatever_the_offset_counts(by_record: bool, size: int) -> None:
     rows = [(number, f"event {number}") for number in range(size)]
 
-    heard = read("modelarts_service", service(rows, by_record))
+    result = read("modelarts_service", service(rows, by_record))
 
-    assert times_by_row(heard) == Counter(rows)
-    assert not heard.truncated
-    assert len(heard.asks) == -(-size // 1000) + (size > 1000)  # one more, to find out
+    assert times_by_row(result) == Counter(rows)
+    assert not result.truncated
+    assert len(result.asks) == -(-size // 1000) + (size > 1000)  # one more, to find out
 
 
 def test_what_the_offset_counts_is_found_out_once() -> None:
@@ -105,19 +105,19 @@ def test_a_meaning_that_the_vendor_changes_meanwhile_is_noticed_and_found_out_ag
 def test_equal_rows_on_both_sides_of_a_page_boundary_are_counted_in_one_answer(by_record: bool) -> None:
     rows = [(min(number, 990), f"event {min(number, 990)}") for number in range(1300)]
 
-    heard = read("modelarts_service", service(rows, by_record))
+    result = read("modelarts_service", service(rows, by_record))
 
-    assert times_by_row(heard) == Counter(rows)
-    assert times_by_row(heard)[990, "event 990"] == 310
-    assert not heard.truncated
-    assert asked(heard.asks[-1])["start_time"] == str(START + 989)
+    assert times_by_row(result) == Counter(rows)
+    assert times_by_row(result)[990, "event 990"] == 310
+    assert not result.truncated
+    assert asked(result.asks[-1])["start_time"] == str(START + 989)
 
 
 def test_more_equal_rows_than_one_answer_holds_are_truncated() -> None:
-    heard = read("modelarts_service", service([(5, "again")] * 1500, by_record=False))
+    result = read("modelarts_service", service([(5, "again")] * 1500, by_record=False))
 
-    assert heard.truncated
-    assert times_by_row(heard) == {(5, "again"): 1000}
+    assert result.truncated
+    assert times_by_row(result) == {(5, "again"): 1000}
 
 
 def test_equal_rows_that_a_server_cannot_be_asked_for_alone_are_truncated() -> None:
@@ -130,18 +130,18 @@ def test_equal_rows_that_a_server_cannot_be_asked_for_alone_are_truncated() -> N
 def test_a_server_that_ignores_the_order_is_read_too(by_record: bool) -> None:
     rows = [(number // 2, f"event {number}") for number in range(2100)]
 
-    heard = read("modelarts_service", service(rows, by_record, order=True))
+    result = read("modelarts_service", service(rows, by_record, order=True))
 
-    assert times_by_row(heard) == Counter(rows)
-    assert all(page.events == sorted(page.events, key=lambda event: event.at or 0) for page in heard.pages)
+    assert times_by_row(result) == Counter(rows)
+    assert all(page.events == sorted(page.events, key=lambda event: event.at or 0) for page in result.pages)
 
 
 def test_a_server_that_ignores_the_span_has_its_old_rows_left_out() -> None:
     rows = [(number * 1000, f"event {number}") for number in range(10)]
 
-    heard = read("modelarts_service", service(rows, False, span=True), "s", window=Window(START + 7000, START + 8000))
+    result = read("modelarts_service", service(rows, False, span=True), "s", window=Window(START + 7000, START + 8000))
 
-    assert [event.text for event in heard.events] == ["event 7", "event 8", "event 9"]
+    assert [event.text for event in result.events] == ["event 7", "event 8", "event 9"]
 
 
 @pytest.mark.parametrize("total", ["told", "grows"])
@@ -169,12 +169,12 @@ def test_however_pages_are_cut_every_row_has_its_true_count(
 ) -> None:
     ignores = {"order": True} if backwards else {}
 
-    heard = read("modelarts_service", service(rows, by_record, limit, **ignores))
+    result = read("modelarts_service", service(rows, by_record, limit, **ignores))
 
-    assert times_by_row(heard).keys() == set(rows)
-    assert heard.truncated or times_by_row(heard) == Counter(rows)
+    assert times_by_row(result).keys() == set(rows)
+    assert result.truncated or times_by_row(result) == Counter(rows)
     near = Counter(at + shift for at, _ in rows for shift in (-1, 0, 1))
-    assert not heard.truncated or max(near.values()) > limit  # three milliseconds fit into one answer
+    assert not result.truncated or max(near.values()) > limit  # three milliseconds fit into one answer
 
 
 def listing(size: int, by_record: bool, limit: int = 1000) -> Callable[[Request], Any]:
@@ -193,10 +193,10 @@ def listing(size: int, by_record: bool, limit: int = 1000) -> Callable[[Request]
 def test_the_services_of_every_workspace_are_listed_whatever_the_offset_counts(by_record: bool, limit: int) -> None:
     source = SOURCES["modelarts_service"].make(SourceScope(workspaces=("0", "w")))
 
-    heard = drive(source.discover((), NOW), listing(2300, by_record, limit))
+    result = drive(source.discover((), NOW), listing(2300, by_record, limit))
 
-    assert {one.id for one in heard.resources} == {f"{space}-{n}" for space in ("0", "w") for n in range(2300)}
-    assert {one.workspace for one in heard.resources} == {"0", "w"}
+    assert {one.id for one in result.resources} == {f"{space}-{n}" for space in ("0", "w") for n in range(2300)}
+    assert {one.workspace for one in result.resources} == {"0", "w"}
 
 
 def test_a_listing_that_does_not_move_is_an_error() -> None:

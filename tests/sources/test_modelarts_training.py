@@ -53,20 +53,20 @@ def job(rows: Rows, by_record: bool = True, cap: int = 100, **odd: Any) -> Calla
     return vendor
 
 
-def times_by_row(heard: ReadingResult) -> Counter[tuple[int, str]]:
+def times_by_row(result: ReadingResult) -> Counter[tuple[int, str]]:
     """Return how often each row happened, by the counts that the store would remember."""
-    rows = {event.key: ((event.at or 0) // 1000 - START, event.text) for event in heard.events}
-    return Counter({rows[key]: count for key, count in heard.counts.items()})
+    rows = {event.key: ((event.at or 0) // 1000 - START, event.text) for event in result.events}
+    return Counter({rows[key]: count for key, count in result.counts.items()})
 
 
 both_meanings = pytest.mark.parametrize("by_record", [False, True], ids=["page number", "record offset"])
 
 
 def test_a_quiet_job_is_one_request() -> None:
-    heard = read("modelarts_training", job([(5, "x")]), JOB, Window(NOW - 600_500, NOW + 500))
+    result = read("modelarts_training", job([(5, "x")]), JOB, Window(NOW - 600_500, NOW + 500))
 
-    assert [request.path for request in heard.asks] == ["/v2/{project_id}/training-jobs/job-1/events"]
-    assert asked(heard.asks[0]) == {
+    assert [request.path for request in result.asks] == ["/v2/{project_id}/training-jobs/job-1/events"]
+    assert asked(result.asks[0]) == {
         "start_time": str(NOW - 601_000),
         "end_time": str(NOW + 1000),
         "order": "asc",
@@ -88,11 +88,11 @@ def test_a_long_history_is_cut_where_the_rows_are(order: str) -> None:
     """Forty days, nearly all of it in the first ten minutes: few requests, whichever order the server keeps to."""
     rows = [(number // 5, f"event {number}") for number in range(2000)] + [(39 * DAY, "the end")]
 
-    heard = read("modelarts_training", job(rows, order=order), JOB)
+    result = read("modelarts_training", job(rows, order=order), JOB)
 
-    assert times_by_row(heard) == Counter(rows)
-    assert len(heard.asks) < 3 * len(rows) / 100
-    assert not heard.truncated
+    assert times_by_row(result) == Counter(rows)
+    assert len(result.asks) < 3 * len(rows) / 100
+    assert not result.truncated
 
 
 def test_a_server_that_gives_the_newest_hundred_in_ascending_order_is_read_whole() -> None:
@@ -103,10 +103,10 @@ def test_a_server_that_gives_the_newest_hundred_in_ascending_order_is_read_whole
         answer = vendor(request)
         return {**answer, "order": "asc", "events": answer["events"][::-1]}
 
-    heard = read("modelarts_training", turned, JOB)
+    result = read("modelarts_training", turned, JOB)
 
-    assert times_by_row(heard) == Counter(rows)
-    assert len(heard.asks) < 150
+    assert times_by_row(result) == Counter(rows)
+    assert len(result.asks) < 150
 
 
 def test_a_span_whose_end_is_not_part_of_it_loses_nothing() -> None:
@@ -120,22 +120,22 @@ def test_a_span_whose_end_is_not_part_of_it_loses_nothing() -> None:
 def test_a_second_with_more_rows_than_an_answer_is_paged(by_record: bool, size: int) -> None:
     rows = [(3, "before"), *((7, f"event {number:03}") for number in range(size)), (8, "after")]
 
-    heard = read("modelarts_training", job(rows, by_record), JOB)
+    result = read("modelarts_training", job(rows, by_record), JOB)
 
-    assert times_by_row(heard) == Counter(rows)
-    assert not heard.truncated
+    assert times_by_row(result) == Counter(rows)
+    assert not result.truncated
 
 
 @both_meanings
 def test_equal_rows_on_two_pages_of_a_second_are_asked_for_by_their_text(by_record: bool) -> None:
     rows = [(7, f"event {min(number, 60):03}" + "." * 300) for number in range(150)]
 
-    heard = read("modelarts_training", job(rows, by_record), JOB)
+    result = read("modelarts_training", job(rows, by_record), JOB)
 
-    assert times_by_row(heard) == Counter(rows)
-    assert times_by_row(heard)[rows[60]] == 90
-    assert not heard.truncated
-    again = [asked(request) for request in heard.asks if "pattern" in asked(request)]
+    assert times_by_row(result) == Counter(rows)
+    assert times_by_row(result)[rows[60]] == 90
+    assert not result.truncated
+    again = [asked(request) for request in result.asks if "pattern" in asked(request)]
     assert {(query["pattern"], query["level"]) for query in again} == {(rows[60][1][:256], "Info")}
 
 
@@ -153,10 +153,10 @@ def test_an_unreadable_row_does_not_make_a_full_answer_short() -> None:
 @both_meanings
 @pytest.mark.parametrize("size", [150, 250])
 def test_more_equal_rows_in_a_second_than_an_answer_holds_are_truncated(by_record: bool, size: int) -> None:
-    heard = read("modelarts_training", job([(7, "again")] * size, by_record), JOB)
+    result = read("modelarts_training", job([(7, "again")] * size, by_record), JOB)
 
-    assert heard.truncated
-    assert times_by_row(heard) == {(7, "again"): 100}
+    assert result.truncated
+    assert times_by_row(result) == {(7, "again"): 100}
 
 
 def test_equal_rows_that_a_server_cannot_be_asked_for_by_text_are_truncated() -> None:
@@ -217,20 +217,20 @@ def test_a_server_that_ignores_the_span_is_paged_and_its_old_rows_are_left_out(b
     rows = [(number * 60, f"event {number}") for number in range(350)]
     since = (START + 300 * 60) * 1000
 
-    heard = read("modelarts_training", job(rows, by_record, span=True), JOB, Window(since, NOW))
+    result = read("modelarts_training", job(rows, by_record, span=True), JOB, Window(since, NOW))
 
-    assert times_by_row(heard) == Counter(rows[300:])
-    assert len(heard.asks) < 10
+    assert times_by_row(result) == Counter(rows[300:])
+    assert len(result.asks) < 10
 
 
 @pytest.mark.parametrize("total", [None, "many", 5000, "5000"])
 def test_a_total_that_is_text_or_absent_or_that_of_the_whole_job_hides_nothing(total: Any) -> None:
     rows = [(number, f"event {number}") for number in range(250)]
 
-    heard = read("modelarts_training", job(rows, total=total), JOB)
+    result = read("modelarts_training", job(rows, total=total), JOB)
 
-    assert times_by_row(heard) == Counter(rows)
-    assert len(heard.asks) < 20
+    assert times_by_row(result) == Counter(rows)
+    assert len(result.asks) < 20
 
 
 @pytest.mark.parametrize(
@@ -257,9 +257,9 @@ def test_a_descending_answer_is_turned_around_so_that_equal_times_keep_their_ord
 def test_however_answers_are_cut_every_row_has_its_true_count(
     rows: Rows, cap: int, by_record: bool, odd: dict[str, Any]
 ) -> None:
-    heard = read("modelarts_training", job(rows, by_record, cap, **odd), JOB)
+    result = read("modelarts_training", job(rows, by_record, cap, **odd), JOB)
 
-    assert times_by_row(heard).keys() == set(rows)
-    assert heard.truncated or times_by_row(heard) == Counter(rows)
+    assert times_by_row(result).keys() == set(rows)
+    assert result.truncated or times_by_row(result) == Counter(rows)
     near = Counter((at + shift, text) for at, text in rows for shift in (0, 1))
-    assert not heard.truncated or max(near.values()) > cap  # equal rows of two seconds fit into one answer
+    assert not result.truncated or max(near.values()) > cap  # equal rows of two seconds fit into one answer

@@ -40,21 +40,21 @@ def test_a_first_read_states_a_start_because_the_default_hides_all_but_seven_day
 def test_a_full_answer_is_asked_for_in_halves(newest: bool, closed: bool) -> None:
     rows = [(number // 7, f"event {number}") for number in range(9000)]
 
-    heard = read("pai_dlc", job(rows, newest, closed=closed), JOB)
+    result = read("pai_dlc", job(rows, newest, closed=closed), JOB)
 
-    assert times_by_row(heard) == Counter(rows)
-    assert not heard.truncated
+    assert times_by_row(result) == Counter(rows)
+    assert not result.truncated
 
 
 @pytest.mark.parametrize("newest", [True, False], ids=["oldest cut", "newest cut"])
 def test_a_second_that_fills_an_answer_is_truncated(newest: bool) -> None:
     rows = [(5, f"event {number}") for number in range(2500)] + [(4000, "later")]
 
-    heard = read("pai_dlc", job(rows, newest), JOB)
+    result = read("pai_dlc", job(rows, newest), JOB)
 
-    assert heard.truncated
-    assert len(heard.counts) == 2001
-    assert (4000, "later") in times_by_row(heard)
+    assert result.truncated
+    assert len(result.counts) == 2001
+    assert (4000, "later") in times_by_row(result)
 
 
 def test_a_vendor_that_ignores_windows_is_not_asked_for_ever() -> None:
@@ -67,16 +67,16 @@ def test_an_unreadable_row_does_not_make_a_full_answer_short() -> None:
     rows = [(number, f"event {number}") for number in range(2500)]
     vendor = job(rows)
 
-    heard = read("pai_dlc", lambda request: {"JobId": "j", "Events": [*vendor(request)["Events"][1:], None]}, JOB)
+    result = read("pai_dlc", lambda request: {"JobId": "j", "Events": [*vendor(request)["Events"][1:], None]}, JOB)
 
-    assert all(len(page.unreadable) == 1 for page in heard.pages)
-    assert len(heard.counts) > 2400
+    assert all(len(page.unreadable) == 1 for page in result.pages)
+    assert len(result.counts) > 2400
 
 
 def test_equal_texts_of_one_answer_are_counted() -> None:
-    heard = read("pai_dlc", job([(5, "again"), (5, "again"), (6, "again")]), JOB)
+    result = read("pai_dlc", job([(5, "again"), (5, "again"), (6, "again")]), JOB)
 
-    assert [event.count for event in heard.events] == [2, 1]
+    assert [event.count for event in result.events] == [2, 1]
 
 
 @settings(max_examples=25, deadline=None)
@@ -88,18 +88,18 @@ def test_equal_texts_of_one_answer_are_counted() -> None:
 def test_however_answers_are_cut_every_text_has_its_true_count(
     times: dict[tuple[int, str], int], newest: bool, closed: bool
 ) -> None:
-    heard = read("pai_dlc", job(list(Counter(times).elements()), newest, closed=closed), JOB)
+    result = read("pai_dlc", job(list(Counter(times).elements()), newest, closed=closed), JOB)
 
-    assert times_by_row(heard) == times
-    assert not heard.truncated
+    assert times_by_row(result) == times
+    assert not result.truncated
 
 
 def test_rows_from_before_the_window_are_left_out() -> None:
     events = [f"{written(at)} {at}" for at in (0, (NOW - START) // 1000 - 60)]
 
-    heard = read("pai_dlc", lambda request: {"JobId": "dlc-1", "Events": events}, JOB, window=Window(NOW - HOUR, NOW))
+    result = read("pai_dlc", lambda request: {"JobId": "dlc-1", "Events": events}, JOB, window=Window(NOW - HOUR, NOW))
 
-    assert len(heard.events) == 1
+    assert len(result.events) == 1
 
 
 def listing(jobs: dict[str, list[str]], hidden: tuple[str, ...] = ()) -> Callable[[Request], Any]:
@@ -115,12 +115,12 @@ def listing(jobs: dict[str, list[str]], hidden: tuple[str, ...] = ()) -> Callabl
 
 
 def test_the_list_states_a_start_and_asks_for_the_jobs_of_all_users() -> None:
-    heard = drive(
+    result = drive(
         SOURCES["pai_dlc"].make(SourceScope()).discover((), NOW), listing({"": [f"j{n}" for n in range(120)]})
     )
 
-    assert [asked(request)["PageNumber"] for request in heard.asks] == ["1", "2", "3"]
-    assert asked(heard.asks[0]) == {
+    assert [asked(request)["PageNumber"] for request in result.asks] == ["1", "2", "3"]
+    assert asked(result.asks[0]) == {
         "PageNumber": "1",
         "PageSize": "50",
         "SortBy": "GmtCreateTime",
@@ -128,18 +128,18 @@ def test_the_list_states_a_start_and_asks_for_the_jobs_of_all_users() -> None:
         "StartTime": "2018-01-01T00:00:00Z",
         "ShowOwn": "false",
     }
-    assert heard.asks[0].headers == (("x-acs-version", "2020-12-03"), ("x-acs-action", "ListJobs"))
-    assert len(heard.resources) == 120
+    assert result.asks[0].headers == (("x-acs-version", "2020-12-03"), ("x-acs-action", "ListJobs"))
+    assert len(result.resources) == 120
 
 
 def test_known_jobs_that_the_list_leaves_out_are_asked_for_by_id() -> None:
     source = SOURCES["pai_dlc"].make(SourceScope(workspaces=("1", "2")))
     vendor = listing({"1": ["a", "old-a"], "2": ["b", "old-b"]}, hidden=("old-a", "old-b"))
 
-    heard = drive(source.discover(("a", "b", "old-a", "old-b", "gone"), NOW), vendor)
+    result = drive(source.discover(("a", "b", "old-a", "old-b", "gone"), NOW), vendor)
 
-    assert [found.id for found in heard.resources] == ["a", "b", "old-a", "old-b"]
-    assert [asked(request).get("JobIds") for request in heard.asks] == [None, None, "gone,old-a,old-b", "gone,old-b"]
+    assert [found.id for found in result.resources] == ["a", "b", "old-a", "old-b"]
+    assert [asked(request).get("JobIds") for request in result.asks] == [None, None, "gone,old-a,old-b", "gone,old-b"]
 
 
 def test_a_list_that_does_not_move_is_an_error() -> None:

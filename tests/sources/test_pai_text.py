@@ -216,9 +216,9 @@ def test_a_zone_that_does_not_exist_is_a_config_error(zone: str) -> None:
 def test_a_new_event_is_not_taken_for_an_old_one_while_the_zone_is_a_guess() -> None:
     late = (NOW - START) // 1000 - 60
 
-    heard = read("pai_dlc", job([(late, "new")], hours=-8), JOB, window=Window(NOW - HOUR, NOW))
+    result = read("pai_dlc", job([(late, "new")], hours=-8), JOB, window=Window(NOW - HOUR, NOW))
 
-    assert [event.text for event in heard.events] == ["new"]
+    assert [event.text for event in result.events] == ["new"]
 
 
 def remarks_of(zone: str, events: list[str]) -> list[str]:

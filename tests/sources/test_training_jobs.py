@@ -44,15 +44,15 @@ def search(jobs: dict[str, list[str]], hidden: tuple[str, ...] = (), **told: Any
 
 
 def test_pages_are_counted_from_zero_and_hold_fifty() -> None:
-    heard = found(search({"0": [f"job-{number}" for number in range(120)]}))
+    result = found(search({"0": [f"job-{number}" for number in range(120)]}))
 
-    bodies = [json.loads(request.body) for request in heard.asks]
-    assert {(request.method, request.path) for request in heard.asks} == {
+    bodies = [json.loads(request.body) for request in result.asks]
+    assert {(request.method, request.path) for request in result.asks} == {
         ("POST", "/v2/{project_id}/training-job-searches")
     }
     assert [body["offset"] for body in bodies] == [0, 1, 2]
     assert {(body["limit"], body["sort_by"], body["order"]) for body in bodies} == {(50, "create_time", "desc")}
-    assert len(heard.resources) == 120
+    assert len(result.resources) == 120
 
 
 @pytest.mark.parametrize("told", [{}, {"count": 50}, {"total": "120"}, {"total": None, "count": None}])
@@ -62,23 +62,23 @@ def test_the_totals_may_count_more_or_less_than_was_asked_for(told: dict[str, An
 
 
 def test_every_workspace_is_searched() -> None:
-    heard = found(search({"0": ["a"], "w": ["b"]}), workspaces=("0", "w"))
+    result = found(search({"0": ["a"], "w": ["b"]}), workspaces=("0", "w"))
 
-    assert [one.id for one in heard.resources] == ["a", "b"]
+    assert [one.id for one in result.resources] == ["a", "b"]
 
 
 def test_known_jobs_that_the_list_leaves_out_are_asked_for_by_ten() -> None:
     known = tuple(f"old-{number:02}" for number in range(13))
-    heard = found(search({"0": ["new", *known]}, hidden=known), known=(*known, "new"))
+    result = found(search({"0": ["new", *known]}, hidden=known), known=(*known, "new"))
 
-    assert {one.id for one in heard.resources} == {"new", *known}
-    assert len(heard.asks) == 3
+    assert {one.id for one in result.resources} == {"new", *known}
+    assert len(result.asks) == 3
 
 
 def test_a_known_job_is_asked_for_in_the_next_workspace_if_not_found_before() -> None:
-    heard = found(search({"0": ["a"], "w": ["b"]}, hidden=("a", "b")), ("a", "b"), ("0", "w"))
+    result = found(search({"0": ["a"], "w": ["b"]}, hidden=("a", "b")), ("a", "b"), ("0", "w"))
 
-    named = [json.loads(request.body)["filters"][0]["value"] for request in heard.asks[2:]]
+    named = [json.loads(request.body)["filters"][0]["value"] for request in result.asks[2:]]
     assert named == [["a", "b"], ["b"]]
 
 
