@@ -62,7 +62,8 @@ async def open_accounts(
 ) -> AsyncIterator[list[Account]]:
     """Open one client a target; targets of one account share the budget of an API at a host.
 
-    ``span`` begins spans of the requests. With ``empty`` the budgets begin without a request, for another process may have used them a moment ago.
+    ``span`` begins spans of the requests. With ``empty`` the budgets begin without a request, for another process may
+    have used them a moment ago.
     """
     buckets: Buckets = {}
     accounts = [
@@ -86,7 +87,10 @@ def make_account(
     empty: bool = False,
     span: StartSpan = no_spans,
 ) -> Account:
-    """One target's way to its platform; ``buckets`` are shared. Raises SourceDenied where its secrets cannot be read."""
+    """One target's way to its platform; ``buckets`` are shared.
+
+    Raises SourceDenied where its secrets cannot be read.
+    """
     signer = make_signer(
         target.platform,
         target.login,

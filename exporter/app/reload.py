@@ -1,8 +1,8 @@
 """Replaces the mappings while everything runs: all or nothing, and no counter loses its value.
 
-A reload is requested (SIGHUP, POST), or follows from the mapping files and the files that they include. Those are looked
-at every few seconds, together with the globs that name them and what a link points to. A file counts as changed once two
-looks found the same change.
+A reload is requested (SIGHUP, POST), or follows from the mapping files and the files that they include. Those are
+looked at every few seconds, together with the globs that name them and what a link points to. A file counts as changed
+once two looks found the same change.
 """
 
 import asyncio

@@ -39,8 +39,8 @@ class Explanation(NamedTuple):
 def run(text: str, source: str | None, mappings: Sequence[Path], form: Literal["text", "json", "stub"]) -> int:
     """Explain every record in ``text``.
 
-    With the form ``stub``, print only mapping files for the events that no rule took. Returns the exit code: 1 if no rule
-    took one of the events. Raises ConfigError.
+    With the form ``stub``, print only mapping files for the events that no rule took. Returns the exit code: 1 if no
+    rule took one of the events. Raises ConfigError.
     """
     packs = {pack.source: pack for pack in examine_packs(mappings)[0]}
     found = [

@@ -111,7 +111,8 @@ def render(overview: Overview) -> RenderableType:
 class _Screen:
     """An overview that fits its terminal; where there is no height, as in a pipe, nothing is left out.
 
-    Warnings get half of the rows if they need them. Columns that do not fit are left out; names of sources are never cut.
+    Warnings get half of the rows if they need them. Columns that do not fit are left out; names of sources are never
+    cut.
     """
 
     def __init__(self, overview: Overview) -> None:

@@ -43,8 +43,8 @@ class Route(msgspec.Struct, frozen=True):
     """How one target reaches its platform.
 
     ``endpoints`` and ``budgets`` are by API, ``headers`` go with every request, ``largest`` is the most bytes of an
-    answer. ``refuses_keys`` tells of a status and a body whether they refuse the credentials; ``stamp`` changes when the
-    credentials do; ``secrets`` are values that no message may repeat.
+    answer. ``refuses_keys`` tells of a status and a body whether they refuse the credentials; ``stamp`` changes when
+    the credentials do; ``secrets`` are values that no message may repeat.
     """
 
     target: str

@@ -1,7 +1,7 @@
 """The one judgement of every time that comes from outside: plausible, or not used.
 
-A vendor's clock, a gateway or a broken row can state any time. A time of the year 9999 would freeze a gauge for good, and
-a time before 2000 is a default value, not an event. Every reader of foreign times asks ``is_plausible``.
+A vendor's clock, a gateway or a broken row can state any time. A time of the year 9999 would freeze a gauge for good,
+and a time before 2000 is a default value, not an event. Every reader of foreign times asks ``is_plausible``.
 """
 
 from exporter.model.events import Millis

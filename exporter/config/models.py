@@ -164,7 +164,10 @@ class Web(Section):
 
 
 class Otlp(Section):
-    """Where spans and log records are sent. What is left out comes from the variables OTEL_EXPORTER_OTLP_*, if they are set."""
+    """Where spans and log records are sent.
+
+    What is left out comes from the variables OTEL_EXPORTER_OTLP_*, if they are set.
+    """
 
     endpoint: Url | None = Field(None, examples=["http://collector:4318"])
     """The collector's address, without /v1/traces."""

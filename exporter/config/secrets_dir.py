@@ -1,7 +1,7 @@
 """A directory of secrets as a source of the configuration: systemd credentials or a mounted Kubernetes Secret.
 
-A file such as ``targets__0__credentials__secret_key`` stands for ``targets[0].credentials.secret_key_file``: what is laid
-into the tree is the name of the file, so it is read again when it changes, as every ``*_file`` is.
+A file such as ``targets__0__credentials__secret_key`` stands for ``targets[0].credentials.secret_key_file``: what is
+laid into the tree is the name of the file, so it is read again when it changes, as every ``*_file`` is.
 """
 
 from collections.abc import Collection, Iterator

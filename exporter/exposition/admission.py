@@ -1,7 +1,7 @@
 """Admission: which changes may reach the registry now, under the series limit and the zero hold.
 
-The committer asks before it writes a batch to the store and reports afterwards, so that the store and the registry never
-differ. Everything that grows goes through here; gauges and states go straight to the registry.
+The committer asks before it writes a batch to the store and reports afterwards, so that the store and the registry
+never differ. Everything that grows goes through here; gauges and states go straight to the registry.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -2,8 +2,8 @@
 
 A series that exists goes on. A new one of a metric that is full counts under ``other`` in the place of its resource; a
 new gauge or state is not made. Only metrics with the label ``resource`` can be full: the labels of all others are of
-closed vocabularies, or become ``other`` by themselves. What stands under ``other`` is therefore bounded too; it takes no
-room, and never leaves, whatever a vendor calls ``other``.
+closed vocabularies, or become ``other`` by themselves. What stands under ``other`` is therefore bounded too; it takes
+no room, and never leaves, whatever a vendor calls ``other``.
 
 While the limit is far away, single series are not looked at: a number of new series is granted in advance, and computed
 again when it is used up.

@@ -240,11 +240,10 @@ class MappingPack(NamedTuple):
     """All rules of one source, in order, and what its files declare.
 
     ``severity`` maps the vendor's words (case folded) to ours; ``severities`` are those that this table can give.
-    ``reasons`` is the closed vocabulary of the label ``reason``; ``vendor_reasons`` is the part of it that the vendor sends.
-    ``metrics`` are the pack's own. ``hints`` are starts of words, case folded, that make an unmapped text worth reading
-    first; such a text has at least the severity ``worse``, if that is not "". ``meanings`` say what the reasons of lists
-    mean.
-    ``hash`` changes with the content of the files.
+    ``reasons`` is the closed vocabulary of the label ``reason``; ``vendor_reasons`` is the part of it that the vendor
+    sends. ``metrics`` are the pack's own. ``hints`` are starts of words, case folded, that make an unmapped text worth
+    reading first; such a text has at least the severity ``worse``, if that is not "". ``meanings`` say what the reasons
+    of lists mean. ``hash`` changes with the content of the files.
     """
 
     source: str

@@ -145,8 +145,8 @@ class Span(msgspec.Struct, frozen=True, gc=False):
     """A finished run or phase, as it goes to a trace backend: once, and never changed.
 
     ``run`` and ``attempt`` are the name and key of the run it belongs to; ``role`` is unique within them ("run" for the
-    run itself, or for a phase that stands ``alone``: an incident). ``error`` is (type, description). ``after`` is the key
-    of the attempt before this run.
+    run itself, or for a phase that stands ``alone``: an incident). ``error`` is (type, description). ``after`` is the
+    key of the attempt before this run.
     """
 
     target: str

@@ -73,8 +73,8 @@ class Restored(msgspec.Struct, frozen=True):
     """The state at a start, except the keys. ``changes`` holds whole totals; ``held`` are series still held at 0.
 
     ``age`` is ``new`` where no state was ever kept, ``lost`` where one was kept and is gone. ``set_aside`` counts by
-    table the rows that could not be read or were mended. ``notes`` are in the order in which they were committed. ``learned`` is by target and source; whoever uses
-    it checks it.
+    table the rows that could not be read or were mended. ``notes`` are in the order in which they were committed.
+    ``learned`` is by target and source; whoever uses it checks it.
     """
 
     changes: Changes

@@ -315,7 +315,10 @@ class TermBegan(SelfEvent, frozen=True):
 
 
 class TermEnded(SelfEvent, frozen=True):
-    """This process leads no more. ``forgotten`` counts acknowledged commits that the database does not have any more."""
+    """This process leads no more.
+
+    ``forgotten`` counts acknowledged commits that the database does not have any more.
+    """
 
     reason: str
     forgotten: int = 0

@@ -1,7 +1,7 @@
 """Outages of sources: equal failures of many resources are one outage.
 
-An outage is a source and what its failures say, with whatever differs from resource to resource folded. It lasts while any
-of its watches fails: a listing that works ends no failure of reads, nor the other way round.
+An outage is a source and what its failures say, with whatever differs from resource to resource folded. It lasts while
+any of its watches fails: a listing that works ends no failure of reads, nor the other way round.
 """
 
 from collections import OrderedDict

@@ -1,8 +1,8 @@
 """The exporter's own metrics, folded from telemetry events.
 
-Series whose labels are known at start are exposed at 0 from then on; those that must be learned are absent until they are.
-Values are kept in the same blocks as platform metrics. prometheus-client writes the metrics of the process only: it needs
-20 ms for the histograms of forty sources, the blocks need 0.3 ms.
+Series whose labels are known at start are exposed at 0 from then on; those that must be learned are absent until they
+are. Values are kept in the same blocks as platform metrics. prometheus-client writes the metrics of the process only:
+it needs 20 ms for the histograms of forty sources, the blocks need 0.3 ms.
 """
 
 import platform

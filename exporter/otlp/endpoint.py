@@ -21,9 +21,9 @@ CONTENT: Mapping[Protocol, str] = {"http/protobuf": "application/x-protobuf", "h
 class OtlpEndpoint(msgspec.Struct, frozen=True):
     """The receiver of one signal.
 
-    ``url`` is the whole address. ``headers_file`` holds more headers, which override ``headers``. ``timeout`` is for one
-    step of a request, in seconds. ``certificate`` is the authority to trust; ``client_certificate`` and ``client_key``
-    identify this exporter.
+    ``url`` is the whole address. ``headers_file`` holds more headers, which override ``headers``. ``timeout`` is for
+    one step of a request, in seconds. ``certificate`` is the authority to trust; ``client_certificate`` and
+    ``client_key`` identify this exporter.
     """
 
     signal: str

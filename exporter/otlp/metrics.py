@@ -117,8 +117,8 @@ def _add(
 class MetricsPush:
     """Pushes all series to a receiver every ``interval`` seconds.
 
-    What did not arrive is in the next push. ``read`` gives all rows with their committed values. ``contacts`` are the first
-    contacts in the store; later ones come by ``report``.
+    What did not arrive is in the next push. ``read`` gives all rows with their committed values. ``contacts`` are the
+    first contacts in the store; later ones come by ``report``.
     """
 
     def __init__(

@@ -30,8 +30,8 @@ class DeliveryResult(NamedTuple):
     ``taken``: the receiver has it. ``bad``: something in it will never be taken. ``unsendable``: something in it cannot
     be encoded or sent, whoever the receiver is. ``later``: nothing was taken now.
 
-    ``words`` are for the log. ``rejected`` items of what was taken were refused. ``wait`` is the receiver's own wish, in
-    seconds.
+    ``words`` are for the log. ``rejected`` items of what was taken were refused. ``wait`` is the receiver's own wish,
+    in seconds.
     """
 
     kind: Literal["taken", "bad", "unsendable", "later"]

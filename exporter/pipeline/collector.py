@@ -273,8 +273,8 @@ class Collector:
     def _advance(self, session: ReadSession) -> tuple[Progress, Progress]:
         """Move the progress of a watch to the end of a read; return the progress before and after.
 
-        The floor moves by the vendor's own clock alone: keys that a wrong clock forgets are lost for good. Nothing moves
-        while the vendor's clock and ours contradict each other: a cursor ahead of the truth would miss events.
+        The floor moves by the vendor's own clock alone: keys that a wrong clock forgets are lost for good. Nothing
+        moves while the vendor's clock and ours contradict each other: a cursor ahead of the truth would miss events.
         """
         before = self._inventory.progress_of(session.id)  # a listing may have ended or reopened it meanwhile
         if session.date_refused:

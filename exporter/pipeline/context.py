@@ -48,7 +48,8 @@ class SourceContext(msgspec.Struct, frozen=True):
     """The names, seams and mapping that discovery and reads of one source work with.
 
     ``now`` is the vendor's clock (Unix ms). ``record`` is called with every answer that may hold events and the id of
-    the resource that was read. ``span`` begins a span of the exporter's own work. ``stages`` asks for the vendor's own record of a run, where the vendor keeps one.
+    the resource that was read. ``span`` begins a span of the exporter's own work. ``stages`` asks for the vendor's own
+    record of a run, where the vendor keeps one.
     """
 
     target: str

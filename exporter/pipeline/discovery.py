@@ -35,9 +35,9 @@ class Discovery:
     """The listings of one source.
 
     Series leave ``series_ttl`` seconds after their resource. The progress of a resource is forgotten ``remember``
-    seconds after its last read. ``complete`` is the vendor time (Unix ms) of the last complete listing,
-    ``requests`` what it took. Where listings are more frequent than every ``discovery_interval`` seconds, the ones between
-    say nothing of resources that they lack.
+    seconds after its last read. ``complete`` is the vendor time (Unix ms) of the last complete listing, ``requests``
+    what it took. Where listings are more frequent than every ``discovery_interval`` seconds, the ones between say
+    nothing of resources that they lack.
     """
 
     def __init__(

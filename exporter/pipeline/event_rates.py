@@ -1,9 +1,9 @@
 """How often the watches of a source are expected to have events, learned from the times of the events that were read.
 
-Two facts are known of a watch when its next read is planned: its own rate of late (a fading sum), and the time since its
-newest known event. For each pair of them a source learns the rate of the events that followed. So the own rate counts
-as far as such rates came true, a burst is followed where bursts go on, and either means nothing where it meant nothing
-so far. The times of events teach, not the times of reads, so outages and refusals distort nothing.
+Two facts are known of a watch when its next read is planned: its own rate of late (a fading sum), and the time since
+its newest known event. For each pair of them a source learns the rate of the events that followed. So the own rate
+counts as far as such rates came true, a burst is followed where bursts go on, and either means nothing where it meant
+nothing so far. The times of events teach, not the times of reads, so outages and refusals distort nothing.
 
 A hint is a change in the listing of a resource. Learned of hints are the number of events that are there when a hint is
 seen, and the rate of events after it, both beyond what was expected anyway.
@@ -36,8 +36,8 @@ Table = tuple[tuple[float, ...], ...]
 class WatchRate(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What was observed of one watch.
 
-    ``events`` and ``seconds`` are fading sums up to the time ``until`` (0 before the first read). ``newest`` is the time
-    of the newest known event, ``hinted`` that of a hint since which no event is known; 0 where there is none.
+    ``events`` and ``seconds`` are fading sums up to the time ``until`` (0 before the first read). ``newest`` is the
+    time of the newest known event, ``hinted`` that of a hint since which no event is known; 0 where there is none.
     """
 
     events: float = 0.0
@@ -113,7 +113,8 @@ class EventRates:
     # --- learning
 
     def observe(self, watch: WatchRate, now: float, times: Sequence[float]) -> WatchRate:
-        """Learn from a complete read at ``now`` that found new events of these ``times``; return the watch as it is now.
+        """Learn from a complete read at ``now`` that found new events of these ``times``; return the watch as it is
+        now.
 
         The first read of a watch says nothing of rates: nobody knows since when its events were kept.
         """

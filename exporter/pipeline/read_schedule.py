@@ -81,8 +81,8 @@ class ReadSchedule:
     ) -> float:
         """Learn from a complete read; return the seconds until the next one.
 
-        ``times`` are those of the new events, ``requests`` what the read took. A ``quiet`` watch is one that has settled:
-        without news it waits as long as any.
+        ``times`` are those of the new events, ``requests`` what the read took. A ``quiet`` watch is one that has
+        settled: without news it waits as long as any.
         """
         self._demand.cost += (max(1, requests) - self._demand.cost) * SMOOTHING
         watch = self._rates.observe(self._watches.get(id_, WatchRate()), now, times)

@@ -51,9 +51,10 @@ class PollResult(NamedTuple):
 class ReadSession(msgspec.Struct):
     """The state of one read.
 
-    ``progress`` is the progress before the read, ``full`` says that it goes in full depth. ``requested`` is the time
-    of its first request, ``date`` that of the first answer (Unix ms, vendor's clock); ``dated`` says that the vendor
-    stated it; ``date_refused`` that one was too far off our own clock to be used. ``queued`` is committed before the next request, or together with what the read means for runs.
+    ``progress`` is the progress before the read, ``full`` says that it goes in full depth. ``requested`` is the time of
+    its first request, ``date`` that of the first answer (Unix ms, vendor's clock); ``dated`` says that the vendor
+    stated it; ``date_refused`` that one was too far off our own clock to be used. ``queued`` is committed before the
+    next request, or together with what the read means for runs.
     """
 
     resource: Resource

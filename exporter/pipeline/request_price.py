@@ -87,9 +87,9 @@ class RequestPrice:
     ``rate`` returns the requests a second that the account may send now, ``share`` is the part of them for reads and
     listings; the lowest share of the targets that use the account holds.
 
-    ``available`` is that part in requests a second; in ``round_seconds`` it reads each of the ``watches`` once. ``load``
-    is how much of it reading every watch at its longest interval takes, listings included: above 1 the budget is too
-    small. ``limits`` says whether the budget keeps any watch from its shortest interval.
+    ``available`` is that part in requests a second; in ``round_seconds`` it reads each of the ``watches`` once.
+    ``load`` is how much of it reading every watch at its longest interval takes, listings included: above 1 the budget
+    is too small. ``limits`` says whether the budget keeps any watch from its shortest interval.
     """
 
     def __init__(self, rate: Callable[[], float], share: float = 1.0) -> None:

@@ -2,7 +2,8 @@
 
 A note is committed together with its event. Once the read that brought it is complete, the notes of a resource are
 folded into its runs in the order of their time: pages may come in any order, and a read may break off and begin again.
-A note, a run or a span that cannot be handled is set aside and counted, so that it never keeps the others from going on.
+A note, a run or a span that cannot be handled is set aside and counted, so that it never keeps the others from going
+on.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -22,8 +22,8 @@ COMMON_FIELDS = frozenset({"severity", "reason", "text", "resource"})
 class Kind(NamedTuple):
     """A row of the table.
 
-    ``resource`` is the unit of a watch: job, pool or service; "" where the API is project-wide. ``fields`` are the names
-    that a mapping may match in ``when``. ``statuses`` are the vendor's own words for the states of its resources.
+    ``resource`` is the unit of a watch: job, pool or service; "" where the API is project-wide. ``fields`` are the
+    names that a mapping may match in ``when``. ``statuses`` are the vendor's own words for the states of its resources.
     ``record`` makes an event of one raw vendor record and a resource id, or raises ValueError. ``sample_record`` makes
     such a record of a text. ``options`` are configuration keys of this source alone. ``stages`` reads the vendor's
     record of a run. ``hints`` are fields of its listing that change when something happens: they call for a read.

@@ -1,8 +1,8 @@
 """Source of ModelArts resource pools and their events.
 
-Events are aggregated: while the same thing goes on, ``count`` and ``lastTimestamp`` of one row grow. Each page holds the
-``continue`` token of the next one. The documented ``offset`` and ``ascend`` do not exist in the vendor SDK (3.1.219),
-nor in the document's own example (ModelArts API reference, "Obtaining the Event List").
+Events are aggregated: while the same thing goes on, ``count`` and ``lastTimestamp`` of one row grow. Each page holds
+the ``continue`` token of the next one. The documented ``offset`` and ``ascend`` do not exist in the vendor SDK
+(3.1.219), nor in the document's own example (ModelArts API reference, "Obtaining the Event List").
 """
 
 from collections.abc import Callable, Collection, Generator, Sequence

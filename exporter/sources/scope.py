@@ -6,7 +6,8 @@ import msgspec
 class SourceScope(msgspec.Struct, frozen=True):
     """A target as a source sees it. No ``workspaces`` means those that the API lists by default.
 
-    ``event_timezone`` is for times that a vendor sends without a zone: ``auto``, an IANA name or an offset (``+08:00``).
+    ``event_timezone`` is for times that a vendor sends without a zone: ``auto``, an IANA name or an offset
+    (``+08:00``).
     """
 
     region: str = ""

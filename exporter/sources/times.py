@@ -103,9 +103,11 @@ def iso_millis(text: str) -> Millis:
 
 
 class IsoTimes(dict[str, Millis]):
-    """Times that state their zone by their text, each read when it is first looked up. Raises ValueError for other text.
+    """Times that state their zone by their text, each read when it is first looked up. Raises ValueError for other
+    text.
 
-    The rows of a page share seconds, minutes and zones, so most times are put together from parts that were read before.
+    The rows of a page share seconds, minutes and zones, so most times are put together from parts that were read
+    before.
     """
 
     def __init__(self) -> None:
@@ -147,8 +149,8 @@ def number(value: Number) -> int | None:
 def moment(value: Number) -> Millis | None:
     """Return when something about a resource happened; None if that is unknown.
 
-    ``value`` is a Unix time or text as ``iso_millis`` reads it (UTC if it states no zone). A time before 1970 or after 9999 is a default
-    value of the vendor, not a time.
+    ``value`` is a Unix time or text as ``iso_millis`` reads it (UTC if it states no zone). A time before 1970 or after
+    9999 is a default value of the vendor, not a time.
     """
     if type(value) is int and _LEAST_MILLIS <= value < LATEST:
         return value  # as nearly all are

@@ -27,7 +27,8 @@ class StoreUrl(NamedTuple):
 
 
 def parse_store(url: str) -> StoreUrl | PostgresUrl:
-    """Parse a plain path, ``sqlite:///path[?synchronous=full]``, ``postgresql://…`` or ``:memory:``. Raises ConfigError.
+    """Parse a plain path, ``sqlite:///path[?synchronous=full]``, ``postgresql://…`` or ``:memory:``. Raises
+    ConfigError.
 
     The message never repeats an address of another scheme: it may hold a password.
     """

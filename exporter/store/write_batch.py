@@ -27,7 +27,10 @@ def commit_writes(commits: Sequence[Commit], batch: "WriteBatch") -> list[Write]
 
 
 class _Slot(msgspec.Struct):
-    """New records of a day, by key. They are appended to ``row``; with ``anew`` all records of the day are rewritten."""
+    """New records of a day, by key.
+
+    They are appended to ``row``; with ``anew`` all records of the day are rewritten.
+    """
 
     day: Day
     newest: DayNumber

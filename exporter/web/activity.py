@@ -32,8 +32,8 @@ ResourceName = Callable[[str, str, str], str]
 class EventFilter(NamedTuple):
     """Which events are asked for; "" is any.
 
-    ``severity`` may be "trouble": warnings and errors. ``text`` may stand anywhere in the text, the reason, or the name or
-    id of the resource, in any case.
+    ``severity`` may be "trouble": warnings and errors. ``text`` may stand anywhere in the text, the reason, or the name
+    or id of the resource, in any case.
     """
 
     target: str = ""
@@ -49,8 +49,8 @@ class EventFilter(NamedTuple):
 class RunFilter(NamedTuple):
     """Which runs are asked for; "" is any.
 
-    ``outcome`` may be "open": runs that go on. ``text`` may stand anywhere in the name or id of the resource, the name of
-    the run, its reason or its error, in any case. ``after`` (Unix seconds) is the earliest end of a run that ended.
+    ``outcome`` may be "open": runs that go on. ``text`` may stand anywhere in the name or id of the resource, the name
+    of the run, its reason or its error, in any case. ``after`` (Unix seconds) is the earliest end of a run that ended.
     """
 
     target: str = ""

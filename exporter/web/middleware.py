@@ -50,8 +50,8 @@ def plain_text(text: str, status: int, headers: Mapping[str, str] | None = None)
 class RequestTurns:
     """Starts one request in each turn of the event loop, and one pipelined request.
 
-    Between two turns new connections are accepted and read, so a crowd of requests delays a newcomer by its own number at
-    most. Requests that a peer sent without waiting for the answer before wait for all others.
+    Between two turns new connections are accepted and read, so a crowd of requests delays a newcomer by its own number
+    at most. Requests that a peer sent without waiting for the answer before wait for all others.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -129,8 +129,8 @@ def is_allowed_host(header: str, hosts: Collection[str]) -> bool:
 def _is_cross_site(headers: Headers) -> bool:
     """Return whether the page of another site makes a browser ask.
 
-    Browsers that do not say so themselves are judged by the page's host: it must be the host that was asked for, directly
-    or through a proxy. No page can make a browser send the name of another.
+    Browsers that do not say so themselves are judged by the page's host: it must be the host that was asked for,
+    directly or through a proxy. No page can make a browser send the name of another.
     """
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is not None or origin is None:

@@ -36,10 +36,10 @@ RESOURCE_EVENTS = 500  # events of one resource that are shown
 class Backends(NamedTuple):
     """What the rest of the exporter answers when somebody looks.
 
-    ``resources`` and ``resource`` return the known resources of a source, ``series`` the series of one. ``explain`` returns
-    what a text or a raw record of a source becomes; it raises LookupError for an unknown source and ValueError for a record
-    that cannot be read, each with one line for a person. ``record`` writes an event as such a record. ``unhealthy`` and
-    ``unready`` return a reason, or None. ``now`` returns Unix seconds.
+    ``resources`` and ``resource`` return the known resources of a source, ``series`` the series of one. ``explain``
+    returns what a text or a raw record of a source becomes; it raises LookupError for an unknown source and ValueError
+    for a record that cannot be read, each with one line for a person. ``record`` writes an event as such a record.
+    ``unhealthy`` and ``unready`` return a reason, or None. ``now`` returns Unix seconds.
     """
 
     resources: Callable[[str, str], Sequence[ResourceView]]

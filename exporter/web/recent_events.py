@@ -1,7 +1,7 @@
 """The newest events in memory, their number by minute, and the hits of each rule.
 
-Bounded, and never the source of truth: counters are elsewhere. Little is done for each event, because a batch of them is on
-its way to a scrape; what only people need is made when somebody looks, and once.
+Bounded, and never the source of truth: counters are elsewhere. Little is done for each event, because a batch of them
+is on its way to a scrape; what only people need is made when somebody looks, and once.
 """
 
 from collections import Counter, deque

@@ -59,10 +59,11 @@ Page = tuple[bytes, str, int]
 class SiteContent(NamedTuple):
     """What the web port answers with.
 
-    ``metrics`` returns a page in a format, with gzip or not: the body, its content type, and a number that ``scraped`` is
-    called with once that page was sent. ``unhealthy`` and ``unready`` return a reason, or None. Without ``queries`` there
-    are no pages and no API. ``reload`` returns problems, whole lines; without it reloads are refused. ``standby`` returns
-    why a replica does not lead, as lines for a person; with it, every page says that, and the API is not available.
+    ``metrics`` returns a page in a format, with gzip or not: the body, its content type, and a number that ``scraped``
+    is called with once that page was sent. ``unhealthy`` and ``unready`` return a reason, or None. Without ``queries``
+    there are no pages and no API. ``reload`` returns problems, whole lines; without it reloads are refused. ``standby``
+    returns why a replica does not lead, as lines for a person; with it, every page says that, and the API is not
+    available.
     """
 
     metrics: Callable[[Form, bool], Page]
@@ -77,8 +78,8 @@ class SiteContent(NamedTuple):
 class ServerOptions(NamedTuple):
     """How the web port is reached.
 
-    ``prefix`` is the path under which everything is served, ``stop`` ends the streams, ``hosts`` are the allowed names in
-    the Host header (empty: any), and ``report`` reports unforeseen errors.
+    ``prefix`` is the path under which everything is served, ``stop`` ends the streams, ``hosts`` are the allowed names
+    in the Host header (empty: any), and ``report`` reports unforeseen errors.
     """
 
     web_config: LiveWebConfig

@@ -101,8 +101,8 @@ class _Server(uvicorn.Server):
 class _Protocol(HttpToolsProtocol):
     """A connection with limits on what its peer sends and how slowly.
 
-    The library waits and reads without limit. Where there are too many connections, the one that has waited longest for its
-    peer makes room: for a request, for the rest of a body, or for the peer to read its answer.
+    The library waits and reads without limit. Where there are too many connections, the one that has waited longest for
+    its peer makes room: for a request, for the rest of a body, or for the peer to read its answer.
     """
 
     def __init__(self, allows: Callable[[Any], bool], *arguments: Any, **options: Any) -> None:

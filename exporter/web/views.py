@@ -150,8 +150,8 @@ class StageView(View, frozen=True):
 class RunView(View, frozen=True):
     """A run: a job, a deployment or an operation.
 
-    ``name`` is that of its resource, ``reason`` the type of its error. Of a run that failed, ``phase`` is the phase that
-    failed and ``why`` are the vendor's texts, oldest first.
+    ``name`` is that of its resource, ``reason`` the type of its error. Of a run that failed, ``phase`` is the phase
+    that failed and ``why`` are the vendor's texts, oldest first.
     """
 
     stage: StageView
@@ -277,8 +277,8 @@ class Explanation(View, frozen=True):
 class UnmappedView(View, frozen=True):
     """Texts that no rule took, folded into one template.
 
-    The fields of the template stand for what varies. ``records``: the samples as records that can be explained. ``stub``: a
-    rule to begin with.
+    The fields of the template stand for what varies. ``records``: the samples as records that can be explained.
+    ``stub``: a rule to begin with.
     """
 
     source: str

@@ -49,8 +49,8 @@ class SourceReport(NamedTuple):
 async def run(config: Config, mappings: Mappings, options: OutputOptions, clock: Clock) -> int:
     """Read all sources and write the file.
 
-    Returns the exit code: 1 if something is missing in the file. Raises ConfigError, and ExporterError if the file cannot
-    be written.
+    Returns the exit code: 1 if something is missing in the file. Raises ConfigError, and ExporterError if the file
+    cannot be written.
     """
     missing: dict[str, None] = {}
     with open_output(options) as file:

@@ -17,7 +17,8 @@ STDOUT = "-"
 class OutputOptions(NamedTuple):
     """What to write and where.
 
-    ``labels`` are added to every sample. ``file`` may be ``-`` for standard output. ``force`` replaces an existing file.
+    ``labels`` are added to every sample. ``file`` may be ``-`` for standard output. ``force`` replaces an existing
+    file.
     """
 
     time_range: TimeRange

@@ -79,7 +79,8 @@ def _by_step(events: Iterable[Event], time_range: TimeRange) -> dict[int, list[t
 def _occurrences(event: Event, time_range: TimeRange) -> Iterator[tuple[Event, int]]:
     """Split an aggregated event that began in the time range into two.
 
-    It happened once when it began, and the rest of its count is placed at its newest time; the times between are unknown.
+    It happened once when it began, and the rest of its count is placed at its newest time; the times between are
+    unknown.
     """
     began = event.began
     if began is None or event.count < 2 or began < time_range.begin or event.at == began:
@@ -142,8 +143,8 @@ def _stage_as_of(stage: Stage, now: Millis) -> Stage:
 def lifetimes(past: Past, time_range: TimeRange, ttl: float) -> dict[str, Lifetime]:
     """Return the first and the last sample of each resource that is listed or named.
 
-    A resource begins with its creation or its first event. It ends ``ttl`` seconds after its end; if it is not listed any
-    more, ``ttl`` seconds after its last event.
+    A resource begins with its creation or its first event. It ends ``ttl`` seconds after its end; if it is not listed
+    any more, ``ttl`` seconds after its last event.
     """
     times_by_resource: dict[str, list[Millis]] = {}
     for event in past.events:

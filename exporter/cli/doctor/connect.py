@@ -21,8 +21,8 @@ _PORTS = {"http": 80, "https": 443}
 class Reached(NamedTuple):
     """A connection that was made and closed again.
 
-    ``tls`` is empty and ``ends`` (Unix s, the end of the certificate) is ``None`` without TLS. ``proxy`` is the URL of the
-    proxy in use: the connection was made to the proxy, and nothing behind it was tried.
+    ``tls`` is empty and ``ends`` (Unix s, the end of the certificate) is ``None`` without TLS. ``proxy`` is the URL of
+    the proxy in use: the connection was made to the proxy, and nothing behind it was tried.
     """
 
     host: str

@@ -37,8 +37,8 @@ LOGINS = {"password": ("iam",), "oidc": ("sts",), "metadata": ("metadata",), "ec
 class TargetProbe(NamedTuple):
     """What a target is probed with.
 
-    ``origins`` says where each credential comes from. ``skews`` collects how far the vendor's clock is ahead (s), one value
-    an answer. ``seconds`` limits a connection. ``done`` is called once for each source that was probed.
+    ``origins`` says where each credential comes from. ``skews`` collects how far the vendor's clock is ahead (s), one
+    value an answer. ``seconds`` limits a connection. ``done`` is called once for each source that was probed.
     """
 
     account: Account

@@ -37,8 +37,8 @@ class ListingSample(NamedTuple):
 class EventSample(NamedTuple):
     """The first pages with events of a resource.
 
-    ``cut``: an answer was full, so the time was asked for in parts. ``truncated``: rows are missing for good. ``more``: the
-    vendor has further pages.
+    ``cut``: an answer was full, so the time was asked for in parts. ``truncated``: rows are missing for good. ``more``:
+    the vendor has further pages.
     """
 
     resource: Resource

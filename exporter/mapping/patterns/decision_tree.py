@@ -1,9 +1,9 @@
 """A decision tree that narrows many shapes to the few that can fit a text.
 
 It looks at small slices of the canonical text: its first characters, its last ones, and those after the first bracket
-or blank that must end a leading ``word``. A shape that says nothing about a slice stays a candidate in every branch. The
-tree never decides that a text fits; the shapes that are left do. A branch grows, and its shapes are compiled, when a text
-first takes it: of a large pack most branches are never taken.
+or blank that must end a leading ``word``. A shape that says nothing about a slice stays a candidate in every branch.
+The tree never decides that a text fits; the shapes that are left do. A branch grows, and its shapes are compiled, when
+a text first takes it: of a large pack most branches are never taken.
 """
 
 from collections import Counter

@@ -5,7 +5,8 @@ that a narrower type refuses, so a shape that fits them all fits whatever the la
 
 Comparing all pairs takes quadratic time: 5,000 rules would load for minutes. So each shape is entered in an index under
 a *gram*: a piece of one of its literals, chosen as rare as possible. The canonical form of a text that the shape fits
-holds its literals and so its gram. Looking up the grams of one text finds the few shapes that can fit it, among however many.
+holds its literals and so its gram. Looking up the grams of one text finds the few shapes that can fit it, among however
+many.
 """
 
 from collections import Counter

@@ -31,10 +31,10 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     It applies to a call whose name (``modelarts_training.events``) or path begins with ``where``; for events that are
     added, the name is that of their source.
 
-    ``times``: how often it applies, ``None`` for always. ``status``: of an ``error`` (5xx) or of ``expired`` (401, 400).
-    ``seconds``: how long ``slow`` and ``late`` wait, how far ``skew`` goes, what ``throttled`` asks for.
-    ``size``: rows of ``drift`` and ``twins``, occurrences of ``growth``, bytes of ``oversize``.
-    ``words``: which of Huawei Cloud's two texts ``throttled`` uses, the gateway's or ModelArts' own.
+    ``times``: how often it applies, ``None`` for always. ``status``: of an ``error`` (5xx) or of ``expired`` (401,
+    400). ``seconds``: how long ``slow`` and ``late`` wait, how far ``skew`` goes, what ``throttled`` asks for.
+    ``size``: rows of ``drift`` and ``twins``, occurrences of ``growth``, bytes of ``oversize``. ``words``: which of
+    Huawei Cloud's two texts ``throttled`` uses, the gateway's or ModelArts' own.
     """
 
     kind: Kind

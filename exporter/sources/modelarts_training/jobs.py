@@ -95,7 +95,8 @@ class _Found(NamedTuple):
 
 
 def list_jobs(workspaces: tuple[str, ...], known: Collection[str], until: Collection[str] | None = None) -> Reading:
-    """List the jobs of the workspaces ("": the default one), newest first; then ask for known jobs that were not listed.
+    """List the jobs of the workspaces ("": the default one), newest first; then ask for known jobs that were not
+    listed.
 
     A list ends early at a page that holds only jobs of ``until``.
     """

@@ -1,10 +1,10 @@
 """The text of one PAI event: time, level, reason, pod, message and identity. Reading it never fails.
 
-The form is ``<date> <time>[fraction] [zone] [level] [reason] [pod] message``, all but the message optional. The documented
-spelling of the time is ``2021-01-28 14:07:24``; the same moment in another spelling has the same identity. The other
-spellings are those of ``split_stamp``. Level, reason and pod stand in brackets of their own. What Kubernetes puts before
-a message is taken off: the place of a container in its pod, ``spec.containers{name}:``, and the words for an event that
-stands for similar ones.
+The form is ``<date> <time>[fraction] [zone] [level] [reason] [pod] message``, all but the message optional. The
+documented spelling of the time is ``2021-01-28 14:07:24``; the same moment in another spelling has the same identity.
+The other spellings are those of ``split_stamp``. Level, reason and pod stand in brackets of their own. What Kubernetes
+puts before a message is taken off: the place of a container in its pod, ``spec.containers{name}:``, and the words for
+an event that stands for similar ones.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,8 @@
 """The row that says who leads: how a process takes it, and how every transaction of the leader checks and renews it.
 
 No clocks of two machines are compared. A process takes the row if it was released, or if it stood still for the length
-of the lease by this process's own clock, which goes on while the machine sleeps. The leader counts its lease from before
-each renewal was sent; so it stops believing in it before another process can take it.
+of the lease by this process's own clock, which goes on while the machine sleeps. The leader counts its lease from
+before each renewal was sent; so it stops believing in it before another process can take it.
 """
 
 import random

@@ -1,7 +1,8 @@
 """The store in PostgreSQL, as the leader uses it.
 
 How much an event grew is answered from memory, which is loaded when the term begins; of very many keys, those of a
-watch are loaded when it is first asked. Memory changes only after the database has. Every transaction begins with the row of the lease: it is refused as soon as another process leads.
+watch are loaded when it is first asked. Memory changes only after the database has. Every transaction begins with the
+row of the lease: it is refused as soon as another process leads.
 """
 
 import asyncio

@@ -30,8 +30,8 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/?#\s]+)(?::(\d{1,5}))?")
 class PostgresUrl(NamedTuple):
     """A database and the schema in it.
 
-    ``hosts`` are pairs of a host, or of the folder of a socket, and a port. ``options`` are those that the driver takes.
-    ``where`` names the database in messages. ``password`` is None where a file or the environment has it.
+    ``hosts`` are pairs of a host, or of the folder of a socket, and a port. ``options`` are those that the driver
+    takes. ``where`` names the database in messages. ``password`` is None where a file or the environment has it.
     """
 
     hosts: tuple[tuple[str, int], ...]
