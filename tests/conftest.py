@@ -1,6 +1,12 @@
 """Fixtures of all tests."""
 
+import signal
+
 import pytest
+
+# A job that a shell starts in the background ignores SIGINT, and so would every program that the tests start.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
