@@ -84,7 +84,7 @@ TIMELINES ?= 100
 HOURS     ?= 1
 FAILOVERS ?= 50
 chaos: $(READY) prometheus postgresql
-	KILLS=$(KILLS) TIMELINES=$(TIMELINES) FAILOVERS=$(FAILOVERS) $(BIN)/python -m pytest --timeout=900 tests/laws/test_chaos.py tests/laws/test_timeline.py tests/laws/test_renamed_targets.py tests/laws/test_replicas.py
+	KILLS=$(KILLS) TIMELINES=$(TIMELINES) FAILOVERS=$(FAILOVERS) $(BIN)/python -m pytest --timeout=900 tests/laws/test_chaos.py tests/laws/test_law_one.py tests/laws/test_law_one_runs.py tests/laws/test_timeline.py tests/laws/test_renamed_targets.py tests/laws/test_replicas.py
 	HOURS=$(HOURS) $(BIN)/python -m pytest --timeout=1800 tests/laws/test_healthy_hour.py
 
 FUZZ ?= 1000

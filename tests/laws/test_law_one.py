@@ -1,6 +1,7 @@
 """Law one over the real simulator and real sockets: any events, order, repetition and death give the totals of one clean pass."""
 
 import asyncio
+import os
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -56,7 +57,9 @@ async def live(
     assert again == by_source
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=int(os.environ.get("TIMELINES") or 10), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 @given(plan=steps)
 def test_any_events_in_any_order_with_any_death_give_the_totals_of_one_clean_pass(
     plan: list[tuple[list[Burst], int | None]],

@@ -1,6 +1,7 @@
 """Law one for runs: whatever dies, and however late pages come, phases and runs are those of one clean pass."""
 
 import asyncio
+import os
 import tempfile
 from pathlib import Path
 
@@ -81,7 +82,9 @@ async def live(base: str, cloud: Cloud, clock: ManualClock, folder: Path, deaths
         assert not [name for name, _ in restored.changes.gauges if name == "platform_phase_started_timestamp_seconds"]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=int(os.environ.get("TIMELINES") or 10), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 @given(deaths=st.lists(st.none() | st.integers(0, 14), min_size=1, max_size=5))
 def test_runs_and_phases_survive_any_death(deaths: list[int | None]) -> None:
     clock = ManualClock()
