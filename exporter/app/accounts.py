@@ -87,10 +87,7 @@ def make_account(
     empty: bool = False,
     span: StartSpan = no_spans,
 ) -> Account:
-    """One target's way to its platform; ``buckets`` are shared.
-
-    Raises SourceDenied where its secrets cannot be read.
-    """
+    """Make a target's way to its platform; ``buckets`` are shared. Raises SourceDenied if a secret cannot be read."""
     signer = make_signer(
         target.platform,
         target.login,

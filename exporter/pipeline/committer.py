@@ -1,9 +1,8 @@
-"""Group commit: one transaction for what several watches bring, then the outputs. A commit is the moment an event
-counts.
+"""Group commit: one transaction for what several watches bring, then the outputs.
 
-While one transaction is under way the next batch gathers: many small pages share a transaction, and a single page waits
-for nobody. Which values are held back, and which series would be too many, is decided when the batch is made, so that
-the store and the exposition never differ.
+A commit is the moment an event counts. While one transaction is under way the next batch gathers: many small pages
+share a transaction, and a single page waits for nobody. Which values are held back, and which series would be too many,
+is decided when the batch is made, so that the store and the exposition never differ.
 """
 
 import asyncio

@@ -70,7 +70,7 @@ def fetched(answers: dict[str, RawAnswer]) -> tuple[Response | SourceError, list
 
 
 @given(path=st.sampled_from(sorted(GOOD)), answer=foreign_answers())
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=60)
 def test_no_answer_of_login_lookup_or_events_is_a_surprise(path: str, answer: RawAnswer) -> None:
     found, events = fetched({**GOOD, path: answer})
     assert not isinstance(found, UnexpectedFailure)

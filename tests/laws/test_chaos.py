@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.support.feeder import Feeder, risen
 from tests.support.processes import SOURCES, Clouds, Exporter, Samples, closing, configured, until
 
-KILLS = int(os.environ.get("KILLS") or 12)
+KILLS = int(os.environ.get("KILLS") or 6)
 FAULTS = (
     {"kind": "late", "probability": 0.2, "seconds": 1.0},
     {"kind": "reset", "probability": 0.02},

@@ -153,7 +153,7 @@ def test_the_first_read_that_works_ends_the_failures_before_it() -> None:
 FAR = (-(10**18), -1, 0, 10**15, 253_402_300_799_999, 253_402_300_800_000, 10**18)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(times=st.lists(st.sampled_from(FAR) | st.integers(-(10**18), 10**18) | st.none(), min_size=1, max_size=12))
 async def test_no_time_of_an_event_or_a_stage_breaks_a_page(times: list[int | None]) -> None:
     activity = make_activity()
@@ -525,7 +525,7 @@ def test_top_fits_a_terminal_of_80_by_24_and_keeps_half_of_it_for_warnings() -> 
     assert "for the last three days and nights" in wide.file.getvalue()  # type: ignore[attr-defined]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(text=st.text("<>&\"'/=ab {}é", max_size=8).map(lambda text: f"{text}<b>"))
 def test_no_text_of_a_vendor_becomes_markup(text: str) -> None:
     handlers = SiteContent(lambda *_: (b"", "", 1), print, lambda: text, lambda: None, queries_named(text))

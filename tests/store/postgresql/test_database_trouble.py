@@ -1,6 +1,7 @@
 """A database that refuses, is the wrong one, or goes away: one line with the cure, and no commit lost or made twice."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -395,7 +396,8 @@ async def test_a_leader_that_is_stopped_between_two_statements_hardly_delays_the
             await second.close()
             return seconds, ended
         finally:
-            child.kill()
+            with contextlib.suppress(ProcessLookupError):  # it may have ended
+                child.kill()
             await child.wait()
 
     for seconds, ended in await asyncio.gather(*(story(name, url) for name, url in urls.items())):
