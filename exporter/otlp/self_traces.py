@@ -86,9 +86,11 @@ class SelfTraces:
             try:
                 yield span
             except BaseException as error:
-                span.set_status(Status(StatusCode.ERROR))
                 span.set_attribute("error.type", type(error).__qualname__)
                 raise
+            finally:
+                if isinstance(span, ReadableSpan) and "error.type" in (span.attributes or {}):
+                    span.set_status(Status(StatusCode.ERROR))
 
     async def run(self) -> None:
         """Send what has ended, every few seconds, until cancelled."""

@@ -85,6 +85,18 @@ async def test_an_error_is_kept_by_its_class_and_never_by_its_text() -> None:
     assert b"s3cret" not in endpoint.bodies[0]
 
 
+async def test_a_request_that_was_refused_has_failed() -> None:
+    """OpenTelemetry's conventions for HTTP clients: 4xx and 5xx are errors."""
+    endpoint = Endpoint()
+    traces = made(endpoint, [])
+    with traces.start("GET", {}, "client") as request:
+        request.set_attribute("error.type", "403")
+    with traces.start("GET", {}, "client"):
+        pass
+    await traces.send()
+    assert [(span.status.code, attributes(span)) for span in endpoint.spans()] == [(2, {"error.type": "403"}), (0, {})]
+
+
 async def test_the_resource_is_the_exporter_and_the_environment_may_rename_it() -> None:
     endpoint = Endpoint()
     traces = made(endpoint, [], **{"service.name": "mine", "deployment.environment.name": "prod"})
