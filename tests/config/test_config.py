@@ -1,6 +1,5 @@
 """The configuration: a fault is one readable line with its origin, and what loads is what was written."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +11,13 @@ from exporter.config import Config, SourceOptions, json_schema, load, masked
 from exporter.config.unknown_keys import known_paths
 from exporter.model.errors import ConfigError, SourceDenied
 from exporter.sources import SOURCES
+from tests.support.config_files import AGENCY, target, write
 
 DATA = Path(__file__).parents[1] / "data"
 BAD = sorted((DATA / "bad-configs").glob("*.yaml"))
 GOOD = sorted(path for path in (DATA / "good-configs").iterdir() if path.is_file())
-AGENCY = DATA / "good-configs" / "huaweicloud-agency.yaml"
 WHOLE = DATA / "good-configs" / "whole.yaml"
-ENV = "PLATFORM_EXPORTER__"
 NOBODY: dict[str, list[str]] = {"name": [], "status": [], "workspace": []}
-
-
-def target(**changes: Any) -> dict[str, Any]:
-    base = {"name": "research", "platform": "huaweicloud", "region": "cn-north-4", "credentials": {"metadata": True}}
-    return {**base, "sources": {"dws": {}}, **changes}
-
-
-def write(folder: Path, data: Any) -> Path:
-    path = folder / "exporter.yaml"
-    path.write_text(json.dumps(data))
-    return path
 
 
 def head(path: Path, key: str) -> list[str]:

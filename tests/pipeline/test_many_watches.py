@@ -5,45 +5,29 @@ from collections import Counter
 
 from exporter.model.telemetry import PollDone
 from exporter.pipeline.scheduler import Entry, PollQueue
-from tests.support.clocks import ManualClock
+from tests.support.clocks import ManualClock, SettableClock
 from tests.support.vendor import Vendor, watching
 
 WATCHES = 4_000
 INTERVAL, LONGEST = 30.0, 300.0
 
 
-class Hand:
-    """A clock that somebody turns."""
-
-    def __init__(self) -> None:
-        self.at = 0.0
-
-    def now(self) -> float:
-        return self.at
-
-    def steady(self) -> float:
-        return self.at
-
-    async def sleep(self, seconds: float) -> None:
-        self.at += seconds
-
-
 def served(rate: float, seconds: float, active: int) -> tuple[dict[str, float], Counter[str]]:
     """Reads at ``rate`` a second; the longest that each watch waited between two of its turns, and its turns."""
 
     async def turns() -> tuple[dict[str, float], Counter[str]]:
-        clock, queue = Hand(), PollQueue()
+        clock, queue = SettableClock(0.0), PollQueue()
         last, longest, times = dict[str, float](), dict[str, float](), Counter[str]()
         for number in range(WATCHES):
             queue.put(f"r{number}", 0.0, INTERVAL if number < active else LONGEST, number)
-        while clock.at < seconds:
+        while clock.time < seconds:
             entry: Entry = await queue.take(clock)
             id_ = entry.resource
-            longest[id_] = max(longest.get(id_, 0.0), clock.at - last.get(id_, 0.0))
-            last[id_] = clock.at
+            longest[id_] = max(longest.get(id_, 0.0), clock.time - last.get(id_, 0.0))
+            last[id_] = clock.time
             times[id_] += 1
-            queue.put(id_, clock.at + entry.interval, entry.interval, -entry.newest)
-            clock.at += 1 / rate
+            queue.put(id_, clock.time + entry.interval, entry.interval, -entry.newest)
+            clock.time += 1 / rate
         return longest, times
 
     return asyncio.run(turns())
@@ -68,11 +52,11 @@ def test_with_room_for_all_everybody_is_read_at_his_interval() -> None:
 
 
 async def test_of_those_that_are_due_the_longest_overdue_goes_first_of_equals_the_newest() -> None:
-    clock, queue = Hand(), PollQueue()
+    clock, queue = SettableClock(0.0), PollQueue()
     queue.put("quiet", 0.0, LONGEST, created=9)
     queue.put("older", 10.0, INTERVAL, created=1)
     queue.put("newer", 10.0, INTERVAL, created=2)
-    clock.at = 20.0
+    clock.time = 20.0
     assert [(await queue.take(clock)).resource for _ in range(3)] == ["quiet", "newer", "older"]
 
 

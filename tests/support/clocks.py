@@ -68,8 +68,8 @@ class ShiftedClock(SystemClock):
 class SettableClock:
     """A clock whose time a test sets; a sleep moves it at once."""
 
-    def __init__(self) -> None:
-        self.time = 1000.0
+    def __init__(self, time: float = 1000.0) -> None:
+        self.time = time
 
     def now(self) -> float:
         return self.time
