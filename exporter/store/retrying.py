@@ -41,6 +41,10 @@ class Retried(Protocol):
     async def __call__(self, call: Callable[[], Awaitable[T]]) -> T: ...
 
 
+class _Away(Exception):
+    """A call failed because the store is away; it is worth another try."""
+
+
 class RetryingStore:
     """A ``Store`` around another one. ``commit`` and the outbox wait while that one is away.
 
@@ -53,7 +57,7 @@ class RetryingStore:
         self._report = report
         self._problem = ""
         self._reported: set[str] = set()
-        self._waiting = 0
+        self._waiting = 0  # calls that failed and have not succeeded yet
         self._stopping = asyncio.Event()
         self.outbox: Outbox = _RetryingOutbox(store.outbox, self._retried)
 
@@ -99,7 +103,7 @@ class RetryingStore:
             self._stopping.set()
 
     async def _check(self) -> None:
-        """Report the state of the store. While a call waits, only its success ends the trouble."""
+        """Report the state of the store. While a call that failed waits, a look at the file ends no trouble."""
         try:
             await self._store.check()
         except StoreError as error:
@@ -108,26 +112,38 @@ class RetryingStore:
             self._report_problem(self._problem if self._waiting else "")
 
     async def _retried(self, call: Callable[[], Awaitable[T]]) -> T:
+        try:
+            result, failed = await self._tried(call), False
+        except _Away:
+            result, failed = await self._awaited(call), True
+        if self._problem and (failed or not self._waiting):  # a full disk can still be read: that ends no trouble
+            self._report_problem("")
+        return result
+
+    async def _awaited(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Await a call that failed once until it succeeds, with growing pauses."""
         wait, self._waiting = FIRST_WAIT, self._waiting + 1
         try:
             while True:
-                try:
-                    result = await call()
-                except LeaseLost:
-                    raise
-                except StoreError as error:
-                    if self._stopping.is_set():
-                        self._problem = str(error)
-                        raise
-                    self._report_problem(str(error))
-                else:
-                    if self._problem:
-                        self._report_problem("")
-                    return result
                 await self._pause(wait)
+                with suppress(_Away):
+                    return await self._tried(call)
                 wait = min(2 * wait, MAX_WAIT)
         finally:
             self._waiting -= 1
+
+    async def _tried(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Await a call once. Raises _Away if it should be tried again, StoreError if nobody waits any more."""
+        try:
+            return await call()
+        except LeaseLost:
+            raise
+        except StoreError as error:
+            if self._stopping.is_set():
+                self._problem = str(error)
+                raise
+            self._report_problem(str(error))
+            raise _Away from error
 
     async def _pause(self, seconds: float) -> None:
         """Wait ``seconds``, or until ``run`` was cancelled."""

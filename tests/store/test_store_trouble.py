@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -547,6 +548,40 @@ class FailingConnection(sqlite3.Connection):
         return super().execute(statement, *values)
 
 
+def failing(draw: random.Random, rate: Callable[[], float]) -> Callable[..., sqlite3.Connection]:
+    """What opens a file whose disk fails as often as ``rate`` says by then."""
+
+    def connecting(name: str, **options: Any) -> sqlite3.Connection:
+        connection = sqlite3.connect(name, factory=FailingConnection, **options)
+        connection.draw, connection.rate = draw, rate()
+        return connection
+
+    return connecting
+
+
+async def test_a_full_disk_is_one_trouble_however_much_is_read_from_it_meanwhile(path: Path) -> None:
+    facts: list[SelfEvent] = []
+    clock = ManualClock()
+    rate = 0.0
+    opened_file = await open_sqlite(StoreUrl(path), failing(random.Random(1), lambda: rate))
+    store = RetryingStore(opened_file, clock, facts.append)
+    watch = asyncio.create_task(store.run())
+    await store.commit([page(1)])
+    set_rate(store, rate := 1.0)
+    waiting = asyncio.create_task(store.commit([page(2)]))
+    while clock.steady() < 4 * CHECK_INTERVAL:
+        await asyncio.sleep(0.001)
+        assert (await store.outbox.level("traces")).rows == 0
+    assert not waiting.done()
+    set_rate(store, rate := 0.0)
+    await waiting
+    told = [fact for fact in facts if isinstance(fact, StoreState)]
+    assert [up for up, _ in groupby(fact.up for fact in told)] == [True, False, True]
+    assert len({fact.problem for fact in told}) == len(told) - 1, "each way to fail once"
+    watch.cancel()
+    await store.close()
+
+
 def accident(draw: random.Random, path: Path) -> None:
     """Something that happens to the file between two commits."""
     if draw.random() < 0.15:
@@ -564,11 +599,7 @@ async def test_whatever_fails_every_event_counts_once(
     draw = random.Random(seed)
     started = False
 
-    def connecting(name: str, **options: Any) -> sqlite3.Connection:
-        connection = sqlite3.connect(name, factory=FailingConnection, **options)
-        connection.draw, connection.rate = draw, rate if started else 0.0
-        return connection
-
+    connecting = failing(draw, lambda: rate if started else 0.0)
     store = RetryingStore(await open_sqlite(StoreUrl(path), connecting), ManualClock(), lambda fact: None)
     started = True
     set_rate(store, rate)

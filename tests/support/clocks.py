@@ -49,6 +49,8 @@ class ManualClock:
     async def _rest(self, end: float) -> None:
         moves = self._moves
         for _ in range(ROUNDS):
+            if self._passed >= end:
+                return
             await asyncio.sleep(0)
         if moves == self._moves and min(self._ends) == end:
             self.advance(end - self._passed)
