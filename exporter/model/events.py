@@ -20,6 +20,7 @@ class Resource(msgspec.Struct, frozen=True, gc=False):
     (a stopped service, a frozen cluster), and ``ended`` once it never runs again (only jobs end). ``since`` is the time
     when it came into its status, if the listing says so; ``reason`` and ``message`` say why it is in its status.
     ``mark`` changes with whatever else of a listing may tell that something happened; it means nothing by itself.
+    ``scheduled_start`` is the planned start of what has not begun yet.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Resource(msgspec.Struct, frozen=True, gc=False):
     reason: str = ""
     message: str = ""
     mark: int = 0
+    scheduled_start: Millis | None = None
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
