@@ -307,6 +307,24 @@ def test_counters_of_warnings_and_lags_lead_to_traces() -> None:
     assert leads == {"name": "trace_id", "datasourceUid": traces["uid"]}
 
 
+@each
+def test_counts_in_tables_have_no_decimals_and_bars_do_not_grow_with_their_panel(uid: str) -> None:
+    for panel in panels(uid):
+        if panel["type"] == "bargauge":
+            assert (panel["options"]["sizing"], panel["options"]["maxVizHeight"]) == ("manual", 24), panel["title"]
+        if panel["type"] == "table":
+            names = panel["transformations"][1]["options"]["renameByName"]
+            told = [
+                (override["matcher"]["options"], each["id"])
+                for override in panel["fieldConfig"]["overrides"]
+                for each in override["properties"]
+            ]
+            numbers = [heading for name, heading in names.items() if name.startswith("Value")]
+            assert all(
+                {"unit", "decimals", "mappings"} & {id_ for name, id_ in told if name == heading} for heading in numbers
+            )
+
+
 # --- alerts
 
 
