@@ -27,7 +27,7 @@ DASHBOARDS = {
     board.uid: json.loads((GRAFANA / "dashboards" / f"{board.uid}.json").read_text("utf-8")) for board in BOARDS
 }
 TYPES = {"stat", "timeseries", "table", "bargauge", "state-timeline"}
-UNITS = {"short", "s", "percentunit", "bytes", "reqps"}
+UNITS = {"short", "locale", "s", "percentunit", "bytes", "reqps"}
 COMMANDS = {"doctor", "check", "top", "explain", "test", "healthcheck"}
 Json = dict[str, Any]
 each = pytest.mark.parametrize("uid", DASHBOARDS)
@@ -308,8 +308,10 @@ def test_counters_of_warnings_and_lags_lead_to_traces() -> None:
 
 
 @each
-def test_counts_in_tables_have_no_decimals_and_bars_do_not_grow_with_their_panel(uid: str) -> None:
+def test_counts_are_shown_in_full_and_bars_do_not_grow_with_their_panel(uid: str) -> None:
     for panel in panels(uid):
+        defaults = panel["fieldConfig"]["defaults"]
+        assert "decimals" not in defaults or (defaults["unit"], defaults["decimals"]) == ("locale", 0), panel["title"]
         if panel["type"] == "bargauge":
             assert (panel["options"]["sizing"], panel["options"]["maxVizHeight"]) == ("manual", 24), panel["title"]
         if panel["type"] == "table":

@@ -82,4 +82,4 @@ def test_a_quiet_exporter_is_fine_and_one_that_is_gone_is_not(scene: tuple[Serve
     assert [place for place, paint in shown(server) if paint == FINE] == []
     dead = {place for place, paint in shown(server) if paint == BAD}
     assert {"platform-events-overview: Exporters up", "platform-events-overview: Abnormal nodes"} <= dead
-    assert fine - dead <= {place for place in fine if "Detection delay" in place or place.count(": ") > 1}
+    assert fine - dead <= {place for place in fine if "Delay p90" in place or place.count(": ") > 1}

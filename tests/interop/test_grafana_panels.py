@@ -22,6 +22,7 @@ pytestmark = pytest.mark.interop
 DASHBOARDS = sorted((ROOT / "grafana" / "dashboards").glob("*.json"))
 OVERVIEW = next(path for path in DASHBOARDS if path.stem.endswith("overview"))
 END = 1_800_000_000.0
+CUT_OFF = "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.textContent)"
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,9 @@ def colour(panel: Locator) -> tuple[int, int, int]:
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
-def test_with_no_answer_every_panel_says_so_and_no_number_is_green(site: Site, path: Path) -> None:
+def test_with_no_answer_every_panel_says_so_under_its_whole_title_and_no_number_is_green(
+    site: Site, path: Path
+) -> None:
     board = read(path)
     with shown(site, board, {}) as page:
         for panel in (panel for panel in panels(board) if "repeat" not in panel):
@@ -68,6 +71,7 @@ def test_with_no_answer_every_panel_says_so_and_no_number_is_green(site: Site, p
             assert panel["fieldConfig"]["defaults"]["noValue"] in found.inner_text(), panel["title"]
             red, green, blue = colour(found)
             assert green <= max(red, blue) + 10, panel["title"]
+        assert page.locator("section h2").evaluate_all(CUT_OFF) == []
 
 
 def test_a_table_has_its_headings_and_counts_without_decimals(site: Site) -> None:
@@ -89,6 +93,12 @@ def test_a_table_has_its_headings_and_counts_without_decimals(site: Site) -> Non
         "Up",
     ]
     assert cells == [title, *headings, "research", "dws", "8", "0", "2", "1.50 mins", "24 s", "yes"]
+
+
+def test_a_count_is_shown_in_full(site: Site) -> None:
+    answers = {"Warnings and errors": [Line({}, [END], [1499.0])]}
+    with shown(site, read(OVERVIEW), answers) as page:
+        assert "1,499" in section(page, "Warnings and errors").inner_text()
 
 
 def test_a_known_number_is_shown_in_the_colour_of_its_threshold(site: Site) -> None:
