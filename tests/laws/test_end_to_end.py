@@ -119,7 +119,7 @@ def test_history_sets_gauges_and_states_but_counts_nothing(clouds: Clouds, tmp_p
         samples = exporter.metrics()
 
         assert counters(samples, *COUNTERS) == {}
-        assert total(samples, "platform_exporter_events_history_total") == 5 + 5
+        assert total(samples, "platform_exporter_events_history_total") == len(SOURCES) + 5
         assert total(samples, "platform_pool_nodes", resource="modelarts_pool-1", state="abnormal") == 1
         assert total(samples, "platform_resource_status", resource="modelarts_pool-1", status="Running") == 1
         newest = {dict(labels)["source"]: at for (name, labels), at in samples.items() if name == NEWEST and at}
