@@ -35,7 +35,8 @@ class _Event(msgspec.Struct, forbid_unknown_fields=True):
     until: int | None = None  # pools: when it was last seen
     count: int | None = None  # pools: how often it was seen
     timeless: bool = False  # PAI: the string has no time
-    fields: dict[str, Any] = {}  # DWS: replaces fields of the row; ``text`` is the event's name
+    fields: dict[str, Any] = {}  # DWS and restarts: replaces fields of the row; DWS: ``text`` is the event's name
+    restart: bool = False  # PAI: a restart record of the job in place of an event; ``text`` is its reason
 
 
 class _Events(msgspec.Struct, forbid_unknown_fields=True):
@@ -62,16 +63,19 @@ def events(cloud: Cloud, call: Call, now: int) -> Reply:
 
 
 def state(cloud: Cloud, call: Call, now: int) -> Reply:
-    """GET: return the number of readable and hidden events by source, and of requests by API."""
+    """GET: return the number of readable and hidden events by source, restarts included, and of requests by API."""
     logs = {source: cloud.logs(source) for source in SOURCES}
     for log in (log for by_resource in logs.values() for log in by_resource.values()):
         log.readable(now)
+    totals = {source: {id_: log.total for id_, log in found.items()} for source, found in logs.items()}
+    for id_, job in cloud.dlc.items():
+        totals["pai_dlc"][id_] += len(job.restarts)
     return answer(
         {
             "clock": now,
-            "events": {source: sum(log.total for log in found.values()) for source, found in logs.items()},
+            "events": {source: sum(found.values()) for source, found in totals.items()},
             "hidden": {source: sum(log.hidden for log in found.values()) for source, found in logs.items()},
-            "resources": {source: {id_: log.total for id_, log in found.items()} for source, found in logs.items()},
+            "resources": totals,
             "requests": cloud.requests,
             "faults": cloud.faults.on,
             "behaviour": cloud.behaviour,
@@ -91,6 +95,8 @@ def _add(cloud: Cloud, event: _Event, now: int) -> None:
             cloud.service_event(event.resource, at, event.text, event.type or "normal")
         case "dws":
             cloud.dws_event(event.resource, at, event.text, **event.fields)
+        case "pai_dlc" if event.restart:
+            cloud.dlc_restart(event.resource, at, **{"Reason": event.text} | event.fields)
         case "pai_dlc":
             cloud.dlc_event(event.resource, None if event.timeless else at, event.text)
 

@@ -12,7 +12,7 @@ from exporter.simulator.state.behaviour import Behaviour
 from exporter.simulator.state.event_log import EventLog, EventRow
 from exporter.simulator.state.event_rows import dlc_row, dws_row, pool_row, service_row, training_row
 from exporter.simulator.state.faults import Faults
-from exporter.simulator.state.resources import Cluster, DlcJob, Pool, Service, TrainingJob
+from exporter.simulator.state.resources import Cluster, DlcJob, Pool, Restart, Service, TrainingJob
 from exporter.simulator.state.times import SECOND
 
 
@@ -139,6 +139,12 @@ class Cloud:
             for _ in range(self._copies("pai_dlc")):
                 row = dlc_row(at_ms, self.clock(), text, self.behaviour.pai_zone_hours)
                 self._put("pai_dlc", job.log, row)
+
+    def dlc_restart(self, job_id: str, at_ms: int, **fields: Any) -> None:
+        """Add a restart of a DLC job; ``fields`` replace fields of its record."""
+        with self.lock:
+            job = self.dlc.get(job_id) or self.add_dlc_job(job_id)
+            job.restarts.append(Restart(at_ms, fields))
 
     def logs(self, source: str) -> dict[str, EventLog]:
         """Return the events of a source by resource; DWS has one project-wide log, ""."""
