@@ -15,7 +15,7 @@ from exporter.common.changes import Row
 from exporter.common.guard import set_aside
 from exporter.common.plausible_time import MAX_AHEAD_MS
 from exporter.model.builtin_metrics import EVENTS_TOTAL, RESOURCE_EVENTS_TOTAL
-from exporter.model.events import Millis
+from exporter.model.events import Event, Millis
 from exporter.model.metrics import Exemplar, Observe, Series, Signal
 from exporter.model.protocols import Encode, Fold, Locate, Report
 from exporter.model.runs import (
@@ -104,7 +104,7 @@ class RunTracker:
                     text=event.text,
                     severity=mapped.severity,
                     reason=mapped.reason,
-                    attributes=tuple(spec.attributes) if spec else (),
+                    attributes=(*(spec.attributes if spec else ()), *_pod(event)),
                 )
                 note = RunNote(at, mapped.rule or "", news > 0, mapped.phases, span_event, event.began)
                 fresh.setdefault(event.resource, []).append(note)
@@ -232,6 +232,12 @@ class RunTracker:
 
     def _set_aside(self, resource: str, part: str) -> AbstractContextManager[None]:
         return set_aside("read", f"{self._target}/{self._source}: {resource}: {part}", self._report)
+
+
+def _pod(event: Event) -> tuple[tuple[str, str], ...]:
+    """Return the pod of an event as an attribute of the semantic conventions, where the source says which it was."""
+    pod = event.fields.get("pod")
+    return (("k8s.pod.name", pod),) if pod else ()
 
 
 def exemplars(
