@@ -3,6 +3,11 @@
 import signal
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more of the machine's other work than of the code.
+settings.register_profile("patient", parent=settings(), deadline=None)
+settings.load_profile("patient")
 
 # A job that a shell starts in the background ignores SIGINT, and so would every program that the tests start.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
