@@ -64,6 +64,7 @@ build collector . ./collector
 build prometheus . github.com/prometheus/prometheus/cmd/prometheus -tags remove_all_sd
 alertmanager
 build victoria-metrics victoriametrics github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics
+build grafana-alerts grafana_alerts .
 build helm helm helm.sh/helm/v4/cmd/helm
 if [[ -n "${ALL:-}" ]]; then
   build jaeger jaeger github.com/jaegertracing/jaeger/cmd/jaeger
