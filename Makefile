@@ -70,13 +70,19 @@ chromium:
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
 	fi
 
-# Likewise what builds the image and judges the systemd unit.
-containers:
-	@if ! { command -v buildah && command -v systemd-analyze && command -v openssl; } >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah openssl systemd >/dev/null; \
+# Likewise what judges the systemd unit and makes certificates.
+systemd:
+	@if ! { command -v systemd-analyze && command -v openssl; } >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends openssl systemd >/dev/null; \
 	fi
 
-test: $(HEAVY) prometheus postgresql containers chromium
+# Likewise what builds the image.
+buildah:
+	@if ! command -v buildah >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah >/dev/null; \
+	fi
+
+test: $(HEAVY) prometheus postgresql systemd chromium
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 # The same with another Python, which on Debian as root comes beside the system's own, in a virtual environment of its own.
@@ -86,6 +92,9 @@ test: $(HEAVY) prometheus postgresql containers chromium
 
 test-%: .pythons/%/.ready
 	$(MAKE) test PYTHON=.pythons/$*/usr/bin/python$* VENV=.venv-$*
+
+interop-%: .pythons/%/.ready
+	$(MAKE) interop PYTHON=.pythons/$*/usr/bin/python$* VENV=.venv-$*
 
 KILLS     ?= 50
 TIMELINES ?= 100
@@ -101,7 +110,7 @@ fuzz: $(READY)
 
 # The OpenTelemetry Collector, Prometheus and others, at the versions that tests/interop pins; a missing one says how to get it.
 .PHONY: interop
-interop: $(HEAVY) containers
+interop: $(HEAVY) systemd buildah
 	ALL=$(ALL) tests/interop/build.sh
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m interop tests/interop $(if $(ALL),,--ignore=tests/interop/test_jaeger.py)
 
@@ -145,7 +154,7 @@ docs: $(HEAVY)
 	$(BIN)/python -m tests.docs_pages
 	$(BIN)/zensical build --strict
 
-.PHONY: schema chart image sbom containers
+.PHONY: schema chart image sbom systemd buildah
 schema: $(READY)
 	$(BIN)/platform-events-exporter schema mapping > mappings/mapping.schema.json
 

@@ -8,7 +8,7 @@ from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.rules import MappingPack
 from exporter.model.errors import NOT_JSON, UNREADABLE, ConfigError
 from exporter.model.events import Event
-from exporter.sources import SOURCES
+from exporter.sources import SOURCES, Kind
 
 RESOURCE = "resource"
 
@@ -70,12 +70,23 @@ def _read_event(number: int, raw: Any, source: str | None, packs: Mapping[str, M
             raise ConfigError(f"line {number}: {what}; write --source with one of {known}")
         source = found[0]
     try:
-        record = SOURCES[source].sample_record(raw, "", "") if isinstance(raw, str) and source != "pai_dlc" else raw
-        return InputEvent(source, record, SOURCES[source].record(record, RESOURCE))
+        record, event = _read_record(SOURCES[source], raw)
     except UNREADABLE as error:
         raise ConfigError(
             f"line {number}: no record of {source} ({error}); correct it, or write its text alone"
         ) from None
+    return InputEvent(source, record, event)
+
+
+def _read_record(kind: Kind, raw: Any) -> tuple[Any, Event]:
+    """Return a record and its event; a text that is no record of the source is the text of one."""
+    try:
+        return raw, kind.record(raw, RESOURCE)
+    except UNREADABLE:
+        if not isinstance(raw, str):
+            raise
+        record = kind.sample_record(raw, "", "")
+        return record, kind.record(record, RESOURCE)
 
 
 def _sources_that_read(raw: Any) -> list[str]:

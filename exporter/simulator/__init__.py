@@ -3,9 +3,9 @@
 The simulator imports nothing of the exporter: it is written from the vendors' documents alone.
 """
 
+from exporter.simulator.configuration import configuration
+from exporter.simulator.scenario import Scenario
 from exporter.simulator.server import app, running, serve
-from exporter.simulator.state.accounts import configuration
 from exporter.simulator.state.cloud import Cloud
-from exporter.simulator.stories.scenario import Scenario
 
 __all__ = ["Cloud", "Scenario", "app", "configuration", "running", "serve"]

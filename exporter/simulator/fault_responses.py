@@ -1,6 +1,7 @@
 """The effect of a fault on an answer: refusals in the vendors' own words, and broken pages. Touches no socket."""
 
 from exporter.simulator.http import Call, Refused, Reply, alibaba_error, huawei_error
+from exporter.simulator.state.accounts import Platform
 from exporter.simulator.state.cloud import Cloud
 from exporter.simulator.state.faults import Fault, Kind
 from exporter.simulator.state.times import SECOND
@@ -9,12 +10,12 @@ GARBAGE = (b"null", b"42", b"[]", b"{}")
 _REFUSALS: tuple[Kind, ...] = ("throttled", "error", "expired", "denied", "missing")
 
 
-def refuse(cloud: Cloud, name: str, call: Call) -> None:
-    """Raise Refused if a fault is on for this call, in the words of the vendor that ``name`` belongs to."""
+def refuse(cloud: Cloud, platform: Platform, name: str, call: Call) -> None:
+    """Raise Refused if a fault is on for this call, in the words of the platform."""
     for kind in _REFUSALS:
         fault = cloud.faults.take(kind, name, call.path)
         if fault:
-            words = _alibaba if "pai_dlc" in name or "alibaba" in name else _huawei
+            words = _alibaba if platform == "alibabacloud" else _huawei
             raise words(fault)
 
 

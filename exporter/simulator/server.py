@@ -14,7 +14,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from exporter.simulator.apis.routes import ALIBABA, CONTROL, DRIFT, GROWTH, HUAWEI, UNKNOWN, SimulatedApi
+from exporter.simulator.apis.api import SimulatedApi
+from exporter.simulator.apis.routes import APIS, CONTROL, DRIFT, GROWTH
 from exporter.simulator.fault_responses import refuse, spoil
 from exporter.simulator.http import Call, Refused, Reply
 from exporter.simulator.state.cloud import Cloud
@@ -25,7 +26,7 @@ CONNECTION = "connection"  # where the server leaves the transport, in the state
 
 def app(cloud: Cloud) -> ASGIApp:
     """Return both clouds and the control paths under /simulator/ as one ASGI application."""
-    apis = (*HUAWEI, *ALIBABA, *CONTROL, UNKNOWN)
+    apis = (*CONTROL, *APIS)  # the last one takes every other path
     return Starlette(routes=[Route(api.path, _Endpoint(cloud, api), methods=list(api.methods)) for api in apis])
 
 
@@ -33,7 +34,8 @@ class _Endpoint:
     """The ASGI application of one API call."""
 
     def __init__(self, cloud: Cloud, api: SimulatedApi) -> None:
-        self._cloud, self._api, self._faulty = cloud, api, api not in CONTROL
+        self._cloud, self._api, self._platform = cloud, api, APIS.get(api)
+        self._faulty = self._platform is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = await _read(scope, receive)
@@ -58,8 +60,8 @@ class _Endpoint:
             cloud.requests[name] += 1
             faulty = self._faulty and bool(cloud.faults.on)
             try:
-                if faulty:
-                    refuse(cloud, name, call)
+                if faulty and self._platform:
+                    refuse(cloud, self._platform, name, call)
                 self._api.check(cloud, call, now)
                 reply = self._api.answer(cloud, call, now)
                 if faulty:

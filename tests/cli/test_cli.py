@@ -30,6 +30,7 @@ from tests.support.processes import (
     total,
     until,
 )
+from tests.support.source_names import SOURCES
 
 COMMANDS = ("run", "check", "doctor", "backfill", "demo", "simulate", "healthcheck", "version")
 EXAMPLE = "targets: [{name: research, platform: huaweicloud, region: cn-north-4, sources: {dws: {}}}]"
@@ -320,10 +321,7 @@ def test_on_a_disk_that_fills_up_the_page_stays_and_nothing_is_lost(tmp_path: Pa
 # --- the demo
 
 
-SOURCES = ("modelarts_training", "modelarts_pool", "modelarts_service", "dws", "pai_dlc")
-
-
-def test_the_demo_shows_all_five_sources(tmp_path: Path) -> None:
+def test_the_demo_shows_all_sources(tmp_path: Path) -> None:
     with closing(Child(tmp_path, "demo", (*COMMAND, "demo", "--port", "0", "--speed", "3"))) as demo:
         until(lambda: all(f"source={name} " in demo.printed() for name in SOURCES), "each has a line of numbers")
         until(lambda: "└─ " in demo.printed(), "a run is over, and its tree is there")

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.heavy import needs
-from tests.support.processes import SOURCES, Clouds, Exporter, closing, configured, free_port, until
+from tests.support.processes import Clouds, Exporter, closing, configured, free_port, until
 from tests.support.prometheus_server import Server, scraping
 from tests.support.reasons_metric import EVENTS, REASONS, TURNS, one, reasons
+from tests.support.source_names import SOURCES
 
 pytestmark = pytest.mark.prometheus
 

@@ -13,7 +13,6 @@ from tests.support.heavy import needs
 from tests.support.processes import (
     COMMAND,
     DIRECT,
-    SOURCES,
     Child,
     Clouds,
     Exporter,
@@ -22,6 +21,7 @@ from tests.support.processes import (
     until,
 )
 from tests.support.prometheus_server import Server, scraping
+from tests.support.source_names import SOURCES
 
 pytestmark = pytest.mark.prometheus
 

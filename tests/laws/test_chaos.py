@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 from tests.support.feeder import Feeder, risen
-from tests.support.processes import SOURCES, Clouds, Exporter, Samples, closing, configured, until
+from tests.support.processes import Clouds, Exporter, Samples, closing, configured, until
+from tests.support.source_names import SOURCES
 
 KILLS = int(os.environ.get("KILLS") or 6)
 FAULTS = (

@@ -15,9 +15,7 @@ from exporter.simulator.state.accounts import DOMAIN, PASSWORD, SECRET_KEY, USER
 from tests.support.clouds import Event, event
 from tests.support.processes import (
     DIRECT,
-    HUAWEI,
     PATIENCE,
-    SOURCES,
     Clouds,
     Exporter,
     closing,
@@ -27,6 +25,7 @@ from tests.support.processes import (
     until,
     until_equal,
 )
+from tests.support.source_names import HUAWEI, SOURCES
 
 COUNTERS = ("platform_events_total", "platform_resource_events_total")
 NEWEST = "platform_last_event_timestamp_seconds"

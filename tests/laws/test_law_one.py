@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.simulator import Cloud, running
-from tests.support.bursts import SOURCES, Burst, put, resources
+from tests.support.bursts import Burst, put, resources
 from tests.support.clocks import ManualClock
 from tests.support.rig import LONG, Fuse, Killed, configured, flow
+from tests.support.source_names import SOURCES
 
 BURSTS = (1, 1, 2, 3, 130, 1100)  # the larger ones cross the page sizes
 

@@ -28,10 +28,11 @@ from exporter.simulator.state.accounts import ALIBABA_SECRET_KEY as OTHER_SECRET
 from exporter.simulator.state.accounts import DOMAIN, PASSWORD, SECRET_KEY, USER
 from exporter.store import open_store
 from tests.mutations import ROOT, Mutation, listed
-from tests.support.bursts import SOURCES, Burst, put, resources
+from tests.support.bursts import Burst, put, resources
 from tests.support.clocks import ManualClock
 from tests.support.processes import Samples, ran, read_metrics
 from tests.support.rig import LONG, Flow, Fuse, InProcess, configured, flow
+from tests.support.source_names import SOURCES
 
 HOSTS = ("modelarts", "dws", "iam", "sts", "pai_dlc")
 TROUBLE: tuple[tuple[Any, dict[str, Any]], ...] = (

@@ -21,7 +21,6 @@ from tests.support.failover_watch import RequestMeter, Scraper, spans
 from tests.support.feeder import Feeder, risen
 from tests.support.postgres_server import PASSWORD, Pgbouncer, Postgres, pgbouncer, postgres
 from tests.support.processes import (
-    SOURCES,
     Clouds,
     Exporter,
     Samples,
@@ -32,6 +31,7 @@ from tests.support.processes import (
     until,
     until_equal,
 )
+from tests.support.source_names import SOURCES
 
 FAILOVERS = int(os.environ.get("FAILOVERS") or 3)
 LEASE = 5.0

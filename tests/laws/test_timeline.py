@@ -22,10 +22,11 @@ from exporter.common.plausible_time import is_plausible
 from exporter.model.metrics import Changes, Series
 from exporter.model.telemetry import ReadAnomalies, SelfEvent
 from exporter.simulator import Cloud
-from tests.support.bursts import SOURCES, Burst, put, resources
+from tests.support.bursts import Burst, put, resources
 from tests.support.clocks import ManualClock
 from tests.support.deployments import Deployments, Lasted, summed
 from tests.support.rig import LONG, Flow, Fuse, InProcess, Killed, configured, flow
+from tests.support.source_names import PROJECT_WIDE, SOURCES
 
 FAULTS = (
     "throttled", "error", "reset", "cut", "garbage", "expired", "denied", "missing", "drift", "growth", "late", "twins",
@@ -283,8 +284,8 @@ class Timeline(RuleBasedStateMachine):
             wanted[(source,)] += times
         assert by_source == wanted
         by_resource = self.runner.run(self.running.totals("platform_resource_events_total", "source", "resource"))
-        assert {key: times for key, times in by_resource.items() if key[0] != "dws"} == {
-            key: times for key, times in news.items() if key[0] != "dws"
+        assert {key: times for key, times in by_resource.items() if key[0] not in PROJECT_WIDE} == {
+            key: times for key, times in news.items() if key[0] not in PROJECT_WIDE
         }
         told = Counter({place: n for place, n in self.told(b"something").items() if place[0] == "modelarts_training"})
         own = sum(value for (name, _), value in self.counted.items() if name in ("told_by_a_total", "told_by_b_total"))

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from exporter.config import load
-from exporter.simulator.state import accounts
+from exporter.simulator import configuration
 from tests.support.heavy import needs
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +39,7 @@ def test_the_exporter_understands_its_file_and_the_simulator_its_keys() -> None:
     config = load(EXAMPLE / "exporter.yaml", environ={}, sets=())
     assert config.warnings == ()
     text = (EXAMPLE / "exporter.yaml").read_text("utf-8")
-    shown = str(accounts.configuration("http://127.0.0.1:10187", store="x"))
+    shown = str(configuration("http://127.0.0.1:10187", store="x"))
     keys = [line.split(": ")[1] for line in text.splitlines() if "EXAMPLE" in line]
     assert [key for key in keys if key not in shown] == []
     assert len(keys) == 4

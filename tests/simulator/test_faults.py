@@ -8,8 +8,8 @@ import httpx2
 import pytest
 
 from exporter.simulator import Cloud, app, running
+from exporter.simulator.apis.sources import SOURCES
 from exporter.simulator.state.accounts import PROJECT_ID
-from exporter.simulator.state.cloud import SOURCES
 from exporter.simulator.state.faults import Kind
 from tests.support.clouds import (
     CLUSTER,

@@ -8,8 +8,9 @@ import httpx2
 import pytest
 
 from exporter.simulator import Cloud, Scenario, configuration, serve
-from exporter.simulator.state.cloud import SOURCES
+from exporter.simulator.apis.sources import SOURCES
 from exporter.simulator.state.resources import ENDED
+from exporter.sources import SOURCES as KINDS
 from tests.support.clouds import NOW, at_rest, send
 
 
@@ -126,3 +127,9 @@ def test_a_ready_configuration_names_both_platforms_and_all_sources() -> None:
     assert {name for target in ready["targets"] for name in target["sources"]} == set(SOURCES)
     assert {target["platform"] for target in ready["targets"]} == {"huaweicloud", "alibabacloud"}
     assert ready["store"] == "sqlite:///x.db"
+
+
+def test_the_clouds_simulate_every_source_and_no_other() -> None:
+    assert {name: source.platform for name, source in SOURCES.items()} == {
+        name: kind.platform for name, kind in KINDS.items()
+    }

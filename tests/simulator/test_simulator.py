@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from exporter.simulator import Cloud
+from exporter.simulator.apis.sources import SOURCES
 from exporter.simulator.state.accounts import PROJECT_ID
-from exporter.simulator.state.cloud import SOURCES
 from exporter.simulator.state.times import read_iso
 from tests.support.clouds import (
     CLUSTER,

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from exporter.simulator import Cloud
-
-SOURCES = ("modelarts_training", "modelarts_pool", "modelarts_service", "dws", "pai_dlc")
+from exporter.simulator.apis.api import AddedEvent
+from exporter.simulator.apis.sources import SOURCES
 
 
 class Burst(NamedTuple):
@@ -25,27 +25,15 @@ def put(cloud: Cloud, burst: Burst, now: int, contact: int) -> None:
     """
     at = max(now - burst.ago * 1000, contact + 1000)
     salt = f" after {now}" if burst.times > 10 else ""
+    source, name = SOURCES[burst.source], f"{burst.source}-{burst.resource}"
     for number in range(burst.times):
         text = f"something {number % burst.texts} happened{salt}"
-        name = f"{burst.source}-{burst.resource}"
-        match burst.source:
-            case "modelarts_training":
-                cloud.training_event(name, at + number // 30 * 1000, "Warning", "Task", text)
-            case "modelarts_pool":
-                cloud.pool_event(name, "Warning", "PoolStatusChange", text, at)
-            case "modelarts_service":
-                cloud.service_event(name, at + number // 30, text)
-            case "dws":
-                cloud.dws_event(name, at, "createBackup")
-            case "pai_dlc":
-                cloud.dlc_event(name, at + number // 100 * 1000, text)
+        event = AddedEvent(burst.source, name, text, level="Warning", origin="Task")
+        source.event(cloud, event, at + number // 30 * 1000)
 
 
 def resources(cloud: Cloud) -> None:
     """Two resources a source, made before contact."""
     for number in range(2):
-        cloud.add_training_job(f"modelarts_training-{number}")
-        cloud.add_pool(f"modelarts_pool-{number}")
-        cloud.add_service(f"modelarts_service-{number}")
-        cloud.add_cluster(f"dws-{number}")
-        cloud.add_dlc_job(f"pai_dlc-{number}")
+        for name, source in SOURCES.items():
+            source.resource(cloud, f"{name}-{number}")

@@ -9,6 +9,8 @@ from typing import Any
 import httpx2
 
 from exporter.simulator import Cloud, app
+from exporter.simulator.apis.api import AddedEvent
+from exporter.simulator.apis.sources import SOURCES
 from exporter.simulator.state.accounts import (
     ACCESS_KEY,
     ALIBABA_ACCESS_KEY,
@@ -29,6 +31,13 @@ POOL_EVENTS = f"/v1/{PROJECT_ID}/events?resource=pools&name={POOL}"
 SERVICE_EVENTS = f"/v1/{PROJECT_ID}/services/{SERVICE}/events"
 DWS_EVENTS = f"/v2/{PROJECT_ID}/events"
 DLC_EVENTS = f"/api/v1/jobs/{DLC}/events"
+RESOURCE = {
+    "modelarts_training": JOB,
+    "modelarts_pool": POOL,
+    "modelarts_service": SERVICE,
+    "dws": CLUSTER,
+    "pai_dlc": DLC,
+}
 EVENTS = {
     "modelarts_training": TRAINING_EVENTS,
     "modelarts_pool": POOL_EVENTS,
@@ -105,17 +114,8 @@ def aksk(cloud: Cloud, path: str, key: Key | None = None, more: Headers | None =
 
 
 def add_one(cloud: Cloud, source: str) -> None:
-    match source:
-        case "modelarts_training":
-            cloud.training_event(JOB, NOW, "Info", "Job", "Training job is running.")
-        case "modelarts_pool":
-            cloud.pool_event(POOL, "Normal", "PoolStatusChange", "Pool status changed, from A to B.", NOW)
-        case "modelarts_service":
-            cloud.service_event(SERVICE, NOW, "start to deploy service")
-        case "dws":
-            cloud.dws_event(CLUSTER, NOW, "createBackup")
-        case "pai_dlc":
-            cloud.dlc_event(DLC, NOW, "Created pod: x")
+    """One event of the one resource of a source."""
+    SOURCES[source].event(cloud, AddedEvent(source, RESOURCE[source], "Created pod: x"), NOW)
 
 
 Event = dict[str, Any]

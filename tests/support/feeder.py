@@ -4,7 +4,8 @@ import random
 import time
 from typing import Any
 
-from tests.support.processes import SOURCES, Clouds, Exporter, Samples
+from tests.support.processes import Clouds, Exporter, Samples
+from tests.support.source_names import SOURCES
 
 
 class Feeder:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from exporter.simulator import Cloud, app
 from tests.support.raw_server import RawAnswer, foreign_answers
+from tests.support.source_names import SOURCES
 
-SOURCES = ("modelarts_training", "modelarts_pool", "modelarts_service", "dws", "pai_dlc")
 ODD: tuple[Any, ...] = (
     None, True, -1, 0, 2**31, 2**63, 10**30, 1e308, "", " ", "0", "9" * 5000, "NaN", "\0", "\u202e", "\ud800x", "../x", "..",
     "a/../../b", "{}", "%s", "x" * 70_000, "1970-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59",

@@ -1,16 +1,17 @@
 """The control paths under /simulator/: other processes switch faults, add events and read the state. Loopback only."""
 
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import TypeVar, get_args
 
 import msgspec
 
+from exporter.simulator.apis.api import AddedEvent, SimulatedSource
+from exporter.simulator.apis.sources import SOURCES
 from exporter.simulator.http import Call, Refused, Reply, answer
 from exporter.simulator.state.behaviour import Behaviour
-from exporter.simulator.state.cloud import SOURCES, Cloud
+from exporter.simulator.state.cloud import Cloud
 from exporter.simulator.state.faults import Fault, Kind
 
 _Body = TypeVar("_Body")
-Times = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 
 
 class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
@@ -20,26 +21,8 @@ class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
     behaviour: Behaviour | None = None
 
 
-class _Event(msgspec.Struct, forbid_unknown_fields=True):
-    """One event of POST /simulator/events. ``at`` is Unix ms, by default now; ``times`` adds equal ones."""
-
-    source: Literal["modelarts_training", "modelarts_pool", "modelarts_service", "dws", "pai_dlc"]
-    resource: str
-    text: str
-    at: int | None = None
-    times: Times = 1
-    level: str = "Info"  # training: Info, Warning, Error
-    origin: str = "Job"  # training: Job, K8S, Task
-    type: str = ""  # pools: Normal or Warning; services: normal or abnormal
-    reason: str = "PoolStatusChange"  # pools
-    until: int | None = None  # pools: when it was last seen
-    count: int | None = None  # pools: how often it was seen
-    timeless: bool = False  # PAI: the string has no time
-    fields: dict[str, Any] = {}  # DWS: replaces fields of the row; ``text`` is the event's name
-
-
 class _Events(msgspec.Struct, forbid_unknown_fields=True):
-    events: list[_Event]
+    events: list[AddedEvent]
 
 
 def faults(cloud: Cloud, call: Call, now: int) -> Reply:
@@ -55,9 +38,10 @@ def faults(cloud: Cloud, call: Call, now: int) -> Reply:
 def events(cloud: Cloud, call: Call, now: int) -> Reply:
     """POST: add events, and the resources that do not exist yet."""
     wanted = _read(call, _Events).events
-    for event in wanted:
+    sources = [_source(event.source) for event in wanted]
+    for source, event in zip(sources, wanted, strict=True):
         for _ in range(event.times):
-            _add(cloud, event, now)
+            source.event(cloud, event, now if event.at is None else event.at)
     return answer({"added": sum(event.times for event in wanted)})
 
 
@@ -79,20 +63,10 @@ def state(cloud: Cloud, call: Call, now: int) -> Reply:
     )
 
 
-def _add(cloud: Cloud, event: _Event, now: int) -> None:
-    at = now if event.at is None else event.at
-    match event.source:
-        case "modelarts_training":
-            cloud.training_event(event.resource, at, event.level, event.origin, event.text)
-        case "modelarts_pool":
-            span = (at, event.until, event.count)
-            cloud.pool_event(event.resource, event.type or "Normal", event.reason, event.text, *span)
-        case "modelarts_service":
-            cloud.service_event(event.resource, at, event.text, event.type or "normal")
-        case "dws":
-            cloud.dws_event(event.resource, at, event.text, **event.fields)
-        case "pai_dlc":
-            cloud.dlc_event(event.resource, None if event.timeless else at, event.text)
+def _source(name: str) -> SimulatedSource:
+    if name not in SOURCES:
+        raise Refused(answer({"error": f"{name!r} is no source; write one of {', '.join(SOURCES)}"}, 400))
+    return SOURCES[name]
 
 
 def _read(call: Call, type_: type[_Body]) -> _Body:

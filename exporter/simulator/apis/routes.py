@@ -1,30 +1,20 @@
 """The table of all calls of the simulated clouds; no two paths collide, so that one port serves all."""
 
-from collections.abc import Callable
-from typing import NamedTuple
-
-from exporter.simulator.apis import authentication, control, dlc, dws, modelarts, pools, services, tokens, training
+from exporter.simulator.apis import authentication, control, modelarts, tokens
+from exporter.simulator.apis.api import Move, SimulatedApi
+from exporter.simulator.apis.sources import SOURCES
 from exporter.simulator.http import Call, Reply, huawei_error
+from exporter.simulator.state.accounts import Platform
 from exporter.simulator.state.cloud import Cloud
-
-Check = Callable[[Cloud, Call, int], None]
-SimulatedAnswer = Callable[[Cloud, Call, int], Reply]
-Move = Callable[[Cloud, Call, int, int], None]
-
-
-class SimulatedApi(NamedTuple):
-    """One call: its name (for faults and counts), its path, its authentication check, and its answer."""
-
-    name: str
-    path: str
-    check: Check
-    answer: SimulatedAnswer
-    methods: tuple[str, ...] = ("GET",)
 
 
 def unknown(cloud: Cloud, call: Call, now: int) -> Reply:
     """Return the answer of Huawei Cloud's gateway to an unknown path."""
     raise huawei_error(404, "APIGW.0101", "The API does not exist or has not been published in the environment.")
+
+
+def _of(platform: Platform) -> tuple[SimulatedApi, ...]:
+    return tuple(api for source in SOURCES.values() if source.platform == platform for api in source.apis)
 
 
 _ROLES = "/latest/meta-data/ram/security-credentials/"
@@ -35,40 +25,8 @@ CONTROL = (
     SimulatedApi("simulator.state", "/simulator/state", authentication.loopback, control.state),
 )
 HUAWEI = (
-    SimulatedApi(
-        "modelarts_training.list",
-        "/v2/{project_id}/training-job-searches",
-        authentication.huawei,
-        training.search,
-        ("POST",),
-    ),
-    SimulatedApi(
-        "modelarts_training.details", "/v2/{project_id}/training-jobs/{id}", authentication.huawei, training.details
-    ),
-    SimulatedApi(
-        "modelarts_training.stages",
-        "/v2/{project_id}/training-jobs/{id}/stages",
-        authentication.huawei,
-        training.stages,
-    ),
-    SimulatedApi(
-        "modelarts_training.events",
-        "/v2/{project_id}/training-jobs/{id}/events",
-        authentication.huawei,
-        training.events,
-    ),
-    SimulatedApi("modelarts_pool.list", "/v2/{project_id}/pools", authentication.huawei, pools.pools),
-    SimulatedApi("modelarts_pool.events", "/v1/{project_id}/events", authentication.huawei, pools.events),
-    SimulatedApi("modelarts_service.list", "/v1/{project_id}/services", authentication.huawei, services.services),
-    SimulatedApi(
-        "modelarts_service.details", "/v1/{project_id}/services/{id}", authentication.huawei, services.details
-    ),
-    SimulatedApi(
-        "modelarts_service.events", "/v1/{project_id}/services/{id}/events", authentication.huawei, services.events
-    ),
+    *_of("huaweicloud"),
     SimulatedApi("modelarts.workspaces", "/v1/{project_id}/workspaces", authentication.huawei, modelarts.workspaces),
-    SimulatedApi("dws.list", "/v1.0/{project_id}/clusters", authentication.huawei, dws.clusters),
-    SimulatedApi("dws.events", "/v2/{project_id}/events", authentication.huawei, dws.events),
     SimulatedApi("iam.projects", "/v3/projects", authentication.huawei, tokens.projects),
     SimulatedApi("iam.token", "/v3/auth/tokens", authentication.anyone, tokens.iam_token, ("POST",)),
     SimulatedApi("sts.huawei", "/v5/agencies/assume-with-oidc", authentication.anyone, tokens.huawei_oidc, ("POST",)),
@@ -78,9 +36,7 @@ HUAWEI = (
     SimulatedApi("metadata.huawei", "/openstack/latest/securitykey", authentication.anyone, tokens.huawei_metadata_key),
 )
 ALIBABA = (
-    SimulatedApi("pai_dlc.list", "/api/v1/jobs", authentication.alibaba, dlc.jobs),
-    SimulatedApi("pai_dlc.details", "/api/v1/jobs/{id}", authentication.alibaba, dlc.details),
-    SimulatedApi("pai_dlc.events", "/api/v1/jobs/{id}/events", authentication.alibaba, dlc.events),
+    *_of("alibabacloud"),
     SimulatedApi("sts.alibaba", "/", authentication.anyone, tokens.alibaba_oidc, ("GET", "POST")),
     SimulatedApi(
         "metadata.alibaba", "/latest/api/token", authentication.anyone, tokens.alibaba_metadata_token, ("PUT",)
@@ -91,12 +47,12 @@ ALIBABA = (
 UNKNOWN = SimulatedApi(
     "unknown", "/{rest:path}", authentication.anyone, unknown, ("GET", "POST", "PUT", "DELETE", "PATCH")
 )
-
-DRIFT: dict[str, Move] = {
-    "modelarts_training.events": training.drift,
-    "modelarts_pool.events": pools.drift,
-    "modelarts_service.events": services.drift,
-    "dws.events": dws.drift,
-    "pai_dlc.events": dlc.drift,
+APIS: dict[SimulatedApi, Platform] = {
+    **dict.fromkeys(HUAWEI, "huaweicloud"),
+    **dict.fromkeys(ALIBABA, "alibabacloud"),
+    UNKNOWN: "huaweicloud",
 }
-GROWTH: dict[str, Move] = {"modelarts_pool.events": pools.grow}
+"""All calls that faults apply to, with the platform in whose words they are refused."""
+
+DRIFT: dict[str, Move] = {f"{name}.events": source.drift for name, source in SOURCES.items()}
+GROWTH: dict[str, Move] = {f"{name}.events": source.growth for name, source in SOURCES.items() if source.growth}

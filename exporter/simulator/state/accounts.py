@@ -1,6 +1,6 @@
 """The fixed accounts of the simulated clouds, and the keys and tokens that were issued. None of them is secret."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -71,42 +71,3 @@ class Keyring:
     def _next(self) -> str:
         self._given += 1
         return f"{self._given:08d}"
-
-
-# A ready configuration of the exporter against the simulated clouds; holds no other knowledge of the exporter.
-
-
-def configuration(base_url: str, **overrides: Any) -> dict[str, Any]:
-    """Return a configuration of both platforms with all five sources, short intervals and large budgets.
-
-    ``overrides`` replace top-level parts.
-    """
-    often = {"poll_interval": "1s", "max_poll_interval": "2s", "discovery_interval": "2s"}
-    huawei = {
-        "name": "research",
-        "platform": "huaweicloud",
-        "region": REGION,
-        "project_id": PROJECT_ID,
-        "credentials": {"access_key": ACCESS_KEY, "secret_key": SECRET_KEY},
-        "endpoints": dict.fromkeys(("modelarts", "dws", "iam", "sts", "metadata"), base_url),
-        "budget": dict.fromkeys(("modelarts", "dws", "iam", "sts"), "100/s"),  # one host here: the lowest rate holds
-        "sources": {
-            "modelarts_training": {"workspaces": ["0"], **often},
-            "modelarts_pool": dict(often),
-            "modelarts_service": dict(often),
-            "dws": dict(often),
-        },
-    }
-    alibaba = {
-        "name": "pai",
-        "platform": "alibabacloud",
-        "region": ALIBABA_REGION,
-        "credentials": {
-            "access_key_id": ALIBABA_ACCESS_KEY,
-            "access_key_secret": ALIBABA_SECRET_KEY,
-        },
-        "endpoints": dict.fromkeys(("pai_dlc", "sts", "metadata"), base_url),
-        "budget": dict.fromkeys(("pai_dlc", "sts"), "100/s"),
-        "sources": {"pai_dlc": {"workspaces": [ALIBABA_WORKSPACE], **often}},
-    }
-    return {"targets": [huawei, alibaba], "store": ":memory:"} | overrides

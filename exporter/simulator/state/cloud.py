@@ -24,7 +24,8 @@ def system_clock() -> int:
 class Cloud:
     """All resources and events, by the vendor clock ``clock`` (Unix ms). Methods may be called from any thread.
 
-    An event for a resource that does not exist makes that resource, with plain values.
+    An event for a resource that does not exist makes that resource, with plain values. ``resources`` has them by source
+    and id; ``project_logs`` has the events of sources whose API is that of a whole project.
     """
 
     def __init__(self, clock: Callable[[], int] = system_clock, seed: int = 0) -> None:
@@ -40,6 +41,14 @@ class Cloud:
         self.clusters: dict[str, Cluster] = {}
         self.dlc: dict[str, DlcJob] = {}
         self.dws = EventLog()
+        self.resources: dict[str, dict[str, Any]] = {
+            "modelarts_training": self.training,
+            "modelarts_pool": self.pools,
+            "modelarts_service": self.services,
+            "dws": self.clusters,
+            "pai_dlc": self.dlc,
+        }
+        self.project_logs = {"dws": self.dws}
         self.requests: Counter[str] = Counter()
         self.advance: Callable[[int], None] = lambda now: None  # a scenario puts itself here
         self.continues: dict[str, list[bytes]] = {}  # pool events not yet read, by continue token
@@ -87,8 +96,8 @@ class Cloud:
         """Add an event of a training job."""
         with self.lock:
             job = self.training.get(job_id) or self.add_training_job(job_id)
-            for _ in range(self._copies("modelarts_training")):
-                self._put("modelarts_training", job.log, training_row(at_ms, level, source, message))
+            for _ in range(self.copies("modelarts_training")):
+                self.put("modelarts_training", job.log, training_row(at_ms, level, source, message))
 
     def pool_event(
         self,
@@ -114,55 +123,48 @@ class Cloud:
             row = pool_row(type_, reason, message, span, count or (old.seen + 1 if old else 1))
             pool.newest[key] = row
             if old is None or not pool.log.replace(old, row):
-                self._put("modelarts_pool", pool.log, row)
+                self.put("modelarts_pool", pool.log, row)
 
     def service_event(self, service_id: str, at_ms: int, info: str, type_: str = "normal") -> None:
         """Add an event of a service; ``type_`` is normal or abnormal."""
         with self.lock:
             service = self.services.get(service_id) or self.add_service(service_id)
-            for _ in range(self._copies("modelarts_service")):
-                self._put("modelarts_service", service.log, service_row(at_ms, info, type_))
+            for _ in range(self.copies("modelarts_service")):
+                self.put("modelarts_service", service.log, service_row(at_ms, info, type_))
 
     def dws_event(self, source_id: str, at_ms: int, name: str, **fields: Any) -> None:
         """Add an event of a cluster, a backup …; ``fields`` replace fields of the answer: severity, context …"""
         with self.lock:
             cluster = self.clusters.get(source_id)
             known = {"source_name": cluster.name} if cluster else {}
-            for _ in range(self._copies("dws")):
+            for _ in range(self.copies("dws")):
                 row = dws_row(source_id, at_ms, name, next(self._born), known | fields)
-                self._put("dws", self.dws, row)
+                self.put("dws", self.dws, row)
 
     def dlc_event(self, job_id: str, at_ms: int | None, text: str) -> None:
         """Add an event of a DLC job; without a time, the string has none either."""
         with self.lock:
             job = self.dlc.get(job_id) or self.add_dlc_job(job_id)
-            for _ in range(self._copies("pai_dlc")):
+            for _ in range(self.copies("pai_dlc")):
                 row = dlc_row(at_ms, self.clock(), text, self.behaviour.pai_zone_hours)
-                self._put("pai_dlc", job.log, row)
+                self.put("pai_dlc", job.log, row)
 
     def logs(self, source: str) -> dict[str, EventLog]:
-        """Return the events of a source by resource; DWS has one project-wide log, ""."""
-        if source == "dws":
-            return {"": self.dws}
-        shelves = {
-            "modelarts_training": self.training,
-            "modelarts_pool": self.pools,
-            "modelarts_service": self.services,
-            "pai_dlc": self.dlc,
-        }
-        return {name: thing.log for name, thing in shelves[source].items()}  # type: ignore[attr-defined]
+        """Return the events of a source by resource; a project-wide API has one log, ""."""
+        if source in self.project_logs:
+            return {"": self.project_logs[source]}
+        return {name: resource.log for name, resource in self.resources.get(source, {}).items()}
 
-    def _copies(self, source: str) -> int:
+    def copies(self, source: str) -> int:
+        """Return how often an event that is added now stands in the answers."""
         twins = self.faults.take("twins", source) if self.faults.on else None
         return 1 + (twins.size if twins else 0)
 
-    def _put(self, source: str, log: EventLog, row: EventRow) -> None:
+    def put(self, source: str, log: EventLog, row: EventRow) -> None:
+        """Add a row to a log; it may be readable only later."""
         late = self.faults.take("late", source) if self.faults.on else None
         log.add(row, row.at + round(late.seconds * SECOND) if late else None)
 
 
 def _filled(fields: dict[str, Any], **plain: Any) -> dict[str, Any]:
     return plain | fields
-
-
-SOURCES = ("modelarts_training", "modelarts_pool", "modelarts_service", "dws", "pai_dlc")

@@ -5,21 +5,13 @@ how large steps it was asked for.
 """
 
 import heapq
-from collections.abc import Callable
-from random import Random
 
+from exporter.simulator.apis.sources import SOURCES
 from exporter.simulator.state.cloud import Cloud
 from exporter.simulator.state.times import SECOND
 from exporter.simulator.stories.base import Story, story_random
-from exporter.simulator.stories.dlc import dlc_jobs
-from exporter.simulator.stories.dws import cluster_life
-from exporter.simulator.stories.pool import pool_life
-from exporter.simulator.stories.service import service_life
-from exporter.simulator.stories.training import training_jobs
 
-# how many seconds after the start each story begins: those with a past, and one of each for the impatient
-_PAST: tuple[Callable[[Cloud, Random], Story], ...] = (training_jobs, dlc_jobs, pool_life, service_life, cluster_life)
-_FRESH = tuple(zip(_PAST, (0.4, 0.8, 1.2, 1.6, 2.0), strict=True))
+_FIRST, _NEXT = 0.4, 0.4  # seconds after the start when one fresh story of each source begins, for the impatient
 
 
 class Scenario:
@@ -33,10 +25,10 @@ class Scenario:
         self._speed = speed
         self._due: list[tuple[int, int, Story]] = []
         start = cloud.clock()
-        for number, begin in enumerate(_PAST):
-            self._begin(start - round(history * SECOND) + number, begin(cloud, story_random(seed, f"past {number}")))
-        for number, (begin, seconds) in enumerate(_FRESH):
-            self._begin(start + round(seconds * SECOND), begin(cloud, story_random(seed, f"fresh {number}")))
+        for number, (name, source) in enumerate(SOURCES.items()):
+            past, fresh = (source.story(cloud, story_random(seed, f"{when} {name}")) for when in ("past", "fresh"))
+            self._begin(start - round(history * SECOND) + number, past)
+            self._begin(start + round((_FIRST + number * _NEXT) * SECOND), fresh)
         cloud.advance = self.advance
         self.advance(start)
 

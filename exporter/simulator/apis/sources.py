@@ -1,0 +1,113 @@
+"""The table of the simulated sources of events: to add one is to write its module and its row here."""
+
+from exporter.simulator.apis import authentication, dlc, dws, pools, services, training
+from exporter.simulator.apis.api import AddedEvent, SimulatedApi, SimulatedSource
+from exporter.simulator.state.accounts import ALIBABA_WORKSPACE
+from exporter.simulator.state.cloud import Cloud
+from exporter.simulator.stories.dlc import dlc_jobs
+from exporter.simulator.stories.dws import cluster_life
+from exporter.simulator.stories.pool import pool_life
+from exporter.simulator.stories.service import service_life
+from exporter.simulator.stories.training import training_jobs
+
+
+def _training_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
+    cloud.training_event(event.resource, at, event.level, event.origin, event.text)
+
+
+def _pool_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
+    span = (at, event.until, event.count)
+    cloud.pool_event(event.resource, event.type or "Normal", event.reason, event.text, *span)
+
+
+def _service_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
+    cloud.service_event(event.resource, at, event.text, event.type or "normal")
+
+
+def _dws_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
+    cloud.dws_event(event.resource, at, event.text, **event.fields)
+
+
+def _dlc_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
+    cloud.dlc_event(event.resource, None if event.timeless else at, event.text)
+
+
+_JOB = "/v2/{project_id}/training-jobs/{id}"
+_SERVICE = "/v1/{project_id}/services/{id}"
+_huawei, _alibaba = authentication.huawei, authentication.alibaba
+
+SOURCES: dict[str, SimulatedSource] = {
+    "modelarts_training": SimulatedSource(
+        platform="huaweicloud",
+        endpoint="modelarts",
+        apis=(
+            SimulatedApi(
+                "modelarts_training.list",
+                "/v2/{project_id}/training-job-searches",
+                _huawei,
+                training.search,
+                ("POST",),
+            ),
+            SimulatedApi("modelarts_training.details", _JOB, _huawei, training.details),
+            SimulatedApi("modelarts_training.stages", f"{_JOB}/stages", _huawei, training.stages),
+            SimulatedApi("modelarts_training.events", f"{_JOB}/events", _huawei, training.events),
+        ),
+        resource=Cloud.add_training_job,
+        event=_training_event,
+        story=training_jobs,
+        drift=training.drift,
+        options={"workspaces": ["0"]},
+    ),
+    "modelarts_pool": SimulatedSource(
+        platform="huaweicloud",
+        endpoint="modelarts",
+        apis=(
+            SimulatedApi("modelarts_pool.list", "/v2/{project_id}/pools", _huawei, pools.pools),
+            SimulatedApi("modelarts_pool.events", "/v1/{project_id}/events", _huawei, pools.events),
+        ),
+        resource=Cloud.add_pool,
+        event=_pool_event,
+        story=pool_life,
+        drift=pools.drift,
+        growth=pools.grow,
+    ),
+    "modelarts_service": SimulatedSource(
+        platform="huaweicloud",
+        endpoint="modelarts",
+        apis=(
+            SimulatedApi("modelarts_service.list", "/v1/{project_id}/services", _huawei, services.services),
+            SimulatedApi("modelarts_service.details", _SERVICE, _huawei, services.details),
+            SimulatedApi("modelarts_service.events", f"{_SERVICE}/events", _huawei, services.events),
+        ),
+        resource=Cloud.add_service,
+        event=_service_event,
+        story=service_life,
+        drift=services.drift,
+    ),
+    "dws": SimulatedSource(
+        platform="huaweicloud",
+        endpoint="dws",
+        apis=(
+            SimulatedApi("dws.list", "/v1.0/{project_id}/clusters", _huawei, dws.clusters),
+            SimulatedApi("dws.events", "/v2/{project_id}/events", _huawei, dws.events),
+        ),
+        resource=Cloud.add_cluster,
+        event=_dws_event,
+        story=cluster_life,
+        drift=dws.drift,
+    ),
+    "pai_dlc": SimulatedSource(
+        platform="alibabacloud",
+        endpoint="pai_dlc",
+        apis=(
+            SimulatedApi("pai_dlc.list", "/api/v1/jobs", _alibaba, dlc.jobs),
+            SimulatedApi("pai_dlc.details", "/api/v1/jobs/{id}", _alibaba, dlc.details),
+            SimulatedApi("pai_dlc.events", "/api/v1/jobs/{id}/events", _alibaba, dlc.events),
+        ),
+        resource=Cloud.add_dlc_job,
+        event=_dlc_event,
+        story=dlc_jobs,
+        drift=dlc.drift,
+        options={"workspaces": [ALIBABA_WORKSPACE]},
+    ),
+}

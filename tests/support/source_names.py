@@ -1,0 +1,8 @@
+"""The names of all sources, for tests that hold for each of them."""
+
+from exporter.sources import SOURCES as _KINDS
+
+SOURCES = tuple(_KINDS)
+HUAWEI = tuple(name for name, kind in _KINDS.items() if kind.platform == "huaweicloud")
+PROJECT_WIDE = frozenset(name for name, kind in _KINDS.items() if not kind.resource)
+"""Sources whose one watch reads the events of a whole project."""
