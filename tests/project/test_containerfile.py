@@ -28,7 +28,7 @@ def test_hadolint_finds_nothing() -> None:
 
 def test_shellcheck_finds_nothing_in_any_script_of_the_project() -> None:
     scripts = [path for path in (ROOT / ".ci").iterdir() if path.read_bytes().startswith(b"#!")]
-    scripts += (ROOT / "tests").rglob("*.sh")
+    scripts += [path for folder in ("tests", "grafana") for path in (ROOT / folder).rglob("*.sh")]
     ended = subprocess.run([linter("shellcheck"), *scripts], capture_output=True, text=True)
     assert scripts
     assert (ended.returncode, ended.stdout) == (0, "")
