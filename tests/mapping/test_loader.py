@@ -175,6 +175,7 @@ def test_the_built_in_packs_are_found_and_fit_the_form() -> None:
     assert names == [
         "dws.yaml",
         "modelarts_pool.yaml",
+        "modelarts_scheduled.yaml",
         "modelarts_service.yaml",
         "modelarts_training.yaml",
         "pai_dlc.yaml",

@@ -143,8 +143,10 @@ def test_a_source_with_another_mapping_starts_anew() -> None:
 @pytest.mark.parametrize("severity", ["", "Warning"])
 def test_a_text_alone_makes_a_record_of_its_source(source: str, severity: str) -> None:
     for text in ("disk 1 is full", "a: [b] {c}", "训练失败"):
-        event = RECORDS[source](SOURCES[source].sample_record(text, severity, "New"), "r")
-        assert (event.text, event.severity) == (text, severity)
+        raw = SOURCES[source].sample_record(text, severity, "New")
+        event = RECORDS[source](raw, "r")
+        assert event.text == text
+        assert event.severity == (severity if severity in str(raw) else ""), "not every vendor states one"
         assert event.reason == ("New" if source in ("dws", "modelarts_pool") else "")
 
 

@@ -18,6 +18,7 @@ from tests.support.clouds import (
     DWS_EVENTS,
     EVENTS,
     JOB,
+    NODE,
     NOW,
     POOL,
     POOL_EVENTS,
@@ -28,6 +29,7 @@ from tests.support.clouds import (
     get,
     send,
 )
+from tests.support.source_names import PROJECT_WIDE
 
 
 def test_an_aggregated_pool_event_grows_in_place() -> None:
@@ -72,18 +74,15 @@ def test_an_event_that_grows_before_it_is_readable_is_read_once_and_grown() -> N
 
 
 @pytest.mark.parametrize("source", [source for source in SOURCES if source != "modelarts_pool"])
-def test_twins_are_equal_rows_but_dws_gives_each_its_own_id(source: str) -> None:
+def test_twins_are_equal_rows_but_a_source_with_ids_gives_each_its_own(source: str) -> None:
     cloud = at_rest()
     cloud.faults.add("twins", source, times=1)
     for _ in range(2):
-        cloud.training_event(JOB, NOW, "Info", "Job", "same")
-        cloud.service_event(SERVICE, NOW, "same")
-        cloud.dws_event(CLUSTER, NOW, "createBackup")
-        cloud.dlc_event(DLC, NOW, "same")
+        add_one(cloud, source)
     answer = get(cloud, EVENTS[source]).json()
     rows = answer.get("events") or answer["Events"]
     assert len(rows) == 3
-    assert len({json.dumps(row) for row in rows}) == (3 if source == "dws" else 1)
+    assert len({json.dumps(row) for row in rows}) == (3 if source in PROJECT_WIDE else 1)
 
 
 @pytest.mark.parametrize(
@@ -207,14 +206,20 @@ def test_the_control_paths_add_events_switch_faults_and_return_the_state() -> No
         {"source": "modelarts_service", "resource": SERVICE, "text": "start to deploy service"},
         {"source": "dws", "resource": CLUSTER, "text": "createBackupFail", "fields": {"severity": "warning"}},
         {"source": "pai_dlc", "resource": DLC, "text": "Created pod: x", "timeless": True},
+        {"source": "modelarts_scheduled", "resource": NODE, "text": "a disk is to be replaced"},
         {"source": "pai_dlc", "resource": DLC, "text": "NodeFault", "restart": True, "fields": {"TriggerID": "t"}},
     ]
-    assert send(cloud, "POST", "/simulator/events", json.dumps({"events": events}).encode()).json() == {"added": 7}
+    assert send(cloud, "POST", "/simulator/events", json.dumps({"events": events}).encode()).json() == {"added": 8}
     wanted = {"faults": [{"kind": "error", "where": "dws"}], "behaviour": {"training_offset": "record"}}
     assert send(cloud, "POST", "/simulator/faults", json.dumps(wanted).encode()).status_code == 200
     assert get(cloud, DWS_EVENTS).status_code == 503
     state = send(cloud, "GET", "/simulator/state").json()
-    assert state["events"] == dict(zip(SOURCES, (2, 5, 1, 1, 2), strict=True))
+    assert state["events"] == {
+        **dict.fromkeys(SOURCES, 1),
+        "modelarts_training": 2,
+        "modelarts_pool": 5,
+        "pai_dlc": 2,
+    }
     assert state["resources"]["modelarts_training"] == {JOB: 2}
     assert (state["behaviour"]["training_offset"], state["requests"]["dws.events"]) == ("record", 1)
     assert send(cloud, "POST", "/simulator/faults", b'{"faults": []}').json()["faults"] == []

@@ -26,16 +26,24 @@ from exporter.sources.limits import (
 from exporter.sources.scope import SourceScope
 from exporter.sources.times import iso_text
 from tests.support.readings import ALL, NOW, ReadingResult, asked, drive, read
+from tests.support.source_names import PROJECT_WIDE
 
 ROWS = {"pai_dlc": "Events", "modelarts_pool": "items"}
 LISTED = {
     "modelarts_training": "items",
     "modelarts_pool": "items",
     "modelarts_service": "services",
+    "modelarts_scheduled": "events",
     "dws": "clusters",
     "pai_dlc": "Jobs",
 }
-TOTALS = {"modelarts_service": "total_count", "dws": "count", "modelarts_training": "total", "pai_dlc": "TotalCount"}
+TOTALS = {
+    "modelarts_service": "total_count",
+    "modelarts_scheduled": "count",
+    "dws": "count",
+    "modelarts_training": "total",
+    "pai_dlc": "TotalCount",
+}
 ID_IN_PATH = ["modelarts_training", "modelarts_service", "pai_dlc"]
 
 
@@ -46,6 +54,7 @@ def row_of(name: str, number: int, text: str = "x") -> Any:
         "modelarts_training": {"time": iso_text(at), "message": text},
         "modelarts_pool": {"firstTimestamp": iso_text(at), "message": text},
         "modelarts_service": {"occur_time": at, "event_info": text},
+        "modelarts_scheduled": {"id": f"{number}", "publishTime": iso_text(at), "description": text},
         "dws": {"event_id": f"{number}", "occur_time": at, "context": text},
         "pai_dlc": f"{iso_text(at).replace('T', ' ').rstrip('Z')} {text}",
     }
@@ -58,6 +67,7 @@ def resource_row(name: str, id_: str) -> dict[str, Any]:
         "modelarts_training": {"metadata": {"id": id_}},
         "modelarts_pool": {"metadata": {"name": id_}},
         "modelarts_service": {"service_id": id_},
+        "modelarts_scheduled": {"id": id_},
         "dws": {"id": id_},
         "pai_dlc": {"JobId": id_},
     }
@@ -124,7 +134,9 @@ def test_an_answer_with_too_many_rows_is_left_and_its_first_rows_count(name: str
 
     assert f"more than {MAX_ROWS} rows" in str(error)
     assert len(result.pauses) >= MAX_ROWS // SLICE_ROWS
-    assert sum(event.count for event in result.events) == (60 if name in ("dws", "modelarts_pool") else MAX_ROWS + 1)
+    assert sum(event.count for event in result.events) == (
+        60 if name in {"modelarts_pool", *PROJECT_WIDE} else MAX_ROWS + 1
+    )
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -211,7 +223,7 @@ def test_a_read_is_left_before_its_keys_take_much_memory() -> None:
         check_read_size(request, 0, MAX_READ_ROWS)
 
 
-@pytest.mark.parametrize("name", ["modelarts_training", "modelarts_service", "pai_dlc"])
+@pytest.mark.parametrize("name", ["modelarts_training", "modelarts_service", "modelarts_scheduled", "pai_dlc"])
 def test_a_listing_whose_pages_never_end_is_left(name: str) -> None:
     pages = 0
 
@@ -235,7 +247,7 @@ def test_a_long_text_is_cut_with_a_mark_and_identified_by_its_whole(name: str) -
 
     assert one.text == other.text == long + CUT_MARK
     assert fits.text == long
-    assert (one.key == other.key) is (name == "dws")  # an event_id names an event by itself
+    assert (one.key == other.key) is (name in PROJECT_WIDE)  # an id names an event by itself
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -393,6 +405,7 @@ def test_no_time_raises_and_each_fits_into_a_datetime(name: str, times: list[Any
             "modelarts_training": {"time": time, "message": "x"},
             "modelarts_pool": {"firstTimestamp": time, "lastTimestamp": time},
             "modelarts_service": {"occur_time": time, "event_info": "x"},
+            "modelarts_scheduled": {"id": str(number), "state": "completed", "publishTime": time, "finishTime": time},
             "dws": {"event_id": str(number), "occur_time": time},
             "pai_dlc": f"{time} x",
         }[name]
@@ -402,6 +415,7 @@ def test_no_time_raises_and_each_fits_into_a_datetime(name: str, times: list[Any
         "modelarts_training": {"metadata": {"id": "a", "create_time": times[0]}},
         "modelarts_pool": {"metadata": {"name": "a", "creationTimestamp": times[0]}},
         "modelarts_service": {"service_id": "a", "publish_at": times[0]},
+        "modelarts_scheduled": {"id": "a", "publishTime": times[0]},
         "dws": {"id": "a", "created": times[0]},
         "pai_dlc": {"JobId": "a", "GmtCreateTime": times[0]},
     }[name]

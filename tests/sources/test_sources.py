@@ -12,6 +12,7 @@ from exporter.model.events import Event, Request, Resource, Window
 from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
 from tests.support.readings import DATA, NOW, answer_to, asked, drive, read, record_of
+from tests.support.source_names import PROJECT_WIDE
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -109,7 +110,7 @@ def test_the_key_of_an_event_is_sixteen_bytes_of_its_resource_and_identity(name:
 
     assert len(one.key) == 16
     assert one.key == record(record_of(name), "one").key
-    assert (one.key == other.key) is (name == "dws")  # an event_id names an event by itself
+    assert (one.key == other.key) is (name in PROJECT_WIDE)  # an id names an event by itself
 
 
 @pytest.mark.parametrize("name", SOURCES)
