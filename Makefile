@@ -11,7 +11,7 @@ HEAVY  := $(VENV)/.heavy
 
 help:
 	@echo "make demo    the simulated clouds and the exporter, live, with SQLite; PORT=…"
-	@echo "make test    the whole test suite"
+	@echo "make test    the whole test suite; test-3.13 and test-3.14 with these Pythons, taken from Debian forky"
 	@echo "make chaos   what the tests do at random, for longer: kills, failovers, timelines with faults, and an hour without any; KILLS=…, FAILOVERS=…, TIMELINES=…, HOURS=…"
 	@echo "make fuzz    answers that no vendor should send, against a running exporter; FUZZ=… examples, about one a second"
 	@echo "make interop the real systems around the exporter, built with Go; ALL=1 also those that take longest to build"
@@ -84,6 +84,17 @@ buildah:
 
 test: $(HEAVY) prometheus postgresql systemd chromium
 	$(BIN)/python -m pytest -n 3 --dist loadfile
+
+# The same with another Python, which on Debian as root comes beside the system's own, in a virtual environment of its own.
+.pythons/%/.ready: tests/support/python.sh
+	tests/support/python.sh $* .pythons/$*
+	@touch $@
+
+test-%: .pythons/%/.ready
+	$(MAKE) test PYTHON=.pythons/$*/usr/bin/python$* VENV=.venv-$*
+
+interop-%: .pythons/%/.ready
+	$(MAKE) interop PYTHON=.pythons/$*/usr/bin/python$* VENV=.venv-$*
 
 KILLS     ?= 50
 TIMELINES ?= 100
@@ -174,4 +185,4 @@ lock:
 	$(COMPILE) -c requirements/test.txt --group docs -o requirements/docs.txt
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-* .pythons .pytest_cache .mypy_cache .ruff_cache .hypothesis

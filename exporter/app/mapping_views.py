@@ -10,7 +10,7 @@ from exporter.mapping.authoring.explain import explain as try_rules
 from exporter.mapping.authoring.rule_stub import UnmatchedText, write_stub
 from exporter.mapping.authoring.unmapped import UnmappedTemplate
 from exporter.mapping.rules import MappingPack, Rule
-from exporter.model.errors import UNREADABLE
+from exporter.model.errors import NOT_JSON, UNREADABLE
 from exporter.model.events import Event
 from exporter.sources import SOURCES
 from exporter.web import views
@@ -105,7 +105,7 @@ def _raw_record(source: str, text: str) -> Any:
     if text[:1] in "{[":
         try:
             record = json.loads(text)
-        except (ValueError, RecursionError):
+        except NOT_JSON:
             record = None
         if isinstance(record, dict):
             return record

@@ -13,7 +13,7 @@ from exporter.auth.keys import KeyExchange, Keys, LoginMethod, own_keys, read_js
 from exporter.auth.login import Login, Site, oidc_token, reveal, sendable
 from exporter.auth.refusals import login_error, no_keys_error
 from exporter.auth.signatures import sign_sdk_hmac
-from exporter.model.errors import SourceDenied, SourceGarbled
+from exporter.model.errors import NOT_JSON, SourceDenied, SourceGarbled
 from exporter.model.events import Millis, Request, Response
 
 _TIMEOUT = {"timeout": httpx2.Timeout(10.0).as_dict()}
@@ -159,7 +159,7 @@ def _login_body(login: Login, site: Site) -> dict[str, object]:
 def _token_end(body: bytes) -> Millis | None:
     try:
         return read_time(msgspec.json.decode(body, type=_Granted).token.expires_at)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         return None
 
 
@@ -204,7 +204,7 @@ def read_project(answer: Response, region: str) -> str:
     """
     try:
         found = msgspec.json.decode(answer.body, type=_Projects).projects
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         raise SourceGarbled(_NO_PROJECTS) from None
     if not found:
         raise SourceDenied(f"iam: these credentials see no project named {region}; set project_id")

@@ -12,6 +12,7 @@ import msgspec
 
 from exporter.auth.login import Login, sendable
 from exporter.common.secret import Secret
+from exporter.model.errors import NOT_JSON
 from exporter.model.events import Millis
 
 
@@ -110,5 +111,5 @@ def read_json(body: bytes) -> object:
     """
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         return None

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.rules import MappingPack
-from exporter.model.errors import UNREADABLE, ConfigError
+from exporter.model.errors import NOT_JSON, UNREADABLE, ConfigError
 from exporter.model.events import Event
 from exporter.sources import SOURCES, Kind
 
@@ -37,7 +37,7 @@ def _records(text: str) -> Iterator[tuple[int, Any]]:
     """
     try:
         whole = json.loads(text)
-    except ValueError:
+    except NOT_JSON:
         whole = None
     if isinstance(whole, dict | list):
         yield from ((1, record) for record in (whole if isinstance(whole, list) else _rows(whole)))
@@ -47,7 +47,7 @@ def _records(text: str) -> Iterator[tuple[int, Any]]:
             continue
         try:
             record = json.loads(line) if line.lstrip().startswith("{") else line.strip()
-        except ValueError:
+        except NOT_JSON:
             record = line.strip()
         yield number, record
 

@@ -15,7 +15,7 @@ from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.rules import MappingPack
 from exporter.mapping.runs.reducer import make_fold
 from exporter.model.builtin_metrics import BUILTIN
-from exporter.model.errors import ConfigError, SourceError
+from exporter.model.errors import NOT_JSON, ConfigError, SourceError
 from exporter.model.events import Event, EventPage, Pause, Resource, Response, Window
 from exporter.model.metrics import Metric, Series
 from exporter.model.protocols import Fold, Map
@@ -147,7 +147,7 @@ def _read_recording(place: Path) -> Iterator[RecordedAnswer]:
         for number, line in enumerate(path.read_bytes().splitlines(), start=1):
             try:
                 recorded = _decode(line)
-            except msgspec.MsgspecError as error:
+            except NOT_JSON as error:
                 raise ConfigError(f"{path}:{number}: no recorded answer ({error}); remove the line") from None
             if recorded.source not in SOURCES:
                 raise ConfigError(f"{path}:{number}: no source '{recorded.source}'; remove the line")

@@ -19,7 +19,7 @@ from rich.text import Text
 from exporter.cli.console import SEVERITY_STYLES
 from exporter.common.text import ago, clock, lasting, one_line
 from exporter.common.tls import make_tls_context, make_unverified_tls_context
-from exporter.model.errors import ExporterError
+from exporter.model.errors import NOT_JSON, ExporterError
 from exporter.web.views import Overview, SourceView, Trouble
 
 INTERVAL = 2.0  # seconds between two requests
@@ -74,7 +74,7 @@ def read_overview(body: bytes, url: str) -> Overview:
     """Read the overview in an answer. Raises Unanswered."""
     try:
         return msgspec.json.decode(body, type=Overview)
-    except msgspec.MsgspecError:
+    except NOT_JSON:
         raise Unanswered(f"{url}: is not this exporter, or of another version; use the same version") from None
 
 

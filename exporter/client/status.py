@@ -15,6 +15,7 @@ from exporter.client.budget import MAX_CLOSED
 from exporter.common.http_body import BodyUnreadable
 from exporter.common.text import one_line
 from exporter.model.errors import (
+    NOT_JSON,
     KeysRefused,
     RequestRefused,
     SourceBusy,
@@ -148,7 +149,7 @@ def read_error(body: bytes, secrets: Collection[str] = ()) -> ErrorBody:
     """
     try:
         found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         text = body[:65_536].decode("utf-8", "replace").strip()
         return ErrorBody(message="" if text.startswith("<") else mask(text, secrets, 160))
     if isinstance(found, dict) and isinstance(found.get("error"), dict):

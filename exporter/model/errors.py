@@ -118,5 +118,8 @@ class StoreUnusable(StoreError):
     """The state cannot be used before a person has acted; a start ends with exit code 2."""
 
 
+NOT_JSON = (MsgspecError, ValueError, RecursionError)
+"""What decoding JSON may raise; it can be nested deeper than the interpreter's stack."""
+
 UNREADABLE = (ExporterError, MsgspecError, ValueError, TypeError, KeyError)
 """What reading a raw record may raise that a person wrote or pasted."""

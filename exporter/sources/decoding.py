@@ -14,7 +14,7 @@ from zlib import crc32
 
 import msgspec
 
-from exporter.model.errors import SourceGarbled
+from exporter.model.errors import NOT_JSON, SourceGarbled
 from exporter.model.events import PAUSE, Pause, Request, Resource, Response
 from exporter.sources.limits import (
     MAX_BAD_ROWS,
@@ -39,9 +39,6 @@ _WHOLE = 2**20  # bytes of a list that is decoded in one call: about 10 ms
 _BLANKS = b" \t\r\n"
 _MISSING = msgspec.Raw(b"")
 _NULL = b"null"
-
-# JSON can be nested deeper than the interpreter's stack.
-_BAD = (msgspec.DecodeError, RecursionError, ValueError)
 
 
 class RowDecoders(NamedTuple, Generic[T]):
@@ -79,7 +76,7 @@ def field_value(raw: msgspec.Raw) -> Any:
     """Decode an optional field; ``None`` for one that is missing or cannot be decoded."""
     try:
         return msgspec.json.decode(raw) if bytes(raw) else None
-    except _BAD:
+    except NOT_JSON:
         return None
 
 
@@ -114,13 +111,15 @@ def asked(
         return shape.decode(answer.body)
     except msgspec.ValidationError as error:
         raise garbled(request, f"the answer has another shape than documented ({error})") from error
-    except _BAD:
+    except NOT_JSON:
         repaired = yield from _repair(answer.body)
     try:
         return shape.decode(repaired)
     except msgspec.ValidationError as error:
         raise garbled(request, f"the answer has another shape than documented ({error})") from error
-    except _BAD as error:
+    except RecursionError as error:
+        raise garbled(request, "the answer is nested too deeply; it was refused") from error
+    except NOT_JSON as error:
         raise garbled(request, f"the answer is not JSON ({error})") from error
 
 
@@ -186,7 +185,7 @@ def read_rows(
             rows = decoders.many.decode(raw)
             if len(rows) <= MAX_ROWS:
                 return DecodedRows(rows, [])
-        except _BAD:
+        except NOT_JSON:
             pass
     else:
         yield PAUSE  # opening a large answer took up to 80 ms
@@ -211,7 +210,7 @@ def _read_one_by_one(request: Request, raw: msgspec.Raw, decoders: RowDecoders[T
                     yield PAUSE
             if len(batch) == SLICE_ROWS:
                 yield PAUSE
-    except _BAD as error:
+    except NOT_JSON as error:
         raise garbled(request, f"the rows of the answer are no list ({error})") from error
     return DecodedRows(rows, bad)
 
@@ -234,9 +233,9 @@ def _decode_row(decoder: msgspec.json.Decoder[T], piece: msgspec.Raw, rows: list
     except UnicodeError:
         try:
             rows.append(decoder.decode(bytes(piece).decode("utf-8", "replace")))
-        except _BAD:
+        except NOT_JSON:
             return False
-    except _BAD:
+    except NOT_JSON:
         return False
     return True
 
@@ -324,7 +323,7 @@ def read_record(raw: Any, decoders: RowDecoders[T]) -> T:
     """Decode one raw record: JSON text, or a value of dicts, lists, texts and numbers. Raises ValueError."""
     try:
         return decoders.one.decode(raw if isinstance(raw, str | bytes) else msgspec.json.encode(raw))
-    except (*_BAD, TypeError) as error:
+    except (*NOT_JSON, TypeError) as error:
         raise ValueError(f"not a record of this source: {error}") from error
 
 

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from exporter.model.errors import NOT_JSON
 from exporter.web.event_stream import EventStream
 from exporter.web.middleware import RenderQueue, read_body
 from exporter.web.openapi import Endpoint, make_document
@@ -129,7 +130,7 @@ class JsonApi:
         body = await read_body(request)
         try:
             question = msgspec.json.decode(body, type=Question)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except NOT_JSON:
             raise HTTPException(400, 'send {"source": "…", "text": "…"}') from None
         try:
             explain = self._queries.explain

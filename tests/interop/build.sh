@@ -36,19 +36,44 @@ if ! command -v go >/dev/null; then
   echo "Go is not installed: tests that need a program built with it are skipped. Install Go 1.26 or newer for them."
   exit 0
 fi
+current() { # PROGRAM FOLDER: whether the program is built, and newer than its module
+  [[ -x "$built/$1" && -z "$(find "$2" -maxdepth 2 -newer "$built/$1" \( -name 'go.*' -o -name '*.go' \))" ]]
+}
 build() { # PROGRAM FOLDER PACKAGE [FLAG...]
   local program="$1" folder="$here/$2" package="$3"
   shift 3
-  if [[ -x "$built/$program" && -z "$(find "$folder" -maxdepth 2 -newer "$built/$program" \( -name 'go.*' -o -name '*.go' \))" ]]; then
+  if current "$program" "$folder"; then
     return
   fi
   echo "building $program"
   (cd "$folder" && go build -trimpath -ldflags "-s -w" "$@" -o "$built/$program" "$package")
 }
 
+alertmanager() { # The program embeds its built pages, which its module lacks: a copy of the module gets empty ones.
+  local module=github.com/prometheus/alertmanager source="$built/alertmanager.source" folder version
+  if current alertmanager "$here/alertmanager"; then
+    return
+  fi
+  echo "building alertmanager"
+  cd "$here/alertmanager"
+  go mod download "$module"
+  read -r folder version < <(go list -m -f '{{.Dir}} {{.Version}}' "$module")
+  rm -rf "$source"
+  cp -r "$folder" "$source"
+  chmod -R u+w "$source"
+  mkdir -p "$source"/ui/app/dist/{elm,mantine}
+  echo "Alertmanager without its pages." | tee "$source"/ui/app/dist/{elm,mantine}/index.html >/dev/null
+  cd "$source"
+  go build -trimpath -ldflags "-s -w -X github.com/prometheus/common/version.Version=${version#v}" -o "$built/alertmanager" ./cmd/alertmanager
+  rm -rf "$source"
+  cd "$here"
+}
+
 build collector . ./collector
 build prometheus . github.com/prometheus/prometheus/cmd/prometheus -tags remove_all_sd
+alertmanager
 build victoria-metrics victoriametrics github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics
+build grafana-alerts grafana_alerts .
 build helm helm helm.sh/helm/v4/cmd/helm
 if [[ -n "${ALL:-}" ]]; then
   build jaeger jaeger github.com/jaegertracing/jaeger/cmd/jaeger

@@ -1,5 +1,6 @@
 """What an exporter has committed for a receiver that is away: its state file, read without the exporter."""
 
+import contextlib
 import json
 import shutil
 import sqlite3
@@ -74,7 +75,7 @@ def commit_a_day(folder: Path) -> Day:
 
 def waiting(state: Path, signal: str) -> Iterator[Any]:
     """Yield the requests that wait in an outbox."""
-    with sqlite3.connect(f"file:{state}?mode=ro", uri=True) as database:
+    with contextlib.closing(sqlite3.connect(f"file:{state}?mode=ro", uri=True)) as database:
         rows = database.execute("SELECT body FROM outbox WHERE signal = ? AND refused IS NULL", (signal,))
         yield from (REQUESTS[signal].FromString(body) for (body,) in rows)
 

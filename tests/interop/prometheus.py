@@ -1,6 +1,7 @@
 """A current Prometheus that scrapes one exporter in every format it can ask for, or takes its pushed metrics."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from tests.interop.programs import answers, built, fetch
 from tests.support.processes import DIRECT, Child, Samples, free_port, until
 
 JOB = "platform-events-exporter"
-FORMATS = {
+FORMATS: Mapping[str, Sequence[str]] = {
     JOB: [],  # whatever this version asks for
     "text004": ["PrometheusText0.0.4"],
     "text100": ["PrometheusText1.0.0"],
@@ -24,10 +25,14 @@ lines take seconds: the server looks for one through the whole page, for every s
 
 
 class PrometheusProcess(Child):
-    """A running server with a feature that is off by default. ``url`` is its address."""
+    """A running server with a feature that is off by default. ``url`` is its address.
 
-    def __init__(self, folder: Path, feature: str) -> None:
+    ``alertmanager`` is the address that alerts are sent to.
+    """
+
+    def __init__(self, folder: Path, feature: str, alertmanager: str = "") -> None:
         port, self._folder = free_port(), folder
+        self._alertmanagers = [alertmanager.removeprefix("http://")] if alertmanager else []
         self.url = f"http://127.0.0.1:{port}"
         self._write([], "")
         flags = ("--web.enable-otlp-receiver", "--web.enable-lifecycle", f"--enable-feature={feature}")
@@ -36,23 +41,24 @@ class PrometheusProcess(Child):
         super().__init__(folder, "prometheus", (str(built("prometheus")), *places, *flags, *listens))
         until(answers(f"{self.url}/-/ready"), "Prometheus is ready")
 
-    def scrape(self, exporter: str, rules: str) -> None:
-        """Scrape this address from now on, each format as a job of its own, and evaluate these rules."""
-        jobs = [
+    def scrape(self, exporter: str, rules: str, jobs: Mapping[str, Sequence[str]] = FORMATS) -> None:
+        """Scrape this address from now on, by jobs that ask for these formats, and evaluate these rules."""
+        scraping = [
             {
                 "job_name": name,
                 "static_configs": [{"targets": [exporter.removeprefix("http://")]}],
                 **({"scrape_protocols": formats, "fallback_scrape_protocol": formats[0]} if formats else {}),
             }
-            for name, formats in FORMATS.items()
+            for name, formats in jobs.items()
         ]
-        self._write(jobs, rules)
+        self._write(scraping, rules)
         httpx2.post(f"{self.url}/-/reload", **DIRECT).raise_for_status()
 
     def _write(self, jobs: list[dict[str, Any]], rules: str) -> None:
         config = {
             "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
             "otlp": {"promote_resource_attributes": ["service.name"]},
+            "alerting": {"alertmanagers": [{"static_configs": [{"targets": self._alertmanagers}]}]},
             "rule_files": [str(self._folder / "rules.yaml")],
             "scrape_configs": jobs,
         }

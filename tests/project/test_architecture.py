@@ -240,6 +240,34 @@ def test_a_mapping_pack_belongs_to_a_source() -> None:
     assert {path.stem for path in (ROOT / "mappings").glob("*.yaml")} == set(SOURCES)
 
 
+# --- JSON from outside
+
+OWN_BYTES = {"store", "simulator"}  # packages that decode what the exporter itself has written, or serve tests
+DECODING_ERRORS = {"MsgspecError", "DecodeError", "JSONDecodeError", "RecursionError"}
+DEEPER_LOOKS = {  # handlers that tell one of these errors from another, or meet other errors too
+    "otlp/response.py",
+    "pipeline/driver.py",
+    "pipeline/read_schedule.py",
+    "sources/decoding.py",
+}
+
+
+@pytest.mark.parametrize("path", FILES, ids=shown)
+def test_whoever_decodes_json_catches_all_that_decoding_may_raise(path: Path) -> None:
+    """A text nested deeper than the stack raises RecursionError, which is no error of the decoder."""
+    place = path.relative_to(HOUSE)
+    if place.parts[0] in OWN_BYTES or place.as_posix() in DEEPER_LOOKS:
+        return
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.ExceptHandler) and node.type is not None:
+            named = {
+                one.id if isinstance(one, ast.Name) else one.attr
+                for one in ast.walk(node.type)
+                if isinstance(one, ast.Name | ast.Attribute)
+            }
+            assert not named & DECODING_ERRORS, f"line {node.lineno}: catch NOT_JSON"
+
+
 # --- what is finished
 
 UNFINISHED = ("TODO", "FIXME", "XXX", "NotImplementedError")

@@ -1,6 +1,7 @@
 """Trouble with the state file under a running process: nothing is lost, nothing is counted twice, it heals by itself."""
 
 import asyncio
+import contextlib
 import os
 import random
 import shutil
@@ -419,11 +420,17 @@ def test_a_first_start_on_a_full_disk_is_trouble_that_a_restart_may_cure(path: P
     assert on_full_disk(path, 1000) == ["StoreError"]
 
 
+def make_foreign(path: Path) -> None:
+    """Write a database that is not the exporter's."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE t (x)")
+
+
 @pytest.mark.parametrize(
     ("spoil", "kind"),
     [
         (lambda path: path.write_bytes(b"x" * 5000), StoreUnusable),
-        (lambda path: sqlite3.connect(path).execute("CREATE TABLE t (x)"), StoreUnusable),
+        (make_foreign, StoreUnusable),
     ],
 )
 def test_what_only_a_person_can_cure_is_unusable(path: Path, spoil: Callable[[Path], Any], kind: type) -> None:

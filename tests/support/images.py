@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -22,6 +23,8 @@ EXPECTED = (
     "libc.so.6 libdl.so.2 libgcc_s.so.1 libm.so.6 libpthread.so.0 libresolv.so.2 librt.so.1 libstdc++.so.6 libz.so.1"
 )
 SLOW = 300.0  # seconds for a build on a machine that has other work
+BUNDLE = "etc/ssl/certs/ca-certificates.crt"
+LOADER = re.compile(r"\s(/\S+/ld-linux\S+) ")
 LIBRARY = re.compile(r"(/\S+) \(0x")
 
 
@@ -93,14 +96,31 @@ def lay_out(root: Path) -> None:
     program = Path(os.path.realpath(sys.executable))
     shutil.copy2(program, here / "bin" / version)
     (here / "bin/python3").symlink_to(version)
-    shutil.copytree(home / "lib" / version, here / "lib" / version, ignore=shutil.ignore_patterns(*NEEDLESS))
+    needless = shutil.ignore_patterns(*NEEDLESS)
+    shutil.copytree(home / "lib" / version, here / "lib" / version, ignore=needless, ignore_dangling_symlinks=True)
     for library in libraries([program, *(home / "lib" / version / "lib-dynload").glob("*.so")]):
         target = root / str(place(library)).lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(os.path.realpath(library), target)
+    relink(here / "bin" / version, root)
+    if wheels := sysconfig.get_config_var("WHEEL_PKG_DIR"):  # Debian's ensurepip finds pip there, and pip the bundle
+        shutil.copytree(wheels, root / wheels.lstrip("/"))
+        (root / BUNDLE).parent.mkdir(parents=True)
+        shutil.copy2(Path("/") / BUNDLE, root / BUNDLE)
     for folder in ("tmp", "proc", "sys", "dev", "etc", "run", "var/lib"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / "tmp").chmod(0o1777)
+
+
+def relink(program: Path, root: Path) -> None:
+    """Links an interpreter that has a C library of its own to the copies of its libraries below ``root``."""
+    said = subprocess.run(["ldd", program], capture_output=True, text=True).stdout
+    loader = Path(LOADER.findall(said)[0])
+    if loader != place(loader):
+        for library in loader.parent.glob("*.so.*"):
+            shutil.copy2(library, root / str(place(library)).lstrip("/"))
+        paths = ("--set-interpreter", place(loader), "--force-rpath", "--set-rpath", place(loader).parent)
+        subprocess.run(["patchelf", *paths, program], check=True)
 
 
 def libraries(programs: Sequence[Path]) -> set[Path]:
