@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from exporter.model.events import Event, Resource
 from exporter.model.protocols import Source, Stages
-from exporter.sources import dws, modelarts_pool
+from exporter.sources import dws, dws_alarm, modelarts_pool
 from exporter.sources.decoding import SampleRecord
 from exporter.sources.modelarts_service import events as service_events
 from exporter.sources.modelarts_service import services
@@ -90,6 +90,17 @@ SOURCES: dict[str, Kind] = {
         hints=dws.HINTS,
         record=dws.parse_record,
         sample_record=dws.sample_record,
+    ),
+    "dws_alarm": Kind(
+        make=dws_alarm.DwsAlarm,
+        platform="huaweicloud",
+        api="dws",
+        resource="",
+        fields=COMMON_FIELDS | dws_alarm.FIELDS,
+        statuses=dws_alarm.STATUSES,
+        hints=dws_alarm.HINTS,
+        record=dws_alarm.parse_record,
+        sample_record=dws_alarm.sample_record,
     ),
     "pai_dlc": Kind(
         make=dlc_events.PaiDlc,

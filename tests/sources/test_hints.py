@@ -18,6 +18,7 @@ LISTINGS = {
     "modelarts_pool": ("modelarts_pool/pools.json", "items"),
     "modelarts_service": ("modelarts_service/services.json", "services"),
     "dws": ("dws/clusters.json", "clusters"),
+    "dws_alarm": ("dws_alarm/clusters.json", "clusters"),
     "pai_dlc": ("pai_dlc/jobs.json", "Jobs"),
 }
 VALUES: dict[str, tuple[Any, Any]] = {

@@ -30,12 +30,14 @@ TRAINING_EVENTS = f"/v2/{PROJECT_ID}/training-jobs/{JOB}/events"
 POOL_EVENTS = f"/v1/{PROJECT_ID}/events?resource=pools&name={POOL}"
 SERVICE_EVENTS = f"/v1/{PROJECT_ID}/services/{SERVICE}/events"
 DWS_EVENTS = f"/v2/{PROJECT_ID}/events"
+DWS_ALARMS = f"/v2/{PROJECT_ID}/alarms?limit=1000"
 DLC_EVENTS = f"/api/v1/jobs/{DLC}/events"
 RESOURCE = {
     "modelarts_training": JOB,
     "modelarts_pool": POOL,
     "modelarts_service": SERVICE,
     "dws": CLUSTER,
+    "dws_alarm": CLUSTER,
     "pai_dlc": DLC,
 }
 EVENTS = {
@@ -43,6 +45,7 @@ EVENTS = {
     "modelarts_pool": POOL_EVENTS,
     "modelarts_service": SERVICE_EVENTS,
     "dws": DWS_EVENTS,
+    "dws_alarm": DWS_ALARMS,
     "pai_dlc": DLC_EVENTS,
 }
 

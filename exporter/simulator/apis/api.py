@@ -42,7 +42,7 @@ class AddedEvent(msgspec.Struct, forbid_unknown_fields=True):
     until: int | None = None  # pools: when it was last seen
     count: int | None = None  # pools: how often it was seen
     timeless: bool = False  # PAI: the string has no time
-    fields: dict[str, Any] = {}  # DWS: replaces fields of the row; ``text`` is the event's name
+    fields: dict[str, Any] = {}  # DWS: replaces fields of the row; ``text`` is the name of the event or alarm
 
 
 class SimulatedSource(NamedTuple):
