@@ -11,7 +11,7 @@ from exporter.pipeline.request_price import Demand, RequestPrice
 from exporter.sources import SOURCES
 
 SECONDS_A_DAY = DAY / SECOND
-LISTED_AT_ONCE = 50  # resources on a page of a listing: the least of the five APIs
+LISTED_AT_ONCE = 50  # resources on a page of a listing: the least of all APIs
 
 
 class Forecast(NamedTuple):

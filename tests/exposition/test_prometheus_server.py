@@ -68,7 +68,7 @@ def test_every_scrape_of_the_demo_succeeds_and_every_sources_counters_are_found(
             key for key, value in server.query("sum by (target, source) (platform_events_total)").items() if value
         } >= {(source, "pai" if source == "pai_dlc" else "research") for source in SOURCES}
 
-    until(found, "counters of all five sources")
+    until(found, "counters of all sources")
     until(lambda: len(server.query("up")) == 2, "both were scraped")
     assert server.query("min_over_time(up[5m]) == 0") == {}
     assert server.prometheus.said() == "", "it warns of nothing in what it is given"

@@ -1,7 +1,7 @@
 """Any timeline of the vendors, any faults, any deaths, any reloads: totals, gauges and phases are those that one knows who
 sees the whole timeline.
 
-All five sources work on the simulated clouds, without sockets, so that many lives can be lived. ``TIMELINES`` in the
+All sources work on the simulated clouds, without sockets, so that many lives can be lived. ``TIMELINES`` in the
 environment says how many; ``make chaos`` asks for more.
 """
 
