@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 HEAVY  := $(VENV)/.heavy
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos fuzz mutations check format bench dashboards dashboards-preview lock clean prometheus postgresql
+.PHONY: help demo test chaos fuzz mutations check format bench dashboards previews lock clean prometheus postgresql
 
 help:
 	@echo "make demo    the simulated clouds and the exporter, live, with SQLite; PORT=…"
@@ -19,7 +19,7 @@ help:
 	@echo "make check   formatting, lint and types"
 	@echo "make audit   floors and locks beside the advisories in requirements/advisories.toml"
 	@echo "make bench   measurements, each beside a baseline in the same run"
-	@echo "make dashboards-preview  pictures of the dashboards, from a day on the simulated clouds"
+	@echo "make previews  pictures of the dashboards, drawn by Grafana's own components, from a day on the simulated clouds"
 	@echo "make screenshots  pictures of the exporter's pages in docs/screens"
 	@echo "make schema  the JSON Schema of mapping files, written anew"
 	@echo "make chart   values, schema, README and copies of the Helm chart, written anew"
@@ -70,13 +70,19 @@ chromium:
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
 	fi
 
-# Likewise what builds the image and judges the systemd unit.
-containers:
-	@if ! { command -v buildah && command -v systemd-analyze && command -v openssl; } >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah openssl systemd >/dev/null; \
+# Likewise what judges the systemd unit and makes certificates.
+systemd:
+	@if ! { command -v systemd-analyze && command -v openssl; } >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends openssl systemd >/dev/null; \
 	fi
 
-test: $(HEAVY) prometheus postgresql containers chromium
+# Likewise what builds the image.
+buildah:
+	@if ! command -v buildah >/dev/null && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah >/dev/null; \
+	fi
+
+test: $(HEAVY) prometheus postgresql systemd chromium
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 KILLS     ?= 50
@@ -93,7 +99,7 @@ fuzz: $(READY)
 
 # The OpenTelemetry Collector, Prometheus and others, at the versions that tests/interop pins; a missing one says how to get it.
 .PHONY: interop
-interop: $(HEAVY) containers
+interop: $(HEAVY) systemd buildah chromium
 	ALL=$(ALL) tests/interop/build.sh
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m interop tests/interop $(if $(ALL),,--ignore=tests/interop/test_jaeger.py)
 
@@ -125,7 +131,8 @@ dashboards: $(READY)
 	$(BIN)/python -m grafana.builder --runbooks "$(RUNBOOKS)" --grafana "$(GRAFANA)" --exporter "$(EXPORTER)"
 	$(BIN)/python -m tests.docs_pages
 
-dashboards-preview: $(READY) prometheus
+# Needs Node.js 20 and npm: page/package.json pins what Grafana publishes, and package-lock.json its hashes.
+previews: $(READY) prometheus chromium
 	$(BIN)/python -m grafana.preview
 
 .PHONY: screenshots chromium
@@ -137,7 +144,7 @@ docs: $(HEAVY)
 	$(BIN)/python -m tests.docs_pages
 	$(BIN)/zensical build --strict
 
-.PHONY: schema chart image sbom containers
+.PHONY: schema chart image sbom systemd buildah
 schema: $(READY)
 	$(BIN)/platform-events-exporter schema mapping > mappings/mapping.schema.json
 

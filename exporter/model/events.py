@@ -19,7 +19,8 @@ class Resource(msgspec.Struct, frozen=True, gc=False):
     ``life`` is ``active`` while events may come at any time, ``settled`` while the resource is quiet but can come back
     (a stopped service, a frozen cluster), and ``ended`` once it never runs again (only jobs end). ``since`` is the time
     when it came into its status, if the listing says so; ``reason`` and ``message`` say why it is in its status.
-    ``mark`` changes with whatever else of a listing may tell that something happened; it means nothing by itself.
+    ``restarts`` is how often it was restarted, 0 where the listing does not say so. ``mark`` changes with whatever else
+    of a listing may tell that something happened; it means nothing by itself.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Resource(msgspec.Struct, frozen=True, gc=False):
     reason: str = ""
     message: str = ""
     mark: int = 0
+    restarts: int = 0
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):

@@ -18,9 +18,9 @@ from exporter.model.runs import (
     QueueLevel,
     ResourceSnapshot,
     RunNote,
+    RunRecord,
     Runs,
     Span,
-    Stage,
 )
 from exporter.model.state import Commit, Restored, Watch
 from exporter.model.telemetry import SelfEvent, SeriesLimitReached
@@ -49,8 +49,8 @@ It yields a ``Request`` and is sent the ``Response``; it yields an ``EventPage``
 new (an ``int``); it yields a ``ResourcePage`` or a ``Pause`` and is sent ``None``. It ends when all was asked for.
 """
 
-Stages = Generator[Request | Pause, Response | int | None, tuple[tuple[Stage, ...], ...]]
-"""The steps that end with a vendor's own record of the runs of a resource: their stages, by attempt."""
+Stages = Generator[Request | Pause, Response | int | None, RunRecord]
+"""The steps that end with a vendor's own record of the runs of a resource: their stages, and what else it tells of."""
 
 
 class Source(Protocol):

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from exporter.model.events import Millis, Resource
+from exporter.model.events import Event, Millis, Resource
 from exporter.model.metrics import Phase, Series, Signal
 
 Outcome = Literal["success", "failure", "cancelled", "unknown"]
@@ -121,6 +121,21 @@ class Stage(msgspec.Struct, frozen=True):
     name: str
     start: Millis
     end: Millis | None = None
+
+
+class RunRecord(msgspec.Struct, frozen=True):
+    """A vendor's own record of the runs of a resource.
+
+    ``attempts`` are their stages by attempt, the newest last. ``events`` are those that no list of events tells of;
+    each record holds all of them, however old, and may state one long after it happened. ``unreadable`` are
+    fingerprints of those that could not be read. ``unsettled`` says that an event is left out because it is not over:
+    the record is to be requested again soon.
+    """
+
+    attempts: tuple[tuple[Stage, ...], ...] = ()
+    events: tuple[Event, ...] = ()
+    unreadable: tuple[bytes, ...] = ()
+    unsettled: bool = False
 
 
 class ResourceSnapshot(msgspec.Struct, frozen=True):

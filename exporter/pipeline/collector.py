@@ -41,7 +41,8 @@ from exporter.pipeline.read_session import (
     only_grown,
 )
 from exporter.pipeline.read_window import JITTER, drop_older, forgettable
-from exporter.pipeline.run_tracker import RunTracker, RunUpdate, StageRecords
+from exporter.pipeline.run_tracker import RunTracker, RunUpdate
+from exporter.pipeline.stage_records import StageRecords
 
 SLICE = 500  # events between two chances for a scrape
 UNMAPPED_SLICE = 20  # texts without a rule between two chances for a scrape
@@ -84,6 +85,7 @@ class Collector:
         with self._context.start_span("poll", {"platform.resource": resource}) as span:
             try:
                 await self._read(session)
+                await self._read_record(session)
                 await self._finish(session)
             finally:
                 await self._wait_committed(session)
@@ -159,6 +161,14 @@ class Collector:
         reading = self._context.vendor.read(session.resource, session.window)
         await run_reading(reading, ask, take, self._context.committer.slice_lock)
 
+    async def _read_record(self, session: ReadSession) -> None:
+        """Request the vendor's own record of the resource's runs if it may have changed, and count its events."""
+        known = self._inventory.resources.get(session.id, session.resource)
+        if self._stage_records.is_due(known, moved=self._run_tracker.has_phase_notes(session.id)):
+            await self._wait_committed(session)
+            session.of_record = True
+            await self._count_page(await self._stage_records.request(known), session)
+
     def _settle_contact(self, session: ReadSession) -> None:
         """Make first contact by the first answer of a source's first read; all that this read finds is history.
 
@@ -187,8 +197,7 @@ class Collector:
             async with self._context.committer.slice_lock:
                 new += await self._count_slice(judged.part(start, start + SLICE), page.resources, session)
                 await asyncio.sleep(0)
-        session.events += len(page.events)
-        session.new += new
+        session.events, session.new = session.events + len(page.events), session.new + new
         self._report_page(page, old, session)
         return new
 
@@ -239,7 +248,7 @@ class Collector:
             counts=self._options.history_counts,
             forgotten=session.floor or 0,
         )
-        complete = session.progress.complete
+        complete = None if session.of_record else session.progress.complete
         return CountContext(
             target=self._context.target,
             source=self._context.source,
@@ -258,16 +267,10 @@ class Collector:
         commit = Commit(self._watch(session.id), progress=after)
         if after.floor is not None and after.floor != before.floor:
             commit = msgspec.structs.replace(commit, forget=forgettable(after.floor))
-        known = self._inventory.resources.get(session.id, session.resource)
-        if self._stage_records.is_due(known, moved=self._run_tracker.has_phase_notes(session.id)):
-            await self._wait_committed(session)
-            await self._stage_records.request(known)
         update = self._settle_runs(self._resources_of(session.id), gone=after.closed)
         contact_is_stored = self._stored_contact == self._inventory.contact
-        if update or session.full or after.closed or not contact_is_stored or is_far(before, after):
-            await self._wait_committed(session, self._with_runs(commit, update))
-        else:
-            await self._wait_committed(session)
+        worth = update or session.full or after.closed or not contact_is_stored or is_far(before, after)
+        await self._wait_committed(session, self._with_runs(commit, update) if worth else None)
         self._report_runs(update)
 
     def _advance(self, session: ReadSession) -> tuple[Progress, Progress]:
@@ -280,9 +283,8 @@ class Collector:
         if session.date_refused:
             return before, before
         complete, own_now = session.complete, int(self._context.clock.now() * 1000)
-        floor = before.floor
-        if session.full and session.dated:
-            floor = self._window.next_floor(before, min(complete, own_now))
+        moves = session.full and session.dated
+        floor = self._window.next_floor(before, min(complete, own_now)) if moves else before.floor
         after = Progress(
             complete=complete,
             reconciled=complete if session.full else before.reconciled,
@@ -295,9 +297,7 @@ class Collector:
 
     def _resources_of(self, id_: str) -> Collection[str]:
         """Return the resources whose runs a complete read of a watch settles."""
-        if self._context.per_resource:
-            return [id_]
-        return {*self._run_tracker.noted(), *self._run_tracker.open()}
+        return [id_] if self._context.per_resource else {*self._run_tracker.noted(), *self._run_tracker.open()}
 
     def _settle_runs(self, resources: Iterable[str], *, gone: bool) -> RunUpdate:
         fold = self._context.mapping.current.fold
@@ -362,16 +362,14 @@ class Collector:
         history = self._inventory.count_unreported(session.id, dropped)
         unreadable = self._inventory.count_unreported(session.id, page.unreadable)
         truncated = self._inventory.count_unreported(session.id, page.truncated) > 0
-        if history or unreadable or truncated:
-            self._report_anomalies(session.id, history=history, unreadable=unreadable, truncated=truncated)
+        self._report_anomalies(session.id, history=history, unreadable=unreadable, truncated=truncated)
         for remark in page.remarks:
             text = f"{self._context.target}: {self._context.source}: {remark}"
             self._context.report(LogMessage(text, warning=True))
 
     async def _report_slice(self, counted: CountedSlice, resource: str) -> None:
         context, batch = self._context, counted.batch
-        if batch.history or batch.late:
-            self._report_anomalies(resource, history=batch.history, late=batch.late)
+        self._report_anomalies(resource, history=batch.history, late=batch.late)
         if counted.implausible:
             sample = format_times(counted.implausible)
             context.report(ImplausibleTimes(*context.place, len(counted.implausible), sample))
@@ -393,7 +391,8 @@ class Collector:
     def _report_anomalies(
         self, resource: str, history: int = 0, late: int = 0, unreadable: int = 0, truncated: bool = False
     ) -> None:
-        self._context.report(ReadAnomalies(*self._context.place, resource, history, late, unreadable, truncated))
+        if history or late or unreadable or truncated:
+            self._context.report(ReadAnomalies(*self._context.place, resource, history, late, unreadable, truncated))
 
     def _report_runs(self, update: RunUpdate) -> None:
         for runs_updated in update.updates:

@@ -62,7 +62,7 @@ class SourceContext(msgspec.Struct, frozen=True):
     committer: Committer
     mapping: MappingCell
     per_resource: bool = True
-    stages: Callable[[Resource], Stages] | None = None
+    stages: Callable[[Resource, Millis], Stages] | None = None
     record: Callable[[str, Request, Response], None] | None = None
     span: StartSpan = no_spans
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from exporter.model.errors import SourceError, SourceGarbled
 from exporter.model.events import EventPage, Pause, Request, ResourcePage, Response
 from exporter.model.protocols import Reading, Stages
-from exporter.model.runs import Stage
+from exporter.model.runs import RunRecord
 
 ROUNDS = 4  # of the event loop that a pause lasts: a scrape is accepted, read, answered and written in so many
 
@@ -47,8 +47,8 @@ async def run_reading(
 
 async def run_stages(
     reading: Stages, ask: Callable[[Request], Awaitable[Response]], slice_lock: asyncio.Lock | None = None
-) -> tuple[tuple[Stage, ...], ...]:
-    """Run a reading of stage records and return the stages. Raises what ``ask`` and the source raise.
+) -> RunRecord:
+    """Run a reading of the vendor's own record and return the record. Raises what ``ask`` and the source raise.
 
     ``slice_lock`` is as in ``run_reading``.
     """
@@ -66,8 +66,8 @@ async def run_stages(
             assert isinstance(step, Request), "a reading of stages yields requests and pauses only"
             reply = await _answer(ask, step)
     except StopIteration as end:
-        stages: tuple[tuple[Stage, ...], ...] = end.value
-        return stages
+        record: RunRecord = end.value
+        return record
     finally:
         reading.close()
 

@@ -15,8 +15,7 @@ from exporter.common.changes import Row
 from exporter.common.guard import set_aside
 from exporter.common.plausible_time import MAX_AHEAD_MS
 from exporter.model.builtin_metrics import EVENTS_TOTAL, RESOURCE_EVENTS_TOTAL
-from exporter.model.errors import SourceError
-from exporter.model.events import Millis, Resource
+from exporter.model.events import Event, Millis
 from exporter.model.metrics import Exemplar, Observe, Series, Signal
 from exporter.model.protocols import Encode, Fold, Locate, Report
 from exporter.model.runs import (
@@ -26,13 +25,10 @@ from exporter.model.runs import (
     RunNote,
     Runs,
     SpanEvent,
-    Stage,
 )
 from exporter.model.state import Watch
-from exporter.model.telemetry import ImplausibleTimes, LogMessage, RunsUpdated
-from exporter.pipeline.context import SourceContext
-from exporter.pipeline.driver import run_stages
-from exporter.pipeline.event_times import format_times, judge_stages
+from exporter.model.telemetry import ImplausibleTimes, RunsUpdated
+from exporter.pipeline.event_times import format_times
 
 EXEMPLAR_SEVERITIES = ("warning", "error")  # nobody follows other events to a trace
 RUN_DURATION = "platform_run_duration_seconds"
@@ -42,10 +38,6 @@ PHASE_STARTED = "platform_phase_started_timestamp_seconds"
 _write = msgspec.msgpack.Encoder().encode
 _read_note = msgspec.msgpack.Decoder(list[RunNote]).decode
 _read_runs = msgspec.msgpack.Decoder(Runs).decode
-
-
-StageHistory = tuple[tuple[Stage, ...], ...]
-"""The stages of each attempt of a run, the newest attempt last."""
 
 
 class RunUpdate(msgspec.Struct, frozen=True):
@@ -112,7 +104,7 @@ class RunTracker:
                     text=event.text,
                     severity=mapped.severity,
                     reason=mapped.reason,
-                    attributes=tuple(spec.attributes) if spec else (),
+                    attributes=(*(spec.attributes if spec else ()), *_pod(event)),
                 )
                 began = None if event.at is None else event.began  # without a time, what it tells of began then
                 note = RunNote(at, mapped.rule or "", news > 0, mapped.phases, span_event, began)
@@ -243,6 +235,12 @@ class RunTracker:
         return set_aside("read", f"{self._target}/{self._source}: {resource}: {part}", self._report)
 
 
+def _pod(event: Event) -> tuple[tuple[str, str], ...]:
+    """Return the pod of an event as an attribute of the semantic conventions, where the source says which it was."""
+    pod = event.fields.get("pod")
+    return (("k8s.pod.name", pod),) if pod else ()
+
+
 def exemplars(
     target: str, source: str, resource: str, folded: Folded, locate: Locate
 ) -> dict[Series, tuple[Exemplar, ...]]:
@@ -285,52 +283,3 @@ def _not_after(note: RunNote, now: Millis) -> RunNote:
         return note
     event = None if note.event is None else msgspec.structs.replace(note.event, at=now)
     return msgspec.structs.replace(note, at=now, event=event)
-
-
-class StageRecords:
-    """The vendor's own record of runs, requested when a run may have moved. Without it, event texts give the phases."""
-
-    def __init__(self, context: SourceContext) -> None:
-        self._context = context
-        self._status: dict[str, str] = {}  # of a resource, when its record was last requested
-        self._found: dict[str, StageHistory] = {}
-        self._refused: dict[str, tuple[Millis, ...]] = {}  # times that were reported as not believed
-        self._failed = False
-
-    def is_due(self, resource: Resource, *, moved: bool) -> bool:
-        """Whether to request the record: an event says something of a phase, or the status is another one."""
-        return self._context.stages is not None and (moved or self._status.get(resource.id) != resource.status)
-
-    async def request(self, resource: Resource) -> None:
-        """Request the record of a resource; ``take`` returns it. That it cannot be read is reported once."""
-        assert self._context.stages is not None, "requested only where the vendor keeps such a record"
-        self._status[resource.id] = resource.status
-        try:
-            attempts = await run_stages(
-                self._context.stages(resource), self._context.ask, self._context.committer.slice_lock
-            )
-        except SourceError as error:
-            if not self._failed:
-                text = f"{self._context.name}: phases come from event texts alone: {error}"
-                self._context.report(LogMessage(text, warning=True))
-            self._failed = True
-        else:
-            self._found[resource.id] = self._judge(resource.id, attempts)
-
-    def take(self, resource: str) -> StageHistory:
-        """Return what was found since the last call, and forget it."""
-        return self._found.pop(resource, ())
-
-    def forget(self, resource: str) -> None:
-        """Drop what is kept of a resource that is not listed any more."""
-        self._status.pop(resource, None)
-        self._refused.pop(resource, None)
-
-    def _judge(self, resource: str, attempts: StageHistory) -> StageHistory:
-        """Leave out times that cannot be true; report them once for each resource."""
-        judged = [judge_stages(stages, self._context.now()) for stages in attempts]
-        refused = tuple(at for _, times in judged for at in times)
-        if refused and refused != self._refused.get(resource):
-            self._refused[resource] = refused
-            self._context.report(ImplausibleTimes(*self._context.place, len(refused), format_times(refused)))
-        return tuple(stages for stages, _ in judged)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from exporter.model.events import Event, Resource
+from exporter.model.events import Event, Millis, Resource
 from exporter.model.protocols import Source, Stages
 from exporter.sources import dws, dws_alarm, modelarts_pool
 from exporter.sources.decoding import SampleRecord
@@ -26,7 +26,7 @@ class Kind(NamedTuple):
     names that a mapping may match in ``when``. ``statuses`` are the vendor's own words for the states of its resources.
     ``record`` makes an event of one raw vendor record and a resource id, or raises ValueError. ``sample_record`` makes
     such a record of a text. ``options`` are configuration keys of this source alone. ``stages`` reads the vendor's
-    record of a run. ``hints`` are fields of its listing that change when something happens: they call for a read.
+    own record of a resource's runs at a time. ``hints`` are fields of its listing that change when something happens: they call for a read.
     """
 
     make: Callable[[SourceScope], Source]
@@ -38,7 +38,7 @@ class Kind(NamedTuple):
     record: Callable[[Any, str], Event]
     sample_record: SampleRecord
     options: frozenset[str] = frozenset()
-    stages: Callable[[Resource], Stages] | None = None
+    stages: Callable[[Resource, Millis], Stages] | None = None
     hints: tuple[str, ...] = ()
 
 

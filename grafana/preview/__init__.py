@@ -1,1 +1,1 @@
-"""Previews of the dashboards: real exporter, real Prometheus, same queries; drawn without Grafana."""
+"""Previews of the dashboards: real exporter, real Prometheus, same queries; drawn by Grafana's own components."""

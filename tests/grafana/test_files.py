@@ -27,7 +27,7 @@ DASHBOARDS = {
     board.uid: json.loads((GRAFANA / "dashboards" / f"{board.uid}.json").read_text("utf-8")) for board in BOARDS
 }
 TYPES = {"stat", "timeseries", "table", "bargauge", "state-timeline"}
-UNITS = {"short", "s", "percentunit", "bytes", "reqps"}
+UNITS = {"short", "locale", "s", "percentunit", "bytes", "reqps"}
 COMMANDS = {"doctor", "check", "top", "explain", "test", "healthcheck"}
 Json = dict[str, Any]
 each = pytest.mark.parametrize("uid", DASHBOARDS)
@@ -305,6 +305,26 @@ def test_counters_of_warnings_and_lags_lead_to_traces() -> None:
     prometheus, traces = sources["datasources"]
     (leads,) = prometheus["jsonData"]["exemplarTraceIdDestinations"]
     assert leads == {"name": "trace_id", "datasourceUid": traces["uid"]}
+
+
+@each
+def test_counts_are_shown_in_full_and_bars_do_not_grow_with_their_panel(uid: str) -> None:
+    for panel in panels(uid):
+        defaults = panel["fieldConfig"]["defaults"]
+        assert "decimals" not in defaults or (defaults["unit"], defaults["decimals"]) == ("locale", 0), panel["title"]
+        if panel["type"] == "bargauge":
+            assert (panel["options"]["sizing"], panel["options"]["maxVizHeight"]) == ("manual", 24), panel["title"]
+        if panel["type"] == "table":
+            names = panel["transformations"][1]["options"]["renameByName"]
+            told = [
+                (override["matcher"]["options"], each["id"])
+                for override in panel["fieldConfig"]["overrides"]
+                for each in override["properties"]
+            ]
+            numbers = [heading for name, heading in names.items() if name.startswith("Value")]
+            assert all(
+                {"unit", "decimals", "mappings"} & {id_ for name, id_ in told if name == heading} for heading in numbers
+            )
 
 
 # --- alerts

@@ -13,9 +13,9 @@ from grafana.builder.boards import BOARDS
 from grafana.builder.check import filled
 from grafana.preview.data import prepared
 from grafana.preview.history import Span
-from grafana.preview.newest import rows
 from grafana.preview.panels import Answer, Window, ask, everything, legend, panels, variables, window
 from grafana.preview.server import Server, serving
+from tests.grafana.rendered import rows
 from tests.support.heavy import needs
 
 pytestmark = [pytest.mark.prometheus, pytest.mark.timeout(300)]  # the first test prepares the day

@@ -8,17 +8,16 @@ from typing import Any
 
 import pytest
 
-from grafana.preview.looks import by_value, colour
-from grafana.preview.newest import painted, rows
 from grafana.preview.panels import ask, everything, panels, variables, window
 from grafana.preview.server import Server, serving
+from tests.grafana.rendered import by_value, painted, rows
 from tests.support.heavy import needs
 from tests.support.processes import Clouds, Exporter, closing, configured, until
 
 pytestmark = pytest.mark.prometheus
 
 BOARDS = sorted((Path(__file__).parents[2] / "grafana" / "dashboards").glob("*.json"))
-FINE = colour("green")
+FINE, BAD = "green", "red"
 JOB = "platform-events-exporter"
 Json = dict[str, Any]
 
@@ -76,11 +75,11 @@ def test_a_quiet_exporter_is_fine_and_one_that_is_gone_is_not(scene: tuple[Serve
     server, exporter = scene
     fine = {place for place, paint in shown(server) if paint == FINE}
     assert {"Exporters up", "Blind sources", "Warnings and errors", "Up"} <= {place.split(": ")[-1] for place in fine}
-    assert not [place for place, paint in shown(server) if paint == colour("red")]
+    assert not [place for place, paint in shown(server) if paint == BAD]
     exporter.process.kill()
     exporter.process.wait()
     until(lambda: server.now(f'up{{job="{JOB}"}} == 0', time.time()), "the exporter is gone")
     assert [place for place, paint in shown(server) if paint == FINE] == []
-    dead = {place for place, paint in shown(server) if paint == colour("red")}
+    dead = {place for place, paint in shown(server) if paint == BAD}
     assert {"platform-events-overview: Exporters up", "platform-events-overview: Abnormal nodes"} <= dead
-    assert fine - dead <= {place for place in fine if "Detection delay" in place or place.count(": ") > 1}
+    assert fine - dead <= {place for place in fine if "Delay p90" in place or place.count(": ") > 1}

@@ -23,6 +23,15 @@ types() { # Grafana's own types, and the compiler that reads them
 }
 types
 
+panels() { # the page in which Grafana's own components draw the dashboards
+  if command -v npm >/dev/null; then
+    "$here/../../grafana/preview/page/build.sh"
+  else
+    echo "npm is not installed: no dashboard is drawn. Install Node.js 20 or newer for it."
+  fi
+}
+panels
+
 if ! command -v go >/dev/null; then
   echo "Go is not installed: tests that need a program built with it are skipped. Install Go 1.26 or newer for them."
   exit 0

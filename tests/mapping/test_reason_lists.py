@@ -138,4 +138,6 @@ def test_a_text_that_no_rule_takes_is_as_bad_as_its_words_say() -> None:
     begun = {"NodePredicateFailed: no room", "failed", "a-failed", "is FAILED", "它failed"}
     inside = {"unfailing", "UNFAILED", "7failed"}
     assert {text for text in begun | inside if map_(event(text)).severity == "warning"} == begun - {"它failed"}
+    named = {reason: map_(event("all went well", reason=reason)) for reason in ("NodeFailed", "Unfailing")}
+    assert {reason for reason, mapped in named.items() if mapped.severity == "warning"} == {"NodeFailed"}
     assert ("warning", "other") in list_pairs(pack)

@@ -10,7 +10,7 @@ import pytest
 from exporter.model.errors import SourceGarbled
 from exporter.model.events import PAUSE, EventPage, Request, ResourcePage, Response
 from exporter.model.protocols import Reading, Stages
-from exporter.model.runs import Stage
+from exporter.model.runs import RunRecord, Stage
 from exporter.pipeline.driver import ROUNDS, run_reading, run_stages
 
 REQUEST = Request("api", "/events")
@@ -53,19 +53,19 @@ def test_other_tasks_run_at_each_pause() -> None:
         yield REQUEST
         order.append("slice of stages")
         yield PAUSE
-        return ((Stage("running", 1, 2),),)
+        return RunRecord(((Stage("running", 1, 2),),))
 
     async def take(step: EventPage | ResourcePage) -> None:
         raise AssertionError("no page was yielded")
 
-    async def main() -> tuple[tuple[Stage, ...], ...]:
+    async def main() -> RunRecord:
         loop = asyncio.get_running_loop()
         loop.call_soon(order.append, "scrape")
         await run_reading(reading(), answer, take)
         loop.call_soon(order.append, "scrape")
         return await run_stages(stages(), answer)
 
-    assert asyncio.run(main()) == ((Stage("running", 1, 2),),)
+    assert asyncio.run(main()) == RunRecord(((Stage("running", 1, 2),),))
     assert order == ["slice 0", "scrape", "slice 1", "slice 2", "slice of stages", "scrape"]
 
 

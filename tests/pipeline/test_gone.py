@@ -81,7 +81,7 @@ def test_an_end_in_the_future_is_lowered_by_the_next_listing() -> None:
 async def watch(watched: Watched, seconds: float) -> None:
     """Let the poller work for so long."""
     running = asyncio.ensure_future(watched.poller().run())
-    await watched.clock.sleep(seconds)
+    await watched.clock.elapse(seconds)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 

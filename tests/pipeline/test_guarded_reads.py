@@ -33,7 +33,7 @@ class Surprising(Vendor):
 async def watch(watched: Watched, seconds: float) -> None:
     """Let the poller work for so long; it must not end by itself."""
     running = asyncio.ensure_future(watched.poller().run())
-    await watched.clock.sleep(seconds)
+    await watched.clock.elapse(seconds)
     assert not running.done()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

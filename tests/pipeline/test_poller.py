@@ -45,9 +45,7 @@ def times(vendor: Vendor, id_: str, since: float = 0.0) -> list[float]:
 
 
 async def after(vendor: Vendor, seconds: float) -> None:
-    """Sleep, and let everybody go first who was to wake by then."""
-    await vendor.clock.sleep(seconds)
-    await vendor.clock.sleep(1e-6)
+    await vendor.clock.elapse(seconds)
 
 
 # --- who is read when

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from exporter.model.events import Event
-from exporter.model.metrics import Mapped, Phase
+from exporter.model.metrics import Mapped, Phase, SpanEventSpec
 from exporter.model.runs import (
     Folded,
     OpenRun,
@@ -115,3 +115,20 @@ def test_a_run_from_the_future_is_dropped_with_the_gauges_of_its_phases() -> Non
     assert update.ended == (("platform_phase_started_timestamp_seconds", ("t", "s", "good", "image_pulling")),)
     assert told == [ImplausibleTimes("t", "s", 1, "9999-12-31T23:59:59+00:00")]
     assert runs.open() == []
+
+
+@pytest.mark.parametrize(("fields", "named"), [({"pod": "p-1"}, ["p-1"]), ({"pod": ""}, []), ({}, [])])
+def test_the_pod_of_an_event_is_an_attribute_beside_those_of_the_mapping(
+    fields: dict[str, str], named: list[str]
+) -> None:
+    runs, seen = tracker([]), list[RunNote]()
+    mapped = Mapped("info", "R", "rule", span_event=SpanEventSpec("named", (("step", "7"),)))
+    runs.note([(Event(b"k", "good", NOW, "text", fields=fields), mapped, 1)], NOW)
+
+    def fold(resource: str, kept: Runs, notes: Sequence[RunNote], view: ResourceSnapshot) -> Folded:
+        seen.extend(notes)
+        return Folded(kept)
+
+    runs.settle(fold, [("good", VIEW)])
+    (event,) = [one.event for one in seen if one.event is not None]
+    assert event.attributes == (("step", "7"), *(("k8s.pod.name", pod) for pod in named))

@@ -152,7 +152,7 @@ def permissions(name: str) -> set[str]:
     job = Resource("x", created=1)
     stages = SOURCES[name].stages
     first = [next(vendor.discover((), 0)), next(vendor.read(job, Window(None, 1)))]
-    first += [next(stages(job))] if stages else []
+    first += [next(stages(job, 1))] if stages else []
     return {ask.permission.split(" (")[0] for ask in first if isinstance(ask, Request)}
 
 

@@ -209,8 +209,9 @@ def test_the_control_paths_add_events_switch_faults_and_return_the_state() -> No
         {"source": "dws", "resource": CLUSTER, "text": "createBackupFail", "fields": {"severity": "warning"}},
         *({"source": "dws_alarm", "resource": CLUSTER, "text": "up", "fields": {"alarm_status": n}} for n in "01"),
         {"source": "pai_dlc", "resource": DLC, "text": "Created pod: x", "timeless": True},
+        {"source": "pai_dlc", "resource": DLC, "text": "NodeFault", "restart": True, "fields": {"TriggerID": "t"}},
     ]
-    assert send(cloud, "POST", "/simulator/events", json.dumps({"events": events}).encode()).json() == {"added": 8}
+    assert send(cloud, "POST", "/simulator/events", json.dumps({"events": events}).encode()).json() == {"added": 9}
     wanted = {"faults": [{"kind": "error", "where": "dws"}], "behaviour": {"training_offset": "record"}}
     assert send(cloud, "POST", "/simulator/faults", json.dumps(wanted).encode()).status_code == 200
     assert get(cloud, DWS_EVENTS).status_code == 503
@@ -220,12 +221,15 @@ def test_the_control_paths_add_events_switch_faults_and_return_the_state() -> No
         "modelarts_training": 2,
         "modelarts_pool": 5,
         "dws_alarm": 2,
+        "pai_dlc": 2,
     }
     assert state["resources"]["modelarts_training"] == {JOB: 2}
     assert (state["behaviour"]["training_offset"], state["requests"]["dws.events"]) == ("record", 1)
     assert send(cloud, "POST", "/simulator/faults", b'{"faults": []}').json()["faults"] == []
     assert get(cloud, DWS_EVENTS).json()["events"][0]["severity"] == "warning"
     assert get(cloud, DLC_EVENTS).json()["Events"] == ["Created pod: x"]
+    (restart,) = get(cloud, f"/api/v1/jobs/{DLC}").json()["RestartRecord"]
+    assert (restart["Reason"], restart["TriggerID"]) == ("NodeFault", "t")
 
 
 @pytest.mark.parametrize("body", [b"", b'{"faults": [{"kind": "flood"}]}', b'{"fault": []}'])

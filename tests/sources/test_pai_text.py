@@ -127,7 +127,8 @@ def test_a_row_is_the_same_event_however_its_time_is_written(raw: str) -> None:
 
 def test_what_stands_in_brackets_before_a_text_is_told_apart() -> None:
     event = one("2021-01-28 14:07:24 [FailedMount] [dlc1-worker-0] no such share")
-    assert (event.fields, event.text) == ({"stated": "FailedMount", "pod": "dlc1-worker-0"}, "no such share")
+    assert (event.fields["stated"], event.fields["pod"]) == ("FailedMount", "dlc1-worker-0")
+    assert event.text == "no such share"
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def shown(value: Event | Resource) -> dict[str, Any]:
-    """An event or resource as the expectations write it: without key, mark and what is empty."""
+    """An event or resource as the expectations write it: without key, mark and what is empty or 0."""
     plain = {name: part for name, part in msgspec.structs.asdict(value).items() if name not in ("key", "mark")}
     for name in ("at", "began", "created", "finished"):
         if plain.get(name) is not None:
             plain[name] = (_EPOCH + timedelta(milliseconds=plain[name])).isoformat(timespec="milliseconds")
-    return {name: part for name, part in plain.items() if part not in (None, "", {})}
+    return {name: part for name, part in plain.items() if part not in (None, "", {}, 0)}
 
 
 def expectations(kind: str) -> list[Any]:

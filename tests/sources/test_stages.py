@@ -13,6 +13,7 @@ from exporter.sources.modelarts_training.stages import training_stages
 from exporter.sources.pai_dlc.stages import dlc_stages
 
 JOB = Resource("j-1")
+NOW = 1_700_000_000_000
 
 
 def learned(reading: Stages, body: bytes) -> tuple[Request, tuple[tuple[Stage, ...], ...]]:
@@ -21,7 +22,7 @@ def learned(reading: Stages, body: bytes) -> tuple[Request, tuple[tuple[Stage, .
     try:
         reading.send(Response(200, body))
     except StopIteration as end:
-        return ask, end.value
+        return ask, end.value.attempts
     raise AssertionError("one answer is all it needs")
 
 
@@ -41,7 +42,7 @@ def stage(name: str, start: Any, end: Any) -> dict[str, Any]:
 )
 def test_stages_of_a_training_job_are_read_in_every_form_of_time(start: Any, end: Any, expected: Stage) -> None:
     body = {"running_records": [{"record_order": 1, "stages": [stage("running", start, end)]}]}
-    ask, attempts = learned(training_stages(JOB), json.dumps(body).encode())
+    ask, attempts = learned(training_stages(JOB, NOW), json.dumps(body).encode())
     assert (ask.api, ask.path) == ("modelarts", "/v2/{project_id}/training-jobs/j-1/stages")
     assert attempts == ((expected,),)
 
@@ -49,7 +50,7 @@ def test_stages_of_a_training_job_are_read_in_every_form_of_time(start: Any, end
 def test_each_attempt_of_a_training_job_has_its_own_stages_in_order() -> None:
     first = [stage("running", 1669449729000, 1669449730000), stage("scheduling", 1669449725000, 1669449729000)]
     body = {"running_records": [{"stages": first}, {"stages": [stage("scheduling", 1669449740000, None)]}]}
-    _, attempts = learned(training_stages(JOB), json.dumps(body).encode())
+    _, attempts = learned(training_stages(JOB, NOW), json.dumps(body).encode())
     assert [[part.name for part in attempt] for attempt in attempts] == [["scheduling", "running"], ["scheduling"]]
 
 
@@ -59,20 +60,20 @@ def test_the_states_of_a_dlc_job_are_its_stages_but_for_its_end() -> None:
         {"Status": "Running", "StartTime": "2021-01-12T14:36:01Z", "EndTime": "", "ReasonCode": ""},
         {"Status": "Succeeded", "StartTime": "2021-01-12T14:40:01Z", "EndTime": ""},
     ]
-    ask, attempts = learned(dlc_stages(JOB), json.dumps({"JobId": "j-1", "StatusHistory": periods}).encode())
+    ask, attempts = learned(dlc_stages(JOB, NOW), json.dumps({"JobId": "j-1", "StatusHistory": periods}).encode())
     assert (ask.path, dict(ask.headers)["x-acs-action"]) == ("/api/v1/jobs/j-1", "GetJob")
     assert attempts == ((Stage("env_preparing", 1610462101000, 1610462161000), Stage("running", 1610462161000)),)
 
 
 def test_an_answer_without_a_record_gives_no_stages() -> None:
-    assert learned(training_stages(JOB), b"{}")[1] == ()
-    assert learned(dlc_stages(JOB), b'{"StatusHistory": null}')[1] == ((),)
+    assert learned(training_stages(JOB, NOW), b"{}")[1] == ()
+    assert learned(dlc_stages(JOB, NOW), b'{"StatusHistory": null}')[1] == ((),)
     unknown = {"running_records": [{"stages": [stage("", 1669449725000, None), stage("running", "soon", None)]}]}
-    assert learned(training_stages(JOB), json.dumps(unknown).encode())[1] == ((),)
+    assert learned(training_stages(JOB, NOW), json.dumps(unknown).encode())[1] == ((),)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"running_records": 7}', b'{"StatusHistory": "x"}'])
 def test_a_broken_answer_is_garbled(body: bytes) -> None:
-    reading = dlc_stages(JOB) if b"Status" in body else training_stages(JOB)
+    reading = dlc_stages(JOB, NOW) if b"Status" in body else training_stages(JOB, NOW)
     with pytest.raises(SourceGarbled):
         learned(reading, body)

@@ -235,6 +235,23 @@ def test_pai_lists_jobs_and_shows_one(url: str) -> None:
     assert (job.display_name, job.status_history[0].status) == ("qwen", "Running")
 
 
+def test_pai_shows_the_restarts_of_a_job(url: str, cloud: Cloud) -> None:
+    models = library("alibabacloud_pai_dlc20201203.models")
+    cloud.add_dlc_job("dlc-restarted")
+    error = {"ErrorCode": "1001", "ErrorMsg": "Xid 79", "Node": "n-1", "TriggerRestart": True}
+    cloud.dlc_restart("dlc-restarted", cloud.clock(), RestartStatus="Failed", DetailErrorInfoList=[error])
+    client = alibaba_client(url)
+    listed = client.list_jobs(models.ListJobsRequest(job_ids="dlc-restarted")).body.jobs
+    assert [job.restart_times for job in listed] == ["1/10"]
+    body = client.get_job("dlc-restarted", models.GetJobRequest()).body
+    (record,) = body.restart_record
+    assert (record.restart_level_type, record.restart_status, record.reason) == ("JobRestart", "Failed", "PodFailed")
+    assert (record.restart_duration_in_sec, record.occur_phase) == (5, "Running")
+    (detail,) = record.detail_error_info_list
+    assert (detail.error_code, detail.node, detail.trigger_restart) == ("1001", "n-1", True)
+    assert set(record.to_map()) >= set(body.to_map()["RestartRecord"][0]), "the client knows each field"
+
+
 def test_pai_reads_events_as_plain_strings(url: str) -> None:
     models = library("alibabacloud_pai_dlc20201203.models")
     client = alibaba_client(url)

@@ -46,6 +46,11 @@ class ManualClock:
             self._ends.remove(end)
             self._moves += 1
 
+    async def elapse(self, seconds: float) -> None:
+        """Sleep, and let everybody go first who was to wake by then."""
+        await self.sleep(seconds)
+        await self.sleep(1e-6)
+
     async def _rest(self, end: float) -> None:
         moves = self._moves
         for _ in range(ROUNDS):

@@ -134,7 +134,11 @@ class _Reading:
             return
         try:
             with guarded(self._at.source):
-                self.stages[watch.id] = await run_stages(self._at.kind.stages(watch), self._at.ask)
+                record = await run_stages(self._at.kind.stages(watch, self._at.now()), self._at.ask)
+                self.stages[watch.id] = record.attempts
+                begin = self._time_range.begin
+                events = [event for event in record.events if event.at is None or event.at >= begin]
+                await self._take(EventPage(events, unreadable=record.unreadable))
         except SourceError as error:
             if not self._without_stages:
                 self._at.report_missing(f"phases come from event texts alone: {describe(error)}")

@@ -78,7 +78,7 @@ def _untried_findings(at: SourceProbe, why: str) -> list[Finding]:
     nothing = Resource("none")
     first = {"events": next(at.source().read(nothing, Window(None, at.now())))}
     if at.kind.stages is not None:
-        first["stages"] = next(at.kind.stages(nothing))
+        first["stages"] = next(at.kind.stages(nothing, at.now()))
     asks = {check: ask for check, ask in first.items() if isinstance(ask, Request)}
     return [untried_finding(at.place, check, why, ask.permission) for check, ask in asks.items()]
 
@@ -189,6 +189,7 @@ async def _stages(at: SourceProbe, resource: Resource) -> list[Finding]:
         return []
     try:
         with guarded(at.place.name):
-            return [stages_finding(at.place, resource, await run_stages(at.kind.stages(resource), at.ask))]
+            record = await run_stages(at.kind.stages(resource, at.now()), at.ask)
+            return [stages_finding(at.place, resource, record.attempts)]
     except SourceError as error:
         return [stages_finding(at.place, resource, error)]

@@ -82,7 +82,7 @@ def _draft(pack: MappingPack, unread: UnmatchedText, drafted: set[str]) -> _Draf
     event, capitalized = unread.event, [word.capitalize() for word in words(unread.template)[:_MOST_WORDS]]
     base = pack.severity.get(event.severity.casefold(), UNCLASSIFIED)
     severity = "info" if base == UNCLASSIFIED else base
-    if base not in TROUBLE and is_hinted(pack, event.text):
+    if base not in TROUBLE and is_hinted(pack, event):
         severity = "warning"
     reason = event.reason or "".join(capitalized) or "Unnamed"
     says = {"severity": severity} if severity != base else {}

@@ -1,15 +1,20 @@
 """Hint words: starts of words that make an unmapped text worth reading first. Pure."""
 
 from exporter.mapping.rules import MappingPack
+from exporter.model.events import Event
 
 _SEARCHED = 4000  # characters of a text in which hint words are looked for
 
 
-def is_hinted(pack: MappingPack, text: str) -> bool:
-    """Decide whether a word of the text begins with one of the pack's hint words.
+def is_hinted(pack: MappingPack, event: Event) -> bool:
+    """Decide whether a word of the text or of the vendor's reason begins with one of the pack's hint words.
 
     A capital letter inside a name begins a word: ``NodePredicateFailed`` has three.
     """
+    return _has_hint(pack, event.text) or _has_hint(pack, event.reason)
+
+
+def _has_hint(pack: MappingPack, text: str) -> bool:
     text = text[:_SEARCHED]
     folded = text.casefold()
     spelled = text if len(text) == len(folded) else folded  # few letters fold to more than one

@@ -57,21 +57,21 @@ def make_mapper(pack: MappingPack, target: str) -> Map:
             mapped: Mapped | None = take(event, text, canonical(text), base)
             if mapped is not None:
                 return mapped
-        return worsen(missed, event.text) if worse and missed.unmapped is not None else missed
+        return worsen(missed, event) if worse and missed.unmapped is not None else missed
 
     return map_
 
 
-def _make_worsener(pack: MappingPack) -> Callable[[Mapped, str], Mapped]:
+def _make_worsener(pack: MappingPack) -> Callable[[Mapped, Event], Mapped]:
     """Make the function that gives the pack's severity ``worse`` to what no rule took.
 
-    Only to a text that has a hint word, and whose severity is below. The outcomes that it makes are kept.
+    Only to an event whose text or reason has a hint word, and whose severity is below. The outcomes that it makes are kept.
     """
     made: dict[Mapped, Mapped] = {}
     below = {"info", UNCLASSIFIED} | ({"warning"} if pack.worse == "error" else set())
 
-    def worsen(missed: Mapped, text: str) -> Mapped:
-        if missed.severity not in below or not is_hinted(pack, text):
+    def worsen(missed: Mapped, event: Event) -> Mapped:
+        if missed.severity not in below or not is_hinted(pack, event):
             return missed
         if missed not in made:
             if len(made) >= _MOST_PLANS:

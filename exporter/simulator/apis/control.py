@@ -46,16 +46,17 @@ def events(cloud: Cloud, call: Call, now: int) -> Reply:
 
 
 def state(cloud: Cloud, call: Call, now: int) -> Reply:
-    """GET: return the number of readable and hidden events by source, and of requests by API."""
+    """GET: return the number of readable and hidden events by source, restarts included, and of requests by API."""
     logs = {source: cloud.logs(source) for source in SOURCES}
     for log in (log for by_resource in logs.values() for log in by_resource.values()):
         log.readable(now)
+    totals = {source: cloud.totals(source) for source in SOURCES}
     return answer(
         {
             "clock": now,
-            "events": {source: sum(log.total for log in found.values()) for source, found in logs.items()},
+            "events": {source: sum(found.values()) for source, found in totals.items()},
             "hidden": {source: sum(log.hidden for log in found.values()) for source, found in logs.items()},
-            "resources": {source: {id_: log.total for id_, log in found.items()} for source, found in logs.items()},
+            "resources": totals,
             "requests": cloud.requests,
             "faults": cloud.faults.on,
             "behaviour": cloud.behaviour,

@@ -6,11 +6,12 @@ from exporter.simulator.http import Call, Reply, alibaba_error, answer, encode, 
 from exporter.simulator.state.accounts import ALIBABA_WORKSPACE
 from exporter.simulator.state.cloud import Cloud
 from exporter.simulator.state.event_log import between
-from exporter.simulator.state.resources import ENDED, DlcJob, Period, Pod
+from exporter.simulator.state.resources import ENDED, DlcJob, Period, Pod, Restart
 from exporter.simulator.state.times import DAY, SECOND, read_iso, zulu
 
 _REQUEST = "78F6FCE2-278F-4C4A-A6B7-DD8ECEA9C456"
 _EVENTS = 2000
+_MOST_RESTARTS = 10
 _SORTED_BY = {"GmtCreateTime": "created", "DisplayName": "name", "Status": "status", "JobType": "kind"}
 
 
@@ -40,7 +41,7 @@ def details(cloud: Cloud, call: Call, now: int) -> Reply:
         body |= {
             "StatusHistory": [_period(period) for period in job.periods],
             "Pods": [_pod(pod) for pod in job.pods],
-            "RestartRecord": [_restart(at) for at in job.restarts],
+            "RestartRecord": [_restart(restart) for restart in job.restarts],
         }
     return answer(body)
 
@@ -134,6 +135,7 @@ def _job(job: DlcJob, now: int) -> dict[str, Any]:
         "Priority": 1,
         "Status": period.status,
         "SubStatus": "",
+        "RestartTimes": f"{len(job.restarts)}/{_MOST_RESTARTS}",
         "ReasonCode": period.code,
         "ReasonMessage": period.message,
         "Duration": 0 if running is None else ((ended or now) - running) // SECOND,
@@ -164,12 +166,17 @@ def _pod(pod: Pod) -> dict[str, Any]:
     }
 
 
-def _restart(at: int) -> dict[str, Any]:
-    return {
+def _restart(restart: Restart) -> dict[str, Any]:
+    """Write a restart record; its words are published nowhere [inferred]."""
+    record = {
         "OccurPhase": "Running",
-        "OccurTime": zulu(at),
+        "OccurTime": zulu(restart.at),
         "Reason": "PodFailed",
         "RestartLevelType": "JobRestart",
         "RestartStatus": "Succeeded",
+        "RestartFailReason": "",
         "RestartDurationInSec": 5,
+        "TriggerID": str(restart.at),
+        "DetailErrorInfoList": [],
     }
+    return record | restart.fields

@@ -34,7 +34,10 @@ def _dws_alarm(cloud: Cloud, event: AddedEvent, at: int) -> None:
 
 
 def _dlc_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
-    cloud.dlc_event(event.resource, None if event.timeless else at, event.text)
+    if event.restart:
+        cloud.dlc_restart(event.resource, at, **{"Reason": event.text} | event.fields)
+    else:
+        cloud.dlc_event(event.resource, None if event.timeless else at, event.text)
 
 
 _JOB = "/v2/{project_id}/training-jobs/{id}"

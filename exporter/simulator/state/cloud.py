@@ -12,7 +12,7 @@ from exporter.simulator.state.behaviour import Behaviour
 from exporter.simulator.state.event_log import EventLog, EventRow
 from exporter.simulator.state.event_rows import dlc_row, dws_row, pool_row, service_row, training_row
 from exporter.simulator.state.faults import Faults
-from exporter.simulator.state.resources import Cluster, DlcJob, Pool, Service, TrainingJob
+from exporter.simulator.state.resources import Cluster, DlcJob, Pool, Restart, Service, TrainingJob
 from exporter.simulator.state.times import SECOND
 
 
@@ -149,11 +149,24 @@ class Cloud:
                 row = dlc_row(at_ms, self.clock(), text, self.behaviour.pai_zone_hours)
                 self.put("pai_dlc", job.log, row)
 
+    def dlc_restart(self, job_id: str, at_ms: int, **fields: Any) -> None:
+        """Add a restart of a DLC job; ``fields`` replace fields of its record."""
+        with self.lock:
+            job = self.dlc.get(job_id) or self.add_dlc_job(job_id)
+            job.restarts.append(Restart(at_ms, fields))
+
     def logs(self, source: str) -> dict[str, EventLog]:
         """Return the events of a source by resource; a project-wide API has one log, ""."""
         if source in self.project_logs:
             return {"": self.project_logs[source]}
         return {name: resource.log for name, resource in self.resources.get(source, {}).items()}
+
+    def totals(self, source: str) -> dict[str, int]:
+        """Return the number of readable events of a source by resource, with the restarts of DLC jobs."""
+        found = {id_: log.total for id_, log in self.logs(source).items()}
+        for id_, job in self.dlc.items() if source == "pai_dlc" else ():
+            found[id_] += len(job.restarts)
+        return found
 
     def copies(self, source: str) -> int:
         """Return how often an event that is added now stands in the answers."""

@@ -3,6 +3,8 @@
 Every time is the vendor's, in Unix ms.
 """
 
+from typing import Any
+
 import msgspec
 
 from exporter.simulator.state.event_log import EventLog, EventRow
@@ -119,8 +121,15 @@ class Pod(msgspec.Struct):
     before: list["Pod"] = []
 
 
+class Restart(msgspec.Struct):
+    """A restart of a DLC job or of one of its pods; ``fields`` replace those of its record."""
+
+    at: int
+    fields: dict[str, Any] = {}
+
+
 class DlcJob(msgspec.Struct):
-    """A PAI DLC job. ``periods`` is its status history, the last one is now; ``restarts`` are the times of restarts."""
+    """A PAI DLC job. ``periods`` is its status history, the last one is now."""
 
     id: str
     name: str = ""
@@ -129,7 +138,7 @@ class DlcJob(msgspec.Struct):
     kind: str = "PyTorchJob"
     periods: list[Period] = []
     pods: list[Pod] = []
-    restarts: list[int] = []
+    restarts: list[Restart] = []
     log: EventLog = msgspec.field(default_factory=EventLog)
 
     def enter(self, status: str, at: int, code: str = "", message: str = "") -> None:

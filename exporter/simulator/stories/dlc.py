@@ -84,12 +84,14 @@ def _pods(subject: _Subject, at: int) -> Chapter:
 
 def _restart(subject: _Subject, at: int) -> Chapter:
     job = subject.job
-    subject.add_event(at, f"Pod {job.pods[1].id} exited with code 137")
+    lost = job.pods[1].id
+    subject.add_event(at, f"Pod {lost} exited with code 137")
     for pod in job.pods:
         pod.status, pod.finished = "Failed", at
     at = yield 1.0
     job.enter("Restarting", at, "PodFailed", "A pod was killed: out of memory")
-    job.restarts.append(at)
+    error = {"ErrorCode": "137", "ErrorMsg": "A pod was killed: out of memory", "Pod": lost, "TriggerRestart": True}
+    subject.cloud.dlc_restart(job.id, at, RestartDurationInSec=1, DetailErrorInfoList=[error])
     return (yield from _pods(subject, at))
 
 

@@ -6,8 +6,9 @@ undocumented, so every known one is read.
 
 import msgspec
 
-from exporter.model.events import Request, Resource
+from exporter.model.events import Millis, Request, Resource
 from exporter.model.protocols import Stages
+from exporter.model.runs import RunRecord
 from exporter.sources.decoding import asked
 from exporter.sources.limits import MAX_RECORD_BYTES, MAX_STAGES, clip, garbled, segment
 from exporter.sources.reading import ordered_stages
@@ -32,14 +33,16 @@ class _Records(msgspec.Struct):
 _RECORDS = msgspec.json.Decoder(_Records, strict=False)
 
 
-def training_stages(job: Resource) -> Stages:
+def training_stages(job: Resource, now: Millis) -> Stages:
     """Read the stages of a training job, by attempt. Raises SourceGarbled."""
     path = f"/v2/{{project_id}}/training-jobs/{segment(job.id)}/stages"
     request = Request("modelarts", path, headers=(("X-Language", "en-us"),), permission="modelarts:trainJob:get")
     answer = yield from asked(request, _RECORDS, MAX_RECORD_BYTES)
     if len(answer.running_records) + sum(len(record.stages) for record in answer.running_records) > MAX_STAGES:
         raise garbled(request, f"the answer has more than {MAX_STAGES} stages; it was refused")
-    return tuple(
-        ordered_stages((clip(part.name), part.start_time, part.end_time) for part in record.stages)
-        for record in answer.running_records
+    return RunRecord(
+        tuple(
+            ordered_stages((clip(part.name), part.start_time, part.end_time) for part in record.stages)
+            for record in answer.running_records
+        )
     )

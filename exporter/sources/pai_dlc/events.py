@@ -53,12 +53,13 @@ from exporter.sources.limits import (
     split_usable,
 )
 from exporter.sources.normalize import count_equal, fingerprint, joined, oldest_first, page
+from exporter.sources.pai_dlc import restarts
 from exporter.sources.pai_dlc.text import parse_zone, text_reader
 from exporter.sources.reading import give
 from exporter.sources.scope import SourceScope
 from exporter.sources.times import BEFORE_ALL, Number, ceiling, floor, iso_text, moment, number
 
-FIELDS = frozenset({"stated", "pod"})
+FIELDS = frozenset({"stated", "pod"}) | restarts.FIELDS
 STATUSES = (
     "Creating",
     "Queuing",
@@ -79,6 +80,7 @@ HINTS = ("Status", "ReasonCode", "ReasonMessage", "GmtModifiedTime", "SubStatus"
 
 _ENDED = frozenset({"Succeeded", "Failed", "Stopped"})
 _MOST = 2000  # rows of one answer
+_MOST_RESTARTS = 1_000_000  # of one job: a greater number is none
 _JOBS = 50  # jobs of one page, and ids of one question
 _CHINA = timezone(timedelta(hours=8))
 _SLACK = 15 * 60 * SECOND  # how far an event may lie in the future before its zone is doubted
@@ -267,7 +269,7 @@ def _read(rows: Sequence[str | _Info], job: str, zone: tzinfo) -> tuple[list[Eve
     events: list[Event] = []
     bad: list[bytes] = []
     parts = text_reader(zone)
-    start, nothing = joined(job), {"stated": "", "pod": ""}
+    start, nothing = joined(job), dict.fromkeys(FIELDS, "")
     for row in rows:
         raw = row if isinstance(row, str) else _as_text(row)
         at, level, stated, pod, text, identity = parts(raw)
@@ -280,7 +282,7 @@ def _read(rows: Sequence[str | _Info], job: str, zone: tzinfo) -> tuple[list[Eve
             continue
         if len(text) > MAX_TEXT:
             text = clip(text, MAX_TEXT)
-        fields = {"stated": stated, "pod": pod} if pod or stated else nothing
+        fields = nothing | {"stated": stated, "pod": pod} if pod or stated else nothing
         events.append(Event(key, job, at, text, level, fields=fields))
     return events, bad
 
@@ -353,14 +355,23 @@ def _job(row: _Job) -> Resource:
         reason=field_text(row.reason_code),
         message=field_text(row.reason_message) or field_text(row.sub_status),
         mark=hint_mark(row.gmt_modified_time, row.sub_status, row.restart_times),
+        restarts=_restarts(row.restart_times),
     )
 
 
-def parse_record(raw: Any, resource: str) -> Event:
-    """Make an event of one raw record, a text or an object with ``Content``; times without zone are UTC.
+def _restarts(raw: msgspec.Raw) -> int:
+    """Return how often a job was restarted: ``RestartTimes`` is ``2/10``, two of at most ten (SDK), or a number."""
+    done = field_text(raw).partition("/")[0].strip()
+    return min(int(done), _MOST_RESTARTS) if done.isascii() and done.isdecimal() else 0
 
-    Raises ValueError.
+
+def parse_record(raw: Any, resource: str) -> Event:
+    """Make an event of one raw record; times without zone are UTC.
+
+    It is a text, an object with ``Content``, or a restart record with ``OccurTime``. Raises ValueError.
     """
+    if isinstance(raw, dict) and "OccurTime" in raw:
+        return restarts.parse_restart(raw, resource)
     row = raw if isinstance(raw, str) else read_record(raw, _ROWS)
     events, _ = _read([row], resource, UTC)
     if not events:

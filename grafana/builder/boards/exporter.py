@@ -46,7 +46,7 @@ NOW = Row(
             width=3,
         ),
         number(
-            "Detection delay p90",
+            "Delay p90",
             "Time after which 90% of the events of this time range had been seen.",
             known(quantile(0.9, _LAG, "", "$__range")),
             ((None, parts.GREEN), (600, parts.RED)),
@@ -55,8 +55,8 @@ NOW = Row(
             absent=("no events", parts.GREY),
         ),
         number(
-            "Without a rule, share",
-            "Events of this time range that no mapping rule could read; they count all the same.",
+            "Without a rule",
+            "The share of the events of this time range that no mapping rule could read; they count all the same.",
             f"{grown(_UNMAPPED, over='$__range')} / ({grown(_EVENTS, over='$__range')} > 0)",
             parts.PLAIN,
             unit="percentunit",
@@ -89,7 +89,7 @@ NOW = Row(
             words={"": ("not loaded", "loaded")},
         ),
         number(
-            "Waiting for delivery",
+            "Undelivered",
             "Spans and log records that the receiver has not taken yet.",
             f"sum(max by (signal) (platform_exporter_outbox_pending{JOB}))",
             parts.PLAIN,
