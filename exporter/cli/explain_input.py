@@ -102,10 +102,11 @@ def _sources_that_read(raw: Any) -> list[str]:
 
 
 def _sources_that_match(text: str, packs: Mapping[str, MappingPack]) -> list[str]:
-    """Return the sources that have a rule for a text."""
+    """Return the sources that have a rule for a text; a rule that takes any text says nothing of this one."""
     found = []
     for name, kind in SOURCES.items():
         event = kind.record(kind.sample_record(text, "", ""), RESOURCE)
-        if make_mapper(packs[name], "test")(event).rule is not None:
+        taken = make_mapper(packs[name], "test")(event).rule
+        if any(rule.id == taken and rule.textual for rule in packs[name].rules):
             found.append(name)
     return found

@@ -12,6 +12,7 @@ RESOURCE_INFO = "platform_resource_info"
 TARGET_INFO = "platform_target_info"
 RESOURCE_STATUS = "platform_resource_status"
 RESOURCES = "platform_resources"
+RESOURCE_SCHEDULED_START_TIMESTAMP_SECONDS = "platform_resource_scheduled_start_timestamp_seconds"
 LAST_EVENT_TIMESTAMP_SECONDS = "platform_last_event_timestamp_seconds"
 POOL_NODES = "platform_pool_nodes"
 POOL_STATUS_CHANGES_TOTAL = "platform_pool_status_changes_total"
@@ -71,6 +72,12 @@ BUILTIN: dict[str, Metric] = {
             ("target", "source", "status"),
         ),
         Metric(
+            RESOURCE_SCHEDULED_START_TIMESTAMP_SECONDS,
+            "gauge",
+            "Planned start of what is scheduled, from the vendor's listing; only until it has begun or is over.",
+            ("target", "source", "resource"),
+        ),
+        Metric(
             LAST_EVENT_TIMESTAMP_SECONDS,
             "gauge",
             "Time of the newest event, by the vendor's clock.",
@@ -110,7 +117,7 @@ BUILTIN: dict[str, Metric] = {
         Metric(
             RUNS_TOTAL,
             "counter",
-            "Jobs, deployments and cluster operations that ended, from the events and listings that mark an end.",
+            "Jobs, deployments, cluster operations and work on nodes that ended, from the events and listings that mark an end.",
             ("target", "source", "outcome"),
         ),
         Metric(

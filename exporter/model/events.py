@@ -21,6 +21,7 @@ class Resource(msgspec.Struct, frozen=True, gc=False):
     when it came into its status, if the listing says so; ``reason`` and ``message`` say why it is in its status.
     ``restarts`` is how often it was restarted, 0 where the listing does not say so. ``mark`` changes with whatever else
     of a listing may tell that something happened; it means nothing by itself.
+    ``scheduled_start`` is the planned start of what has not begun yet.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Resource(msgspec.Struct, frozen=True, gc=False):
     message: str = ""
     mark: int = 0
     restarts: int = 0
+    scheduled_start: Millis | None = None
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):

@@ -19,6 +19,7 @@ WHOLE_LISTING_INTERVAL = 6 * 3600.0  # seconds between whole listings, where sho
 INFO = "platform_resource_info"
 STATUS = "platform_resource_status"
 BY_RESOURCE = "platform_resource_events_total"
+SCHEDULED_START = "platform_resource_scheduled_start_timestamp_seconds"
 
 
 class _Listing(msgspec.Struct):
@@ -125,17 +126,25 @@ class Discovery:
         now = self._context.now()
         current = self._with_series(changed)
         self._declare(current)
-        states: dict[Series, Moment] = {}
-        for resource in current:
-            labels = (*self._context.place, resource.id)
-            states[INFO, labels] = Moment((resource.name, resource.workspace, resource.kind, resource.spec), now)
-            if resource.status:
-                states[STATUS, labels] = Moment((resource.status,), now)
-        commits = [Commit(self._watch(""), changes=Changes(states=states), resources=changed)]
+        commits = [Commit(self._watch(""), changes=self._changes(current, now), resources=changed)]
         if self._context.per_resource:
             commits.extend(Commit(self._watch(id_), progress=progress) for id_, progress in self._progress_of(changed))
         await self._context.committer.commit(*commits)
         self._remember_room(current)
+
+    def _changes(self, resources: Iterable[Resource], now: Millis) -> Changes:
+        """Say what is exposed of some resources from now on, and what no longer."""
+        states, gauges, ended = dict[Series, Moment](), dict[Series, Moment](), list[Series]()
+        for resource in resources:
+            labels = (*self._context.place, resource.id)
+            states[INFO, labels] = Moment((resource.name, resource.workspace, resource.kind, resource.spec), now)
+            if resource.status:
+                states[STATUS, labels] = Moment((resource.status,), now)
+            if resource.scheduled_start is not None and resource.life != "ended":
+                gauges[SCHEDULED_START, labels] = Moment(resource.scheduled_start / 1000, now)
+            elif self._series.has((SCHEDULED_START, labels)):
+                ended.append((SCHEDULED_START, labels))
+        return Changes(states=states, gauges=gauges, ended=tuple(ended))
 
     async def _list(self, requested: Millis, until: set[str] | None) -> _Listing:
         listing = _Listing()

@@ -159,6 +159,7 @@ class Inventory:
                     continue
                 self.resources[id_] = known
                 self._reopen(id_)
+                self._mark_ended(id_, latest[id_])
                 new.append(known)
             self.seen[id_] = max(latest[id_], self.seen.get(id_, 0))
             self.expired.discard(id_)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from exporter.model.events import Event, Millis, Resource
 from exporter.model.protocols import Source, Stages
-from exporter.sources import dws, dws_alarm, modelarts_pool
+from exporter.sources import dws, dws_alarm, modelarts_pool, modelarts_scheduled
 from exporter.sources.decoding import SampleRecord
 from exporter.sources.modelarts_service import events as service_events
 from exporter.sources.modelarts_service import services
@@ -22,11 +22,12 @@ COMMON_FIELDS = frozenset({"severity", "reason", "text", "resource"})
 class Kind(NamedTuple):
     """A row of the table.
 
-    ``resource`` is the unit of a watch: job, pool or service; "" where the API is project-wide. ``fields`` are the
-    names that a mapping may match in ``when``. ``statuses`` are the vendor's own words for the states of its resources.
-    ``record`` makes an event of one raw vendor record and a resource id, or raises ValueError. ``sample_record`` makes
-    such a record of a text. ``options`` are configuration keys of this source alone. ``stages`` reads the vendor's
-    own record of a resource's runs at a time. ``hints`` are fields of its listing that change when something happens: they call for a read.
+    ``resource`` is the unit of a watch: job, pool or service; "" where the API is project-wide, whose listing holds
+    what ``lists`` says. ``fields`` are the names that a mapping may match in ``when``. ``statuses`` are the vendor's
+    own words for the states of its resources. ``record`` makes an event of one raw vendor record and a resource id, or
+    raises ValueError. ``sample_record`` makes such a record of a text. ``options`` are configuration keys of this
+    source alone. ``stages`` reads the vendor's own record of a resource's runs at a time. ``hints`` are fields of its
+    listing that change when something happens: they call for a read.
     """
 
     make: Callable[[SourceScope], Source]
@@ -40,6 +41,7 @@ class Kind(NamedTuple):
     options: frozenset[str] = frozenset()
     stages: Callable[[Resource, Millis], Stages] | None = None
     hints: tuple[str, ...] = ()
+    lists: str = "resource"
 
 
 SOURCES: dict[str, Kind] = {
@@ -80,6 +82,19 @@ SOURCES: dict[str, Kind] = {
         sample_record=service_events.sample_record,
         options=frozenset({"workspaces"}),
     ),
+    "modelarts_scheduled": Kind(
+        make=modelarts_scheduled.ModelArtsScheduled,
+        platform="huaweicloud",
+        api="modelarts",
+        resource="",
+        fields=COMMON_FIELDS | modelarts_scheduled.FIELDS,
+        statuses=modelarts_scheduled.STATUSES,
+        hints=modelarts_scheduled.HINTS,
+        record=modelarts_scheduled.parse_record,
+        sample_record=modelarts_scheduled.sample_record,
+        lists="scheduled event",
+        options=frozenset({"workspaces"}),
+    ),
     "dws": Kind(
         make=dws.Dws,
         platform="huaweicloud",
@@ -90,6 +105,7 @@ SOURCES: dict[str, Kind] = {
         hints=dws.HINTS,
         record=dws.parse_record,
         sample_record=dws.sample_record,
+        lists="cluster",
     ),
     "dws_alarm": Kind(
         make=dws_alarm.DwsAlarm,

@@ -68,6 +68,7 @@ def causes(over: str) -> Detail:
 
 
 POOL, WAREHOUSE, ALARMS = '{source="modelarts_pool"}', '{source="dws"}', '{source="dws_alarm"}'
+NODE = '{source="modelarts_scheduled"}'
 # The highest number of the last ten minutes, in place of keep_firing_for: so the one alert ends as the other begins.
 _KEPT = f"max_over_time({WARNINGS.name}[10m:1m])"
 _ABNORMAL = f'max by ({TR}) (platform_pool_nodes{{state="abnormal"}})'
@@ -75,6 +76,14 @@ _AVAILABLE = f'max by ({TR}) (platform_pool_nodes{{state="available"}})'
 _LEAVING = f'max by ({TR}) (platform_resource_status{{source="modelarts_pool",status="Deleting"}})'
 _LAME = f'max by ({TR}, status) (platform_resource_status{{source="dws",status=~"READONLY|DEGRADED"}})'
 _ALARM = f'min by ({TR}, phase) (platform_phase_started_timestamp_seconds{{source="dws_alarm",phase=~"urgent_alarm|important_alarm"}})'
+_ASKS, _PLANNED = (
+    f'max by ({TR}) (platform_resource_status{{source="modelarts_scheduled",status="{status}"}})'
+    for status in ("inquiring", "scheduled")
+)
+_START = f'max by ({TR}) (platform_resource_scheduled_start_timestamp_seconds{{source="modelarts_scheduled"}})'
+_BROKEN = (
+    f'sum by ({TR}) (increase(platform_resource_events_total{{source="modelarts_scheduled",severity="error"}}[15m]))'
+)
 _OPEN = f'max by ({TSR}, phase) (platform_phase_started_timestamp_seconds{{phase!="abnormal"}})'
 _TIMEOUT = "max by (source, phase) (platform_phase_timeout_seconds)"
 _STUCK = f"(time() - {_OPEN}) > on (source, phase) group_left () {_TIMEOUT}"
@@ -237,6 +246,48 @@ EVENTS = (
         board="dws",
         panel="Open alarms",
         page="/resources/{target}/dws_alarm/{resource}",
+    ),
+    Alert(
+        name="PlatformNodeApprovalPending",
+        value=named(f"({_ASKS})", TR, NODE),
+        op=">",
+        limit=0.5,
+        hold="5m",
+        keep=REPLACED,
+        severity="warning",
+        summary="Work on node {{ $labels.name }} of {{ $labels.target }} waits for an approval",
+        description=(
+            'The vendor asks whether it may begin (state {{ $value | printf "%.0f" }}); until somebody approves of it,'
+            " the node stays as it is."
+        ),
+        board="pools",
+        panel="Scheduled events of nodes",
+        page="/resources/{target}/modelarts_scheduled/{resource}",
+    ),
+    Alert(
+        name="PlatformNodeMaintenanceSoon",
+        value=named(f"(({_START} - time()) and on ({TR}) ({_PLANNED} > 0.5))", TR, NODE),
+        op="<",
+        limit=86_400,
+        keep=REPLACED,
+        severity="warning",
+        summary="Work on node {{ $labels.name }} of {{ $labels.target }} begins within a day",
+        description="It begins in {{ $value | humanizeDuration }}; what runs on the node then may be interrupted.",
+        board="pools",
+        panel="Scheduled events of nodes",
+        page="/resources/{target}/modelarts_scheduled/{resource}",
+    ),
+    Alert(
+        name="PlatformNodeMaintenanceFailed",
+        value=named(f"({_BROKEN})", TR, NODE),
+        op=">",
+        limit=0.5,
+        severity="warning",
+        summary="Work on node {{ $labels.name }} of {{ $labels.target }} failed",
+        description='The vendor reported {{ $value | printf "%.0f" }} failure in the last 15 minutes; the node may not work.',
+        board="pools",
+        panel="Scheduled events of nodes",
+        page="/resources/{target}/modelarts_scheduled/{resource}",
     ),
 )
 BLIND = (

@@ -42,6 +42,7 @@ class Site(NamedTuple):
 
 
 AT = "2026-09-21T13:33:20Z"  # the clock of the tests
+MAINTENANCE = "ModelArts CommonOperations (a system policy; the vendor documents no action for this call)"
 SITES = {
     "modelarts_training": Site(
         "modelarts", "/v2/{project_id}/training-job-searches", "/v2/{project_id}/training-jobs/x/events",
@@ -59,6 +60,11 @@ SITES = {
         "modelarts:service:list", "modelarts:service:getEvents",
         {"services": [{"service_id": "x", "status": "running"}], "total_count": 1},
         {"events": [{"occur_time": 1790000000000, "event_info": "m", "event_type": "normal"}], "total_count": 1},
+    ),
+    "modelarts_scheduled": Site(
+        "modelarts", "/v1/{project_id}/scheduled-events", "/v1/{project_id}/scheduled-events", MAINTENANCE, MAINTENANCE,
+        {"events": [{"id": "x", "state": "scheduled", "publishTime": AT}], "count": 1},
+        {"events": [{"id": "x", "state": "scheduled", "publishTime": AT}], "count": 1},
     ),
     "dws": Site(
         "dws", "/v1.0/{project_id}/clusters", "/v2/{project_id}/events", "dws:cluster:list (or the role DWS ReadOnlyAccess)", "dws:event:list (or the role DWS ReadOnlyAccess)",
@@ -256,6 +262,7 @@ UNREADABLE: dict[str, list[Any]] = {
     "modelarts_service": [
         None, [], {}, {"event_info": "m"}, {"occur_time": 1790000000000}, {"occur_time": "now", "event_info": "m"},
     ],
+    "modelarts_scheduled": [None, 42, "text", [], {}],  # the list is the listing too, where a bad time is no matter
     "dws": [
         None, "text", {}, {"event_id": "2"}, {"event_id": "", "occur_time": 1790000000000},
         {"event_id": "2", "occur_time": "x"},
@@ -267,7 +274,8 @@ UNREADABLE: dict[str, list[Any]] = {
     "pai_dlc": [None, 42, [], {}, {"Time": AT}, {"Content": 5}],
 }  # fmt: skip
 ROWS = {"modelarts_training": "items events", "modelarts_pool": "items items", "modelarts_service": "services events",
-        "dws": "clusters events", "dws_alarm": "clusters alarm_details", "pai_dlc": "Jobs Events"}  # fmt: skip
+        "modelarts_scheduled": "events events", "dws": "clusters events", "dws_alarm": "clusters alarm_details",
+        "pai_dlc": "Jobs Events"}  # fmt: skip
 
 
 def spoiled(answer: dict[str, Any], rows: str, wrong: list[Any]) -> Answer:
@@ -343,6 +351,11 @@ STUCK: dict[str, tuple[str, bool, Any, str]] = {
         "dws_alarm", True,
         {"alarm_details": many(SITES["dws_alarm"].told["alarm_details"][0], "alarm_id", 1000), "count": 5000},
         "the page at offset 2 does not move on; none of its rows is new",
+    ),
+    "scheduled events": (
+        "modelarts_scheduled", True,
+        {"events": many(SITES["modelarts_scheduled"].told["events"][0], "id", 100), "count": 5000},
+        "the page at offset 100 does not move on; none of its rows is new",
     ),
     "DLC jobs": (
         "pai_dlc", False, {"Jobs": many(SITES["pai_dlc"].listed["Jobs"][0], "JobId", 50), "TotalCount": 500},
@@ -497,7 +510,7 @@ async def test_whatever_stands_in_an_answer_the_exporter_lives_on(
     async with flow(config, ManualClock(), Fuse()) as running:
         (pipeline,) = (one for one in running.pipelines if one.context.source == name)
 
-        pipeline.context.ask.__self__._fetcher._sender = Memory(site, *answers.values())  # type: ignore[attr-defined]
+        pipeline.context.ask.__self__._fetcher._sender = Memory(site, answers[site.listing], answers[site.events])  # type: ignore[attr-defined]
         for _ in range(2):
             await said(pipeline, read=True)
             await running.core.committer.release_held()

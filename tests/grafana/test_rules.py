@@ -24,6 +24,8 @@ POOL, SERVICE = 'target="research",source="modelarts_pool"', 'target="research",
 OF_DWS = {"target": "research", "source": "dws"}
 OF_TRAINING, OF_SERVICE = OF_DWS | {"source": "modelarts_training"}, OF_DWS | {"source": "modelarts_service"}
 OF_POOL = {"target": "research", "resource": "pool-1", "name": "train-07"}
+NODE = 'target="research",source="modelarts_scheduled"'
+OF_NODE = {"target": "research", "resource": "ev-1", "name": "node-1"}
 OF_JOB = {"job": "platform-events-exporter"}
 PANELS = panel_numbers()
 LONG = 800  # minutes that a series goes on for
@@ -234,6 +236,33 @@ CASES = {
             )
         },
         (10, 40),
+    ),
+    "work on a node waits for an approval, is planned, and fails": Case(
+        {
+            f'platform_resource_status{{{NODE},resource="ev-1",status="inquiring"}}': "0x9 1x10 0x40",
+            f'platform_resource_status{{{NODE},resource="ev-1",status="scheduled"}}': "0x19 1x10 0x30",
+            f'platform_resource_scheduled_start_timestamp_seconds{{{NODE},resource="ev-1"}}': "_x10 5400x20 stale",
+            f'platform_resource_info{{{NODE},resource="ev-1",name="node-1"}}': f"1x{LONG}",
+            **counter("platform_resource_events_total", f'{NODE},resource="ev-1",severity="error"', "0x40 1x60"),
+        },
+        {
+            18: Firing(
+                "PlatformNodeApprovalPending",
+                OF_NODE,
+                "The vendor asks whether it may begin (state 1); until somebody approves of it, the node stays as it is.",
+            ),
+            25: Firing(
+                "PlatformNodeMaintenanceSoon",
+                OF_NODE,
+                "It begins in 1h 5m 0s; what runs on the node then may be interrupted.",
+            ),
+            43: Firing(
+                "PlatformNodeMaintenanceFailed",
+                OF_NODE,
+                "The vendor reported 1 failure in the last 15 minutes; the node may not work.",
+            ),
+        },
+        (8, 12, 38, 70),
     ),
     "a deployment fails": Case(
         counter("platform_runs_total", f'{SERVICE},outcome="failure"', "0x20 1x60"),

@@ -125,3 +125,11 @@ async def test_an_ended_job_whose_reads_fail_is_given_up_a_day_after_its_grace(
         text = "t/s: job: its last read failed for a day after its end; it is read no more: no answer"
         assert reported == ([text] if given_up else [])
         assert (len(vendor.reads) == 1) == given_up
+
+
+def test_a_resource_that_an_event_names_when_it_is_over_left_with_that_event() -> None:
+    inventory = an_inventory()
+    inventory.name([Resource("over", life="ended"), Resource("1")], {"over": NOW - 7_200_000, "1": NOW - 7_200_000})
+    assert inventory.left_before(NOW - 3_600_000) == ["over", "1"]
+    inventory.merge([Resource("over", life="ended"), Resource("1")], NOW)
+    assert inventory.left_before(NOW - 3_600_000) == ["over"]

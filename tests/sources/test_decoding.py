@@ -130,7 +130,7 @@ def test_a_message_cut_within_a_character_hides_neither_itself_nor_others(name: 
 
 
 @pytest.mark.parametrize("readable", [True, False])
-@pytest.mark.parametrize("name", ["modelarts_training", "modelarts_service", "dws", "dws_alarm"])
+@pytest.mark.parametrize("name", ["modelarts_training", "modelarts_service", "modelarts_scheduled", "dws", "dws_alarm"])
 def test_one_row_for_ever_is_an_error_whether_or_not_it_can_be_read(name: str, readable: bool) -> None:
     rows = [record_of(name) if readable else None]
     answer = {

@@ -33,11 +33,18 @@ LISTED = {
     "modelarts_training": "items",
     "modelarts_pool": "items",
     "modelarts_service": "services",
+    "modelarts_scheduled": "events",
     "dws": "clusters",
     "dws_alarm": "clusters",
     "pai_dlc": "Jobs",
 }
-TOTALS = {"modelarts_service": "total_count", "dws": "count", "modelarts_training": "total", "pai_dlc": "TotalCount"}
+TOTALS = {
+    "modelarts_service": "total_count",
+    "modelarts_scheduled": "count",
+    "dws": "count",
+    "modelarts_training": "total",
+    "pai_dlc": "TotalCount",
+}
 ID_IN_PATH = ["modelarts_training", "modelarts_service", "pai_dlc"]
 
 
@@ -48,6 +55,7 @@ def row_of(name: str, number: int, text: str = "x") -> Any:
         "modelarts_training": {"time": iso_text(at), "message": text},
         "modelarts_pool": {"firstTimestamp": iso_text(at), "message": text},
         "modelarts_service": {"occur_time": at, "event_info": text},
+        "modelarts_scheduled": {"id": f"{number}", "publishTime": iso_text(at), "description": text},
         "dws": {"event_id": f"{number}", "occur_time": at, "context": text},
         "dws_alarm": {"alarm_id": "DWS_1", "alarm_generate_date": iso_text(at), "alarm_message": text},
         "pai_dlc": f"{iso_text(at).replace('T', ' ').rstrip('Z')} {text}",
@@ -61,6 +69,7 @@ def resource_row(name: str, id_: str) -> dict[str, Any]:
         "modelarts_training": {"metadata": {"id": id_}},
         "modelarts_pool": {"metadata": {"name": id_}},
         "modelarts_service": {"service_id": id_},
+        "modelarts_scheduled": {"id": id_},
         "dws": {"id": id_},
         "dws_alarm": {"id": id_},
         "pai_dlc": {"JobId": id_},
@@ -217,7 +226,7 @@ def test_a_read_is_left_before_its_keys_take_much_memory() -> None:
         check_read_size(request, 0, MAX_READ_ROWS)
 
 
-@pytest.mark.parametrize("name", ["modelarts_training", "modelarts_service", "pai_dlc"])
+@pytest.mark.parametrize("name", ["modelarts_training", "modelarts_service", "modelarts_scheduled", "pai_dlc"])
 def test_a_listing_whose_pages_never_end_is_left(name: str) -> None:
     pages = 0
 
@@ -399,6 +408,7 @@ def test_no_time_raises_and_each_fits_into_a_datetime(name: str, times: list[Any
             "modelarts_training": {"time": time, "message": "x"},
             "modelarts_pool": {"firstTimestamp": time, "lastTimestamp": time},
             "modelarts_service": {"occur_time": time, "event_info": "x"},
+            "modelarts_scheduled": {"id": str(number), "state": "completed", "publishTime": time, "finishTime": time},
             "dws": {"event_id": str(number), "occur_time": time},
             "dws_alarm": {"alarm_id": str(number), "alarm_generate_date": time, "alarm_status": "1"},
             "pai_dlc": f"{time} x",
@@ -409,6 +419,7 @@ def test_no_time_raises_and_each_fits_into_a_datetime(name: str, times: list[Any
         "modelarts_training": {"metadata": {"id": "a", "create_time": times[0]}},
         "modelarts_pool": {"metadata": {"name": "a", "creationTimestamp": times[0]}},
         "modelarts_service": {"service_id": "a", "publish_at": times[0]},
+        "modelarts_scheduled": {"id": "a", "publishTime": times[0]},
         "dws": {"id": "a", "created": times[0]},
         "dws_alarm": {"id": "a", "created": times[0]},
         "pai_dlc": {"JobId": "a", "GmtCreateTime": times[0]},

@@ -12,6 +12,7 @@ import pytest
 
 from exporter.simulator import Cloud, running
 from exporter.simulator.apis.dws_alarm import clear_alarm, raise_alarm
+from exporter.simulator.apis.scheduled_events import enter, publish
 from exporter.simulator.state.accounts import (
     ACCESS_KEY,
     ALIBABA_ACCESS_KEY,
@@ -113,6 +114,19 @@ def test_modelarts_reads_training_stages(url: str, cloud: Cloud) -> None:
     stages = answer.running_records[0].stages
     assert [(stage.name, stage.stage_order) for stage in stages] == [("scheduling", 1), ("running", 2)]
     assert stages[0].end_time == stages[1].start_time
+
+
+def test_modelarts_lists_scheduled_events_by_state_and_record(url: str, cloud: Cloud) -> None:
+    v1 = library("huaweicloudsdkmodelarts.v1")
+    client, now = modelarts_client(url), cloud.clock()
+    planned = [publish(cloud, f"node-{number}", now - number * 1000, not_before=now + 60_000) for number in range(3)]
+    enter(cloud, planned[1], "executing", now)
+    found = client.list_scheduled_events(v1.ListScheduledEventsRequest(limit=2, offset=1))
+    assert (found.count, len(found.events)) == (3, 2)
+    request = v1.ListScheduledEventsRequest(state=["executing"], node_name="node-1", workspace_id="0")
+    (event,) = client.list_scheduled_events(request).events
+    assert (event.id, event.node_name, event.state) == (planned[1].id, "node-1", "executing")
+    assert event.not_before > event.start_time >= event.publish_time
 
 
 def test_modelarts_pages_training_events_by_page_number(url: str) -> None:

@@ -54,8 +54,8 @@ class SourceProbe(NamedTuple):
 
     @property
     def noun(self) -> str:
-        """The kind of resource that the source lists; ``cluster`` for a project-wide API."""
-        return self.kind.resource or "cluster"
+        """The kind of resource that the source lists."""
+        return self.kind.resource or self.kind.lists
 
 
 async def probe_source(at: SourceProbe) -> list[Finding]:

@@ -1,12 +1,13 @@
 """The table of the simulated sources of events: to add one is to write its module and its row here."""
 
-from exporter.simulator.apis import authentication, dlc, dws, dws_alarm, pools, services, training
+from exporter.simulator.apis import authentication, dlc, dws, dws_alarm, pools, scheduled_events, services, training
 from exporter.simulator.apis.api import AddedEvent, SimulatedApi, SimulatedSource
 from exporter.simulator.state.accounts import ALIBABA_WORKSPACE
 from exporter.simulator.state.cloud import Cloud
 from exporter.simulator.stories.dlc import dlc_jobs
 from exporter.simulator.stories.dws import cluster_life
 from exporter.simulator.stories.dws_alarm import cluster_alarms
+from exporter.simulator.stories.node import node_life
 from exporter.simulator.stories.pool import pool_life
 from exporter.simulator.stories.service import service_life
 from exporter.simulator.stories.training import training_jobs
@@ -23,6 +24,10 @@ def _pool_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
 
 def _service_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
     cloud.service_event(event.resource, at, event.text, event.type or "normal")
+
+
+def _scheduled_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
+    scheduled_events.happen(cloud, event.resource, at, event.text)
 
 
 def _dws_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
@@ -91,6 +96,23 @@ SOURCES: dict[str, SimulatedSource] = {
         event=_service_event,
         story=service_life,
         drift=services.drift,
+    ),
+    scheduled_events.SOURCE: SimulatedSource(
+        platform="huaweicloud",
+        endpoint="modelarts",
+        apis=(
+            SimulatedApi(
+                "modelarts_scheduled.events",
+                "/v1/{project_id}/scheduled-events",
+                _huawei,
+                scheduled_events.scheduled_events,
+            ),
+        ),
+        resource=scheduled_events.add_node,
+        event=_scheduled_event,
+        story=node_life,
+        drift=scheduled_events.drift,
+        growth=scheduled_events.grow,
     ),
     "dws": SimulatedSource(
         platform="huaweicloud",

@@ -172,13 +172,44 @@ INCIDENTS = Row(
         ),
     ),
 )
+SCHEDULED = '="modelarts_scheduled"'
+
+
+def _scheduled(state: str) -> str:
+    """1 for each scheduled event that is in a state, 0 for the others."""
+    status = select("platform_resource_status", f'status="{state}"', source=SCHEDULED)
+    return named(f"(max by ({TR}) ({status}))", TR, SCHEDULED)
+
+
+_START = select("platform_resource_scheduled_start_timestamp_seconds", source=SCHEDULED)
+MAINTENANCE = Row(
+    "Maintenance",
+    (
+        Panel(
+            title="Scheduled events of nodes",
+            kind="table",
+            about="Repairs, reboots and maintenance of nodes of all pools: when they begin, and 1 under the state that they are in; they leave a day after their end.",
+            queries=(
+                Query(named(f"(max by ({TR}) ({_START}) - time())", TR, SCHEDULED), "Begins in"),
+                Query(_scheduled("inquiring"), "Waits for approval"),
+                Query(_scheduled("executing"), "Goes on"),
+                Query(_scheduled("failed"), "Failed"),
+            ),
+            width=24,
+            columns={"target": "Target", "name": "Node", "resource": "Id"},
+            units={"Begins in": "s"},
+            marks={"Waits for approval": parts.NOTE, "Failed": parts.ANY},
+            sort="Waits for approval",
+        ),
+    ),
+)
 _ASKED = f"label_values({select('platform_pool_nodes', source='')}, resource)"
 BOARD = Board(
     uid="platform-events-pools",
     title="Platform events / Pools",
     about="Resource pools of ModelArts: nodes by state, incidents and how long it takes to recover.",
     variables=(*parts.PLACES, parts.TARGET, Variable("pool", "Pool", _ASKED)),
-    rows=(NOW, NODES, INCIDENTS),
+    rows=(NOW, NODES, INCIDENTS, MAINTENANCE),
     page="/sources",
     source="modelarts_pool",
 )

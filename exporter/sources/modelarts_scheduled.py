@@ -1,0 +1,271 @@
+"""Source of the scheduled events of ModelArts nodes: repairs, reboots and maintenance, of a whole project.
+
+One list holds the scheduled events with their states and times. Each is a resource, and its steps are the events:
+published, started, and completed, failed or canceled. A row changes in place until its event is over.
+
+The API reference (ModelArts, "Obtaining the Scheduled Event List") has neither paging nor a total in its edition of
+2025-11; the vendor's SDK (3.1.219) and later editions have both. An answer of either kind is read to its end.
+"""
+
+from collections.abc import Callable, Collection, Generator, Sequence
+from typing import Any
+
+import msgspec
+
+from exporter.model.events import (
+    Event,
+    EventPage,
+    Life,
+    Millis,
+    Pause,
+    Request,
+    Resource,
+    ResourcePage,
+    Response,
+    Window,
+)
+from exporter.model.protocols import Reading
+from exporter.sources.decoding import (
+    SAMPLE_TIME,
+    DecodedRows,
+    Name,
+    asked,
+    field_text,
+    gap_fingerprint,
+    hint_mark,
+    in_slices,
+    missing,
+    optional,
+    present,
+    read_record,
+    read_rows,
+    row_decoders,
+    row_fingerprint,
+)
+from exporter.sources.limits import MAX_TEXT, check_listing_size, check_read_size, clip, garbled
+from exporter.sources.normalize import fingerprint, joined, newest_of_each, oldest_first
+from exporter.sources.scope import SourceScope
+from exporter.sources.times import Number, iso_millis, moment, number
+
+FIELDS = frozenset({"step", "type", "catalog", "instance_type"})
+STATUSES = ("inquiring", "scheduled", "executing", "completed", "failed", "canceled")
+HINTS = ("state", "notBefore", "startTime", "finishTime", "jobProgress", "probeMsg")
+"""Fields of the listing that change when something happens (huaweicloudsdkmodelarts 3.1.219, ScheduledEvent)."""
+
+_ENDED = frozenset({"completed", "failed", "canceled"})
+_AHEAD = frozenset({"inquiring", "scheduled"})
+_LIMIT = 100
+_PATH = "/v1/{project_id}/scheduled-events"
+_HEADERS = (("X-Language", "en-us"),)
+_PERMISSION = "ModelArts CommonOperations (a system policy; the vendor documents no action for this call)"
+
+
+class _Row(msgspec.Struct, rename="camel", gc=False):
+    id: Name
+    state: str | None = None
+    publish_time: str | None = None
+    start_time: str | None = None
+    finish_time: str | None = None
+    not_before: str | None = None
+    type: str | None = None
+    catalog: str | None = None
+    description: str | None = None
+    instance_type: str | None = None
+    node_name: str | None = None
+    pool_name: str | None = None
+    job_progress: msgspec.Raw = optional()
+    probe_msg: msgspec.Raw = optional()
+
+
+class _Answer(msgspec.Struct):
+    events: msgspec.Raw = msgspec.field(default_factory=missing)
+    count: Number = None
+
+
+_ROWS = row_decoders(_Row)
+_ANSWER = msgspec.json.Decoder(_Answer)
+
+_Page = EventPage | ResourcePage
+_MakePage = Callable[[DecodedRows[_Row], str, tuple[bytes, ...]], Generator[Pause, Response | int | None, _Page]]
+_CheckSize = Callable[[Request, int, int], None]
+
+
+class ModelArtsScheduled:
+    """The scheduled events of the nodes of a project. One watch reads all of them."""
+
+    def __init__(self, scope: SourceScope) -> None:
+        self._workspaces = scope.workspaces or ("",)
+
+    def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
+        """List the scheduled events of each workspace, those that are over included.
+
+        The list is read to its end: an old row may be the one that has changed.
+        """
+        for workspace in self._workspaces:
+            yield from _read_list(workspace, _listed, lambda request, _, rows: check_listing_size(request, rows))
+
+    def read(self, resource: Resource, window: Window) -> Reading:
+        """Read the steps of the scheduled events of each workspace.
+
+        The API filters by the time of publication alone, and a row that was published long ago may take its next step
+        now. So each read asks for all rows, a hundred in an answer, whatever ``window`` says.
+        """
+        for workspace in self._workspaces:
+            yield from _read_list(workspace, _happened, check_read_size)
+
+
+def _request(workspace: str, offset: int) -> Request:
+    of_workspace = (("workspaceId", workspace),) if workspace else ()
+    query = (*of_workspace, ("offset", str(offset)), ("limit", str(_LIMIT)))
+    return Request("modelarts", _PATH, query, headers=_HEADERS, permission=_PERMISSION)
+
+
+def _read_list(workspace: str, make_page: _MakePage, check_size: _CheckSize) -> Reading:
+    """Read answer after answer; the offset counts records. Rows may move between two answers.
+
+    A list that ends before its ``count`` is truncated. An answer that ignores the offset ends the list, unless a total
+    promises more.
+    """
+    seen: set[str] = set()
+    unreadable: set[bytes] = set()
+    offset = answers = promised = size = 0
+    while True:
+        request = _request(workspace, offset)
+        check_size(request, answers, len(seen) + len(unreadable))
+        answer = yield from asked(request, _ANSWER)
+        total = number(answer.count)
+        found = yield from read_rows(request, answer.events, _ROWS, total == 0)
+        before = len(seen) + len(unreadable)
+        seen |= {row.id for row in found.rows}
+        unreadable |= {*found.unreadable}
+        have, size, promised = len(seen) + len(unreadable), size or found.came, max(promised, total or 0)
+        stuck = found.came >= size > 0 and have == before
+        if stuck and promised > have:
+            raise garbled(request, f"the page at offset {offset} does not move on; none of its rows is new")
+        ends = stuck or _is_last(found.came, size, total, have)
+        lacks = promised - have if ends and not found.failure else 0
+        gaps = (gap_fingerprint("scheduled events", workspace, lacks),) if lacks > 0 else ()
+        yield (yield from make_page(found, workspace, gaps))
+        if found.failure:
+            raise found.failure
+        if ends:
+            return
+        offset, answers = offset + found.came, answers + 1
+
+
+def _is_last(came: int, size: int, total: int | None, have: int) -> bool:
+    """Return whether an answer was the last: empty, shorter than the first, or all that was promised has come.
+
+    A full answer whose total is its own size proves nothing: the total may be that of the answer.
+    """
+    if came == 0 or came < size:
+        return True
+    if total is None:
+        return came < _LIMIT
+    return have >= total and (came < _LIMIT or total > _LIMIT)
+
+
+def _listed(
+    found: DecodedRows[_Row], workspace: str, gaps: tuple[bytes, ...]
+) -> Generator[Pause, Response | int | None, ResourcePage]:
+    """Make a page of a listing."""
+    yield from ()
+    resources = [_resource(row, workspace) for row in found.rows]
+    return ResourcePage(resources, tuple(found.unreadable), bool(gaps), gaps)
+
+
+def _happened(
+    found: DecodedRows[_Row], workspace: str, gaps: tuple[bytes, ...]
+) -> Generator[Pause, Response | int | None, EventPage]:
+    """Make a page of the steps that the rows have taken, with the resources that they name."""
+    events, worse = yield from in_slices(found.rows, _steps_of_rows)
+    named = {row.id: _resource(row, workspace) for row in found.rows}
+    return EventPage(oldest_first(newest_of_each(events)), tuple(named.values()), (*found.unreadable, *worse), gaps)
+
+
+def _steps_of_rows(rows: Sequence[_Row]) -> tuple[list[Event], list[bytes]]:
+    """Make the events of rows; return them and the fingerprints of rows with an unreadable time or id."""
+    events: list[Event] = []
+    bad: list[bytes] = []
+    for row in rows:
+        try:
+            events += _steps(row)
+        except ValueError:
+            bad.append(row_fingerprint(row))
+    return events, bad
+
+
+def _steps(row: _Row) -> list[Event]:
+    """Make an event of each step that a row has taken, in order. Raises ValueError for text that is no time.
+
+    Every row was published. The documents do not say whether a row that has not begun, or was canceled before it did,
+    can have a start; such a start is taken for a plan [inferred]. The end of a row without its time is seen now. The
+    step, not its time, is the identity: a time that the vendor corrects is the same step.
+    """
+    published, start, finish = (_time(text) for text in (row.publish_time, row.start_time, row.finish_time))
+    state = row.state or ""
+    steps = [_event(row, "published", "published", published)]
+    planned = state == "canceled" and finish is not None and start is not None and start > finish
+    if start is not None and not planned and (state == "executing" or state in _ENDED):
+        steps.append(_event(row, "started", "started", start))
+    if state in _ENDED:
+        steps.append(_event(row, "finished", state, finish))
+    return steps
+
+
+def _time(text: str | None) -> Millis | None:
+    """Read an optional time; one before 1970 is the zero value of the vendor. Raises ValueError."""
+    at = iso_millis(text) if text else None
+    return at if at is not None and at > 0 else None
+
+
+def _event(row: _Row, identity: str, step: str, at: Millis | None) -> Event:
+    text = row.description or " of node ".join(part for part in (row.type, row.node_name) if part)
+    fields = {
+        "step": step,
+        "type": clip(row.type or ""),
+        "catalog": clip(row.catalog or ""),
+        "instance_type": clip(row.instance_type or ""),
+    }
+    key = fingerprint(joined(row.id, identity))
+    return Event(key, row.id, at, text if len(text) <= MAX_TEXT else clip(text, MAX_TEXT), fields=fields)
+
+
+def _resource(row: _Row, workspace: str) -> Resource:
+    """Make the resource: its name is that of the node, its spec the pool of the node, or the kind of node."""
+    state = row.state or ""
+    life: Life = "ended" if state in _ENDED else "active"
+    start, finish = moment(row.start_time), moment(row.finish_time)
+    return Resource(
+        id=row.id,
+        name=clip(row.node_name or ""),
+        workspace=clip(workspace),
+        kind=clip(row.type or ""),
+        spec=clip(row.pool_name or row.instance_type or ""),
+        status=clip(state),
+        life=life,
+        created=moment(row.publish_time),
+        finished=finish if life == "ended" else None,
+        since=finish if life == "ended" else start if state == "executing" else None,
+        message=field_text(row.probe_msg),
+        scheduled_start=moment(row.not_before) if state in _AHEAD else None,
+        mark=hint_mark(row.job_progress, *(_raw(text) for text in (row.not_before, row.start_time, row.finish_time))),
+    )
+
+
+def _raw(text: str | None) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(text))
+
+
+def parse_record(raw: Any, resource: str = "") -> Event:
+    """Make an event of the latest step of one raw record, which needs an ``id``. Raises ValueError."""
+    row = read_record(raw, _ROWS)
+    try:
+        return _steps(row)[-1]
+    except ValueError as error:
+        raise ValueError(f"not a record of this source: {error}") from error
+
+
+def sample_record(text: str, severity: str, reason: str) -> Any:
+    """Make a raw scheduled event that was published; the vendor states neither a severity nor a reason."""
+    return {"id": "1", "state": "scheduled", "publishTime": SAMPLE_TIME, **present(description=text)}
