@@ -112,6 +112,7 @@ SOURCES: dict[str, Kind] = {
         platform="huaweicloud",
         api="dws",
         resource="",
+        lists="cluster",
         fields=COMMON_FIELDS | dws_alarm.FIELDS,
         statuses=dws_alarm.STATUSES,
         hints=dws_alarm.HINTS,
