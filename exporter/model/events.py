@@ -47,7 +47,8 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     ``key`` identifies the event (16 bytes, the same in every read), ``count`` is how often it has happened so far.
     ``severity`` and ``reason`` are the vendor's own words ("" where it sends none). ``text`` is the message without its
     time; a very long one is cut and ends with a mark, while ``key`` covers the whole message. ``began`` is the first
-    occurrence of an aggregated event and part of its identity; ``at`` is the latest occurrence. ``fields`` holds the
+    occurrence of an aggregated event and part of its identity; ``at`` is the latest occurrence. An event without a time
+    may have ``began`` too: what it tells of began then, and its key is remembered with that day. ``fields`` holds the
     other values that a mapping of this source may match in ``when``.
     """
 

@@ -63,11 +63,13 @@ def forgettable(floor: Millis) -> Millis:
 def drop_older(events: list[Event], floor: Millis | None) -> tuple[list[Event], list[Event]]:
     """Split events into those to count and those from before ``floor``.
 
-    Events without a time, or with one that cannot be true, are kept.
+    An event without a time is as old as what it tells of. One of which nothing says how old it is, or whose time cannot
+    be true, is kept.
     """
-    if floor is None or min([floor if event.at is None else event.at for event in events], default=floor) >= floor:
+    times = [event.began if event.at is None else event.at for event in events]
+    if floor is None or min([at for at in times if at is not None], default=floor) >= floor:
         return events, []
-    old = [event.at is not None and EARLIEST <= event.at < floor for event in events]
+    old = [at is not None and EARLIEST <= at < floor for at in times]
     kept = [event for event, is_old in zip(events, old, strict=True) if not is_old]
     return kept, [event for event, is_old in zip(events, old, strict=True) if is_old]
 

@@ -106,7 +106,8 @@ class RunTracker:
                     reason=mapped.reason,
                     attributes=(*(spec.attributes if spec else ()), *_pod(event)),
                 )
-                note = RunNote(at, mapped.rule or "", news > 0, mapped.phases, span_event, event.began)
+                began = None if event.at is None else event.began  # without a time, what it tells of began then
+                note = RunNote(at, mapped.rule or "", news > 0, mapped.phases, span_event, began)
                 fresh.setdefault(event.resource, []).append(note)
         for resource, notes in fresh.items():
             self._notes.setdefault(resource, []).extend(notes)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from exporter.model.events import Event, Millis, Resource
 from exporter.model.protocols import Source, Stages
-from exporter.sources import dws, modelarts_pool, modelarts_scheduled
+from exporter.sources import dws, dws_alarm, modelarts_pool, modelarts_scheduled
 from exporter.sources.decoding import SampleRecord
 from exporter.sources.modelarts_service import events as service_events
 from exporter.sources.modelarts_service import services
@@ -106,6 +106,18 @@ SOURCES: dict[str, Kind] = {
         record=dws.parse_record,
         sample_record=dws.sample_record,
         lists="cluster",
+    ),
+    "dws_alarm": Kind(
+        make=dws_alarm.DwsAlarm,
+        platform="huaweicloud",
+        api="dws",
+        resource="",
+        lists="cluster",
+        fields=COMMON_FIELDS | dws_alarm.FIELDS,
+        statuses=dws_alarm.STATUSES,
+        hints=dws_alarm.HINTS,
+        record=dws_alarm.parse_record,
+        sample_record=dws_alarm.sample_record,
     ),
     "pai_dlc": Kind(
         make=dlc_events.PaiDlc,

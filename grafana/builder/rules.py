@@ -67,13 +67,15 @@ def causes(over: str) -> Detail:
     return Detail("Causes", "cause", f"topk({MOST}, sum by (cause) (increase({failures}[{over}])) > 0.5)")
 
 
-POOL, WAREHOUSE, NODE = '{source="modelarts_pool"}', '{source="dws"}', '{source="modelarts_scheduled"}'
+POOL, WAREHOUSE, ALARMS = '{source="modelarts_pool"}', '{source="dws"}', '{source="dws_alarm"}'
+NODE = '{source="modelarts_scheduled"}'
 # The highest number of the last ten minutes, in place of keep_firing_for: so the one alert ends as the other begins.
 _KEPT = f"max_over_time({WARNINGS.name}[10m:1m])"
 _ABNORMAL = f'max by ({TR}) (platform_pool_nodes{{state="abnormal"}})'
 _AVAILABLE = f'max by ({TR}) (platform_pool_nodes{{state="available"}})'
 _LEAVING = f'max by ({TR}) (platform_resource_status{{source="modelarts_pool",status="Deleting"}})'
 _LAME = f'max by ({TR}, status) (platform_resource_status{{source="dws",status=~"READONLY|DEGRADED"}})'
+_ALARM = f'min by ({TR}, phase) (platform_phase_started_timestamp_seconds{{source="dws_alarm",phase=~"urgent_alarm|important_alarm"}})'
 _ASKS, _PLANNED = (
     f'max by ({TR}) (platform_resource_status{{source="modelarts_scheduled",status="{status}"}})'
     for status in ("inquiring", "scheduled")
@@ -231,6 +233,19 @@ EVENTS = (
         board="dws",
         panel="Clusters",
         page="/resources/{target}/dws/{resource}",
+    ),
+    Alert(
+        name="PlatformAlarmOpen",
+        value=named(f"(time() - {_ALARM})", TR, ALARMS),
+        op=">",
+        limit=0,
+        keep=REPLACED,
+        severity="warning",
+        summary="DWS cluster {{ $labels.name }} of {{ $labels.target }} has an open alarm ({{ $labels.phase }})",
+        description="The vendor raised the oldest one {{ $value | humanizeDuration }} ago, and has not cleared it.",
+        board="dws",
+        panel="Open alarms",
+        page="/resources/{target}/dws_alarm/{resource}",
     ),
     Alert(
         name="PlatformNodeApprovalPending",

@@ -22,6 +22,7 @@ from exporter.cli.doctor.target_findings import connection_finding
 from exporter.common.proxies import Proxy
 from exporter.config import load
 from exporter.simulator import Cloud, Scenario, configuration, running
+from exporter.simulator.apis.dws_alarm import raise_alarm
 from exporter.simulator.apis.scheduled_events import publish
 from exporter.simulator.state.accounts import (
     ACCESS_KEY,
@@ -32,19 +33,21 @@ from exporter.simulator.state.accounts import (
     SECRET_KEY,
 )
 from exporter.simulator.state.behaviour import Behaviour
+from exporter.sources import SOURCES as KINDS
 from tests.support.clouds import CLUSTER, DLC, JOB, POOL, SERVICE
 from tests.support.collector import Certificates
 from tests.support.heavy import needs
 from tests.support.processes import COMMAND, PATIENCE, Clouds, Exporter, all_ran, closing, configured, environment, ran
 from tests.support.rig import known
-from tests.support.source_names import SOURCES
+from tests.support.source_names import HUAWEI, PROJECT_WIDE, SOURCES
 
 Written = dict[str, Any]
 KEYS = "access keys (access_key from FILE:1; secret_key from FILE:1)"
 ALIBABA_KEYS = "access keys (access_key_id from FILE:1; access_key_secret from FILE:1)"
 TRAINING, SERVICES = "research/modelarts_training", "research/modelarts_service"
-POOLS, DWS, PAI = "research/modelarts_pool", "research/dws", "pai/pai_dlc"
+POOLS, PAI = "research/modelarts_pool", "pai/pai_dlc"
 SCHEDULED = "research/modelarts_scheduled"
+DWS, ALARMS = "research/dws", "research/dws_alarm"
 SEEN = "events are seen after about 1 s, limited by poll_interval"
 WELL = f"""
 ok       research                      credentials  {KEYS}: accepted; they do not expire
@@ -82,6 +85,12 @@ ok       research/dws                  records      all of them can be read
 ok       research/dws                  texts        a rule takes each of them
 ok       research/dws                  times        the newest was 10 min ago, none lies in the future
 ok       research/dws                  forecast     about 129,600 requests a day; {SEEN}
+ok       research/dws_alarm            listing      1 cluster in all enterprise projects, 1 active
+ok       research/dws_alarm            events       1 event in 1 page; that is all there is
+ok       research/dws_alarm            records      all of them can be read
+ok       research/dws_alarm            texts        a rule takes each of them
+ok       research/dws_alarm            times        the newest was 10 min ago, none lies in the future
+ok       research/dws_alarm            forecast     about 129,600 requests a day; {SEEN}
 ok       pai                           credentials  {ALIBABA_KEYS}: accepted; they do not expire
 ok       pai                           connection   pai_dlc: URL: connected to 127.0.0.1 in 1 ms
 ok       pai                           clock        within 2 s of the vendor's
@@ -92,7 +101,7 @@ ok       pai/pai_dlc                   texts        a rule takes each of them
 ok       pai/pai_dlc                   times        the newest was 10 min ago, none lies in the future; they name no zone and are read as UTC (event_timezone: auto)
 ok       pai/pai_dlc                   stages       1 stage of {DLC}
 ok       pai/pai_dlc                   forecast     about 129,600 requests a day for 1 active; {SEEN}
-fine: 45 checks of 2 targets, 0 failed, 0 warnings
+fine: 51 checks of 2 targets, 0 failed, 0 warnings
 """
 
 
@@ -118,6 +127,7 @@ def cloud() -> Cloud:
     cloud.service_event(SERVICE, at, "start to deploy service")
     publish(cloud, "node-1", at)
     cloud.dws_event(CLUSTER, at, "createBackup")
+    raise_alarm(cloud, CLUSTER, at, "Cluster Status Fault")
     cloud.dlc_event(DLC, at, "Created pod: x")
     return cloud
 
@@ -198,6 +208,8 @@ def test_a_forbidden_call_is_named_with_the_missing_permission(doctor_run: Docto
         *(f"FAILED {SCHEDULED} {check} {maintenance}" for check in ("listing", "events")),
         f"FAILED {DWS} listing dws GET /v1.0/{{project_id}}/clusters: {own} dws:cluster:list (or the role DWS ReadOnlyAccess) to these credentials",
         f"FAILED {DWS} events dws GET /v2/{{project_id}}/events: {own} dws:event:list (or the role DWS ReadOnlyAccess) to these credentials",
+        f"FAILED {ALARMS} listing dws GET /v1.0/{{project_id}}/clusters: {own} dws:cluster:list (or the role DWS ReadOnlyAccess) to these credentials",
+        f"FAILED {ALARMS} events dws GET /v2/{{project_id}}/alarms: {own} dws:alarm:listDetail (in a custom policy dws:alarmDetail:list; or the role DWS ReadOnlyAccess) to these credentials",
         f"FAILED {PAI} events pai_dlc GET /api/v1/jobs/{DLC}/events: {theirs} paidlc:GetJobEvents (or pai:GetJobEvents) to these credentials",
         f"WARNING {PAI} stages pai_dlc GET /api/v1/jobs/{DLC}: {theirs} paidlc:GetJob to these credentials; {texts}",
     ]
@@ -233,6 +245,7 @@ def skipped(*places: str) -> list[str]:
         SERVICES: {"events": "modelarts:service:getEvents"},
         SCHEDULED: {},
         DWS: {},
+        ALARMS: {},
         PAI: {"events": "paidlc:GetJobEvents (or pai:GetJobEvents)", "stages": "paidlc:GetJob"},
     }
     lines = []
@@ -252,7 +265,7 @@ def test_refused_keys_are_told_once_and_the_vendor_is_asked_once(doctor_run: Doc
     refused = "the credentials were refused: check that they exist, are enabled and have not expired"
     assert doctor_run.unusual_lines() == [
         f"FAILED research credentials {KEYS}: modelarts POST /v2/{{project_id}}/training-job-searches: 401 APIGW.0301: Incorrect IAM authentication information: ak *** not exist; {refused}",
-        *skipped(TRAINING, POOLS, SERVICES, SCHEDULED, DWS),
+        *skipped(TRAINING, POOLS, SERVICES, SCHEDULED, DWS, ALARMS),
         f"FAILED pai credentials {ALIBABA_KEYS}: pai_dlc GET /api/v1/jobs: 400 SignatureDoesNotMatch: Specified signature does not match our calculation; {refused}",
         *skipped(PAI),
     ]
@@ -296,7 +309,7 @@ def test_a_refused_login_shows_the_words_of_its_issuer(doctor_run: DoctorRun) ->
         f"FAILED research credentials {form}: IAM URL: 401, user, password or domain is wrong; correct credentials.user/password/domain",
         "ok research connection iam: URL: connected to 127.0.0.1 in 1 ms",
         "skipped research clock not compared: no answer had a Date header",
-        *skipped(TRAINING, POOLS, SERVICES, SCHEDULED, DWS),
+        *skipped(TRAINING, POOLS, SERVICES, SCHEDULED, DWS, ALARMS),
     ]
     assert doctor_run.cloud.requests["iam.token"] == 1
 
@@ -366,8 +379,7 @@ def test_unreachable_hosts_are_not_asked_and_stop_no_other_target(doctor_run: Do
         "FAILED research connection modelarts: http://nowhere.invalid: nowhere.invalid:80 has no address (DNS); correct endpoints.modelarts or region, or see this machine's DNS",
         "FAILED research connection dws: http://127.0.0.1:1: cannot connect to 127.0.0.1:1 (Connection refused); check endpoints.dws, routes and firewalls",
         "skipped research clock not compared: no answer had a Date header",
-        *(unasked.format(place, "modelarts") for place in (TRAINING, POOLS, SERVICES, SCHEDULED)),
-        unasked.format(DWS, "dws"),
+        *(unasked.format(f"research/{name}", KINDS[name].api) for name in HUAWEI),
         f"skipped pai credentials {ALIBABA_KEYS}: found; no answer told whether they are accepted",
         "FAILED pai connection pai_dlc: https://HOST: TLS with HOST failed (no TLS); check endpoints.pai_dlc, its certificate, and ca_file or SSL_CERT_FILE",
         "skipped pai clock not compared: no answer had a Date header",
@@ -465,9 +477,12 @@ def test_unreadable_records_unknown_texts_and_odd_times_are_warnings(doctor_run:
         f"WARNING {POOLS} records 3 of 4 records could not be read; they count in {counted}: {report}",
         f"ok {SERVICES} events 2 events of {SERVICE} (service-07085) in 1 page; that is all there is",
         f"WARNING {SERVICES} times 1 of 2 lie in the future, by up to 2 h; nothing to set here: tell who runs that platform",
-        f"WARNING {DWS} listing 1 cluster in all enterprise projects, 1 active; 1 record could not be read: {report}",
+        *(
+            f"WARNING {place} listing 1 cluster in all enterprise projects, 1 active; 1 record could not be read: {report}"
+            for place in (DWS, ALARMS)
+        ),
     ]
-    assert (doctor_run.code, doctor_run.last_line) == (0, "fine: 45 checks of 2 targets, 0 failed, 4 warnings")
+    assert (doctor_run.code, doctor_run.last_line) == (0, "fine: 51 checks of 2 targets, 0 failed, 5 warnings")
 
 
 def test_a_text_of_an_event_reaches_the_terminal_without_control_characters(doctor_run: DoctorRun) -> None:
@@ -591,10 +606,7 @@ def test_a_project_that_must_be_looked_up_is_told_or_missed(doctor_run: DoctorRu
     assert doctor_run.unusual_lines() == [
         way,
         "FAILED research project iam: these credentials see no project named cn-south-1; set project_id",
-        *(
-            f"skipped {place} listing not asked: there is no project to ask for"
-            for place in (TRAINING, POOLS, SERVICES, SCHEDULED, DWS)
-        ),
+        *(f"skipped research/{name} listing not asked: there is no project to ask for" for name in HUAWEI),
     ]
 
 
@@ -629,7 +641,7 @@ async def test_targets_are_examined_side_by_side(tmp_path: Path, capsys: pytest.
         assert await doctor.run(config, known(config).packs, 5.0, as_json=False) == 1
     out = capsys.readouterr().out
     assert "no answer in time" not in out
-    assert out.count("403, without an error code of the vendor") == 8
+    assert out.count("403, without an error code of the vendor") == len(SOURCES) + len(PROJECT_WIDE)
 
 
 def alike(line: str) -> str:
@@ -654,9 +666,11 @@ def test_the_page_on_commands_shows_what_it_really_says(doctor_run: DoctorRun) -
 
 def test_the_budget_is_kept(doctor_run: DoctorRun) -> None:
     """Of the requests to ModelArts two may go at once; each API has its own budget."""
-    doctor_run.written["targets"][0]["budget"] = dict.fromkeys(("modelarts", "dws", "iam", "sts"), "2/s")
+    target = doctor_run.written["targets"][0]
+    target["budget"] = dict.fromkeys(("modelarts", "dws", "iam", "sts"), "2/s")
+    kept = ("modelarts_training", "modelarts_pool", "modelarts_service", "dws")
+    target["sources"] = {name: target["sources"][name] for name in kept}
     del doctor_run.written["targets"][1]
-    del doctor_run.written["targets"][0]["sources"]["modelarts_scheduled"]
     began = time.monotonic()
     lines = doctor_run.unusual_lines()
     assert [line.split(" about ")[0] for line in lines] == [

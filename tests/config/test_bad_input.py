@@ -71,6 +71,12 @@ SITES = {
         {"clusters": [{"id": "x", "status": "AVAILABLE"}], "count": 1},
         {"events": [{"event_id": "1", "occur_time": 1790000000000, "name": "n", "source_id": "x"}], "count": 1},
     ),
+    "dws_alarm": Site(
+        "dws", "/v1.0/{project_id}/clusters", "/v2/{project_id}/alarms", "dws:cluster:list (or the role DWS ReadOnlyAccess)",
+        "dws:alarm:listDetail (in a custom policy dws:alarmDetail:list; or the role DWS ReadOnlyAccess)",
+        {"clusters": [{"id": "x", "status": "AVAILABLE"}], "count": 1},
+        {"alarm_details": [{"alarm_id": "1", "alarm_generate_date": AT, "alarm_level": "1", "resource_id": "x"}], "count": 1},
+    ),
     "pai_dlc": Site(
         "pai_dlc", "/api/v1/jobs", "/api/v1/jobs/x/events", "paidlc:ListJobs", "paidlc:GetJobEvents (or pai:GetJobEvents)",
         {"Jobs": [{"JobId": "x", "Status": "Running", "GmtCreateTime": AT}], "TotalCount": 1},
@@ -152,7 +158,7 @@ async def said(pipeline: SourcePipeline, read: bool) -> str:
 NO_JSON = "{seen}: the answer is not JSON (JSON is malformed: invalid character (byte 0))"
 CUT_JSON = "{seen}: the answer is not JSON (Input data was truncated)"
 REFUSED = "the credentials were refused: check that they exist, are enabled and have not expired"
-NUMBERS = dict.fromkeys(("events", "items", "services", "clusters", "Events", "Jobs"), 5)
+NUMBERS = dict.fromkeys(("events", "items", "services", "clusters", "Events", "Jobs", "alarm_details"), 5)
 WORDS = {"error_code": "X.1", "error_msg": "no\nway \x1b[31m" + "o" * 400}
 BAD: dict[str, tuple[Answer, str]] = {
     "no JSON": (Answer(200, b"hello"), NO_JSON),
@@ -261,10 +267,15 @@ UNREADABLE: dict[str, list[Any]] = {
         None, "text", {}, {"event_id": "2"}, {"event_id": "", "occur_time": 1790000000000},
         {"event_id": "2", "occur_time": "x"},
     ],
+    "dws_alarm": [
+        None, "text", {}, {"alarm_id": "2"}, {"alarm_id": "", "alarm_generate_date": AT},
+        {"alarm_id": "2", "alarm_generate_date": "x"}, {"alarm_id": "2", "alarm_generate_date": None},
+    ],
     "pai_dlc": [None, 42, [], {}, {"Time": AT}, {"Content": 5}],
 }  # fmt: skip
 ROWS = {"modelarts_training": "items events", "modelarts_pool": "items items", "modelarts_service": "services events",
-        "modelarts_scheduled": "events events", "dws": "clusters events", "pai_dlc": "Jobs Events"}  # fmt: skip
+        "modelarts_scheduled": "events events", "dws": "clusters events", "dws_alarm": "clusters alarm_details",
+        "pai_dlc": "Jobs Events"}  # fmt: skip
 
 
 def spoiled(answer: dict[str, Any], rows: str, wrong: list[Any]) -> Answer:
@@ -334,6 +345,11 @@ STUCK: dict[str, tuple[str, bool, Any, str]] = {
     ),
     "DWS events": (
         "dws", True, {"events": many(SITES["dws"].told["events"][0], "event_id", 1000), "count": 5000},
+        "the page at offset 2 does not move on; none of its rows is new",
+    ),
+    "DWS alarms": (
+        "dws_alarm", True,
+        {"alarm_details": many(SITES["dws_alarm"].told["alarm_details"][0], "alarm_id", 1000), "count": 5000},
         "the page at offset 2 does not move on; none of its rows is new",
     ),
     "scheduled events": (

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.prometheus
 FOLDER = Path(__file__).parents[2] / "grafana" / "alerts"
 RULES = {alert.name: alert for group in GROUPS for alert in group.alerts}
 DWS, TRAINING = 'target="research",source="dws"', 'target="research",source="modelarts_training"'
+ALARM = 'target="research",source="dws_alarm"'
 POOL, SERVICE = 'target="research",source="modelarts_pool"', 'target="research",source="modelarts_service"'
 OF_DWS = {"target": "research", "source": "dws"}
 OF_TRAINING, OF_SERVICE = OF_DWS | {"source": "modelarts_training"}, OF_DWS | {"source": "modelarts_service"}
@@ -220,6 +221,21 @@ CASES = {
             )
         },
         (10, 14, 40),
+    ),
+    "a warehouse has an urgent alarm": Case(
+        {
+            f'platform_phase_started_timestamp_seconds{{{ALARM},resource="c-1",phase="urgent_alarm",instance="a"}}': "_x10 600x20 stale",
+            f'platform_phase_started_timestamp_seconds{{{ALARM},resource="c-1",phase="minor_alarm",instance="a"}}': f"600x{LONG}",
+            f'platform_resource_info{{{ALARM},resource="c-1",name="sales"}}': f"1x{LONG}",
+        },
+        {
+            20: Firing(
+                "PlatformAlarmOpen",
+                {"target": "research", "resource": "c-1", "name": "sales", "phase": "urgent_alarm"},
+                "The vendor raised the oldest one 10m 0s ago, and has not cleared it.",
+            )
+        },
+        (10, 40),
     ),
     "work on a node waits for an approval, is planned, and fails": Case(
         {

@@ -14,6 +14,7 @@ from exporter.mapping.rules import MappingPack, PhaseForm, Process
 from exporter.mapping.syntax.schema import MappingFile, mapping_schema
 from exporter.model.errors import ConfigError
 from exporter.model.events import Event
+from exporter.sources import SOURCES
 
 BAD = Path(__file__).parents[1] / "data" / "bad-mappings"
 COMMON = frozenset({"severity", "reason", "text", "resource"})
@@ -172,14 +173,7 @@ def test_the_faults_of_all_files_are_reported_together() -> None:
 
 def test_the_built_in_packs_are_found_and_fit_the_form() -> None:
     names = [path.name for path in built_in()]
-    assert names == [
-        "dws.yaml",
-        "modelarts_pool.yaml",
-        "modelarts_scheduled.yaml",
-        "modelarts_service.yaml",
-        "modelarts_training.yaml",
-        "pai_dlc.yaml",
-    ]
+    assert names == sorted(f"{source}.yaml" for source in SOURCES)
     for path in built_in():
         MappingFile.model_validate(read_document(path).data)
 

@@ -53,6 +53,25 @@ async def test_keys_are_bounded_by_time_and_old_rows_that_a_vendor_repeats_count
         assert len(vendor.events[watch]) == 200
 
 
+async def test_an_event_without_a_time_is_remembered_as_long_as_what_it_tells_of(vendor: Vendor) -> None:
+    """A list repeats states that it gives no time for: each counts once, and its key leaves with the day of its row."""
+    vendor.has("a")
+    vendor.heedless = True
+    async with watching(vendor, per_resource=False, **SHORT) as watched:
+        await watched.poll("")
+        for day in range(12):
+            vendor.clock.advance(A_DAY)
+            began = vendor.now() - 2 * DAY
+            vendor.tells("", ago=None, text=f"{day}", resource="a", began=began)
+            for _ in range(2):
+                await watched.poll("")
+            assert keys_kept(watched) <= 4, "three days, and the day before"
+        assert await watched.total() == 12
+        vendor.tells("", ago=None, text="of old", resource="a", began=vendor.now() - 9 * DAY)
+        await watched.poll("")
+        assert await watched.total() == 12, "what is that old cannot be told from what was counted"
+
+
 async def test_a_read_in_full_depth_goes_back_as_far_as_keys_are_remembered(vendor: Vendor) -> None:
     vendor.has("a")
     async with watching(vendor, **SHORT) as watched:

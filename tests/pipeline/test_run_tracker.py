@@ -50,6 +50,21 @@ def tracker(told: list[SelfEvent]) -> RunTracker:
     return RunTracker("t", "s", encode, None, told.append)
 
 
+@pytest.mark.parametrize(("at", "began"), [(None, None), (NOW - 5, NOW - 1000)])
+def test_an_event_without_a_time_happens_once_and_when_it_is_seen(at: int | None, began: int | None) -> None:
+    """Other than an aggregated event, which is also applied at its first occurrence."""
+    heard, runs = list[RunNote](), tracker([])
+    mapped = Mapped("info", "R", "rule", phases=(Phase("end", "run"),))
+    runs.note([(Event(b"k" * 16, "good", at, began=NOW - 1000), mapped, 1)], NOW)
+
+    def fold(resource: str, known: Runs, notes: Sequence[RunNote], view: ResourceSnapshot) -> Folded:
+        heard.extend(notes)
+        return folded(resource, known, notes, view)
+
+    runs.settle(fold, [("good", VIEW)])
+    assert [(one.at, one.began) for one in heard] == [(NOW if at is None else at, began)]
+
+
 @pytest.mark.parametrize("body", [b"", b"\xc1", b"no msgpack", _write([1, 2]), _write({"open": 7})])
 def test_stored_runs_and_notes_that_cannot_be_read_are_set_aside(body: bytes) -> None:
     told = list[SelfEvent]()

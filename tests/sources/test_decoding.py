@@ -16,6 +16,10 @@ from exporter.sources.scope import SourceScope
 from exporter.sources.times import EARLIEST, LATEST, IsoTimes, moment, number, unix_millis
 from tests.support.readings import ALL, DATA, NOW, answer_to, asked, drive, read, record_of
 
+LISTS = ("events", "items", "services", "clusters", "Events", "Jobs", "alarm_details")
+"""How the vendors call the lists of their answers."""
+ROWS = {"pai_dlc": b"Events", "modelarts_pool": b"items", "dws_alarm": b"alarm_details"}
+
 
 @pytest.mark.parametrize("name", SOURCES)
 @pytest.mark.parametrize("verb", ["read", "discover"])
@@ -26,7 +30,7 @@ from tests.support.readings import ALL, DATA, NOW, answer_to, asked, drive, read
         (b"", "is not JSON"),
         (b"[]", "another shape"),
         (b'{"error_code":"ModelArts.0104"}', "holds no list of rows"),
-        (b'{"events":5,"items":5,"services":5,"clusters":5,"Events":5,"Jobs":5}', "are no list"),
+        (json.dumps(dict.fromkeys(LISTS, 5)).encode(), "are no list"),
         (b'{"total": ' + b"[" * 100_000, "the answer"),
     ],
 )
@@ -48,7 +52,7 @@ def test_an_answer_that_cannot_be_opened_is_garbled_and_says_where(
 @pytest.mark.parametrize(
     "body",
     [
-        {"events": None, "items": None, "services": None, "clusters": None, "Events": None, "Jobs": None},
+        dict.fromkeys(LISTS),
         {"total": 0, "count": 0, "total_count": 0, "TotalCount": 0, "JobId": "r", "kind": "{kind}"},
     ],
     ids=["null", "left out"],
@@ -114,12 +118,10 @@ def test_any_damage_to_an_answer_is_counted_or_garbled_and_never_worse(name: str
 @pytest.mark.parametrize("damage", [b"\xff\xfe", b"\\ud83d", b"\\udc00"], ids=["no UTF-8", "half a pair", "other half"])
 def test_a_message_cut_within_a_character_hides_neither_itself_nor_others(name: str, damage: bytes) -> None:
     row = json.dumps(record_of(name), separators=(",", ":")).encode()
-    ends = {"dws": b' is deleted"', "pai_dlc": b'-0"', "modelarts_service": b'service"'}
+    ends = {"dws": b' is deleted"', "dws_alarm": b'ddf18c1"', "pai_dlc": b'-0"', "modelarts_service": b'service"'}
     whole, end = b'{"metadata":{},"JobId":"r","LIST":[%b,%b]}', ends.get(name, b'."')
-    other = row.replace(end, damage + end, 1).replace(b"f63ccf96", b"f63ccf97")
-    body = (whole % (row, other)).replace(
-        b"LIST", {"pai_dlc": b"Events", "modelarts_pool": b"items"}.get(name, b"events")
-    )
+    other = row.replace(end, damage + end, 1).replace(b"f63ccf96", b"f63ccf97").replace(b"01010", b"01011")
+    body = (whole % (row, other)).replace(b"LIST", ROWS.get(name, b"events"))
 
     page = read(name, lambda request: body).pages[0]
 
@@ -128,10 +130,14 @@ def test_a_message_cut_within_a_character_hides_neither_itself_nor_others(name: 
 
 
 @pytest.mark.parametrize("readable", [True, False])
-@pytest.mark.parametrize("name", ["modelarts_training", "modelarts_service", "modelarts_scheduled", "dws"])
+@pytest.mark.parametrize("name", ["modelarts_training", "modelarts_service", "modelarts_scheduled", "dws", "dws_alarm"])
 def test_one_row_for_ever_is_an_error_whether_or_not_it_can_be_read(name: str, readable: bool) -> None:
     rows = [record_of(name) if readable else None]
-    answer = {"events": rows, "limit": 1, **dict.fromkeys(("total", "total_count", "count"), 10**9)}
+    answer = {
+        ROWS.get(name, b"events").decode(): rows,
+        "limit": 1,
+        **dict.fromkeys(("total", "total_count", "count"), 10**9),
+    }
 
     with pytest.raises(SourceGarbled, match="does not move on"):
         read(name, lambda request: answer)

@@ -19,6 +19,7 @@ LISTINGS = {
     "modelarts_service": ("modelarts_service/services.json", "services"),
     "modelarts_scheduled": ("modelarts_scheduled/scheduled_events.json", "events"),
     "dws": ("dws/clusters.json", "clusters"),
+    "dws_alarm": ("dws_alarm/clusters.json", "clusters"),
     "pai_dlc": ("pai_dlc/jobs.json", "Jobs"),
 }
 VALUES: dict[str, tuple[Any, Any]] = {

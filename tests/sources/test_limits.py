@@ -26,15 +26,16 @@ from exporter.sources.limits import (
 from exporter.sources.scope import SourceScope
 from exporter.sources.times import iso_text
 from tests.support.readings import ALL, NOW, ReadingResult, asked, drive, read
-from tests.support.source_names import PROJECT_WIDE
+from tests.support.source_names import PROJECT_WIDE, WITH_IDS
 
-ROWS = {"pai_dlc": "Events", "modelarts_pool": "items"}
+ROWS = {"pai_dlc": "Events", "modelarts_pool": "items", "dws_alarm": "alarm_details"}
 LISTED = {
     "modelarts_training": "items",
     "modelarts_pool": "items",
     "modelarts_service": "services",
     "modelarts_scheduled": "events",
     "dws": "clusters",
+    "dws_alarm": "clusters",
     "pai_dlc": "Jobs",
 }
 TOTALS = {
@@ -56,6 +57,7 @@ def row_of(name: str, number: int, text: str = "x") -> Any:
         "modelarts_service": {"occur_time": at, "event_info": text},
         "modelarts_scheduled": {"id": f"{number}", "publishTime": iso_text(at), "description": text},
         "dws": {"event_id": f"{number}", "occur_time": at, "context": text},
+        "dws_alarm": {"alarm_id": "DWS_1", "alarm_generate_date": iso_text(at), "alarm_message": text},
         "pai_dlc": f"{iso_text(at).replace('T', ' ').rstrip('Z')} {text}",
     }
     return rows[name]
@@ -69,6 +71,7 @@ def resource_row(name: str, id_: str) -> dict[str, Any]:
         "modelarts_service": {"service_id": id_},
         "modelarts_scheduled": {"id": id_},
         "dws": {"id": id_},
+        "dws_alarm": {"id": id_},
         "pai_dlc": {"JobId": id_},
     }
     return rows[name]
@@ -135,7 +138,7 @@ def test_an_answer_with_too_many_rows_is_left_and_its_first_rows_count(name: str
     assert f"more than {MAX_ROWS} rows" in str(error)
     assert len(result.pauses) >= MAX_ROWS // SLICE_ROWS
     assert sum(event.count for event in result.events) == (
-        60 if name in {"modelarts_pool", *PROJECT_WIDE} else MAX_ROWS + 1
+        60 if name in {"modelarts_pool", *WITH_IDS} else MAX_ROWS + 1
     )
 
 
@@ -247,7 +250,7 @@ def test_a_long_text_is_cut_with_a_mark_and_identified_by_its_whole(name: str) -
 
     assert one.text == other.text == long + CUT_MARK
     assert fits.text == long
-    assert (one.key == other.key) is (name in PROJECT_WIDE)  # an id names an event by itself
+    assert (one.key == other.key) is (name in PROJECT_WIDE)  # there an event has an id, or a place
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -316,12 +319,12 @@ def promising(name: str, rows: int, total: int) -> Any:
             promised = total if events else 0
             events = events if first else []
             return {"events": events, "total": promised, "total_count": promised, "limit": 100}
-        return {"events": events, "items": events, "total": total, "total_count": total, "count": total}
+        return {ROWS.get(name, "events"): events, "total": total, "total_count": total, "count": total}
 
     return vendor
 
 
-@pytest.mark.parametrize("name", ["modelarts_training", "modelarts_pool", "modelarts_service", "dws"])
+@pytest.mark.parametrize("name", ["modelarts_training", "modelarts_pool", "modelarts_service", "dws", "dws_alarm"])
 def test_an_answer_that_promises_more_than_it_holds_is_truncated(name: str) -> None:
     whole, broken = read(name, promising(name, 3, 3)), read(name, promising(name, 3, 9))
 
@@ -330,7 +333,7 @@ def test_an_answer_that_promises_more_than_it_holds_is_truncated(name: str) -> N
     assert broken.counts == whole.counts
 
 
-@pytest.mark.parametrize("name", ["modelarts_training", "modelarts_pool", "modelarts_service", "dws"])
+@pytest.mark.parametrize("name", ["modelarts_training", "modelarts_pool", "modelarts_service", "dws", "dws_alarm"])
 def test_the_same_gap_has_the_same_fingerprint_in_every_read(name: str) -> None:
     first, second = (read(name, promising(name, 3, 9), window=Window(None, NOW + later)) for later in (0, 7_000))
 
@@ -407,6 +410,7 @@ def test_no_time_raises_and_each_fits_into_a_datetime(name: str, times: list[Any
             "modelarts_service": {"occur_time": time, "event_info": "x"},
             "modelarts_scheduled": {"id": str(number), "state": "completed", "publishTime": time, "finishTime": time},
             "dws": {"event_id": str(number), "occur_time": time},
+            "dws_alarm": {"alarm_id": str(number), "alarm_generate_date": time, "alarm_status": "1"},
             "pai_dlc": f"{time} x",
         }[name]
         for number, time in enumerate(times)
@@ -417,6 +421,7 @@ def test_no_time_raises_and_each_fits_into_a_datetime(name: str, times: list[Any
         "modelarts_service": {"service_id": "a", "publish_at": times[0]},
         "modelarts_scheduled": {"id": "a", "publishTime": times[0]},
         "dws": {"id": "a", "created": times[0]},
+        "dws_alarm": {"id": "a", "created": times[0]},
         "pai_dlc": {"JobId": "a", "GmtCreateTime": times[0]},
     }[name]
     body = body_of(name, json.dumps(rows).replace("NaN", "null").replace("Infinity", "null").encode()[1:-1])

@@ -85,6 +85,7 @@ def test_a_record_may_be_json_text(name: str) -> None:
         ("modelarts_pool", {"firstTimestamp": "2023-01-16T06:55:35", "message": "x"}),
         ("modelarts_service", {"occur_time": "noon", "event_info": "x"}),
         ("dws", {"event_id": "", "occur_time": 1}),
+        ("dws_alarm", {"alarm_id": "DWS_1", "alarm_generate_date": "noon"}),
         ("pai_dlc", {"Time": "2021-01-28 14:07:24"}),
         ("pai_dlc", "\ud800"),
         ("modelarts_training", "not JSON"),
@@ -110,7 +111,7 @@ def test_the_key_of_an_event_is_sixteen_bytes_of_its_resource_and_identity(name:
 
     assert len(one.key) == 16
     assert one.key == record(record_of(name), "one").key
-    assert (one.key == other.key) is (name in PROJECT_WIDE)  # an id names an event by itself
+    assert (one.key == other.key) is (name in PROJECT_WIDE)  # there the row names its resource, or an id says it all
 
 
 @pytest.mark.parametrize("name", SOURCES)

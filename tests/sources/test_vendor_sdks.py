@@ -5,11 +5,13 @@ ModelArts services (API version 1) are not in the vendor's client; nothing here 
 
 import importlib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from exporter.simulator import Cloud, running
+from exporter.simulator.apis.dws_alarm import clear_alarm, raise_alarm
 from exporter.simulator.apis.scheduled_events import enter, publish
 from exporter.simulator.state.accounts import (
     ACCESS_KEY,
@@ -180,6 +182,23 @@ def test_dws_lists_clusters_and_pages_events_of_the_project(url: str) -> None:
     ids = [event.event_id for page in pages for event in page.events]
     assert (pages[0].count, len(ids), len(set(ids))) == (7, 7, 7)
     assert (pages[0].events[0].name, pages[0].events[0].source_name) == ("createBackup", "sales")
+
+
+def test_dws_pages_alarms_which_are_open_or_cleared(url: str, cloud: Cloud) -> None:
+    v2 = library("huaweicloudsdkdws.v2")
+    client = huawei_client(url, "huaweicloudsdkdws.v2", "DwsClient")
+    at = cloud.clock() // 1000 * 1000
+    rows = [raise_alarm(cloud, CLUSTER, at - 60_000 * number, f"alarm {number}") for number in range(5)]
+    clear_alarm(cloud, rows[0])
+    pages = [client.list_alarm_detail(v2.ListAlarmDetailRequest("GMT", str(page), "2")) for page in range(3)]
+    found = [alarm for page in pages for alarm in page.alarm_details]
+    assert [(alarm.alarm_name, alarm.alarm_status) for alarm in found] == [
+        (f"alarm {number}", "0" if number else "1") for number in range(5)
+    ]
+    raised = datetime.fromtimestamp(at / 1000, UTC).isoformat(" ").removesuffix("+00:00")
+    assert (pages[0].count, found[0].alarm_generate_date) == (5, raised)
+    second = v2.ListAlarmDetailRequest(_from=at - 60_001, to=at - 59_999)
+    assert [alarm.alarm_name for alarm in client.list_alarm_detail(second).alarm_details] == ["alarm 1"]
 
 
 def test_iam_finds_the_project_of_a_region(url: str) -> None:

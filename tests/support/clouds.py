@@ -32,6 +32,7 @@ SCHEDULED_EVENTS = f"/v1/{PROJECT_ID}/scheduled-events"
 POOL_EVENTS = f"/v1/{PROJECT_ID}/events?resource=pools&name={POOL}"
 SERVICE_EVENTS = f"/v1/{PROJECT_ID}/services/{SERVICE}/events"
 DWS_EVENTS = f"/v2/{PROJECT_ID}/events"
+DWS_ALARMS = f"/v2/{PROJECT_ID}/alarms?limit=1000"
 DLC_EVENTS = f"/api/v1/jobs/{DLC}/events"
 RESOURCE = {
     "modelarts_training": JOB,
@@ -39,6 +40,7 @@ RESOURCE = {
     "modelarts_service": SERVICE,
     "modelarts_scheduled": NODE,
     "dws": CLUSTER,
+    "dws_alarm": CLUSTER,
     "pai_dlc": DLC,
 }
 EVENTS = {
@@ -47,6 +49,7 @@ EVENTS = {
     "modelarts_service": SERVICE_EVENTS,
     "modelarts_scheduled": SCHEDULED_EVENTS,
     "dws": DWS_EVENTS,
+    "dws_alarm": DWS_ALARMS,
     "pai_dlc": DLC_EVENTS,
 }
 

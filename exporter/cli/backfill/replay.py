@@ -83,7 +83,7 @@ def _occurrences(event: Event, time_range: TimeRange) -> Iterator[tuple[Event, i
     unknown.
     """
     began = event.began
-    if began is None or event.count < 2 or began < time_range.begin or event.at == began:
+    if began is None or event.count < 2 or began < time_range.begin or event.at in (None, began):
         yield event, event.count
         return
     yield msgspec.structs.replace(event, at=began, count=1), 1

@@ -15,7 +15,7 @@ from exporter.mapping.runs.reducer import make_fold, make_note
 from exporter.mapping.syntax.embedded_tests import OPEN
 from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.errors import UNREADABLE
-from exporter.model.events import Event
+from exporter.model.events import Event, Millis
 from exporter.model.metrics import Mapped, Metric
 from exporter.model.protocols import Map
 from exporter.model.runs import Folded, ResourceSnapshot, RunNote, Runs
@@ -91,12 +91,12 @@ def _growths(events: Iterable[Event]) -> Iterator[tuple[Event, int]]:
         yield event, counts[event.key] - known
 
 
-def _folded(pack: MappingPack, rows: Iterable[Row]) -> list[Folded]:
+def _folded(pack: MappingPack, rows: Sequence[Row]) -> list[Folded]:
     """Reduce the runs that one read would have given, resource by resource."""
     notes: dict[str, list[RunNote]] = {}
     for event, mapped, _ in rows:
         if mapped.tells_of_runs:
-            notes.setdefault(event.resource, []).append(make_note(event, mapped))
+            notes.setdefault(event.resource, []).append(make_note(event, mapped, _seen(rows)))
     fold = make_fold(pack, TARGET)
     return [
         fold(resource, Runs({}, {}), some, ResourceSnapshot(max(note.at for note in some), 0))
@@ -104,12 +104,17 @@ def _folded(pack: MappingPack, rows: Iterable[Row]) -> list[Folded]:
     ]
 
 
+def _seen(rows: Sequence[Row]) -> Millis:
+    """Find the time of the read: that of the newest event."""
+    return max((event.at for event, _, _ in rows if event.at is not None), default=0)
+
+
 def _totals(source: str, metrics: Mapping[str, Metric], rows: Sequence[Row], folded: Sequence[Folded]) -> Totals:
     """Count the events and then their runs.
 
     One read of the exporter does the same.
     """
-    seen = max((event.at for event, _, _ in rows if event.at is not None), default=0)
+    seen = _seen(rows)
     signals = [signal for one in folded for signal in one.signals]
     ended = [series for one in folded for series in one.ended]
     totals = Totals({}, {})

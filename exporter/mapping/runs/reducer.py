@@ -34,10 +34,11 @@ from exporter.model.protocols import Fold
 from exporter.model.runs import Folded, ResourceSnapshot, RunNote, Runs, SpanEvent
 
 
-def make_note(event: Event, mapped: Mapped) -> RunNote:
-    """Make the note of an event that is looked at by itself."""
-    span_event = SpanEvent(event.at or 0, event.key.hex(), "", event.text, mapped.severity, mapped.reason)
-    return RunNote(event.at or 0, mapped.rule or "", True, mapped.phases, span_event, event.began)
+def make_note(event: Event, mapped: Mapped, seen: Millis = 0) -> RunNote:
+    """Make the note of an event that is looked at by itself; one without a time happened when it was ``seen``."""
+    at, began = (seen, None) if event.at is None else (event.at, event.began)
+    span_event = SpanEvent(at, event.key.hex(), "", event.text, mapped.severity, mapped.reason)
+    return RunNote(at, mapped.rule or "", True, mapped.phases, span_event, began)
 
 
 def _first_occurrences(notes: Iterable[RunNote], contact: Millis) -> Iterator[RunNote]:

@@ -42,7 +42,7 @@ class AddedEvent(msgspec.Struct, forbid_unknown_fields=True):
     until: int | None = None  # pools: when it was last seen
     count: int | None = None  # pools: how often it was seen
     timeless: bool = False  # PAI: the string has no time
-    fields: dict[str, Any] = {}  # DWS and restarts: replaces fields of the row; DWS: ``text`` is the event's name
+    fields: dict[str, Any] = {}  # DWS and restarts: replaces fields of the row; DWS: ``text`` is the name
     restart: bool = False  # PAI: a restart record of the job in place of an event; ``text`` is its reason
 
 

@@ -1,11 +1,12 @@
 """The table of the simulated sources of events: to add one is to write its module and its row here."""
 
-from exporter.simulator.apis import authentication, dlc, dws, pools, scheduled_events, services, training
+from exporter.simulator.apis import authentication, dlc, dws, dws_alarm, pools, scheduled_events, services, training
 from exporter.simulator.apis.api import AddedEvent, SimulatedApi, SimulatedSource
 from exporter.simulator.state.accounts import ALIBABA_WORKSPACE
 from exporter.simulator.state.cloud import Cloud
 from exporter.simulator.stories.dlc import dlc_jobs
 from exporter.simulator.stories.dws import cluster_life
+from exporter.simulator.stories.dws_alarm import cluster_alarms
 from exporter.simulator.stories.node import node_life
 from exporter.simulator.stories.pool import pool_life
 from exporter.simulator.stories.service import service_life
@@ -31,6 +32,10 @@ def _scheduled_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
 
 def _dws_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
     cloud.dws_event(event.resource, at, event.text, **event.fields)
+
+
+def _dws_alarm(cloud: Cloud, event: AddedEvent, at: int) -> None:
+    dws_alarm.add_alarm(cloud, event.resource, at, event.text, **event.fields)
 
 
 def _dlc_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
@@ -120,6 +125,15 @@ SOURCES: dict[str, SimulatedSource] = {
         event=_dws_event,
         story=cluster_life,
         drift=dws.drift,
+    ),
+    "dws_alarm": SimulatedSource(
+        platform="huaweicloud",
+        endpoint="dws",
+        apis=(SimulatedApi("dws_alarm.events", "/v2/{project_id}/alarms", _huawei, dws_alarm.alarms),),
+        resource=Cloud.add_cluster,
+        event=_dws_alarm,
+        story=cluster_alarms,
+        drift=dws_alarm.drift,
     ),
     "pai_dlc": SimulatedSource(
         platform="alibabacloud",

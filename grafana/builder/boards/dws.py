@@ -1,16 +1,18 @@
 """Operations of DWS clusters, backups and disaster recovery: outcomes, durations, warnings."""
 
 from grafana.builder.boards import parts
-from grafana.builder.boards.parts import TSR, counted, grown, most, named, number, quantile, select, zero
+from grafana.builder.boards.parts import TSR, counted, grown, most, named, number, open_phases, quantile, select, zero
 from grafana.builder.model import Board, Panel, Query, Row
 
-DWS = '="dws"'
+DWS, ALARMS = '="dws"', '="dws_alarm"'
 _RUNS = select("platform_runs_total", source=DWS)
 _LONG = select("platform_run_duration_seconds_bucket", source=DWS)
 _EVENTS = select("platform_events_total", source=DWS)
 _BAD = select("platform_events_total", 'severity=~"warning|error"', source=DWS)
 _CLUSTERS = select("platform_resources", 'status=~"AVAILABLE|ACTIVE"', source=DWS)
 _RESOURCES = select("platform_resource_events_total", 'severity=~"warning|error"', source=DWS)
+_OPEN = open_phases('phase=~"urgent_alarm|important_alarm|minor_alarm"', ALARMS)
+_RAISED = select("platform_events_total", 'reason!="AlarmCleared"', source=ALARMS)
 
 
 def ended(outcome: str) -> str:
@@ -109,12 +111,36 @@ OPERATIONS = Row(
         ),
     ),
 )
+WARNED = Row(
+    "Alarms",
+    (
+        Panel(
+            title="Open alarms",
+            kind="table",
+            about="Clusters with open alarms by level, but for prompt ones, with how long ago the oldest of each was raised.",
+            queries=(Query(named(f"({_OPEN})", TSR, ALARMS), "Open for"),),
+            unit="s",
+            columns={"target": "Target", "name": "Name", "phase": "Level", "resource": "Id"},
+            marks={"Open for": parts.NOTE},
+            sort="Open for",
+        ),
+        Panel(
+            title="Alarms raised",
+            kind="bars",
+            about="Alarms by their definition, at least ten minutes to a bar; the pack of dws_alarm says what each means.",
+            queries=(Query(f"{grown(_RAISED, 'reason')} > 0", "{{reason}}"),),
+            interval="10m",
+            stacked=True,
+            decimals=0,
+        ),
+    ),
+)
 BOARD = Board(
     uid="platform-events-dws",
     title="Platform events / DWS",
-    about="Operations of DWS clusters, backups and disaster recovery: how they end, how long they take, what became abnormal.",
+    about="Operations of DWS clusters, backups and disaster recovery: how they end, how long they take, what became abnormal, and which alarms are open.",
     variables=(*parts.PLACES, parts.TARGET),
-    rows=(NOW, OPERATIONS),
+    rows=(NOW, OPERATIONS, WARNED),
     page="/events?source=dws",
     source="dws",
 )
