@@ -20,6 +20,7 @@ from exporter.simulator import configuration
 from tests.support.hostile_cloud import HostileCloud, Trick, tricks
 from tests.support.processes import WEB, Exporter, closing, total, until, until_equal
 from tests.support.raw_server import foreign_answers
+from tests.support.source_names import SOURCES
 
 EXAMPLES = int(os.environ.get("FUZZ") or 6)
 MAX_DELAY = 0.25  # seconds
@@ -149,9 +150,8 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
         one = Attacked(tmp_path_factory.mktemp("fuzz"), hostile, calm)
         with closing(one.exporter):
             one.exporter.contacted()
-            until(
-                lambda: one.exporter.said().count('"first contact; ') == 10, "first contact with both pairs of targets"
-            )
+            contacts = 2 * len(SOURCES)
+            until(lambda: one.exporter.said().count('"first contact; ') == contacts, "first contact with both pairs")
             time.sleep(max(0.0, 1.0 - time.time() % 1.0))  # events count from the second after the contact on
             with closing(one.watch()):
                 yield one

@@ -33,7 +33,7 @@ from tests.support.processes import (
 )
 from tests.support.source_names import SOURCES
 
-FAILOVERS = int(os.environ.get("FAILOVERS") or 3)
+FAILOVERS = int(os.environ.get("FAILOVERS") or 2)
 LEASE = 5.0
 DWS_RATE = 2.0  # requests a second that the vendor allows
 WAYS = (signal.SIGTERM, signal.SIGSTOP, signal.SIGKILL)

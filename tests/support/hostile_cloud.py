@@ -13,8 +13,9 @@ import httpx2
 from hypothesis import strategies as st
 
 from exporter.simulator import Cloud, app
+from exporter.simulator.apis.api import AddedEvent
+from exporter.simulator.apis.sources import SOURCES as SIMULATED
 from tests.support.raw_server import RawAnswer, foreign_answers
-from tests.support.source_names import SOURCES
 
 ODD: tuple[Any, ...] = (
     None, True, -1, 0, 2**31, 2**63, 10**30, 1e308, "", " ", "0", "9" * 5000, "NaN", "\0", "\u202e", "\ud800x", "../x", "..",
@@ -109,11 +110,8 @@ class HostileCloud:
         self.url = ""
         self._events = 0
         for number in range(resources):
-            self.cloud.add_training_job(f"modelarts_training-{number}")
-            self.cloud.add_pool(f"modelarts_pool-{number}")
-            self.cloud.add_service(f"modelarts_service-{number}")
-            self.cloud.add_cluster(f"dws-{number}")
-            self.cloud.add_dlc_job(f"pai_dlc-{number}")
+            for name, source in SIMULATED.items():
+                source.resource(self.cloud, f"{name}-{number}")
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -141,16 +139,13 @@ class HostileCloud:
         """Let something new happen in every source, now."""
         self._events += 1
         at, text, one = self.cloud.clock(), f"something new, number {self._events}", self._events % 2
-        self.cloud.training_event(f"modelarts_training-{one}", at, "Warning", "Task", text)
-        self.cloud.pool_event(f"modelarts_pool-{one}", "Warning", "PoolStatusChange", text, at)
-        self.cloud.service_event(f"modelarts_service-{one}", at, text)
-        self.cloud.dws_event(f"dws-{one}", at, "createBackup")
-        self.cloud.dlc_event(f"pai_dlc-{one}", at, text)
+        for name, source in SIMULATED.items():
+            source.event(self.cloud, AddedEvent(name, f"{name}-{one}", text, level="Warning", origin="Task"), at)
 
     def happened(self) -> dict[str, float]:
         """Return how many events there are of each source."""
         with self.cloud.lock:
-            logs = {source: self.cloud.logs(source).values() for source in SOURCES}
+            logs = {source: self.cloud.logs(source).values() for source in SIMULATED}
             return {source: float(sum(row.seen for log in each for row in log.rows)) for source, each in logs.items()}
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

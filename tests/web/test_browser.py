@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from exporter.web.views import Events, Overview
 from tests.support.exhibit import JOB, LOST, MARKUP, POOL, SERVICE, UNREAD, browser, exhibited
 from tests.support.processes import DIRECT, Clouds, Exporter, environment, ran
+from tests.support.source_names import SOURCES
 
 PREFIX = "/on/call"
 RESOURCE = f"/resources/research/modelarts_service/{SERVICE}"
@@ -366,7 +367,7 @@ def test_a_question_that_cannot_be_read_is_refused_in_one_line(shop: Shop) -> No
     assert asked(b'{"source": "dws", "text": "x", "more": 1}') == (400, form)
     assert asked(b"\xff") == (400, form)
     assert asked(b"{}", "text/plain") == (415, "send JSON: application/json")
-    sources = "dws, modelarts_pool, modelarts_service, modelarts_training, pai_dlc"
+    sources = ", ".join(sorted(SOURCES))
     assert asked(b'{"source": "x", "text": "x"}') == (404, f"no such source; choose one of {sources}")
     assert asked(b'{"source": "dws", "text": " "}') == (400, form)
     status, said = asked(b'{"source": "dws", "text": "{\\"event_id\\": 1}"}')

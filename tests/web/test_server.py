@@ -11,6 +11,7 @@ import pytest
 import trustme
 
 from tests.support.processes import Clouds, Exporter, closing, configured, ran, until
+from tests.support.source_names import SOURCES
 
 PASSWORD = "correct horse"
 RULE = """mapping: 1
@@ -74,7 +75,7 @@ def test_top_reads_a_guarded_port(port: Port) -> None:
     way = ("--user", "alice", "--ca-file", str(port.folder / "ca.pem"))
     code, out, err = port.top(*way, "--password-file", str(port.folder / "password"), "--output", "json")
     assert (code, err) == (0, "")
-    assert len(json.loads(out)["sources"]) == 5
+    assert len(json.loads(out)["sources"]) == len(SOURCES)
     refusal = f"{port.url}: the password was refused; give --user and --password-file\n"
     assert port.top(*way, "--password-file", str(port.folder / "wrong")) == (1, "", refusal)
     code, out, err = port.top()

@@ -123,21 +123,22 @@ def _snapshot(past: Past, time_range: TimeRange, id_: str, number: int, mapping:
 def _resource_as_of(resource: Resource, now: Millis, *, present: bool) -> Resource:
     """Return a resource as a listing at that time would have shown it.
 
-    Its state at an earlier time is unknown, unless it had ended by then.
+    Its state at an earlier time is unknown, unless it had ended before. Vendors state whole seconds, so what ended in
+    the second of a sample may have ended after it, as an event of that second is counted by the next sample.
     """
-    if present or (resource.finished is not None and resource.finished <= now):
+    if present or (resource.finished is not None and resource.finished < now):
         return resource
     return msgspec.structs.replace(resource, status="", life="active", finished=None)
 
 
 def _attempts_as_of(attempts: Attempts, now: Millis) -> Attempts:
     """Return the record of stages as it was at a time."""
-    begun = [[stage for stage in stages if stage.start <= now] for stages in attempts]
+    begun = [[stage for stage in stages if stage.start < now] for stages in attempts]
     return tuple(tuple(_stage_as_of(stage, now) for stage in stages) for stages in begun if stages)
 
 
 def _stage_as_of(stage: Stage, now: Millis) -> Stage:
-    return msgspec.structs.replace(stage, end=None) if stage.end is not None and stage.end > now else stage
+    return msgspec.structs.replace(stage, end=None) if stage.end is not None and stage.end >= now else stage
 
 
 def lifetimes(past: Past, time_range: TimeRange, ttl: float) -> dict[str, Lifetime]:
