@@ -1,4 +1,7 @@
-"""A leader that stops itself between two statements of a transaction: python -m tests.support.stopped_leader URL LEASE."""
+"""A leader that stops itself in a transaction: python -m tests.support.stopped_leader URL LEASE PLACE.
+
+PLACE is ``between`` two statements, or ``within`` one: after its first message, before that with its values.
+"""
 
 import asyncio
 import os
@@ -10,13 +13,15 @@ from exporter.store import leadership, parse_store
 from exporter.store.postgresql.url import PostgresUrl
 
 
-async def main(url: str, lease: float) -> None:
+async def main(url: str, lease: float, where: str) -> None:
     """Lead, begin a commit, stop; once resumed, go on with the commit and say how it ended."""
     place = parse_store(url)
     assert isinstance(place, PostgresUrl)
     store = (await leadership(place, None, "stopped", lease).lead(lambda waiting: None)).store
 
     async def work(execute: object) -> None:
+        if where == "within":
+            await store._connection._open.prepare("SELECT $1::int")
         print("stops", flush=True)
         os.kill(os.getpid(), signal.SIGSTOP)
 
@@ -28,4 +33,4 @@ async def main(url: str, lease: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], float(sys.argv[2])))
+    asyncio.run(main(sys.argv[1], float(sys.argv[2]), sys.argv[3]))

@@ -25,6 +25,15 @@ _FENCE = """UPDATE {s}.leader SET beat = beat + 1,
     seq = CASE WHEN seq = $3 THEN $4::bigint END RETURNING term"""
 _TAKE = """UPDATE {s}.leader SET term = term + 1, beat = beat + 1, owner = $1, name = $2, lease = $3, released = false,
     version = $4 WHERE term = $5 AND seq = $6 AND beat = $7 RETURNING term"""
+_END_STUCK = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity JOIN pg_locks USING (pid)
+    WHERE relation = '{s}.leader'::regclass AND mode = 'RowExclusiveLock' AND granted AND usename = current_user
+    AND pid <> pg_backend_pid() AND state = 'active' AND wait_event = 'ClientRead'
+    AND state_change < clock_timestamp() - interval '1 second'"""
+"""Ends sessions that keep the row and wait in the middle of a statement for a process that is paused.
+
+The server's own limit is for sessions that are idle. A statement with values takes two messages; between them a
+session counts as active, and no limit of PostgreSQL below 17 ends it.
+"""
 _RELEASE = "UPDATE {s}.leader SET released = true, beat = beat + 1 WHERE term = $1 AND owner = $2"
 
 Steady = Callable[[], float]
@@ -89,6 +98,7 @@ class Candidate:
         """Take the row and migrate the schema; None if the row changed meanwhile."""
         began = self._steady()
         values = (self._owner, self.name, round(self.lease * 1000), VERSION, row.term, row.seq, row.beat)
+        await execute(_END_STUCK.format(s=self._schema))
         taken = await execute(_TAKE.format(s=self._schema), *values)
         if not taken:
             return None

@@ -371,8 +371,12 @@ async def test_a_leader_that_stood_still_writes_nothing_more(pooled: bool) -> No
     assert (str(refused.value), str(ended.value), count) == (words, words, 3.0)
 
 
-async def test_a_leader_that_is_stopped_between_two_statements_hardly_delays_the_next(tmp_path: Path) -> None:
-    """The database ends its transaction after four seconds, also where a pooler stands between."""
+@pytest.mark.parametrize("where", ["between", "within"])
+async def test_a_leader_that_is_stopped_in_a_transaction_hardly_delays_the_next(tmp_path: Path, where: str) -> None:
+    """Between two statements the database ends its transaction after four seconds, also where a pooler stands between.
+
+    Within a statement no limit of the database holds: who leads next ends the session.
+    """
     urls = {"directly": postgres().url(), "pooled": postgres().url(port=pgbouncer().port)}
     command = (sys.executable, "-m", "tests.support.stopped_leader")
     root = str(Path(__file__).parents[3])
@@ -381,7 +385,7 @@ async def test_a_leader_that_is_stopped_between_two_statements_hardly_delays_the
         loop = asyncio.get_running_loop()
         environment = {**os.environ, "PYTHONPATH": root}
         child = await asyncio.create_subprocess_exec(
-            *command, url, str(LEASE), cwd=tmp_path, env=environment, stdout=asyncio.subprocess.PIPE
+            *command, url, str(LEASE), where, cwd=tmp_path, env=environment, stdout=asyncio.subprocess.PIPE
         )
         assert child.stdout is not None
         try:
