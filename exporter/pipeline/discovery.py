@@ -4,6 +4,12 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from exporter.model.builtin_metrics import (
+    RESOURCE_EVENTS_TOTAL,
+    RESOURCE_INFO,
+    RESOURCE_SCHEDULED_START_TIMESTAMP_SECONDS,
+    RESOURCE_STATUS,
+)
 from exporter.model.events import EventPage, Millis, Request, Resource, ResourcePage, Response
 from exporter.model.metrics import Changes, Moment, Series
 from exporter.model.protocols import SeriesView
@@ -16,10 +22,6 @@ from exporter.pipeline.inventory import Inventory
 from exporter.pipeline.read_window import FOR_EVER, final_progress
 
 WHOLE_LISTING_INTERVAL = 6 * 3600.0  # seconds between whole listings, where shorter ones are possible
-INFO = "platform_resource_info"
-STATUS = "platform_resource_status"
-BY_RESOURCE = "platform_resource_events_total"
-SCHEDULED_START = "platform_resource_scheduled_start_timestamp_seconds"
 
 
 class _Listing(msgspec.Struct):
@@ -137,13 +139,17 @@ class Discovery:
         states, gauges, ended = dict[Series, Moment](), dict[Series, Moment](), list[Series]()
         for resource in resources:
             labels = (*self._context.place, resource.id)
-            states[INFO, labels] = Moment((resource.name, resource.workspace, resource.kind, resource.spec), now)
+            states[RESOURCE_INFO, labels] = Moment(
+                (resource.name, resource.workspace, resource.kind, resource.spec), now
+            )
             if resource.status:
-                states[STATUS, labels] = Moment((resource.status,), now)
+                states[RESOURCE_STATUS, labels] = Moment((resource.status,), now)
             if resource.scheduled_start is not None and resource.life != "ended":
-                gauges[SCHEDULED_START, labels] = Moment(resource.scheduled_start / 1000, now)
-            elif self._series.has((SCHEDULED_START, labels)):
-                ended.append((SCHEDULED_START, labels))
+                gauges[RESOURCE_SCHEDULED_START_TIMESTAMP_SECONDS, labels] = Moment(
+                    resource.scheduled_start / 1000, now
+                )
+            elif self._series.has((RESOURCE_SCHEDULED_START_TIMESTAMP_SECONDS, labels)):
+                ended.append((RESOURCE_SCHEDULED_START_TIMESTAMP_SECONDS, labels))
         return Changes(states=states, gauges=gauges, ended=tuple(ended))
 
     async def _list(self, requested: Millis, until: set[str] | None) -> _Listing:
@@ -192,7 +198,7 @@ class Discovery:
         """Remember which of some resources are not exposed, for want of room."""
         for resource in resources:
             labels = (*self._context.place, resource.id)
-            wanted = (INFO, STATUS) if resource.status else (INFO,)
+            wanted = (RESOURCE_INFO, RESOURCE_STATUS) if resource.status else (RESOURCE_INFO,)
             if all(self._series.has((metric, labels)) for metric in wanted):
                 self._without_room.pop(resource.id, None)
             else:
@@ -202,7 +208,7 @@ class Discovery:
         """Return resources that had no room before, as many as have room beside those ``coming``."""
         if not self._without_room:
             return []
-        room = min(self._series.room(INFO), self._series.room(STATUS)) - coming
+        room = min(self._series.room(RESOURCE_INFO), self._series.room(RESOURCE_STATUS)) - coming
         known = self._inventory.resources
         waiting = self._with_series([known[id_] for id_ in self._without_room if id_ in known])
         self._without_room = {resource.id: None for resource in waiting}
@@ -210,7 +216,9 @@ class Discovery:
 
     def _declare(self, resources: Iterable[Resource]) -> None:
         place, severities = self._context.place, self._context.mapping.current.severities
-        self._series.declare((BY_RESOURCE, (*place, r.id, severity)) for r in resources for severity in severities)
+        self._series.declare(
+            (RESOURCE_EVENTS_TOTAL, (*place, r.id, severity)) for r in resources for severity in severities
+        )
 
     def _with_series(self, resources: Iterable[Resource]) -> list[Resource]:
         """Return the resources whose series have not left."""

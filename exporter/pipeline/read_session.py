@@ -53,9 +53,9 @@ class ReadSession(msgspec.Struct):
 
     ``progress`` is the progress before the read, ``full`` says that it goes in full depth. ``requested`` is the time of
     its first request, ``date`` that of the first answer (Unix ms, vendor's clock); ``dated`` says that the vendor
-    stated it; ``date_refused`` that one was too far off our own clock to be used. ``of_record`` says that the events to count are those of the vendor's
-    record of runs, of which none is late. ``queued`` is committed before the
-    next request, or together with what the read means for runs.
+    stated it; ``date_refused`` that one was too far off our own clock to be used. ``of_record`` says that the events to
+    count are those of the vendor's record of runs, of which none is late. ``queued`` is committed before the next
+    request, or together with what the read means for runs.
     """
 
     resource: Resource
