@@ -31,6 +31,7 @@ from exporter.sources.decoding import (
 )
 from exporter.sources.limits import MAX_ID, MAX_TEXT, check_read_size, clip, garbled
 from exporter.sources.normalize import fingerprint, newest_of_each, oldest_first
+from exporter.sources.offset_paging import is_last_page
 from exporter.sources.reading import give
 from exporter.sources.scope import SourceScope
 from exporter.sources.times import Number, moment, number, unix_millis
@@ -166,7 +167,7 @@ class Dws:
             seen |= fresh
             unreadable += len(bad)
             promised = max(promised, total or 0)
-            ends = _is_last(found.came, size, total, len(seen) + unreadable)
+            ends = is_last_page(found.came, size, total, len(seen) + unreadable, _LIMIT)
             lacks = promised - len(seen) - unreadable if ends and not found.failure else 0
             gaps = (gap_fingerprint("events", lacks),) if lacks > 0 else ()
             page = EventPage(oldest_first(newest_of_each(events)), tuple(named.values()), tuple(bad), gaps)
@@ -185,18 +186,6 @@ def _listing(*query: tuple[str, str]) -> Request:
 def _request(offset: int) -> Request:
     query = (("offset", str(offset)), ("limit", str(_LIMIT)))
     return Request("dws", "/v2/{project_id}/events", query, headers=_HEADERS, permission=_LIST_EVENTS)
-
-
-def _is_last(came: int, size: int, total: int | None, seen: int) -> bool:
-    """Return whether a page was the last: empty, shorter than the first, or all that was promised has come.
-
-    A full page whose total is its own size proves nothing: the total may be that of the page.
-    """
-    if came == 0 or came < size:
-        return True
-    if total is None:
-        return came < _LIMIT
-    return seen >= total and (came < _LIMIT or total > _LIMIT)
 
 
 def _old(events: list[Event], since: Millis | None) -> bool:

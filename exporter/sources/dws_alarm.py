@@ -39,9 +39,10 @@ from exporter.sources.decoding import (
 )
 from exporter.sources.limits import MAX_ID, MAX_TEXT, check_read_size, clip, garbled
 from exporter.sources.normalize import count_equal, fingerprint, joined, oldest_first
+from exporter.sources.offset_paging import is_last_page
 from exporter.sources.reading import give
 from exporter.sources.scope import SourceScope
-from exporter.sources.times import Number, elapsed, number, split_stamp, stamp_moment, unix_millis
+from exporter.sources.times import Number, number, utc_millis
 
 FIELDS = frozenset({"name", "level", "status", "alarm_source", "alarm"})
 STATUSES = dws.STATUSES
@@ -138,7 +139,7 @@ class DwsAlarm:
             size = size or answer.came
             promised = answer.total if promised is None else min(promised, answer.total or 0)
             rows = sum(seen.values()) + unreadable
-            if _is_last(answer, size, rows):
+            if is_last_page(answer.came, size, answer.total, rows, _LIMIT):
                 if (lacks := (promised or 0) - rows) > 0:
                     yield from give(EventPage([], truncated=(gap_fingerprint("alarms", lacks),)))
                 return
@@ -194,18 +195,6 @@ def _ask_again(at: Millis, resource: str, seen: dict[bytes, int], opened: set[st
     yield from _give(answer, opened, (gap_fingerprint("alarms at", at),) if incomplete else ())
 
 
-def _is_last(answer: _Answer, size: int, rows: int) -> bool:
-    """Return whether a page was the last: empty, shorter than the first, or all that was promised has come.
-
-    A full page whose total is its own size proves nothing: the total may be that of the page.
-    """
-    if answer.came == 0 or answer.came < size:
-        return True
-    if answer.total is None:
-        return answer.came < _LIMIT
-    return rows >= answer.total and (answer.came < _LIMIT or answer.total > _LIMIT)
-
-
 def _reader(
     named: dict[str, Resource], resource: str = ""
 ) -> Callable[[Sequence[_Row]], tuple[list[_Alarm], list[bytes]]]:
@@ -235,7 +224,7 @@ def _reader(
 
 def _alarm(row: _Row, resource: str) -> _Alarm:
     """Make the events of a row. Raises ValueError for one without a usable time."""
-    at, level, place = _time(row.alarm_generate_date), _level(row), row.alarm_location or ""
+    at, level, place = utc_millis(row.alarm_generate_date), _level(row), row.alarm_location or ""
     thing = joined(row.alarm_id, resource, level, place)
     status = "cleared" if _word(row.alarm_status) == _CLEARED else "open"
     fields = {
@@ -265,20 +254,6 @@ def _level(row: _Row) -> str:
 
 def _word(value: Number) -> str:
     return str(value) if isinstance(value, str | int) else ""
-
-
-def _time(value: str | int) -> Millis:
-    """Read the time of a row, which is in the zone that was asked for (UTC) unless it states another.
-
-    Raises ValueError.
-    """
-    if isinstance(value, int):
-        return unix_millis(value)
-    stamp, rest = split_stamp(value.strip())
-    moment = None if rest else stamp_moment(stamp)
-    if moment is None:
-        raise ValueError(f"{value!r} is no time")
-    return elapsed(moment)
 
 
 def parse_record(raw: Any, resource: str = "") -> Event:

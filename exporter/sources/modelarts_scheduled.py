@@ -44,6 +44,7 @@ from exporter.sources.decoding import (
 )
 from exporter.sources.limits import MAX_TEXT, check_listing_size, check_read_size, clip, garbled
 from exporter.sources.normalize import fingerprint, joined, newest_of_each, oldest_first
+from exporter.sources.offset_paging import is_last_page
 from exporter.sources.scope import SourceScope
 from exporter.sources.times import Number, iso_millis, moment, number
 
@@ -142,7 +143,7 @@ def _read_list(workspace: str, make_page: _MakePage, check_size: _CheckSize) -> 
         stuck = found.came >= size > 0 and have == before
         if stuck and promised > have:
             raise garbled(request, f"the page at offset {offset} does not move on; none of its rows is new")
-        ends = stuck or _is_last(found.came, size, total, have)
+        ends = stuck or is_last_page(found.came, size, total, have, _LIMIT)
         lacks = promised - have if ends and not found.failure else 0
         gaps = (gap_fingerprint("scheduled events", workspace, lacks),) if lacks > 0 else ()
         yield (yield from make_page(found, workspace, gaps))
@@ -151,18 +152,6 @@ def _read_list(workspace: str, make_page: _MakePage, check_size: _CheckSize) -> 
         if ends:
             return
         offset, answers = offset + found.came, answers + 1
-
-
-def _is_last(came: int, size: int, total: int | None, have: int) -> bool:
-    """Return whether an answer was the last: empty, shorter than the first, or all that was promised has come.
-
-    A full answer whose total is its own size proves nothing: the total may be that of the answer.
-    """
-    if came == 0 or came < size:
-        return True
-    if total is None:
-        return came < _LIMIT
-    return have >= total and (came < _LIMIT or total > _LIMIT)
 
 
 def _listed(

@@ -102,6 +102,20 @@ def iso_millis(text: str) -> Millis:
     return elapsed(moment)
 
 
+def utc_millis(value: str | int) -> Millis:
+    """Read a Unix time, or a text that is UTC unless it states a zone.
+
+    Raises ValueError.
+    """
+    if isinstance(value, int):
+        return unix_millis(value)
+    stamp, rest = split_stamp(value.strip())
+    moment = None if rest else stamp_moment(stamp)
+    if moment is None:
+        raise ValueError(f"{value!r} is no time")
+    return elapsed(moment)
+
+
 class IsoTimes(dict[str, Millis]):
     """Times that state their zone by their text, each read when it is first looked up. Raises ValueError for other
     text.
