@@ -14,6 +14,8 @@ from exporter.sources.modelarts_training import jobs
 from exporter.sources.modelarts_training import stages as training_stages
 from exporter.sources.pai_dlc import events as dlc_events
 from exporter.sources.pai_dlc import stages as dlc_stages
+from exporter.sources.pai_eas import events as eas_events
+from exporter.sources.pai_eas import services as eas_services
 from exporter.sources.scope import SourceScope
 
 COMMON_FIELDS = frozenset({"severity", "reason", "text", "resource"})
@@ -131,5 +133,17 @@ SOURCES: dict[str, Kind] = {
         sample_record=dlc_events.sample_record,
         options=frozenset({"workspaces", "event_timezone"}),
         stages=dlc_stages.dlc_stages,
+    ),
+    "pai_eas": Kind(
+        make=eas_events.PaiEas,
+        platform="alibabacloud",
+        api="pai_eas",
+        resource="service",
+        fields=COMMON_FIELDS | eas_events.FIELDS,
+        statuses=eas_services.STATUSES,
+        hints=eas_services.HINTS,
+        record=eas_events.parse_record,
+        sample_record=eas_events.sample_record,
+        options=frozenset({"workspaces"}),
     ),
 }

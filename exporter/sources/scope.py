@@ -6,10 +6,11 @@ import msgspec
 class SourceScope(msgspec.Struct, frozen=True):
     """A target as a source sees it. No ``workspaces`` means those that the API lists by default.
 
+    ``region`` may be part of a path; any word does where nothing is sent, as when recorded answers are read again.
     ``event_timezone`` is for times that a vendor sends without a zone: ``auto``, an IANA name or an offset
     (``+08:00``).
     """
 
-    region: str = ""
+    region: str = "-"
     workspaces: tuple[str, ...] = ()
     event_timezone: str = "auto"

@@ -82,6 +82,11 @@ SITES = {
         {"Jobs": [{"JobId": "x", "Status": "Running", "GmtCreateTime": AT}], "TotalCount": 1},
         {"JobId": "x", "Events": ["2026-09-21 13:33:20 m"]},
     ),
+    "pai_eas": Site(
+        "pai_eas", "/api/v2/services", "/api/v2/services/cn-hangzhou/x/events", "eas:ListServices", "eas:DescribeServiceEvent",
+        {"Services": [{"ServiceName": "x", "Status": "Running", "CreateTime": AT}], "TotalCount": 1},
+        {"Events": [{"Type": "Normal", "Reason": "Running", "Message": "m", "Time": AT}], "TotalCount": 1},
+    ),
 }  # fmt: skip
 
 
@@ -158,7 +163,7 @@ async def said(pipeline: SourcePipeline, read: bool) -> str:
 NO_JSON = "{seen}: the answer is not JSON (JSON is malformed: invalid character (byte 0))"
 CUT_JSON = "{seen}: the answer is not JSON (Input data was truncated)"
 REFUSED = "the credentials were refused: check that they exist, are enabled and have not expired"
-NUMBERS = dict.fromkeys(("events", "items", "services", "clusters", "Events", "Jobs", "alarm_details"), 5)
+NUMBERS = dict.fromkeys(("events", "items", "services", "clusters", "Events", "Jobs", "alarm_details", "Services"), 5)
 WORDS = {"error_code": "X.1", "error_msg": "no\nway \x1b[31m" + "o" * 400}
 BAD: dict[str, tuple[Answer, str]] = {
     "no JSON": (Answer(200, b"hello"), NO_JSON),
@@ -272,10 +277,14 @@ UNREADABLE: dict[str, list[Any]] = {
         {"alarm_id": "2", "alarm_generate_date": "x"}, {"alarm_id": "2", "alarm_generate_date": None},
     ],
     "pai_dlc": [None, 42, [], {}, {"Time": AT}, {"Content": 5}],
+    "pai_eas": [
+        None, 42, "text", [], {}, {"Time": AT}, {"Message": "m"}, {"Time": "soon", "Message": "m"},
+        {"Time": None, "Message": "m"}, {"Time": AT, "Message": 5}, {"Time": AT, "Message": "m", "Type": []},
+    ],
 }  # fmt: skip
 ROWS = {"modelarts_training": "items events", "modelarts_pool": "items items", "modelarts_service": "services events",
         "modelarts_scheduled": "events events", "dws": "clusters events", "dws_alarm": "clusters alarm_details",
-        "pai_dlc": "Jobs Events"}  # fmt: skip
+        "pai_dlc": "Jobs Events", "pai_eas": "Services Events"}  # fmt: skip
 
 
 def spoiled(answer: dict[str, Any], rows: str, wrong: list[Any]) -> Answer:
@@ -360,6 +369,14 @@ STUCK: dict[str, tuple[str, bool, Any, str]] = {
     "DLC jobs": (
         "pai_dlc", False, {"Jobs": many(SITES["pai_dlc"].listed["Jobs"][0], "JobId", 50), "TotalCount": 500},
         "none of its jobs is new",
+    ),
+    "EAS services": (
+        "pai_eas", False, {"Services": many(SITES["pai_eas"].listed["Services"][0], "ServiceName", 100), "TotalCount": 500},
+        "none of its services is new",
+    ),
+    "EAS events": (
+        "pai_eas", True, {"Events": many(SITES["pai_eas"].told["Events"][0], "Message", 100), "TotalCount": 500},
+        "the page before came again",
     ),
 }  # fmt: skip
 

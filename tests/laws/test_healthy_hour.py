@@ -10,6 +10,7 @@ from pathlib import Path
 from exporter.model.telemetry import SelfEvent
 from exporter.observability.self_metrics import SelfMetrics
 from exporter.simulator import Cloud, Scenario
+from exporter.sources import SOURCES as KINDS
 from tests.support.clocks import ManualClock
 from tests.support.processes import Samples, read_metrics
 from tests.support.rig import Flow, Fuse, InProcess, configured, flow
@@ -36,7 +37,7 @@ def own_metrics(running: Flow, facts: list[SelfEvent]) -> Samples:
     """Return what the exporter's own metrics say after these facts."""
     targets = {pipeline.context.target for pipeline in running.pipelines}
     places = [pipeline.context.place for pipeline in running.pipelines]
-    apis = [(target, api) for target in targets for api in ("modelarts", "dws", "pai_dlc")]
+    apis = [(target, api) for target in targets for api in sorted({kind.api for kind in KINDS.values()})]
     own = SelfMetrics("0", places, apis, running.core.mappings.catalogue, running.core.registry.series_counts)
     for fact in facts:
         own.report(fact)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from exporter.simulator import Cloud
+from exporter.simulator.apis.eas import service_event
 from exporter.simulator.apis.sources import SOURCES
 from exporter.simulator.state.accounts import PROJECT_ID
 from exporter.simulator.state.times import read_iso
@@ -13,6 +14,8 @@ from tests.support.clouds import (
     DLC,
     DLC_EVENTS,
     DWS_EVENTS,
+    EAS,
+    EAS_EVENTS,
     EVENTS,
     JOB,
     NOW,
@@ -123,6 +126,24 @@ def test_the_documented_service_dws_and_pai_answers_are_reproduced_shape_for_sha
     assert set(answer) == {"JobId", "Events", "RequestId"}
 
 
+def test_the_documented_eas_answer_is_reproduced_shape_for_shape_and_pages_by_number() -> None:
+    cloud = at_rest()
+    message = '{"versionId":1,"message":"Stage scale complete","availableInstance":1,"unavailableInstance":0}'
+    row = {"Type": "Normal", "Reason": "Updating", "Message": message, "Time": "2022-04-09 06:30:00"}
+    service_event(cloud, EAS, read_iso("2022-04-09T06:30:00Z"), "Stage scale complete", **row)
+    for number in range(4):
+        service_event(cloud, EAS, NOW - 1000 * number, f"step {number}")
+    answer = get(cloud, EAS_EVENTS, StartTime="2022-01-01 00:00:00", PageNum=3, PageSize=2).json()
+    assert answer.pop("RequestId")
+    assert answer == {
+        "PageNum": 3,
+        "TotalCount": 5,
+        "TotalPageNum": 3,
+        "Events": [row | {"Resource": "Service"}],
+    }
+    assert get(cloud, EAS_EVENTS).json()["TotalCount"] == 4, "the default is seven days"
+
+
 @pytest.mark.parametrize(("meaning", "second"), [("page", ["3", "2"]), ("record", ["4", "3"])])
 def test_the_offset_of_training_events_is_a_page_or_a_record(meaning: Any, second: list[str]) -> None:
     cloud = at_rest()
@@ -224,6 +245,10 @@ def test_pai_writes_times_in_a_zone_of_its_own_or_none_but_filters_by_the_true_t
         (DWS_EVENTS, {"limit": 0}),
         (DLC_EVENTS, {"MaxEventsNum": "many"}),
         (DLC_EVENTS, {"StartTime": "yesterday"}),
+        (EAS_EVENTS, {"PageNum": 0}),
+        (EAS_EVENTS, {"PageSize": 101}),
+        (EAS_EVENTS, {"StartTime": "2022-11-26T08:00:00Z"}),
+        (EAS_EVENTS, {"EventType": "Info"}),
     ],
 )
 def test_a_bad_parameter_is_refused_in_the_vendors_form(target: str, query: dict[str, object]) -> None:

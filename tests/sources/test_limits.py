@@ -28,7 +28,7 @@ from exporter.sources.times import iso_text
 from tests.support.readings import ALL, NOW, ReadingResult, asked, drive, read
 from tests.support.source_names import PROJECT_WIDE, WITH_IDS
 
-ROWS = {"pai_dlc": "Events", "modelarts_pool": "items", "dws_alarm": "alarm_details"}
+ROWS = {"pai_dlc": "Events", "pai_eas": "Events", "modelarts_pool": "items", "dws_alarm": "alarm_details"}
 LISTED = {
     "modelarts_training": "items",
     "modelarts_pool": "items",
@@ -37,6 +37,7 @@ LISTED = {
     "dws": "clusters",
     "dws_alarm": "clusters",
     "pai_dlc": "Jobs",
+    "pai_eas": "Services",
 }
 TOTALS = {
     "modelarts_service": "total_count",
@@ -44,8 +45,9 @@ TOTALS = {
     "dws": "count",
     "modelarts_training": "total",
     "pai_dlc": "TotalCount",
+    "pai_eas": "TotalCount",
 }
-ID_IN_PATH = ["modelarts_training", "modelarts_service", "pai_dlc"]
+ID_IN_PATH = ["modelarts_training", "modelarts_service", "pai_dlc", "pai_eas"]
 
 
 def row_of(name: str, number: int, text: str = "x") -> Any:
@@ -59,6 +61,7 @@ def row_of(name: str, number: int, text: str = "x") -> Any:
         "dws": {"event_id": f"{number}", "occur_time": at, "context": text},
         "dws_alarm": {"alarm_id": "DWS_1", "alarm_generate_date": iso_text(at), "alarm_message": text},
         "pai_dlc": f"{iso_text(at).replace('T', ' ').rstrip('Z')} {text}",
+        "pai_eas": {"Time": iso_text(at), "Message": text},
     }
     return rows[name]
 
@@ -73,6 +76,7 @@ def resource_row(name: str, id_: str) -> dict[str, Any]:
         "dws": {"id": id_},
         "dws_alarm": {"id": id_},
         "pai_dlc": {"JobId": id_},
+        "pai_eas": {"ServiceName": id_},
     }
     return rows[name]
 
@@ -175,7 +179,7 @@ def test_a_large_answer_with_damaged_text_is_read_like_a_small_one(name: str, da
     rows[7] = rows[7].replace(b"mark", damage)
 
     def read_all(part: list[bytes]) -> ReadingResult:
-        totals = dict.fromkeys(("total", "count", "total_count"), len(part))
+        totals = dict.fromkeys(("total", "count", "total_count", "TotalCount"), len(part))
         return read(name, lambda request: body_of(name, b" ,\n".join(part), **totals))
 
     small, large = read_all(rows[:9]), read_all(rows)
@@ -204,7 +208,8 @@ def endless_pages(name: str) -> Any:
         if name == "pai_dlc":
             return b'{"JobId":"r","Events":["%d",%b]}' % (asks, old)
         fresh = encoded([row_of(name, asks)])
-        return body_of(name, fresh, count=10**9, total_count=10**9, metadata={"continue": str(asks)})
+        totals = dict.fromkeys(("count", "total_count", "TotalCount"), 10**9)
+        return body_of(name, fresh, **totals, metadata={"continue": str(asks)})
 
     return vendor
 
@@ -226,7 +231,7 @@ def test_a_read_is_left_before_its_keys_take_much_memory() -> None:
         check_read_size(request, 0, MAX_READ_ROWS)
 
 
-@pytest.mark.parametrize("name", ["modelarts_training", "modelarts_service", "modelarts_scheduled", "pai_dlc"])
+@pytest.mark.parametrize("name", [name for name in TOTALS if name != "dws"])
 def test_a_listing_whose_pages_never_end_is_left(name: str) -> None:
     pages = 0
 
@@ -306,12 +311,15 @@ def test_any_id_is_one_segment_of_a_path(name: str, id_: str) -> None:
 # --- answers that promise more than they hold
 
 
+PROMISING = ["modelarts_training", "modelarts_pool", "modelarts_service", "dws", "dws_alarm", "pai_eas"]
+
+
 def promising(name: str, rows: int, total: int) -> Any:
     """Return a vendor that has these rows, but promises more of them in each answer."""
 
     def vendor(request: Request) -> Any:
         query = asked(request)
-        first = query.get("offset", "0") == "0"
+        first = query.get("offset", "0") == "0" and query.get("PageNum", "1") == "1"
         events = [row_of(name, number) for number in range(rows)] if first else []
         if "start_time" in query:
             begin, end = int(query["start_time"]), int(query["end_time"])
@@ -319,12 +327,14 @@ def promising(name: str, rows: int, total: int) -> Any:
             promised = total if events else 0
             events = events if first else []
             return {"events": events, "total": promised, "total_count": promised, "limit": 100}
-        return {ROWS.get(name, "events"): events, "total": total, "total_count": total, "count": total}
+        return {ROWS.get(name, "events"): events} | dict.fromkeys(
+            ("total", "total_count", "count", "TotalCount"), total
+        )
 
     return vendor
 
 
-@pytest.mark.parametrize("name", ["modelarts_training", "modelarts_pool", "modelarts_service", "dws", "dws_alarm"])
+@pytest.mark.parametrize("name", PROMISING)
 def test_an_answer_that_promises_more_than_it_holds_is_truncated(name: str) -> None:
     whole, broken = read(name, promising(name, 3, 3)), read(name, promising(name, 3, 9))
 
@@ -333,7 +343,7 @@ def test_an_answer_that_promises_more_than_it_holds_is_truncated(name: str) -> N
     assert broken.counts == whole.counts
 
 
-@pytest.mark.parametrize("name", ["modelarts_training", "modelarts_pool", "modelarts_service", "dws", "dws_alarm"])
+@pytest.mark.parametrize("name", PROMISING)
 def test_the_same_gap_has_the_same_fingerprint_in_every_read(name: str) -> None:
     first, second = (read(name, promising(name, 3, 9), window=Window(None, NOW + later)) for later in (0, 7_000))
 
@@ -358,7 +368,7 @@ def test_a_second_that_is_too_full_has_one_fingerprint_in_every_read() -> None:
     assert len(gaps[0] | gaps[1] | gaps[2]) <= 2  # a second at the edge of two windows belongs to both
 
 
-@pytest.mark.parametrize("name", ["modelarts_service", "dws", "pai_dlc"])
+@pytest.mark.parametrize("name", ["modelarts_service", "dws", "pai_dlc", "pai_eas"])
 def test_a_listing_that_promises_more_than_it_holds_is_partial_and_truncated(name: str) -> None:
     rows = [resource_row(name, id_) for id_ in ("a", "b")]
 
@@ -412,6 +422,7 @@ def test_no_time_raises_and_each_fits_into_a_datetime(name: str, times: list[Any
             "dws": {"event_id": str(number), "occur_time": time},
             "dws_alarm": {"alarm_id": str(number), "alarm_generate_date": time, "alarm_status": "1"},
             "pai_dlc": f"{time} x",
+            "pai_eas": {"Time": time, "Message": "x"},
         }[name]
         for number, time in enumerate(times)
     ]
@@ -423,6 +434,7 @@ def test_no_time_raises_and_each_fits_into_a_datetime(name: str, times: list[Any
         "dws": {"id": "a", "created": times[0]},
         "dws_alarm": {"id": "a", "created": times[0]},
         "pai_dlc": {"JobId": "a", "GmtCreateTime": times[0]},
+        "pai_eas": {"ServiceName": "a", "CreateTime": times[0]},
     }[name]
     body = body_of(name, json.dumps(rows).replace("NaN", "null").replace("Infinity", "null").encode()[1:-1])
     listing = json.dumps({LISTED[name]: [listed]}).replace("NaN", "null").replace("Infinity", "null").encode()

@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 _SPELLINGS = {"dws:alarm:listDetail": "dws:alarmDetail:list"}
 """Actions of identity policies that custom policies of roles spell in another way."""
-_ACTION = re.compile(r"\b(?:modelarts|dws):\w+:\w+|\b(?:pai|paidlc):\w+")
+_ACTION = re.compile(r"\b(?:modelarts|dws):\w+:\w+|\b(?:pai|paidlc|eas):\w+")
 
 
 def allowed(pattern: str) -> list[set[str]]:
@@ -34,4 +34,4 @@ def test_the_policy_of_alibaba_cloud_allows_both_spellings_of_what_is_asked_for(
     both = {
         f"{prefix}:{action.partition(':')[2]}" for action in needed("pai", "paidlc") for prefix in ("pai", "paidlc")
     }
-    assert actions == both
+    assert actions == both | needed("eas:")

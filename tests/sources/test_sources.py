@@ -88,6 +88,8 @@ def test_a_record_may_be_json_text(name: str) -> None:
         ("dws_alarm", {"alarm_id": "DWS_1", "alarm_generate_date": "noon"}),
         ("pai_dlc", {"Time": "2021-01-28 14:07:24"}),
         ("pai_dlc", "\ud800"),
+        ("pai_eas", {"Time": "noon", "Message": "x"}),
+        ("pai_eas", {"Time": "2021-01-28 14:07:24"}),
         ("modelarts_training", "not JSON"),
         ("modelarts_service", ["a", "list"]),
     ],

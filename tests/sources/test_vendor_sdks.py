@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from exporter.simulator import Cloud, running
 from exporter.simulator.apis.dws_alarm import clear_alarm, raise_alarm
+from exporter.simulator.apis.eas import add_service, service_event
 from exporter.simulator.apis.scheduled_events import enter, publish
 from exporter.simulator.state.accounts import (
     ACCESS_KEY,
@@ -88,11 +90,13 @@ def modelarts_client(url: str, secret: str = SECRET_KEY) -> Any:
     return huawei_client(url, "huaweicloudsdkmodelarts.v1", "ModelArtsClient", secret=secret)
 
 
-def alibaba_client(url: str, secret: str = ALIBABA_SECRET_KEY, **more: str) -> Any:
+def alibaba_client(
+    url: str, secret: str = ALIBABA_SECRET_KEY, package: str = "alibabacloud_pai_dlc20201203", **more: str
+) -> Any:
     settings = {"region_id": ALIBABA_REGION, "endpoint": url.removeprefix("http://"), "protocol": "http"}
     settings |= {"access_key_id": ALIBABA_ACCESS_KEY, "access_key_secret": secret} | more
     config = library("alibabacloud_tea_openapi.models").Config(**settings)
-    return library("alibabacloud_pai_dlc20201203.client").Client(config)
+    return library(f"{package}.client").Client(config)
 
 
 def test_modelarts_lists_training_jobs_and_their_details(url: str) -> None:
@@ -287,3 +291,30 @@ def test_pai_takes_a_temporary_key_with_its_security_token(url: str, cloud: Clou
     key = cloud.keys.temporary("alibabacloud", cloud.clock() + 60_000)
     client = alibaba_client(url, key.secret, access_key_id=key.access, security_token=key.token, type="sts")
     assert len(client.get_job_events(DLC, models.GetJobEventsRequest()).body.events) == 7
+
+
+def test_eas_lists_services_and_pages_their_events(url: str, cloud: Cloud) -> None:
+    models = library("alibabacloud_eas20210701.models")
+    client = alibaba_client(url, package="alibabacloud_eas20210701")
+    at = cloud.clock() // 1000 * 1000
+    service = add_service(cloud, "echo", instances=2, running=1)
+    for number in range(5):
+        service_event(cloud, "echo", at - 60_000 * number, f"step {number}", Type="Warning" if number else "Normal")
+    listed = client.list_services(models.ListServicesRequest(page_size=10, sort="CreateTime", order="desc")).body
+    (one,) = listed.services
+    assert (listed.total_count, one.service_name, one.service_id, one.region) == (1, "echo", service.id, ALIBABA_REGION)
+    assert (one.status, one.running_instance, one.pending_instance) == ("Running", 1, 1)
+    pages = [
+        client.describe_service_event(
+            ALIBABA_REGION, "echo", models.DescribeServiceEventRequest(page_num=str(page), page_size="2")
+        ).body
+        for page in (1, 2, 3)
+    ]
+    assert [len(page.events) for page in pages] == [2, 2, 1]
+    assert (pages[2].page_num, pages[0].total_count, pages[0].total_page_num) == (3, 5, 3)
+    first = pages[0].events[0]
+    assert (first.type, first.reason, msgspec.json.decode(first.message)["message"]) == ("Normal", "Running", "step 0")
+    assert first.time == datetime.fromtimestamp(at / 1000, UTC).isoformat(" ").removesuffix("+00:00")
+    begin = datetime.fromtimestamp(at / 1000 - 60, UTC).isoformat(" ").removesuffix("+00:00")
+    request = models.DescribeServiceEventRequest(start_time=begin, event_type="Warning")
+    assert client.describe_service_event(ALIBABA_REGION, "echo", request).body.total_count == 1

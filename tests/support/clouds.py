@@ -9,11 +9,13 @@ from typing import Any
 import httpx2
 
 from exporter.simulator import Cloud, app
+from exporter.simulator.apis import eas
 from exporter.simulator.apis.api import AddedEvent
 from exporter.simulator.apis.sources import SOURCES
 from exporter.simulator.state.accounts import (
     ACCESS_KEY,
     ALIBABA_ACCESS_KEY,
+    ALIBABA_REGION,
     ALIBABA_SECRET_KEY,
     PROJECT_ID,
     SECRET_KEY,
@@ -26,7 +28,7 @@ Headers = dict[str, str]
 NOW = read_iso("2022-11-26T08:10:00Z")
 JOB, POOL, SERVICE = "5bd61eea-9de2-4864-a0f7-5fae966171b5", "pool-6f5d", "35de3ca9-1bca-4ae7-9cb0-914f30fa7d3e"
 CLUSTER, DLC = "9defa0ce-b11c-47b2-abbc-5cad09ced772", "dlc-20210126170216-abcdef"
-NODE = "os-node-created-7x4fq"
+NODE, EAS = "os-node-created-7x4fq", "echo"
 TRAINING_EVENTS = f"/v2/{PROJECT_ID}/training-jobs/{JOB}/events"
 SCHEDULED_EVENTS = f"/v1/{PROJECT_ID}/scheduled-events"
 POOL_EVENTS = f"/v1/{PROJECT_ID}/events?resource=pools&name={POOL}"
@@ -34,6 +36,7 @@ SERVICE_EVENTS = f"/v1/{PROJECT_ID}/services/{SERVICE}/events"
 DWS_EVENTS = f"/v2/{PROJECT_ID}/events"
 DWS_ALARMS = f"/v2/{PROJECT_ID}/alarms?limit=1000"
 DLC_EVENTS = f"/api/v1/jobs/{DLC}/events"
+EAS_EVENTS = f"/api/v2/services/{ALIBABA_REGION}/{EAS}/events"
 RESOURCE = {
     "modelarts_training": JOB,
     "modelarts_pool": POOL,
@@ -42,6 +45,7 @@ RESOURCE = {
     "dws": CLUSTER,
     "dws_alarm": CLUSTER,
     "pai_dlc": DLC,
+    "pai_eas": EAS,
 }
 EVENTS = {
     "modelarts_training": TRAINING_EVENTS,
@@ -51,7 +55,13 @@ EVENTS = {
     "dws": DWS_EVENTS,
     "dws_alarm": DWS_ALARMS,
     "pai_dlc": DLC_EVENTS,
+    "pai_eas": EAS_EVENTS,
 }
+ACTIONS = {
+    "/api/v1/jobs": ("2020-12-03", "ListJobs", "GetJobEvents", "GetJob"),
+    "/api/v2/services": ("2021-07-01", "ListServices", "DescribeServiceEvent", "DescribeService"),
+}
+"""What Alibaba Cloud's calls are called by their first path: the version, a list, events, and one resource."""
 
 
 def at_rest(now: int = NOW) -> Cloud:
@@ -62,6 +72,7 @@ def at_rest(now: int = NOW) -> Cloud:
     cloud.add_service(SERVICE, name="service-07085")
     cloud.add_cluster(CLUSTER, name="test-ty-820-1006")
     cloud.add_dlc_job(DLC)
+    eas.add_service(cloud, EAS)
     return cloud
 
 
@@ -88,18 +99,20 @@ def acs3(cloud: Cloud, target: str, key: Key | None = None, more: Headers | None
     """Headers of Alibaba Cloud's signature, version 3; ``more`` are signed too."""
     key = key or Key(ALIBABA_ACCESS_KEY, ALIBABA_SECRET_KEY, "alibabacloud")
     path, _, query = target.partition("?")
-    action = "GetJobEvents" if path.endswith("/events") else "ListJobs" if path.endswith("/jobs") else "GetJob"
+    first = next(one for one in ACTIONS if path.startswith(one))
+    version, listing, events, one = ACTIONS[first]
+    action = events if path.endswith("/events") else listing if path == first else one
     headers = {
         "host": "simulator",
         "x-acs-action": action,
         "x-acs-content-sha256": hashlib.sha256(b"").hexdigest(),
         "x-acs-date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(cloud.clock() / 1000)),
         "x-acs-signature-nonce": str(time.perf_counter_ns()),
-        "x-acs-version": "2020-12-03",
+        "x-acs-version": version,
     } | (more or {})
     names = sorted(headers)
     lines = "".join(f"{name}:{headers[name]}\n" for name in names)
-    canonical = f"GET\n{path}\n{'&'.join(sorted(query.split('&')))}\n{lines}\n{';'.join(names)}\n"
+    canonical = f"GET\n{path}\n{'&'.join(sorted(query.replace('+', '%20').split('&')))}\n{lines}\n{';'.join(names)}\n"
     text = "ACS3-HMAC-SHA256\n" + hashlib.sha256((canonical + headers["x-acs-content-sha256"]).encode()).hexdigest()
     signature = hmac.new(key.secret.encode(), text.encode(), "sha256").hexdigest()
     given = f"Credential={key.access},SignedHeaders={';'.join(names)},Signature={signature}"

@@ -1,12 +1,23 @@
 """The table of the simulated sources of events: to add one is to write its module and its row here."""
 
-from exporter.simulator.apis import authentication, dlc, dws, dws_alarm, pools, scheduled_events, services, training
+from exporter.simulator.apis import (
+    authentication,
+    dlc,
+    dws,
+    dws_alarm,
+    eas,
+    pools,
+    scheduled_events,
+    services,
+    training,
+)
 from exporter.simulator.apis.api import AddedEvent, SimulatedApi, SimulatedSource
 from exporter.simulator.state.accounts import ALIBABA_WORKSPACE
 from exporter.simulator.state.cloud import Cloud
 from exporter.simulator.stories.dlc import dlc_jobs
 from exporter.simulator.stories.dws import cluster_life
 from exporter.simulator.stories.dws_alarm import cluster_alarms
+from exporter.simulator.stories.eas import eas_service_life
 from exporter.simulator.stories.node import node_life
 from exporter.simulator.stories.pool import pool_life
 from exporter.simulator.stories.service import service_life
@@ -45,9 +56,15 @@ def _dlc_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
         cloud.dlc_event(event.resource, None if event.timeless else at, event.text)
 
 
+def _eas_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
+    eas.service_event(cloud, event.resource, at, event.text, **{"Type": event.type or "Normal"} | event.fields)
+
+
 _JOB = "/v2/{project_id}/training-jobs/{id}"
 _SERVICE = "/v1/{project_id}/services/{id}"
-_huawei, _alibaba = authentication.huawei, authentication.alibaba
+_EAS = "/api/v2/services"
+_huawei = authentication.huawei
+_dlc, _eas = (authentication.alibaba(version) for version in ("2020-12-03", "2021-07-01"))
 
 SOURCES: dict[str, SimulatedSource] = {
     "modelarts_training": SimulatedSource(
@@ -139,14 +156,26 @@ SOURCES: dict[str, SimulatedSource] = {
         platform="alibabacloud",
         endpoint="pai_dlc",
         apis=(
-            SimulatedApi("pai_dlc.list", "/api/v1/jobs", _alibaba, dlc.jobs),
-            SimulatedApi("pai_dlc.details", "/api/v1/jobs/{id}", _alibaba, dlc.details),
-            SimulatedApi("pai_dlc.events", "/api/v1/jobs/{id}/events", _alibaba, dlc.events),
+            SimulatedApi("pai_dlc.list", "/api/v1/jobs", _dlc, dlc.jobs),
+            SimulatedApi("pai_dlc.details", "/api/v1/jobs/{id}", _dlc, dlc.details),
+            SimulatedApi("pai_dlc.events", "/api/v1/jobs/{id}/events", _dlc, dlc.events),
         ),
         resource=Cloud.add_dlc_job,
         event=_dlc_event,
         story=dlc_jobs,
         drift=dlc.drift,
         options={"workspaces": [ALIBABA_WORKSPACE]},
+    ),
+    eas.SOURCE: SimulatedSource(
+        platform="alibabacloud",
+        endpoint="pai_eas",
+        apis=(
+            SimulatedApi("pai_eas.list", _EAS, _eas, eas.services),
+            SimulatedApi("pai_eas.events", f"{_EAS}/{{region}}/{{id}}/events", _eas, eas.events),
+        ),
+        resource=eas.add_service,
+        event=_eas_event,
+        story=eas_service_life,
+        drift=eas.drift,
     ),
 }

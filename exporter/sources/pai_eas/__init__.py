@@ -1,0 +1,1 @@
+"""PAI EAS services: their listing and events."""
