@@ -21,11 +21,13 @@ from exporter.config import Config, load
 from exporter.model.builtin_metrics import BUILTIN, EVENT_LAG_SECONDS
 from exporter.model.errors import ConfigError
 from exporter.simulator import Cloud, Scenario, configuration, running
+from exporter.simulator.apis.sources import SOURCES as SIMULATED
 from exporter.simulator.state.behaviour import Behaviour
 from tests.support.clocks import ManualClock, ShiftedClock
 from tests.support.clouds import CLUSTER, DLC, JOB, POOL, SERVICE
 from tests.support.processes import COMMAND, LABEL, Child, all_ran, closing, environment, until
 from tests.support.rig import Fuse, configured, flow, known
+from tests.support.source_names import PROJECT_WIDE
 
 NOW = 1_790_000_400  # a whole number of every step
 HOUR = 3600
@@ -150,10 +152,8 @@ def test_each_sample_is_what_an_exporter_would_have_shown_then(tmp_path: Path) -
     clock = ManualClock(times[0])
     cloud = Cloud(clock=lambda: int(clock.now() * 1000))
     cloud.behaviour = Behaviour(signature_window=None)
-    cloud.add_pool("first")  # who lists something has made contact
-    cloud.add_service("first")
-    cloud.add_training_job("first")
-    cloud.add_dlc_job("first")
+    for name in SIMULATED.keys() - PROJECT_WIDE:
+        SIMULATED[name].resource(cloud, "first")  # who lists something has made contact
     shown: dict[int, dict[Any, float]] = {}
 
     async def live(config: Config) -> None:
