@@ -6,6 +6,7 @@ from exporter.simulator.apis import (
     dws,
     dws_alarm,
     eas,
+    notebooks,
     pools,
     scheduled_events,
     services,
@@ -19,6 +20,7 @@ from exporter.simulator.stories.dws import cluster_life
 from exporter.simulator.stories.dws_alarm import cluster_alarms
 from exporter.simulator.stories.eas import eas_service_life
 from exporter.simulator.stories.node import node_life
+from exporter.simulator.stories.notebook import notebook_life
 from exporter.simulator.stories.pool import pool_life
 from exporter.simulator.stories.service import service_life
 from exporter.simulator.stories.training import training_jobs
@@ -35,6 +37,10 @@ def _pool_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
 
 def _service_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
     cloud.service_event(event.resource, at, event.text, event.type or "normal")
+
+
+def _notebook_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
+    notebooks.fail(cloud, event.resource, at, event.text)
 
 
 def _scheduled_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
@@ -113,6 +119,17 @@ SOURCES: dict[str, SimulatedSource] = {
         event=_service_event,
         story=service_life,
         drift=services.drift,
+    ),
+    notebooks.SOURCE: SimulatedSource(
+        platform="huaweicloud",
+        endpoint="modelarts",
+        apis=(
+            SimulatedApi("modelarts_notebook.events", "/v1/{project_id}/notebooks/all", _huawei, notebooks.notebooks),
+        ),
+        resource=notebooks.add_notebook,
+        event=_notebook_event,
+        story=notebook_life,
+        drift=notebooks.drift,
     ),
     scheduled_events.SOURCE: SimulatedSource(
         platform="huaweicloud",
