@@ -29,8 +29,9 @@ class Restarted:
         self.cloud = Cloud(lambda: int(self.clock.now() * 1000))
         self.cloud.add_dlc_job(JOB)
         config = configured("http://clouds", folder)
-        pai = tuple(target for target in config.targets if target.platform == "alibabacloud")
-        self.config = config.model_copy(update={"targets": pai})
+        (pai,) = (target for target in config.targets if target.platform == "alibabacloud")
+        alone = pai.model_copy(update={"sources": {"pai_dlc": pai.sources["pai_dlc"]}})
+        self.config = config.model_copy(update={"targets": (alone,)})
         self.asked: Counter[str] = Counter()
 
     def sent(self, request: httpx2.Request) -> None:
