@@ -9,6 +9,8 @@ from exporter.sources import dws, dws_alarm, modelarts_pool, modelarts_scheduled
 from exporter.sources.decoding import SampleRecord
 from exporter.sources.modelarts_service import events as service_events
 from exporter.sources.modelarts_service import services
+from exporter.sources.modelarts_service_v2 import events as service_v2_events
+from exporter.sources.modelarts_service_v2 import services as services_v2
 from exporter.sources.modelarts_training import events as training_events
 from exporter.sources.modelarts_training import jobs
 from exporter.sources.modelarts_training import stages as training_stages
@@ -27,7 +29,8 @@ class Kind(NamedTuple):
     own words for the states of its resources. ``record`` makes an event of one raw vendor record and a resource id, or
     raises ValueError. ``sample_record`` makes such a record of a text. ``options`` are configuration keys of this
     source alone. ``stages`` reads the vendor's own record of a resource's runs at a time. ``hints`` are fields of its
-    listing that change when something happens: they call for a read.
+    listing that change when something happens: they call for a read. ``zoneless`` says which of its times name no zone,
+    where ``event_timezone`` is an option. ``requests`` is how many a usual read takes.
     """
 
     make: Callable[[SourceScope], Source]
@@ -42,6 +45,8 @@ class Kind(NamedTuple):
     stages: Callable[[Resource, Millis], Stages] | None = None
     hints: tuple[str, ...] = ()
     lists: str = "resource"
+    zoneless: str = "they"
+    requests: int = 1
 
 
 SOURCES: dict[str, Kind] = {
@@ -81,6 +86,20 @@ SOURCES: dict[str, Kind] = {
         record=service_events.parse_record,
         sample_record=service_events.sample_record,
         options=frozenset({"workspaces"}),
+    ),
+    "modelarts_service_v2": Kind(
+        make=service_v2_events.ModelArtsServiceV2,
+        platform="huaweicloud",
+        api="modelarts",
+        resource="service",
+        fields=COMMON_FIELDS | service_v2_events.FIELDS,
+        statuses=services_v2.STATUSES,
+        hints=services_v2.HINTS,
+        record=service_v2_events.parse_record,
+        sample_record=service_v2_events.sample_record,
+        options=frozenset({"workspaces", "event_timezone"}),
+        zoneless="those of autoscaling",
+        requests=4,  # with one deployment
     ),
     "modelarts_scheduled": Kind(
         make=modelarts_scheduled.ModelArtsScheduled,

@@ -10,6 +10,7 @@ import httpx2
 
 from exporter.simulator import Cloud, app
 from exporter.simulator.apis.api import AddedEvent
+from exporter.simulator.apis.services_v2 import add_service as add_service_v2
 from exporter.simulator.apis.sources import SOURCES
 from exporter.simulator.state.accounts import (
     ACCESS_KEY,
@@ -26,8 +27,10 @@ Headers = dict[str, str]
 NOW = read_iso("2022-11-26T08:10:00Z")
 JOB, POOL, SERVICE = "5bd61eea-9de2-4864-a0f7-5fae966171b5", "pool-6f5d", "35de3ca9-1bca-4ae7-9cb0-914f30fa7d3e"
 CLUSTER, DLC = "9defa0ce-b11c-47b2-abbc-5cad09ced772", "dlc-20210126170216-abcdef"
+SERVICE_V2 = "6c1d0f52-7c2f-4ec4-9a4d-0d3e9b7c2a11"
 NODE = "os-node-created-7x4fq"
 TRAINING_EVENTS = f"/v2/{PROJECT_ID}/training-jobs/{JOB}/events"
+SERVICE_V2_EVENTS = f"/v2/{PROJECT_ID}/services/{SERVICE_V2}/events?limit=500"
 SCHEDULED_EVENTS = f"/v1/{PROJECT_ID}/scheduled-events"
 POOL_EVENTS = f"/v1/{PROJECT_ID}/events?resource=pools&name={POOL}"
 SERVICE_EVENTS = f"/v1/{PROJECT_ID}/services/{SERVICE}/events"
@@ -38,6 +41,7 @@ RESOURCE = {
     "modelarts_training": JOB,
     "modelarts_pool": POOL,
     "modelarts_service": SERVICE,
+    "modelarts_service_v2": SERVICE_V2,
     "modelarts_scheduled": NODE,
     "dws": CLUSTER,
     "dws_alarm": CLUSTER,
@@ -47,6 +51,7 @@ EVENTS = {
     "modelarts_training": TRAINING_EVENTS,
     "modelarts_pool": POOL_EVENTS,
     "modelarts_service": SERVICE_EVENTS,
+    "modelarts_service_v2": SERVICE_V2_EVENTS,
     "modelarts_scheduled": SCHEDULED_EVENTS,
     "dws": DWS_EVENTS,
     "dws_alarm": DWS_ALARMS,
@@ -60,6 +65,7 @@ def at_rest(now: int = NOW) -> Cloud:
     cloud.add_training_job(JOB)
     cloud.add_pool(POOL)
     cloud.add_service(SERVICE, name="service-07085")
+    add_service_v2(cloud, SERVICE_V2, name="llm-7b")
     cloud.add_cluster(CLUSTER, name="test-ty-820-1006")
     cloud.add_dlc_job(DLC)
     return cloud
