@@ -1,40 +1,21 @@
-"""Source of PAI DLC jobs and their events.
+"""Source of PAI DLC jobs and their events, which are texts without id."""
 
-An event is a text without id. There are no pages, only a maximum of rows, and nothing tells which end a full answer
-lacks (PAI API reference, "GetJobEvents"): so a full answer is not used, and its time span is asked for in two halves.
-The count of an event is how often its text stands in one answer.
-"""
-
-from collections.abc import Callable, Collection, Generator, Sequence
-from datetime import UTC, timedelta, timezone, tzinfo
+from collections.abc import Collection, Generator
+from datetime import UTC
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
 
-from exporter.common.millis import DAY, HOUR, SECOND
 from exporter.model.errors import SourceGarbled
-from exporter.model.events import (
-    Event,
-    EventPage,
-    Life,
-    Millis,
-    Pause,
-    Request,
-    Resource,
-    ResourcePage,
-    Response,
-    Window,
-)
+from exporter.model.events import Event, Life, Millis, Pause, Request, Resource, ResourcePage, Response, Window
 from exporter.model.protocols import Reading
 from exporter.sources.decoding import (
-    DecodedRows,
     Name,
-    Pauses,
     asked,
     field_text,
     gap_fingerprint,
     hint_mark,
-    in_slices,
     missing,
     optional,
     reaches,
@@ -43,21 +24,11 @@ from exporter.sources.decoding import (
     row_decoders,
     row_fingerprint,
 )
-from exporter.sources.limits import (
-    MAX_TEXT,
-    check_listing_size,
-    check_read_size,
-    clip,
-    garbled,
-    segment,
-    split_usable,
-)
-from exporter.sources.normalize import count_equal, fingerprint, joined, oldest_first, page
+from exporter.sources.limits import check_listing_size, clip, garbled, segment, split_usable
+from exporter.sources.pai.event_texts import MOST, ROWS, Answer, EventTexts, read_texts
 from exporter.sources.pai_dlc import restarts
-from exporter.sources.pai_dlc.text import parse_zone, text_reader
-from exporter.sources.reading import give
 from exporter.sources.scope import SourceScope
-from exporter.sources.times import BEFORE_ALL, Number, ceiling, floor, iso_text, moment, number
+from exporter.sources.times import BEFORE_ALL, Number, iso_text, moment, number
 
 FIELDS = frozenset({"stated", "pod"}) | restarts.FIELDS
 STATUSES = (
@@ -79,25 +50,8 @@ HINTS = ("Status", "ReasonCode", "ReasonMessage", "GmtModifiedTime", "SubStatus"
 """Fields of the listing that change when something happens (alibabacloud-pai-dlc20201203 1.11.6, JobItem)."""
 
 _ENDED = frozenset({"Succeeded", "Failed", "Stopped"})
-_MOST = 2000  # rows of one answer
 _MOST_RESTARTS = 1_000_000  # of one job: a greater number is none
 _JOBS = 50  # jobs of one page, and ids of one question
-_CHINA = timezone(timedelta(hours=8))
-_SLACK = 15 * 60 * SECOND  # how far an event may lie in the future before its zone is doubted
-_CORRECTED = "event times lie in the future as UTC and fit as +08:00; taken as +08:00 from now on"
-_DOUBTED = (
-    "event times lie in the future with event_timezone {}; it is kept as it was stated, but {} would fit: check it"
-)
-_STUBBORN = 100  # equal full answers in a row; the search for a second too full for one answer gives about sixty
-_WIDEST = 14 * HOUR  # how far a time can be off if its zone was not what we think
-
-
-class _Info(msgspec.Struct, gc=False):
-    """An event as an object; the vendor SDK knows this form beside plain text."""
-
-    Content: str
-    Time: str | None = None
-    PodId: str | None = None
 
 
 class _Events(msgspec.Struct):
@@ -131,7 +85,6 @@ class _Jobs(msgspec.Struct):
     total: Number = msgspec.field(name="TotalCount", default=None)
 
 
-_ROWS = row_decoders(str | _Info)
 _JOB_ROWS = row_decoders(_Job)
 _EVENTS = msgspec.json.Decoder(_Events)
 _LISTING = msgspec.json.Decoder(_Jobs)
@@ -154,10 +107,7 @@ class PaiDlc:
 
     def __init__(self, scope: SourceScope) -> None:
         self._workspaces = scope.workspaces or ("",)
-        self._guessing = scope.event_timezone == "auto"
-        self._zone: tzinfo = UTC if self._guessing else parse_zone(scope.event_timezone)
-        self._stated = scope.event_timezone
-        self._checking = True
+        self._texts = EventTexts(scope.event_timezone, FIELDS)
 
     def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
         """List the jobs of each workspace, newest first; then ask for known jobs that were not listed.
@@ -180,73 +130,8 @@ class PaiDlc:
                     raise found.failure
 
     def read(self, resource: Resource, window: Window) -> Reading:
-        """Read the events of a job, part by part; a second too full for one answer is given as truncated."""
-        since = _start(resource, window)
-        spans = [(since, max(ceiling(window.until), since + SECOND))]
-        before, same = b"", 0
-        answers = seen = 0
-        found = DecodedRows[str | _Info]([], [])
-        while spans:
-            begin, end = spans.pop()
-            request = _request(resource.id, begin, end)
-            check_read_size(request, answers, seen)
-            answer = yield from asked(request, _EVENTS)
-            answers += 1
-            same = same + 1 if before and bytes(answer.rows) == before else 0
-            if not same:
-                found = yield from read_rows(request, answer.rows, _ROWS, bool(answer.job))
-                before = bytes(answer.rows)
-            full = found.came >= _MOST
-            if full and same > _STUBBORN:
-                raise garbled(request, f"{same} windows were answered alike; the vendor ignores them")
-            if full and end - begin > SECOND and not found.failure:
-                middle = floor((begin + end) // 2)
-                spans += [(middle, end), (begin, middle)]  # the second in the middle is whole in both
-                continue
-            seen += found.came
-            gaps = (gap_fingerprint(resource.id, begin // SECOND),) if full else ()
-            yield from self._give(found, resource, window, gaps)
-
-    def _give(
-        self, found: DecodedRows[str | _Info], resource: Resource, window: Window, gaps: tuple[bytes, ...]
-    ) -> Generator[EventPage | Pause, Response | int | None, None]:
-        """Give the events of rows; then raise SourceGarbled if the answer could not be decoded to its end."""
-        events, worse, remarks = yield from self._events(found.rows, resource, window)
-        oldest = None if window.since is None else floor(window.since)
-        if oldest is not None and self._guessing:
-            oldest -= _WIDEST  # with the wrong zone a new event could look like one from before
-        given = page(count_equal(oldest_first(events)), oldest, (*found.unreadable, *worse), gaps)
-        yield from give(msgspec.structs.replace(given, remarks=remarks) if remarks else given)
-        if found.failure:
-            raise found.failure
-
-    def _events(
-        self, rows: list[str | _Info], resource: Resource, window: Window
-    ) -> Pauses[tuple[list[Event], list[bytes], tuple[str, ...]]]:
-        """Make events of rows and check their time zone.
-
-        Times that lie in the future, unless they are of another zone, correct a guessed zone from here on. A zone that
-        was stated is kept, and doubted once.
-        """
-        events, worse = yield from in_slices(rows, _reader(resource.id, self._zone))
-        latest, earliest = window.until + _SLACK, (resource.created or 0) - _SLACK
-        if not self._checking or all(event.at is None or event.at <= latest for event in events):
-            return events, worse, ()
-        other = _CHINA if self._guessing or self._zone != _CHINA else UTC
-        shifted, _ = yield from in_slices(rows, _reader(resource.id, other))
-        for event, moved in zip(events, shifted, strict=True):
-            if (event.at or 0) > latest and event.at != moved.at and earliest <= (moved.at or 0) <= latest:
-                self._checking = False
-                if self._guessing:
-                    self._zone = _CHINA
-                    return shifted, worse, (_CORRECTED,)
-                return events, worse, (_DOUBTED.format(self._stated, "UTC" if other is UTC else "+08:00"),)
-        return events, worse, ()
-
-
-def _start(resource: Resource, window: Window) -> Millis:
-    """Return the full second from which a read asks for events."""
-    return floor((resource.created or BEFORE_ALL + DAY) - DAY if window.since is None else window.since)
+        """Read the events of a job."""
+        return self._texts.read(resource, window, partial(_request, resource.id), _ask_events)
 
 
 def _headers(action: str) -> tuple[tuple[str, str], ...]:
@@ -254,43 +139,15 @@ def _headers(action: str) -> tuple[tuple[str, str], ...]:
 
 
 def _request(job: str, begin: Millis, end: Millis) -> Request:
-    query = (("StartTime", iso_text(begin)), ("EndTime", iso_text(end)), ("MaxEventsNum", str(_MOST)))
+    query = (("StartTime", iso_text(begin)), ("EndTime", iso_text(end)), ("MaxEventsNum", str(MOST)))
     permission = "paidlc:GetJobEvents (or pai:GetJobEvents)"
     path = f"/api/v1/jobs/{segment(job)}/events"
     return Request("pai_dlc", path, query, headers=_headers("GetJobEvents"), permission=permission)
 
 
-def _reader(job: str, zone: tzinfo) -> Callable[[Sequence[str | _Info]], tuple[list[Event], list[bytes]]]:
-    """Return a function that makes events of rows, each row one, with fingerprints of the rows that are no Unicode."""
-    return lambda rows: _read(rows, job, zone)
-
-
-def _read(rows: Sequence[str | _Info], job: str, zone: tzinfo) -> tuple[list[Event], list[bytes]]:
-    events: list[Event] = []
-    bad: list[bytes] = []
-    parts = text_reader(zone)
-    start, nothing = joined(job), dict.fromkeys(FIELDS, "")
-    for row in rows:
-        raw = row if isinstance(row, str) else _as_text(row)
-        at, level, stated, pod, text, identity = parts(raw)
-        if not isinstance(row, str) and row.PodId:
-            pod = clip(row.PodId)
-        try:
-            key = fingerprint(start + identity)
-        except ValueError:
-            bad.append(row_fingerprint(raw))
-            continue
-        if len(text) > MAX_TEXT:
-            text = clip(text, MAX_TEXT)
-        fields = nothing | {"stated": stated, "pod": pod} if pod or stated else nothing
-        events.append(Event(key, job, at, text, level, fields=fields))
-    return events, bad
-
-
-def _as_text(row: _Info) -> str:
-    """Write an object as it would stand in a plain event, so that both forms have one key."""
-    dated = row.Time is None or text_reader(UTC)(row.Content)[0] is not None
-    return row.Content if dated else f"{row.Time} {row.Content}"
+def _ask_events(request: Request) -> Generator[Request | Pause, Response | int | None, Answer]:
+    answer = yield from asked(request, _EVENTS)
+    return Answer(answer.rows, bool(answer.job))
 
 
 def _list_all(workspace: str, listed: set[str], until: Collection[str]) -> Reading:
@@ -372,8 +229,8 @@ def parse_record(raw: Any, resource: str) -> Event:
     """
     if isinstance(raw, dict) and "OccurTime" in raw:
         return restarts.parse_restart(raw, resource)
-    row = raw if isinstance(raw, str) else read_record(raw, _ROWS)
-    events, _ = _read([row], resource, UTC)
+    row = raw if isinstance(raw, str) else read_record(raw, ROWS)
+    events, _ = read_texts([row], resource, UTC, FIELDS)
     if not events:
         raise ValueError("not a record of this source: the text is no Unicode")
     return events[0]

@@ -1,0 +1,1 @@
+"""What several APIs of PAI have in common: events that are texts."""
