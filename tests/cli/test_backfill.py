@@ -21,6 +21,7 @@ from exporter.config import Config, load
 from exporter.model.builtin_metrics import BUILTIN, EVENT_LAG_SECONDS
 from exporter.model.errors import ConfigError
 from exporter.simulator import Cloud, Scenario, configuration, running
+from exporter.simulator.apis.sources import SOURCES as SIMULATED
 from exporter.simulator.state.behaviour import Behaviour
 from tests.support.clocks import ManualClock, ShiftedClock
 from tests.support.clouds import CLUSTER, DLC, JOB, POOL, SERVICE
@@ -150,10 +151,8 @@ def test_each_sample_is_what_an_exporter_would_have_shown_then(tmp_path: Path) -
     clock = ManualClock(times[0])
     cloud = Cloud(clock=lambda: int(clock.now() * 1000))
     cloud.behaviour = Behaviour(signature_window=None)
-    cloud.add_pool("first")  # who lists something has made contact
-    cloud.add_service("first")
-    cloud.add_training_job("first")
-    cloud.add_dlc_job("first")
+    for source in SIMULATED.values():
+        source.resource(cloud, "first")  # who lists something has made contact
     shown: dict[int, dict[Any, float]] = {}
 
     async def live(config: Config) -> None:
