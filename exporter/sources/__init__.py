@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from exporter.model.events import Event, Millis, Resource
 from exporter.model.protocols import Source, Stages
-from exporter.sources import dws, dws_alarm, modelarts_pool, modelarts_scheduled
+from exporter.sources import dws, dws_alarm, modelarts_notebook, modelarts_pool, modelarts_scheduled
 from exporter.sources.decoding import SampleRecord
 from exporter.sources.modelarts_service import events as service_events
 from exporter.sources.modelarts_service import services
@@ -100,6 +100,19 @@ SOURCES: dict[str, Kind] = {
         options=frozenset({"workspaces", "event_timezone"}),
         zoneless="those of autoscaling",
         requests=4,  # with one deployment
+    ),
+    "modelarts_notebook": Kind(
+        make=modelarts_notebook.ModelArtsNotebook,
+        platform="huaweicloud",
+        api="modelarts",
+        resource="",
+        fields=COMMON_FIELDS | modelarts_notebook.FIELDS,
+        statuses=modelarts_notebook.STATUSES,
+        hints=modelarts_notebook.HINTS,
+        record=modelarts_notebook.parse_record,
+        sample_record=modelarts_notebook.sample_record,
+        lists="notebook",
+        options=frozenset({"workspaces"}),
     ),
     "modelarts_scheduled": Kind(
         make=modelarts_scheduled.ModelArtsScheduled,

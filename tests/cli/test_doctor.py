@@ -22,7 +22,7 @@ from exporter.cli.doctor.target_findings import connection_finding
 from exporter.common.proxies import Proxy
 from exporter.config import load
 from exporter.simulator import Cloud, Scenario, configuration, running
-from exporter.simulator.apis import services_v2
+from exporter.simulator.apis import notebooks, services_v2
 from exporter.simulator.apis.dws_alarm import raise_alarm
 from exporter.simulator.apis.scheduled_events import publish
 from exporter.simulator.state.accounts import (
@@ -47,7 +47,8 @@ KEYS = "access keys (access_key from FILE:1; secret_key from FILE:1)"
 ALIBABA_KEYS = "access keys (access_key_id from FILE:1; access_key_secret from FILE:1)"
 TRAINING, SERVICES = "research/modelarts_training", "research/modelarts_service"
 POOLS, PAI = "research/modelarts_pool", "pai/pai_dlc"
-SERVICES_V2, SCHEDULED = "research/modelarts_service_v2", "research/modelarts_scheduled"
+SERVICES_V2, NOTEBOOKS = "research/modelarts_service_v2", "research/modelarts_notebook"
+SCHEDULED = "research/modelarts_scheduled"
 DWS, ALARMS = "research/dws", "research/dws_alarm"
 SEEN = "events are seen after about 1 s, limited by poll_interval"
 WELL = f"""
@@ -80,6 +81,12 @@ ok       research/modelarts_service_v2  records      all of them can be read
 ok       research/modelarts_service_v2  texts        a rule takes each of them
 ok       research/modelarts_service_v2  times        the newest was 10 min ago, none lies in the future; those of autoscaling name no zone and are read as UTC (event_timezone: auto)
 ok       research/modelarts_service_v2  forecast     about 388,800 requests a day for 1 active; {SEEN}
+ok       research/modelarts_notebook    listing      1 notebook, 0 active
+ok       research/modelarts_notebook    events       1 event in 1 page; that is all there is
+ok       research/modelarts_notebook    records      all of them can be read
+ok       research/modelarts_notebook    texts        a rule takes each of them
+ok       research/modelarts_notebook    times        the newest was 10 min ago, none lies in the future
+ok       research/modelarts_notebook    forecast     about 129,600 requests a day; {SEEN}
 ok       research/modelarts_scheduled   listing      1 scheduled event, 1 active
 ok       research/modelarts_scheduled   events       1 event in 1 page; that is all there is
 ok       research/modelarts_scheduled   records      all of them can be read
@@ -108,7 +115,7 @@ ok       pai/pai_dlc                    texts        a rule takes each of them
 ok       pai/pai_dlc                    times        the newest was 10 min ago, none lies in the future; they name no zone and are read as UTC (event_timezone: auto)
 ok       pai/pai_dlc                    stages       1 stage of {DLC}
 ok       pai/pai_dlc                    forecast     about 129,600 requests a day for 1 active; {SEEN}
-fine: 57 checks of 2 targets, 0 failed, 0 warnings
+fine: 63 checks of 2 targets, 0 failed, 0 warnings
 """
 
 
@@ -134,6 +141,7 @@ def cloud() -> Cloud:
     cloud.service_event(SERVICE, at, "start to deploy service")
     services_v2.add_service(cloud, SERVICE_V2, name="llm-7b")
     services_v2.add_event(cloud, SERVICE_V2, at, "The service starts to deploy.")
+    notebooks.fail(cloud, "features", at, "Pulling the image failed.")
     publish(cloud, "node-1", at)
     cloud.dws_event(CLUSTER, at, "createBackup")
     raise_alarm(cloud, CLUSTER, at, "Cluster Status Fault")
@@ -208,6 +216,7 @@ def test_a_forbidden_call_is_named_with_the_missing_permission(doctor_run: Docto
     job, service = f"/v2/{{project_id}}/training-jobs/{JOB}", f"/v1/{{project_id}}/services/{SERVICE}"
     texts = "until then phases come from event texts alone"
     policy = "ModelArts CommonOperations (a system policy; the vendor documents no action for this call)"
+    listed = f"modelarts GET /v1/{{project_id}}/notebooks/all: {own} modelarts:notebook:list to these credentials"
     maintenance = f"modelarts GET /v1/{{project_id}}/scheduled-events: {own} {policy} to these credentials"
     assert doctor_run.unusual_lines() == [
         f"FAILED {TRAINING} events modelarts GET {job}/events: {own} modelarts:trainJob:listEvents to these credentials",
@@ -215,6 +224,7 @@ def test_a_forbidden_call_is_named_with_the_missing_permission(doctor_run: Docto
         f"FAILED {POOLS} events modelarts GET /v1/{{project_id}}/events: {own} modelarts:pool:get to these credentials",
         f"FAILED {SERVICES} events modelarts GET {service}/events: {own} modelarts:service:getEvents to these credentials",
         f"FAILED {SERVICES_V2} events modelarts GET /v2/{{project_id}}/services/{SERVICE_V2}/events: {own} modelarts:service:get to these credentials",
+        *(f"FAILED {NOTEBOOKS} {check} {listed}" for check in ("listing", "events")),
         *(f"FAILED {SCHEDULED} {check} {maintenance}" for check in ("listing", "events")),
         f"FAILED {DWS} listing dws GET /v1.0/{{project_id}}/clusters: {own} dws:cluster:list (or the role DWS ReadOnlyAccess) to these credentials",
         f"FAILED {DWS} events dws GET /v2/{{project_id}}/events: {own} dws:event:list (or the role DWS ReadOnlyAccess) to these credentials",
@@ -267,6 +277,7 @@ def skipped(*places: str) -> list[str]:
         POOLS: {"events": "modelarts:pool:get"},
         SERVICES: {"events": "modelarts:service:getEvents"},
         SERVICES_V2: {"events": "modelarts:service:get"},
+        NOTEBOOKS: {},
         SCHEDULED: {},
         DWS: {},
         ALARMS: {},
@@ -289,7 +300,7 @@ def test_refused_keys_are_told_once_and_the_vendor_is_asked_once(doctor_run: Doc
     refused = "the credentials were refused: check that they exist, are enabled and have not expired"
     assert doctor_run.unusual_lines() == [
         f"FAILED research credentials {KEYS}: modelarts POST /v2/{{project_id}}/training-job-searches: 401 APIGW.0301: Incorrect IAM authentication information: ak *** not exist; {refused}",
-        *skipped(TRAINING, POOLS, SERVICES, SERVICES_V2, SCHEDULED, DWS, ALARMS),
+        *skipped(TRAINING, POOLS, SERVICES, SERVICES_V2, NOTEBOOKS, SCHEDULED, DWS, ALARMS),
         f"FAILED pai credentials {ALIBABA_KEYS}: pai_dlc GET /api/v1/jobs: 400 SignatureDoesNotMatch: Specified signature does not match our calculation; {refused}",
         *skipped(PAI),
     ]
@@ -333,7 +344,7 @@ def test_a_refused_login_shows_the_words_of_its_issuer(doctor_run: DoctorRun) ->
         f"FAILED research credentials {form}: IAM URL: 401, user, password or domain is wrong; correct credentials.user/password/domain",
         "ok research connection iam: URL: connected to 127.0.0.1 in 1 ms",
         "skipped research clock not compared: no answer had a Date header",
-        *skipped(TRAINING, POOLS, SERVICES, SERVICES_V2, SCHEDULED, DWS, ALARMS),
+        *skipped(TRAINING, POOLS, SERVICES, SERVICES_V2, NOTEBOOKS, SCHEDULED, DWS, ALARMS),
     ]
     assert doctor_run.cloud.requests["iam.token"] == 1
 
@@ -506,7 +517,7 @@ def test_unreadable_records_unknown_texts_and_odd_times_are_warnings(doctor_run:
             for place in (DWS, ALARMS)
         ),
     ]
-    assert (doctor_run.code, doctor_run.last_line) == (0, "fine: 57 checks of 2 targets, 0 failed, 5 warnings")
+    assert (doctor_run.code, doctor_run.last_line) == (0, "fine: 63 checks of 2 targets, 0 failed, 5 warnings")
 
 
 def test_a_text_of_an_event_reaches_the_terminal_without_control_characters(doctor_run: DoctorRun) -> None:

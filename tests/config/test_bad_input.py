@@ -43,6 +43,7 @@ class Site(NamedTuple):
 
 AT = "2026-09-21T13:33:20Z"  # the clock of the tests
 MAINTENANCE = "ModelArts CommonOperations (a system policy; the vendor documents no action for this call)"
+NOTEBOOKS = "modelarts:notebook:list"
 SITES = {
     "modelarts_training": Site(
         "modelarts", "/v2/{project_id}/training-job-searches", "/v2/{project_id}/training-jobs/x/events",
@@ -66,6 +67,10 @@ SITES = {
         "modelarts:service:list (in an identity policy modelarts::listServices)", "modelarts:service:get",
         {"data": [{"id": "x", "status": "RUNNING"}], "total": 1},
         {"data": [{"id": "1", "create_at": 1790000000000, "event_info": "m", "event_type": "NORMAL"}], "total": 1},
+    ),
+    "modelarts_notebook": Site(
+        "modelarts", "/v1/{project_id}/notebooks/all", "/v1/{project_id}/notebooks/all", NOTEBOOKS, NOTEBOOKS,
+        {"data": [{"id": "x", "status": "ERROR"}], "total": 1}, {"data": [{"id": "x", "status": "ERROR"}], "total": 1},
     ),
     "modelarts_scheduled": Site(
         "modelarts", "/v1/{project_id}/scheduled-events", "/v1/{project_id}/scheduled-events", MAINTENANCE, MAINTENANCE,
@@ -272,6 +277,7 @@ UNREADABLE: dict[str, list[Any]] = {
         None, [], {}, {"id": "2"}, {"id": "", "create_at": 1790000000000}, {"id": "2", "create_at": "now"},
         {"id": "2", "create_at": 1790000000000, "event_count": -1},
     ],
+    "modelarts_notebook": [None, 42, "text", [], {}],  # the list is the listing too
     "modelarts_scheduled": [None, 42, "text", [], {}],  # the list is the listing too, where a bad time is no matter
     "dws": [
         None, "text", {}, {"event_id": "2"}, {"event_id": "", "occur_time": 1790000000000},
@@ -284,7 +290,7 @@ UNREADABLE: dict[str, list[Any]] = {
     "pai_dlc": [None, 42, [], {}, {"Time": AT}, {"Content": 5}],
 }  # fmt: skip
 ROWS = {"modelarts_training": "items events", "modelarts_pool": "items items", "modelarts_service": "services events",
-        "modelarts_service_v2": "data data", "modelarts_scheduled": "events events", "dws": "clusters events", "dws_alarm": "clusters alarm_details",
+        "modelarts_service_v2": "data data", "modelarts_notebook": "data data", "modelarts_scheduled": "events events", "dws": "clusters events", "dws_alarm": "clusters alarm_details",
         "pai_dlc": "Jobs Events"}  # fmt: skip
 
 
@@ -371,6 +377,11 @@ STUCK: dict[str, tuple[str, bool, Any, str]] = {
         "dws_alarm", True,
         {"alarm_details": many(SITES["dws_alarm"].told["alarm_details"][0], "alarm_id", 1000), "count": 5000},
         "the page at offset 2 does not move on; none of its rows is new",
+    ),
+    "notebooks": (
+        "modelarts_notebook", True,
+        {"data": many(SITES["modelarts_notebook"].told["data"][0], "id", 50), "total": 5000},
+        "the page at offset 50 does not move on; none of its rows is new",
     ),
     "scheduled events": (
         "modelarts_scheduled", True,

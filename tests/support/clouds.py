@@ -31,6 +31,8 @@ SERVICE_V2 = "6c1d0f52-7c2f-4ec4-9a4d-0d3e9b7c2a11"
 NODE = "os-node-created-7x4fq"
 TRAINING_EVENTS = f"/v2/{PROJECT_ID}/training-jobs/{JOB}/events"
 SERVICE_V2_EVENTS = f"/v2/{PROJECT_ID}/services/{SERVICE_V2}/events?limit=500"
+NOTEBOOK = "f9937afa-4451-42db-a76b-72d624749f66"
+NOTEBOOKS = f"/v1/{PROJECT_ID}/notebooks/all"
 SCHEDULED_EVENTS = f"/v1/{PROJECT_ID}/scheduled-events"
 POOL_EVENTS = f"/v1/{PROJECT_ID}/events?resource=pools&name={POOL}"
 SERVICE_EVENTS = f"/v1/{PROJECT_ID}/services/{SERVICE}/events"
@@ -42,6 +44,7 @@ RESOURCE = {
     "modelarts_pool": POOL,
     "modelarts_service": SERVICE,
     "modelarts_service_v2": SERVICE_V2,
+    "modelarts_notebook": NOTEBOOK,
     "modelarts_scheduled": NODE,
     "dws": CLUSTER,
     "dws_alarm": CLUSTER,
@@ -52,6 +55,7 @@ EVENTS = {
     "modelarts_pool": POOL_EVENTS,
     "modelarts_service": SERVICE_EVENTS,
     "modelarts_service_v2": SERVICE_V2_EVENTS,
+    "modelarts_notebook": NOTEBOOKS,
     "modelarts_scheduled": SCHEDULED_EVENTS,
     "dws": DWS_EVENTS,
     "dws_alarm": DWS_ALARMS,

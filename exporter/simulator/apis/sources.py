@@ -5,6 +5,7 @@ from exporter.simulator.apis import (
     dlc,
     dws,
     dws_alarm,
+    notebooks,
     pools,
     scheduled_events,
     services,
@@ -18,6 +19,7 @@ from exporter.simulator.stories.dlc import dlc_jobs
 from exporter.simulator.stories.dws import cluster_life
 from exporter.simulator.stories.dws_alarm import cluster_alarms
 from exporter.simulator.stories.node import node_life
+from exporter.simulator.stories.notebook import notebook_life
 from exporter.simulator.stories.pool import pool_life
 from exporter.simulator.stories.service import service_life
 from exporter.simulator.stories.service_v2 import service_v2_life
@@ -39,6 +41,10 @@ def _service_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
 
 def _service_v2_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
     services_v2.add(cloud, event.resource, at, event.text, event.type, event.fields)
+
+
+def _notebook_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
+    notebooks.fail(cloud, event.resource, at, event.text)
 
 
 def _scheduled_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
@@ -138,6 +144,17 @@ SOURCES: dict[str, SimulatedSource] = {
         story=service_v2_life,
         drift=services_v2.drift,
         growth=services_v2.grow,
+    ),
+    notebooks.SOURCE: SimulatedSource(
+        platform="huaweicloud",
+        endpoint="modelarts",
+        apis=(
+            SimulatedApi("modelarts_notebook.events", "/v1/{project_id}/notebooks/all", _huawei, notebooks.notebooks),
+        ),
+        resource=notebooks.add_notebook,
+        event=_notebook_event,
+        story=notebook_life,
+        drift=notebooks.drift,
     ),
     scheduled_events.SOURCE: SimulatedSource(
         platform="huaweicloud",
