@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from exporter.model.events import Event, Millis, Request, Resource
 from exporter.model.protocols import ReadStages, Source
-from exporter.sources import dws, dws_alarm, modelarts_pool, modelarts_scheduled
+from exporter.sources import dws, dws_alarm, modelarts_notebook, modelarts_pool, modelarts_scheduled
 from exporter.sources.decoding import SampleRecord
 from exporter.sources.modelarts_service import events as service_events
 from exporter.sources.modelarts_service import services
@@ -89,6 +89,19 @@ SOURCES: dict[str, Kind] = {
         hints=services.HINTS,
         record=service_events.parse_record,
         sample_record=service_events.sample_record,
+        options=frozenset({"workspaces"}),
+    ),
+    "modelarts_notebook": Kind(
+        make=modelarts_notebook.ModelArtsNotebook,
+        platform="huaweicloud",
+        api="modelarts",
+        resource="",
+        fields=COMMON_FIELDS | modelarts_notebook.FIELDS,
+        statuses=modelarts_notebook.STATUSES,
+        hints=modelarts_notebook.HINTS,
+        record=modelarts_notebook.parse_record,
+        sample_record=modelarts_notebook.sample_record,
+        lists="notebook",
         options=frozenset({"workspaces"}),
     ),
     "modelarts_scheduled": Kind(

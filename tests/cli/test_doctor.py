@@ -22,6 +22,7 @@ from exporter.cli.doctor.target_findings import connection_finding
 from exporter.common.proxies import Proxy
 from exporter.config import load
 from exporter.simulator import Cloud, Scenario, configuration, running
+from exporter.simulator.apis import notebooks
 from exporter.simulator.apis.dws_alarm import raise_alarm
 from exporter.simulator.apis.scheduled_events import publish
 from exporter.simulator.state.accounts import (
@@ -46,7 +47,7 @@ KEYS = "access keys (access_key from FILE:1; secret_key from FILE:1)"
 ALIBABA_KEYS = "access keys (access_key_id from FILE:1; access_key_secret from FILE:1)"
 TRAINING, SERVICES = "research/modelarts_training", "research/modelarts_service"
 POOLS, PAI = "research/modelarts_pool", "pai/pai_dlc"
-SCHEDULED = "research/modelarts_scheduled"
+NOTEBOOKS, SCHEDULED = "research/modelarts_notebook", "research/modelarts_scheduled"
 DWS, ALARMS = "research/dws", "research/dws_alarm"
 SEEN = "events are seen after about 1 s, limited by poll_interval"
 WELL = f"""
@@ -73,6 +74,12 @@ ok       research/modelarts_service    records      all of them can be read
 ok       research/modelarts_service    texts        a rule takes each of them
 ok       research/modelarts_service    times        the newest was 10 min ago, none lies in the future
 ok       research/modelarts_service    forecast     about 129,600 requests a day for 1 active; {SEEN}
+ok       research/modelarts_notebook   listing      1 notebook, 0 active
+ok       research/modelarts_notebook   events       1 event in 1 page; that is all there is
+ok       research/modelarts_notebook   records      all of them can be read
+ok       research/modelarts_notebook   texts        a rule takes each of them
+ok       research/modelarts_notebook   times        the newest was 10 min ago, none lies in the future
+ok       research/modelarts_notebook   forecast     about 129,600 requests a day; {SEEN}
 ok       research/modelarts_scheduled  listing      1 scheduled event, 1 active
 ok       research/modelarts_scheduled  events       1 event in 1 page; that is all there is
 ok       research/modelarts_scheduled  records      all of them can be read
@@ -103,7 +110,7 @@ ok       pai/pai_dlc                   stages       1 stage of {DLC}
 ok       pai/pai_dlc                   pod events   may be read
 ok       pai/pai_dlc                   sanity       may be read
 ok       pai/pai_dlc                   forecast     about 129,600 requests a day for 1 active; {SEEN}
-fine: 53 checks of 2 targets, 0 failed, 0 warnings
+fine: 59 checks of 2 targets, 0 failed, 0 warnings
 """
 
 
@@ -127,6 +134,7 @@ def cloud() -> Cloud:
     cloud.training_event(JOB, at, "Info", "Job", "Training job is running.")
     cloud.pool_event(POOL, "Normal", "PoolStatusChange", "Pool status changed, from Creating to Running.", at)
     cloud.service_event(SERVICE, at, "start to deploy service")
+    notebooks.fail(cloud, "features", at, "Pulling the image failed.")
     publish(cloud, "node-1", at)
     cloud.dws_event(CLUSTER, at, "createBackup")
     raise_alarm(cloud, CLUSTER, at, "Cluster Status Fault")
@@ -204,12 +212,14 @@ def test_a_forbidden_call_is_named_with_the_missing_permission(doctor_run: Docto
     job, service = f"/v2/{{project_id}}/training-jobs/{JOB}", f"/v1/{{project_id}}/services/{SERVICE}"
     texts = "until then phases come from event texts alone"
     policy = "ModelArts CommonOperations (a system policy; the vendor documents no action for this call)"
+    listed = f"modelarts GET /v1/{{project_id}}/notebooks/all: {own} modelarts:notebook:list to these credentials"
     maintenance = f"modelarts GET /v1/{{project_id}}/scheduled-events: {own} {policy} to these credentials"
     assert doctor_run.unusual_lines() == [
         f"FAILED {TRAINING} events modelarts GET {job}/events: {own} modelarts:trainJob:listEvents to these credentials",
         f"WARNING {TRAINING} stages modelarts GET {job}/stages: {own} modelarts:trainJob:get to these credentials; {texts}",
         f"FAILED {POOLS} events modelarts GET /v1/{{project_id}}/events: {own} modelarts:pool:get to these credentials",
         f"FAILED {SERVICES} events modelarts GET {service}/events: {own} modelarts:service:getEvents to these credentials",
+        *(f"FAILED {NOTEBOOKS} {check} {listed}" for check in ("listing", "events")),
         *(f"FAILED {SCHEDULED} {check} {maintenance}" for check in ("listing", "events")),
         f"FAILED {DWS} listing dws GET /v1.0/{{project_id}}/clusters: {own} dws:cluster:list (or the role DWS ReadOnlyAccess) to these credentials",
         f"FAILED {DWS} events dws GET /v2/{{project_id}}/events: {own} dws:event:list (or the role DWS ReadOnlyAccess) to these credentials",
@@ -252,6 +262,7 @@ def skipped(*places: str) -> list[str]:
         TRAINING: {"events": "modelarts:trainJob:listEvents", "stages": "modelarts:trainJob:get"},
         POOLS: {"events": "modelarts:pool:get"},
         SERVICES: {"events": "modelarts:service:getEvents"},
+        NOTEBOOKS: {},
         SCHEDULED: {},
         DWS: {},
         ALARMS: {},
@@ -279,7 +290,7 @@ def test_refused_keys_are_told_once_and_the_vendor_is_asked_once(doctor_run: Doc
     refused = "the credentials were refused: check that they exist, are enabled and have not expired"
     assert doctor_run.unusual_lines() == [
         f"FAILED research credentials {KEYS}: modelarts POST /v2/{{project_id}}/training-job-searches: 401 APIGW.0301: Incorrect IAM authentication information: ak *** not exist; {refused}",
-        *skipped(TRAINING, POOLS, SERVICES, SCHEDULED, DWS, ALARMS),
+        *skipped(TRAINING, POOLS, SERVICES, NOTEBOOKS, SCHEDULED, DWS, ALARMS),
         f"FAILED pai credentials {ALIBABA_KEYS}: pai_dlc GET /api/v1/jobs: 400 SignatureDoesNotMatch: Specified signature does not match our calculation; {refused}",
         *skipped(PAI),
     ]
@@ -323,7 +334,7 @@ def test_a_refused_login_shows_the_words_of_its_issuer(doctor_run: DoctorRun) ->
         f"FAILED research credentials {form}: IAM URL: 401, user, password or domain is wrong; correct credentials.user/password/domain",
         "ok research connection iam: URL: connected to 127.0.0.1 in 1 ms",
         "skipped research clock not compared: no answer had a Date header",
-        *skipped(TRAINING, POOLS, SERVICES, SCHEDULED, DWS, ALARMS),
+        *skipped(TRAINING, POOLS, SERVICES, NOTEBOOKS, SCHEDULED, DWS, ALARMS),
     ]
     assert doctor_run.cloud.requests["iam.token"] == 1
 
@@ -498,7 +509,7 @@ def test_unreadable_records_unknown_texts_and_odd_times_are_warnings(doctor_run:
             for place in (DWS, ALARMS)
         ),
     ]
-    assert (doctor_run.code, doctor_run.last_line) == (0, "fine: 53 checks of 2 targets, 0 failed, 5 warnings")
+    assert (doctor_run.code, doctor_run.last_line) == (0, "fine: 59 checks of 2 targets, 0 failed, 5 warnings")
 
 
 def test_a_text_of_an_event_reaches_the_terminal_without_control_characters(doctor_run: DoctorRun) -> None:

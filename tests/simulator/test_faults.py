@@ -210,6 +210,7 @@ def test_the_control_paths_add_events_switch_faults_and_return_the_state() -> No
         {"source": "dws", "resource": CLUSTER, "text": "createBackupFail", "fields": {"severity": "warning"}},
         *({"source": "dws_alarm", "resource": CLUSTER, "text": "up", "fields": {"alarm_status": n}} for n in "01"),
         {"source": "pai_dlc", "resource": DLC, "text": "Created pod: x", "timeless": True},
+        {"source": "modelarts_notebook", "resource": "features", "text": "Insufficient resources."},
         {"source": "modelarts_scheduled", "resource": NODE, "text": "a disk is to be replaced"},
         {"source": "pai_dlc", "resource": DLC, "text": "NodeFault", "restart": True, "fields": {"TriggerID": "t"}},
         {"source": "pai_dlc", "resource": DLC, "text": "Successfully pulled image.", "pod": "w-0"},

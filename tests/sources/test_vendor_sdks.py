@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from exporter.simulator import Cloud, running
+from exporter.simulator.apis import notebooks
 from exporter.simulator.apis.dlc import pod_event
 from exporter.simulator.apis.dws_alarm import clear_alarm, raise_alarm
 from exporter.simulator.apis.scheduled_events import enter, publish
@@ -115,6 +116,23 @@ def test_modelarts_reads_training_stages(url: str, cloud: Cloud) -> None:
     stages = answer.running_records[0].stages
     assert [(stage.name, stage.stage_order) for stage in stages] == [("scheduling", 1), ("running", 2)]
     assert stages[0].end_time == stages[1].start_time
+
+
+def test_modelarts_lists_the_notebooks_of_a_project_by_status_and_record(url: str, cloud: Cloud) -> None:
+    v1 = library("huaweicloudsdkmodelarts.v1")
+    client = modelarts_client(url)
+    for number in range(12):
+        notebooks.add_notebook(cloud, f"nb-{number}")
+    notebooks.fail(cloud, "features", cloud.clock(), "no flavor is left")
+    found = client.list_all_notebooks(v1.ListAllNotebooksRequest(limit=10, offset=10, workspace_id="0"))
+    assert (found.total, found.pages, len(found.data)) == (13, 2, 3)
+    (failed,) = client.list_all_notebooks(v1.ListAllNotebooksRequest(limit=10, status="CREATE_FAILED")).data
+    assert (failed.name, failed.fail_reason, failed.action_progress[3].status) == (
+        "features",
+        "no flavor is left",
+        "FAILED",
+    )
+    assert failed.lease.update_at >= failed.lease.create_at
 
 
 def test_modelarts_lists_scheduled_events_by_state_and_record(url: str, cloud: Cloud) -> None:

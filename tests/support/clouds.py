@@ -26,8 +26,10 @@ Headers = dict[str, str]
 NOW = read_iso("2022-11-26T08:10:00Z")
 JOB, POOL, SERVICE = "5bd61eea-9de2-4864-a0f7-5fae966171b5", "pool-6f5d", "35de3ca9-1bca-4ae7-9cb0-914f30fa7d3e"
 CLUSTER, DLC = "9defa0ce-b11c-47b2-abbc-5cad09ced772", "dlc-20210126170216-abcdef"
+NOTEBOOK = "f9937afa-4451-42db-a76b-72d624749f66"
 NODE = "os-node-created-7x4fq"
 TRAINING_EVENTS = f"/v2/{PROJECT_ID}/training-jobs/{JOB}/events"
+NOTEBOOKS = f"/v1/{PROJECT_ID}/notebooks/all"
 SCHEDULED_EVENTS = f"/v1/{PROJECT_ID}/scheduled-events"
 POOL_EVENTS = f"/v1/{PROJECT_ID}/events?resource=pools&name={POOL}"
 SERVICE_EVENTS = f"/v1/{PROJECT_ID}/services/{SERVICE}/events"
@@ -38,6 +40,7 @@ RESOURCE = {
     "modelarts_training": JOB,
     "modelarts_pool": POOL,
     "modelarts_service": SERVICE,
+    "modelarts_notebook": NOTEBOOK,
     "modelarts_scheduled": NODE,
     "dws": CLUSTER,
     "dws_alarm": CLUSTER,
@@ -47,6 +50,7 @@ EVENTS = {
     "modelarts_training": TRAINING_EVENTS,
     "modelarts_pool": POOL_EVENTS,
     "modelarts_service": SERVICE_EVENTS,
+    "modelarts_notebook": NOTEBOOKS,
     "modelarts_scheduled": SCHEDULED_EVENTS,
     "dws": DWS_EVENTS,
     "dws_alarm": DWS_ALARMS,

@@ -1,6 +1,16 @@
 """The table of the simulated sources of events: to add one is to write its module and its row here."""
 
-from exporter.simulator.apis import authentication, dlc, dws, dws_alarm, pools, scheduled_events, services, training
+from exporter.simulator.apis import (
+    authentication,
+    dlc,
+    dws,
+    dws_alarm,
+    notebooks,
+    pools,
+    scheduled_events,
+    services,
+    training,
+)
 from exporter.simulator.apis.api import AddedEvent, SimulatedApi, SimulatedSource
 from exporter.simulator.state.accounts import ALIBABA_WORKSPACE
 from exporter.simulator.state.cloud import Cloud
@@ -8,6 +18,7 @@ from exporter.simulator.stories.dlc import dlc_jobs
 from exporter.simulator.stories.dws import cluster_life
 from exporter.simulator.stories.dws_alarm import cluster_alarms
 from exporter.simulator.stories.node import node_life
+from exporter.simulator.stories.notebook import notebook_life
 from exporter.simulator.stories.pool import pool_life
 from exporter.simulator.stories.service import service_life
 from exporter.simulator.stories.training import training_jobs
@@ -24,6 +35,10 @@ def _pool_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
 
 def _service_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
     cloud.service_event(event.resource, at, event.text, event.type or "normal")
+
+
+def _notebook_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
+    notebooks.fail(cloud, event.resource, at, event.text)
 
 
 def _scheduled_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
@@ -98,6 +113,17 @@ SOURCES: dict[str, SimulatedSource] = {
         event=_service_event,
         story=service_life,
         drift=services.drift,
+    ),
+    notebooks.SOURCE: SimulatedSource(
+        platform="huaweicloud",
+        endpoint="modelarts",
+        apis=(
+            SimulatedApi("modelarts_notebook.events", "/v1/{project_id}/notebooks/all", _huawei, notebooks.notebooks),
+        ),
+        resource=notebooks.add_notebook,
+        event=_notebook_event,
+        story=notebook_life,
+        drift=notebooks.drift,
     ),
     scheduled_events.SOURCE: SimulatedSource(
         platform="huaweicloud",
