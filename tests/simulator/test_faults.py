@@ -215,7 +215,7 @@ def test_the_control_paths_add_events_switch_faults_and_return_the_state() -> No
         {"source": "pai_dlc", "resource": DLC, "text": "NodeFault", "restart": True, "fields": {"TriggerID": "t"}},
         {"source": "pai_dlc", "resource": DLC, "text": "Successfully pulled image.", "pod": "w-0"},
     ]
-    assert send(cloud, "POST", "/simulator/events", json.dumps({"events": events}).encode()).json() == {"added": 11}
+    assert send(cloud, "POST", "/simulator/events", json.dumps({"events": events}).encode()).json() == {"added": 12}
     wanted = {"faults": [{"kind": "error", "where": "dws"}], "behaviour": {"training_offset": "record"}}
     assert send(cloud, "POST", "/simulator/faults", json.dumps(wanted).encode()).status_code == 200
     assert get(cloud, DWS_EVENTS).status_code == 503
