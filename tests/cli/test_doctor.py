@@ -114,8 +114,10 @@ ok       pai/pai_dlc                    records      all of them can be read
 ok       pai/pai_dlc                    texts        a rule takes each of them
 ok       pai/pai_dlc                    times        the newest was 10 min ago, none lies in the future; they name no zone and are read as UTC (event_timezone: auto)
 ok       pai/pai_dlc                    stages       1 stage of {DLC}
+ok       pai/pai_dlc                    pod events   may be read
+ok       pai/pai_dlc                    sanity       may be read
 ok       pai/pai_dlc                    forecast     about 129,600 requests a day for 1 active; {SEEN}
-fine: 63 checks of 2 targets, 0 failed, 0 warnings
+fine: 65 checks of 2 targets, 0 failed, 0 warnings
 """
 
 
@@ -205,12 +207,15 @@ def test_all_is_well(doctor_run: DoctorRun) -> None:
 
 FORBIDDEN = "403 APIGW.0302: The IAM user is not authorized to access the API"
 NO_PERMISSION = "403 NoPermission: You are not authorized to do this action"
+PODS = "paidlc:GetPodEvents (or pai:GetPodEvents)"
+CHECKS = "paidlc:ListJobSanityCheckResults (or pai:ListJobSanityCheckResults)"
 
 
 def test_a_forbidden_call_is_named_with_the_missing_permission(doctor_run: DoctorRun) -> None:
     for source in SOURCES:
         doctor_run.cloud.faults.add("denied", f"{source}.events")
-    for call in ("dws.list", "modelarts_training.stages", "pai_dlc.details"):
+    details = ("pai_dlc.details", "pai_dlc.pod_events", "pai_dlc.sanity_checks")
+    for call in ("dws.list", "modelarts_training.stages", *details):
         doctor_run.cloud.faults.add("denied", call)
     own, theirs = f"{FORBIDDEN}; grant", f"{NO_PERMISSION}; grant"
     job, service = f"/v2/{{project_id}}/training-jobs/{JOB}", f"/v1/{{project_id}}/services/{SERVICE}"
@@ -232,6 +237,8 @@ def test_a_forbidden_call_is_named_with_the_missing_permission(doctor_run: Docto
         f"FAILED {ALARMS} events dws GET /v2/{{project_id}}/alarms: {own} dws:alarm:listDetail (in a custom policy dws:alarmDetail:list; or the role DWS ReadOnlyAccess) to these credentials",
         f"FAILED {PAI} events pai_dlc GET /api/v1/jobs/{DLC}/events: {theirs} paidlc:GetJobEvents (or pai:GetJobEvents) to these credentials",
         f"WARNING {PAI} stages pai_dlc GET /api/v1/jobs/{DLC}: {theirs} paidlc:GetJob to these credentials; {texts}",
+        f"WARNING {PAI} pod events pai_dlc GET /api/v1/jobs/{DLC}/pods/none/events: {theirs} {PODS} to these credentials; until then their events are missing",
+        f"WARNING {PAI} sanity pai_dlc GET /api/v1/jobs/{DLC}/sanitycheckresults: {theirs} {CHECKS} to these credentials; until then their events are missing",
     ]
     assert doctor_run.code == 1
 
@@ -264,6 +271,8 @@ def test_forbidden_listings_name_the_permissions_that_were_not_tried(doctor_run:
         f"FAILED {PAI} listing workspace 12345: pai_dlc GET /api/v1/jobs: {NO_PERMISSION}; grant paidlc:ListJobs to these credentials",
         f"skipped {PAI} events {untried} paidlc:GetJobEvents (or pai:GetJobEvents) was not tried",
         f"skipped {PAI} stages {untried} paidlc:GetJob was not tried",
+        f"skipped {PAI} pod events {untried} {PODS} was not tried",
+        f"skipped {PAI} sanity {untried} {CHECKS} was not tried",
     ]
 
 
@@ -281,7 +290,12 @@ def skipped(*places: str) -> list[str]:
         SCHEDULED: {},
         DWS: {},
         ALARMS: {},
-        PAI: {"events": "paidlc:GetJobEvents (or pai:GetJobEvents)", "stages": "paidlc:GetJob"},
+        PAI: {
+            "events": "paidlc:GetJobEvents (or pai:GetJobEvents)",
+            "stages": "paidlc:GetJob",
+            "pod events": PODS,
+            "sanity": CHECKS,
+        },
     }
     lines = []
     for place in places:
@@ -366,7 +380,7 @@ def test_a_missing_secret_file_fails_only_its_own_target(doctor_run: DoctorRun) 
     doctor_run.written["targets"][0]["credentials"] = {"access_key": ACCESS_KEY, "secret_key_file": str(secret)}
     gone = f"{secret}: cannot read the secret (No such file or directory); mount it again"
     assert doctor_run.unusual_lines(meanwhile=secret.unlink) == [f"FAILED research credentials {gone}"]
-    assert doctor_run.last_line == "not fine: 11 checks of 2 targets, 1 failed, 0 warnings"
+    assert doctor_run.last_line == "not fine: 13 checks of 2 targets, 1 failed, 0 warnings"
 
 
 # --- clocks
@@ -465,6 +479,8 @@ def test_a_vendor_that_hangs_is_one_line_after_the_timeout(doctor_run: DoctorRun
         f"FAILED {PAI} listing workspace 12345: pai_dlc GET /api/v1/jobs: {late}",
         f"skipped {PAI} events not asked: nothing was listed; paidlc:GetJobEvents (or pai:GetJobEvents) was not tried",
         f"skipped {PAI} stages not asked: nothing was listed; paidlc:GetJob was not tried",
+        f"skipped {PAI} pod events not asked: nothing was listed; {PODS} was not tried",
+        f"skipped {PAI} sanity not asked: nothing was listed; {CHECKS} was not tried",
     ]
     assert time.monotonic() - began < 30
 
@@ -518,7 +534,7 @@ def test_unreadable_records_unknown_texts_and_odd_times_are_warnings(doctor_run:
             for place in (DWS, ALARMS)
         ),
     ]
-    assert (doctor_run.code, doctor_run.last_line) == (0, "fine: 63 checks of 2 targets, 0 failed, 5 warnings")
+    assert (doctor_run.code, doctor_run.last_line) == (0, "fine: 65 checks of 2 targets, 0 failed, 5 warnings")
 
 
 def test_a_text_of_an_event_reaches_the_terminal_without_control_characters(doctor_run: DoctorRun) -> None:
@@ -608,6 +624,8 @@ def test_empty_listings_name_the_permissions_that_were_not_tried(doctor_run: Doc
         f"ok {PAI} listing no job in workspace 12345",
         f"skipped {PAI} events {nothing} paidlc:GetJobEvents (or pai:GetJobEvents) was not tried",
         f"skipped {PAI} stages {nothing} paidlc:GetJob was not tried",
+        f"skipped {PAI} pod events {nothing} {PODS} was not tried",
+        f"skipped {PAI} sanity {nothing} {CHECKS} was not tried",
         f"ok {PAI} forecast about 43,200 requests a day while none is active",
     ]
     assert doctor_run.code == 0

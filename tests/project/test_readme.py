@@ -159,7 +159,7 @@ def permissions(name: str) -> set[str]:
         return get(cloud, request.path.replace("{project_id}", PROJECT_ID), **dict(request.query)).content
 
     asks = [next(vendor.discover((), 0)), *drive(vendor.read(job, Window(NOW - 60_000, NOW)), answer).asks]
-    asks += [next(stages(job, 1))] if stages else []
+    asks += [next(stages(vendor)(job, Window(None, 1)))] if stages else []
     return {ask.permission.split(" (")[0] for ask in asks if isinstance(ask, Request)}
 
 
@@ -207,7 +207,9 @@ def test_the_table_of_source_options_has_every_option_with_its_default() -> None
                 assert not any(value.model_dump().values()) if name in ("include", "exclude") else value == ()
             else:
                 (text,) = codes(default)
-                assert value == (read_duration(text) if isinstance(value, float) else text), name
+                assert value == (
+                    read_duration(text) if isinstance(value, float) else {"false": False}.get(text, text)
+                ), name
     assert shown == set(SourceOptions.model_fields)
 
 
@@ -218,6 +220,17 @@ def test_options_of_one_source_alone_are_said_to_be_of_it() -> None:
     assert f"not {', '.join(f'`{name}`' for name in without)}" in meanings["workspaces"]
     with_zone = {name for name, kind in SOURCES.items() if "event_timezone" in kind.options}
     assert set(codes(meanings["event_timezone"])) == with_zone
+    for name in ("pod_events", "sanity_checks"):
+        assert "`pai_dlc` only" in meanings[name]
+
+
+def test_each_detail_of_a_job_names_its_permission() -> None:
+    rows = {codes(row[0])[0]: codes(row[1])[0] for row in table("option")}
+    assert rows.keys() == SOURCES["pai_dlc"].details
+    for name, permission in rows.items():
+        scope = SourceScope(pod_events=name == "pod_events", sanity_checks=name == "sanity_checks")
+        (ask,) = SOURCES["pai_dlc"].probes(Resource("x"), scope, 1).values()
+        assert permission == ask.permission.split(" (")[0]
 
 
 def test_the_other_options_have_the_defaults_of_the_code() -> None:

@@ -75,6 +75,10 @@ def at_rest(now: int = NOW) -> Cloud:
     return cloud
 
 
+ACTIONS = {"/pods/": "GetPodEvents", "/events?": "GetJobEvents", "/jobs?": "ListJobs", "checkresults": "ListJobSanityCheckResults"}  # fmt: skip
+"""The actions of Alibaba Cloud, by a part of their paths."""
+
+
 def send(cloud: Cloud, method: str, target: str, body: bytes = b"", headers: Headers | None = None) -> httpx2.Response:
     """One call, without a socket."""
 
@@ -98,7 +102,7 @@ def acs3(cloud: Cloud, target: str, key: Key | None = None, more: Headers | None
     """Headers of Alibaba Cloud's signature, version 3; ``more`` are signed too."""
     key = key or Key(ALIBABA_ACCESS_KEY, ALIBABA_SECRET_KEY, "alibabacloud")
     path, _, query = target.partition("?")
-    action = "GetJobEvents" if path.endswith("/events") else "ListJobs" if path.endswith("/jobs") else "GetJob"
+    action = next((action for part, action in ACTIONS.items() if part in f"{path}?"), "GetJob")
     headers = {
         "host": "simulator",
         "x-acs-action": action,

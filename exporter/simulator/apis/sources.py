@@ -60,7 +60,9 @@ def _dws_alarm(cloud: Cloud, event: AddedEvent, at: int) -> None:
 
 
 def _dlc_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
-    if event.restart:
+    if event.pod:
+        dlc.pod_event(cloud, event.resource, event.pod, at, event.text)
+    elif event.restart:
         cloud.dlc_restart(event.resource, at, **{"Reason": event.text} | event.fields)
     else:
         cloud.dlc_event(event.resource, None if event.timeless else at, event.text)
@@ -201,11 +203,13 @@ SOURCES: dict[str, SimulatedSource] = {
             SimulatedApi("pai_dlc.list", "/api/v1/jobs", _alibaba, dlc.jobs),
             SimulatedApi("pai_dlc.details", "/api/v1/jobs/{id}", _alibaba, dlc.details),
             SimulatedApi("pai_dlc.events", "/api/v1/jobs/{id}/events", _alibaba, dlc.events),
+            SimulatedApi("pai_dlc.pod_events", "/api/v1/jobs/{id}/pods/{pod}/events", _alibaba, dlc.pod_events),
+            SimulatedApi("pai_dlc.sanity_checks", "/api/v1/jobs/{id}/sanitycheckresults", _alibaba, dlc.sanity_checks),
         ),
         resource=Cloud.add_dlc_job,
         event=_dlc_event,
         story=dlc_jobs,
         drift=dlc.drift,
-        options={"workspaces": [ALIBABA_WORKSPACE]},
+        options={"workspaces": [ALIBABA_WORKSPACE], "pod_events": True, "sanity_checks": True},
     ),
 }
