@@ -194,11 +194,11 @@ def test_equal_events_of_several_pods_are_added_up_and_grow_together() -> None:
     assert counted(4, 2, 1) == {"again": 7}
 
 
-def test_pods_of_two_deployments_and_other_components_are_other_events() -> None:
+def test_pods_of_two_deployments_other_components_and_other_times_are_other_events() -> None:
     other = {**DEPLOYMENT, "name": "b", "id": "b-id", "infer_name": "b-id"}
-    vendor = service(deployments=listed(DEPLOYMENT, other), pods=[pod(), pod(reporting_component="volcano")])
-    result = read(NAME, vendor)
-    assert len(result.counts) == 4
+    rows = [pod(), pod(reporting_component="volcano"), pod(first_timestamp=iso_text(NOW - 2 * HOUR))]
+    result = read(NAME, service(deployments=listed(DEPLOYMENT, other), pods=rows))
+    assert len(result.counts) == 6
     assert {event.fields["deployment"] for event in result.events} == {"dep", "b"}
     assert {(event.reason, event.severity, event.fields["involved_object"]) for event in result.events} == {
         ("BackOff", "Warning", "pod")
