@@ -1,14 +1,17 @@
 """The table of all sources: the name in the configuration, the platform, and how to make the source."""
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, NamedTuple
 
-from exporter.model.events import Event, Millis, Resource
-from exporter.model.protocols import Source, Stages
+from exporter.model.events import Event, Millis, Request, Resource
+from exporter.model.protocols import ReadStages, Source
 from exporter.sources import dws, dws_alarm, modelarts_notebook, modelarts_pool, modelarts_scheduled
 from exporter.sources.decoding import SampleRecord
 from exporter.sources.modelarts_service import events as service_events
 from exporter.sources.modelarts_service import services
+from exporter.sources.modelarts_service_v2 import events as service_v2_events
+from exporter.sources.modelarts_service_v2 import services as services_v2
 from exporter.sources.modelarts_training import events as training_events
 from exporter.sources.modelarts_training import jobs
 from exporter.sources.modelarts_training import stages as training_stages
@@ -21,6 +24,10 @@ from exporter.sources.scope import SourceScope
 COMMON_FIELDS = frozenset({"severity", "reason", "text", "resource"})
 
 
+def _no_probes(resource: Resource, scope: SourceScope, now: Millis) -> dict[str, Request]:
+    return {}
+
+
 class Kind(NamedTuple):
     """A row of the table.
 
@@ -28,8 +35,11 @@ class Kind(NamedTuple):
     what ``lists`` says. ``fields`` are the names that a mapping may match in ``when``. ``statuses`` are the vendor's
     own words for the states of its resources. ``record`` makes an event of one raw vendor record and a resource id, or
     raises ValueError. ``sample_record`` makes such a record of a text. ``options`` are configuration keys of this
-    source alone. ``stages`` reads the vendor's own record of a resource's runs at a time. ``hints`` are fields of its
-    listing that change when something happens: they call for a read.
+    source alone. ``stages`` returns, for a source that was made, what reads the vendor's own record of a resource.
+    ``details`` are the options by which that record holds details that need permissions of their own; ``probes``
+    makes a request for each of them, by its name, whose answer says whether it may be read. ``hints`` are fields of
+    its listing that change when something happens: they call for a read. ``zoneless`` says which
+    of its times name no zone, where ``event_timezone`` is an option. ``requests`` is how many a usual read takes.
     """
 
     make: Callable[[SourceScope], Source]
@@ -41,9 +51,13 @@ class Kind(NamedTuple):
     record: Callable[[Any, str], Event]
     sample_record: SampleRecord
     options: frozenset[str] = frozenset()
-    stages: Callable[[Resource, Millis], Stages] | None = None
+    stages: Callable[[Any], ReadStages] | None = None
+    details: frozenset[str] = frozenset()
+    probes: Callable[[Resource, SourceScope, Millis], dict[str, Request]] = _no_probes
     hints: tuple[str, ...] = ()
     lists: str = "resource"
+    zoneless: str = "they"
+    requests: int = 1
 
 
 SOURCES: dict[str, Kind] = {
@@ -58,7 +72,7 @@ SOURCES: dict[str, Kind] = {
         record=training_events.parse_record,
         sample_record=training_events.sample_record,
         options=frozenset({"workspaces"}),
-        stages=training_stages.training_stages,
+        stages=lambda _: training_stages.training_stages,
     ),
     "modelarts_pool": Kind(
         make=modelarts_pool.ModelArtsPool,
@@ -83,6 +97,20 @@ SOURCES: dict[str, Kind] = {
         record=service_events.parse_record,
         sample_record=service_events.sample_record,
         options=frozenset({"workspaces"}),
+    ),
+    "modelarts_service_v2": Kind(
+        make=service_v2_events.ModelArtsServiceV2,
+        platform="huaweicloud",
+        api="modelarts",
+        resource="service",
+        fields=COMMON_FIELDS | service_v2_events.FIELDS,
+        statuses=services_v2.STATUSES,
+        hints=services_v2.HINTS,
+        record=service_v2_events.parse_record,
+        sample_record=service_v2_events.sample_record,
+        options=frozenset({"workspaces", "event_timezone"}),
+        zoneless="those of autoscaling",
+        requests=4,  # with one deployment
     ),
     "modelarts_notebook": Kind(
         make=modelarts_notebook.ModelArtsNotebook,
@@ -144,8 +172,10 @@ SOURCES: dict[str, Kind] = {
         hints=dlc_events.HINTS,
         record=dlc_events.parse_record,
         sample_record=dlc_events.sample_record,
-        options=frozenset({"workspaces", "event_timezone"}),
-        stages=dlc_stages.dlc_stages,
+        options=frozenset({"workspaces", "event_timezone"}) | dlc_stages.OPTIONS,
+        stages=attrgetter("read_stages"),
+        details=dlc_stages.OPTIONS,
+        probes=dlc_stages.probes,
     ),
     "pai_eas": Kind(
         make=eas_events.PaiEas,

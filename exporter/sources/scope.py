@@ -8,9 +8,11 @@ class SourceScope(msgspec.Struct, frozen=True):
 
     ``region`` may be part of a path; any word does where nothing is sent, as when recorded answers are read again.
     ``event_timezone`` is for times that a vendor sends without a zone: ``auto``, an IANA name or an offset
-    (``+08:00``).
+    (``+08:00``). ``pod_events`` and ``sanity_checks`` say whether these details of a job are read.
     """
 
     region: str = "-"
     workspaces: tuple[str, ...] = ()
     event_timezone: str = "auto"
+    pod_events: bool = False
+    sanity_checks: bool = False

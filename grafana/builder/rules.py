@@ -9,7 +9,7 @@ from grafana.builder.model import Alert, Detail, Group, Record
 
 TS, TR, TSR = "target, source", "target, resource", "target, source, resource"
 JOBS = "modelarts_training|pai_dlc"
-SERVICES = "modelarts_service|pai_eas"
+SERVICES = "modelarts_service(_v2)?|pai_eas"
 
 
 def named(expr: str, by: str, source: str = "") -> str:
@@ -192,6 +192,21 @@ EVENTS = (
             reasons("error", "15m"),
             affected("error", "15m"),
         ),
+    ),
+    Alert(
+        name="PlatformScalingFailed",
+        value=(
+            f'sum by ({TS}) (increase(platform_events_total{{source="modelarts_service_v2",reason="ScalingFailed"}}[15m]))'
+        ),
+        op=">",
+        limit=0.5,
+        severity="warning",
+        summary="Services in {{ $labels.target }} could not be scaled",
+        description='Autoscaling failed {{ $value | printf "%.0f" }} times in the last 15 minutes; the instances that are there serve alone.',
+        board="services",
+        panel="Autoscaling",
+        page="/events?severity=error&target={target}&source={source}",
+        details=(affected("error", "15m"),),
     ),
     Alert(
         name="PlatformPhaseStuck",

@@ -197,7 +197,7 @@ def comparable(totals: dict[Any, float]) -> dict[Any, float]:
     This is how far an aggregated event had grown by then, the phases of training jobs, whose record an exporter reads when
     a job changes and not at every step, what the vendor lists no more, and events without a time.
     """
-    grown, passing = {"platform_pool_status_changes_total"}, {"modelarts_pool", *PASSING}
+    grown, passing = {"platform_pool_status_changes_total"}, {"modelarts_pool", "modelarts_service_v2", *PASSING}
     return {
         series: value
         for series, value in totals.items()

@@ -32,6 +32,7 @@ ROWS = {
     "pai_dlc": "Events",
     "pai_eas": "Events",
     "modelarts_pool": "items",
+    "modelarts_service_v2": "data",
     "modelarts_notebook": "data",
     "dws_alarm": "alarm_details",
 }
@@ -39,6 +40,7 @@ LISTED = {
     "modelarts_training": "items",
     "modelarts_pool": "items",
     "modelarts_service": "services",
+    "modelarts_service_v2": "data",
     "modelarts_notebook": "data",
     "modelarts_scheduled": "events",
     "dws": "clusters",
@@ -48,6 +50,7 @@ LISTED = {
 }
 TOTALS = {
     "modelarts_service": "total_count",
+    "modelarts_service_v2": "total",
     "modelarts_notebook": "total",
     "modelarts_scheduled": "count",
     "dws": "count",
@@ -55,7 +58,7 @@ TOTALS = {
     "pai_dlc": "TotalCount",
     "pai_eas": "TotalCount",
 }
-ID_IN_PATH = ["modelarts_training", "modelarts_service", "pai_dlc", "pai_eas"]
+ID_IN_PATH = ["modelarts_training", "modelarts_service", "modelarts_service_v2", "pai_dlc", "pai_eas"]
 
 
 def row_of(name: str, number: int, text: str = "x") -> Any:
@@ -65,6 +68,7 @@ def row_of(name: str, number: int, text: str = "x") -> Any:
         "modelarts_training": {"time": iso_text(at), "message": text},
         "modelarts_pool": {"firstTimestamp": iso_text(at), "message": text},
         "modelarts_service": {"occur_time": at, "event_info": text},
+        "modelarts_service_v2": {"id": f"{number}", "create_at": at, "event_info": text},
         "modelarts_notebook": {"id": f"{number}", "status": "ERROR", "fail_reason": text, "lease": {"update_at": at}},
         "modelarts_scheduled": {"id": f"{number}", "publishTime": iso_text(at), "description": text},
         "dws": {"event_id": f"{number}", "occur_time": at, "context": text},
@@ -81,6 +85,7 @@ def resource_row(name: str, id_: str) -> dict[str, Any]:
         "modelarts_training": {"metadata": {"id": id_}},
         "modelarts_pool": {"metadata": {"name": id_}},
         "modelarts_service": {"service_id": id_},
+        "modelarts_service_v2": {"id": id_},
         "modelarts_notebook": {"id": id_},
         "modelarts_scheduled": {"id": id_},
         "dws": {"id": id_},
@@ -265,7 +270,7 @@ def test_a_long_text_is_cut_with_a_mark_and_identified_by_its_whole(name: str) -
 
     assert one.text == other.text == long + CUT_MARK
     assert fits.text == long
-    assert (one.key == other.key) is (name in PROJECT_WIDE)  # there an event has an id, or a place
+    assert (one.key == other.key) is (name in PROJECT_WIDE | WITH_IDS)  # there an event has an id, or a place
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -321,7 +326,15 @@ def test_any_id_is_one_segment_of_a_path(name: str, id_: str) -> None:
 # --- answers that promise more than they hold
 
 
-PROMISING = ["modelarts_training", "modelarts_pool", "modelarts_service", "dws", "dws_alarm", "pai_eas"]
+PROMISING = [
+    "modelarts_training",
+    "modelarts_pool",
+    "modelarts_service",
+    "modelarts_service_v2",
+    "dws",
+    "dws_alarm",
+    "pai_eas",
+]
 
 
 def promising(name: str, rows: int, total: int) -> Any:
@@ -378,7 +391,7 @@ def test_a_second_that_is_too_full_has_one_fingerprint_in_every_read() -> None:
     assert len(gaps[0] | gaps[1] | gaps[2]) <= 2  # a second at the edge of two windows belongs to both
 
 
-@pytest.mark.parametrize("name", ["modelarts_service", "dws", "pai_dlc", "pai_eas"])
+@pytest.mark.parametrize("name", ["modelarts_service", "modelarts_service_v2", "dws", "pai_dlc", "pai_eas"])
 def test_a_listing_that_promises_more_than_it_holds_is_partial_and_truncated(name: str) -> None:
     rows = [resource_row(name, id_) for id_ in ("a", "b")]
 
@@ -428,6 +441,7 @@ def test_no_time_raises_and_each_fits_into_a_datetime(name: str, times: list[Any
             "modelarts_training": {"time": time, "message": "x"},
             "modelarts_pool": {"firstTimestamp": time, "lastTimestamp": time},
             "modelarts_service": {"occur_time": time, "event_info": "x"},
+            "modelarts_service_v2": {"id": str(number), "create_at": time, "update_at": time},
             "modelarts_notebook": {"id": str(number), "status": "ERROR", "lease": {"update_at": time}},
             "modelarts_scheduled": {"id": str(number), "state": "completed", "publishTime": time, "finishTime": time},
             "dws": {"event_id": str(number), "occur_time": time},
@@ -441,6 +455,7 @@ def test_no_time_raises_and_each_fits_into_a_datetime(name: str, times: list[Any
         "modelarts_training": {"metadata": {"id": "a", "create_time": times[0]}},
         "modelarts_pool": {"metadata": {"name": "a", "creationTimestamp": times[0]}},
         "modelarts_service": {"service_id": "a", "publish_at": times[0]},
+        "modelarts_service_v2": {"id": "a", "create_at": times[0]},
         "modelarts_notebook": {"id": "a", "lease": {"create_at": times[0]}},
         "modelarts_scheduled": {"id": "a", "publishTime": times[0]},
         "dws": {"id": "a", "created": times[0]},

@@ -11,6 +11,7 @@ import httpx2
 from exporter.simulator import Cloud, app
 from exporter.simulator.apis import eas
 from exporter.simulator.apis.api import AddedEvent
+from exporter.simulator.apis.services_v2 import add_service as add_service_v2
 from exporter.simulator.apis.sources import SOURCES
 from exporter.simulator.state.accounts import (
     ACCESS_KEY,
@@ -28,9 +29,11 @@ Headers = dict[str, str]
 NOW = read_iso("2022-11-26T08:10:00Z")
 JOB, POOL, SERVICE = "5bd61eea-9de2-4864-a0f7-5fae966171b5", "pool-6f5d", "35de3ca9-1bca-4ae7-9cb0-914f30fa7d3e"
 CLUSTER, DLC = "9defa0ce-b11c-47b2-abbc-5cad09ced772", "dlc-20210126170216-abcdef"
-NOTEBOOK = "f9937afa-4451-42db-a76b-72d624749f66"
+SERVICE_V2 = "6c1d0f52-7c2f-4ec4-9a4d-0d3e9b7c2a11"
 NODE, EAS = "os-node-created-7x4fq", "echo"
 TRAINING_EVENTS = f"/v2/{PROJECT_ID}/training-jobs/{JOB}/events"
+SERVICE_V2_EVENTS = f"/v2/{PROJECT_ID}/services/{SERVICE_V2}/events?limit=500"
+NOTEBOOK = "f9937afa-4451-42db-a76b-72d624749f66"
 NOTEBOOKS = f"/v1/{PROJECT_ID}/notebooks/all"
 SCHEDULED_EVENTS = f"/v1/{PROJECT_ID}/scheduled-events"
 POOL_EVENTS = f"/v1/{PROJECT_ID}/events?resource=pools&name={POOL}"
@@ -43,6 +46,7 @@ RESOURCE = {
     "modelarts_training": JOB,
     "modelarts_pool": POOL,
     "modelarts_service": SERVICE,
+    "modelarts_service_v2": SERVICE_V2,
     "modelarts_notebook": NOTEBOOK,
     "modelarts_scheduled": NODE,
     "dws": CLUSTER,
@@ -54,6 +58,7 @@ EVENTS = {
     "modelarts_training": TRAINING_EVENTS,
     "modelarts_pool": POOL_EVENTS,
     "modelarts_service": SERVICE_EVENTS,
+    "modelarts_service_v2": SERVICE_V2_EVENTS,
     "modelarts_notebook": NOTEBOOKS,
     "modelarts_scheduled": SCHEDULED_EVENTS,
     "dws": DWS_EVENTS,
@@ -61,11 +66,6 @@ EVENTS = {
     "pai_dlc": DLC_EVENTS,
     "pai_eas": EAS_EVENTS,
 }
-ACTIONS = {
-    "/api/v1/jobs": ("2020-12-03", "ListJobs", "GetJobEvents", "GetJob"),
-    "/api/v2/services": ("2021-07-01", "ListServices", "DescribeServiceEvent", "DescribeService"),
-}
-"""What Alibaba Cloud's calls are called by their first path: the version, a list, events, and one resource."""
 
 
 def at_rest(now: int = NOW) -> Cloud:
@@ -74,10 +74,22 @@ def at_rest(now: int = NOW) -> Cloud:
     cloud.add_training_job(JOB)
     cloud.add_pool(POOL)
     cloud.add_service(SERVICE, name="service-07085")
+    add_service_v2(cloud, SERVICE_V2, name="llm-7b")
     cloud.add_cluster(CLUSTER, name="test-ty-820-1006")
     cloud.add_dlc_job(DLC)
     eas.add_service(cloud, EAS)
     return cloud
+
+
+ACTIONS = {
+    "/api/v2/services?": "ListServices",
+    "/api/v2/services/": "DescribeServiceEvent",
+    "/pods/": "GetPodEvents",
+    "/events?": "GetJobEvents",
+    "/jobs?": "ListJobs",
+    "checkresults": "ListJobSanityCheckResults",
+}
+"""The actions of Alibaba Cloud, by a part of their paths."""
 
 
 def send(cloud: Cloud, method: str, target: str, body: bytes = b"", headers: Headers | None = None) -> httpx2.Response:
@@ -103,9 +115,8 @@ def acs3(cloud: Cloud, target: str, key: Key | None = None, more: Headers | None
     """Headers of Alibaba Cloud's signature, version 3; ``more`` are signed too."""
     key = key or Key(ALIBABA_ACCESS_KEY, ALIBABA_SECRET_KEY, "alibabacloud")
     path, _, query = target.partition("?")
-    first = next(one for one in ACTIONS if path.startswith(one))
-    version, listing, events, one = ACTIONS[first]
-    action = events if path.endswith("/events") else listing if path == first else one
+    version = "2021-07-01" if path.startswith("/api/v2/") else "2020-12-03"
+    action = next((action for part, action in ACTIONS.items() if part in f"{path}?"), "GetJob")
     headers = {
         "host": "simulator",
         "x-acs-action": action,

@@ -6,5 +6,5 @@ SOURCES = tuple(_KINDS)
 HUAWEI = tuple(name for name, kind in _KINDS.items() if kind.platform == "huaweicloud")
 PROJECT_WIDE = frozenset(name for name, kind in _KINDS.items() if not kind.resource)
 """Sources whose one watch reads the events of a whole project."""
-WITH_IDS = frozenset({"dws", "modelarts_notebook", "modelarts_scheduled"})
+WITH_IDS = frozenset({"dws", "modelarts_notebook", "modelarts_scheduled", "modelarts_service_v2"})
 """Sources whose events have ids: of these, equal rows are one event."""

@@ -1,13 +1,16 @@
 """Probes one source of a target: lists each workspace, then reads one resource."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from exporter.app.assembly import resource_filter
+from exporter.app.scope import source_scope
 from exporter.cli.doctor.findings import Finding, FindingPlace, error_finding
 from exporter.cli.doctor.source_findings import (
     EventSample,
     ListingSample,
+    details_finding,
     event_findings,
     listing_finding,
     paging_finding,
@@ -22,10 +25,9 @@ from exporter.model.protocols import Map, Source
 from exporter.pipeline.driver import run_reading, run_stages
 from exporter.pipeline.inventory import Inventory
 from exporter.sources import Kind
-from exporter.sources.scope import SourceScope
 
 MAX_LISTING_PAGES = 20
-MAX_EVENT_PAGES = 2  # enough to see that paging works
+MAX_EVENT_PAGES = 2  # of one list: enough to see that paging works
 MAX_EVENT_REQUESTS = 60
 LIVES = ("active", "settled", "ended")
 
@@ -50,7 +52,7 @@ class SourceProbe(NamedTuple):
 
     def source(self, *workspaces: str) -> Source:
         """Return the source for some workspaces, or for the API's default without any."""
-        return self.kind.make(SourceScope(self.region, workspaces, self.options.event_timezone))
+        return self.kind.make(source_scope(self.region, self.options, workspaces))
 
     @property
     def noun(self) -> str:
@@ -70,7 +72,7 @@ async def probe_source(at: SourceProbe) -> list[Finding]:
             *_untried_findings(at, "nothing was listed" if silent else f"there is no {at.noun} to ask for"),
         ]
     newest = min(wanted, key=lambda one: (LIVES.index(one.life), -(one.created or 0), one.id))
-    return [*findings, *await _events(at, newest), *await _stages(at, newest)]
+    return [*findings, *await _events(at, newest), *await _stages(at, newest), *await _details(at, newest)]
 
 
 def _untried_findings(at: SourceProbe, why: str) -> list[Finding]:
@@ -78,7 +80,8 @@ def _untried_findings(at: SourceProbe, why: str) -> list[Finding]:
     nothing = Resource("none")
     first = {"events": next(at.source().read(nothing, Window(None, at.now())))}
     if at.kind.stages is not None:
-        first["stages"] = next(at.kind.stages(nothing, at.now()))
+        first["stages"] = next(at.kind.stages(at.source())(nothing, Window(None, at.now())))
+    first |= _probes(at, nothing)
     asks = {check: ask for check, ask in first.items() if isinstance(ask, Request)}
     return [untried_finding(at.place, check, why, ask.permission) for check, ask in asks.items()]
 
@@ -154,13 +157,13 @@ async def _events(at: SourceProbe, resource: Resource) -> list[Finding]:
 
 
 async def _sample_events(at: SourceProbe, resource: Resource) -> EventSample:
-    pages, asked, before = list[EventPage](), 0, 0
+    pages, unread, given, asked, before, path = list[EventPage](), list[str](), Counter[str](), 0, 0, ""
 
     async def ask(request: Request) -> Response:
-        nonlocal asked
-        if len(pages) == MAX_EVENT_PAGES or asked == MAX_EVENT_REQUESTS:
+        nonlocal asked, path
+        if given[request.path] == MAX_EVENT_PAGES or asked == MAX_EVENT_REQUESTS:
             raise LimitReached
-        asked += 1
+        asked, path = asked + 1, request.path
         return await at.ask(request)
 
     async def take(step: EventPage | ResourcePage) -> int:
@@ -169,6 +172,9 @@ async def _sample_events(at: SourceProbe, resource: Resource) -> EventSample:
         before = before or asked
         if step.events or step.unreadable:
             pages.append(step)
+            given[path] += 1
+        else:
+            unread.extend(step.remarks)
         return len(step.events)
 
     more = await _stopped_early(run_reading(at.source().read(resource, Window(None, at.now())), ask, take))
@@ -181,6 +187,8 @@ async def _sample_events(at: SourceProbe, resource: Resource) -> EventSample:
         truncated=any(page.truncated for page in pages),
         more=more,
         remarks=tuple(remark for page in pages for remark in page.remarks),
+        unread=tuple(unread),
+        zoneless=at.kind.zoneless,
     )
 
 
@@ -189,7 +197,25 @@ async def _stages(at: SourceProbe, resource: Resource) -> list[Finding]:
         return []
     try:
         with guarded(at.place.name):
-            record = await run_stages(at.kind.stages(resource, at.now()), at.ask)
+            reading = at.kind.stages(at.source())(resource, Window(at.now(), at.now()))
+            record = await run_stages(reading, at.ask)
             return [stages_finding(at.place, resource, record.attempts)]
     except SourceError as error:
         return [stages_finding(at.place, resource, error)]
+
+
+def _probes(at: SourceProbe, resource: Resource) -> dict[str, Request]:
+    return at.kind.probes(resource, source_scope(at.region, at.options), at.now())
+
+
+async def _details(at: SourceProbe, resource: Resource) -> list[Finding]:
+    """Return a finding for each detail that the configuration asks for: whether it may be read."""
+    findings = list[Finding]()
+    for check, request in _probes(at, resource).items():
+        try:
+            with guarded(at.place.name):
+                await at.ask(request)
+            findings.append(details_finding(at.place, check))
+        except SourceError as error:
+            findings.append(details_finding(at.place, check, error))
+    return findings

@@ -10,6 +10,7 @@ from exporter.simulator.apis import (
     pools,
     scheduled_events,
     services,
+    services_v2,
     training,
 )
 from exporter.simulator.apis.api import AddedEvent, SimulatedApi, SimulatedSource
@@ -23,6 +24,7 @@ from exporter.simulator.stories.node import node_life
 from exporter.simulator.stories.notebook import notebook_life
 from exporter.simulator.stories.pool import pool_life
 from exporter.simulator.stories.service import service_life
+from exporter.simulator.stories.service_v2 import service_v2_life
 from exporter.simulator.stories.training import training_jobs
 
 
@@ -37,6 +39,10 @@ def _pool_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
 
 def _service_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
     cloud.service_event(event.resource, at, event.text, event.type or "normal")
+
+
+def _service_v2_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
+    services_v2.add(cloud, event.resource, at, event.text, event.type, event.fields)
 
 
 def _notebook_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
@@ -56,7 +62,9 @@ def _dws_alarm(cloud: Cloud, event: AddedEvent, at: int) -> None:
 
 
 def _dlc_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
-    if event.restart:
+    if event.pod:
+        dlc.pod_event(cloud, event.resource, event.pod, at, event.text)
+    elif event.restart:
         cloud.dlc_restart(event.resource, at, **{"Reason": event.text} | event.fields)
     else:
         cloud.dlc_event(event.resource, None if event.timeless else at, event.text)
@@ -68,6 +76,8 @@ def _eas_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
 
 _JOB = "/v2/{project_id}/training-jobs/{id}"
 _SERVICE = "/v1/{project_id}/services/{id}"
+_SERVICE_V2 = "/v2/{project_id}/services/{id}"
+_DEPLOYMENT = f"{_SERVICE_V2}/deployments/{{name}}"
 _EAS = "/api/v2/services"
 _huawei = authentication.huawei
 _dlc, _eas = (authentication.alibaba(version) for version in ("2020-12-03", "2021-07-01"))
@@ -119,6 +129,31 @@ SOURCES: dict[str, SimulatedSource] = {
         event=_service_event,
         story=service_life,
         drift=services.drift,
+    ),
+    services_v2.SOURCE: SimulatedSource(
+        platform="huaweicloud",
+        endpoint="modelarts",
+        apis=(
+            SimulatedApi("modelarts_service_v2.list", "/v2/{project_id}/services", _huawei, services_v2.services),
+            SimulatedApi("modelarts_service_v2.events", f"{_SERVICE_V2}/events", _huawei, services_v2.events),
+            SimulatedApi(
+                "modelarts_service_v2.deployments", f"{_SERVICE_V2}/deployments", _huawei, services_v2.deployments
+            ),
+            SimulatedApi(
+                "modelarts_service_v2.pods",
+                f"{_DEPLOYMENT}/instances/{{instance}}/pods/{{pod}}/events",
+                _huawei,
+                services_v2.pod_events,
+            ),
+            SimulatedApi(
+                "modelarts_service_v2.scaling", f"{_DEPLOYMENT}/hpa/events", _huawei, services_v2.scaling_events
+            ),
+        ),
+        resource=services_v2.add_service,
+        event=_service_v2_event,
+        story=service_v2_life,
+        drift=services_v2.drift,
+        growth=services_v2.grow,
     ),
     notebooks.SOURCE: SimulatedSource(
         platform="huaweicloud",
@@ -176,12 +211,14 @@ SOURCES: dict[str, SimulatedSource] = {
             SimulatedApi("pai_dlc.list", "/api/v1/jobs", _dlc, dlc.jobs),
             SimulatedApi("pai_dlc.details", "/api/v1/jobs/{id}", _dlc, dlc.details),
             SimulatedApi("pai_dlc.events", "/api/v1/jobs/{id}/events", _dlc, dlc.events),
+            SimulatedApi("pai_dlc.pod_events", "/api/v1/jobs/{id}/pods/{pod}/events", _dlc, dlc.pod_events),
+            SimulatedApi("pai_dlc.sanity_checks", "/api/v1/jobs/{id}/sanitycheckresults", _dlc, dlc.sanity_checks),
         ),
         resource=Cloud.add_dlc_job,
         event=_dlc_event,
         story=dlc_jobs,
         drift=dlc.drift,
-        options={"workspaces": [ALIBABA_WORKSPACE]},
+        options={"workspaces": [ALIBABA_WORKSPACE], "pod_events": True, "sanity_checks": True},
     ),
     eas.SOURCE: SimulatedSource(
         platform="alibabacloud",
