@@ -19,7 +19,7 @@ from exporter.mapping import loader
 from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.events import Request, Resource, Window
 from exporter.observability.self_metrics import CAUSES, declared
-from exporter.simulator.state.accounts import PROJECT_ID
+from exporter.simulator.state.accounts import ALIBABA_REGION, PROJECT_ID
 from exporter.sources import SOURCES
 from exporter.sources.scope import SourceScope
 from tests.support.clouds import NOW, RESOURCE, at_rest, get
@@ -151,7 +151,8 @@ def test_the_list_of_commands_is_that_of_the_command_line() -> None:
 
 def permissions(name: str) -> set[str]:
     """What a source says is missing where its listing, a request of a read or its record of stages is denied."""
-    vendor, cloud = SOURCES[name].make(SourceScope("cn-north-4", (), "auto")), at_rest()
+    region = ALIBABA_REGION if SOURCES[name].platform == "alibabacloud" else "cn-north-4"
+    vendor, cloud = SOURCES[name].make(SourceScope(region, (), "auto")), at_rest()
     job = Resource(RESOURCE[name], created=NOW)
     stages = SOURCES[name].stages
 
