@@ -11,7 +11,7 @@ from exporter.model.runs import RunRecord
 from exporter.sources.decoding import asked, optional
 from exporter.sources.limits import MAX_RECORD_BYTES, MAX_STAGES, clip, garbled, segment
 from exporter.sources.pai_dlc.restarts import read_restarts
-from exporter.sources.reading import ordered_stages
+from exporter.sources.reading import ordered_stages, snake_case
 from exporter.sources.times import Number
 
 _FINAL = frozenset({"Succeeded", "Failed", "Stopped"})
@@ -39,12 +39,6 @@ def dlc_stages(job: Resource, now: Millis) -> Stages:
     if len(answer.status_history or ()) > MAX_STAGES:
         raise garbled(request, f"the answer has more than {MAX_STAGES} states; it was refused")
     periods = [period for period in answer.status_history or [] if period.status not in _FINAL]
-    stages = ordered_stages(
-        (_snake_case(clip(period.status)), period.start_time, period.end_time) for period in periods
-    )
+    stages = ordered_stages((snake_case(clip(period.status)), period.start_time, period.end_time) for period in periods)
     restarts = yield from read_restarts(request, answer.restart_record, job, now)
     return RunRecord((stages,), tuple(restarts.events), restarts.unreadable, restarts.unsettled)
-
-
-def _snake_case(status: str) -> str:
-    return "".join(f"_{sign.lower()}" if sign.isupper() and at else sign.lower() for at, sign in enumerate(status))
