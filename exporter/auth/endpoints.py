@@ -48,6 +48,7 @@ def _alibabacloud(region: str) -> dict[str, str]:
     dlc = "pai-dlc.aliyuncs.com" if region in _DLC_CENTRAL else f"pai-dlc.{region}.aliyuncs.com"
     return {
         "pai_dlc": f"https://{dlc}",
+        "pai_dsw": f"https://pai-dsw.{region}.aliyuncs.com",
         "sts": f"https://sts.{region}.aliyuncs.com",
         "metadata": "http://100.100.100.200",
     }

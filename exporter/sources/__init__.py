@@ -14,6 +14,8 @@ from exporter.sources.modelarts_training import jobs
 from exporter.sources.modelarts_training import stages as training_stages
 from exporter.sources.pai_dlc import events as dlc_events
 from exporter.sources.pai_dlc import stages as dlc_stages
+from exporter.sources.pai_dsw import events as dsw_events
+from exporter.sources.pai_dsw import sessions as dsw_sessions
 from exporter.sources.scope import SourceScope
 
 COMMON_FIELDS = frozenset({"severity", "reason", "text", "resource"})
@@ -131,5 +133,18 @@ SOURCES: dict[str, Kind] = {
         sample_record=dlc_events.sample_record,
         options=frozenset({"workspaces", "event_timezone"}),
         stages=dlc_stages.dlc_stages,
+    ),
+    "pai_dsw": Kind(
+        make=dsw_events.PaiDsw,
+        platform="alibabacloud",
+        api="pai_dsw",
+        resource="instance",
+        fields=COMMON_FIELDS | dsw_events.FIELDS,
+        statuses=dsw_events.STATUSES,
+        hints=dsw_events.HINTS,
+        record=dsw_events.parse_record,
+        sample_record=dsw_events.sample_record,
+        options=frozenset({"workspaces", "event_timezone"}),
+        stages=dsw_sessions.dsw_stages,
     ),
 }

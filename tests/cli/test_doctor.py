@@ -22,6 +22,7 @@ from exporter.cli.doctor.target_findings import connection_finding
 from exporter.common.proxies import Proxy
 from exporter.config import load
 from exporter.simulator import Cloud, Scenario, configuration, running
+from exporter.simulator.apis import dsw
 from exporter.simulator.apis.dws_alarm import raise_alarm
 from exporter.simulator.apis.scheduled_events import publish
 from exporter.simulator.state.accounts import (
@@ -34,7 +35,7 @@ from exporter.simulator.state.accounts import (
 )
 from exporter.simulator.state.behaviour import Behaviour
 from exporter.sources import SOURCES as KINDS
-from tests.support.clouds import CLUSTER, DLC, JOB, POOL, SERVICE
+from tests.support.clouds import CLUSTER, DLC, DSW, JOB, POOL, SERVICE
 from tests.support.collector import Certificates
 from tests.support.heavy import needs
 from tests.support.processes import COMMAND, PATIENCE, Clouds, Exporter, all_ran, closing, configured, environment, ran
@@ -45,9 +46,11 @@ Written = dict[str, Any]
 KEYS = "access keys (access_key from FILE:1; secret_key from FILE:1)"
 ALIBABA_KEYS = "access keys (access_key_id from FILE:1; access_key_secret from FILE:1)"
 TRAINING, SERVICES = "research/modelarts_training", "research/modelarts_service"
-POOLS, PAI = "research/modelarts_pool", "pai/pai_dlc"
+POOLS, PAI, NOTEBOOKS = "research/modelarts_pool", "pai/pai_dlc", "pai/pai_dsw"
 SCHEDULED = "research/modelarts_scheduled"
 DWS, ALARMS = "research/dws", "research/dws_alarm"
+ALIBABA = [name for name in SOURCES if name not in HUAWEI]
+ALIBABA_APIS = list(dict.fromkeys(KINDS[name].api for name in ALIBABA))
 SEEN = "events are seen after about 1 s, limited by poll_interval"
 WELL = f"""
 ok       research                      credentials  {KEYS}: accepted; they do not expire
@@ -93,6 +96,7 @@ ok       research/dws_alarm            times        the newest was 10 min ago, n
 ok       research/dws_alarm            forecast     about 129,600 requests a day; {SEEN}
 ok       pai                           credentials  {ALIBABA_KEYS}: accepted; they do not expire
 ok       pai                           connection   pai_dlc: URL: connected to 127.0.0.1 in 1 ms
+ok       pai                           connection   pai_dsw: URL: connected to 127.0.0.1 in 1 ms
 ok       pai                           clock        within 2 s of the vendor's
 ok       pai/pai_dlc                   listing      1 job in workspace 12345, 1 active
 ok       pai/pai_dlc                   events       1 event of {DLC} in 1 page; that is all there is
@@ -101,7 +105,14 @@ ok       pai/pai_dlc                   texts        a rule takes each of them
 ok       pai/pai_dlc                   times        the newest was 10 min ago, none lies in the future; they name no zone and are read as UTC (event_timezone: auto)
 ok       pai/pai_dlc                   stages       1 stage of {DLC}
 ok       pai/pai_dlc                   forecast     about 129,600 requests a day for 1 active; {SEEN}
-fine: 51 checks of 2 targets, 0 failed, 0 warnings
+ok       pai/pai_dsw                   listing      1 instance, 1 active
+ok       pai/pai_dsw                   events       1 event of {DSW} in 1 page; that is all there is
+ok       pai/pai_dsw                   records      all of them can be read
+ok       pai/pai_dsw                   texts        a rule takes each of them
+ok       pai/pai_dsw                   times        the newest was 10 min ago, none lies in the future; they name no zone and are read as UTC (event_timezone: auto)
+ok       pai/pai_dsw                   stages       1 stage of {DSW}
+ok       pai/pai_dsw                   forecast     about 129,600 requests a day for 1 active; {SEEN}
+fine: 59 checks of 2 targets, 0 failed, 0 warnings
 """
 
 
@@ -129,6 +140,8 @@ def cloud() -> Cloud:
     cloud.dws_event(CLUSTER, at, "createBackup")
     raise_alarm(cloud, CLUSTER, at, "Cluster Status Fault")
     cloud.dlc_event(DLC, at, "Created pod: x")
+    dsw.add_instance(cloud, DSW, created=at)
+    dsw.add_event(cloud, DSW, at, "Started container dsw-notebook")
     return cloud
 
 
@@ -193,7 +206,7 @@ NO_PERMISSION = "403 NoPermission: You are not authorized to do this action"
 def test_a_forbidden_call_is_named_with_the_missing_permission(doctor_run: DoctorRun) -> None:
     for source in SOURCES:
         doctor_run.cloud.faults.add("denied", f"{source}.events")
-    for call in ("dws.list", "modelarts_training.stages", "pai_dlc.details"):
+    for call in ("dws.list", "modelarts_training.stages", "pai_dlc.details", "pai_dsw.lifecycle"):
         doctor_run.cloud.faults.add("denied", call)
     own, theirs = f"{FORBIDDEN}; grant", f"{NO_PERMISSION}; grant"
     job, service = f"/v2/{{project_id}}/training-jobs/{JOB}", f"/v1/{{project_id}}/services/{SERVICE}"
@@ -212,12 +225,14 @@ def test_a_forbidden_call_is_named_with_the_missing_permission(doctor_run: Docto
         f"FAILED {ALARMS} events dws GET /v2/{{project_id}}/alarms: {own} dws:alarm:listDetail (in a custom policy dws:alarmDetail:list; or the role DWS ReadOnlyAccess) to these credentials",
         f"FAILED {PAI} events pai_dlc GET /api/v1/jobs/{DLC}/events: {theirs} paidlc:GetJobEvents (or pai:GetJobEvents) to these credentials",
         f"WARNING {PAI} stages pai_dlc GET /api/v1/jobs/{DLC}: {theirs} paidlc:GetJob to these credentials; {texts}",
+        f"FAILED {NOTEBOOKS} events pai_dsw GET /api/v2/instances/{DSW}/events: {theirs} paidsw:GetInstanceEvents to these credentials",
+        f"WARNING {NOTEBOOKS} stages pai_dsw GET /api/v2/instances/{DSW}/lifecycle: {theirs} paidsw:GetLifecycle to these credentials; {texts}",
     ]
     assert doctor_run.code == 1
 
 
 def test_forbidden_listings_name_the_permissions_that_were_not_tried(doctor_run: DoctorRun) -> None:
-    for call in ("modelarts_training", "modelarts_pool", "modelarts_service", "pai_dlc"):
+    for call in ("modelarts_training", "modelarts_pool", "modelarts_service", "pai_dlc", "pai_dsw"):
         doctor_run.cloud.faults.add("denied", f"{call}.list")
     own, untried = f"{FORBIDDEN}; grant", "not asked: nothing was listed;"
     assert doctor_run.unusual_lines() == [
@@ -231,6 +246,9 @@ def test_forbidden_listings_name_the_permissions_that_were_not_tried(doctor_run:
         f"FAILED {PAI} listing workspace 12345: pai_dlc GET /api/v1/jobs: {NO_PERMISSION}; grant paidlc:ListJobs to these credentials",
         f"skipped {PAI} events {untried} paidlc:GetJobEvents (or pai:GetJobEvents) was not tried",
         f"skipped {PAI} stages {untried} paidlc:GetJob was not tried",
+        f"FAILED {NOTEBOOKS} listing pai_dsw GET /api/v2/instances: {NO_PERMISSION}; grant paidsw:ListInstances (and paidsw:ListAllInstances, for private instances of others) to these credentials",
+        f"skipped {NOTEBOOKS} events {untried} paidsw:GetInstanceEvents was not tried",
+        f"skipped {NOTEBOOKS} stages {untried} paidsw:GetLifecycle was not tried",
     ]
 
 
@@ -247,6 +265,7 @@ def skipped(*places: str) -> list[str]:
         DWS: {},
         ALARMS: {},
         PAI: {"events": "paidlc:GetJobEvents (or pai:GetJobEvents)", "stages": "paidlc:GetJob"},
+        NOTEBOOKS: {"events": "paidsw:GetInstanceEvents", "stages": "paidsw:GetLifecycle"},
     }
     lines = []
     for place in places:
@@ -267,7 +286,7 @@ def test_refused_keys_are_told_once_and_the_vendor_is_asked_once(doctor_run: Doc
         f"FAILED research credentials {KEYS}: modelarts POST /v2/{{project_id}}/training-job-searches: 401 APIGW.0301: Incorrect IAM authentication information: ak *** not exist; {refused}",
         *skipped(TRAINING, POOLS, SERVICES, SCHEDULED, DWS, ALARMS),
         f"FAILED pai credentials {ALIBABA_KEYS}: pai_dlc GET /api/v1/jobs: 400 SignatureDoesNotMatch: Specified signature does not match our calculation; {refused}",
-        *skipped(PAI),
+        *skipped(PAI, NOTEBOOKS),
     ]
     assert doctor_run.code == 1
     assert doctor_run.cloud.requests.total() == 2
@@ -331,7 +350,7 @@ def test_a_missing_secret_file_fails_only_its_own_target(doctor_run: DoctorRun) 
     doctor_run.written["targets"][0]["credentials"] = {"access_key": ACCESS_KEY, "secret_key_file": str(secret)}
     gone = f"{secret}: cannot read the secret (No such file or directory); mount it again"
     assert doctor_run.unusual_lines(meanwhile=secret.unlink) == [f"FAILED research credentials {gone}"]
-    assert doctor_run.last_line == "not fine: 11 checks of 2 targets, 1 failed, 0 warnings"
+    assert doctor_run.last_line == "not fine: 19 checks of 2 targets, 1 failed, 0 warnings"
 
 
 # --- clocks
@@ -369,7 +388,7 @@ def _near(said: str, seconds: float) -> str:
 def test_unreachable_hosts_are_not_asked_and_stop_no_other_target(doctor_run: DoctorRun) -> None:
     huawei, alibaba = doctor_run.written["targets"]
     huawei["endpoints"] |= {"dws": "http://127.0.0.1:1", "modelarts": "http://nowhere.invalid"}
-    alibaba["endpoints"]["pai_dlc"] = doctor_run.base.replace("http://", "https://")
+    alibaba["endpoints"] |= dict.fromkeys(ALIBABA_APIS, doctor_run.base.replace("http://", "https://"))
     unasked = "skipped {} listing not asked: there is no connection to {}"
     odd = "\n".join(doctor_run.unusual_lines())
     odd = re.sub(r"\((Name or service|Temporary|No address)[^)]*\)", "(DNS)", odd)
@@ -381,9 +400,12 @@ def test_unreachable_hosts_are_not_asked_and_stop_no_other_target(doctor_run: Do
         "skipped research clock not compared: no answer had a Date header",
         *(unasked.format(f"research/{name}", KINDS[name].api) for name in HUAWEI),
         f"skipped pai credentials {ALIBABA_KEYS}: found; no answer told whether they are accepted",
-        "FAILED pai connection pai_dlc: https://HOST: TLS with HOST failed (no TLS); check endpoints.pai_dlc, its certificate, and ca_file or SSL_CERT_FILE",
+        *(
+            f"FAILED pai connection {api}: https://HOST: TLS with HOST failed (no TLS); check endpoints.{api}, its certificate, and ca_file or SSL_CERT_FILE"
+            for api in ALIBABA_APIS
+        ),
         "skipped pai clock not compared: no answer had a Date header",
-        unasked.format(PAI, "pai_dlc"),
+        *(unasked.format(f"pai/{name}", KINDS[name].api) for name in ALIBABA),
     ]
 
 
@@ -411,9 +433,12 @@ def test_the_proxy_in_use_is_named_without_its_password(doctor_run: DoctorRun, m
     monkeypatch.setenv("HTTP_PROXY", "http://me:EXAMPLE-password@127.0.0.1:1")
     del doctor_run.written["targets"][0]
     assert doctor_run.unusual_lines()[1:] == [
-        "FAILED pai connection pai_dlc: the proxy http://127.0.0.1:1: cannot connect to 127.0.0.1:1 (Connection refused); check HTTP_PROXY, routes and firewalls",
+        *(
+            f"FAILED pai connection {api}: the proxy http://127.0.0.1:1: cannot connect to 127.0.0.1:1 (Connection refused); check HTTP_PROXY, routes and firewalls"
+            for api in ALIBABA_APIS
+        ),
         "skipped pai clock not compared: no answer had a Date header",
-        f"skipped {PAI} listing not asked: there is no connection to pai_dlc",
+        *(f"skipped pai/{name} listing not asked: there is no connection to {KINDS[name].api}" for name in ALIBABA),
     ]
 
 
@@ -422,6 +447,7 @@ def test_the_proxy_in_use_is_named_without_its_password(doctor_run: DoctorRun, m
 
 def test_a_vendor_that_hangs_is_one_line_after_the_timeout(doctor_run: DoctorRun) -> None:
     doctor_run.cloud.faults.add("slow", "pai_dlc", seconds=60)
+    doctor_run.written["targets"][1]["sources"] = {"pai_dlc": {"workspaces": ["12345"]}}
     began = time.monotonic()
     late = "no answer in time; check network, proxy and endpoint"
     assert doctor_run.unusual_lines(0.3) == [
@@ -482,7 +508,7 @@ def test_unreadable_records_unknown_texts_and_odd_times_are_warnings(doctor_run:
             for place in (DWS, ALARMS)
         ),
     ]
-    assert (doctor_run.code, doctor_run.last_line) == (0, "fine: 51 checks of 2 targets, 0 failed, 5 warnings")
+    assert (doctor_run.code, doctor_run.last_line) == (0, "fine: 59 checks of 2 targets, 0 failed, 5 warnings")
 
 
 def test_a_text_of_an_event_reaches_the_terminal_without_control_characters(doctor_run: DoctorRun) -> None:

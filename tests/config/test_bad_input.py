@@ -82,6 +82,12 @@ SITES = {
         {"Jobs": [{"JobId": "x", "Status": "Running", "GmtCreateTime": AT}], "TotalCount": 1},
         {"JobId": "x", "Events": ["2026-09-21 13:33:20 m"]},
     ),
+    "pai_dsw": Site(
+        "pai_dsw", "/api/v2/instances", "/api/v2/instances/x/events",
+        "paidsw:ListInstances (and paidsw:ListAllInstances, for private instances of others)", "paidsw:GetInstanceEvents",
+        {"Instances": [{"InstanceId": "x", "Status": "Running", "GmtCreateTime": AT}], "TotalCount": 1},
+        {"InstanceId": "x", "Events": ["2026-09-21 13:33:20 m"]},
+    ),
 }  # fmt: skip
 
 
@@ -158,7 +164,7 @@ async def said(pipeline: SourcePipeline, read: bool) -> str:
 NO_JSON = "{seen}: the answer is not JSON (JSON is malformed: invalid character (byte 0))"
 CUT_JSON = "{seen}: the answer is not JSON (Input data was truncated)"
 REFUSED = "the credentials were refused: check that they exist, are enabled and have not expired"
-NUMBERS = dict.fromkeys(("events", "items", "services", "clusters", "Events", "Jobs", "alarm_details"), 5)
+NUMBERS = dict.fromkeys(("events", "items", "services", "clusters", "Events", "Jobs", "Instances", "alarm_details"), 5)
 WORDS = {"error_code": "X.1", "error_msg": "no\nway \x1b[31m" + "o" * 400}
 BAD: dict[str, tuple[Answer, str]] = {
     "no JSON": (Answer(200, b"hello"), NO_JSON),
@@ -272,10 +278,11 @@ UNREADABLE: dict[str, list[Any]] = {
         {"alarm_id": "2", "alarm_generate_date": "x"}, {"alarm_id": "2", "alarm_generate_date": None},
     ],
     "pai_dlc": [None, 42, [], {}, {"Time": AT}, {"Content": 5}],
+    "pai_dsw": [None, 42, [], {}, {"Time": AT}, {"Content": 5}],
 }  # fmt: skip
 ROWS = {"modelarts_training": "items events", "modelarts_pool": "items items", "modelarts_service": "services events",
         "modelarts_scheduled": "events events", "dws": "clusters events", "dws_alarm": "clusters alarm_details",
-        "pai_dlc": "Jobs Events"}  # fmt: skip
+        "pai_dlc": "Jobs Events", "pai_dsw": "Instances Events"}  # fmt: skip
 
 
 def spoiled(answer: dict[str, Any], rows: str, wrong: list[Any]) -> Answer:
@@ -360,6 +367,11 @@ STUCK: dict[str, tuple[str, bool, Any, str]] = {
     "DLC jobs": (
         "pai_dlc", False, {"Jobs": many(SITES["pai_dlc"].listed["Jobs"][0], "JobId", 50), "TotalCount": 500},
         "none of its jobs is new",
+    ),
+    "DSW instances": (
+        "pai_dsw", False,
+        {"Instances": many(SITES["pai_dsw"].listed["Instances"][0], "InstanceId", 50), "TotalCount": 500},
+        "none of its instances is new",
     ),
 }  # fmt: skip
 

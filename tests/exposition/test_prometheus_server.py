@@ -21,7 +21,7 @@ from tests.support.processes import (
     until,
 )
 from tests.support.prometheus_server import Server, scraping
-from tests.support.source_names import SOURCES
+from tests.support.source_names import HUAWEI, SOURCES
 
 pytestmark = pytest.mark.prometheus
 
@@ -66,7 +66,7 @@ def test_every_scrape_of_the_demo_succeeds_and_every_sources_counters_are_found(
     def found() -> bool:
         return {
             key for key, value in server.query("sum by (target, source) (platform_events_total)").items() if value
-        } >= {(source, "pai" if source == "pai_dlc" else "research") for source in SOURCES}
+        } >= {(source, "research" if source in HUAWEI else "pai") for source in SOURCES}
 
     until(found, "counters of all sources")
     until(lambda: len(server.query("up")) == 2, "both were scraped")

@@ -25,7 +25,7 @@ from tests.support.processes import (
     until,
     until_equal,
 )
-from tests.support.source_names import HUAWEI, SOURCES
+from tests.support.source_names import APIS, HUAWEI, SOURCES
 
 COUNTERS = ("platform_events_total", "platform_resource_events_total")
 NEWEST = "platform_last_event_timestamp_seconds"
@@ -263,7 +263,7 @@ FAULTS: dict[str, tuple[list[dict[str, Any]], list[Seen]]] = {
         [{"kind": "garbage", "size": 3}, {"kind": "slow", "seconds": 1.0}],
         [
             *(("unreadable_records_total", {"source": source}) for source in SOURCES),
-            *(("api_request_duration_seconds_sum", {"api": api}) for api in ("modelarts", "dws", "pai_dlc")),
+            *(("api_request_duration_seconds_sum", {"api": api}) for api in APIS),
         ],
     ),
     "late": (

@@ -13,7 +13,7 @@ from exporter.simulator import Cloud, Scenario
 from tests.support.clocks import ManualClock
 from tests.support.processes import Samples, read_metrics
 from tests.support.rig import Flow, Fuse, InProcess, configured, flow
-from tests.support.source_names import SOURCES
+from tests.support.source_names import APIS, SOURCES
 
 HOUR = 3600.0
 FAILURES = (
@@ -36,7 +36,7 @@ def own_metrics(running: Flow, facts: list[SelfEvent]) -> Samples:
     """Return what the exporter's own metrics say after these facts."""
     targets = {pipeline.context.target for pipeline in running.pipelines}
     places = [pipeline.context.place for pipeline in running.pipelines]
-    apis = [(target, api) for target in targets for api in ("modelarts", "dws", "pai_dlc")]
+    apis = [(target, api) for target in targets for api in APIS]
     own = SelfMetrics("0", places, apis, running.core.mappings.catalogue, running.core.registry.series_counts)
     for fact in facts:
         own.report(fact)

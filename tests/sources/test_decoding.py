@@ -16,9 +16,9 @@ from exporter.sources.scope import SourceScope
 from exporter.sources.times import EARLIEST, LATEST, IsoTimes, moment, number, unix_millis
 from tests.support.readings import ALL, DATA, NOW, answer_to, asked, drive, read, record_of
 
-LISTS = ("events", "items", "services", "clusters", "Events", "Jobs", "alarm_details")
+LISTS = ("events", "items", "services", "clusters", "Events", "Jobs", "Instances", "alarm_details")
 """How the vendors call the lists of their answers."""
-ROWS = {"pai_dlc": b"Events", "modelarts_pool": b"items", "dws_alarm": b"alarm_details"}
+ROWS = {"pai_dlc": b"Events", "pai_dsw": b"Events", "modelarts_pool": b"items", "dws_alarm": b"alarm_details"}
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -53,7 +53,7 @@ def test_an_answer_that_cannot_be_opened_is_garbled_and_says_where(
     "body",
     [
         dict.fromkeys(LISTS),
-        {"total": 0, "count": 0, "total_count": 0, "TotalCount": 0, "JobId": "r", "kind": "{kind}"},
+        {"total": 0, "count": 0, "total_count": 0, "TotalCount": 0, "JobId": "r", "InstanceId": "r", "kind": "{kind}"},
     ],
     ids=["null", "left out"],
 )
@@ -119,7 +119,7 @@ def test_any_damage_to_an_answer_is_counted_or_garbled_and_never_worse(name: str
 def test_a_message_cut_within_a_character_hides_neither_itself_nor_others(name: str, damage: bytes) -> None:
     row = json.dumps(record_of(name), separators=(",", ":")).encode()
     ends = {"dws": b' is deleted"', "dws_alarm": b'ddf18c1"', "pai_dlc": b'-0"', "modelarts_service": b'service"'}
-    whole, end = b'{"metadata":{},"JobId":"r","LIST":[%b,%b]}', ends.get(name, b'."')
+    whole, end = b'{"metadata":{},"JobId":"r","InstanceId":"r","LIST":[%b,%b]}', ends.get(name, b'."')
     other = row.replace(end, damage + end, 1).replace(b"f63ccf96", b"f63ccf97").replace(b"01010", b"01011")
     body = (whole % (row, other)).replace(b"LIST", ROWS.get(name, b"events"))
 
@@ -143,10 +143,10 @@ def test_one_row_for_ever_is_an_error_whether_or_not_it_can_be_read(name: str, r
         read(name, lambda request: answer)
 
 
-@pytest.mark.parametrize("row", [{"metadata": {"id": "a"}, "service_id": "a", "JobId": "a"}, None])
-@pytest.mark.parametrize("name", ["modelarts_training", "modelarts_service", "pai_dlc"])
+@pytest.mark.parametrize("row", [{"metadata": {"id": "a"}, "service_id": "a", "JobId": "a", "InstanceId": "a"}, None])
+@pytest.mark.parametrize("name", ["modelarts_training", "modelarts_service", "pai_dlc", "pai_dsw"])
 def test_one_resource_for_ever_is_an_error_whether_or_not_it_can_be_read(name: str, row: Any) -> None:
-    answer = {"items": [row], "services": [row], "Jobs": [row]} | dict.fromkeys(
+    answer = {"items": [row], "services": [row], "Jobs": [row], "Instances": [row]} | dict.fromkeys(
         ("total", "total_count", "count", "TotalCount"), 10**9
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from exporter.simulator import Cloud, running
+from exporter.simulator.apis import dsw
 from exporter.simulator.apis.dws_alarm import clear_alarm, raise_alarm
 from exporter.simulator.apis.scheduled_events import enter, publish
 from exporter.simulator.state.accounts import (
@@ -41,6 +42,7 @@ JOB = "5bd61eea-9de2-4864-a0f7-5fae966171b5"
 POOL = "pool-6f5da086876d4cd084d36f8bd3346036"
 CLUSTER = "9defa0ce-b11c-47b2-abbc-5cad09ced772"
 DLC = "dlc-20210126170216-abcdef"
+DSW = "dsw-730c3f2a9d1e4b57"
 
 
 def library(name: str) -> Any:
@@ -59,12 +61,14 @@ def cloud() -> Cloud:
     cloud.add_pool(POOL, name="train", nodes=(3, 1, 0, 0))
     cloud.add_cluster(CLUSTER, name="sales")
     cloud.add_dlc_job(DLC, "Running", name="qwen")
+    dsw.add_instance(cloud, DSW, "Creating", name="lab", resource="quota-1").enter("Running", now)
     for number in range(7):
         at = now - 1000 * (7 - number)
         cloud.training_event(JOB, at, "Info", "Task", f"[worker-0] step {number}, 100% & more/+~*'()")
         cloud.pool_event(POOL, "Warning", "PoolStatusChange", f"Pool status changed {number}", at, count=number + 1)
         cloud.dws_event(CLUSTER, at, "createBackup")
         cloud.dlc_event(DLC, at, f"Created pod: {DLC}-worker-{number}")
+        dsw.add_event(cloud, DSW, at, f"step {number}")
     return cloud
 
 
@@ -88,11 +92,13 @@ def modelarts_client(url: str, secret: str = SECRET_KEY) -> Any:
     return huawei_client(url, "huaweicloudsdkmodelarts.v1", "ModelArtsClient", secret=secret)
 
 
-def alibaba_client(url: str, secret: str = ALIBABA_SECRET_KEY, **more: str) -> Any:
+def alibaba_client(
+    url: str, secret: str = ALIBABA_SECRET_KEY, package: str = "alibabacloud_pai_dlc20201203", **more: str
+) -> Any:
     settings = {"region_id": ALIBABA_REGION, "endpoint": url.removeprefix("http://"), "protocol": "http"}
     settings |= {"access_key_id": ALIBABA_ACCESS_KEY, "access_key_secret": secret} | more
     config = library("alibabacloud_tea_openapi.models").Config(**settings)
-    return library("alibabacloud_pai_dlc20201203.client").Client(config)
+    return library(f"{package}.client").Client(config)
 
 
 def test_modelarts_lists_training_jobs_and_their_details(url: str) -> None:
@@ -287,3 +293,29 @@ def test_pai_takes_a_temporary_key_with_its_security_token(url: str, cloud: Clou
     key = cloud.keys.temporary("alibabacloud", cloud.clock() + 60_000)
     client = alibaba_client(url, key.secret, access_key_id=key.access, security_token=key.token, type="sts")
     assert len(client.get_job_events(DLC, models.GetJobEventsRequest()).body.events) == 7
+
+
+def test_pai_lists_notebook_instances_of_all_workspaces_and_resources(url: str) -> None:
+    models = library("alibabacloud_pai_dsw20220101.models")
+    client = alibaba_client(url, package="alibabacloud_pai_dsw20220101")
+    assert client.list_instances(models.ListInstancesRequest()).body.total_count == 0, "the default hides quotas"
+    request = models.ListInstancesRequest(workspace_id="ALL", resource_id="ALL", sort_by="GmtCreateTime", order="DESC")
+    body = client.list_instances(request).body
+    (found,) = body.instances
+    assert (body.total_count, body.success) == (1, True)
+    assert (found.instance_id, found.instance_name, found.status) == (DSW, "lab", "Running")
+    assert found.gmt_modified_time >= found.gmt_create_time
+
+
+def test_pai_reads_events_and_sessions_of_a_notebook_instance(url: str) -> None:
+    models = library("alibabacloud_pai_dsw20220101.models")
+    client = alibaba_client(url, package="alibabacloud_pai_dsw20220101")
+    everything = client.get_instance_events(DSW, models.GetInstanceEventsRequest()).body
+    assert (everything.instance_id, len(everything.events)) == (DSW, 7)
+    assert everything.events[0].endswith(" step 0")
+    some = client.get_instance_events(DSW, models.GetInstanceEventsRequest(max_events_num=2)).body
+    assert len(some.events) == 2
+    (session,) = client.get_lifecycle(DSW, models.GetLifecycleRequest(order="ASC")).body.lifecycle
+    assert [state.status for state in session] == ["Creating", "Running"]
+    nobody = client.get_instance_events("dsw-none", models.GetInstanceEventsRequest()).body
+    assert (nobody.success, nobody.http_status_code, nobody.events) == (False, 404, None)

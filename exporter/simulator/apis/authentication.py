@@ -60,15 +60,15 @@ def _incorrect(detail: str) -> Exception:
     return huawei_error(401, "APIGW.0301", f"Incorrect IAM authentication information: {detail}")
 
 
-def alibaba(cloud: Cloud, call: Call, now: int) -> None:
-    """Check an access key, its signature (version 3) and that the nonce is new. Raises Refused."""
+def alibaba(cloud: Cloud, call: Call, now: int, *, version: str) -> None:
+    """Check an access key, its signature (version 3), that the nonce is new, and the API's version. Raises Refused."""
     signed = signatures.read(call.headers.get("authorization", ""), "ACS3-HMAC-SHA256")
     if signed is None:
         raise alibaba_error(400, "MissingParameter", "The request has no ACS3-HMAC-SHA256 Authorization header.")
     key = cloud.keys.keys.get(signed.access)
     if key is None or key.platform != "alibabacloud":
         raise alibaba_error(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found.")
-    _alibaba_headers(call, signed)
+    _alibaba_headers(call, signed, version)
     if _old(cloud, call.headers["x-acs-date"], now):
         raise alibaba_error(400, "InvalidTimeStamp.Expired", "Specified time stamp or date value is expired.")
     if not signatures.alibaba(call, signed, key.secret):
@@ -77,7 +77,7 @@ def alibaba(cloud: Cloud, call: Call, now: int) -> None:
     _nonce(cloud, call.headers["x-acs-signature-nonce"])
 
 
-def _alibaba_headers(call: Call, signed: signatures.Signed) -> None:
+def _alibaba_headers(call: Call, signed: signatures.Signed, version: str) -> None:
     needed = ("x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signature-nonce", "x-acs-content-sha256")
     missing = next((name for name in needed if name not in call.headers), None)
     if missing:
@@ -85,7 +85,7 @@ def _alibaba_headers(call: Call, signed: signatures.Signed) -> None:
     must = {"host", *(name for name in call.headers if name.startswith("x-acs-"))}
     if must.difference(signed.headers):
         raise alibaba_error(400, "IncompleteSignature", "host and every x-acs header must be signed.")
-    if call.headers["x-acs-version"] != "2020-12-03":
+    if call.headers["x-acs-version"] != version:
         raise alibaba_error(400, "InvalidVersion", "Specified parameter Version is not valid.")
 
 

@@ -1,10 +1,23 @@
 """The table of the simulated sources of events: to add one is to write its module and its row here."""
 
-from exporter.simulator.apis import authentication, dlc, dws, dws_alarm, pools, scheduled_events, services, training
+from functools import partial
+
+from exporter.simulator.apis import (
+    authentication,
+    dlc,
+    dsw,
+    dws,
+    dws_alarm,
+    pools,
+    scheduled_events,
+    services,
+    training,
+)
 from exporter.simulator.apis.api import AddedEvent, SimulatedApi, SimulatedSource
 from exporter.simulator.state.accounts import ALIBABA_WORKSPACE
 from exporter.simulator.state.cloud import Cloud
 from exporter.simulator.stories.dlc import dlc_jobs
+from exporter.simulator.stories.dsw import instance_life
 from exporter.simulator.stories.dws import cluster_life
 from exporter.simulator.stories.dws_alarm import cluster_alarms
 from exporter.simulator.stories.node import node_life
@@ -45,9 +58,16 @@ def _dlc_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
         cloud.dlc_event(event.resource, None if event.timeless else at, event.text)
 
 
+def _dsw_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
+    dsw.add_event(cloud, event.resource, None if event.timeless else at, event.text)
+
+
 _JOB = "/v2/{project_id}/training-jobs/{id}"
 _SERVICE = "/v1/{project_id}/services/{id}"
-_huawei, _alibaba = authentication.huawei, authentication.alibaba
+_INSTANCE = "/api/v2/instances/{id}"
+_huawei = authentication.huawei
+_dlc = partial(authentication.alibaba, version="2020-12-03")
+_dsw = partial(authentication.alibaba, version="2022-01-01")
 
 SOURCES: dict[str, SimulatedSource] = {
     "modelarts_training": SimulatedSource(
@@ -139,14 +159,27 @@ SOURCES: dict[str, SimulatedSource] = {
         platform="alibabacloud",
         endpoint="pai_dlc",
         apis=(
-            SimulatedApi("pai_dlc.list", "/api/v1/jobs", _alibaba, dlc.jobs),
-            SimulatedApi("pai_dlc.details", "/api/v1/jobs/{id}", _alibaba, dlc.details),
-            SimulatedApi("pai_dlc.events", "/api/v1/jobs/{id}/events", _alibaba, dlc.events),
+            SimulatedApi("pai_dlc.list", "/api/v1/jobs", _dlc, dlc.jobs),
+            SimulatedApi("pai_dlc.details", "/api/v1/jobs/{id}", _dlc, dlc.details),
+            SimulatedApi("pai_dlc.events", "/api/v1/jobs/{id}/events", _dlc, dlc.events),
         ),
         resource=Cloud.add_dlc_job,
         event=_dlc_event,
         story=dlc_jobs,
         drift=dlc.drift,
         options={"workspaces": [ALIBABA_WORKSPACE]},
+    ),
+    dsw.SOURCE: SimulatedSource(
+        platform="alibabacloud",
+        endpoint="pai_dsw",
+        apis=(
+            SimulatedApi("pai_dsw.list", "/api/v2/instances", _dsw, dsw.list_instances),
+            SimulatedApi("pai_dsw.events", f"{_INSTANCE}/events", _dsw, dsw.events),
+            SimulatedApi("pai_dsw.lifecycle", f"{_INSTANCE}/lifecycle", _dsw, dsw.lifecycle),
+        ),
+        resource=dsw.add_instance,
+        event=_dsw_event,
+        story=instance_life,
+        drift=dsw.drift,
     ),
 }
