@@ -4,10 +4,12 @@ Event counters are sparse: ranges hold at least ten scrapes, and a threshold sta
 ``increase`` is an estimate. Labels of an instance or a pod are aggregated away, so that a rollout changes nothing.
 """
 
+from exporter.sources import SOURCES
 from grafana.builder.model import Alert, Detail, Group, Record
 
 TS, TR, TSR = "target, source", "target, resource", "target, source, resource"
 JOBS = "modelarts_training|pai_dlc"
+NOTEBOOKS = "pai_dsw"
 
 
 def named(expr: str, by: str, source: str = "") -> str:
@@ -94,7 +96,8 @@ _INTERVAL = f"max by ({TS}) (max_over_time(platform_exporter_poll_interval_secon
 # Sources of an exporter whose store is away: they wait, and their own alerts would be the same news again.
 _WAITING = f"(min by ({TS}) (0 * platform_exporter_target_up + on (job, instance) group_left () platform_exporter_store_up) == 0)"
 _BEHIND = f"time() - min by ({TS}) (platform_exporter_complete_until_timestamp_seconds)"
-_API = '"api", "$1", "source", "(modelarts|dws|pai_dlc).*"'
+_APIS = "|".join(dict.fromkeys(kind.api for kind in SOURCES.values()))
+_API = f'"api", "$1", "source", "({_APIS}).*"'
 _REFUSED = f"({DENIED.name} > 1.5)"
 
 EVENTS = (
@@ -138,6 +141,22 @@ EVENTS = (
         severity="warning",
         summary="Jobs of {{ $labels.source }} failed in {{ $labels.target }}",
         description='{{ $value | printf "%.0f" }} failed in the last 15 minutes.',
+        board="jobs",
+        panel="Failures by reason",
+        page="/runs?outcome=failure&target={target}&source={source}",
+        details=(
+            reasons("error", "15m"),
+            affected("error", "15m"),
+        ),
+    ),
+    Alert(
+        name="PlatformNotebookFailed",
+        value=f'sum by ({TS}) (increase(platform_runs_total{{source=~"{NOTEBOOKS}",outcome="failure"}}[15m]))',
+        op=">",
+        limit=0.5,
+        severity="warning",
+        summary="Notebook instances of {{ $labels.source }} failed in {{ $labels.target }}",
+        description='{{ $value | printf "%.0f" }} failed to start or while they ran, in the last 15 minutes.',
         board="jobs",
         panel="Failures by reason",
         page="/runs?outcome=failure&target={target}&source={source}",
