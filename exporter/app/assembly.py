@@ -13,6 +13,7 @@ import msgspec
 
 from exporter.app.accounts import Account
 from exporter.app.restored_state import CleanState, clean_state
+from exporter.app.scope import source_scope
 from exporter.app.term import while_valid
 from exporter.client.recorder import Recorder
 from exporter.common.yaml_document import Document, read_document
@@ -52,7 +53,6 @@ from exporter.pipeline.request_price import Demand
 from exporter.pipeline.run_tracker import RunTracker
 from exporter.pipeline.scheduler import PollInterval
 from exporter.sources import SOURCES
-from exporter.sources.scope import SourceScope
 from exporter.store import PostgresUrl, check_store, open_store
 from exporter.store.retrying import RetryingStore
 
@@ -347,10 +347,11 @@ def _schedule(account: Account, name: str, runtime: Runtime) -> ReadSchedule:
 def _context(account: Account, name: str, runtime: Runtime) -> SourceContext:
     target, kind = account.target, SOURCES[name]
     options, fetcher, clock = target.sources[name], account.fetcher, runtime.clock
+    vendor = kind.make(source_scope(target.region, options))
     return SourceContext(
         target=target.name,
         source=name,
-        vendor=kind.make(SourceScope(target.region, options.workspaces, options.event_timezone)),
+        vendor=vendor,
         ask=fetcher.fetch,
         now=lambda: int((clock.now() + fetcher.skew) * 1000),
         clock=clock,
@@ -358,7 +359,8 @@ def _context(account: Account, name: str, runtime: Runtime) -> SourceContext:
         committer=runtime.committer,
         mapping=MappingCell(runtime.mappings.in_use(target.name, name)),
         per_resource=bool(kind.resource),
-        stages=kind.stages,
+        stages=kind.stages and kind.stages(vendor),
+        details=any(getattr(options, name) for name in kind.details),
         record=_recording(runtime, (target.name, name)),
         span=runtime.span,
     )

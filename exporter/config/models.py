@@ -117,6 +117,10 @@ class SourceOptions(Section):
     """Workspaces to list; none: those that the API lists by default."""
     event_timezone: Zone = "auto"
     """The zone of event times that name none: auto, an IANA name or an offset."""
+    pod_events: StrictBool = False
+    """Whether the events of pods that wait or have failed are read too."""
+    sanity_checks: StrictBool = False
+    """Whether the results of sanity checks are read too."""
 
     @field_validator("remember")
     @classmethod

@@ -102,7 +102,8 @@ class EventPage(msgspec.Struct, frozen=True):
     ``resources`` are the resources that the rows themselves named. ``unreadable`` are fingerprints of rows that could
     not be read, ``truncated`` fingerprints of the gaps where rows may be missing for good: the same row or gap has the
     same fingerprint in every read, so that it can be counted once. ``remarks`` are sentences for the log about an
-    assumption that was corrected or looks wrong.
+    assumption that was corrected or looks wrong. ``repeats`` has, for the key of an event that may repeat another one
+    of its resource, the key of that one: where the other one was counted, the event is not counted again.
     """
 
     events: list[Event]
@@ -110,6 +111,7 @@ class EventPage(msgspec.Struct, frozen=True):
     unreadable: tuple[bytes, ...] = ()
     truncated: tuple[bytes, ...] = ()
     remarks: tuple[str, ...] = ()
+    repeats: Mapping[bytes, bytes] = {}
 
 
 class ResourcePage(msgspec.Struct, frozen=True):

@@ -52,6 +52,12 @@ new (an ``int``); it yields a ``ResourcePage`` or a ``Pause`` and is sent ``None
 Stages = Generator[Request | Pause, Response | int | None, RunRecord]
 """The steps that end with a vendor's own record of the runs of a resource: their stages, and what else it tells of."""
 
+ReadStages = Callable[[Resource, Window], Stages]
+"""Reads the vendor's own record of a resource.
+
+Of what was over before ``since`` of the window, all has been read; ``until`` is the vendor's clock.
+"""
+
 
 class Source(Protocol):
     """One vendor API: states requests and reads responses; it never waits or connects. One object per target."""

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from exporter.model.events import Event, Millis, Resource
+from exporter.model.events import EventPage, Millis, Resource
 from exporter.model.metrics import Phase, Series, Signal
 
 Outcome = Literal["success", "failure", "cancelled", "unknown"]
@@ -126,16 +126,17 @@ class Stage(msgspec.Struct, frozen=True):
 class RunRecord(msgspec.Struct, frozen=True):
     """A vendor's own record of the runs of a resource.
 
-    ``attempts`` are their stages by attempt, the newest last. ``events`` are those that no list of events tells of;
-    each record holds all of them, however old, and may state one long after it happened. ``unreadable`` are
-    fingerprints of those that could not be read. ``unsettled`` says that an event is left out because it is not over:
-    the record is to be requested again soon.
+    ``attempts`` are their stages by attempt, the newest last. ``page`` has the events that the resource's own list of
+    events does not tell of; a record may state one long after it happened. ``again`` is the time from which on the
+    record is to be requested again although nothing else hints at it: something is not over, or not read yet. ``unread``
+    are fingerprints of what was not read yet. ``missing`` says what cannot be read, and why.
     """
 
     attempts: tuple[tuple[Stage, ...], ...] = ()
-    events: tuple[Event, ...] = ()
-    unreadable: tuple[bytes, ...] = ()
-    unsettled: bool = False
+    page: EventPage = EventPage([])
+    again: Millis | None = None
+    unread: tuple[bytes, ...] = ()
+    missing: tuple[tuple[str, str], ...] = ()
 
 
 class ResourceSnapshot(msgspec.Struct, frozen=True):

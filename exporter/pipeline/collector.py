@@ -6,7 +6,7 @@ a scrape never waits for a whole page.
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
@@ -15,22 +15,14 @@ from exporter.model.events import Event, EventPage, Request, Resource, ResourceP
 from exporter.model.protocols import Store
 from exporter.model.runs import ResourceSnapshot
 from exporter.model.state import Commit, Progress, Watch
-from exporter.model.telemetry import (
-    Contacted,
-    EventsCommitted,
-    ImplausibleTimes,
-    LogMessage,
-    Overflowed,
-    PollDone,
-    ReadAnomalies,
-    UnmappedTexts,
-)
+from exporter.model.telemetry import Contacted, LogMessage, PollDone
 from exporter.pipeline.context import SourceContext
-from exporter.pipeline.counting import CountContext, History, UnmappedText, count_events
+from exporter.pipeline.counting import CountContext, History, count_events
 from exporter.pipeline.discovery import Discovery, Watermark
-from exporter.pipeline.driver import free_loop, run_reading
-from exporter.pipeline.event_times import JudgedEvents, format_times, judge_events, judge_resource
+from exporter.pipeline.driver import run_reading
+from exporter.pipeline.event_times import JudgedEvents, judge_events, judge_resource
 from exporter.pipeline.inventory import Inventory
+from exporter.pipeline.read_reports import report_anomalies, report_slice
 from exporter.pipeline.read_session import (
     CountedSlice,
     PollResult,
@@ -42,10 +34,9 @@ from exporter.pipeline.read_session import (
 )
 from exporter.pipeline.read_window import JITTER, drop_older, forgettable
 from exporter.pipeline.run_tracker import RunTracker, RunUpdate
-from exporter.pipeline.stage_records import StageRecords
+from exporter.pipeline.stage_records import StageRecords, without_repeats
 
 SLICE = 500  # events between two chances for a scrape
-UNMAPPED_SLICE = 20  # texts without a rule between two chances for a scrape
 
 
 class Collector:
@@ -89,6 +80,7 @@ class Collector:
                 await self._finish(session)
             finally:
                 await self._wait_committed(session)
+            self._stage_records.confirm(resource)
             span.set_attribute("platform.events", session.events)
             span.set_attribute("platform.events.new", session.new)
         self._inventory.mark_found(resource)
@@ -163,11 +155,15 @@ class Collector:
 
     async def _read_record(self, session: ReadSession) -> None:
         """Request the vendor's own record of the resource's runs if it may have changed, and count its events."""
-        known = self._inventory.resources.get(session.id, session.resource)
-        if self._stage_records.is_due(known, moved=self._run_tracker.has_phase_notes(session.id)):
-            await self._wait_committed(session)
-            session.of_record = True
-            await self._count_page(await self._stage_records.request(known), session)
+        known, records = self._inventory.resources.get(session.id, session.resource), self._stage_records
+        moved = self._run_tracker.has_phase_notes(session.id)
+        if not records.is_due(known, moved=moved):
+            return
+        await self._wait_committed(session)
+        session.of_record = True
+        contact = 0 if self._options.history_counts else self._inventory.contact or 0
+        page = await records.request(known, session, self._window.overlap, max(contact, session.floor or 0))
+        await self._count_page(await without_repeats(page, self._store, self._watch(session.id)), session)
 
     def _settle_contact(self, session: ReadSession) -> None:
         """Make first contact by the first answer of a source's first read; all that this read finds is history.
@@ -218,6 +214,7 @@ class Collector:
             mapper, context = self._context.mapping.current.map, self._count_context(session)
             batch = count_events(events.counted, growths, mapper, context)
             notes = self._run_tracker.note(batch.rows, self._context.now())
+        self._stage_records.note_severities(session.id, (mapped.severity for _, mapped, _ in batch.rows))
         commit = Commit(watch, fresh, batch.changes, notes=notes, fresh=all_new(fresh))
         ticket = self._context.committer.queue(self._with_contact(commit))
         session.queued = CountedSlice(ticket, batch, events.refused_of(fresh))
@@ -267,6 +264,9 @@ class Collector:
         commit = Commit(self._watch(session.id), progress=after)
         if after.floor is not None and after.floor != before.floor:
             commit = msgspec.structs.replace(commit, forget=forgettable(after.floor))
+        if after.closed:
+            unread = self._inventory.count_unreported(session.id, self._stage_records.unread(session.id))
+            report_anomalies(self._context, session.id, truncated=unread > 0)
         update = self._settle_runs(self._resources_of(session.id), gone=after.closed)
         contact_is_stored = self._stored_contact == self._inventory.contact
         worth = update or session.full or after.closed or not contact_is_stored or is_far(before, after)
@@ -325,7 +325,7 @@ class Collector:
                 await self._commit(more)
             if queued is not None:
                 await self._context.committer.wait(queued.ticket)
-                await self._report_slice(queued, session.id)
+                await report_slice(self._context, queued, session.id)
 
     async def _commit(self, commit: Commit) -> None:
         await self._context.committer.commit(self._with_contact(commit))
@@ -362,37 +362,10 @@ class Collector:
         history = self._inventory.count_unreported(session.id, dropped)
         unreadable = self._inventory.count_unreported(session.id, page.unreadable)
         truncated = self._inventory.count_unreported(session.id, page.truncated) > 0
-        self._report_anomalies(session.id, history=history, unreadable=unreadable, truncated=truncated)
+        report_anomalies(self._context, session.id, history=history, unreadable=unreadable, truncated=truncated)
         for remark in page.remarks:
             text = f"{self._context.target}: {self._context.source}: {remark}"
             self._context.report(LogMessage(text, warning=True))
-
-    async def _report_slice(self, counted: CountedSlice, resource: str) -> None:
-        context, batch = self._context, counted.batch
-        self._report_anomalies(resource, history=batch.history, late=batch.late)
-        if counted.implausible:
-            sample = format_times(counted.implausible)
-            context.report(ImplausibleTimes(*context.place, len(counted.implausible), sample))
-        for (metric, label), times in batch.overflow.items():
-            context.report(Overflowed(metric, label, times))
-        context.report(EventsCommitted(*context.place, context.clock.now(), batch.rows))
-        if batch.unmapped:
-            await self._report_unmapped(batch.unmapped)
-
-    async def _report_unmapped(self, unmapped: Mapping[UnmappedText, int]) -> None:
-        """Report texts that no rule took, some at a time: making templates of them takes up to 2 ms each."""
-        context, texts = self._context, [*unmapped.items()]
-        for start in range(0, len(texts), UNMAPPED_SLICE):
-            async with context.committer.slice_lock:
-                for (cause, text, severity, reason), times in texts[start : start + UNMAPPED_SLICE]:
-                    context.report(UnmappedTexts(*context.place, cause, text, times, severity, reason))
-                await free_loop()
-
-    def _report_anomalies(
-        self, resource: str, history: int = 0, late: int = 0, unreadable: int = 0, truncated: bool = False
-    ) -> None:
-        if history or late or unreadable or truncated:
-            self._context.report(ReadAnomalies(*self._context.place, resource, history, late, unreadable, truncated))
 
     def _report_runs(self, update: RunUpdate) -> None:
         for runs_updated in update.updates:

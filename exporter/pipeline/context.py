@@ -5,9 +5,9 @@ from contextlib import AbstractContextManager
 
 import msgspec
 
-from exporter.model.events import Millis, Request, Resource, Response
+from exporter.model.events import Millis, Request, Response
 from exporter.model.metrics import Metric
-from exporter.model.protocols import Clock, Fold, Map, Report, Source, Stages
+from exporter.model.protocols import Clock, Fold, Map, ReadStages, Report, Source
 from exporter.model.tracing import ActiveSpan, AttributeValue, StartSpan, no_spans
 from exporter.pipeline.committer import Committer
 
@@ -49,7 +49,8 @@ class SourceContext(msgspec.Struct, frozen=True):
 
     ``now`` is the vendor's clock (Unix ms). ``record`` is called with every answer that may hold events and the id of
     the resource that was read. ``span`` begins a span of the exporter's own work. ``stages`` asks for the vendor's own
-    record of a run, where the vendor keeps one.
+    record of a run, where the vendor keeps one. ``details`` says that the record also holds events that are missing
+    elsewhere.
     """
 
     target: str
@@ -62,7 +63,8 @@ class SourceContext(msgspec.Struct, frozen=True):
     committer: Committer
     mapping: MappingCell
     per_resource: bool = True
-    stages: Callable[[Resource, Millis], Stages] | None = None
+    stages: ReadStages | None = None
+    details: bool = False
     record: Callable[[str, Request, Response], None] | None = None
     span: StartSpan = no_spans
 

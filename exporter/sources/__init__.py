@@ -1,11 +1,12 @@
 """The table of all sources: the name in the configuration, the platform, and how to make the source."""
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, NamedTuple
 
-from exporter.model.events import Event, Millis, Resource
-from exporter.model.protocols import Source, Stages
-from exporter.sources import dws, dws_alarm, modelarts_pool, modelarts_scheduled
+from exporter.model.events import Event, Millis, Request, Resource
+from exporter.model.protocols import ReadStages, Source
+from exporter.sources import dws, dws_alarm, modelarts_notebook, modelarts_pool, modelarts_scheduled
 from exporter.sources.decoding import SampleRecord
 from exporter.sources.modelarts_service import events as service_events
 from exporter.sources.modelarts_service import services
@@ -21,6 +22,10 @@ from exporter.sources.scope import SourceScope
 COMMON_FIELDS = frozenset({"severity", "reason", "text", "resource"})
 
 
+def _no_probes(resource: Resource, scope: SourceScope, now: Millis) -> dict[str, Request]:
+    return {}
+
+
 class Kind(NamedTuple):
     """A row of the table.
 
@@ -28,8 +33,10 @@ class Kind(NamedTuple):
     what ``lists`` says. ``fields`` are the names that a mapping may match in ``when``. ``statuses`` are the vendor's
     own words for the states of its resources. ``record`` makes an event of one raw vendor record and a resource id, or
     raises ValueError. ``sample_record`` makes such a record of a text. ``options`` are configuration keys of this
-    source alone. ``stages`` reads the vendor's own record of a resource's runs at a time. ``hints`` are fields of its
-    listing that change when something happens: they call for a read.
+    source alone. ``stages`` returns, for a source that was made, what reads the vendor's own record of a resource.
+    ``details`` are the options by which that record holds details that need permissions of their own; ``probes``
+    makes a request for each of them, by its name, whose answer says whether it may be read. ``hints`` are fields of
+    its listing that change when something happens: they call for a read.
     """
 
     make: Callable[[SourceScope], Source]
@@ -41,7 +48,9 @@ class Kind(NamedTuple):
     record: Callable[[Any, str], Event]
     sample_record: SampleRecord
     options: frozenset[str] = frozenset()
-    stages: Callable[[Resource, Millis], Stages] | None = None
+    stages: Callable[[Any], ReadStages] | None = None
+    details: frozenset[str] = frozenset()
+    probes: Callable[[Resource, SourceScope, Millis], dict[str, Request]] = _no_probes
     hints: tuple[str, ...] = ()
     lists: str = "resource"
 
@@ -58,7 +67,7 @@ SOURCES: dict[str, Kind] = {
         record=training_events.parse_record,
         sample_record=training_events.sample_record,
         options=frozenset({"workspaces"}),
-        stages=training_stages.training_stages,
+        stages=lambda _: training_stages.training_stages,
     ),
     "modelarts_pool": Kind(
         make=modelarts_pool.ModelArtsPool,
@@ -82,6 +91,19 @@ SOURCES: dict[str, Kind] = {
         hints=services.HINTS,
         record=service_events.parse_record,
         sample_record=service_events.sample_record,
+        options=frozenset({"workspaces"}),
+    ),
+    "modelarts_notebook": Kind(
+        make=modelarts_notebook.ModelArtsNotebook,
+        platform="huaweicloud",
+        api="modelarts",
+        resource="",
+        fields=COMMON_FIELDS | modelarts_notebook.FIELDS,
+        statuses=modelarts_notebook.STATUSES,
+        hints=modelarts_notebook.HINTS,
+        record=modelarts_notebook.parse_record,
+        sample_record=modelarts_notebook.sample_record,
+        lists="notebook",
         options=frozenset({"workspaces"}),
     ),
     "modelarts_scheduled": Kind(
@@ -131,8 +153,10 @@ SOURCES: dict[str, Kind] = {
         hints=dlc_events.HINTS,
         record=dlc_events.parse_record,
         sample_record=dlc_events.sample_record,
-        options=frozenset({"workspaces", "event_timezone"}),
-        stages=dlc_stages.dlc_stages,
+        options=frozenset({"workspaces", "event_timezone"}) | dlc_stages.OPTIONS,
+        stages=attrgetter("read_stages"),
+        details=dlc_stages.OPTIONS,
+        probes=dlc_stages.probes,
     ),
     "pai_dsw": Kind(
         make=dsw_events.PaiDsw,
@@ -145,6 +169,6 @@ SOURCES: dict[str, Kind] = {
         record=dsw_events.parse_record,
         sample_record=dsw_events.sample_record,
         options=frozenset({"workspaces", "event_timezone"}),
-        stages=dsw_sessions.dsw_stages,
+        stages=lambda _: dsw_sessions.dsw_stages,
     ),
 }

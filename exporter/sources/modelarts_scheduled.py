@@ -7,7 +7,7 @@ The API reference (ModelArts, "Obtaining the Scheduled Event List") has neither 
 2025-11; the vendor's SDK (3.1.219) and later editions have both. An answer of either kind is read to its end.
 """
 
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from typing import Any
 
 import msgspec
@@ -29,23 +29,21 @@ from exporter.sources.decoding import (
     SAMPLE_TIME,
     DecodedRows,
     Name,
-    asked,
     field_text,
-    gap_fingerprint,
     hint_mark,
     in_slices,
     missing,
     optional,
     present,
     read_record,
-    read_rows,
     row_decoders,
     row_fingerprint,
 )
-from exporter.sources.limits import MAX_TEXT, check_listing_size, check_read_size, clip, garbled
+from exporter.sources.limits import MAX_TEXT, clip
 from exporter.sources.normalize import fingerprint, joined, newest_of_each, oldest_first
+from exporter.sources.record_list import RecordList
 from exporter.sources.scope import SourceScope
-from exporter.sources.times import Number, iso_millis, moment, number
+from exporter.sources.times import Number, iso_millis, moment
 
 FIELDS = frozenset({"step", "type", "catalog", "instance_type"})
 STATUSES = ("inquiring", "scheduled", "executing", "completed", "failed", "canceled")
@@ -78,16 +76,11 @@ class _Row(msgspec.Struct, rename="camel", gc=False):
 
 
 class _Answer(msgspec.Struct):
-    events: msgspec.Raw = msgspec.field(default_factory=missing)
-    count: Number = None
+    rows: msgspec.Raw = msgspec.field(name="events", default_factory=missing)
+    total: Number = msgspec.field(name="count", default=None)
 
 
 _ROWS = row_decoders(_Row)
-_ANSWER = msgspec.json.Decoder(_Answer)
-
-_Page = EventPage | ResourcePage
-_MakePage = Callable[[DecodedRows[_Row], str, tuple[bytes, ...]], Generator[Pause, Response | int | None, _Page]]
-_CheckSize = Callable[[Request, int, int], None]
 
 
 class ModelArtsScheduled:
@@ -102,7 +95,7 @@ class ModelArtsScheduled:
         The list is read to its end: an old row may be the one that has changed.
         """
         for workspace in self._workspaces:
-            yield from _read_list(workspace, _listed, lambda request, _, rows: check_listing_size(request, rows))
+            yield from _LIST.discover(workspace, _listed)
 
     def read(self, resource: Resource, window: Window) -> Reading:
         """Read the steps of the scheduled events of each workspace.
@@ -111,7 +104,7 @@ class ModelArtsScheduled:
         now. So each read asks for all rows, a hundred in an answer, whatever ``window`` says.
         """
         for workspace in self._workspaces:
-            yield from _read_list(workspace, _happened, check_read_size)
+            yield from _LIST.read(workspace, _happened)
 
 
 def _request(workspace: str, offset: int) -> Request:
@@ -120,49 +113,7 @@ def _request(workspace: str, offset: int) -> Request:
     return Request("modelarts", _PATH, query, headers=_HEADERS, permission=_PERMISSION)
 
 
-def _read_list(workspace: str, make_page: _MakePage, check_size: _CheckSize) -> Reading:
-    """Read answer after answer; the offset counts records. Rows may move between two answers.
-
-    A list that ends before its ``count`` is truncated. An answer that ignores the offset ends the list, unless a total
-    promises more.
-    """
-    seen: set[str] = set()
-    unreadable: set[bytes] = set()
-    offset = answers = promised = size = 0
-    while True:
-        request = _request(workspace, offset)
-        check_size(request, answers, len(seen) + len(unreadable))
-        answer = yield from asked(request, _ANSWER)
-        total = number(answer.count)
-        found = yield from read_rows(request, answer.events, _ROWS, total == 0)
-        before = len(seen) + len(unreadable)
-        seen |= {row.id for row in found.rows}
-        unreadable |= {*found.unreadable}
-        have, size, promised = len(seen) + len(unreadable), size or found.came, max(promised, total or 0)
-        stuck = found.came >= size > 0 and have == before
-        if stuck and promised > have:
-            raise garbled(request, f"the page at offset {offset} does not move on; none of its rows is new")
-        ends = stuck or _is_last(found.came, size, total, have)
-        lacks = promised - have if ends and not found.failure else 0
-        gaps = (gap_fingerprint("scheduled events", workspace, lacks),) if lacks > 0 else ()
-        yield (yield from make_page(found, workspace, gaps))
-        if found.failure:
-            raise found.failure
-        if ends:
-            return
-        offset, answers = offset + found.came, answers + 1
-
-
-def _is_last(came: int, size: int, total: int | None, have: int) -> bool:
-    """Return whether an answer was the last: empty, shorter than the first, or all that was promised has come.
-
-    A full answer whose total is its own size proves nothing: the total may be that of the answer.
-    """
-    if came == 0 or came < size:
-        return True
-    if total is None:
-        return came < _LIMIT
-    return have >= total and (came < _LIMIT or total > _LIMIT)
+_LIST = RecordList("scheduled events", _request, msgspec.json.Decoder(_Answer), _ROWS, _LIMIT)
 
 
 def _listed(

@@ -1,6 +1,7 @@
-"""Find out what the ``offset`` of a list counts, records or pages, where the vendor's documents contradict each other.
+"""Lists that come in pages by number: when they end, and what their ``offset`` counts.
 
-Used by the event lists of ModelArts training jobs and services.
+In the event lists of ModelArts training jobs and services the vendor's documents contradict each other: it may count
+records or pages.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -27,6 +28,20 @@ A = TypeVar("A", bound=Answer)
 Asking = Generator[Request | Pause, Response | int | None, T]
 Ask = Callable[[int], Asking[A]]
 """Asks for the answer at an offset."""
+
+
+def is_last_page(came: int, first: int, total: int | None, seen: int, limit: int) -> bool:
+    """Return whether a page was the last of a list.
+
+    That is an empty page, one shorter than the first, or one with which all that was promised has come. ``came`` rows
+    are on the page and ``first`` were on the first one; ``seen`` rows have come of ``total``, at most ``limit`` on a
+    page. A full page whose total is its own size proves nothing: the total may be that of the page.
+    """
+    if came == 0 or came < first:
+        return True
+    if total is None:
+        return came < limit
+    return seen >= total and (came < limit or total > limit)
 
 
 def moved_by_one(before: Answer, answer: Answer) -> bool:

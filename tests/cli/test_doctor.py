@@ -22,7 +22,7 @@ from exporter.cli.doctor.target_findings import connection_finding
 from exporter.common.proxies import Proxy
 from exporter.config import load
 from exporter.simulator import Cloud, Scenario, configuration, running
-from exporter.simulator.apis import dsw
+from exporter.simulator.apis import dsw, notebooks
 from exporter.simulator.apis.dws_alarm import raise_alarm
 from exporter.simulator.apis.scheduled_events import publish
 from exporter.simulator.state.accounts import (
@@ -46,8 +46,8 @@ Written = dict[str, Any]
 KEYS = "access keys (access_key from FILE:1; secret_key from FILE:1)"
 ALIBABA_KEYS = "access keys (access_key_id from FILE:1; access_key_secret from FILE:1)"
 TRAINING, SERVICES = "research/modelarts_training", "research/modelarts_service"
-POOLS, PAI, NOTEBOOKS = "research/modelarts_pool", "pai/pai_dlc", "pai/pai_dsw"
-SCHEDULED = "research/modelarts_scheduled"
+POOLS, PAI, INSTANCES = "research/modelarts_pool", "pai/pai_dlc", "pai/pai_dsw"
+NOTEBOOKS, SCHEDULED = "research/modelarts_notebook", "research/modelarts_scheduled"
 DWS, ALARMS = "research/dws", "research/dws_alarm"
 ALIBABA = [name for name in SOURCES if name not in HUAWEI]
 ALIBABA_APIS = list(dict.fromkeys(KINDS[name].api for name in ALIBABA))
@@ -76,6 +76,12 @@ ok       research/modelarts_service    records      all of them can be read
 ok       research/modelarts_service    texts        a rule takes each of them
 ok       research/modelarts_service    times        the newest was 10 min ago, none lies in the future
 ok       research/modelarts_service    forecast     about 129,600 requests a day for 1 active; {SEEN}
+ok       research/modelarts_notebook   listing      1 notebook, 0 active
+ok       research/modelarts_notebook   events       1 event in 1 page; that is all there is
+ok       research/modelarts_notebook   records      all of them can be read
+ok       research/modelarts_notebook   texts        a rule takes each of them
+ok       research/modelarts_notebook   times        the newest was 10 min ago, none lies in the future
+ok       research/modelarts_notebook   forecast     about 129,600 requests a day; {SEEN}
 ok       research/modelarts_scheduled  listing      1 scheduled event, 1 active
 ok       research/modelarts_scheduled  events       1 event in 1 page; that is all there is
 ok       research/modelarts_scheduled  records      all of them can be read
@@ -104,6 +110,8 @@ ok       pai/pai_dlc                   records      all of them can be read
 ok       pai/pai_dlc                   texts        a rule takes each of them
 ok       pai/pai_dlc                   times        the newest was 10 min ago, none lies in the future; they name no zone and are read as UTC (event_timezone: auto)
 ok       pai/pai_dlc                   stages       1 stage of {DLC}
+ok       pai/pai_dlc                   pod events   may be read
+ok       pai/pai_dlc                   sanity       may be read
 ok       pai/pai_dlc                   forecast     about 129,600 requests a day for 1 active; {SEEN}
 ok       pai/pai_dsw                   listing      1 instance, 1 active
 ok       pai/pai_dsw                   events       1 event of {DSW} in 1 page; that is all there is
@@ -136,6 +144,7 @@ def cloud() -> Cloud:
     cloud.training_event(JOB, at, "Info", "Job", "Training job is running.")
     cloud.pool_event(POOL, "Normal", "PoolStatusChange", "Pool status changed, from Creating to Running.", at)
     cloud.service_event(SERVICE, at, "start to deploy service")
+    notebooks.fail(cloud, "features", at, "Pulling the image failed.")
     publish(cloud, "node-1", at)
     cloud.dws_event(CLUSTER, at, "createBackup")
     raise_alarm(cloud, CLUSTER, at, "Cluster Status Fault")
@@ -201,23 +210,28 @@ def test_all_is_well(doctor_run: DoctorRun) -> None:
 
 FORBIDDEN = "403 APIGW.0302: The IAM user is not authorized to access the API"
 NO_PERMISSION = "403 NoPermission: You are not authorized to do this action"
+PODS = "paidlc:GetPodEvents (or pai:GetPodEvents)"
+CHECKS = "paidlc:ListJobSanityCheckResults (or pai:ListJobSanityCheckResults)"
 
 
 def test_a_forbidden_call_is_named_with_the_missing_permission(doctor_run: DoctorRun) -> None:
     for source in SOURCES:
         doctor_run.cloud.faults.add("denied", f"{source}.events")
-    for call in ("dws.list", "modelarts_training.stages", "pai_dlc.details", "pai_dsw.lifecycle"):
+    details = ("pai_dlc.details", "pai_dlc.pod_events", "pai_dlc.sanity_checks")
+    for call in ("dws.list", "modelarts_training.stages", *details, "pai_dsw.lifecycle"):
         doctor_run.cloud.faults.add("denied", call)
     own, theirs = f"{FORBIDDEN}; grant", f"{NO_PERMISSION}; grant"
     job, service = f"/v2/{{project_id}}/training-jobs/{JOB}", f"/v1/{{project_id}}/services/{SERVICE}"
     texts = "until then phases come from event texts alone"
     policy = "ModelArts CommonOperations (a system policy; the vendor documents no action for this call)"
+    listed = f"modelarts GET /v1/{{project_id}}/notebooks/all: {own} modelarts:notebook:list to these credentials"
     maintenance = f"modelarts GET /v1/{{project_id}}/scheduled-events: {own} {policy} to these credentials"
     assert doctor_run.unusual_lines() == [
         f"FAILED {TRAINING} events modelarts GET {job}/events: {own} modelarts:trainJob:listEvents to these credentials",
         f"WARNING {TRAINING} stages modelarts GET {job}/stages: {own} modelarts:trainJob:get to these credentials; {texts}",
         f"FAILED {POOLS} events modelarts GET /v1/{{project_id}}/events: {own} modelarts:pool:get to these credentials",
         f"FAILED {SERVICES} events modelarts GET {service}/events: {own} modelarts:service:getEvents to these credentials",
+        *(f"FAILED {NOTEBOOKS} {check} {listed}" for check in ("listing", "events")),
         *(f"FAILED {SCHEDULED} {check} {maintenance}" for check in ("listing", "events")),
         f"FAILED {DWS} listing dws GET /v1.0/{{project_id}}/clusters: {own} dws:cluster:list (or the role DWS ReadOnlyAccess) to these credentials",
         f"FAILED {DWS} events dws GET /v2/{{project_id}}/events: {own} dws:event:list (or the role DWS ReadOnlyAccess) to these credentials",
@@ -225,8 +239,10 @@ def test_a_forbidden_call_is_named_with_the_missing_permission(doctor_run: Docto
         f"FAILED {ALARMS} events dws GET /v2/{{project_id}}/alarms: {own} dws:alarm:listDetail (in a custom policy dws:alarmDetail:list; or the role DWS ReadOnlyAccess) to these credentials",
         f"FAILED {PAI} events pai_dlc GET /api/v1/jobs/{DLC}/events: {theirs} paidlc:GetJobEvents (or pai:GetJobEvents) to these credentials",
         f"WARNING {PAI} stages pai_dlc GET /api/v1/jobs/{DLC}: {theirs} paidlc:GetJob to these credentials; {texts}",
-        f"FAILED {NOTEBOOKS} events pai_dsw GET /api/v2/instances/{DSW}/events: {theirs} paidsw:GetInstanceEvents to these credentials",
-        f"WARNING {NOTEBOOKS} stages pai_dsw GET /api/v2/instances/{DSW}/lifecycle: {theirs} paidsw:GetLifecycle to these credentials; {texts}",
+        f"WARNING {PAI} pod events pai_dlc GET /api/v1/jobs/{DLC}/pods/none/events: {theirs} {PODS} to these credentials; until then their events are missing",
+        f"WARNING {PAI} sanity pai_dlc GET /api/v1/jobs/{DLC}/sanitycheckresults: {theirs} {CHECKS} to these credentials; until then their events are missing",
+        f"FAILED {INSTANCES} events pai_dsw GET /api/v2/instances/{DSW}/events: {theirs} paidsw:GetInstanceEvents to these credentials",
+        f"WARNING {INSTANCES} stages pai_dsw GET /api/v2/instances/{DSW}/lifecycle: {theirs} paidsw:GetLifecycle to these credentials; {texts}",
     ]
     assert doctor_run.code == 1
 
@@ -246,9 +262,11 @@ def test_forbidden_listings_name_the_permissions_that_were_not_tried(doctor_run:
         f"FAILED {PAI} listing workspace 12345: pai_dlc GET /api/v1/jobs: {NO_PERMISSION}; grant paidlc:ListJobs to these credentials",
         f"skipped {PAI} events {untried} paidlc:GetJobEvents (or pai:GetJobEvents) was not tried",
         f"skipped {PAI} stages {untried} paidlc:GetJob was not tried",
-        f"FAILED {NOTEBOOKS} listing pai_dsw GET /api/v2/instances: {NO_PERMISSION}; grant paidsw:ListInstances (and paidsw:ListAllInstances, for private instances of others) to these credentials",
-        f"skipped {NOTEBOOKS} events {untried} paidsw:GetInstanceEvents was not tried",
-        f"skipped {NOTEBOOKS} stages {untried} paidsw:GetLifecycle was not tried",
+        f"skipped {PAI} pod events {untried} {PODS} was not tried",
+        f"skipped {PAI} sanity {untried} {CHECKS} was not tried",
+        f"FAILED {INSTANCES} listing pai_dsw GET /api/v2/instances: {NO_PERMISSION}; grant paidsw:ListInstances (and paidsw:ListAllInstances, for private instances of others) to these credentials",
+        f"skipped {INSTANCES} events {untried} paidsw:GetInstanceEvents was not tried",
+        f"skipped {INSTANCES} stages {untried} paidsw:GetLifecycle was not tried",
     ]
 
 
@@ -261,11 +279,17 @@ def skipped(*places: str) -> list[str]:
         TRAINING: {"events": "modelarts:trainJob:listEvents", "stages": "modelarts:trainJob:get"},
         POOLS: {"events": "modelarts:pool:get"},
         SERVICES: {"events": "modelarts:service:getEvents"},
+        NOTEBOOKS: {},
         SCHEDULED: {},
         DWS: {},
         ALARMS: {},
-        PAI: {"events": "paidlc:GetJobEvents (or pai:GetJobEvents)", "stages": "paidlc:GetJob"},
-        NOTEBOOKS: {"events": "paidsw:GetInstanceEvents", "stages": "paidsw:GetLifecycle"},
+        PAI: {
+            "events": "paidlc:GetJobEvents (or pai:GetJobEvents)",
+            "stages": "paidlc:GetJob",
+            "pod events": PODS,
+            "sanity": CHECKS,
+        },
+        INSTANCES: {"events": "paidsw:GetInstanceEvents", "stages": "paidsw:GetLifecycle"},
     }
     lines = []
     for place in places:
@@ -284,9 +308,9 @@ def test_refused_keys_are_told_once_and_the_vendor_is_asked_once(doctor_run: Doc
     refused = "the credentials were refused: check that they exist, are enabled and have not expired"
     assert doctor_run.unusual_lines() == [
         f"FAILED research credentials {KEYS}: modelarts POST /v2/{{project_id}}/training-job-searches: 401 APIGW.0301: Incorrect IAM authentication information: ak *** not exist; {refused}",
-        *skipped(TRAINING, POOLS, SERVICES, SCHEDULED, DWS, ALARMS),
+        *skipped(TRAINING, POOLS, SERVICES, NOTEBOOKS, SCHEDULED, DWS, ALARMS),
         f"FAILED pai credentials {ALIBABA_KEYS}: pai_dlc GET /api/v1/jobs: 400 SignatureDoesNotMatch: Specified signature does not match our calculation; {refused}",
-        *skipped(PAI, NOTEBOOKS),
+        *skipped(PAI, INSTANCES),
     ]
     assert doctor_run.code == 1
     assert doctor_run.cloud.requests.total() == 2
@@ -328,7 +352,7 @@ def test_a_refused_login_shows_the_words_of_its_issuer(doctor_run: DoctorRun) ->
         f"FAILED research credentials {form}: IAM URL: 401, user, password or domain is wrong; correct credentials.user/password/domain",
         "ok research connection iam: URL: connected to 127.0.0.1 in 1 ms",
         "skipped research clock not compared: no answer had a Date header",
-        *skipped(TRAINING, POOLS, SERVICES, SCHEDULED, DWS, ALARMS),
+        *skipped(TRAINING, POOLS, SERVICES, NOTEBOOKS, SCHEDULED, DWS, ALARMS),
     ]
     assert doctor_run.cloud.requests["iam.token"] == 1
 
@@ -350,7 +374,7 @@ def test_a_missing_secret_file_fails_only_its_own_target(doctor_run: DoctorRun) 
     doctor_run.written["targets"][0]["credentials"] = {"access_key": ACCESS_KEY, "secret_key_file": str(secret)}
     gone = f"{secret}: cannot read the secret (No such file or directory); mount it again"
     assert doctor_run.unusual_lines(meanwhile=secret.unlink) == [f"FAILED research credentials {gone}"]
-    assert doctor_run.last_line == "not fine: 19 checks of 2 targets, 1 failed, 0 warnings"
+    assert doctor_run.last_line == "not fine: 21 checks of 2 targets, 1 failed, 0 warnings"
 
 
 # --- clocks
@@ -456,6 +480,8 @@ def test_a_vendor_that_hangs_is_one_line_after_the_timeout(doctor_run: DoctorRun
         f"FAILED {PAI} listing workspace 12345: pai_dlc GET /api/v1/jobs: {late}",
         f"skipped {PAI} events not asked: nothing was listed; paidlc:GetJobEvents (or pai:GetJobEvents) was not tried",
         f"skipped {PAI} stages not asked: nothing was listed; paidlc:GetJob was not tried",
+        f"skipped {PAI} pod events not asked: nothing was listed; {PODS} was not tried",
+        f"skipped {PAI} sanity not asked: nothing was listed; {CHECKS} was not tried",
     ]
     assert time.monotonic() - began < 30
 
@@ -598,6 +624,8 @@ def test_empty_listings_name_the_permissions_that_were_not_tried(doctor_run: Doc
         f"ok {PAI} listing no job in workspace 12345",
         f"skipped {PAI} events {nothing} paidlc:GetJobEvents (or pai:GetJobEvents) was not tried",
         f"skipped {PAI} stages {nothing} paidlc:GetJob was not tried",
+        f"skipped {PAI} pod events {nothing} {PODS} was not tried",
+        f"skipped {PAI} sanity {nothing} {CHECKS} was not tried",
         f"ok {PAI} forecast about 43,200 requests a day while none is active",
     ]
     assert doctor_run.code == 0

@@ -43,6 +43,7 @@ class Site(NamedTuple):
 
 AT = "2026-09-21T13:33:20Z"  # the clock of the tests
 MAINTENANCE = "ModelArts CommonOperations (a system policy; the vendor documents no action for this call)"
+NOTEBOOKS = "modelarts:notebook:list"
 SITES = {
     "modelarts_training": Site(
         "modelarts", "/v2/{project_id}/training-job-searches", "/v2/{project_id}/training-jobs/x/events",
@@ -60,6 +61,10 @@ SITES = {
         "modelarts:service:list", "modelarts:service:getEvents",
         {"services": [{"service_id": "x", "status": "running"}], "total_count": 1},
         {"events": [{"occur_time": 1790000000000, "event_info": "m", "event_type": "normal"}], "total_count": 1},
+    ),
+    "modelarts_notebook": Site(
+        "modelarts", "/v1/{project_id}/notebooks/all", "/v1/{project_id}/notebooks/all", NOTEBOOKS, NOTEBOOKS,
+        {"data": [{"id": "x", "status": "ERROR"}], "total": 1}, {"data": [{"id": "x", "status": "ERROR"}], "total": 1},
     ),
     "modelarts_scheduled": Site(
         "modelarts", "/v1/{project_id}/scheduled-events", "/v1/{project_id}/scheduled-events", MAINTENANCE, MAINTENANCE,
@@ -164,7 +169,9 @@ async def said(pipeline: SourcePipeline, read: bool) -> str:
 NO_JSON = "{seen}: the answer is not JSON (JSON is malformed: invalid character (byte 0))"
 CUT_JSON = "{seen}: the answer is not JSON (Input data was truncated)"
 REFUSED = "the credentials were refused: check that they exist, are enabled and have not expired"
-NUMBERS = dict.fromkeys(("events", "items", "services", "clusters", "Events", "Jobs", "Instances", "alarm_details"), 5)
+NUMBERS = dict.fromkeys(
+    ("events", "items", "services", "clusters", "Events", "Jobs", "Instances", "alarm_details", "data"), 5
+)
 WORDS = {"error_code": "X.1", "error_msg": "no\nway \x1b[31m" + "o" * 400}
 BAD: dict[str, tuple[Answer, str]] = {
     "no JSON": (Answer(200, b"hello"), NO_JSON),
@@ -268,6 +275,7 @@ UNREADABLE: dict[str, list[Any]] = {
     "modelarts_service": [
         None, [], {}, {"event_info": "m"}, {"occur_time": 1790000000000}, {"occur_time": "now", "event_info": "m"},
     ],
+    "modelarts_notebook": [None, 42, "text", [], {}],  # the list is the listing too
     "modelarts_scheduled": [None, 42, "text", [], {}],  # the list is the listing too, where a bad time is no matter
     "dws": [
         None, "text", {}, {"event_id": "2"}, {"event_id": "", "occur_time": 1790000000000},
@@ -281,7 +289,7 @@ UNREADABLE: dict[str, list[Any]] = {
     "pai_dsw": [None, 42, [], {}, {"Time": AT}, {"Content": 5}],
 }  # fmt: skip
 ROWS = {"modelarts_training": "items events", "modelarts_pool": "items items", "modelarts_service": "services events",
-        "modelarts_scheduled": "events events", "dws": "clusters events", "dws_alarm": "clusters alarm_details",
+        "modelarts_notebook": "data data", "modelarts_scheduled": "events events", "dws": "clusters events", "dws_alarm": "clusters alarm_details",
         "pai_dlc": "Jobs Events", "pai_dsw": "Instances Events"}  # fmt: skip
 
 
@@ -358,6 +366,11 @@ STUCK: dict[str, tuple[str, bool, Any, str]] = {
         "dws_alarm", True,
         {"alarm_details": many(SITES["dws_alarm"].told["alarm_details"][0], "alarm_id", 1000), "count": 5000},
         "the page at offset 2 does not move on; none of its rows is new",
+    ),
+    "notebooks": (
+        "modelarts_notebook", True,
+        {"data": many(SITES["modelarts_notebook"].told["data"][0], "id", 50), "total": 5000},
+        "the page at offset 50 does not move on; none of its rows is new",
     ),
     "scheduled events": (
         "modelarts_scheduled", True,

@@ -307,7 +307,7 @@ class Timeline(RuleBasedStateMachine):
         for source in SOURCES:
             newest = [v for (name, labels), v in gauges.items() if name == LAST and labels[1] == source]
             rows = [row for log in self.cloud.logs(source).values() for row in log.rows]
-            times = [row.at / 1000 for row in rows if is_plausible(row.at, self.now())]
+            times = [row.at / 1000 for row in rows if row.seen and is_plausible(row.at, self.now())]
             assert max(newest, default=None) == max(times, default=None)
 
     def _phases(self) -> None:

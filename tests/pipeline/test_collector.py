@@ -12,8 +12,9 @@ from exporter.model.errors import SourceDown, SourceGarbled, SourceGone
 from exporter.model.events import Event, Window
 from exporter.model.metrics import Mapped
 from exporter.model.telemetry import Contacted, Discovered, LogMessage, PollDone, ReadAnomalies, UnmappedTexts
-from exporter.pipeline.collector import SLICE, UNMAPPED_SLICE
+from exporter.pipeline.collector import SLICE
 from exporter.pipeline.inventory import MISSING_LISTINGS, ResourceFilter
+from exporter.pipeline.read_reports import UNMAPPED_SLICE
 from tests.support.clocks import ManualClock
 from tests.support.vendor import GRACE, HOUR, PLACE, Vendor, watching
 

@@ -1,66 +1,24 @@
 """Restarts of jobs, from the vendor's own record to counters: each once, and the record is asked for when one came."""
 
 import asyncio
-from collections import Counter
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from exporter.model.errors import KeysRefused, SourceDenied, SourceDown, SourceError, SourceGarbled
-from exporter.model.events import Event, Request, Resource
+from exporter.model.events import Event, EventPage, Request, Resource, Window
 from exporter.model.protocols import Stages
 from exporter.model.runs import RunRecord
 from exporter.model.telemetry import LogMessage, ReadAnomalies
-from exporter.simulator import Cloud
 from tests.support.clocks import ManualClock
-from tests.support.rig import Flow, Fuse, InProcess, Killed, configured, flow
+from tests.support.polled_job import PolledJob, counted
+from tests.support.rig import Fuse, Killed, flow
 from tests.support.vendor import Vendor, watching
-
-JOB = "dlc-1"
-EVENTS = "platform_events_total"
-
-
-class Restarted:
-    """A DLC job of the simulator that restarts now and then, polled by hand; ``asked`` counts requests by action."""
-
-    def __init__(self, folder: Path) -> None:
-        self.clock = ManualClock()
-        self.cloud = Cloud(lambda: int(self.clock.now() * 1000))
-        self.cloud.add_dlc_job(JOB)
-        config = configured("http://clouds", folder)
-        pai = tuple(target for target in config.targets if target.platform == "alibabacloud")
-        self.config = config.model_copy(update={"targets": pai})
-        self.asked: Counter[str] = Counter()
-
-    def sent(self, request: httpx2.Request) -> None:
-        self.asked[request.headers.get("x-acs-action", "")] += 1
-
-    async def round(self, fuse: Fuse | None = None) -> dict[tuple[str, ...], float]:
-        """Polls everything once, in a process of its own, a minute after the last time; the events of PAI by reason."""
-        self.clock.advance(60)
-        return await self.rounds(1, fuse)
-
-    async def rounds(self, number: int, fuse: Fuse | None = None) -> dict[tuple[str, ...], float]:
-        async with flow(
-            self.config, self.clock, fuse or Fuse(), transport=lambda: InProcess(self.cloud, self.sent)
-        ) as running:
-            for _ in range(number):
-                await running.round()
-            return await restarts(running)
-
-    def restarts(self, ago: float, **fields: object) -> None:
-        self.cloud.dlc_restart(JOB, int((self.clock.now() - ago) * 1000), **fields)
-
-
-async def restarts(running: Flow) -> dict[tuple[str, ...], float]:
-    found = await running.totals(EVENTS, "source", "severity", "reason")
-    return {key[1:]: number for key, number in found.items() if key[0] == "pai_dlc"}
 
 
 def test_each_restart_counts_once_whenever_a_process_dies(tmp_path: Path) -> None:
     async def story(folder: Path, deadly: int) -> bool:
-        job = Restarted(folder)
+        job = PolledJob(folder)
         job.restarts(3600)
         assert await job.round() == {}, "it was before the first contact"
         job.restarts(0)
@@ -91,11 +49,10 @@ def test_each_restart_counts_once_whenever_a_process_dies(tmp_path: Path) -> Non
 
 def test_the_record_is_asked_for_once_for_each_restart_and_change_of_status(tmp_path: Path) -> None:
     async def story() -> None:
-        job = Restarted(tmp_path)
+        job = PolledJob(tmp_path)
         await job.rounds(3)
         assert job.asked["GetJob"] == 1, "the first read of a job needs its stages"
-        transport = InProcess(job.cloud, job.sent)
-        async with flow(job.config, job.clock, Fuse(), transport=lambda: transport) as running:
+        async with flow(job.config, job.clock, Fuse(), transport=job.transport) as running:
             await running.round()
             before = job.asked["GetJob"]
             for number in range(1, 4):
@@ -104,22 +61,22 @@ def test_the_record_is_asked_for_once_for_each_restart_and_change_of_status(tmp_
                     job.clock.advance(60)
                     await running.round()
                 assert job.asked["GetJob"] - before == number
-            job.cloud.dlc[JOB].enter("Restarting", int(job.clock.now() * 1000))
+            job.job.enter("Restarting", int(job.clock.now() * 1000))
             job.restarts(0)
             await running.round()
             assert job.asked["GetJob"] - before == 4, "one request tells both"
-            assert await restarts(running) == {("warning", "JobRestarted"): 4}
+            assert await counted(running) == {("warning", "JobRestarted"): 4}
 
     asyncio.run(story())
 
 
 def test_a_restart_that_fails_in_the_end_is_one_error(tmp_path: Path) -> None:
     async def story() -> None:
-        job = Restarted(tmp_path)
+        job = PolledJob(tmp_path)
         await job.round()
         job.restarts(0, RestartStatus="Restarting", RestartLevelType="PodRestart")
         assert await job.rounds(3) == {}
-        job.cloud.dlc[JOB].restarts[0].fields["RestartStatus"] = "Failed"
+        job.job.restarts[0].fields["RestartStatus"] = "Failed"
         assert await job.round() == await job.round() == {("error", "RestartFailed"): 1}
 
     asyncio.run(story())
@@ -127,22 +84,22 @@ def test_a_restart_that_fails_in_the_end_is_one_error(tmp_path: Path) -> None:
 
 def test_a_job_with_restarts_is_one_run_with_the_phases_of_its_status_history(tmp_path: Path) -> None:
     async def story() -> None:
-        job = Restarted(tmp_path)
+        job = PolledJob(tmp_path)
         await job.round()
-        restarted = job.cloud.dlc[JOB]
+        restarted = job.job
         for status, seconds in (("Restarting", 10), ("EnvPreparing", 20), ("Running", 30), ("Succeeded", 0)):
             restarted.enter(status, int(job.clock.now() * 1000))
             if status == "Restarting":
                 job.restarts(0)
             await job.rounds(1)
             job.clock.advance(seconds)
-        async with flow(job.config, job.clock, Fuse(), transport=lambda: InProcess(job.cloud)) as running:
+        async with flow(job.config, job.clock, Fuse(), transport=job.transport) as running:
             await running.round()
             assert await running.totals("platform_runs_total", "outcome") == {("success",): 1}
             observed = (await running.core.store.restore()).changes.observed
             phases = {labels[2]: sum(seen.buckets) for (name, labels), seen in observed.items() if "phase" in name}
             assert phases == {"running": 2, "restarting": 1, "env_preparing": 1}
-            assert await restarts(running) == {("warning", "JobRestarted"): 1}
+            assert await counted(running) == {("warning", "JobRestarted"): 1}
 
     asyncio.run(story())
 
@@ -167,7 +124,7 @@ def test_restarts_that_cannot_be_read_are_asked_for_again_or_count_as_unreadable
         vendor.has("j", status="Running")
         answers = 0
 
-        def record(resource: Resource, now: int) -> Stages:
+        def record(resource: Resource, window: Window) -> Stages:
             nonlocal answers
             answers += resource.restarts > 0
             yield Request("api", "/record")
@@ -195,9 +152,9 @@ def test_an_event_of_the_record_is_never_late() -> None:
         vendor.has("j", status="Running")
         events: list[Event] = []
 
-        def record(resource: Resource, now: int) -> Stages:
+        def record(resource: Resource, window: Window) -> Stages:
             yield Request("api", "/record")
-            return RunRecord(events=tuple(events))
+            return RunRecord(page=EventPage([*events]))
 
         vendor.record = record
         async with watching(vendor) as watched:

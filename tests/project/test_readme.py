@@ -152,7 +152,7 @@ def permissions(name: str) -> set[str]:
     job = Resource("x", created=1)
     stages = SOURCES[name].stages
     first = [next(vendor.discover((), 0)), next(vendor.read(job, Window(None, 1)))]
-    first += [next(stages(job, 1))] if stages else []
+    first += [next(stages(vendor)(job, Window(None, 1)))] if stages else []
     return {ask.permission.split(" (")[0] for ask in first if isinstance(ask, Request)}
 
 
@@ -200,7 +200,9 @@ def test_the_table_of_source_options_has_every_option_with_its_default() -> None
                 assert not any(value.model_dump().values()) if name in ("include", "exclude") else value == ()
             else:
                 (text,) = codes(default)
-                assert value == (read_duration(text) if isinstance(value, float) else text), name
+                assert value == (
+                    read_duration(text) if isinstance(value, float) else {"false": False}.get(text, text)
+                ), name
     assert shown == set(SourceOptions.model_fields)
 
 
@@ -211,6 +213,17 @@ def test_options_of_one_source_alone_are_said_to_be_of_it() -> None:
     assert f"not {', '.join(f'`{name}`' for name in without)}" in meanings["workspaces"]
     zoned = [f"`{name}`" for name, kind in SOURCES.items() if "event_timezone" in kind.options]
     assert f"{' and '.join(zoned)} only" in meanings["event_timezone"]
+    for name in ("pod_events", "sanity_checks"):
+        assert "`pai_dlc` only" in meanings[name]
+
+
+def test_each_detail_of_a_job_names_its_permission() -> None:
+    rows = {codes(row[0])[0]: codes(row[1])[0] for row in table("option")}
+    assert rows.keys() == SOURCES["pai_dlc"].details
+    for name, permission in rows.items():
+        scope = SourceScope(pod_events=name == "pod_events", sanity_checks=name == "sanity_checks")
+        (ask,) = SOURCES["pai_dlc"].probes(Resource("x"), scope, 1).values()
+        assert permission == ask.permission.split(" (")[0]
 
 
 def test_the_other_options_have_the_defaults_of_the_code() -> None:

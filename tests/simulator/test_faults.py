@@ -212,10 +212,12 @@ def test_the_control_paths_add_events_switch_faults_and_return_the_state() -> No
         *({"source": "dws_alarm", "resource": CLUSTER, "text": "up", "fields": {"alarm_status": n}} for n in "01"),
         {"source": "pai_dlc", "resource": DLC, "text": "Created pod: x", "timeless": True},
         {"source": "pai_dsw", "resource": DSW, "text": "Started container x"},
+        {"source": "modelarts_notebook", "resource": "features", "text": "Insufficient resources."},
         {"source": "modelarts_scheduled", "resource": NODE, "text": "a disk is to be replaced"},
         {"source": "pai_dlc", "resource": DLC, "text": "NodeFault", "restart": True, "fields": {"TriggerID": "t"}},
+        {"source": "pai_dlc", "resource": DLC, "text": "Successfully pulled image.", "pod": "w-0"},
     ]
-    assert send(cloud, "POST", "/simulator/events", json.dumps({"events": events}).encode()).json() == {"added": 11}
+    assert send(cloud, "POST", "/simulator/events", json.dumps({"events": events}).encode()).json() == {"added": 13}
     wanted = {"faults": [{"kind": "error", "where": "dws"}], "behaviour": {"training_offset": "record"}}
     assert send(cloud, "POST", "/simulator/faults", json.dumps(wanted).encode()).status_code == 200
     assert get(cloud, DWS_EVENTS).status_code == 503
@@ -225,7 +227,7 @@ def test_the_control_paths_add_events_switch_faults_and_return_the_state() -> No
         "modelarts_training": 2,
         "modelarts_pool": 5,
         "dws_alarm": 2,
-        "pai_dlc": 2,
+        "pai_dlc": 3,
     }
     assert state["resources"]["modelarts_training"] == {JOB: 2}
     assert (state["behaviour"]["training_offset"], state["requests"]["dws.events"]) == ("record", 1)
@@ -234,6 +236,8 @@ def test_the_control_paths_add_events_switch_faults_and_return_the_state() -> No
     assert get(cloud, DLC_EVENTS).json()["Events"] == ["Created pod: x"]
     (restart,) = get(cloud, f"/api/v1/jobs/{DLC}").json()["RestartRecord"]
     assert (restart["Reason"], restart["TriggerID"]) == ("NodeFault", "t")
+    (event,) = get(cloud, f"/api/v1/jobs/{DLC}/pods/w-0/events").json()["Events"]
+    assert event.endswith(" Successfully pulled image.")
 
 
 @pytest.mark.parametrize("body", [b"", b'{"faults": [{"kind": "flood"}]}', b'{"fault": []}'])

@@ -16,9 +16,15 @@ from exporter.sources.scope import SourceScope
 from exporter.sources.times import EARLIEST, LATEST, IsoTimes, moment, number, unix_millis
 from tests.support.readings import ALL, DATA, NOW, answer_to, asked, drive, read, record_of
 
-LISTS = ("events", "items", "services", "clusters", "Events", "Jobs", "Instances", "alarm_details")
+LISTS = ("events", "items", "services", "clusters", "Events", "Jobs", "Instances", "alarm_details", "data")
 """How the vendors call the lists of their answers."""
-ROWS = {"pai_dlc": b"Events", "pai_dsw": b"Events", "modelarts_pool": b"items", "dws_alarm": b"alarm_details"}
+ROWS = {
+    "pai_dlc": b"Events",
+    "pai_dsw": b"Events",
+    "modelarts_pool": b"items",
+    "dws_alarm": b"alarm_details",
+    "modelarts_notebook": b"data",
+}
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -118,9 +124,20 @@ def test_any_damage_to_an_answer_is_counted_or_garbled_and_never_worse(name: str
 @pytest.mark.parametrize("damage", [b"\xff\xfe", b"\\ud83d", b"\\udc00"], ids=["no UTF-8", "half a pair", "other half"])
 def test_a_message_cut_within_a_character_hides_neither_itself_nor_others(name: str, damage: bytes) -> None:
     row = json.dumps(record_of(name), separators=(",", ":")).encode()
-    ends = {"dws": b' is deleted"', "dws_alarm": b'ddf18c1"', "pai_dlc": b'-0"', "modelarts_service": b'service"'}
+    ends = {
+        "dws": b' is deleted"',
+        "dws_alarm": b'ddf18c1"',
+        "pai_dlc": b'-0"',
+        "modelarts_service": b'service"',
+        "modelarts_notebook": b'minutes"',
+    }
     whole, end = b'{"metadata":{},"JobId":"r","InstanceId":"r","LIST":[%b,%b]}', ends.get(name, b'."')
-    other = row.replace(end, damage + end, 1).replace(b"f63ccf96", b"f63ccf97").replace(b"01010", b"01011")
+    other = (
+        row.replace(end, damage + end, 1)
+        .replace(b"f63ccf96", b"f63ccf97")
+        .replace(b"01010", b"01011")
+        .replace(b"749f67", b"749f69")
+    )
     body = (whole % (row, other)).replace(b"LIST", ROWS.get(name, b"events"))
 
     page = read(name, lambda request: body).pages[0]
@@ -130,7 +147,9 @@ def test_a_message_cut_within_a_character_hides_neither_itself_nor_others(name: 
 
 
 @pytest.mark.parametrize("readable", [True, False])
-@pytest.mark.parametrize("name", ["modelarts_training", "modelarts_service", "modelarts_scheduled", "dws", "dws_alarm"])
+@pytest.mark.parametrize(
+    "name", ["modelarts_training", "modelarts_service", "modelarts_notebook", "modelarts_scheduled", "dws", "dws_alarm"]
+)
 def test_one_row_for_ever_is_an_error_whether_or_not_it_can_be_read(name: str, readable: bool) -> None:
     rows = [record_of(name) if readable else None]
     answer = {

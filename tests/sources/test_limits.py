@@ -28,11 +28,18 @@ from exporter.sources.times import iso_text
 from tests.support.readings import ALL, NOW, ReadingResult, asked, drive, read
 from tests.support.source_names import PROJECT_WIDE, WITH_IDS
 
-ROWS = {"pai_dlc": "Events", "pai_dsw": "Events", "modelarts_pool": "items", "dws_alarm": "alarm_details"}
+ROWS = {
+    "pai_dlc": "Events",
+    "pai_dsw": "Events",
+    "modelarts_pool": "items",
+    "modelarts_notebook": "data",
+    "dws_alarm": "alarm_details",
+}
 LISTED = {
     "modelarts_training": "items",
     "modelarts_pool": "items",
     "modelarts_service": "services",
+    "modelarts_notebook": "data",
     "modelarts_scheduled": "events",
     "dws": "clusters",
     "dws_alarm": "clusters",
@@ -41,6 +48,7 @@ LISTED = {
 }
 TOTALS = {
     "modelarts_service": "total_count",
+    "modelarts_notebook": "total",
     "modelarts_scheduled": "count",
     "dws": "count",
     "modelarts_training": "total",
@@ -59,6 +67,7 @@ def row_of(name: str, number: int, text: str = "x") -> Any:
         "modelarts_training": {"time": iso_text(at), "message": text},
         "modelarts_pool": {"firstTimestamp": iso_text(at), "message": text},
         "modelarts_service": {"occur_time": at, "event_info": text},
+        "modelarts_notebook": {"id": f"{number}", "status": "ERROR", "fail_reason": text, "lease": {"update_at": at}},
         "modelarts_scheduled": {"id": f"{number}", "publishTime": iso_text(at), "description": text},
         "dws": {"event_id": f"{number}", "occur_time": at, "context": text},
         "dws_alarm": {"alarm_id": "DWS_1", "alarm_generate_date": iso_text(at), "alarm_message": text},
@@ -72,6 +81,7 @@ def resource_row(name: str, id_: str) -> dict[str, Any]:
         "modelarts_training": {"metadata": {"id": id_}},
         "modelarts_pool": {"metadata": {"name": id_}},
         "modelarts_service": {"service_id": id_},
+        "modelarts_notebook": {"id": id_},
         "modelarts_scheduled": {"id": id_},
         "dws": {"id": id_},
         "dws_alarm": {"id": id_},
@@ -208,7 +218,7 @@ def endless_pages(name: str) -> Any:
         if name in TEXTS:
             return b'{"JobId":"r","InstanceId":"r","Events":["%d",%b]}' % (asks, old)
         fresh = encoded([row_of(name, asks)])
-        return body_of(name, fresh, count=10**9, total_count=10**9, metadata={"continue": str(asks)})
+        return body_of(name, fresh, count=10**9, total_count=10**9, total=10**9, metadata={"continue": str(asks)})
 
     return vendor
 
@@ -230,7 +240,9 @@ def test_a_read_is_left_before_its_keys_take_much_memory() -> None:
         check_read_size(request, 0, MAX_READ_ROWS)
 
 
-@pytest.mark.parametrize("name", ["modelarts_training", "modelarts_service", "modelarts_scheduled", *TEXTS])
+@pytest.mark.parametrize(
+    "name", ["modelarts_training", "modelarts_service", "modelarts_notebook", "modelarts_scheduled", *TEXTS]
+)
 def test_a_listing_whose_pages_never_end_is_left(name: str) -> None:
     pages = 0
 
@@ -412,6 +424,7 @@ def test_no_time_raises_and_each_fits_into_a_datetime(name: str, times: list[Any
             "modelarts_training": {"time": time, "message": "x"},
             "modelarts_pool": {"firstTimestamp": time, "lastTimestamp": time},
             "modelarts_service": {"occur_time": time, "event_info": "x"},
+            "modelarts_notebook": {"id": str(number), "status": "ERROR", "lease": {"update_at": time}},
             "modelarts_scheduled": {"id": str(number), "state": "completed", "publishTime": time, "finishTime": time},
             "dws": {"event_id": str(number), "occur_time": time},
             "dws_alarm": {"alarm_id": str(number), "alarm_generate_date": time, "alarm_status": "1"},
@@ -423,6 +436,7 @@ def test_no_time_raises_and_each_fits_into_a_datetime(name: str, times: list[Any
         "modelarts_training": {"metadata": {"id": "a", "create_time": times[0]}},
         "modelarts_pool": {"metadata": {"name": "a", "creationTimestamp": times[0]}},
         "modelarts_service": {"service_id": "a", "publish_at": times[0]},
+        "modelarts_notebook": {"id": "a", "lease": {"create_at": times[0]}},
         "modelarts_scheduled": {"id": "a", "publishTime": times[0]},
         "dws": {"id": "a", "created": times[0]},
         "dws_alarm": {"id": "a", "created": times[0]},

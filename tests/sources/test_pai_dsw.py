@@ -14,7 +14,7 @@ from exporter.sources import SOURCES
 from exporter.sources.pai_dsw.sessions import dsw_stages
 from exporter.sources.scope import SourceScope
 from tests.support.mapping_packs import PACKS
-from tests.support.readings import NOW, asked, drive, millis, read
+from tests.support.readings import ALL, NOW, asked, drive, millis, read
 
 INSTANCE = Resource("dsw-1", status="Running", created=NOW - 86_400_000)
 
@@ -103,7 +103,7 @@ def test_every_answer_is_read_for_its_outcome(verb: str) -> None:
     first: Any = {
         "read": source.read(INSTANCE, Window(None, NOW)),
         "discover": source.discover((), NOW),
-        "stages": dsw_stages(INSTANCE, NOW),
+        "stages": dsw_stages(INSTANCE, ALL),
     }[verb]
     assert next(first).states_outcome
 
@@ -127,7 +127,7 @@ def answered(reading: Stages, body: bytes) -> tuple[Request, tuple[tuple[Stage, 
 
 
 def attempts(*sessions: list[dict[str, Any]]) -> tuple[tuple[Stage, ...], ...]:
-    return answered(dsw_stages(INSTANCE, NOW), json.dumps({"Success": True, "Lifecycle": sessions}).encode())[1]
+    return answered(dsw_stages(INSTANCE, ALL), json.dumps({"Success": True, "Lifecycle": sessions}).encode())[1]
 
 
 def shown(stages: tuple[Stage, ...]) -> list[tuple[str, int, int | None]]:
@@ -167,7 +167,7 @@ def test_states_of_one_second_keep_their_order() -> None:
 
 def test_sessions_are_asked_for_newest_first_and_given_oldest_first() -> None:
     body = json.dumps({"Lifecycle": [[state("Running", "12:00:00")], [state("Running", "10:00:00")], []]}).encode()
-    ask, found = answered(dsw_stages(INSTANCE, NOW), body)
+    ask, found = answered(dsw_stages(INSTANCE, ALL), body)
     assert (ask.path, ask.permission) == ("/api/v2/instances/dsw-1/lifecycle", "paidsw:GetLifecycle")
     assert asked(ask) == {"Order": "DESC", "Limit": "20"}
     assert [stages[0].start for stages in found] == [millis("2026-11-20T10:00:00"), millis("2026-11-20T12:00:00")]
@@ -175,7 +175,7 @@ def test_sessions_are_asked_for_newest_first_and_given_oldest_first() -> None:
 
 @pytest.mark.parametrize("body", [b"{}", b'{"Lifecycle": null}', b'{"Lifecycle": [[{"Status": "Running"}]]}'])
 def test_an_answer_without_times_gives_no_stages(body: bytes) -> None:
-    assert answered(dsw_stages(INSTANCE, NOW), body)[1] == ()
+    assert answered(dsw_stages(INSTANCE, ALL), body)[1] == ()
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_an_answer_without_times_gives_no_stages(body: bytes) -> None:
 )
 def test_a_broken_answer_is_garbled(body: bytes) -> None:
     with pytest.raises(SourceGarbled):
-        answered(dsw_stages(INSTANCE, NOW), body)
+        answered(dsw_stages(INSTANCE, ALL), body)
 
 
 # --- runs

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from exporter.common.millis import HOUR, MINUTE
 from exporter.model.errors import SourceGarbled
-from exporter.model.events import PAUSE, Event, Request, Resource, Response
+from exporter.model.events import PAUSE, Event, Request, Resource, Response, Window
 from exporter.model.runs import RunRecord, Stage
 from exporter.sources import SOURCES
-from exporter.sources.pai_dlc.stages import dlc_stages
+from exporter.sources.pai_dlc.events import PaiDlc
 from exporter.sources.scope import SourceScope
 from exporter.sources.times import iso_text as iso
 from tests.support.readings import NOW, drive
@@ -43,7 +43,7 @@ def answer_of(*rows: Any) -> bytes:
 
 
 def learned(body: bytes, job: Resource = JOB) -> RunRecord:
-    reading = dlc_stages(job, NOW)
+    reading = PaiDlc(SourceScope()).read_stages(job, Window(None, NOW))
     assert isinstance(next(reading), Request)
     try:
         step = reading.send(Response(200, body))
@@ -56,7 +56,7 @@ def learned(body: bytes, job: Resource = JOB) -> RunRecord:
 
 
 def restart(**fields: Any) -> Event:
-    (event,) = learned(answer_of(RECORD | fields)).events
+    (event,) = learned(answer_of(RECORD | fields)).page.events
     return event
 
 
@@ -72,7 +72,7 @@ def test_a_record_is_an_event_of_its_job_with_all_that_it_says() -> None:
 
 
 def test_a_record_that_says_nothing_but_its_time_is_one_of_the_job() -> None:
-    (event,) = learned(answer_of({"OccurTime": iso(AT)})).events
+    (event,) = learned(answer_of({"OccurTime": iso(AT)})).page.events
     assert (event.text, event.fields["restart_level"]) == ("Restart of the job", "job")
 
 
@@ -102,18 +102,18 @@ def test_another_time_or_level_is_another_restart(other: dict[str, Any]) -> None
 
 
 def test_the_same_restart_of_another_job_is_another_one() -> None:
-    assert learned(answer_of(RECORD), replace(JOB, id="dlc-2")).events[0].key != restart().key
+    assert learned(answer_of(RECORD), replace(JOB, id="dlc-2")).page.events[0].key != restart().key
 
 
 def test_two_pods_that_restart_in_one_second_are_one_event_that_happened_twice() -> None:
-    assert [event.count for event in learned(answer_of(RECORD, RECORD)).events] == [2]
+    assert [event.count for event in learned(answer_of(RECORD, RECORD)).page.events] == [2]
 
 
 @pytest.mark.parametrize("status", ["Restarting", "PENDING", "in_progress"])
 def test_a_restart_that_is_under_way_is_left_out_for_ten_minutes_or_until_the_job_ends(status: str) -> None:
     def found(at: int, job: Resource = JOB, **fields: Any) -> tuple[int, bool]:
         record = learned(answer_of(RECORD | {"OccurTime": iso(at), "RestartStatus": status} | fields), job)
-        return len(record.events), record.unsettled
+        return len(record.page.events), (record.again is not None)
 
     assert found(NOW - MINUTE) == (0, True)
     assert found(NOW - 10 * MINUTE) == found(NOW + HOUR) == (1, False)
@@ -126,8 +126,8 @@ def test_a_restart_that_is_under_way_is_left_out_for_ten_minutes_or_until_the_jo
 @pytest.mark.parametrize("value", ["soon", "", None, 0, "0001-01-01T00:00:00Z", "1999-01-01T00:00:00Z", [], {}])
 def test_a_record_without_a_time_cannot_be_told_from_others_and_is_unreadable(value: Any) -> None:
     record = learned(answer_of(RECORD | {"OccurTime": value}, RECORD))
-    assert (len(record.events), len(record.unreadable)) == (1, 1)
-    assert learned(answer_of(RECORD | {"OccurTime": value}, RECORD)).unreadable == record.unreadable
+    assert (len(record.page.events), len(record.page.unreadable)) == (1, 1)
+    assert learned(answer_of(RECORD | {"OccurTime": value}, RECORD)).page.unreadable == record.page.unreadable
 
 
 def set_record(row: dict[str, Any], field: str, value: Any) -> None:
@@ -156,8 +156,8 @@ def test_garbage_in_any_field_costs_that_record_at_most(
     place[0](broken, place[1], value)
     later = RECORD | {"OccurTime": iso(AT + MINUTE)}
     record = learned(answer_of(broken, later))
-    assert len([event for event in record.events if event.at == AT + MINUTE]) == 1
-    assert len(record.events) + len(record.unreadable) + record.unsettled == 2
+    assert len([event for event in record.page.events if event.at == AT + MINUTE]) == 1
+    assert len(record.page.events) + len(record.page.unreadable) + (record.again is not None) == 2
     assert record.attempts == ((Stage("running", AT),),)
 
 

@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 
 from exporter.model.errors import SourceGarbled
-from exporter.model.events import Request, Resource, Response
+from exporter.model.events import Request, Resource, Response, Window
 from exporter.model.protocols import Stages
 from exporter.model.runs import Stage
 from exporter.sources.modelarts_training.stages import training_stages
-from exporter.sources.pai_dlc.stages import dlc_stages
+from exporter.sources.pai_dlc.events import PaiDlc
+from exporter.sources.scope import SourceScope
 
 JOB = Resource("j-1")
-NOW = 1_700_000_000_000
+WINDOW = Window(None, 1_700_000_000_000)
 
 
 def learned(reading: Stages, body: bytes) -> tuple[Request, tuple[tuple[Stage, ...], ...]]:
@@ -42,7 +43,7 @@ def stage(name: str, start: Any, end: Any) -> dict[str, Any]:
 )
 def test_stages_of_a_training_job_are_read_in_every_form_of_time(start: Any, end: Any, expected: Stage) -> None:
     body = {"running_records": [{"record_order": 1, "stages": [stage("running", start, end)]}]}
-    ask, attempts = learned(training_stages(JOB, NOW), json.dumps(body).encode())
+    ask, attempts = learned(training_stages(JOB, WINDOW), json.dumps(body).encode())
     assert (ask.api, ask.path) == ("modelarts", "/v2/{project_id}/training-jobs/j-1/stages")
     assert attempts == ((expected,),)
 
@@ -50,7 +51,7 @@ def test_stages_of_a_training_job_are_read_in_every_form_of_time(start: Any, end
 def test_each_attempt_of_a_training_job_has_its_own_stages_in_order() -> None:
     first = [stage("running", 1669449729000, 1669449730000), stage("scheduling", 1669449725000, 1669449729000)]
     body = {"running_records": [{"stages": first}, {"stages": [stage("scheduling", 1669449740000, None)]}]}
-    _, attempts = learned(training_stages(JOB, NOW), json.dumps(body).encode())
+    _, attempts = learned(training_stages(JOB, WINDOW), json.dumps(body).encode())
     assert [[part.name for part in attempt] for attempt in attempts] == [["scheduling", "running"], ["scheduling"]]
 
 
@@ -60,20 +61,22 @@ def test_the_states_of_a_dlc_job_are_its_stages_but_for_its_end() -> None:
         {"Status": "Running", "StartTime": "2021-01-12T14:36:01Z", "EndTime": "", "ReasonCode": ""},
         {"Status": "Succeeded", "StartTime": "2021-01-12T14:40:01Z", "EndTime": ""},
     ]
-    ask, attempts = learned(dlc_stages(JOB, NOW), json.dumps({"JobId": "j-1", "StatusHistory": periods}).encode())
+    ask, attempts = learned(
+        PaiDlc(SourceScope()).read_stages(JOB, WINDOW), json.dumps({"JobId": "j-1", "StatusHistory": periods}).encode()
+    )
     assert (ask.path, dict(ask.headers)["x-acs-action"]) == ("/api/v1/jobs/j-1", "GetJob")
     assert attempts == ((Stage("env_preparing", 1610462101000, 1610462161000), Stage("running", 1610462161000)),)
 
 
 def test_an_answer_without_a_record_gives_no_stages() -> None:
-    assert learned(training_stages(JOB, NOW), b"{}")[1] == ()
-    assert learned(dlc_stages(JOB, NOW), b'{"StatusHistory": null}')[1] == ((),)
+    assert learned(training_stages(JOB, WINDOW), b"{}")[1] == ()
+    assert learned(PaiDlc(SourceScope()).read_stages(JOB, WINDOW), b'{"StatusHistory": null}')[1] == ((),)
     unknown = {"running_records": [{"stages": [stage("", 1669449725000, None), stage("running", "soon", None)]}]}
-    assert learned(training_stages(JOB, NOW), json.dumps(unknown).encode())[1] == ((),)
+    assert learned(training_stages(JOB, WINDOW), json.dumps(unknown).encode())[1] == ((),)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"running_records": 7}', b'{"StatusHistory": "x"}'])
 def test_a_broken_answer_is_garbled(body: bytes) -> None:
-    reading = dlc_stages(JOB, NOW) if b"Status" in body else training_stages(JOB, NOW)
+    reading = PaiDlc(SourceScope()).read_stages(JOB, WINDOW) if b"Status" in body else training_stages(JOB, WINDOW)
     with pytest.raises(SourceGarbled):
         learned(reading, body)

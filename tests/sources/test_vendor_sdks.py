@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from exporter.simulator import Cloud, running
-from exporter.simulator.apis import dsw
+from exporter.simulator.apis import dsw, notebooks
+from exporter.simulator.apis.dlc import pod_event
 from exporter.simulator.apis.dws_alarm import clear_alarm, raise_alarm
 from exporter.simulator.apis.scheduled_events import enter, publish
 from exporter.simulator.state.accounts import (
@@ -27,7 +28,7 @@ from exporter.simulator.state.accounts import (
     SECRET_KEY,
     USER,
 )
-from exporter.simulator.state.resources import SimulatedRun
+from exporter.simulator.state.resources import SanityCheck, SimulatedRun
 from tests.support.heavy import missing
 
 pytestmark = [
@@ -120,6 +121,23 @@ def test_modelarts_reads_training_stages(url: str, cloud: Cloud) -> None:
     stages = answer.running_records[0].stages
     assert [(stage.name, stage.stage_order) for stage in stages] == [("scheduling", 1), ("running", 2)]
     assert stages[0].end_time == stages[1].start_time
+
+
+def test_modelarts_lists_the_notebooks_of_a_project_by_status_and_record(url: str, cloud: Cloud) -> None:
+    v1 = library("huaweicloudsdkmodelarts.v1")
+    client = modelarts_client(url)
+    for number in range(12):
+        notebooks.add_notebook(cloud, f"nb-{number}")
+    notebooks.fail(cloud, "features", cloud.clock(), "no flavor is left")
+    found = client.list_all_notebooks(v1.ListAllNotebooksRequest(limit=10, offset=10, workspace_id="0"))
+    assert (found.total, found.pages, len(found.data)) == (13, 2, 3)
+    (failed,) = client.list_all_notebooks(v1.ListAllNotebooksRequest(limit=10, status="CREATE_FAILED")).data
+    assert (failed.name, failed.fail_reason, failed.action_progress[3].status) == (
+        "features",
+        "no flavor is left",
+        "FAILED",
+    )
+    assert failed.lease.update_at >= failed.lease.create_at
 
 
 def test_modelarts_lists_scheduled_events_by_state_and_record(url: str, cloud: Cloud) -> None:
@@ -270,6 +288,36 @@ def test_pai_shows_the_restarts_of_a_job(url: str, cloud: Cloud) -> None:
     (detail,) = record.detail_error_info_list
     assert (detail.error_code, detail.node, detail.trigger_restart) == ("1001", "n-1", True)
     assert set(record.to_map()) >= set(body.to_map()["RestartRecord"][0]), "the client knows each field"
+
+
+def test_pai_reads_events_of_a_pod_by_its_id_and_uid(url: str, cloud: Cloud) -> None:
+    models = library("alibabacloud_pai_dlc20201203.models")
+    job, at = cloud.add_dlc_job("dlc-pods"), cloud.clock()
+    pod_event(cloud, "dlc-pods", "w-0", at, "Successfully pulled image.")
+    client = alibaba_client(url)
+    (named,) = client.get_job("dlc-pods", models.GetJobRequest()).body.pods
+    assert (named.pod_id, named.status) == ("w-0", "Failed")
+    body = client.get_pod_events("dlc-pods", "w-0", models.GetPodEventsRequest(pod_uid=named.pod_uid)).body
+    assert (body.job_id, body.pod_id, body.pod_uid) == ("dlc-pods", "w-0", job.pods[0].uid)
+    assert [event.partition(" ")[2].partition(" ")[2] for event in body.events] == ["Successfully pulled image."]
+    future = models.GetPodEventsRequest(start_time=f"{datetime.fromtimestamp(at / 1000 + 60, UTC):%Y-%m-%dT%H:%M:%SZ}")
+    assert client.get_pod_events("dlc-pods", "w-0", future).body.events == []
+
+
+def test_pai_lists_the_results_of_sanity_checks_by_check_and_phase(url: str, cloud: Cloud) -> None:
+    models = library("alibabacloud_pai_dlc20201203.models")
+    job, at = cloud.add_dlc_job("dlc-checked"), cloud.clock()
+    for number, phase in ((1, "CheckInit"), (1, "DeviceCheck"), (2, "CheckInit")):
+        job.checks.append(SanityCheck(number, phase, "Succeeded", at, at + 60_000))
+    request = models.ListJobSanityCheckResultsRequest(order="asc")
+    body = alibaba_client(url).list_job_sanity_check_results("dlc-checked", request).body
+    assert [[(one.check_number, one.phase) for one in check] for check in body.sanity_check_results] == [
+        [(1, "CheckInit"), (1, "DeviceCheck")],
+        [(2, "CheckInit")],
+    ]
+    (first, *_), *_ = body.sanity_check_results
+    assert datetime.fromisoformat(first.finished_at).timestamp() * 1000 == at // 1000 * 1000 + 60_000
+    assert (first.status, body.total_count, bool(body.request_id)) == ("Succeeded", 2, True)
 
 
 def test_pai_reads_events_as_plain_strings(url: str) -> None:

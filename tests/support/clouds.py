@@ -37,6 +37,8 @@ class AlibabaCall(NamedTuple):
 ALIBABA_CALLS = (
     AlibabaCall("/api/v1/jobs", "ListJobs", "2020-12-03"),
     AlibabaCall("/api/v1/jobs/[^/]*/events", "GetJobEvents", "2020-12-03"),
+    AlibabaCall("/api/v1/jobs/[^/]*/pods/[^/]*/events", "GetPodEvents", "2020-12-03"),
+    AlibabaCall("/api/v1/jobs/[^/]*/sanitycheckresults", "ListJobSanityCheckResults", "2020-12-03"),
     AlibabaCall("/api/v2/instances", "ListInstances", "2022-01-01"),
     AlibabaCall("/api/v2/instances/[^/]*/events", "GetInstanceEvents", "2022-01-01"),
     AlibabaCall("/api/v2/instances/[^/]*/lifecycle", "GetLifecycle", "2022-01-01"),
@@ -47,8 +49,10 @@ NOW = read_iso("2022-11-26T08:10:00Z")
 JOB, POOL, SERVICE = "5bd61eea-9de2-4864-a0f7-5fae966171b5", "pool-6f5d", "35de3ca9-1bca-4ae7-9cb0-914f30fa7d3e"
 CLUSTER, DLC = "9defa0ce-b11c-47b2-abbc-5cad09ced772", "dlc-20210126170216-abcdef"
 DSW = "dsw-730c3f2a9d1e4b57"
+NOTEBOOK = "f9937afa-4451-42db-a76b-72d624749f66"
 NODE = "os-node-created-7x4fq"
 TRAINING_EVENTS = f"/v2/{PROJECT_ID}/training-jobs/{JOB}/events"
+NOTEBOOKS = f"/v1/{PROJECT_ID}/notebooks/all"
 SCHEDULED_EVENTS = f"/v1/{PROJECT_ID}/scheduled-events"
 POOL_EVENTS = f"/v1/{PROJECT_ID}/events?resource=pools&name={POOL}"
 SERVICE_EVENTS = f"/v1/{PROJECT_ID}/services/{SERVICE}/events"
@@ -60,6 +64,7 @@ RESOURCE = {
     "modelarts_training": JOB,
     "modelarts_pool": POOL,
     "modelarts_service": SERVICE,
+    "modelarts_notebook": NOTEBOOK,
     "modelarts_scheduled": NODE,
     "dws": CLUSTER,
     "dws_alarm": CLUSTER,
@@ -70,6 +75,7 @@ EVENTS = {
     "modelarts_training": TRAINING_EVENTS,
     "modelarts_pool": POOL_EVENTS,
     "modelarts_service": SERVICE_EVENTS,
+    "modelarts_notebook": NOTEBOOKS,
     "modelarts_scheduled": SCHEDULED_EVENTS,
     "dws": DWS_EVENTS,
     "dws_alarm": DWS_ALARMS,

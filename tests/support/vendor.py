@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -14,7 +14,7 @@ from exporter.model.builtin_metrics import BUILTIN
 from exporter.model.errors import SourceError, SourceGarbled
 from exporter.model.events import Event, EventPage, Millis, Request, Resource, ResourcePage, Response, Window
 from exporter.model.metrics import Mapped, Series
-from exporter.model.protocols import Reading, Stages, Store
+from exporter.model.protocols import Reading, ReadStages, Store
 from exporter.model.state import Commit, Progress
 from exporter.model.telemetry import SelfEvent
 from exporter.pipeline.collector import Collector
@@ -66,7 +66,8 @@ class Vendor:
         self.garbles = False  # its last answer turns out to be wrong once its rows were read
         self.unreadable: tuple[bytes, ...] = ()
         self.remarks: tuple[str, ...] = ()
-        self.record: Callable[[Resource, Millis], Stages] | None = None  # its own record of runs
+        self.record: ReadStages | None = None  # its own record of runs
+        self.details = False  # the record holds events that are missing elsewhere
         self._busy: set[str] = set()
 
     def now(self) -> Millis:
@@ -207,6 +208,7 @@ class Watched:
             mapping=self.mapping,
             per_resource=per_resource,
             stages=vendor.record,
+            details=vendor.details,
         )
         self.options = ReadOptions(**{"overlap": 600.0, "reconcile": 6 * HOUR, "grace": GRACE, **habits})
         self.inventory = Inventory(ResourceFilter(), exclude, self.options.grace)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from exporter.app.accounts import Account, open_accounts
 from exporter.app.assembly import Mappings, resource_filter
+from exporter.app.scope import source_scope
 from exporter.cli.backfill.openmetrics import write
 from exporter.cli.backfill.output_file import OutputOptions, open_output, write_parts
 from exporter.cli.backfill.reader import Past, SourceAccess, list_resources, read_past
@@ -33,7 +34,6 @@ from exporter.model.metrics import Changes, Moment
 from exporter.model.protocols import Clock
 from exporter.pipeline.inventory import Inventory
 from exporter.sources import SOURCES
-from exporter.sources.scope import SourceScope
 
 MAX_ATTEMPTS = 4  # requests for one answer, while the errors may pass
 LONGEST_WAIT = 300.0  # seconds between two attempts
@@ -102,7 +102,7 @@ def _open_source(account: Account, name: str, clock: Clock, missing: dict[str, N
         target=target.name,
         source=name,
         kind=kind,
-        vendor=kind.make(SourceScope(target.region, options.workspaces, options.event_timezone)),
+        vendor=kind.make(source_scope(target.region, options)),
         inventory=Inventory(resource_filter(options.include), resource_filter(options.exclude), options.grace),
         ask=_with_retries(fetcher.fetch, clock),
         now=lambda: int((clock.now() + fetcher.skew) * SECOND),

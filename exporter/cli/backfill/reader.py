@@ -4,17 +4,20 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import NamedTuple
 
+import msgspec
+
 from exporter.cli.backfill.time_range import TimeRange
 from exporter.cli.failures import describe, guarded
 from exporter.model.errors import SourceError
 from exporter.model.events import Event, EventPage, Millis, Request, Resource, ResourcePage, Response, Window
-from exporter.model.protocols import Source
+from exporter.model.protocols import ReadStages, Source
 from exporter.model.runs import Stage
 from exporter.pipeline.driver import run_reading, run_stages
 from exporter.pipeline.inventory import Inventory
 from exporter.sources import Kind
 
 MAX_STATE_AGE = 3_600_000  # ms that a listed state is taken for the state at a time
+RECORD_READS = 100  # requests of the record of one resource at most, where one does not read all
 READERS = 8  # resources of one source read at the same time; the budget, not this, limits the rate
 Attempts = tuple[tuple[Stage, ...], ...]
 
@@ -134,15 +137,27 @@ class _Reading:
             return
         try:
             with guarded(self._at.source):
-                record = await run_stages(self._at.kind.stages(watch, self._at.now()), self._at.ask)
-                self.stages[watch.id] = record.attempts
-                begin = self._time_range.begin
-                events = [event for event in record.events if event.at is None or event.at >= begin]
-                await self._take(EventPage(events, unreadable=record.unreadable))
+                await self._read_record(watch, self._at.kind.stages(self._at.vendor))
         except SourceError as error:
             if not self._without_stages:
                 self._at.report_missing(f"phases come from event texts alone: {describe(error)}")
             self._without_stages = True
+
+    async def _read_record(self, watch: Resource, read: ReadStages) -> None:
+        """Read the record of a resource, as often as it takes until all that it holds is read."""
+        since = begin = self._time_range.begin
+        for _ in range(RECORD_READS):
+            window = Window(since, self._at.now())
+            record = await run_stages(read(watch, window), self._at.ask)
+            self.stages[watch.id] = record.attempts
+            events = [event for event in record.page.events if event.at is None or event.at >= begin]
+            await self._take(msgspec.structs.replace(record.page, events=events))
+            for what, why in record.missing:
+                self._at.report_missing(f"{what}: {why}")
+            if not record.unread or record.missing:
+                return
+            since = window.until
+        self._at.report_missing(f"some details of {watch.id} are missing: it has more than {RECORD_READS} reads take")
 
     async def _take(self, step: EventPage | ResourcePage) -> int:
         assert isinstance(step, EventPage), "a read brings pages"
@@ -150,6 +165,8 @@ class _Reading:
         self.named.update((one.id, one) for one in step.resources if one.id not in unwanted)
         new = 0
         for event in step.events:
+            if step.repeats.get(event.key) in self.events:
+                continue
             known = self.events.get(event.key)
             new += known is None or event.count > known.count
             if event.resource not in unwanted and (known is None or _newer(event, known)):

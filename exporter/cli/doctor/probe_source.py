@@ -4,10 +4,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from exporter.app.assembly import resource_filter
+from exporter.app.scope import source_scope
 from exporter.cli.doctor.findings import Finding, FindingPlace, error_finding
 from exporter.cli.doctor.source_findings import (
     EventSample,
     ListingSample,
+    details_finding,
     event_findings,
     listing_finding,
     paging_finding,
@@ -22,7 +24,6 @@ from exporter.model.protocols import Map, Source
 from exporter.pipeline.driver import run_reading, run_stages
 from exporter.pipeline.inventory import Inventory
 from exporter.sources import Kind
-from exporter.sources.scope import SourceScope
 
 MAX_LISTING_PAGES = 20
 MAX_EVENT_PAGES = 2  # enough to see that paging works
@@ -50,7 +51,7 @@ class SourceProbe(NamedTuple):
 
     def source(self, *workspaces: str) -> Source:
         """Return the source for some workspaces, or for the API's default without any."""
-        return self.kind.make(SourceScope(self.region, workspaces, self.options.event_timezone))
+        return self.kind.make(source_scope(self.region, self.options, workspaces))
 
     @property
     def noun(self) -> str:
@@ -70,7 +71,7 @@ async def probe_source(at: SourceProbe) -> list[Finding]:
             *_untried_findings(at, "nothing was listed" if silent else f"there is no {at.noun} to ask for"),
         ]
     newest = min(wanted, key=lambda one: (LIVES.index(one.life), -(one.created or 0), one.id))
-    return [*findings, *await _events(at, newest), *await _stages(at, newest)]
+    return [*findings, *await _events(at, newest), *await _stages(at, newest), *await _details(at, newest)]
 
 
 def _untried_findings(at: SourceProbe, why: str) -> list[Finding]:
@@ -78,7 +79,8 @@ def _untried_findings(at: SourceProbe, why: str) -> list[Finding]:
     nothing = Resource("none")
     first = {"events": next(at.source().read(nothing, Window(None, at.now())))}
     if at.kind.stages is not None:
-        first["stages"] = next(at.kind.stages(nothing, at.now()))
+        first["stages"] = next(at.kind.stages(at.source())(nothing, Window(None, at.now())))
+    first |= _probes(at, nothing)
     asks = {check: ask for check, ask in first.items() if isinstance(ask, Request)}
     return [untried_finding(at.place, check, why, ask.permission) for check, ask in asks.items()]
 
@@ -189,7 +191,25 @@ async def _stages(at: SourceProbe, resource: Resource) -> list[Finding]:
         return []
     try:
         with guarded(at.place.name):
-            record = await run_stages(at.kind.stages(resource, at.now()), at.ask)
+            reading = at.kind.stages(at.source())(resource, Window(at.now(), at.now()))
+            record = await run_stages(reading, at.ask)
             return [stages_finding(at.place, resource, record.attempts)]
     except SourceError as error:
         return [stages_finding(at.place, resource, error)]
+
+
+def _probes(at: SourceProbe, resource: Resource) -> dict[str, Request]:
+    return at.kind.probes(resource, source_scope(at.region, at.options), at.now())
+
+
+async def _details(at: SourceProbe, resource: Resource) -> list[Finding]:
+    """Return a finding for each detail that the configuration asks for: whether it may be read."""
+    findings = list[Finding]()
+    for check, request in _probes(at, resource).items():
+        try:
+            with guarded(at.place.name):
+                await at.ask(request)
+            findings.append(details_finding(at.place, check))
+        except SourceError as error:
+            findings.append(details_finding(at.place, check, error))
+    return findings

@@ -153,6 +153,16 @@ def stages_finding(place: FindingPlace, resource: Resource, found: Sequence[Sequ
     )
 
 
+def details_finding(place: FindingPlace, check: str, error: SourceError | None = None) -> Finding:
+    """Make the finding of a detail of jobs that has a permission of its own; without it, its events are missing."""
+    if error is None or isinstance(error, SourceGone):  # what was asked for need not exist
+        return place.finding(check, "ok", "may be read")
+    if isinstance(error, KeysRefused):
+        return error_finding(place, check, error)
+    text = describe(error).removeprefix(f"{place.target}: ")
+    return place.finding(check, "warning", f"{text}; until then their events are missing", cause=error.cause)
+
+
 def display_name(resource: Resource) -> str:
     """Return the id, and the name if it differs, as printable and short text."""
     name = resource.id if resource.name in ("", resource.id) else f"{resource.id} ({resource.name})"

@@ -44,6 +44,7 @@ class AddedEvent(msgspec.Struct, forbid_unknown_fields=True):
     timeless: bool = False  # PAI: the string has no time
     fields: dict[str, Any] = {}  # DWS and restarts: replaces fields of the row; DWS: ``text`` is the name
     restart: bool = False  # PAI: a restart record of the job in place of an event; ``text`` is its reason
+    pod: str = ""  # PAI: an event of this pod, which fails then unless it exists, in place of one of the job
 
 
 class SimulatedSource(NamedTuple):

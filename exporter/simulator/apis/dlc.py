@@ -1,13 +1,14 @@
-"""PAI DLC 2020-12-03: ListJobs, GetJob and GetJobEvents, as Alibaba Cloud's documents and SDK state them."""
+"""PAI DLC 2020-12-03: jobs, their events, pods and sanity checks, as Alibaba Cloud's documents and SDK state them."""
 
 from typing import Any
 
 from exporter.simulator.http import Call, Reply, alibaba_error, answer, encode, listing
 from exporter.simulator.state.accounts import ALIBABA_WORKSPACE
 from exporter.simulator.state.cloud import Cloud
-from exporter.simulator.state.event_log import between
-from exporter.simulator.state.resources import ENDED, DlcJob, Period, Pod, Restart
-from exporter.simulator.state.times import DAY, SECOND, read_iso, zulu
+from exporter.simulator.state.event_log import EventLog, EventRow, between
+from exporter.simulator.state.event_rows import dlc_row
+from exporter.simulator.state.resources import ENDED, DlcJob, Period, Pod, Restart, SanityCheck
+from exporter.simulator.state.times import DAY, SECOND, beijing, read_iso, zulu
 
 _REQUEST = "78F6FCE2-278F-4C4A-A6B7-DD8ECEA9C456"
 _EVENTS = 2000
@@ -49,16 +50,57 @@ def details(cloud: Cloud, call: Call, now: int) -> Reply:
 def events(cloud: Cloud, call: Call, now: int) -> Reply:
     """GetJobEvents: plain strings of the last seven days, at most MaxEventsNum; which end is cut is a switch."""
     _action(call, "GetJobEvents")
-    job, query = _known(cloud, call), call.query
-    most = _number(query, "MaxEventsNum", _EVENTS)
-    since, until = _window(query, now)
+    job = _known(cloud, call)
+    rows = _readable(cloud, call, job.log, now)
+    return listing({"JobId": job.id, "RequestId": _REQUEST}, "Events", [row.raw for row in rows])
+
+
+def pod_events(cloud: Cloud, call: Call, now: int) -> Reply:
+    """GetPodEvents: as GetJobEvents, of one pod; with PodUid of that one, else of the present pod with this id."""
+    _action(call, "GetPodEvents")
+    job, id_, uid = _known(cloud, call), call.params["pod"], call.query.get("PodUid")
+    pod = next((pod for pod in job.all_pods if pod.id == id_ and uid in (None, "", pod.uid)), None)
+    if pod is None:  # the code is not published [inferred]
+        raise alibaba_error(404, "PodNotFound", f"The pod {id_} does not exist.")
+    rows = _readable(cloud, call, pod.log, now)
+    head = {"JobId": job.id, "PodId": pod.id, "PodUid": pod.uid, "RequestId": _REQUEST}
+    return listing(head, "Events", [row.raw for row in rows])
+
+
+def sanity_checks(cloud: Cloud, call: Call, now: int) -> Reply:
+    """ListJobSanityCheckResults: a list for each check, newest first unless Order is asc; times are of Beijing."""
+    _action(call, "ListJobSanityCheckResults")
+    job, order = _known(cloud, call), call.query.get("Order", "desc")
+    if order not in ("asc", "desc"):
+        raise _invalid("Order")
+    numbers = sorted({check.number for check in job.checks}, reverse=order == "desc")
+    results = [[_result(check) for check in job.checks if check.number == number] for number in numbers]
+    return answer({"SanityCheckResults": results, "TotalCount": len(results), "RequestID": _REQUEST})
+
+
+def pod_event(cloud: Cloud, job_id: str, pod_id: str, at: int, text: str) -> None:
+    """Add an event of a pod of a job; a pod that does not exist fails at that time."""
+    with cloud.lock:
+        job = cloud.dlc.get(job_id) or cloud.add_dlc_job(job_id)
+        pod = next((pod for pod in job.pods if pod.id == pod_id), None)
+        if pod is None:
+            pod = Pod(pod_id, f"{pod_id}-uid", "worker", "Failed", min(at, job.created), finished=at)
+            job.pods.append(pod)
+        for _ in range(cloud.copies("pai_dlc")):
+            cloud.put("pai_dlc", pod.log, dlc_row(at, cloud.clock(), text, cloud.behaviour.pai_zone_hours))
+
+
+def _readable(cloud: Cloud, call: Call, log: EventLog, now: int) -> list[EventRow]:
+    """Return the events of a log that a call asks for, oldest first."""
+    most = _number(call.query, "MaxEventsNum", _EVENTS)
+    since, until = _window(call.query, now)
     if most < 1:
         raise _invalid("MaxEventsNum")
-    rows = job.log.readable(now)
+    rows = log.readable(now)
     first, last = between(rows, since, until)
     if last - first > most:
         first, last = (last - most, last) if cloud.behaviour.pai_keeps == "newest" else (first, first + most)
-    return listing({"JobId": job.id, "RequestId": _REQUEST}, "Events", [row.raw for row in rows[first:last]])
+    return rows[first:last]
 
 
 def drift(cloud: Cloud, call: Call, now: int, size: int) -> None:
@@ -163,6 +205,17 @@ def _pod(pod: Pod) -> dict[str, Any]:
         "Status": pod.status,
         "HistoryPods": [_pod(earlier) for earlier in pod.before],
         **{name: zulu(at) for name, at in times.items() if at is not None},
+    }
+
+
+def _result(check: SanityCheck) -> dict[str, Any]:
+    times = {"StartedAt": check.started, "FinishedAt": check.finished}
+    return {
+        "CheckNumber": check.number,
+        "Phase": check.phase,
+        "Status": check.status,
+        "Message": check.message,
+        **{name: "" if at is None else beijing(at) for name, at in times.items()},
     }
 
 

@@ -8,6 +8,7 @@ from exporter.simulator.apis import (
     dsw,
     dws,
     dws_alarm,
+    notebooks,
     pools,
     scheduled_events,
     services,
@@ -21,6 +22,7 @@ from exporter.simulator.stories.dsw import instance_life
 from exporter.simulator.stories.dws import cluster_life
 from exporter.simulator.stories.dws_alarm import cluster_alarms
 from exporter.simulator.stories.node import node_life
+from exporter.simulator.stories.notebook import notebook_life
 from exporter.simulator.stories.pool import pool_life
 from exporter.simulator.stories.service import service_life
 from exporter.simulator.stories.training import training_jobs
@@ -39,6 +41,10 @@ def _service_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
     cloud.service_event(event.resource, at, event.text, event.type or "normal")
 
 
+def _notebook_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
+    notebooks.fail(cloud, event.resource, at, event.text)
+
+
 def _scheduled_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
     scheduled_events.happen(cloud, event.resource, at, event.text)
 
@@ -52,7 +58,9 @@ def _dws_alarm(cloud: Cloud, event: AddedEvent, at: int) -> None:
 
 
 def _dlc_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
-    if event.restart:
+    if event.pod:
+        dlc.pod_event(cloud, event.resource, event.pod, at, event.text)
+    elif event.restart:
         cloud.dlc_restart(event.resource, at, **{"Reason": event.text} | event.fields)
     else:
         cloud.dlc_event(event.resource, None if event.timeless else at, event.text)
@@ -117,6 +125,17 @@ SOURCES: dict[str, SimulatedSource] = {
         story=service_life,
         drift=services.drift,
     ),
+    notebooks.SOURCE: SimulatedSource(
+        platform="huaweicloud",
+        endpoint="modelarts",
+        apis=(
+            SimulatedApi("modelarts_notebook.events", "/v1/{project_id}/notebooks/all", _huawei, notebooks.notebooks),
+        ),
+        resource=notebooks.add_notebook,
+        event=_notebook_event,
+        story=notebook_life,
+        drift=notebooks.drift,
+    ),
     scheduled_events.SOURCE: SimulatedSource(
         platform="huaweicloud",
         endpoint="modelarts",
@@ -162,12 +181,14 @@ SOURCES: dict[str, SimulatedSource] = {
             SimulatedApi("pai_dlc.list", "/api/v1/jobs", _dlc, dlc.jobs),
             SimulatedApi("pai_dlc.details", "/api/v1/jobs/{id}", _dlc, dlc.details),
             SimulatedApi("pai_dlc.events", "/api/v1/jobs/{id}/events", _dlc, dlc.events),
+            SimulatedApi("pai_dlc.pod_events", "/api/v1/jobs/{id}/pods/{pod}/events", _dlc, dlc.pod_events),
+            SimulatedApi("pai_dlc.sanity_checks", "/api/v1/jobs/{id}/sanitycheckresults", _dlc, dlc.sanity_checks),
         ),
         resource=Cloud.add_dlc_job,
         event=_dlc_event,
         story=dlc_jobs,
         drift=dlc.drift,
-        options={"workspaces": [ALIBABA_WORKSPACE]},
+        options={"workspaces": [ALIBABA_WORKSPACE], "pod_events": True, "sanity_checks": True},
     ),
     dsw.SOURCE: SimulatedSource(
         platform="alibabacloud",

@@ -162,10 +162,10 @@ class Cloud:
         return {name: resource.log for name, resource in self.resources.get(source, {}).items()}
 
     def totals(self, source: str) -> dict[str, int]:
-        """Return the number of readable events of a source by resource, with the restarts of DLC jobs."""
+        """Return the number of readable events of a source by resource, with those that are only in its details."""
         found = {id_: log.total for id_, log in self.logs(source).items()}
         for id_, job in self.dlc.items() if source == "pai_dlc" else ():
-            found[id_] += len(job.restarts)
+            found[id_] += job.total
         return found
 
     def copies(self, source: str) -> int:

@@ -109,7 +109,7 @@ class Period(msgspec.Struct):
 
 
 class Pod(msgspec.Struct):
-    """A pod of a DLC job; ``before`` are those it replaced."""
+    """A pod of a DLC job; ``before`` are those it replaced. ``log`` has its own events."""
 
     id: str
     uid: str
@@ -119,6 +119,7 @@ class Pod(msgspec.Struct):
     started: int | None = None
     finished: int | None = None
     before: list["Pod"] = []
+    log: EventLog = msgspec.field(default_factory=EventLog)
 
 
 class Restart(msgspec.Struct):
@@ -126,6 +127,17 @@ class Restart(msgspec.Struct):
 
     at: int
     fields: dict[str, Any] = {}
+
+
+class SanityCheck(msgspec.Struct):
+    """A phase of a sanity check of a DLC job; without ``finished`` it goes on."""
+
+    number: int
+    phase: str
+    status: str
+    started: int
+    finished: int | None = None
+    message: str = ""
 
 
 class DlcJob(msgspec.Struct):
@@ -139,6 +151,7 @@ class DlcJob(msgspec.Struct):
     periods: list[Period] = []
     pods: list[Pod] = []
     restarts: list[Restart] = []
+    checks: list[SanityCheck] = []
     log: EventLog = msgspec.field(default_factory=EventLog)
 
     def enter(self, status: str, at: int, code: str = "", message: str = "") -> None:
@@ -152,6 +165,17 @@ class DlcJob(msgspec.Struct):
     @property
     def status(self) -> str:
         return self.periods[-1].status if self.periods else "Creating"
+
+    @property
+    def all_pods(self) -> list[Pod]:
+        """The pods, and those that they replaced."""
+        return [one for pod in self.pods for one in (pod, *pod.before)]
+
+    @property
+    def total(self) -> int:
+        """How many events there are of the job that are not in its own log."""
+        checks = [check for check in self.checks if check.finished is not None]
+        return len(self.restarts) + len(checks) + sum(pod.log.total for pod in self.all_pods)
 
     def first(self, status: str) -> int | None:
         """Return when the job was in ``status`` for the first time."""

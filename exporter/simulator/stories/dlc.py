@@ -1,15 +1,17 @@
 """The lives of PAI DLC jobs: they queue, create pods, lose one, restart, and end; one after the other.
 
 Alibaba Cloud publishes no list of its event texts. "Created pod: …" and "Successfully pulled image." are verbatim, the
-rest is worded as Kubernetes would [inferred].
+rest is worded as Kubernetes would [inferred]. What a pod says of its end is in its own list. After a restart the
+nodes are checked.
 """
 
 import random
 from collections import deque
 from typing import NamedTuple
 
+from exporter.simulator.apis.dlc import pod_event
 from exporter.simulator.state.cloud import Cloud
-from exporter.simulator.state.resources import DlcJob, Pod
+from exporter.simulator.state.resources import DlcJob, Pod, SanityCheck
 from exporter.simulator.state.times import zoneless
 from exporter.simulator.stories.base import Chapter, Story, identifier, remember
 
@@ -26,6 +28,9 @@ class _Subject(NamedTuple):
 
     def add_event(self, at: int, text: str) -> None:
         self.cloud.dlc_event(self.job.id, at, text)
+
+    def add_pod_event(self, number: int, at: int, text: str) -> None:
+        pod_event(self.cloud, self.job.id, self.job.pods[number].id, at, text)
 
 
 def dlc_jobs(cloud: Cloud, rng: random.Random) -> Story:
@@ -58,6 +63,7 @@ def _life(subject: _Subject, at: int) -> Chapter:
         outcome = rng.choice(("success", "failure"))
     if outcome == "failure":
         subject.add_event(at, f"Pod {job.pods[0].id} exited with code 1")
+        subject.add_pod_event(0, at, "Back-off restarting failed container pytorch")
         return _end(subject, at, "Failed")
     return _end(subject, at, "Succeeded")
 
@@ -74,7 +80,15 @@ def _pods(subject: _Subject, at: int) -> Chapter:
         subject.add_event(at, f"Created pod: {pod.id}")
     at = yield rng.uniform(1, 4)
     subject.add_event(at, "Successfully pulled image.")
+    if earlier:
+        job.enter("SanityChecking", at)
+    began = at
     at = yield 1.0
+    if earlier:
+        job.checks += [
+            SanityCheck(len(job.restarts), "CheckInit", "Succeeded", began, at),
+            SanityCheck(len(job.restarts), "DeviceCheck", "Succeeded", began, at),
+        ]
     subject.add_event(at, "Started container pytorch")
     for pod in job.pods:
         pod.status, pod.started = "Running", at
@@ -86,6 +100,7 @@ def _restart(subject: _Subject, at: int) -> Chapter:
     job = subject.job
     lost = job.pods[1].id
     subject.add_event(at, f"Pod {lost} exited with code 137")
+    subject.add_pod_event(1, at, "Memory cgroup out of memory: Killed process 4242 (python)")
     for pod in job.pods:
         pod.status, pod.finished = "Failed", at
     at = yield 1.0

@@ -6,7 +6,7 @@ undocumented, so every known one is read.
 
 import msgspec
 
-from exporter.model.events import Millis, Request, Resource
+from exporter.model.events import Request, Resource, Window
 from exporter.model.protocols import Stages
 from exporter.model.runs import RunRecord
 from exporter.sources.decoding import asked
@@ -33,7 +33,7 @@ class _Records(msgspec.Struct):
 _RECORDS = msgspec.json.Decoder(_Records, strict=False)
 
 
-def training_stages(job: Resource, now: Millis) -> Stages:
+def training_stages(job: Resource, window: Window) -> Stages:
     """Read the stages of a training job, by attempt. Raises SourceGarbled."""
     path = f"/v2/{{project_id}}/training-jobs/{segment(job.id)}/stages"
     request = Request("modelarts", path, headers=(("X-Language", "en-us"),), permission="modelarts:trainJob:get")

@@ -80,11 +80,17 @@ class EventTexts:
         self._checking = True
 
     def read(
-        self, resource: Resource, window: Window, request_for: Callable[[Millis, Millis], Request], ask: AskForRows
+        self,
+        resource: Resource,
+        window: Window,
+        request_for: Callable[[Millis, Millis], Request],
+        ask: AskForRows,
+        pod: str = "",
     ) -> Reading:
         """Read the events of a resource, part by part; a second too full for one answer is given as truncated.
 
-        ``request_for`` makes the request for a time span.
+        ``request_for`` makes the request for a time span. ``pod`` is the pod of the resource whose list is read: its
+        events are others than those of the resource's own list, and ``repeats`` says which of those they may repeat.
         """
         since = _start(resource, window)
         spans = [(since, max(ceiling(window.until), since + SECOND))]
@@ -109,36 +115,44 @@ class EventTexts:
                 spans += [(middle, end), (begin, middle)]  # the second in the middle is whole in both
                 continue
             seen += found.came
-            gaps = (gap_fingerprint(resource.id, begin // SECOND),) if full else ()
-            yield from self._give(found, resource, window, gaps)
+            gaps = (gap_fingerprint(resource.id, *filter(None, (pod,)), begin // SECOND),) if full else ()
+            yield from self._give(found, resource, window, gaps, pod)
 
     def _give(
-        self, found: DecodedRows[str | TextRow], resource: Resource, window: Window, gaps: tuple[bytes, ...]
+        self, found: DecodedRows[str | TextRow], resource: Resource, window: Window, gaps: tuple[bytes, ...], pod: str
     ) -> Generator[EventPage | Pause, Response | int | None, None]:
         """Give the events of rows; then raise SourceGarbled if the answer could not be decoded to its end."""
-        events, worse, remarks = yield from self._events(found.rows, resource, window)
+        events, worse, remarks = yield from self._events(found.rows, resource, window, pod)
+        repeats = (yield from self._repeats(found.rows, resource.id, events)) if pod else {}
         oldest = None if window.since is None else floor(window.since)
         if oldest is not None and self._guessing:
             oldest -= _WIDEST  # with the wrong zone a new event could look like one from before
         given = page(count_equal(oldest_first(events)), oldest, (*found.unreadable, *worse), gaps)
-        yield from give(msgspec.structs.replace(given, remarks=remarks) if remarks else given)
+        yield from give(msgspec.structs.replace(given, remarks=remarks, repeats=repeats))
         if found.failure:
             raise found.failure
 
+    def _repeats(
+        self, rows: Sequence[str | TextRow], resource: str, events: Sequence[Event]
+    ) -> Pauses[dict[bytes, bytes]]:
+        """Return, by the keys of the events of a pod, the keys that the same rows have in the resource's own list."""
+        own, _ = yield from in_slices(rows, self._reader(resource, self._zone))
+        return {event.key: one.key for event, one in zip(events, own, strict=True)}
+
     def _events(
-        self, rows: list[str | TextRow], resource: Resource, window: Window
+        self, rows: list[str | TextRow], resource: Resource, window: Window, pod: str
     ) -> Pauses[tuple[list[Event], list[bytes], tuple[str, ...]]]:
         """Make events of rows and check their time zone.
 
         Times that lie in the future, unless they are of another zone, correct a guessed zone from here on. A zone that
         was stated is kept, and doubted once.
         """
-        events, worse = yield from in_slices(rows, self._reader(resource.id, self._zone))
+        events, worse = yield from in_slices(rows, self._reader(resource.id, self._zone, pod))
         latest, earliest = window.until + _SLACK, (resource.created or 0) - _SLACK
         if not self._checking or all(event.at is None or event.at <= latest for event in events):
             return events, worse, ()
         other = _CHINA if self._guessing or self._zone != _CHINA else UTC
-        shifted, _ = yield from in_slices(rows, self._reader(resource.id, other))
+        shifted, _ = yield from in_slices(rows, self._reader(resource.id, other, pod))
         for event, moved in zip(events, shifted, strict=True):
             if (event.at or 0) > latest and event.at != moved.at and earliest <= (moved.at or 0) <= latest:
                 self._checking = False
@@ -149,10 +163,10 @@ class EventTexts:
         return events, worse, ()
 
     def _reader(
-        self, resource: str, zone: tzinfo
+        self, resource: str, zone: tzinfo, pod: str = ""
     ) -> Callable[[Sequence[str | TextRow]], tuple[list[Event], list[bytes]]]:
         """Return a function that makes events of rows, each row one, with fingerprints of rows that are no Unicode."""
-        return lambda rows: read_texts(rows, resource, zone, self._fields)
+        return lambda rows: read_texts(rows, resource, zone, self._fields, pod)
 
 
 def _start(resource: Resource, window: Window) -> Millis:
@@ -161,21 +175,24 @@ def _start(resource: Resource, window: Window) -> Millis:
 
 
 def read_texts(
-    rows: Sequence[str | TextRow], resource: str, zone: tzinfo, names: frozenset[str]
+    rows: Sequence[str | TextRow], resource: str, zone: tzinfo, names: frozenset[str], whose: str = ""
 ) -> tuple[list[Event], list[bytes]]:
     """Make events of rows, each row one, with fingerprints of rows that are no Unicode.
 
-    Each event has all fields of ``names``, those that a text does not state as "".
+    Each event has all fields of ``names``, those that a text does not state as "". ``whose`` is the pod of the resource
+    whose rows they are.
     """
     events: list[Event] = []
     bad: list[bytes] = []
     parts = text_reader(zone)
-    start, nothing = joined(resource), dict.fromkeys(names, "")
+    start = joined(resource, "pod", whose) if whose else joined(resource)
+    nothing = dict.fromkeys(names, "")
     for row in rows:
         raw = row if isinstance(row, str) else _as_text(row)
         at, level, stated, pod, text, identity = parts(raw)
         if not isinstance(row, str) and row.PodId:
             pod = clip(row.PodId)
+        pod = whose or pod
         try:
             key = fingerprint(start + identity)
         except ValueError:

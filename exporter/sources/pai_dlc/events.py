@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from exporter.model.events import Event, Life, Millis, Pause, Request, Resource, ResourcePage, Response, Window
-from exporter.model.protocols import Reading
+from exporter.model.protocols import Reading, Stages
 from exporter.sources.decoding import (
     Name,
     asked,
@@ -24,11 +24,12 @@ from exporter.sources.decoding import (
 from exporter.sources.limits import clip, segment, split_usable
 from exporter.sources.pai.event_texts import MOST, ROWS, Answer, EventTexts, read_texts
 from exporter.sources.pai.paged_listing import ListedPage, PagedListing, list_pages
-from exporter.sources.pai_dlc import restarts
+from exporter.sources.pai_dlc import restarts, sanity_checks
+from exporter.sources.pai_dlc.stages import JobRecords
 from exporter.sources.scope import SourceScope
 from exporter.sources.times import BEFORE_ALL, Number, iso_text, moment, number
 
-FIELDS = frozenset({"stated", "pod"}) | restarts.FIELDS
+FIELDS = frozenset({"stated", "pod"}) | restarts.FIELDS | sanity_checks.FIELDS
 STATUSES = (
     "Creating",
     "Queuing",
@@ -94,6 +95,7 @@ class PaiDlc:
     def __init__(self, scope: SourceScope) -> None:
         self._workspaces = scope.workspaces or ("",)
         self._texts = EventTexts(scope.event_timezone, FIELDS)
+        self._records = JobRecords(scope, self._texts)
 
     def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
         """List the jobs of each workspace, newest first; then ask for known jobs that were not listed.
@@ -119,6 +121,10 @@ class PaiDlc:
     def read(self, resource: Resource, window: Window) -> Reading:
         """Read the events of a job."""
         return self._texts.read(resource, window, partial(_request, resource.id), _ask_events)
+
+    def read_stages(self, job: Resource, window: Window) -> Stages:
+        """Read what GetJob says of a job, and its details."""
+        return self._records.read(job, window)
 
 
 def _headers(action: str) -> tuple[tuple[str, str], ...]:
@@ -184,10 +190,13 @@ def _restarts(raw: msgspec.Raw) -> int:
 def parse_record(raw: Any, resource: str) -> Event:
     """Make an event of one raw record; times without zone are UTC.
 
-    It is a text, an object with ``Content``, or a restart record with ``OccurTime``. Raises ValueError.
+    It is a text, an object with ``Content``, a restart record with ``OccurTime``, or the result of a sanity check with
+    ``StartedAt``. Raises ValueError.
     """
     if isinstance(raw, dict) and "OccurTime" in raw:
         return restarts.parse_restart(raw, resource)
+    if isinstance(raw, dict) and "StartedAt" in raw:
+        return sanity_checks.parse_result(raw, resource)
     row = raw if isinstance(raw, str) else read_record(raw, ROWS)
     events, _ = read_texts([row], resource, UTC, FIELDS)
     if not events:

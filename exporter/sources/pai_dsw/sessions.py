@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from exporter.model.events import Millis, Resource
+from exporter.model.events import Resource, Window
 from exporter.model.protocols import Stages
 from exporter.model.runs import RunRecord, Stage
 from exporter.sources.decoding import asked
@@ -35,7 +35,7 @@ class _Lifecycle(msgspec.Struct, rename="pascal"):
 _LIFECYCLE = msgspec.json.Decoder(_Lifecycle, strict=False)
 
 
-def dsw_stages(instance: Resource, now: Millis) -> Stages:
+def dsw_stages(instance: Resource, window: Window) -> Stages:
     """Read the states of the newest sessions of an instance. Raises SourceGarbled."""
     query = (("Order", "DESC"), ("Limit", str(_SESSIONS)))
     path = f"/api/v2/instances/{segment(instance.id)}/lifecycle"

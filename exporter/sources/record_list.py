@@ -1,0 +1,84 @@
+"""Reads a list of a workspace to its end, where the offset counts records and each row is a resource with events.
+
+Rows may move between two answers: a row that comes twice is one row, and a row that was passed over comes with the next
+read, for the rows of such a list stay.
+"""
+
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from exporter.model.events import EventPage, Pause, Request, ResourcePage, Response
+from exporter.model.protocols import Reading
+from exporter.sources.decoding import DecodedRows, RowDecoders, asked, gap_fingerprint, read_rows
+from exporter.sources.limits import check_listing_size, check_read_size, garbled
+from exporter.sources.offset_paging import is_last_page
+from exporter.sources.times import Number, number
+
+MakePage = Callable[
+    [DecodedRows[Any], str, tuple[bytes, ...]], Generator[Pause, Response | int | None, EventPage | ResourcePage]
+]
+"""Makes a page of the rows of an answer, the workspace, and the fingerprints of gaps."""
+
+
+class ListAnswer(Protocol):
+    """An answer: the rows as they came, and how many there are in all, if it says so."""
+
+    @property
+    def rows(self) -> msgspec.Raw: ...
+    @property
+    def total(self) -> Number: ...
+
+
+class RecordList(NamedTuple):
+    """A list: its name in a gap, its request of a workspace and an offset, its decoders, and the most rows asked for."""
+
+    name: str
+    request: Callable[[str, int], Request]
+    answer: msgspec.json.Decoder[ListAnswer]
+    rows: RowDecoders[Any]  # of rows with an ``id``
+    limit: int
+
+    def read(self, workspace: str, make_page: MakePage) -> Reading:
+        """Read the events of the list, answer after answer. Raises SourceGarbled beyond the limits of a read."""
+        return _read_all(self, workspace, make_page, check_read_size)
+
+    def discover(self, workspace: str, make_page: MakePage) -> Reading:
+        """Read the resources of the list. Raises SourceGarbled beyond the limits of a listing."""
+        return _read_all(self, workspace, make_page, lambda request, _, rows: check_listing_size(request, rows))
+
+
+def _read_all(
+    records: RecordList, workspace: str, make_page: MakePage, check_size: Callable[[Request, int, int], None]
+) -> Reading:
+    """Read answer after answer.
+
+    A list that ends before its total is truncated. An answer that ignores the offset ends the list, unless a total
+    promises more.
+    """
+    seen: set[str] = set()
+    unreadable: set[bytes] = set()
+    offset = answers = promised = size = 0
+    while True:
+        request = records.request(workspace, offset)
+        check_size(request, answers, len(seen) + len(unreadable))
+        answer = yield from asked(request, records.answer)
+        total = number(answer.total)
+        found = yield from read_rows(request, answer.rows, records.rows, total == 0)
+        before = len(seen) + len(unreadable)
+        seen |= {row.id for row in found.rows}
+        unreadable |= {*found.unreadable}
+        have, size, promised = len(seen) + len(unreadable), size or found.came, max(promised, total or 0)
+        stuck = found.came >= size > 0 and have == before
+        if stuck and promised > have:
+            raise garbled(request, f"the page at offset {offset} does not move on; none of its rows is new")
+        ends = stuck or is_last_page(found.came, size, total, have, records.limit)
+        lacks = promised - have if ends and not found.failure else 0
+        gaps = (gap_fingerprint(records.name, workspace, lacks),) if lacks > 0 else ()
+        yield (yield from make_page(found, workspace, gaps))
+        if found.failure:
+            raise found.failure
+        if ends:
+            return
+        offset, answers = offset + found.came, answers + 1
