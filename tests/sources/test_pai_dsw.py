@@ -67,7 +67,7 @@ def test_stated_workspaces_are_listed_one_by_one() -> None:
 )
 def test_an_instance_at_rest_can_be_started_again(status: str, life: str) -> None:
     _, (found,) = listed([{"InstanceId": "dsw-1", "Status": status, "GmtModifiedTime": "2026-11-20T10:00:00Z"}])
-    assert (found.life, found.since) == (life, millis("2026-11-20T10:00:00") if life == "settled" else None)
+    assert (found.life, found.since) == (life, millis("2026-11-20T10:00:00"))
 
 
 def test_a_read_states_its_span_and_its_maximum() -> None:
@@ -153,6 +153,7 @@ def test_a_state_ends_where_the_next_begins_and_equal_ones_are_one() -> None:
         ("starting", 40, 5),
         ("running", 50, 250),
         ("stopping", 300, 30),
+        ("stopped", 330, 0),
     ]
     assert attempts(session[::-1]) == (stages,), "whichever way they are sorted"
 
@@ -165,11 +166,20 @@ def test_states_of_one_second_keep_their_order() -> None:
         assert stages[-1].end is None
 
 
+def test_a_session_of_one_second_has_the_order_of_the_others() -> None:
+    before, now = (
+        [state("Running", "09:00:00"), state("Stopped", "09:10:00")],
+        [state("Starting", "10:00:00"), state("Queuing", "10:00:00")],
+    )
+    _, stages = attempts(now[::-1], before[::-1])
+    assert [stage.name for stage in stages] == ["starting", "queuing"]
+
+
 def test_sessions_are_asked_for_newest_first_and_given_oldest_first() -> None:
     body = json.dumps({"Lifecycle": [[state("Running", "12:00:00")], [state("Running", "10:00:00")], []]}).encode()
     ask, found = answered(dsw_stages(INSTANCE, ALL), body)
     assert (ask.path, ask.permission) == ("/api/v2/instances/dsw-1/lifecycle", "paidsw:GetLifecycle")
-    assert asked(ask) == {"Order": "DESC", "Limit": "20"}
+    assert asked(ask) == {"Order": "DESC", "Limit": "50"}
     assert [stages[0].start for stages in found] == [millis("2026-11-20T10:00:00"), millis("2026-11-20T12:00:00")]
 
 
@@ -214,6 +224,18 @@ def test_a_session_is_a_run_with_the_vendors_states_as_phases() -> None:
         ended.runs, "11:06:00", "Running", over, [state("Starting", "11:00:00"), state("Running", "11:05:00")]
     )
     assert again.runs.open[""].span.start == millis("2026-11-20T11:00:00")
+
+
+def test_a_session_that_ended_between_two_listings_ends_when_and_how_the_record_says() -> None:
+    first = [state("Creating", "10:00:00"), state("EnvPreparing", "10:00:05"), state("Failed", "10:02:00")]
+    second = [state("Starting", "10:10:00"), state("Running", "10:11:00"), state("Stopped", "10:20:00")]
+    begun = folded(Runs(), "10:01:00", "EnvPreparing", first[:2])
+    ended = folded(begun.runs, "10:40:00", "Running", first, second, [state("Running", "10:30:00")])
+    assert [(span.outcome, span.start, span.end) for span in ended.spans if span.name == "RUN dsw_instance"] == [
+        ("failure", millis("2026-11-20T10:00:00"), millis("2026-11-20T10:02:00")),
+        ("success", millis("2026-11-20T10:10:00"), millis("2026-11-20T10:20:00")),
+    ]
+    assert ended.runs.open[""].span.start == millis("2026-11-20T10:30:00")
 
 
 def test_a_session_that_failed_says_why() -> None:

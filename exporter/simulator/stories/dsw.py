@@ -33,7 +33,7 @@ def instance_life(cloud: Cloud, rng: random.Random) -> Story:
     subject = _Subject(cloud, rng, add_instance(cloud, id_, "Creating", name=name, created=at))
     while True:
         at = yield from _session(subject, at)
-        del subject.instance.sessions[:-20]
+        del subject.instance.sessions[:-50]
         at = yield rng.uniform(6, 15)
         subject.instance.enter("Starting", at)
 

@@ -156,7 +156,7 @@ def _ask_instances(request: Request) -> Generator[Request | Pause, Response | in
 def _instance(row: _Instance) -> Resource:
     """Make a resource of a row.
 
-    An instance that is at rest came into its status when it was last modified: inferred, for nothing states that time.
+    An instance came into its status when it was last modified: inferred, for nothing in a listing states that time.
     """
     status = row.status or ""
     return Resource(
@@ -168,7 +168,7 @@ def _instance(row: _Instance) -> Resource:
         status=clip(status),
         life=_life(status),
         created=moment(row.gmt_create_time),
-        since=moment(field_text(row.gmt_modified_time)) if status in _SETTLED else None,
+        since=moment(field_text(row.gmt_modified_time)),
         reason=field_text(row.reason_code),
         message=field_text(row.reason_message),
         mark=hint_mark(row.gmt_modified_time),

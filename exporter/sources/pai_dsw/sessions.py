@@ -19,7 +19,7 @@ from exporter.sources.reading import ordered_stages, snake_case
 from exporter.sources.times import Number, moment
 
 _FINAL = frozenset({"stopped", "failed", "arrearge"})
-_SESSIONS = 20  # the newest ones; a run that is open is in the newest
+_SESSIONS = 50  # the newest ones: more than an exporter can have missed
 
 
 class _State(msgspec.Struct, rename="pascal"):
@@ -44,17 +44,23 @@ def dsw_stages(instance: Resource, window: Window) -> Stages:
     sessions = answer.lifecycle or []
     if len(sessions) + sum(len(states) for states in sessions) > MAX_STAGES:
         raise garbled(request, f"the answer has more than {MAX_STAGES} states; it was refused")
+    if any(_is_backwards(states) for states in sessions):  # which way states are sorted is not documented
+        sessions = [states[::-1] for states in sessions]
     attempts = [stages for states in sessions if (stages := _stages(states))]
     return RunRecord(tuple(sorted(attempts, key=lambda stages: stages[0].start)))
+
+
+def _is_backwards(states: Sequence[_State]) -> bool:
+    """Return whether the states of a session are newest first, as far as their times tell: many share a second."""
+    times = [at for state in states if (at := moment(state.gmt_create_time)) is not None]
+    return bool(times) and times[0] > times[-1]
 
 
 def _stages(states: Sequence[_State]) -> tuple[Stage, ...]:
     """Return the states of a session as stages, oldest first; a state that follows an equal one goes on.
 
-    A state is over when the next begins, whatever its own end says. The states that end a session are no stages.
+    A state is over when the next begins, whatever its own end says. The state that ends a session lasts no time.
     """
-    if states and (moment(states[0].gmt_create_time) or 0) > (moment(states[-1].gmt_create_time) or 0):
-        states = states[::-1]  # two states of one second keep their order
     read = ((snake_case(clip(state.status)), state.gmt_create_time, state.gmt_end_time) for state in states)
     stages: list[Stage] = []
     for stage in ordered_stages(read):
@@ -66,4 +72,4 @@ def _stages(states: Sequence[_State]) -> tuple[Stage, ...]:
             end = stage.start if last.end is None else min(last.end, stage.start)
             stages.append(Stage(last.name, last.start, end))
         stages.append(stage)
-    return tuple(stage for stage in stages if stage.name not in _FINAL)
+    return tuple(Stage(one.name, one.start, one.start) if one.name in _FINAL else one for one in stages)
