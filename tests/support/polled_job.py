@@ -21,8 +21,9 @@ class PolledJob:
         self.cloud = Cloud(lambda: int(self.clock.now() * 1000))
         self.job = self.cloud.add_dlc_job(JOB)
         config = configured("http://clouds", folder)
-        pai = tuple(target for target in config.targets if target.platform == "alibabacloud")
-        self.config = config.model_copy(update={"targets": pai})
+        (pai,) = (target for target in config.targets if target.platform == "alibabacloud")
+        alone = pai.model_copy(update={"name": JOB, "sources": {"pai_dlc": pai.sources["pai_dlc"]}})
+        self.config = config.model_copy(update={"targets": (alone,)})
         self.asked: Counter[str] = Counter()
 
     def sent(self, request: httpx2.Request) -> None:
