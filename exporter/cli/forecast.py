@@ -31,7 +31,7 @@ def forecast_reads(target: Target, resources: Mapping[str, int]) -> dict[str, Fo
     for api in dict.fromkeys(SOURCES[name].api for name in resources):
         price = RequestPrice(lambda rate=target.budget[api]: rate, target.budget_share)  # type: ignore[misc]
         demands = {
-            name: _demand(price, target.sources[name], number if SOURCES[name].resource else 1)
+            name: _demand(price, name, target.sources[name], number if SOURCES[name].resource else 1)
             for name, number in resources.items()
             if SOURCES[name].api == api
         }
@@ -43,8 +43,9 @@ def forecast_reads(target: Target, resources: Mapping[str, int]) -> dict[str, Fo
     return found
 
 
-def _demand(price: RequestPrice, options: SourceOptions, watches: int) -> Demand:
+def _demand(price: RequestPrice, source: str, options: SourceOptions, watches: int) -> Demand:
     demand = Demand(options.poll_interval, options.max_poll_interval)
+    demand.cost = SOURCES[source].requests
     pages = max(1, len(options.workspaces)) * math.ceil(max(1, watches) / LISTED_AT_ONCE)
     demand.listing = pages / options.discovery_interval
     for _ in range(watches):

@@ -10,6 +10,8 @@ from exporter.sources import dws, dws_alarm, modelarts_notebook, modelarts_pool,
 from exporter.sources.decoding import SampleRecord
 from exporter.sources.modelarts_service import events as service_events
 from exporter.sources.modelarts_service import services
+from exporter.sources.modelarts_service_v2 import events as service_v2_events
+from exporter.sources.modelarts_service_v2 import services as services_v2
 from exporter.sources.modelarts_training import events as training_events
 from exporter.sources.modelarts_training import jobs
 from exporter.sources.modelarts_training import stages as training_stages
@@ -36,7 +38,8 @@ class Kind(NamedTuple):
     source alone. ``stages`` returns, for a source that was made, what reads the vendor's own record of a resource.
     ``details`` are the options by which that record holds details that need permissions of their own; ``probes``
     makes a request for each of them, by its name, whose answer says whether it may be read. ``hints`` are fields of
-    its listing that change when something happens: they call for a read.
+    its listing that change when something happens: they call for a read. ``zoneless`` says which
+    of its times name no zone, where ``event_timezone`` is an option. ``requests`` is how many a usual read takes.
     """
 
     make: Callable[[SourceScope], Source]
@@ -53,6 +56,8 @@ class Kind(NamedTuple):
     probes: Callable[[Resource, SourceScope, Millis], dict[str, Request]] = _no_probes
     hints: tuple[str, ...] = ()
     lists: str = "resource"
+    zoneless: str = "they"
+    requests: int = 1
 
 
 SOURCES: dict[str, Kind] = {
@@ -92,6 +97,20 @@ SOURCES: dict[str, Kind] = {
         record=service_events.parse_record,
         sample_record=service_events.sample_record,
         options=frozenset({"workspaces"}),
+    ),
+    "modelarts_service_v2": Kind(
+        make=service_v2_events.ModelArtsServiceV2,
+        platform="huaweicloud",
+        api="modelarts",
+        resource="service",
+        fields=COMMON_FIELDS | service_v2_events.FIELDS,
+        statuses=services_v2.STATUSES,
+        hints=services_v2.HINTS,
+        record=service_v2_events.parse_record,
+        sample_record=service_v2_events.sample_record,
+        options=frozenset({"workspaces", "event_timezone"}),
+        zoneless="those of autoscaling",
+        requests=4,  # with one deployment
     ),
     "modelarts_notebook": Kind(
         make=modelarts_notebook.ModelArtsNotebook,

@@ -195,7 +195,9 @@ EVENTS = (
     ),
     Alert(
         name="PlatformDeploymentFailed",
-        value=f'sum by ({TS}) (increase(platform_runs_total{{source="modelarts_service",outcome="failure"}}[15m]))',
+        value=(
+            f'sum by ({TS}) (increase(platform_runs_total{{source=~"modelarts_service(_v2)?",outcome="failure"}}[15m]))'
+        ),
         op=">",
         limit=0.5,
         severity="warning",
@@ -208,6 +210,21 @@ EVENTS = (
             reasons("error", "15m"),
             affected("error", "15m"),
         ),
+    ),
+    Alert(
+        name="PlatformScalingFailed",
+        value=(
+            f'sum by ({TS}) (increase(platform_events_total{{source="modelarts_service_v2",reason="ScalingFailed"}}[15m]))'
+        ),
+        op=">",
+        limit=0.5,
+        severity="warning",
+        summary="Services in {{ $labels.target }} could not be scaled",
+        description='Autoscaling failed {{ $value | printf "%.0f" }} times in the last 15 minutes; the instances that are there serve alone.',
+        board="services",
+        panel="Autoscaling",
+        page="/events?severity=error&target={target}&source={source}",
+        details=(affected("error", "15m"),),
     ),
     Alert(
         name="PlatformPhaseStuck",

@@ -62,6 +62,12 @@ SITES = {
         {"services": [{"service_id": "x", "status": "running"}], "total_count": 1},
         {"events": [{"occur_time": 1790000000000, "event_info": "m", "event_type": "normal"}], "total_count": 1},
     ),
+    "modelarts_service_v2": Site(
+        "modelarts", "/v2/{project_id}/services", "/v2/{project_id}/services/x/events",
+        "modelarts:service:list (in an identity policy modelarts::listServices)", "modelarts:service:get",
+        {"data": [{"id": "x", "status": "RUNNING"}], "total": 1},
+        {"data": [{"id": "1", "create_at": 1790000000000, "event_info": "m", "event_type": "NORMAL"}], "total": 1},
+    ),
     "modelarts_notebook": Site(
         "modelarts", "/v1/{project_id}/notebooks/all", "/v1/{project_id}/notebooks/all", NOTEBOOKS, NOTEBOOKS,
         {"data": [{"id": "x", "status": "ERROR"}], "total": 1}, {"data": [{"id": "x", "status": "ERROR"}], "total": 1},
@@ -275,6 +281,10 @@ UNREADABLE: dict[str, list[Any]] = {
     "modelarts_service": [
         None, [], {}, {"event_info": "m"}, {"occur_time": 1790000000000}, {"occur_time": "now", "event_info": "m"},
     ],
+    "modelarts_service_v2": [
+        None, [], {}, {"id": "2"}, {"id": "", "create_at": 1790000000000}, {"id": "2", "create_at": "now"},
+        {"id": "2", "create_at": 1790000000000, "event_count": -1},
+    ],
     "modelarts_notebook": [None, 42, "text", [], {}],  # the list is the listing too
     "modelarts_scheduled": [None, 42, "text", [], {}],  # the list is the listing too, where a bad time is no matter
     "dws": [
@@ -289,7 +299,7 @@ UNREADABLE: dict[str, list[Any]] = {
     "pai_dsw": [None, 42, [], {}, {"Time": AT}, {"Content": 5}],
 }  # fmt: skip
 ROWS = {"modelarts_training": "items events", "modelarts_pool": "items items", "modelarts_service": "services events",
-        "modelarts_notebook": "data data", "modelarts_scheduled": "events events", "dws": "clusters events", "dws_alarm": "clusters alarm_details",
+        "modelarts_service_v2": "data data", "modelarts_notebook": "data data", "modelarts_scheduled": "events events", "dws": "clusters events", "dws_alarm": "clusters alarm_details",
         "pai_dlc": "Jobs Events", "pai_dsw": "Instances Events"}  # fmt: skip
 
 
@@ -357,6 +367,16 @@ STUCK: dict[str, tuple[str, bool, Any, str]] = {
         "modelarts_service", True,
         {"events": many(SITES["modelarts_service"].told["events"][0], "event_info", 1000), "total_count": 5000},
         "the page before came again",
+    ),
+    "services, new generation": (
+        "modelarts_service_v2", False,
+        {"data": many(SITES["modelarts_service_v2"].listed["data"][0], "id", 500), "total": 5000},
+        "none of its services is new",
+    ),
+    "service events, new generation": (
+        "modelarts_service_v2", True,
+        {"data": many(SITES["modelarts_service_v2"].told["data"][0], "id", 500), "total": 5000},
+        "page 1, counted from 0, does not move on; none of its rows is new",
     ),
     "DWS events": (
         "dws", True, {"events": many(SITES["dws"].told["events"][0], "event_id", 1000), "count": 5000},

@@ -23,6 +23,10 @@ ALARM = 'target="research",source="dws_alarm"'
 POOL, SERVICE = 'target="research",source="modelarts_pool"', 'target="research",source="modelarts_service"'
 OF_DWS = {"target": "research", "source": "dws"}
 OF_TRAINING, OF_SERVICE = OF_DWS | {"source": "modelarts_training"}, OF_DWS | {"source": "modelarts_service"}
+SERVICE_V2, OF_SERVICE_V2 = (
+    'target="research",source="modelarts_service_v2"',
+    OF_DWS | {"source": "modelarts_service_v2"},
+)
 OF_POOL = {"target": "research", "resource": "pool-1", "name": "train-07"}
 NODE = 'target="research",source="modelarts_scheduled"'
 OF_NODE = {"target": "research", "resource": "ev-1", "name": "node-1"}
@@ -279,6 +283,21 @@ CASES = {
         counter("platform_runs_total", f'{SERVICE},outcome="failure"', "0x20 1x60"),
         {22: Firing("PlatformDeploymentFailed", OF_SERVICE, "1 failed in the last 15 minutes.")},
         (19, 40),
+    ),
+    "a deployment of the new generation fails, and so does its scaling": Case(
+        {
+            **counter("platform_runs_total", f'{SERVICE_V2},outcome="failure"', "0x20 1x60"),
+            **counter("platform_events_total", f'{SERVICE_V2},severity="error",reason="ScalingFailed"', "0x40 2x60"),
+        },
+        {
+            22: Firing("PlatformDeploymentFailed", OF_SERVICE_V2, "1 failed in the last 15 minutes."),
+            42: Firing(
+                "PlatformScalingFailed",
+                OF_SERVICE_V2,
+                "Autoscaling failed 2 times in the last 15 minutes; the instances that are there serve alone.",
+            ),
+        },
+        (19, 39, 60),
     ),
     "a deployment hangs while it pulls its image": Case(
         pulling("_x4 300x24 stale"),

@@ -24,6 +24,7 @@ from tests.support.clouds import (
     POOL,
     POOL_EVENTS,
     SERVICE,
+    SERVICE_V2,
     TRAINING_EVENTS,
     add_one,
     at_rest,
@@ -214,10 +215,14 @@ def test_the_control_paths_add_events_switch_faults_and_return_the_state() -> No
         {"source": "pai_dsw", "resource": DSW, "text": "Started container x"},
         {"source": "modelarts_notebook", "resource": "features", "text": "Insufficient resources."},
         {"source": "modelarts_scheduled", "resource": NODE, "text": "a disk is to be replaced"},
+        *(
+            {"source": "modelarts_service_v2", "resource": SERVICE_V2, "text": "x", "fields": {"involved_object": of}}
+            for of in ("service", "pod", "autoscaler")
+        ),
         {"source": "pai_dlc", "resource": DLC, "text": "NodeFault", "restart": True, "fields": {"TriggerID": "t"}},
         {"source": "pai_dlc", "resource": DLC, "text": "Successfully pulled image.", "pod": "w-0"},
     ]
-    assert send(cloud, "POST", "/simulator/events", json.dumps({"events": events}).encode()).json() == {"added": 13}
+    assert send(cloud, "POST", "/simulator/events", json.dumps({"events": events}).encode()).json() == {"added": 16}
     wanted = {"faults": [{"kind": "error", "where": "dws"}], "behaviour": {"training_offset": "record"}}
     assert send(cloud, "POST", "/simulator/faults", json.dumps(wanted).encode()).status_code == 200
     assert get(cloud, DWS_EVENTS).status_code == 503
@@ -227,6 +232,7 @@ def test_the_control_paths_add_events_switch_faults_and_return_the_state() -> No
         "modelarts_training": 2,
         "modelarts_pool": 5,
         "dws_alarm": 2,
+        "modelarts_service_v2": 3,
         "pai_dlc": 3,
     }
     assert state["resources"]["modelarts_training"] == {JOB: 2}

@@ -17,6 +17,7 @@ LISTINGS = {
     "modelarts_training": ("modelarts_training/jobs.json", "items"),
     "modelarts_pool": ("modelarts_pool/pools.json", "items"),
     "modelarts_service": ("modelarts_service/services.json", "services"),
+    "modelarts_service_v2": ("modelarts_service_v2/services.json", "data"),
     "modelarts_notebook": ("modelarts_notebook/notebooks.json", "data"),
     "modelarts_scheduled": ("modelarts_scheduled/scheduled_events.json", "events"),
     "dws": ("dws/clusters.json", "clusters"),

@@ -32,6 +32,7 @@ ROWS = {
     "pai_dlc": "Events",
     "pai_dsw": "Events",
     "modelarts_pool": "items",
+    "modelarts_service_v2": "data",
     "modelarts_notebook": "data",
     "dws_alarm": "alarm_details",
 }
@@ -39,6 +40,7 @@ LISTED = {
     "modelarts_training": "items",
     "modelarts_pool": "items",
     "modelarts_service": "services",
+    "modelarts_service_v2": "data",
     "modelarts_notebook": "data",
     "modelarts_scheduled": "events",
     "dws": "clusters",
@@ -48,6 +50,7 @@ LISTED = {
 }
 TOTALS = {
     "modelarts_service": "total_count",
+    "modelarts_service_v2": "total",
     "modelarts_notebook": "total",
     "modelarts_scheduled": "count",
     "dws": "count",
@@ -57,7 +60,7 @@ TOTALS = {
 }
 TEXTS = ["pai_dlc", "pai_dsw"]
 """Sources whose events are texts, read in halves of a time span."""
-ID_IN_PATH = ["modelarts_training", "modelarts_service", "pai_dlc", "pai_dsw"]
+ID_IN_PATH = ["modelarts_training", "modelarts_service", "modelarts_service_v2", "pai_dlc", "pai_dsw"]
 
 
 def row_of(name: str, number: int, text: str = "x") -> Any:
@@ -67,6 +70,7 @@ def row_of(name: str, number: int, text: str = "x") -> Any:
         "modelarts_training": {"time": iso_text(at), "message": text},
         "modelarts_pool": {"firstTimestamp": iso_text(at), "message": text},
         "modelarts_service": {"occur_time": at, "event_info": text},
+        "modelarts_service_v2": {"id": f"{number}", "create_at": at, "event_info": text},
         "modelarts_notebook": {"id": f"{number}", "status": "ERROR", "fail_reason": text, "lease": {"update_at": at}},
         "modelarts_scheduled": {"id": f"{number}", "publishTime": iso_text(at), "description": text},
         "dws": {"event_id": f"{number}", "occur_time": at, "context": text},
@@ -81,6 +85,7 @@ def resource_row(name: str, id_: str) -> dict[str, Any]:
         "modelarts_training": {"metadata": {"id": id_}},
         "modelarts_pool": {"metadata": {"name": id_}},
         "modelarts_service": {"service_id": id_},
+        "modelarts_service_v2": {"id": id_},
         "modelarts_notebook": {"id": id_},
         "modelarts_scheduled": {"id": id_},
         "dws": {"id": id_},
@@ -241,7 +246,15 @@ def test_a_read_is_left_before_its_keys_take_much_memory() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["modelarts_training", "modelarts_service", "modelarts_notebook", "modelarts_scheduled", *TEXTS]
+    "name",
+    [
+        "modelarts_training",
+        "modelarts_service",
+        "modelarts_service_v2",
+        "modelarts_notebook",
+        "modelarts_scheduled",
+        *TEXTS,
+    ],
 )
 def test_a_listing_whose_pages_never_end_is_left(name: str) -> None:
     pages = 0
@@ -266,7 +279,7 @@ def test_a_long_text_is_cut_with_a_mark_and_identified_by_its_whole(name: str) -
 
     assert one.text == other.text == long + CUT_MARK
     assert fits.text == long
-    assert (one.key == other.key) is (name in PROJECT_WIDE)  # there an event has an id, or a place
+    assert (one.key == other.key) is (name in PROJECT_WIDE | WITH_IDS)  # there an event has an id, or a place
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -340,7 +353,10 @@ def promising(name: str, rows: int, total: int) -> Any:
     return vendor
 
 
-@pytest.mark.parametrize("name", ["modelarts_training", "modelarts_pool", "modelarts_service", "dws", "dws_alarm"])
+TRUNCATED = ["modelarts_training", "modelarts_pool", "modelarts_service", "modelarts_service_v2", "dws", "dws_alarm"]
+
+
+@pytest.mark.parametrize("name", TRUNCATED)
 def test_an_answer_that_promises_more_than_it_holds_is_truncated(name: str) -> None:
     whole, broken = read(name, promising(name, 3, 3)), read(name, promising(name, 3, 9))
 
@@ -349,7 +365,7 @@ def test_an_answer_that_promises_more_than_it_holds_is_truncated(name: str) -> N
     assert broken.counts == whole.counts
 
 
-@pytest.mark.parametrize("name", ["modelarts_training", "modelarts_pool", "modelarts_service", "dws", "dws_alarm"])
+@pytest.mark.parametrize("name", TRUNCATED)
 def test_the_same_gap_has_the_same_fingerprint_in_every_read(name: str) -> None:
     first, second = (read(name, promising(name, 3, 9), window=Window(None, NOW + later)) for later in (0, 7_000))
 
@@ -374,7 +390,7 @@ def test_a_second_that_is_too_full_has_one_fingerprint_in_every_read() -> None:
     assert len(gaps[0] | gaps[1] | gaps[2]) <= 2  # a second at the edge of two windows belongs to both
 
 
-@pytest.mark.parametrize("name", ["modelarts_service", "dws", *TEXTS])
+@pytest.mark.parametrize("name", ["modelarts_service", "modelarts_service_v2", "dws", *TEXTS])
 def test_a_listing_that_promises_more_than_it_holds_is_partial_and_truncated(name: str) -> None:
     rows = [resource_row(name, id_) for id_ in ("a", "b")]
 
@@ -424,6 +440,7 @@ def test_no_time_raises_and_each_fits_into_a_datetime(name: str, times: list[Any
             "modelarts_training": {"time": time, "message": "x"},
             "modelarts_pool": {"firstTimestamp": time, "lastTimestamp": time},
             "modelarts_service": {"occur_time": time, "event_info": "x"},
+            "modelarts_service_v2": {"id": str(number), "create_at": time, "update_at": time},
             "modelarts_notebook": {"id": str(number), "status": "ERROR", "lease": {"update_at": time}},
             "modelarts_scheduled": {"id": str(number), "state": "completed", "publishTime": time, "finishTime": time},
             "dws": {"event_id": str(number), "occur_time": time},
@@ -436,6 +453,7 @@ def test_no_time_raises_and_each_fits_into_a_datetime(name: str, times: list[Any
         "modelarts_training": {"metadata": {"id": "a", "create_time": times[0]}},
         "modelarts_pool": {"metadata": {"name": "a", "creationTimestamp": times[0]}},
         "modelarts_service": {"service_id": "a", "publish_at": times[0]},
+        "modelarts_service_v2": {"id": "a", "create_at": times[0]},
         "modelarts_notebook": {"id": "a", "lease": {"create_at": times[0]}},
         "modelarts_scheduled": {"id": "a", "publishTime": times[0]},
         "dws": {"id": "a", "created": times[0]},

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from exporter.simulator import Cloud, running
-from exporter.simulator.apis import dsw, notebooks
+from exporter.simulator.apis import dsw, notebooks, services_v2
 from exporter.simulator.apis.dlc import pod_event
 from exporter.simulator.apis.dws_alarm import clear_alarm, raise_alarm
 from exporter.simulator.apis.scheduled_events import enter, publish
@@ -41,6 +41,7 @@ pytestmark = [
 
 JOB = "5bd61eea-9de2-4864-a0f7-5fae966171b5"
 POOL = "pool-6f5da086876d4cd084d36f8bd3346036"
+SERVICE_V2 = "6c1d0f52-7c2f-4ec4-9a4d-0d3e9b7c2a11"
 CLUSTER = "9defa0ce-b11c-47b2-abbc-5cad09ced772"
 DLC = "dlc-20210126170216-abcdef"
 DSW = "dsw-730c3f2a9d1e4b57"
@@ -151,6 +152,45 @@ def test_modelarts_lists_scheduled_events_by_state_and_record(url: str, cloud: C
     (event,) = client.list_scheduled_events(request).events
     assert (event.id, event.node_name, event.state) == (planned[1].id, "node-1", "executing")
     assert event.not_before > event.start_time >= event.publish_time
+
+
+def test_modelarts_reads_services_of_the_new_generation_their_deployments_and_events(url: str, cloud: Cloud) -> None:
+    v1 = library("huaweicloudsdkmodelarts.v1")
+    client, now = modelarts_client(url), cloud.clock() // 1000 * 1000
+    services_v2.add_service(cloud, SERVICE_V2, name="llm-7b", created=now - 9000)
+    for number in range(5):
+        rows = services_v2.add_event(cloud, SERVICE_V2, now - 1000 * (5 - number), f"event {number}", "ABNORMAL")
+    services_v2.repeat_event(cloud, cloud.resources[services_v2.SOURCE][SERVICE_V2], rows[0], now, 2)
+    services_v2.add_pod_event(cloud, SERVICE_V2, now, "BackOff", "again", type="Warning")
+    services_v2.add_scaling_event(cloud, SERVICE_V2, now, "load", status="FAILED")
+
+    (service,) = client.list_infer_services(v1.ListInferServicesRequest(workspace_id="0", limit=500, offset=0)).data
+    assert (service.id, service.name, service.status, service.create_at) == (
+        SERVICE_V2,
+        "llm-7b",
+        "RUNNING",
+        now - 9000,
+    )
+    request = v1.ListInferDeploymentsRequest(service_id=SERVICE_V2, status="all", delete_after=7)
+    (deployment,) = client.list_infer_deployments(request).data
+    request = v1.ListInferServiceEventsRequest(
+        service_id=SERVICE_V2, limit=2, offset=0, sort_key="update_at", sort_dir="DESC"
+    )
+    found = client.list_infer_service_events(request)
+    assert (found.total, found.pages, [(one.event_info, one.event_count) for one in found.data]) == (
+        5,
+        3,
+        [("event 4", 3), ("event 3", 1)],
+    )
+    named = {"id": SERVICE_V2, "deployment_name": deployment.name, "instance_name": "all", "name": "all"}
+    (pod,) = client.list_infer_deployment_pod_events(v1.ListInferDeploymentPodEventsRequest(**named)).body
+    assert (pod.reason, pod.type, pod.count) == ("BackOff", "Warning", 1)
+    assert pod.first_timestamp.replace(tzinfo=UTC).timestamp() * 1000 == now
+    request = v1.ListInferDeploymentHpaEventsRequest(
+        service_id=SERVICE_V2, deployment_id=deployment.id, limit=500, offset=0, sort_key="lastProbeTime"
+    )
+    (scaling,) = client.list_infer_deployment_hpa_events(request).data
+    assert (scaling.status, scaling.message, scaling.target_replicas) == ("FAILED", "load", 2)
 
 
 def test_modelarts_pages_training_events_by_page_number(url: str) -> None:

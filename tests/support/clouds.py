@@ -12,6 +12,7 @@ import httpx2
 from exporter.simulator import Cloud, app
 from exporter.simulator.apis.api import AddedEvent
 from exporter.simulator.apis.dsw import add_instance
+from exporter.simulator.apis.services_v2 import add_service as add_service_v2
 from exporter.simulator.apis.sources import SOURCES
 from exporter.simulator.state.accounts import (
     ACCESS_KEY,
@@ -50,8 +51,10 @@ JOB, POOL, SERVICE = "5bd61eea-9de2-4864-a0f7-5fae966171b5", "pool-6f5d", "35de3
 CLUSTER, DLC = "9defa0ce-b11c-47b2-abbc-5cad09ced772", "dlc-20210126170216-abcdef"
 DSW = "dsw-730c3f2a9d1e4b57"
 NOTEBOOK = "f9937afa-4451-42db-a76b-72d624749f66"
+SERVICE_V2 = "6c1d0f52-7c2f-4ec4-9a4d-0d3e9b7c2a11"
 NODE = "os-node-created-7x4fq"
 TRAINING_EVENTS = f"/v2/{PROJECT_ID}/training-jobs/{JOB}/events"
+SERVICE_V2_EVENTS = f"/v2/{PROJECT_ID}/services/{SERVICE_V2}/events?limit=500"
 NOTEBOOKS = f"/v1/{PROJECT_ID}/notebooks/all"
 SCHEDULED_EVENTS = f"/v1/{PROJECT_ID}/scheduled-events"
 POOL_EVENTS = f"/v1/{PROJECT_ID}/events?resource=pools&name={POOL}"
@@ -64,6 +67,7 @@ RESOURCE = {
     "modelarts_training": JOB,
     "modelarts_pool": POOL,
     "modelarts_service": SERVICE,
+    "modelarts_service_v2": SERVICE_V2,
     "modelarts_notebook": NOTEBOOK,
     "modelarts_scheduled": NODE,
     "dws": CLUSTER,
@@ -75,6 +79,7 @@ EVENTS = {
     "modelarts_training": TRAINING_EVENTS,
     "modelarts_pool": POOL_EVENTS,
     "modelarts_service": SERVICE_EVENTS,
+    "modelarts_service_v2": SERVICE_V2_EVENTS,
     "modelarts_notebook": NOTEBOOKS,
     "modelarts_scheduled": SCHEDULED_EVENTS,
     "dws": DWS_EVENTS,
@@ -90,6 +95,7 @@ def at_rest(now: int = NOW) -> Cloud:
     cloud.add_training_job(JOB)
     cloud.add_pool(POOL)
     cloud.add_service(SERVICE, name="service-07085")
+    add_service_v2(cloud, SERVICE_V2, name="llm-7b")
     cloud.add_cluster(CLUSTER, name="test-ty-820-1006")
     cloud.add_dlc_job(DLC)
     add_instance(cloud, DSW)

@@ -1,5 +1,6 @@
 """Probes one source of a target: lists each workspace, then reads one resource."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ from exporter.pipeline.inventory import Inventory
 from exporter.sources import Kind
 
 MAX_LISTING_PAGES = 20
-MAX_EVENT_PAGES = 2  # enough to see that paging works
+MAX_EVENT_PAGES = 2  # of one list: enough to see that paging works
 MAX_EVENT_REQUESTS = 60
 LIVES = ("active", "settled", "ended")
 
@@ -156,13 +157,13 @@ async def _events(at: SourceProbe, resource: Resource) -> list[Finding]:
 
 
 async def _sample_events(at: SourceProbe, resource: Resource) -> EventSample:
-    pages, asked, before = list[EventPage](), 0, 0
+    pages, unread, given, asked, before, path = list[EventPage](), list[str](), Counter[str](), 0, 0, ""
 
     async def ask(request: Request) -> Response:
-        nonlocal asked
-        if len(pages) == MAX_EVENT_PAGES or asked == MAX_EVENT_REQUESTS:
+        nonlocal asked, path
+        if given[request.path] == MAX_EVENT_PAGES or asked == MAX_EVENT_REQUESTS:
             raise LimitReached
-        asked += 1
+        asked, path = asked + 1, request.path
         return await at.ask(request)
 
     async def take(step: EventPage | ResourcePage) -> int:
@@ -171,6 +172,9 @@ async def _sample_events(at: SourceProbe, resource: Resource) -> EventSample:
         before = before or asked
         if step.events or step.unreadable:
             pages.append(step)
+            given[path] += 1
+        else:
+            unread.extend(step.remarks)
         return len(step.events)
 
     more = await _stopped_early(run_reading(at.source().read(resource, Window(None, at.now())), ask, take))
@@ -183,6 +187,8 @@ async def _sample_events(at: SourceProbe, resource: Resource) -> EventSample:
         truncated=any(page.truncated for page in pages),
         more=more,
         remarks=tuple(remark for page in pages for remark in page.remarks),
+        unread=tuple(unread),
+        zoneless=at.kind.zoneless,
     )
 
 

@@ -38,7 +38,8 @@ class EventSample(NamedTuple):
     """The first pages with events of a resource.
 
     ``cut``: an answer was full, so the time was asked for in parts. ``truncated``: rows are missing for good. ``more``:
-    the vendor has further pages.
+    the vendor has further pages. ``unread`` says which part could not be read, and why. ``zoneless`` says which times
+    name no zone.
     """
 
     resource: Resource
@@ -49,6 +50,8 @@ class EventSample(NamedTuple):
     truncated: bool = False
     more: bool = False
     remarks: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    zoneless: str = "they"
 
 
 def listing_finding(place: FindingPlace, noun: str, listed: ListingSample) -> Finding:
@@ -86,7 +89,8 @@ def paging_finding(place: FindingPlace, sample: EventSample) -> Finding:
     values |= {"full": sample.cut or sample.truncated}
     if sample.truncated:
         text += "; rows are missing for good: there are more of one second than the vendor gives"
-    return place.finding("events", "warning" if sample.truncated else "ok", text, **values)
+    text = "; ".join([text, *(part.replace(f"{place.target}: ", "") for part in sample.unread)])
+    return place.finding("events", "warning" if sample.truncated or sample.unread else "ok", text, **values)
 
 
 def event_findings(place: FindingPlace, sample: EventSample, map_: Map, now: float, zone: str) -> list[Finding]:
@@ -129,7 +133,7 @@ def _times(place: FindingPlace, sample: EventSample, now: float, zone: str) -> F
         cure = "set event_timezone" if zone else "nothing to set here: tell who runs that platform"
         text = f"{len(future):,} of {len(times):,} lie in the future, by up to {by}; {cure}"
         return place.finding("times", "warning", text, **values)
-    read = f"; they name no zone and are read as {zone}" if zone else ""
+    read = f"; {sample.zoneless} name no zone and are read as {zone}" if zone else ""
     last = f"the newest {'of these ' if sample.more else ''}was {ago(newest, now)}" if newest else "none has a time"
     return place.finding("times", "ok", f"{last}, none lies in the future{read}", **values)
 

@@ -37,12 +37,12 @@ class AddedEvent(msgspec.Struct, forbid_unknown_fields=True):
     times: Times = 1
     level: str = "Info"  # training: Info, Warning, Error
     origin: str = "Job"  # training: Job, K8S, Task
-    type: str = ""  # pools: Normal or Warning; services: normal or abnormal
+    type: str = ""  # pools, pods: Normal or Warning; services: normal or abnormal, of the new generation NORMAL …
     reason: str = "PoolStatusChange"  # pools
     until: int | None = None  # pools: when it was last seen
     count: int | None = None  # pools: how often it was seen
     timeless: bool = False  # PAI: the string has no time
-    fields: dict[str, Any] = {}  # DWS and restarts: replaces fields of the row; DWS: ``text`` is the name
+    fields: dict[str, Any] = {}  # DWS, restarts, services (v2): replaces fields of the row; DWS: ``text`` is the name
     restart: bool = False  # PAI: a restart record of the job in place of an event; ``text`` is its reason
     pod: str = ""  # PAI: an event of this pod, which fails then unless it exists, in place of one of the job
 

@@ -12,6 +12,7 @@ from exporter.simulator.apis import (
     pools,
     scheduled_events,
     services,
+    services_v2,
     training,
 )
 from exporter.simulator.apis.api import AddedEvent, SimulatedApi, SimulatedSource
@@ -25,6 +26,7 @@ from exporter.simulator.stories.node import node_life
 from exporter.simulator.stories.notebook import notebook_life
 from exporter.simulator.stories.pool import pool_life
 from exporter.simulator.stories.service import service_life
+from exporter.simulator.stories.service_v2 import service_v2_life
 from exporter.simulator.stories.training import training_jobs
 
 
@@ -39,6 +41,10 @@ def _pool_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
 
 def _service_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
     cloud.service_event(event.resource, at, event.text, event.type or "normal")
+
+
+def _service_v2_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
+    services_v2.add(cloud, event.resource, at, event.text, event.type, event.fields)
 
 
 def _notebook_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
@@ -72,6 +78,8 @@ def _dsw_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
 
 _JOB = "/v2/{project_id}/training-jobs/{id}"
 _SERVICE = "/v1/{project_id}/services/{id}"
+_SERVICE_V2 = "/v2/{project_id}/services/{id}"
+_DEPLOYMENT = f"{_SERVICE_V2}/deployments/{{name}}"
 _INSTANCE = "/api/v2/instances/{id}"
 _huawei = authentication.huawei
 _dlc = partial(authentication.alibaba, version="2020-12-03")
@@ -124,6 +132,31 @@ SOURCES: dict[str, SimulatedSource] = {
         event=_service_event,
         story=service_life,
         drift=services.drift,
+    ),
+    services_v2.SOURCE: SimulatedSource(
+        platform="huaweicloud",
+        endpoint="modelarts",
+        apis=(
+            SimulatedApi("modelarts_service_v2.list", "/v2/{project_id}/services", _huawei, services_v2.services),
+            SimulatedApi("modelarts_service_v2.events", f"{_SERVICE_V2}/events", _huawei, services_v2.events),
+            SimulatedApi(
+                "modelarts_service_v2.deployments", f"{_SERVICE_V2}/deployments", _huawei, services_v2.deployments
+            ),
+            SimulatedApi(
+                "modelarts_service_v2.pods",
+                f"{_DEPLOYMENT}/instances/{{instance}}/pods/{{pod}}/events",
+                _huawei,
+                services_v2.pod_events,
+            ),
+            SimulatedApi(
+                "modelarts_service_v2.scaling", f"{_DEPLOYMENT}/hpa/events", _huawei, services_v2.scaling_events
+            ),
+        ),
+        resource=services_v2.add_service,
+        event=_service_v2_event,
+        story=service_v2_life,
+        drift=services_v2.drift,
+        growth=services_v2.grow,
     ),
     notebooks.SOURCE: SimulatedSource(
         platform="huaweicloud",

@@ -4,7 +4,7 @@ from grafana.builder.boards import parts
 from grafana.builder.boards.parts import TSR, counted, grown, named, number, open_phases, quantile, select, zero
 from grafana.builder.model import Board, Panel, Query, Row
 
-SERVICES = '="modelarts_service"'
+SERVICES = '=~"modelarts_service(_v2)?"'  # of both generations
 PHASES = {
     "image_building": "purple",
     "environment_preparation": "blue",
@@ -19,7 +19,8 @@ _LONG = select("platform_run_duration_seconds_bucket", source=SERVICES)
 _PHASE = select("platform_phase_duration_seconds_bucket", FIVE, source=SERVICES)
 _COUNT = select("platform_phase_duration_seconds_count", FIVE, 'outcome="failure"', source=SERVICES)
 _OPEN = open_phases(FIVE, SERVICES)
-_ALLOWED = 'max by (source, phase) (platform_phase_timeout_seconds{source="modelarts_service"})'
+_ALLOWED = f"max by (source, phase) (platform_phase_timeout_seconds{{source{SERVICES}}})"
+_SCALED = select("platform_events_total", 'reason=~"Scaled|ScalingFailed"', source='="modelarts_service_v2"')
 _BAD = select("platform_events_total", 'severity=~"warning|error"', source=SERVICES)
 
 NOW = Row(
@@ -117,6 +118,16 @@ ENDS = Row(
             interval="10m",
             stacked=True,
             colours=PHASES,
+            decimals=0,
+        ),
+        Panel(
+            title="Autoscaling",
+            kind="bars",
+            about="Changes of the number of instances by autoscaling policies that were made or failed, at least ten minutes to a bar.",
+            queries=(Query(f"{grown(_SCALED, 'reason')} > 0", "{{reason}}"),),
+            interval="10m",
+            stacked=True,
+            colours={"Scaled": "green", "ScalingFailed": "red"},
             decimals=0,
         ),
         Panel(
