@@ -34,7 +34,7 @@ def instance_life(cloud: Cloud, rng: random.Random) -> Story:
     while True:
         at = yield from _session(subject, at)
         del subject.instance.sessions[:-50]
-        at = yield rng.uniform(6, 15)
+        at = yield rng.uniform(15, 30)
         subject.instance.enter("Starting", at)
 
 
@@ -61,7 +61,7 @@ def _session(subject: _Subject, at: int) -> Chapter:
     subject.add_event(at, "Created container: dsw-notebook")
     subject.add_event(at, "Started container dsw-notebook")
     instance.enter("Running", at)
-    return (yield from _use(subject, (yield rng.uniform(15, 40))))
+    return (yield from _use(subject, (yield rng.uniform(30, 80))))
 
 
 def _use(subject: _Subject, at: int) -> Chapter:
