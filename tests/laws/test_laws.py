@@ -4,7 +4,9 @@ Law one has files of its own: tests/laws/test_law_one.py, tests/laws/test_law_on
 """
 
 import asyncio
+import contextlib
 import json
+import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -225,7 +227,7 @@ def test_law_six_no_text_makes_a_series_and_the_state_file_does_not_grow_with_ti
                 world.cloud.service_event("modelarts_service-0", at, f"{day}/{number} never again")
             world.clock.advance(86_400)
             await running.round()
-            sizes.append((sum(running.core.registry.series_counts().values()), file_size(tmp_path)))
+            sizes.append((sum(running.core.registry.series_counts().values()), pages_of_state(tmp_path)))
 
     world.report(story)
     series, size = zip(*sizes, strict=True)
@@ -270,8 +272,11 @@ def of_resources(changes: Changes) -> Counter[str]:
     return Counter(name for name, resource in named if resource not in (None, OTHER))
 
 
-def file_size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.glob("state.db") if path.is_file())
+def pages_of_state(folder: Path) -> int:
+    """The pages of the state file, those included that are still in its log."""
+    with contextlib.closing(sqlite3.connect(folder / "state.db")) as database:
+        (pages,) = database.execute("PRAGMA page_count").fetchone()
+    return int(pages)
 
 
 def hosted(config: Config) -> Config:
