@@ -49,6 +49,7 @@ def _alibabacloud(region: str) -> dict[str, str]:
     return {
         "pai_dlc": f"https://{dlc}",
         "pai_eas": f"https://pai-eas.{region}.aliyuncs.com",  # vendor SDK alibabacloud-eas20210701 7.0.0, endpoint map
+        "pai_dsw": f"https://pai-dsw.{region}.aliyuncs.com",
         "sts": f"https://sts.{region}.aliyuncs.com",
         "metadata": "http://100.100.100.200",
     }

@@ -40,7 +40,7 @@ OutputOption = Annotated[OutputFormat, typer.Option("--output", "-o", help="Outp
 ResourcesOption = Annotated[
     int, typer.Option(min=1, max=1_000_000, help="Active resources of each source, for the forecast of calls and lag.")
 ]
-SpeedOption = Annotated[float, typer.Option(min=0.01, max=1000, help="1 gives about two events a second.")]
+SpeedOption = Annotated[float, typer.Option(min=0.01, max=1000, help="1 gives about three events a second.")]
 
 
 def read_config(config: Path | None, sets: list[str] | None, output: OutputFormat) -> "tuple[Config, Mappings]":

@@ -14,7 +14,7 @@ import httpx2
 import msgspec
 
 from exporter import __version__
-from exporter.client.status import classify_response, describe_transport_error
+from exporter.client.status import apply_stated_outcome, classify_response, describe_transport_error
 from exporter.client.transport import PROXY_VARIABLE, Sender
 from exporter.client.vendor_clock import VendorClock
 from exporter.common.http_body import BodyTooLarge, UnknownCoding
@@ -152,6 +152,8 @@ class Fetcher:
         with self._span(request.method, self._span_attributes(request, attempt), "client") as span:
             response, sent = await self._exchange(request, project, budget)
             span.set_attribute("http.response.status_code", response.status)
+            if request.states_outcome:
+                response = apply_stated_outcome(response)
             if response.status >= 400:
                 span.set_attribute("error.type", str(response.status))
         error = self._classify(response, request, sent)

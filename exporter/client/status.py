@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Collection, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import httpx2
 import msgspec
@@ -28,6 +29,7 @@ from exporter.model.errors import (
 from exporter.model.events import Millis, Response
 
 THROTTLED = ("APIGW.0308", "APIG.0308", "ModelArts.2799", "ModelArts.6101", "Throttling")
+DENIED = ("NoPermission", "Forbidden", "AccessDenied")  # Alibaba Cloud, public error codes; their status may be another
 UNPUBLISHED = ("APIGW.0101", "APIG.0101")  # API Gateway, Error Codes: with a 404, yet no resource is missing
 _CODE_FIELDS = ("error_code", "errorCode", "Code", "code")
 _MESSAGE_FIELDS = ("error_msg", "errorMsg", "Message", "message")
@@ -35,6 +37,20 @@ _NO_JSON = (b"<", b"\x1f\x8b", b"\xff\xfe", b"\xfe\xff")  # HTML or XML, bare gz
 _INTERMEDIARY = " came instead of JSON: a proxy, firewall or portal answers, not the vendor; check endpoints and proxy"
 _MASKED = "***"
 SHORTEST_SECRET = 6  # characters; to mask a shorter text would tear other words apart
+
+
+class _Outcome(msgspec.Struct, rename="pascal"):
+    """The outcome of a request as the body of its answer states it (alibabacloud-pai-dsw20220101 2.4.0).
+
+    The fields are of any form, so that none of them hides a failure.
+    """
+
+    success: Any = None
+    code: Any = None
+    http_status_code: Any = None
+
+
+_OUTCOME = msgspec.json.Decoder(_Outcome)
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
@@ -55,6 +71,40 @@ def read_date(text: str | None) -> Millis | None:
         return int(at.replace(tzinfo=at.tzinfo or UTC).timestamp()) * 1000
     except (ValueError, OverflowError):
         return None
+
+
+def apply_stated_outcome(response: Response) -> Response:
+    """Return a response with the status that its body states, where the body tells of a failure.
+
+    ``Success`` decides, and where it is missing ``HttpStatusCode``: an answer that succeeded may have 0 for a status,
+    and ``null`` for a code. A failure without a status has the one that its code means.
+    """
+    if not 200 <= response.status < 300:
+        return response
+    try:
+        outcome = _OUTCOME.decode(response.body)
+    except NOT_JSON:
+        return response
+    success, status = _word(outcome.success), _word(outcome.http_status_code)
+    stated = int(status) if len(status) == 3 and status.isdecimal() and status[0] in "45" else 0
+    if success == "false" or (success != "true" and stated):
+        return msgspec.structs.replace(response, status=stated or _status_of(_word(outcome.code)))
+    return response
+
+
+def _word(value: Any) -> str:
+    return str(value).casefold() if isinstance(value, str | bool) or _is_scalar(value) else ""
+
+
+def _status_of(code: str) -> int:
+    """Return the status that an error code of Alibaba Cloud usually comes with; 500 for one that is not known."""
+    if code.startswith("throttling"):
+        return 429
+    if code.startswith(("nopermission", "forbidden", "accessdenied")):
+        return 403
+    if "notfound" in code or "notexist" in code:
+        return 404
+    return 400 if code.startswith(("validationerror", "invalid")) else 500
 
 
 def classify_response(
@@ -89,7 +139,7 @@ def classify_response(
 
 def _refusal(status: int, body: ErrorBody, words: str, permission: str) -> SourceError:
     """Return the error for a status below 500 that is no matter of rates or keys."""
-    if status == 403:
+    if status == 403 or body.code.startswith(DENIED):
         wanted = permission or "read permission"
         if body.vendor:
             return SourceDenied(with_cure(words, f"; grant {wanted} to these credentials"))

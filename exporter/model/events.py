@@ -69,6 +69,7 @@ class Request(msgspec.Struct, frozen=True):
     ``path`` is percent-encoded but for the placeholder ``{project_id}``, which the client fills with the target's
     project. ``query`` is plain text; the client encodes it. ``api`` is the endpoint key of the configuration
     (``modelarts``, ``dws``, ``pai_dlc``, ``iam`` …). ``permission`` names what is missing when the vendor answers 403.
+    ``states_outcome`` says that an answer repeats its outcome in the body, which may tell of a failure with status 200.
     """
 
     api: str
@@ -78,6 +79,7 @@ class Request(msgspec.Struct, frozen=True):
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
     permission: str = ""
+    states_outcome: bool = False
 
 
 class Response(msgspec.Struct, frozen=True):

@@ -126,10 +126,11 @@ class Stage(msgspec.Struct, frozen=True):
 class RunRecord(msgspec.Struct, frozen=True):
     """A vendor's own record of the runs of a resource.
 
-    ``attempts`` are their stages by attempt, the newest last. ``page`` has the events that the resource's own list of
-    events does not tell of; a record may state one long after it happened. ``again`` is the time from which on the
-    record is to be requested again although nothing else hints at it: something is not over, or not read yet. ``unread``
-    are fingerprints of what was not read yet. ``missing`` says what cannot be read, and why.
+    ``attempts`` are their stages by attempt, the newest last; the last stage of one may be the status that it ended in.
+    ``page`` has the events that the resource's own list of events does not tell of; a record may state one long after
+    it happened. ``again`` is the time from which on the record is to be requested again although nothing else hints at
+    it: something is not over, or not read yet. ``unread`` are fingerprints of what was not read yet. ``missing`` says
+    what cannot be read, and why.
     """
 
     attempts: tuple[tuple[Stage, ...], ...] = ()

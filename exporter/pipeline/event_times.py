@@ -55,12 +55,13 @@ def judge_events(events: list[Event], now: Millis) -> JudgedEvents:
 
 def judge_resource(resource: Resource, now: Millis) -> tuple[Resource, tuple[Millis, ...]]:
     """Return a resource without times that cannot be true, and those times."""
-    times = [at for at in (resource.created, resource.finished) if at is not None]
+    stated = (resource.created, resource.finished, resource.since)
+    times = dict.fromkeys(at for at in stated if at is not None)
     refused = tuple(at for at in times if not is_plausible(at, now))
     if not refused:
         return resource, ()
-    created, finished = plausible(resource.created, now), plausible(resource.finished, now)
-    return msgspec.structs.replace(resource, created=created, finished=finished), refused
+    created, finished, since = (plausible(at, now) for at in stated)
+    return msgspec.structs.replace(resource, created=created, finished=finished, since=since), refused
 
 
 def judge_stages(stages: Iterable[Stage], now: Millis) -> tuple[tuple[Stage, ...], tuple[Millis, ...]]:

@@ -59,8 +59,8 @@ class StageRecords:
     def is_due(self, resource: Resource, *, moved: bool) -> bool:
         """Whether to request the record.
 
-        It is if an event says something of a phase, if status or number of restarts are others, and if the record was
-        not complete. Where it holds details, it also is if another reason is listed, and if there was a warning.
+        It is if an event says something of a phase, if the status, its begin or the number of restarts is another, and if
+        the record was not complete. Where it holds details, it also is if another reason is listed, and if there was a warning.
         """
         if self._context.stages is None:
             return False
@@ -153,7 +153,7 @@ class StageRecords:
 
     def _state_of(self, resource: Resource) -> tuple[str, ...]:
         details = (resource.reason, resource.message) if self._context.details else ()
-        return (resource.status, str(resource.restarts), *details)
+        return (resource.status, str(resource.since), str(resource.restarts), *details)
 
     def _report_once(self, what: str, why: str) -> None:
         if what not in self._reported:

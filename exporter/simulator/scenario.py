@@ -17,7 +17,7 @@ _FIRST, _NEXT = 0.4, 0.4  # seconds after the start when one fresh story of each
 class Scenario:
     """The stories of a cloud; each call to ``cloud`` advances them to its clock first.
 
-    ``speed`` 1 gives about two events a second, 10 ten times as many. ``history`` is how many seconds the stories go
+    ``speed`` 1 gives about three events a second, 10 ten times as many. ``history`` is how many seconds the stories go
     back before the start. The same ``seed`` and start give the same events.
     """
 

@@ -17,6 +17,8 @@ from exporter.sources.modelarts_training import jobs
 from exporter.sources.modelarts_training import stages as training_stages
 from exporter.sources.pai_dlc import events as dlc_events
 from exporter.sources.pai_dlc import stages as dlc_stages
+from exporter.sources.pai_dsw import events as dsw_events
+from exporter.sources.pai_dsw import sessions as dsw_sessions
 from exporter.sources.pai_eas import events as eas_events
 from exporter.sources.pai_eas import services as eas_services
 from exporter.sources.scope import SourceScope
@@ -188,5 +190,18 @@ SOURCES: dict[str, Kind] = {
         record=eas_events.parse_record,
         sample_record=eas_events.sample_record,
         options=frozenset({"workspaces"}),
+    ),
+    "pai_dsw": Kind(
+        make=dsw_events.PaiDsw,
+        platform="alibabacloud",
+        api="pai_dsw",
+        resource="instance",
+        fields=COMMON_FIELDS | dsw_events.FIELDS,
+        statuses=dsw_events.STATUSES,
+        hints=dsw_events.HINTS,
+        record=dsw_events.parse_record,
+        sample_record=dsw_events.sample_record,
+        options=frozenset({"workspaces", "event_timezone"}),
+        stages=lambda _: dsw_sessions.dsw_stages,
     ),
 }

@@ -30,3 +30,8 @@ def ordered_stages(parts: Iterable[tuple[str, Number, Number]]) -> tuple[Stage, 
 
 def _not_before(start: Millis, end: Millis | None) -> Millis | None:
     return None if end is None else max(start, end)
+
+
+def snake_case(status: str) -> str:
+    """Write a status in snake case, as stages are named: ``EnvPreparing`` is ``env_preparing``."""
+    return "".join(f"_{sign.lower()}" if sign.isupper() and at else sign.lower() for at, sign in enumerate(status))

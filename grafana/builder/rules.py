@@ -10,6 +10,7 @@ from grafana.builder.model import Alert, Detail, Group, Record
 TS, TR, TSR = "target, source", "target, resource", "target, source, resource"
 JOBS = "modelarts_training|pai_dlc"
 SERVICES = "modelarts_service(_v2)?|pai_eas"
+NOTEBOOKS = "pai_dsw"
 
 
 def named(expr: str, by: str, source: str = "") -> str:
@@ -141,6 +142,22 @@ EVENTS = (
         severity="warning",
         summary="Jobs of {{ $labels.source }} failed in {{ $labels.target }}",
         description='{{ $value | printf "%.0f" }} failed in the last 15 minutes.',
+        board="jobs",
+        panel="Failures by reason",
+        page="/runs?outcome=failure&target={target}&source={source}",
+        details=(
+            reasons("error", "15m"),
+            affected("error", "15m"),
+        ),
+    ),
+    Alert(
+        name="PlatformNotebookFailed",
+        value=f'sum by ({TS}) (increase(platform_runs_total{{source=~"{NOTEBOOKS}",outcome="failure"}}[15m]))',
+        op=">",
+        limit=0.5,
+        severity="warning",
+        summary="Notebook instances of {{ $labels.source }} failed in {{ $labels.target }}",
+        description='{{ $value | printf "%.0f" }} failed to start or while they ran, in the last 15 minutes.',
         board="jobs",
         panel="Failures by reason",
         page="/runs?outcome=failure&target={target}&source={source}",

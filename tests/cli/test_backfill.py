@@ -195,16 +195,21 @@ def comparable(totals: dict[Any, float]) -> dict[Any, float]:
     """Leave out what cannot be known later.
 
     This is how far an aggregated event had grown by then, the phases of training jobs, whose record an exporter reads when
-    a job changes and not at every step, what the vendor lists no more, and events without a time.
+    a job changes and not at every step, that a session of a notebook was over before the next began, which a listing told,
+    what the vendor lists no more, and events without a time.
     """
     grown, passing = {"platform_pool_status_changes_total"}, {"modelarts_pool", "modelarts_service_v2", *PASSING}
     return {
         series: value
         for series, value in totals.items()
-        if not passing & {*series[1]} and series[0] not in grown and series not in BY_RECORD
+        if not passing & {*series[1]}
+        and series[0] not in grown
+        and series not in BY_RECORD
+        and not ("pai_dsw" in series[1] and series[0] in ENDS)
     }
 
 
+ENDS = ("platform_runs_total", "platform_run_failures_total", "platform_run_duration_seconds")
 BY_RECORD = {
     ("platform_phase_duration_seconds", ("research", "modelarts_training", phase, outcome))
     for phase in ("scheduling", "preparing", "running")

@@ -22,7 +22,7 @@ from exporter.cli.doctor.target_findings import connection_finding
 from exporter.common.proxies import Proxy
 from exporter.config import load
 from exporter.simulator import Cloud, Scenario, configuration, running
-from exporter.simulator.apis import notebooks, services_v2
+from exporter.simulator.apis import dsw, notebooks, services_v2
 from exporter.simulator.apis.dws_alarm import raise_alarm
 from exporter.simulator.apis.eas import service_event
 from exporter.simulator.apis.scheduled_events import publish
@@ -36,7 +36,7 @@ from exporter.simulator.state.accounts import (
 )
 from exporter.simulator.state.behaviour import Behaviour
 from exporter.sources import SOURCES as KINDS
-from tests.support.clouds import CLUSTER, DLC, EAS, JOB, POOL, SERVICE, SERVICE_V2
+from tests.support.clouds import CLUSTER, DLC, DSW, EAS, JOB, POOL, SERVICE, SERVICE_V2
 from tests.support.collector import Certificates
 from tests.support.heavy import needs
 from tests.support.processes import COMMAND, PATIENCE, Clouds, Exporter, all_ran, closing, configured, environment, ran
@@ -47,11 +47,13 @@ Written = dict[str, Any]
 KEYS = "access keys (access_key from FILE:1; secret_key from FILE:1)"
 ALIBABA_KEYS = "access keys (access_key_id from FILE:1; access_key_secret from FILE:1)"
 TRAINING, SERVICES = "research/modelarts_training", "research/modelarts_service"
-POOLS, PAI = "research/modelarts_pool", "pai/pai_dlc"
+POOLS, PAI, INSTANCES = "research/modelarts_pool", "pai/pai_dlc", "pai/pai_dsw"
 SERVICES_V2, NOTEBOOKS = "research/modelarts_service_v2", "research/modelarts_notebook"
 SCHEDULED = "research/modelarts_scheduled"
 DWS, ALARMS = "research/dws", "research/dws_alarm"
 INFERENCE = "pai/pai_eas"
+ALIBABA = [name for name in SOURCES if name not in HUAWEI]
+ALIBABA_APIS = list(dict.fromkeys(KINDS[name].api for name in ALIBABA))
 SEEN = "events are seen after about 1 s, limited by poll_interval"
 WELL = f"""
 ok       research                       credentials  {KEYS}: accepted; they do not expire
@@ -110,6 +112,7 @@ ok       research/dws_alarm             forecast     about 129,600 requests a da
 ok       pai                            credentials  {ALIBABA_KEYS}: accepted; they do not expire
 ok       pai                            connection   pai_dlc: URL: connected to 127.0.0.1 in 1 ms
 ok       pai                            connection   pai_eas: URL: connected to 127.0.0.1 in 1 ms
+ok       pai                            connection   pai_dsw: URL: connected to 127.0.0.1 in 1 ms
 ok       pai                            clock        within 2 s of the vendor's
 ok       pai/pai_dlc                    listing      1 job in workspace 12345, 1 active
 ok       pai/pai_dlc                    events       1 event of {DLC} in 1 page; that is all there is
@@ -126,7 +129,14 @@ ok       pai/pai_eas                    records      all of them can be read
 ok       pai/pai_eas                    texts        a rule takes each of them
 ok       pai/pai_eas                    times        the newest was 10 min ago, none lies in the future
 ok       pai/pai_eas                    forecast     about 129,600 requests a day for 1 active; {SEEN}
-fine: 72 checks of 2 targets, 0 failed, 0 warnings
+ok       pai/pai_dsw                    listing      1 instance, 1 active
+ok       pai/pai_dsw                    events       1 event of {DSW} in 1 page; that is all there is
+ok       pai/pai_dsw                    records      all of them can be read
+ok       pai/pai_dsw                    texts        a rule takes each of them
+ok       pai/pai_dsw                    times        the newest was 10 min ago, none lies in the future; they name no zone and are read as UTC (event_timezone: auto)
+ok       pai/pai_dsw                    stages       1 stage of {DSW}
+ok       pai/pai_dsw                    forecast     about 129,600 requests a day for 1 active; {SEEN}
+fine: 80 checks of 2 targets, 0 failed, 0 warnings
 """
 
 
@@ -158,6 +168,8 @@ def cloud() -> Cloud:
     raise_alarm(cloud, CLUSTER, at, "Cluster Status Fault")
     cloud.dlc_event(DLC, at, "Created pod: x")
     service_event(cloud, EAS, at, "Service is now creating", Reason="Creating")
+    dsw.add_instance(cloud, DSW, created=at)
+    dsw.add_event(cloud, DSW, at, "Started container dsw-notebook")
     return cloud
 
 
@@ -225,7 +237,7 @@ def test_a_forbidden_call_is_named_with_the_missing_permission(doctor_run: Docto
     for source in SOURCES:
         doctor_run.cloud.faults.add("denied", f"{source}.events")
     details = ("pai_dlc.details", "pai_dlc.pod_events", "pai_dlc.sanity_checks")
-    for call in ("dws.list", "modelarts_training.stages", *details):
+    for call in ("dws.list", "modelarts_training.stages", *details, "pai_dsw.lifecycle"):
         doctor_run.cloud.faults.add("denied", call)
     own, theirs = f"{FORBIDDEN}; grant", f"{NO_PERMISSION}; grant"
     job, service = f"/v2/{{project_id}}/training-jobs/{JOB}", f"/v1/{{project_id}}/services/{SERVICE}"
@@ -250,6 +262,8 @@ def test_a_forbidden_call_is_named_with_the_missing_permission(doctor_run: Docto
         f"WARNING {PAI} pod events pai_dlc GET /api/v1/jobs/{DLC}/pods/none/events: {theirs} {PODS} to these credentials; until then their events are missing",
         f"WARNING {PAI} sanity pai_dlc GET /api/v1/jobs/{DLC}/sanitycheckresults: {theirs} {CHECKS} to these credentials; until then their events are missing",
         f"FAILED {INFERENCE} events pai_eas GET /api/v2/services/cn-hangzhou/{EAS}/events: {theirs} eas:DescribeServiceEvent to these credentials",
+        f"FAILED {INSTANCES} events pai_dsw GET /api/v2/instances/{DSW}/events: {theirs} paidsw:GetInstanceEvents to these credentials",
+        f"WARNING {INSTANCES} stages pai_dsw GET /api/v2/instances/{DSW}/lifecycle: {theirs} paidsw:GetLifecycle to these credentials; {texts}",
     ]
     assert doctor_run.code == 1
 
@@ -268,7 +282,7 @@ def test_a_part_of_the_events_that_is_forbidden_is_named_with_the_missing_permis
 
 
 def test_forbidden_listings_name_the_permissions_that_were_not_tried(doctor_run: DoctorRun) -> None:
-    for call in ("modelarts_training", "modelarts_pool", "modelarts_service", "pai_dlc", "pai_eas"):
+    for call in ("modelarts_training", "modelarts_pool", "modelarts_service", "pai_dlc", "pai_eas", "pai_dsw"):
         doctor_run.cloud.faults.add("denied", f"{call}.list")
     own, untried = f"{FORBIDDEN}; grant", "not asked: nothing was listed;"
     assert doctor_run.unusual_lines() == [
@@ -286,6 +300,9 @@ def test_forbidden_listings_name_the_permissions_that_were_not_tried(doctor_run:
         f"skipped {PAI} sanity {untried} {CHECKS} was not tried",
         f"FAILED {INFERENCE} listing pai_eas GET /api/v2/services: {NO_PERMISSION}; grant eas:ListServices to these credentials",
         f"skipped {INFERENCE} events {untried} eas:DescribeServiceEvent was not tried",
+        f"FAILED {INSTANCES} listing pai_dsw GET /api/v2/instances: {NO_PERMISSION}; grant paidsw:ListInstances (and paidsw:ListAllInstances, for private instances of others) to these credentials",
+        f"skipped {INSTANCES} events {untried} paidsw:GetInstanceEvents was not tried",
+        f"skipped {INSTANCES} stages {untried} paidsw:GetLifecycle was not tried",
     ]
 
 
@@ -310,6 +327,7 @@ def skipped(*places: str) -> list[str]:
             "sanity": CHECKS,
         },
         INFERENCE: {"events": "eas:DescribeServiceEvent"},
+        INSTANCES: {"events": "paidsw:GetInstanceEvents", "stages": "paidsw:GetLifecycle"},
     }
     lines = []
     for place in places:
@@ -330,7 +348,7 @@ def test_refused_keys_are_told_once_and_the_vendor_is_asked_once(doctor_run: Doc
         f"FAILED research credentials {KEYS}: modelarts POST /v2/{{project_id}}/training-job-searches: 401 APIGW.0301: Incorrect IAM authentication information: ak *** not exist; {refused}",
         *skipped(TRAINING, POOLS, SERVICES, SERVICES_V2, NOTEBOOKS, SCHEDULED, DWS, ALARMS),
         f"FAILED pai credentials {ALIBABA_KEYS}: pai_dlc GET /api/v1/jobs: 400 SignatureDoesNotMatch: Specified signature does not match our calculation; {refused}",
-        *skipped(PAI, INFERENCE),
+        *skipped(PAI, INFERENCE, INSTANCES),
     ]
     assert doctor_run.code == 1
     assert doctor_run.cloud.requests.total() == 2
@@ -394,7 +412,7 @@ def test_a_missing_secret_file_fails_only_its_own_target(doctor_run: DoctorRun) 
     doctor_run.written["targets"][0]["credentials"] = {"access_key": ACCESS_KEY, "secret_key_file": str(secret)}
     gone = f"{secret}: cannot read the secret (No such file or directory); mount it again"
     assert doctor_run.unusual_lines(meanwhile=secret.unlink) == [f"FAILED research credentials {gone}"]
-    assert doctor_run.last_line == "not fine: 20 checks of 2 targets, 1 failed, 0 warnings"
+    assert doctor_run.last_line == "not fine: 28 checks of 2 targets, 1 failed, 0 warnings"
 
 
 # --- clocks
@@ -432,8 +450,7 @@ def _near(said: str, seconds: float) -> str:
 def test_unreachable_hosts_are_not_asked_and_stop_no_other_target(doctor_run: DoctorRun) -> None:
     huawei, alibaba = doctor_run.written["targets"]
     huawei["endpoints"] |= {"dws": "http://127.0.0.1:1", "modelarts": "http://nowhere.invalid"}
-    alibaba["endpoints"]["pai_dlc"] = doctor_run.base.replace("http://", "https://")
-    del alibaba["sources"]["pai_eas"]
+    alibaba["endpoints"] |= dict.fromkeys(ALIBABA_APIS, doctor_run.base.replace("http://", "https://"))
     unasked = "skipped {} listing not asked: there is no connection to {}"
     odd = "\n".join(doctor_run.unusual_lines())
     odd = re.sub(r"\((Name or service|Temporary|No address)[^)]*\)", "(DNS)", odd)
@@ -445,9 +462,12 @@ def test_unreachable_hosts_are_not_asked_and_stop_no_other_target(doctor_run: Do
         "skipped research clock not compared: no answer had a Date header",
         *(unasked.format(f"research/{name}", KINDS[name].api) for name in HUAWEI),
         f"skipped pai credentials {ALIBABA_KEYS}: found; no answer told whether they are accepted",
-        "FAILED pai connection pai_dlc: https://HOST: TLS with HOST failed (no TLS); check endpoints.pai_dlc, its certificate, and ca_file or SSL_CERT_FILE",
+        *(
+            f"FAILED pai connection {api}: https://HOST: TLS with HOST failed (no TLS); check endpoints.{api}, its certificate, and ca_file or SSL_CERT_FILE"
+            for api in ALIBABA_APIS
+        ),
         "skipped pai clock not compared: no answer had a Date header",
-        unasked.format(PAI, "pai_dlc"),
+        *(unasked.format(f"pai/{name}", KINDS[name].api) for name in ALIBABA),
     ]
 
 
@@ -474,11 +494,14 @@ def test_the_sts_of_the_environment_is_the_one_that_is_connected_to(doctor_run: 
 
 def test_the_proxy_in_use_is_named_without_its_password(doctor_run: DoctorRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://me:EXAMPLE-password@127.0.0.1:1")
-    del doctor_run.written["targets"][0], doctor_run.written["targets"][0]["sources"]["pai_eas"]
+    del doctor_run.written["targets"][0]
     assert doctor_run.unusual_lines()[1:] == [
-        "FAILED pai connection pai_dlc: the proxy http://127.0.0.1:1: cannot connect to 127.0.0.1:1 (Connection refused); check HTTP_PROXY, routes and firewalls",
+        *(
+            f"FAILED pai connection {api}: the proxy http://127.0.0.1:1: cannot connect to 127.0.0.1:1 (Connection refused); check HTTP_PROXY, routes and firewalls"
+            for api in ALIBABA_APIS
+        ),
         "skipped pai clock not compared: no answer had a Date header",
-        f"skipped {PAI} listing not asked: there is no connection to pai_dlc",
+        *(f"skipped pai/{name} listing not asked: there is no connection to {KINDS[name].api}" for name in ALIBABA),
     ]
 
 
@@ -488,6 +511,7 @@ def test_the_proxy_in_use_is_named_without_its_password(doctor_run: DoctorRun, m
 def test_a_vendor_that_hangs_is_one_line_after_the_timeout(doctor_run: DoctorRun) -> None:
     doctor_run.cloud.faults.add("slow", "pai_dlc", seconds=60)
     del doctor_run.written["targets"][1]["sources"]["pai_eas"]
+    doctor_run.written["targets"][1]["sources"].pop("pai_dsw")
     began = time.monotonic()
     late = "no answer in time; check network, proxy and endpoint"
     assert doctor_run.unusual_lines(0.3) == [
@@ -551,7 +575,7 @@ def test_unreadable_records_unknown_texts_and_odd_times_are_warnings(doctor_run:
             for place in (DWS, ALARMS)
         ),
     ]
-    assert (doctor_run.code, doctor_run.last_line) == (0, "fine: 72 checks of 2 targets, 0 failed, 5 warnings")
+    assert (doctor_run.code, doctor_run.last_line) == (0, "fine: 80 checks of 2 targets, 0 failed, 5 warnings")
 
 
 def test_a_text_of_an_event_reaches_the_terminal_without_control_characters(doctor_run: DoctorRun) -> None:

@@ -98,6 +98,12 @@ SITES = {
         {"Services": [{"ServiceName": "x", "Status": "Running", "CreateTime": AT}], "TotalCount": 1},
         {"Events": [{"Type": "Normal", "Reason": "Running", "Message": "m", "Time": AT}], "TotalCount": 1},
     ),
+    "pai_dsw": Site(
+        "pai_dsw", "/api/v2/instances", "/api/v2/instances/x/events",
+        "paidsw:ListInstances (and paidsw:ListAllInstances, for private instances of others)", "paidsw:GetInstanceEvents",
+        {"Instances": [{"InstanceId": "x", "Status": "Running", "GmtCreateTime": AT}], "TotalCount": 1},
+        {"InstanceId": "x", "Events": ["2026-09-21 13:33:20 m"]},
+    ),
 }  # fmt: skip
 
 
@@ -175,7 +181,7 @@ NO_JSON = "{seen}: the answer is not JSON (JSON is malformed: invalid character 
 CUT_JSON = "{seen}: the answer is not JSON (Input data was truncated)"
 REFUSED = "the credentials were refused: check that they exist, are enabled and have not expired"
 NUMBERS = dict.fromkeys(
-    ("events", "items", "services", "clusters", "Events", "Jobs", "alarm_details", "data", "Services"), 5
+    ("events", "items", "services", "clusters", "Events", "Jobs", "alarm_details", "data", "Services", "Instances"), 5
 )
 WORDS = {"error_code": "X.1", "error_msg": "no\nway \x1b[31m" + "o" * 400}
 BAD: dict[str, tuple[Answer, str]] = {
@@ -299,10 +305,11 @@ UNREADABLE: dict[str, list[Any]] = {
         None, 42, "text", [], {}, {"Time": AT}, {"Message": "m"}, {"Time": "soon", "Message": "m"},
         {"Time": None, "Message": "m"}, {"Time": AT, "Message": 5}, {"Time": AT, "Message": "m", "Type": []},
     ],
+    "pai_dsw": [None, 42, [], {}, {"Time": AT}, {"Content": 5}],
 }  # fmt: skip
 ROWS = {"modelarts_training": "items events", "modelarts_pool": "items items", "modelarts_service": "services events",
         "modelarts_service_v2": "data data", "modelarts_notebook": "data data", "modelarts_scheduled": "events events", "dws": "clusters events", "dws_alarm": "clusters alarm_details",
-        "pai_dlc": "Jobs Events", "pai_eas": "Services Events"}  # fmt: skip
+        "pai_dlc": "Jobs Events", "pai_eas": "Services Events", "pai_dsw": "Instances Events"}  # fmt: skip
 
 
 def spoiled(answer: dict[str, Any], rows: str, wrong: list[Any]) -> Answer:
@@ -410,6 +417,11 @@ STUCK: dict[str, tuple[str, bool, Any, str]] = {
     "EAS events": (
         "pai_eas", True, {"Events": many(SITES["pai_eas"].told["Events"][0], "Message", 100), "TotalCount": 500},
         "the page before came again",
+    ),
+    "DSW instances": (
+        "pai_dsw", False,
+        {"Instances": many(SITES["pai_dsw"].listed["Instances"][0], "InstanceId", 50), "TotalCount": 500},
+        "none of its instances is new",
     ),
 }  # fmt: skip
 

@@ -63,7 +63,8 @@ def test_the_whole_contract_is_read_into_values() -> None:
     assert research.endpoints["dws"] == "https://dws.cn-north-4.myhuaweicloud.com"
     assert research.sources["modelarts_pool"].exclude.name == ("*-tmp",)
     assert research.sources["modelarts_training"].workspaces == ("0",)
-    assert (pai.budget, pai.project_id) == ({"pai_dlc": 20.0, "pai_eas": 20.0, "sts": 20.0}, None)
+    apis = {kind.api for kind in SOURCES.values() if kind.platform == "alibabacloud"}
+    assert (pai.budget, pai.project_id) == (dict.fromkeys((*apis, "sts"), 20.0), None)
     assert pai.sources["pai_dlc"].event_timezone == "UTC"
     assert [path.name for path in config.mapping_files] == ["a.yaml", "b.yaml"]
     assert (config.web.address, config.web.zero_hold, config.series_ttl) == (("0.0.0.0", 10186), 45.0, 86400.0)

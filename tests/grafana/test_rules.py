@@ -268,6 +268,17 @@ CASES = {
         },
         (8, 12, 38, 70),
     ),
+    "a notebook instance fails to start": Case(
+        counter("platform_runs_total", 'target="pai",source="pai_dsw",outcome="failure"', "0x20 1x60"),
+        {
+            22: Firing(
+                "PlatformNotebookFailed",
+                {"target": "pai", "source": "pai_dsw"},
+                "1 failed to start or while they ran, in the last 15 minutes.",
+            )
+        },
+        (19, 40, 70),
+    ),
     "a deployment fails": Case(
         counter("platform_runs_total", f'{SERVICE},outcome="failure"', "0x20 1x60"),
         {22: Firing("PlatformDeploymentFailed", OF_SERVICE, "1 failed in the last 15 minutes.")},

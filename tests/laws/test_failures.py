@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.support.processes import Clouds, Exporter, closing, configured, free_port, total
+from tests.support.source_names import HUAWEI
 
 GARBAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\nConnection: close\r\n\r\nnot you"
 
@@ -84,7 +85,7 @@ def targets(config: dict[str, Any], failures: dict[str, Failure]) -> list[dict[s
     huawei, alibaba = config["targets"]
     made = [{**huawei, "name": "good", "sources": {"dws": huawei["sources"]["dws"]}}]
     for name, failure in failures.items():
-        plain = alibaba if failure.source == "pai_dlc" else huawei
+        plain = huawei if failure.source in HUAWEI else alibaba
         endpoints = {**plain["endpoints"], "dws": failure.endpoint} if failure.endpoint else plain["endpoints"]
         own = {"name": name, "endpoints": endpoints, "sources": {failure.source: plain["sources"][failure.source]}}
         made.append({**plain, **own, "max_answer": "2MB"})

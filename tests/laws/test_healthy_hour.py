@@ -10,11 +10,10 @@ from pathlib import Path
 from exporter.model.telemetry import SelfEvent
 from exporter.observability.self_metrics import SelfMetrics
 from exporter.simulator import Cloud, Scenario
-from exporter.sources import SOURCES as KINDS
 from tests.support.clocks import ManualClock
 from tests.support.processes import Samples, read_metrics
 from tests.support.rig import Flow, Fuse, InProcess, configured, flow
-from tests.support.source_names import SOURCES
+from tests.support.source_names import APIS, SOURCES
 
 HOUR = 3600.0
 FAILURES = (
@@ -37,7 +36,7 @@ def own_metrics(running: Flow, facts: list[SelfEvent]) -> Samples:
     """Return what the exporter's own metrics say after these facts."""
     targets = {pipeline.context.target for pipeline in running.pipelines}
     places = [pipeline.context.place for pipeline in running.pipelines]
-    apis = [(target, api) for target in targets for api in sorted({kind.api for kind in KINDS.values()})]
+    apis = [(target, api) for target in targets for api in APIS]
     own = SelfMetrics("0", places, apis, running.core.mappings.catalogue, running.core.registry.series_counts)
     for fact in facts:
         own.report(fact)

@@ -36,7 +36,6 @@ from tests.support.processes import Samples, ran, read_metrics
 from tests.support.rig import LONG, Flow, Fuse, InProcess, configured, flow
 from tests.support.source_names import SOURCES
 
-HOSTS = ("modelarts", "dws", "iam", "sts", "pai_dlc")
 TROUBLE: tuple[tuple[Any, dict[str, Any]], ...] = (
     ("throttled", {"probability": 0.05}),
     ("error", {"probability": 0.1}),

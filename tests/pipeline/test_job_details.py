@@ -113,7 +113,7 @@ def test_a_tenant_without_the_permission_keeps_all_it_has_and_is_told_once(tmp_p
                 await running.round()
             assert await counted(running) == {("error", "ContainerFailed"): 3}
         (text,) = [one.text for one in told if isinstance(one, LogMessage) and one.warning]
-        assert text.startswith("pai/pai_dlc: the events of pods are missing: ")
+        assert text.startswith(f"{JOB}/pai_dlc: the events of pods are missing: ")
         assert "paidlc:GetPodEvents (or pai:GetPodEvents)" in text
         assert job.asked["GetPodEvents"] == 1, "an hour passes before the next try"
 

@@ -15,6 +15,7 @@ from tests.support.clouds import (
     CLUSTER,
     DLC,
     DLC_EVENTS,
+    DSW,
     DWS_EVENTS,
     EAS,
     EVENTS,
@@ -212,6 +213,7 @@ def test_the_control_paths_add_events_switch_faults_and_return_the_state() -> No
         {"source": "dws", "resource": CLUSTER, "text": "createBackupFail", "fields": {"severity": "warning"}},
         *({"source": "dws_alarm", "resource": CLUSTER, "text": "up", "fields": {"alarm_status": n}} for n in "01"),
         {"source": "pai_dlc", "resource": DLC, "text": "Created pod: x", "timeless": True},
+        {"source": "pai_dsw", "resource": DSW, "text": "Started container x"},
         {"source": "modelarts_notebook", "resource": "features", "text": "Insufficient resources."},
         {"source": "modelarts_scheduled", "resource": NODE, "text": "a disk is to be replaced"},
         {"source": "pai_eas", "resource": EAS, "text": "crashed", "type": "Warning", "fields": {"Reason": "Failed"}},
@@ -222,7 +224,7 @@ def test_the_control_paths_add_events_switch_faults_and_return_the_state() -> No
         {"source": "pai_dlc", "resource": DLC, "text": "NodeFault", "restart": True, "fields": {"TriggerID": "t"}},
         {"source": "pai_dlc", "resource": DLC, "text": "Successfully pulled image.", "pod": "w-0"},
     ]
-    assert send(cloud, "POST", "/simulator/events", json.dumps({"events": events}).encode()).json() == {"added": 16}
+    assert send(cloud, "POST", "/simulator/events", json.dumps({"events": events}).encode()).json() == {"added": 17}
     wanted = {"faults": [{"kind": "error", "where": "dws"}], "behaviour": {"training_offset": "record"}}
     assert send(cloud, "POST", "/simulator/faults", json.dumps(wanted).encode()).status_code == 200
     assert get(cloud, DWS_EVENTS).status_code == 503

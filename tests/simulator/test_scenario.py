@@ -32,7 +32,7 @@ def test_the_same_seed_gives_the_same_events_in_one_step_or_in_many() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_all_sources_have_events_in_five_seconds_and_later_about_two_a_second(seed: int) -> None:
+def test_all_sources_have_events_in_five_seconds_and_later_about_three_a_second(seed: int) -> None:
     now = [NOW]
     cloud = Cloud(lambda: now[0])
     scenario = Scenario(cloud, seed)
@@ -45,7 +45,7 @@ def test_all_sources_have_events_in_five_seconds_and_later_about_two_a_second(se
     scenario.advance(NOW + 5000)
     assert all(totals()[source] > history[source] for source in SOURCES)
     scenario.advance(NOW + 605_000)
-    assert 600 <= sum(totals().values()) - sum(history.values()) <= 1800
+    assert 1200 <= sum(totals().values()) - sum(history.values()) <= 2400
 
 
 def test_a_scenario_shows_every_turn_that_a_mapping_has_to_know() -> None:

@@ -16,11 +16,12 @@ from exporter.sources.scope import SourceScope
 from exporter.sources.times import EARLIEST, LATEST, IsoTimes, moment, number, unix_millis
 from tests.support.readings import ALL, DATA, NOW, answer_to, asked, drive, read, record_of
 
-LISTS = ("events", "items", "services", "clusters", "Events", "Jobs", "alarm_details", "data", "Services")
+LISTS = ("events", "items", "services", "clusters", "Events", "Jobs", "alarm_details", "data", "Services", "Instances")
 """How the vendors call the lists of their answers."""
 ROWS = {
     "pai_dlc": b"Events",
     "pai_eas": b"Events",
+    "pai_dsw": b"Events",
     "modelarts_pool": b"items",
     "modelarts_service_v2": b"data",
     "modelarts_notebook": b"data",
@@ -60,7 +61,7 @@ def test_an_answer_that_cannot_be_opened_is_garbled_and_says_where(
     "body",
     [
         dict.fromkeys(LISTS),
-        {"total": 0, "count": 0, "total_count": 0, "TotalCount": 0, "JobId": "r", "kind": "{kind}"},
+        {"total": 0, "count": 0, "total_count": 0, "TotalCount": 0, "JobId": "r", "InstanceId": "r", "kind": "{kind}"},
     ],
     ids=["null", "left out"],
 )
@@ -134,7 +135,7 @@ def test_a_message_cut_within_a_character_hides_neither_itself_nor_others(name: 
         "modelarts_notebook": b'minutes"',
         "pai_eas": b" log.",  # within JSON that is a text
     }
-    whole, end = b'{"metadata":{},"JobId":"r","LIST":[%b,%b]}', ends.get(name, b'."')
+    whole, end = b'{"metadata":{},"JobId":"r","InstanceId":"r","LIST":[%b,%b]}', ends.get(name, b'."')
     other = (
         row.replace(end, damage + end, 1)
         .replace(b"f63ccf96", b"f63ccf97")
@@ -176,10 +177,14 @@ def test_one_row_for_ever_is_an_error_whether_or_not_it_can_be_read(name: str, r
 
 
 @pytest.mark.parametrize(
-    "row", [{"metadata": {"id": "a"}, "service_id": "a", "JobId": "a", "id": "a", "ServiceName": "a"}, None]
+    "row",
+    [
+        {"metadata": {"id": "a"}, "service_id": "a", "JobId": "a", "id": "a", "ServiceName": "a", "InstanceId": "a"},
+        None,
+    ],
 )
 @pytest.mark.parametrize(
-    "name", ["modelarts_training", "modelarts_service", "modelarts_service_v2", "pai_dlc", "pai_eas"]
+    "name", ["modelarts_training", "modelarts_service", "modelarts_service_v2", "pai_dlc", "pai_eas", "pai_dsw"]
 )
 def test_one_resource_for_ever_is_an_error_whether_or_not_it_can_be_read(name: str, row: Any) -> None:
     answer: dict[str, Any] = {rows: [row] for rows in ("items", "services", "Jobs", "data", "Services")}

@@ -24,6 +24,7 @@ LISTINGS = {
     "dws_alarm": ("dws_alarm/clusters.json", "clusters"),
     "pai_dlc": ("pai_dlc/jobs.json", "Jobs"),
     "pai_eas": ("pai_eas/services.json", "Services"),
+    "pai_dsw": ("pai_dsw/instances.json", "Instances"),
 }
 VALUES: dict[str, tuple[Any, Any]] = {
     "transition_at": (NOW - 5000, NOW - 1000),

@@ -31,6 +31,7 @@ from tests.support.source_names import PROJECT_WIDE, WITH_IDS
 ROWS = {
     "pai_dlc": "Events",
     "pai_eas": "Events",
+    "pai_dsw": "Events",
     "modelarts_pool": "items",
     "modelarts_service_v2": "data",
     "modelarts_notebook": "data",
@@ -47,6 +48,7 @@ LISTED = {
     "dws_alarm": "clusters",
     "pai_dlc": "Jobs",
     "pai_eas": "Services",
+    "pai_dsw": "Instances",
 }
 TOTALS = {
     "modelarts_service": "total_count",
@@ -57,8 +59,11 @@ TOTALS = {
     "modelarts_training": "total",
     "pai_dlc": "TotalCount",
     "pai_eas": "TotalCount",
+    "pai_dsw": "TotalCount",
 }
-ID_IN_PATH = ["modelarts_training", "modelarts_service", "modelarts_service_v2", "pai_dlc", "pai_eas"]
+TEXTS = ["pai_dlc", "pai_dsw"]
+"""Sources whose events are texts, read in halves of a time span."""
+ID_IN_PATH = ["modelarts_training", "modelarts_service", "modelarts_service_v2", "pai_dlc", "pai_eas", "pai_dsw"]
 
 
 def row_of(name: str, number: int, text: str = "x") -> Any:
@@ -73,10 +78,9 @@ def row_of(name: str, number: int, text: str = "x") -> Any:
         "modelarts_scheduled": {"id": f"{number}", "publishTime": iso_text(at), "description": text},
         "dws": {"event_id": f"{number}", "occur_time": at, "context": text},
         "dws_alarm": {"alarm_id": "DWS_1", "alarm_generate_date": iso_text(at), "alarm_message": text},
-        "pai_dlc": f"{iso_text(at).replace('T', ' ').rstrip('Z')} {text}",
         "pai_eas": {"Time": iso_text(at), "Message": text},
     }
-    return rows[name]
+    return f"{iso_text(at).replace('T', ' ').rstrip('Z')} {text}" if name in TEXTS else rows[name]
 
 
 def resource_row(name: str, id_: str) -> dict[str, Any]:
@@ -92,13 +96,14 @@ def resource_row(name: str, id_: str) -> dict[str, Any]:
         "dws_alarm": {"id": id_},
         "pai_dlc": {"JobId": id_},
         "pai_eas": {"ServiceName": id_},
+        "pai_dsw": {"InstanceId": id_},
     }
     return rows[name]
 
 
 def body_of(name: str, rows: bytes, **more: Any) -> bytes:
     """Return an answer with these rows, written as JSON without brackets."""
-    head = json.dumps({"kind": "EventList", "JobId": "r", **more}).encode()
+    head = json.dumps({"kind": "EventList", "JobId": "r", "InstanceId": "r", **more}).encode()
     return head[:-1] + b',"%b":[%b]}' % (ROWS.get(name, "events").encode(), rows)
 
 
@@ -177,7 +182,7 @@ def test_rows_are_worked_on_in_slices_with_pauses_between_them(name: str) -> Non
         step = reading.send(reply)
 
     assert len(body) > 2**20
-    assert len(steps) >= (3 if name == "pai_dlc" else 2 * 3)  # a full answer of PAI is decoded, then asked in halves
+    assert len(steps) >= (3 if name in TEXTS else 2 * 3)  # a full answer of PAI is decoded, then asked in halves
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -220,8 +225,8 @@ def endless_pages(name: str) -> Any:
         if name == "modelarts_training":
             row = {"time": iso_text(int(query["start_time"])), "message": str(asks)}
             return {"total": 10**9, "limit": 1, "events": [row]}
-        if name == "pai_dlc":
-            return b'{"JobId":"r","Events":["%d",%b]}' % (asks, old)
+        if name in TEXTS:
+            return b'{"JobId":"r","InstanceId":"r","Events":["%d",%b]}' % (asks, old)
         fresh = encoded([row_of(name, asks)])
         totals = dict.fromkeys(("total", "count", "total_count", "TotalCount"), 10**9)
         return body_of(name, fresh, **totals, metadata={"continue": str(asks)})
@@ -392,6 +397,7 @@ def test_a_second_that_is_too_full_has_one_fingerprint_in_every_read() -> None:
 
 
 @pytest.mark.parametrize("name", ["modelarts_service", "modelarts_service_v2", "dws", "pai_dlc", "pai_eas"])
+@pytest.mark.parametrize("name", ["modelarts_service", "modelarts_service_v2", "dws", *TEXTS])
 def test_a_listing_that_promises_more_than_it_holds_is_partial_and_truncated(name: str) -> None:
     rows = [resource_row(name, id_) for id_ in ("a", "b")]
 
@@ -446,8 +452,8 @@ def test_no_time_raises_and_each_fits_into_a_datetime(name: str, times: list[Any
             "modelarts_scheduled": {"id": str(number), "state": "completed", "publishTime": time, "finishTime": time},
             "dws": {"event_id": str(number), "occur_time": time},
             "dws_alarm": {"alarm_id": str(number), "alarm_generate_date": time, "alarm_status": "1"},
-            "pai_dlc": f"{time} x",
             "pai_eas": {"Time": time, "Message": "x"},
+            **dict.fromkeys(TEXTS, f"{time} x"),
         }[name]
         for number, time in enumerate(times)
     ]
@@ -462,6 +468,7 @@ def test_no_time_raises_and_each_fits_into_a_datetime(name: str, times: list[Any
         "dws_alarm": {"id": "a", "created": times[0]},
         "pai_dlc": {"JobId": "a", "GmtCreateTime": times[0]},
         "pai_eas": {"ServiceName": "a", "CreateTime": times[0]},
+        "pai_dsw": {"InstanceId": "a", "GmtCreateTime": times[0], "GmtModifiedTime": times[0], "Status": "Stopped"},
     }[name]
     body = body_of(name, json.dumps(rows).replace("NaN", "null").replace("Infinity", "null").encode()[1:-1])
     listing = json.dumps({LISTED[name]: [listed]}).replace("NaN", "null").replace("Infinity", "null").encode()

@@ -81,6 +81,7 @@ OPTIONAL = {  # each field that a listing can do without, in the row that it sta
     "modelarts_service": ("services", '{"service_id": ID, "status": "running", "FIELD": VALUE}'),
     "modelarts_training": ("items", '{"metadata": {"id": ID}, "status": {"phase": "Running", "FIELD": VALUE}}'),
     "pai_dlc": ("Jobs", '{"JobId": ID, "Status": "Running", "FIELD": VALUE}'),
+    "pai_dsw": ("Instances", '{"InstanceId": ID, "Status": "Failed", "FIELD": VALUE}'),
 }
 FIELDS = {
     "dws": ("sub_status", "task_status", "failed_reasons", "updated", "recent_event", "action_progress"),
@@ -88,6 +89,7 @@ FIELDS = {
     "modelarts_service": ("error_code", "update_time", "progress"),
     "modelarts_training": ("secondary_phase", "task_statuses", "running_records"),
     "pai_dlc": ("ReasonCode", "ReasonMessage", "GmtModifiedTime", "SubStatus", "RestartTimes"),
+    "pai_dsw": ("ReasonCode", "ReasonMessage", "GmtModifiedTime"),
 }
 ODD = [
     *(f"{'[' * depth}{']' * depth}" for depth in (1, 500, *range(850, 1000), 2000)),

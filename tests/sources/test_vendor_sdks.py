@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from exporter.simulator import Cloud, running
-from exporter.simulator.apis import notebooks, services_v2
+from exporter.simulator.apis import dsw, notebooks, services_v2
 from exporter.simulator.apis.dlc import pod_event
 from exporter.simulator.apis.dws_alarm import clear_alarm, raise_alarm
 from exporter.simulator.apis.eas import add_service, service_event
@@ -46,6 +46,7 @@ POOL = "pool-6f5da086876d4cd084d36f8bd3346036"
 SERVICE_V2 = "6c1d0f52-7c2f-4ec4-9a4d-0d3e9b7c2a11"
 CLUSTER = "9defa0ce-b11c-47b2-abbc-5cad09ced772"
 DLC = "dlc-20210126170216-abcdef"
+DSW = "dsw-730c3f2a9d1e4b57"
 
 
 def library(name: str) -> Any:
@@ -64,12 +65,14 @@ def cloud() -> Cloud:
     cloud.add_pool(POOL, name="train", nodes=(3, 1, 0, 0))
     cloud.add_cluster(CLUSTER, name="sales")
     cloud.add_dlc_job(DLC, "Running", name="qwen")
+    dsw.add_instance(cloud, DSW, "Creating", name="lab", resource="quota-1").enter("Running", now)
     for number in range(7):
         at = now - 1000 * (7 - number)
         cloud.training_event(JOB, at, "Info", "Task", f"[worker-0] step {number}, 100% & more/+~*'()")
         cloud.pool_event(POOL, "Warning", "PoolStatusChange", f"Pool status changed {number}", at, count=number + 1)
         cloud.dws_event(CLUSTER, at, "createBackup")
         cloud.dlc_event(DLC, at, f"Created pod: {DLC}-worker-{number}")
+        dsw.add_event(cloud, DSW, at, f"step {number}")
     return cloud
 
 
@@ -407,3 +410,29 @@ def test_eas_lists_services_and_pages_their_events(url: str, cloud: Cloud) -> No
     begin = datetime.fromtimestamp(at / 1000 - 60, UTC).isoformat(" ").removesuffix("+00:00")
     request = models.DescribeServiceEventRequest(start_time=begin, event_type="Warning")
     assert client.describe_service_event(ALIBABA_REGION, "echo", request).body.total_count == 1
+
+
+def test_pai_lists_notebook_instances_of_all_workspaces_and_resources(url: str) -> None:
+    models = library("alibabacloud_pai_dsw20220101.models")
+    client = alibaba_client(url, package="alibabacloud_pai_dsw20220101")
+    assert client.list_instances(models.ListInstancesRequest()).body.total_count == 0, "the default hides quotas"
+    request = models.ListInstancesRequest(workspace_id="ALL", resource_id="ALL", sort_by="GmtCreateTime", order="DESC")
+    body = client.list_instances(request).body
+    (found,) = body.instances
+    assert (body.total_count, body.success) == (1, True)
+    assert (found.instance_id, found.instance_name, found.status) == (DSW, "lab", "Running")
+    assert found.gmt_modified_time >= found.gmt_create_time
+
+
+def test_pai_reads_events_and_sessions_of_a_notebook_instance(url: str) -> None:
+    models = library("alibabacloud_pai_dsw20220101.models")
+    client = alibaba_client(url, package="alibabacloud_pai_dsw20220101")
+    everything = client.get_instance_events(DSW, models.GetInstanceEventsRequest()).body
+    assert (everything.instance_id, len(everything.events)) == (DSW, 7)
+    assert everything.events[0].endswith(" step 0")
+    some = client.get_instance_events(DSW, models.GetInstanceEventsRequest(max_events_num=2)).body
+    assert len(some.events) == 2
+    (session,) = client.get_lifecycle(DSW, models.GetLifecycleRequest(order="ASC")).body.lifecycle
+    assert [state.status for state in session] == ["Creating", "Running"]
+    nobody = client.get_instance_events("dsw-none", models.GetInstanceEventsRequest()).body
+    assert (nobody.success, nobody.http_status_code, nobody.events) == (False, 404, None)

@@ -3,14 +3,16 @@
 import asyncio
 import hashlib
 import hmac
+import re
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx2
 
 from exporter.simulator import Cloud, app
 from exporter.simulator.apis import eas
 from exporter.simulator.apis.api import AddedEvent
+from exporter.simulator.apis.dsw import add_instance
 from exporter.simulator.apis.services_v2 import add_service as add_service_v2
 from exporter.simulator.apis.sources import SOURCES
 from exporter.simulator.state.accounts import (
@@ -26,14 +28,37 @@ from exporter.simulator.state.times import read_iso
 
 Headers = dict[str, str]
 
+
+class AlibabaCall(NamedTuple):
+    """A call of an API of Alibaba Cloud: its path as a pattern, its name and the version of its API."""
+
+    path: str
+    action: str
+    version: str
+
+
+ALIBABA_CALLS = (
+    AlibabaCall("/api/v1/jobs", "ListJobs", "2020-12-03"),
+    AlibabaCall("/api/v1/jobs/[^/]*/events", "GetJobEvents", "2020-12-03"),
+    AlibabaCall("/api/v1/jobs/[^/]*/pods/[^/]*/events", "GetPodEvents", "2020-12-03"),
+    AlibabaCall("/api/v1/jobs/[^/]*/sanitycheckresults", "ListJobSanityCheckResults", "2020-12-03"),
+    AlibabaCall("/api/v2/services", "ListServices", "2021-07-01"),
+    AlibabaCall("/api/v2/services/[^/]*/[^/]*/events", "DescribeServiceEvent", "2021-07-01"),
+    AlibabaCall("/api/v2/instances", "ListInstances", "2022-01-01"),
+    AlibabaCall("/api/v2/instances/[^/]*/events", "GetInstanceEvents", "2022-01-01"),
+    AlibabaCall("/api/v2/instances/[^/]*/lifecycle", "GetLifecycle", "2022-01-01"),
+    AlibabaCall(".*", "GetJob", "2020-12-03"),
+)
+
 NOW = read_iso("2022-11-26T08:10:00Z")
 JOB, POOL, SERVICE = "5bd61eea-9de2-4864-a0f7-5fae966171b5", "pool-6f5d", "35de3ca9-1bca-4ae7-9cb0-914f30fa7d3e"
 CLUSTER, DLC = "9defa0ce-b11c-47b2-abbc-5cad09ced772", "dlc-20210126170216-abcdef"
+DSW = "dsw-730c3f2a9d1e4b57"
+NOTEBOOK = "f9937afa-4451-42db-a76b-72d624749f66"
 SERVICE_V2 = "6c1d0f52-7c2f-4ec4-9a4d-0d3e9b7c2a11"
 NODE, EAS = "os-node-created-7x4fq", "echo"
 TRAINING_EVENTS = f"/v2/{PROJECT_ID}/training-jobs/{JOB}/events"
 SERVICE_V2_EVENTS = f"/v2/{PROJECT_ID}/services/{SERVICE_V2}/events?limit=500"
-NOTEBOOK = "f9937afa-4451-42db-a76b-72d624749f66"
 NOTEBOOKS = f"/v1/{PROJECT_ID}/notebooks/all"
 SCHEDULED_EVENTS = f"/v1/{PROJECT_ID}/scheduled-events"
 POOL_EVENTS = f"/v1/{PROJECT_ID}/events?resource=pools&name={POOL}"
@@ -42,6 +67,7 @@ DWS_EVENTS = f"/v2/{PROJECT_ID}/events"
 DWS_ALARMS = f"/v2/{PROJECT_ID}/alarms?limit=1000"
 DLC_EVENTS = f"/api/v1/jobs/{DLC}/events"
 EAS_EVENTS = f"/api/v2/services/{ALIBABA_REGION}/{EAS}/events"
+DSW_EVENTS = f"/api/v2/instances/{DSW}/events"
 RESOURCE = {
     "modelarts_training": JOB,
     "modelarts_pool": POOL,
@@ -53,6 +79,7 @@ RESOURCE = {
     "dws_alarm": CLUSTER,
     "pai_dlc": DLC,
     "pai_eas": EAS,
+    "pai_dsw": DSW,
 }
 EVENTS = {
     "modelarts_training": TRAINING_EVENTS,
@@ -65,6 +92,7 @@ EVENTS = {
     "dws_alarm": DWS_ALARMS,
     "pai_dlc": DLC_EVENTS,
     "pai_eas": EAS_EVENTS,
+    "pai_dsw": DSW_EVENTS,
 }
 
 
@@ -78,18 +106,8 @@ def at_rest(now: int = NOW) -> Cloud:
     cloud.add_cluster(CLUSTER, name="test-ty-820-1006")
     cloud.add_dlc_job(DLC)
     eas.add_service(cloud, EAS)
+    add_instance(cloud, DSW)
     return cloud
-
-
-ACTIONS = {
-    "/api/v2/services?": "ListServices",
-    "/api/v2/services/": "DescribeServiceEvent",
-    "/pods/": "GetPodEvents",
-    "/events?": "GetJobEvents",
-    "/jobs?": "ListJobs",
-    "checkresults": "ListJobSanityCheckResults",
-}
-"""The actions of Alibaba Cloud, by a part of their paths."""
 
 
 def send(cloud: Cloud, method: str, target: str, body: bytes = b"", headers: Headers | None = None) -> httpx2.Response:
@@ -115,15 +133,14 @@ def acs3(cloud: Cloud, target: str, key: Key | None = None, more: Headers | None
     """Headers of Alibaba Cloud's signature, version 3; ``more`` are signed too."""
     key = key or Key(ALIBABA_ACCESS_KEY, ALIBABA_SECRET_KEY, "alibabacloud")
     path, _, query = target.partition("?")
-    version = "2021-07-01" if path.startswith("/api/v2/") else "2020-12-03"
-    action = next((action for part, action in ACTIONS.items() if part in f"{path}?"), "GetJob")
+    call = next(call for call in ALIBABA_CALLS if re.fullmatch(call.path, path))
     headers = {
         "host": "simulator",
-        "x-acs-action": action,
+        "x-acs-action": call.action,
         "x-acs-content-sha256": hashlib.sha256(b"").hexdigest(),
         "x-acs-date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(cloud.clock() / 1000)),
         "x-acs-signature-nonce": str(time.perf_counter_ns()),
-        "x-acs-version": version,
+        "x-acs-version": call.version,
     } | (more or {})
     names = sorted(headers)
     lines = "".join(f"{name}:{headers[name]}\n" for name in names)

@@ -22,7 +22,7 @@ class PolledJob:
         self.job = self.cloud.add_dlc_job(JOB)
         config = configured("http://clouds", folder)
         (pai,) = (target for target in config.targets if target.platform == "alibabacloud")
-        alone = pai.model_copy(update={"sources": {"pai_dlc": pai.sources["pai_dlc"]}})
+        alone = pai.model_copy(update={"name": JOB, "sources": {"pai_dlc": pai.sources["pai_dlc"]}})
         self.config = config.model_copy(update={"targets": (alone,)})
         self.asked: Counter[str] = Counter()
 

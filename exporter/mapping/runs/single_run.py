@@ -38,7 +38,9 @@ class SingleRun(RunProcess):
     def notes_of_record(self) -> list[RunNote]:
         """Turn the attempts of the vendor's record that are not over yet into notes.
 
-        Each attempt but the open one gives a begin, and each gives its stages.
+        Each attempt but the open one gives a begin, and each gives its stages. An attempt that another follows ends
+        with the stage that is a status which closes the run, if it has one; the newest is ended by the listing, which
+        says why.
         """
         attempts = [stages for stages in self.view.attempts if stages]
         self._named = {RUN, *(stage.name for stages in attempts for stage in stages)} if attempts else ()
@@ -57,6 +59,8 @@ class SingleRun(RunProcess):
             for stage in stages:
                 if stage.name in self.process.phases:
                     notes += self._stage(stage, run if is_open else None, known)
+                elif following is not None and (outcome := self.process.closes_on.get(stage.name)) is not None:
+                    notes.append(self._note(stage.start, Phase("end", RUN, outcome=outcome)))
         return notes
 
     def apply(self, note: RunNote) -> None:

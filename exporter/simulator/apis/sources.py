@@ -3,6 +3,7 @@
 from exporter.simulator.apis import (
     authentication,
     dlc,
+    dsw,
     dws,
     dws_alarm,
     eas,
@@ -17,6 +18,7 @@ from exporter.simulator.apis.api import AddedEvent, SimulatedApi, SimulatedSourc
 from exporter.simulator.state.accounts import ALIBABA_WORKSPACE
 from exporter.simulator.state.cloud import Cloud
 from exporter.simulator.stories.dlc import dlc_jobs
+from exporter.simulator.stories.dsw import instance_life
 from exporter.simulator.stories.dws import cluster_life
 from exporter.simulator.stories.dws_alarm import cluster_alarms
 from exporter.simulator.stories.eas import eas_service_life
@@ -74,13 +76,17 @@ def _eas_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
     eas.service_event(cloud, event.resource, at, event.text, **{"Type": event.type or "Normal"} | event.fields)
 
 
+def _dsw_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
+    dsw.add_event(cloud, event.resource, None if event.timeless else at, event.text)
+
+
 _JOB = "/v2/{project_id}/training-jobs/{id}"
 _SERVICE = "/v1/{project_id}/services/{id}"
 _SERVICE_V2 = "/v2/{project_id}/services/{id}"
 _DEPLOYMENT = f"{_SERVICE_V2}/deployments/{{name}}"
-_EAS = "/api/v2/services"
+_EAS, _INSTANCE = "/api/v2/services", "/api/v2/instances/{id}"
 _huawei = authentication.huawei
-_dlc, _eas = (authentication.alibaba(version) for version in ("2020-12-03", "2021-07-01"))
+_dlc, _eas, _dsw = (authentication.alibaba(version) for version in ("2020-12-03", "2021-07-01", "2022-01-01"))
 
 SOURCES: dict[str, SimulatedSource] = {
     "modelarts_training": SimulatedSource(
@@ -231,5 +237,18 @@ SOURCES: dict[str, SimulatedSource] = {
         event=_eas_event,
         story=eas_service_life,
         drift=eas.drift,
+    ),
+    dsw.SOURCE: SimulatedSource(
+        platform="alibabacloud",
+        endpoint="pai_dsw",
+        apis=(
+            SimulatedApi("pai_dsw.list", "/api/v2/instances", _dsw, dsw.list_instances),
+            SimulatedApi("pai_dsw.events", f"{_INSTANCE}/events", _dsw, dsw.events),
+            SimulatedApi("pai_dsw.lifecycle", f"{_INSTANCE}/lifecycle", _dsw, dsw.lifecycle),
+        ),
+        resource=dsw.add_instance,
+        event=_dsw_event,
+        story=instance_life,
+        drift=dsw.drift,
     ),
 }

@@ -1,1 +1,1 @@
-"""What several APIs of PAI have in common: events that are texts."""
+"""What several APIs of PAI have in common: events that are texts, and listings in numbered pages."""

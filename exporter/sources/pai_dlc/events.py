@@ -3,29 +3,27 @@
 from collections.abc import Collection, Generator
 from datetime import UTC
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from exporter.model.errors import SourceGarbled
 from exporter.model.events import Event, Life, Millis, Pause, Request, Resource, ResourcePage, Response, Window
 from exporter.model.protocols import Reading, Stages
 from exporter.sources.decoding import (
     Name,
     asked,
     field_text,
-    gap_fingerprint,
     hint_mark,
     missing,
     optional,
-    reaches,
     read_record,
     read_rows,
     row_decoders,
     row_fingerprint,
 )
-from exporter.sources.limits import check_listing_size, clip, garbled, segment, split_usable
+from exporter.sources.limits import clip, segment, split_usable
 from exporter.sources.pai.event_texts import MOST, ROWS, Answer, EventTexts, read_texts
+from exporter.sources.pai.paged_listing import ListedPage, PagedListing, list_pages
 from exporter.sources.pai_dlc import restarts, sanity_checks
 from exporter.sources.pai_dlc.stages import JobRecords
 from exporter.sources.scope import SourceScope
@@ -91,18 +89,6 @@ _EVENTS = msgspec.json.Decoder(_Events)
 _LISTING = msgspec.json.Decoder(_Jobs)
 
 
-class _FoundJobs(NamedTuple):
-    """One page of jobs, how many rows its answer had, and how many jobs there are in all.
-
-    ``failure`` is to be raised once the page is used: the answer was not decoded to its end.
-    """
-
-    page: ResourcePage
-    came: int
-    total: int | None
-    failure: SourceGarbled | None
-
-
 class PaiDlc:
     """The DLC jobs of a region. Raises ConfigError for an ``event_timezone`` that does not exist."""
 
@@ -120,7 +106,8 @@ class PaiDlc:
         if until is not None and len(known) > len(until):
             until = None
         for workspace in self._workspaces:
-            yield from _list_all(workspace, listed, until or ())
+            listing = PagedListing("jobs", workspace, _JOBS, partial(_listing_request, workspace), _ask_jobs)
+            yield from list_pages(listing, listed, until or ())
         for workspace in self._workspaces:
             absent = sorted(set(known) - listed)
             for first in range(0, len(absent), _JOBS):
@@ -156,34 +143,6 @@ def _ask_events(request: Request) -> Generator[Request | Pause, Response | int |
     return Answer(answer.rows, bool(answer.job))
 
 
-def _list_all(workspace: str, listed: set[str], until: Collection[str]) -> Reading:
-    """List all pages; the start is stated because the API hides jobs older than seven days by default."""
-    pages = seen = 0
-    while True:
-        request = _listing_request(workspace, pages + 1)
-        check_listing_size(request, len(listed))
-        found = yield from _ask_jobs(request)
-        fresh = {job.id for job in found.page.resources} - listed
-        if pages and found.came and not fresh:
-            raise garbled(request, "the answer promises more and does not move on; none of its jobs is new")
-        listed |= fresh
-        pages, seen = pages + 1, seen + found.came
-        ends = not found.came or (found.came < _JOBS if found.total is None else seen >= found.total)
-        lacks = (found.total or 0) - seen if ends else 0
-        if not ends and reaches(found.page.resources, until):
-            yield msgspec.structs.replace(found.page, partial=True)
-            return
-        if lacks > 0:
-            gap = gap_fingerprint("jobs", workspace, lacks)
-            yield msgspec.structs.replace(found.page, partial=True, truncated=(gap,))
-        else:
-            yield found.page
-        if found.failure:
-            raise found.failure
-        if ends:
-            return
-
-
 def _listing_request(workspace: str, number_of_page: int, *more: tuple[str, str]) -> Request:
     pages = (("PageNumber", str(number_of_page)), ("PageSize", str(_JOBS)))
     where = (("WorkspaceId", workspace),) if workspace else ()
@@ -192,13 +151,13 @@ def _listing_request(workspace: str, number_of_page: int, *more: tuple[str, str]
     return Request("pai_dlc", "/api/v1/jobs", query, headers=_headers("ListJobs"), permission="paidlc:ListJobs")
 
 
-def _ask_jobs(request: Request) -> Generator[Request | Pause, Response | int | None, _FoundJobs]:
+def _ask_jobs(request: Request) -> Generator[Request | Pause, Response | int | None, ListedPage]:
     answer = yield from asked(request, _LISTING)
     total = number(answer.total)
     found = yield from read_rows(request, answer.rows, _JOB_ROWS, total == 0)
     rows, refused = split_usable(found.rows, lambda row: row.job_id)
     listed = ResourcePage([_job(row) for row in rows], (*found.unreadable, *map(row_fingerprint, refused)))
-    return _FoundJobs(listed, found.came, total, found.failure)
+    return ListedPage(listed, found.came, total, found.failure)
 
 
 def _job(row: _Job) -> Resource:

@@ -20,7 +20,7 @@ from exporter.sources.pai.event_texts import EventTexts
 from exporter.sources.pai_dlc import details, pods, sanity_checks
 from exporter.sources.pai_dlc.details import Asked, Detail, Named, Part
 from exporter.sources.pai_dlc.restarts import read_restarts
-from exporter.sources.reading import ordered_stages
+from exporter.sources.reading import ordered_stages, snake_case
 from exporter.sources.scope import SourceScope
 from exporter.sources.times import Number, moment
 
@@ -74,7 +74,7 @@ class JobRecords:
         if len(periods) > MAX_STAGES:
             raise garbled(request, f"the answer has more than {MAX_STAGES} states; it was refused")
         stages = ordered_stages(
-            (_snake_case(clip(period.status)), period.start_time, period.end_time)
+            (snake_case(clip(period.status)), period.start_time, period.end_time)
             for period in periods
             if period.status not in _FINAL
         )
@@ -165,7 +165,3 @@ def probes(job: Resource, scope: SourceScope, now: Millis) -> dict[str, Request]
     return ({"pod events": pods.probe(job, now)} if scope.pod_events else {}) | (
         {"sanity": sanity_checks.probe(job)} if scope.sanity_checks else {}
     )
-
-
-def _snake_case(status: str) -> str:
-    return "".join(f"_{sign.lower()}" if sign.isupper() and at else sign.lower() for at, sign in enumerate(status))

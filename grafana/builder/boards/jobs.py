@@ -1,4 +1,4 @@
-"""Training jobs of ModelArts and DLC jobs of PAI: states, outcomes, durations, failures and slow phases."""
+"""Training jobs of ModelArts, DLC jobs and sessions of notebook instances of PAI: states, outcomes, durations, failures and slow phases."""
 
 from grafana.builder.boards import parts
 from grafana.builder.boards.parts import (
@@ -16,7 +16,7 @@ from grafana.builder.boards.parts import (
 )
 from grafana.builder.model import Board, Panel, Query, Row
 
-SOURCES = "modelarts_training|pai_dlc"
+SOURCES = "modelarts_training|pai_dlc|pai_dsw"
 _RUNS = select("platform_runs_total")
 _FAILED = select("platform_runs_total", 'outcome="failure"')
 _LISTED = select("platform_resources")
@@ -140,7 +140,7 @@ TIMES = Row(
 BOARD = Board(
     uid="platform-events-jobs",
     title="Platform events / Training and DLC jobs",
-    about="Training jobs of ModelArts and DLC jobs of PAI: in which state they are, how they end, and where the time goes.",
+    about="Training jobs of ModelArts, DLC jobs and notebook instances of PAI: in which state they are, how they end, and where the time goes.",
     variables=(*parts.PLACES, parts.TARGET, parts.source_variable(SOURCES)),
     rows=(NOW, ENDS, TIMES),
     page="/events?severity=error",

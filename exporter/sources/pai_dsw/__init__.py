@@ -1,0 +1,1 @@
+"""PAI DSW notebook instances: their listing, events and sessions."""
