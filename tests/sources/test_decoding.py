@@ -187,7 +187,7 @@ def test_one_row_for_ever_is_an_error_whether_or_not_it_can_be_read(name: str, r
     "name", ["modelarts_training", "modelarts_service", "modelarts_service_v2", "pai_dlc", "pai_eas", "pai_dsw"]
 )
 def test_one_resource_for_ever_is_an_error_whether_or_not_it_can_be_read(name: str, row: Any) -> None:
-    answer: dict[str, Any] = {rows: [row] for rows in ("items", "services", "Jobs", "data", "Services")}
+    answer: dict[str, Any] = {rows: [row] for rows in ("items", "services", "Jobs", "data", "Services", "Instances")}
     answer |= dict.fromkeys(("total", "total_count", "count", "TotalCount"), 10**9)
 
     with pytest.raises(SourceGarbled, match="does not move on"):

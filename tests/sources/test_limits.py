@@ -396,8 +396,7 @@ def test_a_second_that_is_too_full_has_one_fingerprint_in_every_read() -> None:
     assert len(gaps[0] | gaps[1] | gaps[2]) <= 2  # a second at the edge of two windows belongs to both
 
 
-@pytest.mark.parametrize("name", ["modelarts_service", "modelarts_service_v2", "dws", "pai_dlc", "pai_eas"])
-@pytest.mark.parametrize("name", ["modelarts_service", "modelarts_service_v2", "dws", *TEXTS])
+@pytest.mark.parametrize("name", ["modelarts_service", "modelarts_service_v2", "dws", "pai_eas", *TEXTS])
 def test_a_listing_that_promises_more_than_it_holds_is_partial_and_truncated(name: str) -> None:
     rows = [resource_row(name, id_) for id_ in ("a", "b")]
 

@@ -9,7 +9,7 @@ _SPELLINGS = {"dws:alarm:listDetail": "dws:alarmDetail:list"}
 """Actions of identity policies that custom policies of roles spell in another way."""
 _IDENTITY_ALONE = frozenset({"modelarts::listServices"})
 """Actions of identity policies alone; custom policies of roles have another action, which another source needs too."""
-_ACTION = re.compile(r"\b(?:modelarts|dws):\w*:\w+|\b(?:pai|paidlc|eas):\w+")
+_ACTION = re.compile(r"\b(?:modelarts|dws):\w*:\w+|\b(?:pai|paidlc|eas|paidsw):\w+")
 
 
 def allowed(pattern: str) -> list[set[str]]:
@@ -34,6 +34,6 @@ def test_the_policies_of_huawei_cloud_allow_what_is_asked_for_and_no_more() -> N
 def test_the_policy_of_alibaba_cloud_allows_both_spellings_of_what_is_asked_for() -> None:
     (actions,) = allowed("alibabacloud-*.json")
     both = {
-        f"{prefix}:{action.partition(':')[2]}" for action in needed("pai", "paidlc") for prefix in ("pai", "paidlc")
+        f"{prefix}:{action.partition(':')[2]}" for action in needed("pai:", "paidlc:") for prefix in ("pai", "paidlc")
     }
-    assert actions == both | needed("eas:")
+    assert actions == both | needed("eas:", "paidsw:")
