@@ -5,7 +5,7 @@ Every fault is found before anything starts: of form, of meaning, between files,
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -103,10 +103,11 @@ def examine(
     fields: Mapping[str, frozenset[str]],
     record: Mapping[str, Record],
     statuses: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    untested: Collection[str] = (),
 ) -> tuple[tuple[MappingPack, ...], list[TestReport]]:
     """Load mapping files and report how the tests of each went.
 
-    As ``load``, but a failing test is no error.
+    As ``load``, but a failing test is no error. ``untested`` are names of files whose tests are not run.
     """
     faults: list[str] = []
     read = cache(read_document)
@@ -118,7 +119,7 @@ def examine(
     packs = tuple(_build_checked_pack(own, faults) for own in by_source.values())
     if faults:
         raise ConfigError(faults)
-    return packs, [one for source, own in by_source.items() for one in _run_tests(own, record[source])]
+    return packs, [one for source, own in by_source.items() for one in _run_tests(own, record[source], untested)]
 
 
 def _check_file(
@@ -217,11 +218,13 @@ def _hash(checked: Sequence[CheckedFile]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _run_tests(checked: Sequence[CheckedFile], record: Record) -> Iterator[TestReport]:
+def _run_tests(checked: Sequence[CheckedFile], record: Record, untested: Collection[str]) -> Iterator[TestReport]:
     """Run the tests of each file.
 
     They run against their file and those after it: the author of a file cannot know what stands before it.
     """
     for number, one in enumerate(checked):
+        if one.document.name in untested:
+            continue
         pack = _merge(checked[number:])
         yield TestReport(one.document.name, len(one.examples), tuple(run_examples(pack, one.examples, record)))

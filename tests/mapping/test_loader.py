@@ -9,7 +9,7 @@ import pytest
 
 from exporter.common.yaml_document import Document, parse_document, read_document
 from exporter.mapping.engine.mapper import make_mapper
-from exporter.mapping.loader import built_in, load
+from exporter.mapping.loader import built_in, examine, load
 from exporter.mapping.rules import MappingPack, PhaseForm, Process
 from exporter.mapping.syntax.schema import MappingFile, mapping_schema
 from exporter.model.errors import ConfigError
@@ -99,6 +99,14 @@ def test_a_disabled_rule_is_gone_and_takes_no_test_with_it() -> None:
     (pack,) = loaded(document("disable: [moved, all]"), document(SHIPPED, "shipped.yaml"))
     assert [rule.id for rule in pack.rules] == ["first"]
     assert make_mapper(pack, "t")(seen("from Running to Abnormal")).unmapped == "no_rule"
+
+
+@pytest.mark.parametrize(("untested", "tested"), [((), ["own.yaml", "shipped.yaml"]), (["shipped.yaml"], ["own.yaml"])])
+def test_tests_of_files_that_are_named_untested_are_not_run(untested: list[str], tested: list[str]) -> None:
+    files = [document("rules: []", "own.yaml"), document(SHIPPED, "shipped.yaml")]
+    packs, reports = examine(files, FIELDS, dict.fromkeys(FIELDS, pool_event), STATUSES, untested)
+    assert [report.name for report in reports] == tested
+    assert [rule.id for rule in packs[0].rules] == [rule.id for rule in loaded(*files)[0].rules]
 
 
 def test_severities_and_hints_of_files_add_up_and_the_earlier_file_wins() -> None:
