@@ -28,6 +28,17 @@ def ordered_stages(parts: Iterable[tuple[str, Number, Number]]) -> tuple[Stage, 
     return tuple(sorted(stages, key=lambda stage: stage.start))
 
 
+def distinct_stages(stages: Iterable[Stage]) -> tuple[Stage, ...]:
+    """Leave out a stage that begins when an earlier one of its name does; the times have whole seconds.
+
+    A phase of a run has one span for each begin, and that of the earlier one may have been sent.
+    """
+    first: dict[tuple[str, Millis], Stage] = {}
+    for stage in stages:
+        first.setdefault((stage.name, stage.start), stage)
+    return tuple(first.values())
+
+
 def _not_before(start: Millis, end: Millis | None) -> Millis | None:
     return None if end is None else max(start, end)
 

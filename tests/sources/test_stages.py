@@ -11,6 +11,7 @@ from exporter.model.protocols import Stages
 from exporter.model.runs import Stage
 from exporter.sources.modelarts_training.stages import training_stages
 from exporter.sources.pai_dlc.events import PaiDlc
+from exporter.sources.reading import distinct_stages
 from exporter.sources.scope import SourceScope
 
 JOB = Resource("j-1")
@@ -80,3 +81,9 @@ def test_a_broken_answer_is_garbled(body: bytes) -> None:
     reading = PaiDlc(SourceScope()).read_stages(JOB, WINDOW) if b"Status" in body else training_stages(JOB, WINDOW)
     with pytest.raises(SourceGarbled):
         learned(reading, body)
+
+
+def test_a_stage_that_begins_with_an_equal_one_is_no_second_stage() -> None:
+    stages = [Stage("starting", 1000, 1000), Stage("queuing", 1000, 1000), Stage("starting", 1000, 3000)]
+
+    assert distinct_stages([*stages, Stage("starting", 2000, None)]) == (*stages[:2], Stage("starting", 2000, None))

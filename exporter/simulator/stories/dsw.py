@@ -34,7 +34,7 @@ def instance_life(cloud: Cloud, rng: random.Random) -> Story:
     while True:
         at = yield from _session(subject, at)
         del subject.instance.sessions[:-50]
-        at = yield rng.uniform(15, 30)
+        at = yield rng.uniform(25, 40)
         subject.instance.enter("Starting", at)
 
 

@@ -11,7 +11,7 @@ from exporter.model.protocols import Stages
 from exporter.model.runs import RunRecord
 from exporter.sources.decoding import asked
 from exporter.sources.limits import MAX_RECORD_BYTES, MAX_STAGES, clip, garbled, segment
-from exporter.sources.reading import ordered_stages
+from exporter.sources.reading import distinct_stages, ordered_stages
 from exporter.sources.times import Number
 
 
@@ -42,7 +42,7 @@ def training_stages(job: Resource, window: Window) -> Stages:
         raise garbled(request, f"the answer has more than {MAX_STAGES} stages; it was refused")
     return RunRecord(
         tuple(
-            ordered_stages((clip(part.name), part.start_time, part.end_time) for part in record.stages)
+            distinct_stages(ordered_stages((clip(part.name), part.start_time, part.end_time) for part in record.stages))
             for record in answer.running_records
         )
     )

@@ -20,7 +20,7 @@ from exporter.sources.pai.event_texts import EventTexts
 from exporter.sources.pai_dlc import details, pods, sanity_checks
 from exporter.sources.pai_dlc.details import Asked, Detail, Named, Part
 from exporter.sources.pai_dlc.restarts import read_restarts
-from exporter.sources.reading import ordered_stages, snake_case
+from exporter.sources.reading import distinct_stages, ordered_stages, snake_case
 from exporter.sources.scope import SourceScope
 from exporter.sources.times import Number, moment
 
@@ -73,11 +73,12 @@ class JobRecords:
         periods = answer.status_history or []
         if len(periods) > MAX_STAGES:
             raise garbled(request, f"the answer has more than {MAX_STAGES} states; it was refused")
-        stages = ordered_stages(
+        read = (
             (snake_case(clip(period.status)), period.start_time, period.end_time)
             for period in periods
             if period.status not in _FINAL
         )
+        stages = distinct_stages(ordered_stages(read))
         restarts = yield from read_restarts(request, answer.restart_record, job, window.until)
         restarted = EventPage(restarts.events, unreadable=restarts.unreadable)
         found = yield from self._details(request, answer, job, window)

@@ -15,7 +15,7 @@ from exporter.model.runs import RunRecord, Stage
 from exporter.sources.decoding import asked
 from exporter.sources.limits import MAX_RECORD_BYTES, MAX_STAGES, clip, garbled, segment
 from exporter.sources.pai_dsw.events import dsw_request
-from exporter.sources.reading import ordered_stages, snake_case
+from exporter.sources.reading import distinct_stages, ordered_stages, snake_case
 from exporter.sources.times import Number, moment
 
 _FINAL = frozenset({"stopped", "failed", "arrearge"})
@@ -72,4 +72,5 @@ def _stages(states: Sequence[_State]) -> tuple[Stage, ...]:
             end = stage.start if last.end is None else min(last.end, stage.start)
             stages.append(Stage(last.name, last.start, end))
         stages.append(stage)
-    return tuple(Stage(one.name, one.start, one.start) if one.name in _FINAL else one for one in stages)
+    ended = (Stage(one.name, one.start, one.start) if one.name in _FINAL else one for one in stages)
+    return distinct_stages(ended)
