@@ -10,32 +10,26 @@ when it was last updated. So an event is that a notebook is in a status of troub
 The offset counts records (API reference, "Querying All Notebook Instances", 2024-05 to 2025; SDK 3.1.219).
 """
 
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
 
 from exporter.model.events import (
     Event,
-    EventPage,
     Life,
     Millis,
-    Pause,
     Request,
     Resource,
-    ResourcePage,
-    Response,
     Window,
 )
 from exporter.model.protocols import Reading
 from exporter.sources.decoding import (
     SAMPLE_MILLIS,
-    DecodedRows,
     Name,
     field_text,
     field_value,
     hint_mark,
-    in_slices,
     missing,
     optional,
     read_record,
@@ -43,7 +37,7 @@ from exporter.sources.decoding import (
     row_fingerprint,
 )
 from exporter.sources.limits import MAX_TEXT, clip
-from exporter.sources.normalize import fingerprint, joined, newest_of_each, oldest_first
+from exporter.sources.normalize import fingerprint, joined
 from exporter.sources.record_list import RecordList
 from exporter.sources.scope import SourceScope
 from exporter.sources.times import Number, moment
@@ -106,12 +100,12 @@ class ModelArtsNotebook:
     def discover(self, known: Collection[str], now: Millis, until: Collection[str] | None = None) -> Reading:
         """List the notebooks of each workspace, to the end of the list: an old row may be the one that has changed."""
         for workspace in self._workspaces:
-            yield from _LIST.discover(workspace, _listed)
+            yield from _LIST.discover(workspace)
 
     def read(self, resource: Resource, window: Window) -> Reading:
         """Read which notebooks of each workspace are in trouble, all of them whatever ``window`` says."""
         for workspace in self._workspaces:
-            yield from _LIST.read(workspace, _in_trouble)
+            yield from _LIST.read(workspace)
 
 
 def _request(workspace: str, offset: int) -> Request:
@@ -119,27 +113,6 @@ def _request(workspace: str, offset: int) -> Request:
     of_workspace = (("workspaceId", workspace), ("workspace_id", workspace)) if workspace else ()
     query = (*of_workspace, ("offset", str(offset)), ("limit", str(_LIMIT)))
     return Request("modelarts", "/v1/{project_id}/notebooks/all", query, headers=_HEADERS, permission=_PERMISSION)
-
-
-_LIST = RecordList("notebooks", _request, msgspec.json.Decoder(_Answer), _ROWS, _LIMIT)
-
-
-def _listed(
-    found: DecodedRows[_Row], workspace: str, gaps: tuple[bytes, ...]
-) -> Generator[Pause, Response | int | None, ResourcePage]:
-    """Make a page of a listing."""
-    yield from ()
-    resources = [_resource(row, workspace) for row in found.rows]
-    return ResourcePage(resources, tuple(found.unreadable), bool(gaps), gaps)
-
-
-def _in_trouble(
-    found: DecodedRows[_Row], workspace: str, gaps: tuple[bytes, ...]
-) -> Generator[Pause, Response | int | None, EventPage]:
-    """Make a page of the notebooks that are in trouble, with the resources that the rows name."""
-    events, worse = yield from in_slices(found.rows, _troubles)
-    named = {row.id: _resource(row, workspace) for row in found.rows}
-    return EventPage(oldest_first(newest_of_each(events)), tuple(named.values()), (*found.unreadable, *worse), gaps)
 
 
 def _troubles(rows: Sequence[_Row]) -> tuple[list[Event], list[bytes]]:
@@ -201,6 +174,9 @@ def _resource(row: _Row, workspace: str) -> Resource:
         message=clip(row.fail_reason or ""),
         mark=hint_mark(row.lease, row.action_progress),
     )
+
+
+_LIST = RecordList("notebooks", _request, msgspec.json.Decoder(_Answer), _ROWS, _LIMIT, _resource, _troubles)
 
 
 def parse_record(raw: Any, resource: str = "") -> Event:

@@ -7,31 +7,25 @@ The API reference (ModelArts, "Obtaining the Scheduled Event List") has neither 
 2025-11; the vendor's SDK (3.1.219) and later editions have both. An answer of either kind is read to its end.
 """
 
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
 
 from exporter.model.events import (
     Event,
-    EventPage,
     Life,
     Millis,
-    Pause,
     Request,
     Resource,
-    ResourcePage,
-    Response,
     Window,
 )
 from exporter.model.protocols import Reading
 from exporter.sources.decoding import (
     SAMPLE_TIME,
-    DecodedRows,
     Name,
     field_text,
     hint_mark,
-    in_slices,
     missing,
     optional,
     present,
@@ -40,7 +34,7 @@ from exporter.sources.decoding import (
     row_fingerprint,
 )
 from exporter.sources.limits import MAX_TEXT, clip
-from exporter.sources.normalize import fingerprint, joined, newest_of_each, oldest_first
+from exporter.sources.normalize import fingerprint, joined
 from exporter.sources.record_list import RecordList
 from exporter.sources.scope import SourceScope
 from exporter.sources.times import Number, iso_millis, moment
@@ -95,7 +89,7 @@ class ModelArtsScheduled:
         The list is read to its end: an old row may be the one that has changed.
         """
         for workspace in self._workspaces:
-            yield from _LIST.discover(workspace, _listed)
+            yield from _LIST.discover(workspace)
 
     def read(self, resource: Resource, window: Window) -> Reading:
         """Read the steps of the scheduled events of each workspace.
@@ -104,34 +98,13 @@ class ModelArtsScheduled:
         now. So each read asks for all rows, a hundred in an answer, whatever ``window`` says.
         """
         for workspace in self._workspaces:
-            yield from _LIST.read(workspace, _happened)
+            yield from _LIST.read(workspace)
 
 
 def _request(workspace: str, offset: int) -> Request:
     of_workspace = (("workspaceId", workspace),) if workspace else ()
     query = (*of_workspace, ("offset", str(offset)), ("limit", str(_LIMIT)))
     return Request("modelarts", _PATH, query, headers=_HEADERS, permission=_PERMISSION)
-
-
-_LIST = RecordList("scheduled events", _request, msgspec.json.Decoder(_Answer), _ROWS, _LIMIT)
-
-
-def _listed(
-    found: DecodedRows[_Row], workspace: str, gaps: tuple[bytes, ...]
-) -> Generator[Pause, Response | int | None, ResourcePage]:
-    """Make a page of a listing."""
-    yield from ()
-    resources = [_resource(row, workspace) for row in found.rows]
-    return ResourcePage(resources, tuple(found.unreadable), bool(gaps), gaps)
-
-
-def _happened(
-    found: DecodedRows[_Row], workspace: str, gaps: tuple[bytes, ...]
-) -> Generator[Pause, Response | int | None, EventPage]:
-    """Make a page of the steps that the rows have taken, with the resources that they name."""
-    events, worse = yield from in_slices(found.rows, _steps_of_rows)
-    named = {row.id: _resource(row, workspace) for row in found.rows}
-    return EventPage(oldest_first(newest_of_each(events)), tuple(named.values()), (*found.unreadable, *worse), gaps)
 
 
 def _steps_of_rows(rows: Sequence[_Row]) -> tuple[list[Event], list[bytes]]:
@@ -206,6 +179,11 @@ def _resource(row: _Row, workspace: str) -> Resource:
 
 def _raw(text: str | None) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(text))
+
+
+_LIST = RecordList(
+    "scheduled events", _request, msgspec.json.Decoder(_Answer), _ROWS, _LIMIT, _resource, _steps_of_rows
+)
 
 
 def parse_record(raw: Any, resource: str = "") -> Event:

@@ -4,22 +4,18 @@ Rows may move between two answers: a row that comes twice is one row, and a row 
 read, for the rows of such a list stay.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from exporter.model.events import EventPage, Pause, Request, ResourcePage, Response
+from exporter.model.events import Event, EventPage, Request, Resource, ResourcePage
 from exporter.model.protocols import Reading
-from exporter.sources.decoding import DecodedRows, RowDecoders, asked, gap_fingerprint, read_rows
+from exporter.sources.decoding import DecodedRows, Pauses, RowDecoders, asked, gap_fingerprint, in_slices, read_rows
 from exporter.sources.limits import check_listing_size, check_read_size, garbled
+from exporter.sources.normalize import newest_of_each, oldest_first
 from exporter.sources.offset_paging import is_last_page
 from exporter.sources.times import Number, number
-
-MakePage = Callable[
-    [DecodedRows[Any], str, tuple[bytes, ...]], Generator[Pause, Response | int | None, EventPage | ResourcePage]
-]
-"""Makes a page of the rows of an answer, the workspace, and the fingerprints of gaps."""
 
 
 class ListAnswer(Protocol):
@@ -32,25 +28,44 @@ class ListAnswer(Protocol):
 
 
 class RecordList(NamedTuple):
-    """A list: its name in a gap, its request of a workspace and an offset, its decoders, and the most rows asked for."""
+    """A list: its name in a gap, its request of a workspace and an offset, its decoders, and the most rows asked for.
+
+    ``make_resource`` makes the resource of a row in a workspace. ``make_events`` makes the events of rows, and returns
+    with them the fingerprints of rows that make none.
+    """
 
     name: str
     request: Callable[[str, int], Request]
     answer: msgspec.json.Decoder[ListAnswer]
     rows: RowDecoders[Any]  # of rows with an ``id``
     limit: int
+    make_resource: Callable[[Any, str], Resource]
+    make_events: Callable[[Sequence[Any]], tuple[list[Event], list[bytes]]]
 
-    def read(self, workspace: str, make_page: MakePage) -> Reading:
+    def read(self, workspace: str) -> Reading:
         """Read the events of the list, answer after answer. Raises SourceGarbled beyond the limits of a read."""
-        return _read_all(self, workspace, make_page, check_read_size)
+        return _read_all(self, workspace, self._events, check_read_size)
 
-    def discover(self, workspace: str, make_page: MakePage) -> Reading:
+    def discover(self, workspace: str) -> Reading:
         """Read the resources of the list. Raises SourceGarbled beyond the limits of a listing."""
-        return _read_all(self, workspace, make_page, lambda request, _, rows: check_listing_size(request, rows))
+        return _read_all(self, workspace, self._resources, lambda request, _, rows: check_listing_size(request, rows))
+
+    def _resources(self, found: DecodedRows[Any], workspace: str, gaps: tuple[bytes, ...]) -> Pauses[ResourcePage]:
+        yield from ()
+        resources = [self.make_resource(row, workspace) for row in found.rows]
+        return ResourcePage(resources, tuple(found.unreadable), bool(gaps), gaps)
+
+    def _events(self, found: DecodedRows[Any], workspace: str, gaps: tuple[bytes, ...]) -> Pauses[EventPage]:
+        events, worse = yield from in_slices(found.rows, self.make_events)
+        named = {row.id: self.make_resource(row, workspace) for row in found.rows}
+        return EventPage(oldest_first(newest_of_each(events)), tuple(named.values()), (*found.unreadable, *worse), gaps)
+
+
+_MakePage = Callable[[DecodedRows[Any], str, tuple[bytes, ...]], Pauses[EventPage] | Pauses[ResourcePage]]
 
 
 def _read_all(
-    records: RecordList, workspace: str, make_page: MakePage, check_size: Callable[[Request, int, int], None]
+    records: RecordList, workspace: str, make_page: _MakePage, check_size: Callable[[Request, int, int], None]
 ) -> Reading:
     """Read answer after answer.
 
