@@ -18,7 +18,7 @@ from grafana.builder.boards import BOARDS, parts
 from grafana.builder.check import filled
 from grafana.builder.files import Faulty, built
 from grafana.builder.model import Board, Detail, Panel, Query, Row, Variable
-from grafana.builder.rules import GROUPS
+from grafana.builder.rules import GROUPS, JOBS, NOTEBOOKS, SERVICES
 
 ROOT = Path(__file__).parents[2]
 GRAFANA = ROOT / "grafana"
@@ -122,6 +122,19 @@ def test_a_dashboard_is_in_the_form_that_every_way_of_installing_reads(uid: str)
     assert board["editable"] is False
     (link,) = board["links"]
     assert (link["tags"], link["includeVars"], link["keepTime"]) == (["platform-events"], True, True)
+
+
+def test_services_of_every_source_are_on_their_dashboard_and_in_their_alert() -> None:
+    """What a source watches says whether it is one of services; nobody lists them."""
+    assert SERVICES == "modelarts_service|modelarts_service_v2|pai_eas"
+    assert (JOBS, NOTEBOOKS) == ("modelarts_training|pai_dlc", "pai_dsw")
+    board = DASHBOARDS["platform-events-services"]
+    (variable,) = [each for each in board["templating"]["list"] if each["name"] == "source"]
+    assert (variable["regex"], variable["allValue"]) == (f"/{SERVICES}/", SERVICES)
+    asked = [target["expr"] for panel in panels(board["uid"]) for target in panel["targets"]]
+    assert not [expr for expr in asked if 'source=~"$source"' not in expr]
+    (alert,) = [alert for alert in ALERTS if alert.name == "PlatformDeploymentFailed"]
+    assert f'source=~"{SERVICES}"' in alert.value
 
 
 @each
@@ -362,6 +375,13 @@ def test_the_metrics_that_the_pages_name_exist() -> None:
 def test_the_dashboards_that_a_page_names_exist(page: Path) -> None:
     named = re.findall(r"platform-events-(\w+)\.png", page.read_text("utf-8"))
     assert {*named} <= {uid.removeprefix("platform-events-") for uid in DASHBOARDS}
+
+
+@each_page
+def test_the_sources_that_a_page_asks_for_are_those_of_its_alert(page: Path) -> None:
+    asked = re.findall(r'source=~"(.*?)"', page.read_text("utf-8"))
+    (alert,) = [alert for alert in ALERTS if alert.name == page.stem]
+    assert [sources for sources in asked if f'source=~"{sources}"' not in alert.value] == []
 
 
 def first(path: str) -> str:
