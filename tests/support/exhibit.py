@@ -30,7 +30,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-DEPLOYMENT = (
+_DEPLOYMENT = (
     ("start to deploy service", "normal"),
     ("building image for model [translate 0.0.2]", "normal"),
     ("model (translate 0.0.2) build image success", "normal"),
@@ -91,11 +91,13 @@ def happen(clouds: Clouds, spread: float, texts: tuple[str, ...]) -> None:
 
 def fail_deployment(clouds: Clouds, service: str, at: int, spread: float = 0.0) -> None:
     """A deployment of a service that begins at ``at`` and fails."""
-    steps = [
-        {"source": "modelarts_service", "resource": service, "text": text.format(service=service), "type": kind}
-        for text, kind in DEPLOYMENT
-    ]
-    clouds.add(*({**step, "at": at + round(number * spread * 100)} for number, step in enumerate(steps)))
+    where = {"source": "modelarts_service", "resource": service}
+    clouds.add(
+        *(
+            {**where, "text": text.format(service=service), "type": kind, "at": at + round(number * spread * 100)}
+            for number, (text, kind) in enumerate(_DEPLOYMENT)
+        )
+    )
 
 
 def seen(exporter: Exporter, prefix: str = "") -> bool:
