@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from exporter.simulator import Cloud
+from exporter.simulator.apis.scheduled_events import publish
 
 Act = Callable[[Cloud, int], None]
 MINUTE, HOUR = 60.0, 3600.0
@@ -77,6 +78,11 @@ def _unknown(cloud: Cloud, at: int) -> None:
     cloud.pool_event(POOL, "Normal", "PoolStatusChange", "Pool status changed, from Frozen to Running.", at + 1000)
 
 
+def _planned(cloud: Cloud, at: int) -> None:
+    starts = at + round(30 * HOUR * 1000)
+    publish(cloud, "node-a100-07", at, "The host of the node is to be maintained.", not_before=starts)
+
+
 def _crowded(cloud: Cloud, at: int) -> None:
     for _ in range(150):
         cloud.training_event(JOB, at, "Info", "Task", "[worker-0] the same words again and again")
@@ -109,6 +115,7 @@ TROUBLES = (
     Trouble(5 * HOUR, lambda cloud, at: nodes(cloud, at, 6, 2)),
     Trouble(4.7 * HOUR, lambda cloud, at: nodes(cloud, at, 8, 0)),
     Trouble(4.5 * HOUR, _rough),
+    Trouble(4 * HOUR, _planned),
     Trouble(3 * HOUR, _crowded),
     Trouble(2 * HOUR, _queued),
     Trouble(

@@ -1,4 +1,4 @@
-"""Every query of every dashboard, on a real Prometheus, over a day that the real exporter read from the simulated clouds."""
+"""Every query of every dashboard, on a real Prometheus, over half a day of the real exporter and the simulated clouds."""
 
 import json
 import math
@@ -19,7 +19,7 @@ from grafana.preview.server import Server, serving
 from tests.grafana.rendered import rows
 from tests.support.heavy import needs
 
-pytestmark = [pytest.mark.prometheus, pytest.mark.timeout(300)]  # the first test prepares the day
+pytestmark = [pytest.mark.prometheus, pytest.mark.timeout(300)]  # the first test prepares the half day
 
 ROOT = Path(__file__).parents[2]
 OWN = Path(__file__).parents[1] / "data" / "grafana" / "own.yaml"
@@ -30,7 +30,7 @@ Json = dict[str, Any]
 
 
 class Day(NamedTuple):
-    """A server with a day behind it, and when that day ends."""
+    """A server with half a day behind it, and when that ends."""
 
     server: Server
     end: float
@@ -49,7 +49,7 @@ class Asked(NamedTuple):
 def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
     prometheus, promtool = str(needs("prometheus", "prometheus")), str(needs("promtool", "prometheus"))
     folder = tmp_path_factory.mktemp("day")
-    span = Span(end=float(int(time.time()) // 600 * 600), hours=24, step=STEP, speed=1 / 60)
+    span = Span(end=float(int(time.time()) // 600 * 600), hours=12, step=STEP, speed=1 / 60)
     data = prepared(span, folder, prometheus, promtool, (str(OWN),))
     with serving(prometheus, folder, data, {}) as server:
         yield Day(server, span.end)
@@ -122,7 +122,7 @@ def test_every_annotation_is_understood_and_marks_something(asked: Asked, day: D
     chosen = everything(asked.board, asked.offered)
     for note in asked.board["annotations"]["list"]:
         lines = day.server.course(filled(note["expr"], chosen), asked.shown.start, day.end, STEP)
-        assert lines or note["name"] == "Exporter restarts", note["name"]  # this one's process is older than its day
+        assert lines or note["name"] == "Exporter restarts", note["name"]  # this process is older
 
 
 UNTOLD = {  # what the services of a source in the scenario tell nothing of
