@@ -142,7 +142,7 @@ def _addresses(url: str, base: str, path: Path) -> str:
     )
 
 
-THROTTLING = {"faults": [{"kind": "throttled", "where": "modelarts", "times": 5}]}
+THROTTLING = {"faults": [{"kind": "throttled", "where": "modelarts*", "times": 5}]}
 REFUSED = {"faults": [{"kind": "denied", "where": "dws"}]}
 NO_RULE = {
     "events": [

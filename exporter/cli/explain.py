@@ -3,9 +3,9 @@
 For events that no rule matches, it writes the stub of a rule.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from exporter.app.assembly import examine_packs
 from exporter.cli.console import Printer
@@ -25,6 +25,7 @@ from exporter.sources import SOURCES
 WIDTH = 100  # characters of a text that are shown around a caret
 BEFORE = 60  # characters of them before the caret
 TARGET = "target"
+_Value = TypeVar("_Value")
 
 
 class Explanation(NamedTuple):
@@ -37,27 +38,32 @@ class Explanation(NamedTuple):
 
 
 def run(text: str, source: str | None, mappings: Sequence[Path], form: Literal["text", "json", "stub"]) -> int:
-    """Explain every record in ``text``.
+    """Explain every record in ``text``, for each source that it may be of.
 
     With the form ``stub``, print only mapping files for the events that no rule took. Returns the exit code: 1 if no
     rule took one of the events. Raises ConfigError.
     """
     packs = {pack.source: pack for pack in examine_packs(mappings)[0]}
-    found = [
-        _explain_event(source_event, packs[source_event.source]) for source_event in read_input(text, source, packs)
+    records = [
+        [_explain_event(one, packs[one.source]) for one in sources] for sources in read_input(text, source, packs)
     ]
+    found = [one for record in records for one in record]
     if not found:
         raise ConfigError("nothing to explain; give records or texts, one a line")
     stubs, printer = [stub for name in SOURCES if (stub := _stub(packs[name], found))], Printer()
     runs = _runs(packs, found)
     if form == "json":
         printer.json(
-            {"events": [_to_json(one) for one in found], "runs": [run._asdict() for run in runs], "stubs": stubs}
+            {
+                "events": [_to_json(one) for one in found],
+                "runs": [{"source": name, **run._asdict()} for name, parts in runs.items() for run in parts],
+                "stubs": stubs,
+            }
         )
     elif form == "text":
-        for one in found:
-            _print(printer, one)
-        _print_runs(printer, runs)
+        for record in records:
+            _print_record(printer, record)
+        _print_runs(printer, runs, len({one.input.source for one in found}))
     for stub in stubs if form != "json" else ():
         printer.line(("# No rule took these. Save this as a mapping file, and make it say what they mean.", "bold"))
         printer.line(stub.rstrip())
@@ -71,10 +77,11 @@ def _explain_event(source_event: InputEvent, pack: MappingPack) -> Explanation:
     )
 
 
-def _runs(packs: Mapping[str, MappingPack], found: Sequence[Explanation]) -> list[RunPart]:
-    """Return the runs that follow if one read brings all the events."""
+def _runs(packs: Mapping[str, MappingPack], found: Sequence[Explanation]) -> dict[str, tuple[RunPart, ...]]:
+    """Return the runs of each source that has any, if one read brings all the events."""
     own = {name: [(one.input.event, one.mapped) for one in found if one.input.source == name] for name in SOURCES}
-    return [part for name, events in own.items() for part in summarize_runs(packs[name], events)]
+    runs = {name: tuple(summarize_runs(packs[name], events)) for name, events in own.items()}
+    return {name: parts for name, parts in runs.items() if parts}
 
 
 def _stub(pack: MappingPack, found: Sequence[Explanation]) -> str:
@@ -128,11 +135,43 @@ def _trial_to_json(trial: RuleTrial) -> dict[str, Any]:
     return {"rule": trial.rule, "place": trial.place, "took": trial.matched, "field": trial.field, "stops": stops}
 
 
+def _print_record(printer: Printer, record: Sequence[Explanation]) -> None:
+    """Print what becomes of a record; where it may be of several sources, each answer once."""
+    if len(record) == 1:
+        _print(printer, record[0])
+        return
+    for alike in _group((_without_source(one), one) for one in record):
+        names, text = ", ".join(one.input.source for one in alike), alike[0].input.event.text
+        printer.line((names, "bold"), f": {_window(text, 0)[0]}")
+        for one in alike:
+            whose = f"{one.input.source}: " if len(alike) > 1 else ""
+            printer.line((f"  {whose}{_taker(one.trials[-1])} took it", "green"))
+        _print_outcome(printer, alike[0])
+
+
+def _group(pairs: Iterable[tuple[Hashable, _Value]]) -> list[list[_Value]]:
+    """Return the values of equal keys together, in the order of the first ones."""
+    groups: dict[Hashable, list[_Value]] = {}
+    for key, value in pairs:
+        groups.setdefault(key, []).append(value)
+    return list(groups.values())
+
+
+def _without_source(one: Explanation) -> tuple[str, ...]:
+    """Return the outcome without the label that differs by source; quotes inside of a value are escaped."""
+    return tuple(line.replace(f'source="{one.input.source}"', "") for line in one.signals)
+
+
 def _print(printer: Printer, one: Explanation) -> None:
-    event, mapped = one.input.event, one.mapped
+    event = one.input.event
     printer.line((one.input.source, "bold"), f": {_window(event.text, 0)[0]}")
     for trial in one.trials:
         _print_trial(printer, trial, event.text)
+    _print_outcome(printer, one)
+
+
+def _print_outcome(printer: Printer, one: Explanation) -> None:
+    mapped = one.mapped
     if mapped.unmapped == "bad_capture":
         printer.line((f"  the rule {mapped.rule} took it, but a value in it could not be used (bad_capture)", "red"))
     elif mapped.unmapped:
@@ -142,17 +181,19 @@ def _print(printer: Printer, one: Explanation) -> None:
     printer.line("")
 
 
-def _print_runs(printer: Printer, runs: Sequence[RunPart]) -> None:
-    if runs:
-        printer.line(("Read together:", "bold"))
-        for line in format_parts(runs):
+def _print_runs(printer: Printer, runs: Mapping[str, tuple[RunPart, ...]], sources: int) -> None:
+    """Print the runs; of several sources, equal ones once."""
+    for alike in _group((parts, (name, parts)) for name, parts in runs.items()):
+        names = ", ".join(name for name, _ in alike)
+        printer.line((f"Read together as {names}:" if sources > 1 else "Read together:", "bold"))
+        for line in format_parts(alike[0][1]):
             printer.line(f"  {line}")
         printer.line("")
 
 
 def _print_trial(printer: Printer, trial: RuleTrial, text: str) -> None:
     if trial.matched:
-        printer.line((f"  {trial.rule} ({trial.place.partition(': ')[0]}) took it", "green"))
+        printer.line((f"  {_taker(trial)} took it", "green"))
         return
     if trial.field:
         printer.line((f"  {trial.rule}: another {trial.field}", "dim"))
@@ -162,6 +203,10 @@ def _print_trial(printer: Printer, trial: RuleTrial, text: str) -> None:
         printer.line(f"  {trial.rule}: ", (shape, "dim"))
         printer.line(f"    {shown}")
         printer.line(f"    {' ' * at}", ("^", "bold red"), f" expected {stop.expected}")
+
+
+def _taker(trial: RuleTrial) -> str:
+    return f"{trial.rule} ({trial.place.partition(': ')[0]})"
 
 
 def _window(text: str, at: int) -> tuple[str, int]:

@@ -1,13 +1,15 @@
 """Reads the input of ``explain``: raw records as JSON, or plain texts, one a line."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.rules import MappingPack
 from exporter.model.errors import NOT_JSON, UNREADABLE, ConfigError
 from exporter.model.events import Event
+from exporter.model.protocols import Map
 from exporter.sources import SOURCES, Kind
 
 RESOURCE = "resource"
@@ -21,13 +23,23 @@ class InputEvent(NamedTuple):
     event: Event
 
 
-def read_input(text: str, source: str | None, packs: Mapping[str, MappingPack]) -> list[InputEvent]:
-    """Read every record in ``text``.
+def read_input(text: str, source: str | None, packs: Mapping[str, MappingPack]) -> list[tuple[InputEvent, ...]]:
+    """Read every record in ``text`` as an event of each source that it may be of.
 
-    Without ``source``, the source of each record is found by its form or by the rules that match its text. Raises
-    ConfigError if a record cannot be read or its source cannot be found.
+    That is ``source`` if it is given. Without it, these are the sources that can read a record, or that have a rule for
+    a text. Records that are given together are mostly of one source, so sources that fit all of them are preferred.
+    Raises ConfigError if a record cannot be read or no source fits it.
     """
-    return [_read_event(number, raw, source, packs) for number, raw in _records(text)]
+    records = list(_records(text))
+    if source is not None:
+        return [(_read_event(number, raw, source),) for number, raw in records]
+    knows = _rule_finder(packs)
+    found = [_sources_of(number, raw, knows) for number, raw in records]
+    everywhere = set[str]().union(*found).intersection(*found)
+    return [
+        tuple(_read_event(number, raw, name) for name in names if not everywhere or name in everywhere)
+        for (number, raw), names in zip(records, found, strict=True)
+    ]
 
 
 def _records(text: str) -> Iterator[tuple[int, Any]]:
@@ -58,17 +70,16 @@ def _rows(whole: dict[str, Any]) -> list[Any]:
     return lists[0] if len(lists) == 1 and not _sources_that_read(whole) else [whole]
 
 
-def _read_event(number: int, raw: Any, source: str | None, packs: Mapping[str, MappingPack]) -> InputEvent:
-    known = ", ".join(SOURCES)
-    if source is None:
-        found = _sources_that_match(raw, packs) if isinstance(raw, str) else _sources_that_read(raw)
-        if len(found) != 1:
-            ambiguous = (
-                "a text could be any source's" if isinstance(raw, str) else "the record could be several sources'"
-            )
-            what = ambiguous if found or isinstance(raw, str) else "no source writes such a record"
-            raise ConfigError(f"line {number}: {what}; write --source with one of {known}")
-        source = found[0]
+def _sources_of(number: int, raw: Any, knows: Callable[[str, Any], bool]) -> list[str]:
+    """Return the sources that a record may be of. Raises ConfigError if there is none."""
+    found = [name for name in SOURCES if knows(name, raw)] if isinstance(raw, str) else _sources_that_read(raw)
+    if not found:
+        what = "a text could be any source's" if isinstance(raw, str) else "no source writes such a record"
+        raise ConfigError(f"line {number}: {what}; write --source with one of {', '.join(SOURCES)}")
+    return found
+
+
+def _read_event(number: int, raw: Any, source: str) -> InputEvent:
     try:
         record, event = _read_record(SOURCES[source], raw)
     except UNREADABLE as error:
@@ -90,23 +101,30 @@ def _read_record(kind: Kind, raw: Any) -> tuple[Any, Event]:
 
 
 def _sources_that_read(raw: Any) -> list[str]:
-    """Return the sources that can read a record."""
+    """Return the sources that find something in a record: a text or a time.
+
+    A source whose records need an id alone can read many another's, and finds neither in it.
+    """
     found = []
     for name, kind in SOURCES.items():
         try:
-            kind.record(raw, RESOURCE)
+            event = kind.record(raw, RESOURCE)
         except UNREADABLE:
             continue
-        found.append(name)
-    return found
-
-
-def _sources_that_match(text: str, packs: Mapping[str, MappingPack]) -> list[str]:
-    """Return the sources that have a rule for a text; a rule that takes any text says nothing of this one."""
-    found = []
-    for name, kind in SOURCES.items():
-        event = kind.record(kind.sample_record(text, "", ""), RESOURCE)
-        taken = make_mapper(packs[name], "test")(event).rule
-        if any(rule.id == taken and rule.textual for rule in packs[name].rules):
+        if event.text or event.at is not None:
             found.append(name)
     return found
+
+
+def _rule_finder(packs: Mapping[str, MappingPack]) -> Callable[[str, Any], bool]:
+    """Return a function that says whether a source has a rule for a text.
+
+    A rule that takes any text says nothing of this one.
+    """
+    textual = {name: {rule.id for rule in pack.rules if rule.textual} for name, pack in packs.items()}
+
+    @cache
+    def mapper(source: str) -> Map:
+        return make_mapper(packs[source], "test")
+
+    return lambda source, text: mapper(source)(_read_record(SOURCES[source], text)[1]).rule in textual[source]

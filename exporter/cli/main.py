@@ -151,7 +151,9 @@ def run_mapping_tests(
 @cli.command()
 def explain(
     file: Annotated[str, typer.Argument(help="Raw records (JSON) or texts, one a line; - is standard input.")] = "-",
-    source: Annotated[str | None, typer.Option(help="The source of the events; needed for texts.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="The source of the events; without it, each source that knows them.")
+    ] = None,
     mapping: Annotated[list[Path] | None, typer.Option(help="A mapping file of yours; may be repeated.")] = None,
     output: OutputOption = OutputFormat.text,
     stub: Annotated[bool, typer.Option("--stub", help="Write only a mapping file for what no rule took.")] = False,

@@ -5,9 +5,11 @@ mean (the year 1, the year 9999) is returned as it is, but never outside the yea
 decided where the vendor's clock is known.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo
 
 from exporter.common.millis import DAY, SECOND
+from exporter.model.errors import ConfigError
 from exporter.model.events import Millis
 
 Number = int | float | str | None  # vendors send numbers as text and the reverse
@@ -80,6 +82,24 @@ def stamp_moment(stamp: str) -> datetime | None:
         return datetime.fromisoformat(stamp)
     except ValueError:
         return None
+
+
+def parse_zone(name: str) -> tzinfo:
+    """Return a zone by its IANA name or offset. Raises ConfigError."""
+    try:
+        if name[:1] in ("+", "-"):
+            sign = -1 if name[0] == "-" else 1
+            hours, minutes = int(name[1:3]), int(name[3:].removeprefix(":") or "0")
+            return timezone(sign * timedelta(hours=hours, minutes=minutes))
+        return UTC if name == "UTC" else ZoneInfo(name)
+    except (ValueError, OSError, KeyError) as error:
+        raise ConfigError(f"event_timezone: no time zone '{name}'; write auto, UTC, Asia/Shanghai or +08:00") from error
+
+
+def offset(zone: tzinfo, moment: datetime) -> Millis:
+    """Return how far the clocks of a zone are ahead of UTC at a time without zone."""
+    shift = zone.utcoffset(moment)
+    return int(shift.total_seconds()) * SECOND if shift else 0
 
 
 def _datetime(text: str) -> datetime:

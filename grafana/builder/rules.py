@@ -8,9 +8,11 @@ from exporter.sources import SOURCES
 from grafana.builder.model import Alert, Detail, Group, Record
 
 TS, TR, TSR = "target, source", "target, resource", "target, source, resource"
-JOBS = "modelarts_training|pai_dlc"
-SERVICES = "modelarts_service(_v2)?|pai_eas"
-NOTEBOOKS = "pai_dsw"
+JOBS, SERVICES, NOTEBOOKS = (
+    "|".join(name for name, kind in SOURCES.items() if kind.resource == resource)
+    for resource in ("job", "service", "instance")
+)
+"""The sources by what they watch; for rules and dashboards."""
 
 
 def named(expr: str, by: str, source: str = "") -> str:
@@ -223,7 +225,7 @@ EVENTS = (
         summary="Services in {{ $labels.target }} could not be scaled",
         description='Autoscaling failed {{ $value | printf "%.0f" }} times in the last 15 minutes; the instances that are there serve alone.',
         board="services",
-        panel="Autoscaling",
+        panel="Scaling",
         page="/events?severity=error&target={target}&source={source}",
         details=(affected("error", "15m"),),
     ),

@@ -304,23 +304,23 @@ def test_a_rule_comes_changes_leaves_and_returns_and_no_count_is_lost(pair: tupl
     assert old != new
     polish(clouds)
     exporter.until_value(1, "demo_polished_total", cluster="dwh")
-    assert total(exporter.metrics(), "platform_events_total", source="dws") == 2
+    assert exporter.total("platform_events_total", source="dws") == 2
 
     (make_fold / "v2").mkdir()
     (make_fold / "v2" / "mine.yaml").write_text(CHANGED)
     (make_fold / "next").symlink_to("v2")
     (make_fold / "next").rename(make_fold / "live")
     loaded(exporter, 3)
-    assert total(exporter.metrics(), "demo_polished_total") == 0
+    assert exporter.total("demo_polished_total") == 0
     polish(clouds)
-    until(lambda: total(exporter.metrics(), "demo_polished_total") == 1, "the new labels count")
-    assert total(exporter.metrics(), "platform_events_total", source="dws") == 3
+    until(lambda: exporter.total("demo_polished_total") == 1, "the new labels count")
+    assert exporter.total("platform_events_total", source="dws") == 3
 
     (make_fold / "back").symlink_to("v1")
     (make_fold / "back").rename(make_fold / "live")
     exporter.process.send_signal(signal.SIGHUP)
     loaded(exporter, 4)
-    until(lambda: total(exporter.metrics(), "demo_polished_total", cluster="dwh") == 1, "its total is back")
+    until(lambda: exporter.total("demo_polished_total", cluster="dwh") == 1, "its total is back")
 
 
 def test_a_bad_file_keeps_what_is_there_and_says_so_in_one_line(pair: tuple[Clouds, Exporter, Path]) -> None:
@@ -336,10 +336,8 @@ def test_a_bad_file_keeps_what_is_there_and_says_so_in_one_line(pair: tuple[Clou
     assert hashes[0] == hashes[1]
     assert exporter.said().count("the rule is empty") == 1
     (make_fold / "live" / "bad.yaml").unlink()
-    until(
-        lambda: total(exporter.metrics(), "platform_exporter_config_last_reload_successful") == 1, "all is well again"
-    )
-    assert total(exporter.metrics(), "platform_exporter_config_last_reload_success_timestamp_seconds") >= since
+    until(lambda: exporter.total("platform_exporter_config_last_reload_successful") == 1, "all is well again")
+    assert exporter.total("platform_exporter_config_last_reload_success_timestamp_seconds") >= since
 
 
 def test_what_needs_a_new_start_is_said(pair: tuple[Clouds, Exporter, Path]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.heavy import needs
-from tests.support.processes import Child, Clouds, Exporter, closing, configured, free_port, ran, total, until
+from tests.support.processes import Child, Clouds, Exporter, closing, configured, free_port, ran, until
 from tests.support.prometheus_server import Server
 
 pytestmark = pytest.mark.prometheus
@@ -107,7 +107,7 @@ def test_backfilled_and_live_samples_make_one_series_that_counts_nothing_twice(t
             done = ran("backfill", "--config", str(tmp_path / "run.json"), *span, *labels)
             assert done.returncode == 0, done.stderr
             stored(tmp_path, file)
-            until(lambda: total(exporter.metrics(), "platform_events_total", source="dws") == 5, "live ones count")
+            until(lambda: exporter.total("platform_events_total", source="dws") == 5, "live ones count")
             server = serving(tmp_path, clouds, address)
             with closing(server.prometheus):
                 until(server.ready, "Prometheus is ready")

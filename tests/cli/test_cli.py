@@ -27,7 +27,6 @@ from tests.support.processes import (
     configured,
     environment,
     ran,
-    total,
     until,
 )
 from tests.support.source_names import SOURCES
@@ -126,7 +125,7 @@ OUT_OF_RANGE = (
 
 def test_a_command_that_cannot_start_is_one_line_and_exit_code_2() -> None:
     done = all_ran(UNUSABLE)
-    assert {tuple(one.args[len(COMMAND) :]): one_line(one) for one in done} == UNUSABLE
+    assert {tuple(one.args[1:]): one_line(one) for one in done} == UNUSABLE
     assert {one.returncode for one in done} == {2}
 
 
@@ -280,7 +279,7 @@ def backups(*numbers: int) -> list[dict[str, Any]]:
 
 
 def until_store(exporter: Exporter, up: int) -> None:
-    until(lambda: total(exporter.metrics(), "platform_exporter_store_up") == up, f"the store is {up}")
+    until(lambda: exporter.total("platform_exporter_store_up") == up, f"the store is {up}")
 
 
 def test_on_a_disk_that_fills_up_the_page_stays_and_nothing_is_lost(tmp_path: Path) -> None:

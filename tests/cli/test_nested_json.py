@@ -14,7 +14,7 @@ NESTED = '{"a":' + "[" * DEPTH
 )
 def test_explain_takes_it_for_a_text(text: str) -> None:
     read = read_input(text, "modelarts_training", {})
-    assert [one.event.text[:6] for one in read] == [line[:6] for line in text.splitlines()]
+    assert [one.event.text[:6] for (one,) in read] == [line[:6] for line in text.splitlines()]
 
 
 def test_top_takes_it_for_the_answer_of_another_program() -> None:

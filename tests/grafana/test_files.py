@@ -18,7 +18,7 @@ from grafana.builder.boards import BOARDS, parts
 from grafana.builder.check import filled
 from grafana.builder.files import Faulty, built
 from grafana.builder.model import Board, Detail, Panel, Query, Row, Variable
-from grafana.builder.rules import GROUPS
+from grafana.builder.rules import GROUPS, JOBS, NOTEBOOKS, SERVICES
 
 ROOT = Path(__file__).parents[2]
 GRAFANA = ROOT / "grafana"
@@ -122,6 +122,19 @@ def test_a_dashboard_is_in_the_form_that_every_way_of_installing_reads(uid: str)
     assert board["editable"] is False
     (link,) = board["links"]
     assert (link["tags"], link["includeVars"], link["keepTime"]) == (["platform-events"], True, True)
+
+
+def test_services_of_every_source_are_on_their_dashboard_and_in_their_alert() -> None:
+    """What a source watches says whether it is one of services; nobody lists them."""
+    assert SERVICES == "modelarts_service|modelarts_service_v2|pai_eas"
+    assert (JOBS, NOTEBOOKS) == ("modelarts_training|pai_dlc", "pai_dsw")
+    board = DASHBOARDS["platform-events-services"]
+    (variable,) = [each for each in board["templating"]["list"] if each["name"] == "source"]
+    assert (variable["regex"], variable["allValue"]) == (f"/{SERVICES}/", SERVICES)
+    asked = [target["expr"] for panel in panels(board["uid"]) for target in panel["targets"]]
+    assert not [expr for expr in asked if 'source=~"$source"' not in expr]
+    (alert,) = [alert for alert in ALERTS if alert.name == "PlatformDeploymentFailed"]
+    assert f'source=~"{SERVICES}"' in alert.value
 
 
 @each
@@ -343,17 +356,32 @@ def test_every_page_belongs_to_an_alert() -> None:
     assert {path.stem for path in (ROOT / "docs" / "runbooks").iterdir()} == {alert.name for alert in ALERTS}
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "runbooks").glob("*.md")), ids=lambda path: path.stem)
-def test_what_a_page_tells_to_look_at_exists(page: Path) -> None:
-    """Metrics and dashboards that a page names."""
-    text = page.read_text("utf-8")
-    queries = tuple(Query(query.strip()) for query in re.findall(r"```promql\n(.*?)```", text, re.DOTALL))
-    panel = Panel(title=page.stem, kind="table", about="", queries=queries)
-    if queries:
-        built(boards=[Board(uid="x", title="", about="", variables=(), rows=(Row("", (panel,)),))])
-    assert set(re.findall(r"platform-events-(\w+)\.png", text)) <= {
-        uid.removeprefix("platform-events-") for uid in DASHBOARDS
-    }
+RUNBOOKS = sorted((ROOT / "docs" / "runbooks").glob("*.md"))
+each_page = pytest.mark.parametrize("page", RUNBOOKS, ids=lambda path: path.stem)
+
+
+def test_the_metrics_that_the_pages_name_exist() -> None:
+    shown = []
+    for page in RUNBOOKS:
+        queries = re.findall(r"```promql\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+        if queries:
+            asked = tuple(Query(query.strip()) for query in queries)
+            shown.append(Panel(title=page.stem, kind="table", about="", queries=asked))
+    assert len(shown) > 10
+    built(boards=[Board(uid="x", title="", about="", variables=(), rows=(Row("", tuple(shown)),))])
+
+
+@each_page
+def test_the_dashboards_that_a_page_names_exist(page: Path) -> None:
+    named = re.findall(r"platform-events-(\w+)\.png", page.read_text("utf-8"))
+    assert {*named} <= {uid.removeprefix("platform-events-") for uid in DASHBOARDS}
+
+
+@each_page
+def test_the_sources_that_a_page_asks_for_are_those_of_its_alert(page: Path) -> None:
+    asked = re.findall(r'source=~"(.*?)"', page.read_text("utf-8"))
+    (alert,) = [alert for alert in ALERTS if alert.name == page.stem]
+    assert [sources for sources in asked if f'source=~"{sources}"' not in alert.value] == []
 
 
 def first(path: str) -> str:
@@ -373,7 +401,7 @@ def test_a_page_names_the_page_of_the_web_port_and_the_command_that_help(name: s
     assert commands <= COMMANDS
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "runbooks").glob("*.md")), ids=lambda path: path.stem)
+@each_page
 def test_every_link_of_a_page_leads_to_a_file(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8"))
     assert [link for link in links if not (page.parent / link).is_file()] == []

@@ -11,6 +11,7 @@ import pytest
 
 from grafana.builder.boards import BOARDS
 from grafana.builder.check import filled
+from grafana.builder.rules import SERVICES
 from grafana.preview.data import prepared
 from grafana.preview.history import Span
 from grafana.preview.panels import Answer, Window, ask, everything, legend, panels, variables, window
@@ -122,6 +123,27 @@ def test_every_annotation_is_understood_and_marks_something(asked: Asked, day: D
     for note in asked.board["annotations"]["list"]:
         lines = day.server.course(filled(note["expr"], chosen), asked.shown.start, day.end, STEP)
         assert lines or note["name"] == "Exporter restarts", note["name"]  # this one's process is older than its day
+
+
+UNTOLD = {  # what the services of a source in the scenario tell nothing of
+    "modelarts_service": {"Scaling"},
+    "modelarts_service_v2": {"How long each phase takes, p90", "Phases over time, p90", "Failures by phase"},
+    "pai_eas": set[str](),
+}
+
+
+@pytest.mark.parametrize("source", SERVICES.split("|"))
+def test_the_services_of_each_source_fill_the_panels_alone(source: str, day: Day) -> None:
+    """All that tell of what the source reports, beside the table of what is open just then."""
+    board = read("platform-events-services")
+    shown = window(board, day.end, STEP)
+    chosen = {**everything(board, variables(board, day.server, shown)), "source": source}
+    empty = {
+        panel["title"]
+        for panel in panels(board)
+        if not all(lines for _, lines in ask(panel, chosen, shown, day.server))
+    }
+    assert empty - {"Open phases"} == UNTOLD[source]
 
 
 LEFT = (  # dashboard, panel, at least, at most: what the troubles leave behind, beside the scenario's own

@@ -23,7 +23,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
 
 def everything_arrived(day: Day, receiver: CollectorProcess, exporter: Exporter) -> None:
     """Wait until nothing waits and all spans and records are in the Collector's files; each is there once, unchanged."""
-    until(lambda: not total(exporter.metrics(), "platform_exporter_outbox_pending"), "nothing waits")
+    until(lambda: not exporter.total("platform_exporter_outbox_pending"), "nothing waits")
     until(lambda: flat_spans(receiver.received("traces")).total() >= day.spans.total(), "the spans are written")
     until(lambda: flat_records(receiver.received("logs")).total() >= day.records.total(), "the records are written")
     for found, wanted in (

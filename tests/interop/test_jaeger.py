@@ -9,7 +9,7 @@ import pytest
 
 from tests.interop.committed import commit_a_day, waiting
 from tests.interop.jaeger import JaegerProcess
-from tests.support.processes import Exporter, closing, total, until
+from tests.support.processes import Exporter, closing, until
 
 pytestmark = pytest.mark.interop
 
@@ -35,7 +35,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     with closing(JaegerProcess(folder)) as jaeger:
         config = day.copied(folder, endpoint=jaeger.url, logs=False, metrics=False)
         with closing(Exporter(folder, config)) as exporter:
-            until(lambda: total(exporter.metrics(), "platform_exporter_outbox_sent_total") == len(spans), "all is sent")
+            until(lambda: exporter.total("platform_exporter_outbox_sent_total") == len(spans), "all is sent")
             until(lambda: len(found(jaeger)) == len(spans), "all is found")
         yield Scene(spans, jaeger)
 

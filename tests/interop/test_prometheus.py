@@ -1,5 +1,6 @@
 """A current Prometheus reads every format alike, keeps exemplars, fires the shipped rules, and takes the pushed metrics."""
 
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from tests.interop.collector import bound_text
 from tests.interop.programs import fetch
 from tests.interop.prometheus import FORMATS, JOB, RECEIVING, SCRAPING, PrometheusProcess
 from tests.support.backups import Backups
-from tests.support.exhibit import DEPLOYMENT, SERVICE
+from tests.support.exhibit import SERVICE, fail_deployment
 from tests.support.processes import Clouds, Exporter, closing, configured, total, until, until_equal
 
 pytestmark = pytest.mark.interop
@@ -100,9 +101,7 @@ def test_pushed_series_are_the_scraped_ones(scene: Scene) -> None:
 
 
 def test_exemplars_lead_to_the_trace(scene: Scene) -> None:
-    scene.clouds.add(
-        *({"source": "modelarts_service", "resource": SERVICE, "text": text, "type": kind} for text, kind in DEPLOYMENT)
-    )
+    fail_deployment(scene.clouds, SERVICE, int(time.time() * 1000))
     asked = {"query": f'{EVENTS}{{source="modelarts_service"}}', "start": 0, "end": 2**33}
 
     def kept(job: str) -> set[str]:

@@ -214,7 +214,7 @@ def test_a_job_that_has_finished_is_read_until_its_grace_is_over_and_then_no_mor
             listed = requests["modelarts_training.list"]
             until(lambda: cloud.requests["modelarts_training.list"] >= listed + 2, "two more listings")
             assert cloud.requests["modelarts_training.events"] == requests["modelarts_training.events"]
-            assert total(exporter.metrics(), "platform_resource_status", status="Completed") == 1
+            assert exporter.total("platform_resource_status", status="Completed") == 1
 
 
 def test_a_wrong_secret_of_one_target_hinders_no_other_and_is_never_shown(clouds: Clouds, tmp_path: Path) -> None:
@@ -327,7 +327,7 @@ def test_an_expired_token_is_renewed_and_nothing_is_lost(clouds: Clouds, tmp_pat
         clouds.add(*one_of_each("with an expired token"))
         until(lambda: clouds.state()["requests"]["iam.token"] == logins + 1, "a new token")
         exporter.until_exact(clouds)
-        assert total(exporter.metrics(), "platform_exporter_poll_failures_total") == 0
+        assert exporter.total("platform_exporter_poll_failures_total") == 0
 
 
 def test_refused_keys_are_left_alone_and_once_they_are_good_nothing_was_lost(clouds: Clouds, tmp_path: Path) -> None:

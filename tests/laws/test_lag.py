@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx2
 
 from exporter.simulator import Cloud, configuration, running
-from tests.support.processes import DIRECT, Exporter, closing, total, until
+from tests.support.processes import DIRECT, Exporter, closing, until
 
 JOBS = 10
 QUIET, BURST = 8.0, 3.0  # seconds
@@ -29,7 +29,7 @@ def test_events_of_quiet_jobs_are_seen_as_soon_as_the_budget_allows(tmp_path: Pa
             for number in sorted(range(6 * JOBS), key=lambda _: draw.random()):
                 cloud.training_event(f"job-{number % JOBS}", cloud.clock(), "Info", "Job", f"Step {number} is done.")
                 time.sleep(BURST / (6 * JOBS))
-            until(lambda: total(exporter.metrics(), "platform_events_total") >= 6 * JOBS, "all are counted")
+            until(lambda: exporter.total("platform_events_total") >= 6 * JOBS, "all are counted")
             passed, reads = time.monotonic() - began, cloud.requests["modelarts_training.events"] - before
             rows = httpx2.get(f"{exporter.url}/api/v1/events?limit=500", **DIRECT).json()["events"]
             lags = sorted(row["seen"] - row["at"] for row in rows)
@@ -38,4 +38,4 @@ def test_events_of_quiet_jobs_are_seen_as_soon_as_the_budget_allows(tmp_path: Pa
             turn = passed * JOBS / reads
             assert turn <= 3.0, "a budget with room is used, also while nothing happens"
             assert lags[int(0.95 * len(lags))] <= 2.0 * turn + 1.0
-            assert total(exporter.metrics(), "platform_exporter_expected_lag_seconds") <= 3.0 * turn
+            assert exporter.total("platform_exporter_expected_lag_seconds") <= 3.0 * turn

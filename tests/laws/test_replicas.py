@@ -176,7 +176,7 @@ def _fail_over_and_over(
     until_equal(lambda: replicas.awaited_leader().counted(), clouds.news, "what is counted is what happened")
     leader = replicas.awaited_leader()
     risen(leader, shown)
-    assert total(leader.metrics(), "platform_exporter_store_lost_commits_total") == 0
+    assert leader.total("platform_exporter_store_lost_commits_total") == 0
 
 
 def _backups(receiver: Receiver, wanted: int) -> list[tuple[str, str]] | None:
@@ -210,14 +210,12 @@ def test_a_standby_names_the_leader_shows_nothing_and_follows_through_a_pooler(c
             "platform_exporter_build_info",
             "platform_exporter_store_commit_duration_seconds_bucket",
         }
-        assert total(leader.metrics(), "platform_exporter_leader") == 1
-        assert total(leader.metrics(), "platform_exporter_leader_term") == 1
+        assert leader.total("platform_exporter_leader") == 1
+        assert leader.total("platform_exporter_leader_term") == 1
         mapping.write_text("mapping: no number\n")  # a file that cannot be used keeps nobody from leading
         new, seconds = replicas.fail_over(signal.SIGTERM)
         assert seconds <= LONGEST[signal.SIGTERM] + SPARE
-        until(
-            lambda: total(new.metrics(), "platform_exporter_config_last_reload_successful") == 0, "the file is reported"
-        )
+        until(lambda: new.total("platform_exporter_config_last_reload_successful") == 0, "the file is reported")
         until(lambda: "platform_events_total" in new.get("/metrics").text, "the new leader shows events")
         assert f"leads now, term 2: {os.uname().nodename} (" in new.said()
 

@@ -13,11 +13,12 @@ from exporter.mapping.authoring.unmapped import KEPT, SAMPLES, UnmappedTemplates
 from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.loader import built_in, load
 from exporter.mapping.patterns.dissect import parse_shape
+from exporter.mapping.rules import MappingPack
 from exporter.model.telemetry import Loaded, UnmappedTexts
 from exporter.sources import SOURCES
 from tests.support.mapping_packs import FIELDS, PACKS, RECORDS, STATUSES
 
-DOCUMENTS = [read_document(path) for path in built_in()]
+BUILT_IN = {path.stem: read_document(path) for path in built_in()}
 PARTS = [
     *"[](){}'\"` .,:;=-/12aé中\n\x07",
     "worker-0",
@@ -169,6 +170,12 @@ def unread(source: str, text: str, reason: str = "") -> UnmatchedText:
     return UnmatchedText(event, raw, fold(event.text))
 
 
+def pasted(stub: str, source: str) -> MappingPack:
+    """Load a stub beside the built-in pack of its source."""
+    (pack,) = load([parse_document(stub, "stub.yaml"), BUILT_IN[source]], FIELDS, RECORDS, STATUSES)
+    return pack
+
+
 @pytest.mark.parametrize("source", sorted(SOURCES))
 @pytest.mark.parametrize("text", STRANGE)
 @pytest.mark.parametrize("reason", ["", "New", "PoolStatusChange"])
@@ -178,19 +185,14 @@ def test_a_stub_loads_as_it_is_and_takes_its_text(source: str, text: str, reason
     if not one.event.text and one.event.reason in ("", *PACKS[source].vendor_reasons):
         assert stub == "", "there is nothing that a rule could ask for"
         return
-    packs = load([parse_document(stub, "stub.yaml"), *DOCUMENTS], FIELDS, RECORDS, STATUSES)
-    pack = next(pack for pack in packs if pack.source == source)
+    pack = pasted(stub, source)
     assert make_mapper(pack, "t")(one.event).rule == pack.rules[0].id
 
 
 @pytest.mark.parametrize("source", sorted(SOURCES))
 def test_a_stub_of_many_texts_has_a_rule_for_each_template(source: str) -> None:
     stub = write_stub(PACKS[source], FIELDS[source], [unread(source, text, "New") for text in STRANGE if text])
-    pack = next(
-        pack
-        for pack in load([parse_document(stub, "stub.yaml"), *DOCUMENTS], FIELDS, RECORDS, STATUSES)
-        if pack.source == source
-    )
+    pack = pasted(stub, source)
     by_reason = unread(source, "text", "New").event.reason == "New"
     assert len(pack.rules) - len(PACKS[source].rules) == (1 if by_reason else len(STRANGE) - 2)
 
@@ -199,7 +201,7 @@ def test_a_stub_that_would_take_the_texts_of_a_rule_has_the_very_text() -> None:
     one = unread("modelarts_training", "[a b] training started.")
     stub = write_stub(PACKS["modelarts_training"], FIELDS["modelarts_training"], [one])
     assert 'shape: "[a b] training started."' in stub
-    load([parse_document(stub, "stub.yaml"), *DOCUMENTS], FIELDS, RECORDS, STATUSES)
+    pasted(stub, "modelarts_training")
 
 
 def test_hint_words_make_a_placeholder_worse() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from exporter.simulator.otlp_receiver import Receiver, ReceiverFault
 from tests.support.backups import Backups, sending
 from tests.support.collector import collecting
-from tests.support.processes import Clouds, Exporter, closing, ran, total, until
+from tests.support.processes import Clouds, Exporter, closing, ran, until
 
 KILLS = 4
 
@@ -54,8 +54,8 @@ def test_runs_become_traces_over_kills_and_outages_of_the_receiver(tmp_path: Pat
             exporter.until_value(backups.number, "platform_runs_total", source="dws", outcome="success")
             exporter.until_exact(clouds)
             until(lambda: len(ids(receiver)) == backups.number, "every span arrives")
-            until(lambda: not total(exporter.metrics(), "platform_exporter_outbox_pending"), "nothing waits")
-            assert total(exporter.metrics(), "platform_runs_total", source="dws") == backups.number
+            until(lambda: not exporter.total("platform_exporter_outbox_pending"), "nothing waits")
+            assert exporter.total("platform_runs_total", source="dws") == backups.number
     found = spans(receiver)
     contents = {span.SerializeToString(deterministic=True) for span in found}
     assert len(ids(receiver)) == len(contents) == backups.number
@@ -95,7 +95,7 @@ def test_a_receiver_that_cannot_be_used_never_stops_the_counting(tmp_path: Path)
             exporter.until_value(3, "platform_exporter_outbox_pending", signal="traces")
             exporter.until_exact(clouds)
             assert exporter.said().count("otlp: http://127.0.0.1:9/v1/traces: cannot be reached") == 1
-            assert total(exporter.metrics(), "platform_exporter_outbox_oldest_timestamp_seconds", signal="traces") > 1e9
+            assert exporter.total("platform_exporter_outbox_oldest_timestamp_seconds", signal="traces") > 1e9
             code, seconds = exporter.stop()
             assert (code, seconds < 8) == (0, True), "a dead receiver does not hold up a stop"
         checked = ran("check", "--config", str(tmp_path / "run.json"))

@@ -107,7 +107,7 @@ def targets(config: dict[str, Any], login: Login) -> list[Target]:
 
 
 def up(exporter: Exporter, name: str) -> float:
-    return total(exporter.metrics(), "platform_exporter_target_up", target=name)
+    return exporter.total("platform_exporter_target_up", target=name)
 
 
 def counted(exporter: Exporter) -> dict[str, float]:
@@ -134,7 +134,7 @@ def test_a_failing_target_says_how_to_mend_it_and_once_mended_missed_nothing(tmp
             for name, trouble in TROUBLES.items():
                 until(lambda name=name: not up(exporter, name), f"{name} is down")  # type: ignore[misc]
                 failures = "platform_exporter_poll_failures_total"
-                assert total(exporter.metrics(), failures, target=name, cause=trouble.cause) >= 1
+                assert exporter.total(failures, target=name, cause=trouble.cause) >= 1
                 line = rf'level=warning .*msg=".*{re.escape(trouble.says)}.*" target={name} .*cause={trouble.cause} '
                 until(lambda line=line: re.search(line, exporter.said()), line)  # type: ignore[misc]
             clouds.add(*EVENTS, *EVENTS)

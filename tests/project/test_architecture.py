@@ -100,6 +100,28 @@ def test_imports_only_point_down(path: Path) -> None:
             assert there in {here, "__version__"} | MAY_IMPORT[here], f"{here} may not import {name}"
 
 
+VENDORS = {name.partition("_")[0]: kind.platform for name, kind in SOURCES.items()}  # modelarts_pool: modelarts
+
+
+def vendor(module: str) -> str | None:
+    """The vendor of a module or folder of the sources; None where it is of all vendors."""
+    return VENDORS.get(module.partition("_")[0])
+
+
+@each_file
+def test_what_is_of_one_vendor_is_imported_by_its_own_sources_alone(path: Path) -> None:
+    """The table of all sources beside, which is the one place where vendors meet."""
+    folder, _, place = path.relative_to(HOUSE).as_posix().partition("/")
+    if (folder, place) == ("sources", "__init__.py"):
+        return
+    own = vendor(place.partition("/")[0].removesuffix(".py")) if folder == "sources" else None
+    for name in imported(path):
+        if name.startswith("exporter.sources."):
+            assert vendor(name.split(".")[2]) in (None, own), (
+                f"move what both need of {name} to a module of all vendors"
+            )
+
+
 @each_file
 def test_vendor_text_never_meets_the_standard_librarys_patterns(path: Path) -> None:
     place = path.relative_to(HOUSE).as_posix()

@@ -10,7 +10,7 @@ import pytest
 from exporter.simulator import Cloud, app, running
 from exporter.simulator.apis.sources import SOURCES
 from exporter.simulator.state.accounts import PROJECT_ID
-from exporter.simulator.state.faults import Kind
+from exporter.simulator.state.faults import Faults, Kind
 from tests.support.clouds import (
     CLUSTER,
     DLC,
@@ -124,12 +124,56 @@ def test_alibaba_says_in_milliseconds_how_long_to_wait() -> None:
     assert get(cloud, DLC_EVENTS).headers["x-acs-retry-after"] == "1500"
 
 
-@pytest.mark.parametrize("where", ["dws", "dws.events", f"/v2/{PROJECT_ID}/ev"])
+@pytest.mark.parametrize("where", ["dws", "dws.events", "dws.ev*", DWS_EVENTS, f"/v2/{PROJECT_ID}/ev*"])
 def test_a_fault_affects_the_calls_it_names_as_often_as_configured(where: str) -> None:
     cloud = at_rest()
     cloud.faults.add("error", where, times=2)
     assert get(cloud, TRAINING_EVENTS).status_code == 200
     assert [get(cloud, DWS_EVENTS).status_code for _ in range(3)] == [503, 503, 200]
+
+
+@pytest.mark.parametrize(
+    ("where", "meant"),
+    [
+        ("dws", {"dws", "dws.list", "dws.events"}),
+        ("dws.events", {"dws.events"}),
+        ("dws.event", set()),
+        ("dws*", {"dws", "dws.list", "dws.events", "dws_alarm", "dws_alarm.events"}),
+        ("modelarts_service", {"modelarts_service", "modelarts_service.list"}),
+        ("modelarts", {"modelarts.workspaces"}),
+        ("/v2/p", {"dws.events", "dws_alarm.events"}),
+        ("/v2/p/", {"dws.events", "dws_alarm.events"}),
+        ("/v2/p/event", set()),
+        ("/v2/p/event*", {"dws.events"}),
+        ("/v1.0/p/clusters", {"dws.list"}),
+    ],
+)
+def test_a_name_ends_at_a_dot_and_a_folder_at_a_slash(where: str, meant: set[str]) -> None:
+    """What is added to a source, as the calls, and a source whose name begins with that of another is another."""
+    calls = {
+        "dws": "",
+        "dws.list": "/v1.0/p/clusters",
+        "dws.events": "/v2/p/events",
+        "dws_alarm": "",
+        "dws_alarm.events": "/v2/p/alarms",
+        "modelarts.workspaces": "/v1/p/workspaces",
+        "modelarts_service": "",
+        "modelarts_service.list": "/v1/p/services",
+        "modelarts_service_v2": "",
+        "modelarts_service_v2.list": "/v2/other/services",
+    }
+    faults = Faults()
+    faults.add("late", where)
+    assert {name for name, path in calls.items() if faults.take("late", name, path)} == meant
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_fault_of_a_source_is_of_no_other(source: str) -> None:
+    faults = Faults()
+    faults.add("denied", source)
+    hit = {name for name, other in SOURCES.items() for api in other.apis if faults.take("denied", api.name, api.path)}
+    assert hit == {source}
+    assert [name for name in SOURCES if faults.take("denied", name)] == [source]
 
 
 def test_chance_is_the_same_for_the_same_seed() -> None:

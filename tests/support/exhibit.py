@@ -30,7 +30,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-DEPLOYMENT = (
+_DEPLOYMENT = (
     ("start to deploy service", "normal"),
     ("building image for model [translate 0.0.2]", "normal"),
     ("model (translate 0.0.2) build image success", "normal"),
@@ -39,7 +39,7 @@ DEPLOYMENT = (
     ("[translate 0.0.2] schedule resource success", "normal"),
     ("[translate 0.0.2] pulling model image", "normal"),
     ("[translate 0.0.2] pull image failed", "abnormal"),
-    (f"Failed to start service {SERVICE}.", "abnormal"),
+    ("Failed to start service {service}.", "abnormal"),
 )
 
 
@@ -74,11 +74,8 @@ def happen(clouds: Clouds, spread: float, texts: tuple[str, ...]) -> None:
     """What there is to see."""
     now = int(time.time() * 1000) + 1000  # the vendor's seconds are whole: after the second of first contact
     time.sleep(spread)
-    steps = [
-        {"source": "modelarts_service", "resource": SERVICE, "text": text, "type": kind} for text, kind in DEPLOYMENT
-    ]
+    fail_deployment(clouds, SERVICE, now, spread)
     clouds.add(
-        *({**step, "at": now + round(number * spread * 100)} for number, step in enumerate(steps)),
         {
             "source": "modelarts_pool",
             "resource": POOL,
@@ -90,6 +87,17 @@ def happen(clouds: Clouds, spread: float, texts: tuple[str, ...]) -> None:
         *({"source": "modelarts_training", "resource": JOB, "text": text, "at": now} for text in texts),
     )
     clouds.trouble({"kind": "denied", "where": "dws"})
+
+
+def fail_deployment(clouds: Clouds, service: str, at: int, spread: float = 0.0) -> None:
+    """A deployment of a service that begins at ``at`` and fails."""
+    where = {"source": "modelarts_service", "resource": service}
+    clouds.add(
+        *(
+            {**where, "text": text.format(service=service), "type": kind, "at": at + round(number * spread * 100)}
+            for number, (text, kind) in enumerate(_DEPLOYMENT)
+        )
+    )
 
 
 def seen(exporter: Exporter, prefix: str = "") -> bool:

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 import httpx2
 
+from tests.support.forked_command import run_forked
 from tests.support.source_names import PROJECT_WIDE, SOURCES
 
 T = TypeVar("T")
@@ -66,9 +67,7 @@ def until_equal(look: Callable[[], T], wanted: Callable[[], T], what: str) -> No
 
 def ran(*arguments: str, seconds: float = PATIENCE, **more: str) -> subprocess.CompletedProcess[str]:
     """A command that ends by itself; ``more`` are variables of its environment."""
-    return subprocess.run(
-        [*COMMAND, *arguments], capture_output=True, text=True, timeout=seconds, env={**environment(), **more}
-    )
+    return run_forked(arguments, {**environment(), **more}, seconds)
 
 
 def all_ran(commands: Iterable[Sequence[str]]) -> list[subprocess.CompletedProcess[str]]:
@@ -203,9 +202,13 @@ class Exporter(Child):
         """An answer of its web port."""
         return httpx2.get(self.url + path, headers=headers, **DIRECT)
 
-    def metrics(self) -> Samples:
-        """A scrape."""
-        return read_metrics(self.get("/metrics").text)
+    def metrics(self, *names: str) -> Samples:
+        """A scrape: the samples with these names, or all."""
+        return read_metrics(self.get("/metrics").text, *names)
+
+    def total(self, name: str, **labels: str) -> float:
+        """The sum of a metric's samples with these labels, as they are now."""
+        return total(self.metrics(name), name, **labels)
 
     def contacted(self, *sources: str) -> None:
         """Waits for the first contact with each source."""
@@ -215,10 +218,10 @@ class Exporter(Child):
 
     def polled(self, times: int = 2) -> None:
         """Waits until every source was read so many times more, each time in full."""
-        before = {key: value for key, value in self.metrics().items() if key[0] == "platform_exporter_polls_total"}
+        before = self.metrics("platform_exporter_polls_total")
 
         def more() -> bool:
-            now = self.metrics()
+            now = self.metrics("platform_exporter_polls_total")
             return all(now[key] >= value + times for key, value in before.items())
 
         until(more, "every source is read again")
@@ -226,9 +229,9 @@ class Exporter(Child):
     def counted(self) -> Totals:
         """The events on its page, in the form of ``Clouds.news``."""
         found: Totals = {source: {} for source in SOURCES}
-        for (name, labels), value in self.metrics().items():
+        for (_, labels), value in self.metrics("platform_resource_events_total").items():
             has = dict(labels)
-            if name == "platform_resource_events_total" and value:
+            if value:
                 id_ = "" if has["source"] in PROJECT_WIDE else has["resource"]
                 found[has["source"]][id_] = found[has["source"]].get(id_, 0.0) + value
         return found
@@ -241,13 +244,18 @@ class Exporter(Child):
 
     def until_value(self, least: float, name: str, **labels: str) -> None:
         """Waits until a metric has come to ``least``, summed over all its samples with these labels."""
-        until(lambda: total(self.metrics(), name, **labels) >= least, f"{name} {labels} >= {least}")
+        until(lambda: self.total(name, **labels) >= least, f"{name} {labels} >= {least}")
 
 
-def read_metrics(page: str) -> Samples:
-    """Every sample of a page in the text format; quick, for it is read again and again."""
-    lines = (SAMPLE.fullmatch(line) for line in page.splitlines() if not line.startswith("#"))
-    return {(line[1], frozenset(LABEL.findall(line[2] or ""))): float(line[3]) for line in lines if line}
+def read_metrics(page: str, *names: str) -> Samples:
+    """The samples of a page in the text format, of these metrics or all; quick, for it is read again and again."""
+    asked = (line for line in page.splitlines() if not line.startswith("#") and line.startswith(names or ("",)))
+    lines = (SAMPLE.fullmatch(line) for line in asked)
+    return {
+        (line[1], frozenset(LABEL.findall(line[2] or ""))): float(line[3])
+        for line in lines
+        if line and (not names or line[1] in names)
+    }
 
 
 def total(samples: Samples, name: str, **labels: str) -> float:

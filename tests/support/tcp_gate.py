@@ -1,7 +1,8 @@
-"""A TCP proxy that falls silent, or cuts a connection around a message."""
+"""A TCP proxy that falls silent, cuts a connection around a message, or changes what the server says."""
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Self
 
 
@@ -14,6 +15,7 @@ class TcpGate:
         self._writers: list[asyncio.StreamWriter] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.silent = False
+        self.change: Callable[[bytes], bytes] = bytes  # of what the server says
         self.cuts = 0
 
     async def __aenter__(self) -> Self:
@@ -57,7 +59,7 @@ class TcpGate:
                 client.transport.abort()
                 break
             with contextlib.suppress(ConnectionError):
-                writer.write(data)
+                writer.write(self.change(data) if client is None else data)
                 await writer.drain()
             if client is not None and self._after and self._after in data:
                 self._after = b""

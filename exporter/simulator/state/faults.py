@@ -28,8 +28,9 @@ Kind = Literal[
 class Fault(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """One fault.
 
-    It applies to a call whose name (``modelarts_training.events``) or path begins with ``where``; for events that are
-    added, the name is that of their source.
+    ``where`` is the name of a call (``modelarts_training.events``) or of a source (``modelarts_training``, all its
+    calls and the events that are added to it), a path or a folder of paths; with a star at its end, what begins with
+    the rest of it; "" is everything.
 
     ``times``: how often it applies, ``None`` for always. ``status``: of an ``error`` (5xx) or of ``expired`` (401,
     400). ``seconds``: how long ``slow`` and ``late`` wait, how far ``skew`` goes, what ``throttled`` asks for.
@@ -76,9 +77,21 @@ class Faults:
         return None
 
     def _strikes(self, fault: Fault, name: str, path: str) -> bool:
-        here = name.startswith(fault.where) or (fault.where.startswith("/") and path.startswith(fault.where))
-        if not here or fault.times == 0 or (fault.probability < 1 and self._chance.random() >= fault.probability):
+        if not _applies(fault.where, name, path) or fault.times == 0:
+            return False
+        if fault.probability < 1 and self._chance.random() >= fault.probability:
             return False
         if fault.times is not None:
             fault.times -= 1
         return True
+
+
+def _applies(where: str, name: str, path: str) -> bool:
+    """Return whether ``where`` means a call. A name ends at a dot and a folder at a slash: ``dws`` is not ``dws_alarm``."""
+    if where.endswith("*"):
+        return name.startswith(where[:-1]) or path.startswith(where[:-1])
+    return not where or where in (name, path) or f"{name}.".startswith(f"{where}.") or _is_inside(path, where)
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    return folder.startswith("/") and path.startswith(f"{folder.rstrip('/')}/")

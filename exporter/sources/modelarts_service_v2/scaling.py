@@ -16,8 +16,7 @@ from exporter.sources.decoding import Name, Pauses, in_slices, row_decoders, row
 from exporter.sources.limits import MAX_TEXT, clip, segment
 from exporter.sources.modelarts_service_v2.paging import HEADERS, LIMIT, EventList, read_newest_first
 from exporter.sources.normalize import fingerprint, joined
-from exporter.sources.pai.text import offset, parse_zone
-from exporter.sources.times import elapsed, split_stamp, stamp_moment
+from exporter.sources.times import elapsed, offset, parse_zone, split_stamp, stamp_moment
 
 _PERMISSION = "modelarts:service:listHpaEvents"
 _CHINA = timezone(timedelta(hours=8))

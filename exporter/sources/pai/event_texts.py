@@ -25,9 +25,9 @@ from exporter.sources.decoding import (
 )
 from exporter.sources.limits import MAX_TEXT, check_read_size, clip, garbled
 from exporter.sources.normalize import count_equal, fingerprint, joined, oldest_first, page
-from exporter.sources.pai.text import parse_zone, text_reader
+from exporter.sources.pai.text import text_reader
 from exporter.sources.reading import give
-from exporter.sources.times import BEFORE_ALL, ceiling, floor
+from exporter.sources.times import BEFORE_ALL, ceiling, floor, parse_zone
 
 MOST = 2000
 """The most rows of one answer: the documented default of ``MaxEventsNum``."""

@@ -8,13 +8,10 @@ an event that stands for similar ones.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from zoneinfo import ZoneInfo
+from datetime import datetime, tzinfo
 
-from exporter.common.millis import SECOND
-from exporter.model.errors import ConfigError
 from exporter.model.events import Millis
-from exporter.sources.times import SECONDS, ZONE_STARTS, elapsed, split_stamp, stamp_moment
+from exporter.sources.times import SECONDS, ZONE_STARTS, elapsed, offset, split_stamp, stamp_moment
 
 _PLAIN = 19  # characters of a date and a time without fraction and zone
 _AFTER = _PLAIN + 1
@@ -77,12 +74,6 @@ def _plain_spelling(moment: datetime, zone: tzinfo) -> str:
     return moment.replace(tzinfo=None, microsecond=0).isoformat(" ") + fraction
 
 
-def offset(zone: tzinfo, moment: datetime) -> Millis:
-    """Return how far the clocks of a zone are ahead of UTC at a time without zone."""
-    shift = zone.utcoffset(moment)
-    return int(shift.total_seconds()) * SECOND if shift else 0
-
-
 def _bracketed(text: str) -> tuple[str, str, str, str]:
     """Split level, reason and pod in brackets from the text behind them; other brackets are part of the text."""
     level = stated = pod = ""
@@ -105,15 +96,3 @@ def _bracketed(text: str) -> tuple[str, str, str, str]:
         place, ends, behind = text.partition("}: ")
         text = behind if ends and " " not in place else text
     return level, stated, pod, text
-
-
-def parse_zone(name: str) -> tzinfo:
-    """Return a zone by its IANA name or offset. Raises ConfigError."""
-    try:
-        if name[:1] in ("+", "-"):
-            sign = -1 if name[0] == "-" else 1
-            hours, minutes = int(name[1:3]), int(name[3:].removeprefix(":") or "0")
-            return timezone(sign * timedelta(hours=hours, minutes=minutes))
-        return UTC if name == "UTC" else ZoneInfo(name)
-    except (ValueError, OSError, KeyError) as error:
-        raise ConfigError(f"event_timezone: no time zone '{name}'; write auto, UTC, Asia/Shanghai or +08:00") from error

@@ -15,7 +15,7 @@ import asyncpg
 from exporter.common.secret import Secret
 from exporter.common.tls import make_tls_context
 from exporter.model.errors import KeysRefused, StoreError, StoreUnusable
-from exporter.store.postgresql.errors import CONNECTION_ERRORS, store_error
+from exporter.store.postgresql.errors import CONNECTION_ERRORS, asked, store_error
 from exporter.store.postgresql.url import PostgresUrl
 
 Record = Sequence[Any]
@@ -54,10 +54,10 @@ class Connection:
             try:
                 async with asyncio.timeout(limit or self._timeout):
                     connection = await self._connected()
-                    await connection.execute(_BEGIN)
-                    yield connection.fetch
+                    await asked(connection.execute(_BEGIN))
+                    yield lambda *statement: asked(connection.fetch(*statement))
                     committing = True
-                    await connection.execute("COMMIT")
+                    await asked(connection.execute("COMMIT"))
             except BaseException as error:
                 lost = await self._undo(error)
                 if not isinstance(error, CONNECTION_ERRORS):
@@ -71,7 +71,7 @@ class Connection:
         if self._open is not None:
             with contextlib.suppress(*CONNECTION_ERRORS):
                 async with asyncio.timeout(1.0):
-                    await self._open.close()
+                    await asked(self._open.close())
             self.terminate()
 
     def terminate(self) -> None:
@@ -88,7 +88,7 @@ class Connection:
         if usable:
             with contextlib.suppress(*CONNECTION_ERRORS):
                 async with asyncio.timeout(1.0):
-                    await self._open.execute("ROLLBACK")
+                    await asked(self._open.execute("ROLLBACK"))
                 return False
         self.terminate()
         return True
@@ -112,7 +112,7 @@ class Connection:
             )
         )
         try:
-            return await opening
+            return await asked(opening)
         except BaseException:
             opening.cancel()
             if opening.done() and not opening.cancelled() and opening.exception() is None:

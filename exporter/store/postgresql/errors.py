@@ -3,6 +3,8 @@
 import asyncio
 import os
 import ssl
+from collections.abc import Awaitable
+from typing import TypeVar
 
 import asyncpg
 
@@ -23,8 +25,30 @@ _TEXTS = {
     "42P01": "its tables are gone; restore a backup",
     "3F000": "its schema is gone; restore a backup",
 }
-CONNECTION_ERRORS = (OSError, TimeoutError, asyncio.TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError)
+CONNECTION_ERRORS = (
+    OSError,
+    TimeoutError,
+    asyncio.TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresError,
+)
 """What a connection or a statement can raise. ``ssl.SSLError`` is an OSError."""
+
+T = TypeVar("T")
+
+
+async def asked(answer: Awaitable[T]) -> T:
+    """Await an answer of the driver, which raises one of ``CONNECTION_ERRORS`` and nothing else.
+
+    The driver reads answers that break the protocol as they come. What it stumbles over then has no class of its own.
+    """
+    try:
+        return await answer
+    except CONNECTION_ERRORS:
+        raise
+    except Exception as error:
+        raise asyncpg.InternalClientError(f"no answer of PostgreSQL: {type(error).__name__}: {error}") from error
 
 
 def store_error(url: PostgresUrl, error: BaseException) -> StoreError:

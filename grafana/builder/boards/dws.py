@@ -11,7 +11,7 @@ _EVENTS = select("platform_events_total", source=DWS)
 _BAD = select("platform_events_total", 'severity=~"warning|error"', source=DWS)
 _CLUSTERS = select("platform_resources", 'status=~"AVAILABLE|ACTIVE"', source=DWS)
 _RESOURCES = select("platform_resource_events_total", 'severity=~"warning|error"', source=DWS)
-_OPEN = open_phases('phase=~"urgent_alarm|important_alarm|minor_alarm"', ALARMS)
+_OPEN = open_phases('phase=~"urgent_alarm|important_alarm|minor_alarm"', source=ALARMS)
 _RAISED = select("platform_events_total", 'reason!="AlarmCleared"', source=ALARMS)
 
 

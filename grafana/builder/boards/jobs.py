@@ -15,8 +15,8 @@ from grafana.builder.boards.parts import (
     zero,
 )
 from grafana.builder.model import Board, Panel, Query, Row
+from grafana.builder.rules import JOBS, NOTEBOOKS
 
-SOURCES = "modelarts_training|pai_dlc|pai_dsw"
 _RUNS = select("platform_runs_total")
 _FAILED = select("platform_runs_total", 'outcome="failure"')
 _LISTED = select("platform_resources")
@@ -25,7 +25,7 @@ _REASONS = select("platform_run_failures_total")
 _PHASES = select("platform_phase_duration_seconds_bucket")
 _LONG = select("platform_run_duration_seconds_bucket")
 _BAD = select("platform_events_total", 'severity=~"warning|error"')
-_STARTED = open_phases('phase!="abnormal"', '=~"$source"')
+_STARTED = open_phases()
 
 NOW = Row(
     "Now",
@@ -141,7 +141,7 @@ BOARD = Board(
     uid="platform-events-jobs",
     title="Platform events / Training and DLC jobs",
     about="Training jobs of ModelArts, DLC jobs and notebook instances of PAI: in which state they are, how they end, and where the time goes.",
-    variables=(*parts.PLACES, parts.TARGET, parts.source_variable(SOURCES)),
+    variables=(*parts.PLACES, parts.TARGET, parts.source_variable(f"{JOBS}|{NOTEBOOKS}")),
     rows=(NOW, ENDS, TIMES),
     page="/events?severity=error",
 )

@@ -147,7 +147,7 @@ def known(expr: str, source: str = '=~"$source"') -> str:
     return f"({expr}) and max({read(source)})"
 
 
-def open_phases(phases: str, source: str) -> str:
+def open_phases(*phases: str, source: str = '=~"$source"') -> str:
     """Since when phases are open, in seconds."""
-    started = select("platform_phase_started_timestamp_seconds", phases, source=source)
+    started = select("platform_phase_started_timestamp_seconds", *phases, source=source)
     return f"time() - max by ({TSR}, phase) ({started})"

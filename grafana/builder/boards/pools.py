@@ -40,7 +40,7 @@ def _coded() -> str:
 _ENDED = select("platform_phase_duration_seconds_count", 'phase="abnormal"', source=POOLS)
 _MENDED = select("platform_phase_duration_seconds_bucket", 'phase="abnormal"', source=POOLS)
 _BAD = select("platform_resource_events_total", CHOSEN, 'severity=~"warning|error"', source=POOLS)
-_OPEN = open_phases(f'phase="abnormal",{CHOSEN}', POOLS)
+_OPEN = open_phases(f'phase="abnormal",{CHOSEN}', source=POOLS)
 
 NOW = Row(
     "Now",

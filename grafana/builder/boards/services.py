@@ -1,56 +1,56 @@
-"""Deployments of ModelArts services: five phases as durations and as "stuck since", failures by phase."""
+"""Deployments of ModelArts and PAI EAS services: phases as durations and as "stuck since", failures by phase, scaling."""
 
 from grafana.builder.boards import parts
 from grafana.builder.boards.parts import TSR, counted, grown, named, number, open_phases, quantile, select, zero
 from grafana.builder.model import Board, Panel, Query, Row
+from grafana.builder.rules import SERVICES
 
-SERVICES = '=~"modelarts_service(_v2)?"'  # of both generations
 PHASES = {
+    "artifact_download": "semi-dark-purple",
     "image_building": "purple",
     "environment_preparation": "blue",
     "resource_scheduling": "orange",
     "image_pulling": "yellow",
     "model_startup": "green",
+    "instance_startup": "dark-green",
 }
-FIVE = f'phase=~"{"|".join(PHASES)}"'
-_RUNS = select("platform_runs_total", source=SERVICES)
-_FAILED = select("platform_runs_total", 'outcome="failure"', source=SERVICES)
-_LONG = select("platform_run_duration_seconds_bucket", source=SERVICES)
-_PHASE = select("platform_phase_duration_seconds_bucket", FIVE, source=SERVICES)
-_COUNT = select("platform_phase_duration_seconds_count", FIVE, 'outcome="failure"', source=SERVICES)
-_OPEN = open_phases(FIVE, SERVICES)
-_ALLOWED = f"max by (source, phase) (platform_phase_timeout_seconds{{source{SERVICES}}})"
-_SCALED = select("platform_events_total", 'reason=~"Scaled|ScalingFailed"', source='="modelarts_service_v2"')
-_BAD = select("platform_events_total", 'severity=~"warning|error"', source=SERVICES)
+THREE = "PAI EAS has three phases, of which instance_startup includes scheduling and pulling."
+_RUNS = select("platform_runs_total")
+_FAILED = select("platform_runs_total", 'outcome="failure"')
+_LONG = select("platform_run_duration_seconds_bucket")
+_PHASE = select("platform_phase_duration_seconds_bucket")
+_COUNT = select("platform_phase_duration_seconds_count", 'outcome="failure"')
+_OPEN = open_phases()
+_ALLOWED = "max by (source, phase) (platform_phase_timeout_seconds)"
+_SCALED = select("platform_events_total", 'reason=~"Scaled|ScalingFailed|ServiceScaling"')
+_BAD = select("platform_events_total", 'severity=~"warning|error"')
 
 NOW = Row(
     "Now",
     (
-        number(
-            "Failed", "Deployments that failed in this time range.", counted(_FAILED, "$__range", SERVICES), parts.ANY
-        ),
+        number("Failed", "Deployments that failed in this time range.", counted(_FAILED, "$__range"), parts.ANY),
         number(
             "Succeeded",
             "Deployments that succeeded in this time range.",
-            counted(select("platform_runs_total", 'outcome="success"', source=SERVICES), "$__range", SERVICES),
+            counted(select("platform_runs_total", 'outcome="success"'), "$__range"),
             parts.PLAIN,
         ),
         number(
             "Under way",
-            "Deployments that are in one of the five phases now.",
-            zero(f"count({_OPEN})", SERVICES),
+            "Services whose deployment is in one of its phases now.",
+            zero(f"count(max by ({TSR}) ({_OPEN}))"),
             parts.PLAIN,
         ),
         number(
             "Stuck",
             "Open phases that take longer than the mapping file allows.",
-            zero(f"count(({_OPEN}) > on (source, phase) group_left () {_ALLOWED})", SERVICES),
+            zero(f"count(({_OPEN}) > on (source, phase) group_left () {_ALLOWED})"),
             parts.ANY,
         ),
         number(
             "Longest open phase",
             "How long the phase that is open longest has been open.",
-            zero(f"max({_OPEN})", SERVICES),
+            zero(f"max({_OPEN})"),
             parts.PLAIN,
             unit="s",
         ),
@@ -65,18 +65,18 @@ NOW = Row(
         Panel(
             title="Open phases",
             kind="table",
-            about="Services and the phase they are in, the longest first, with what the mapping file allows.",
+            about=f"Services and the phase they are in, the longest first, with what the mapping file allows; {THREE}",
             queries=(
-                Query(named(f"({_OPEN})", TSR, SERVICES), "Stuck since"),
+                Query(named(f"({_OPEN})", TSR), "Stuck since"),
                 Query(
-                    f"({named(f'({_OPEN})', TSR, SERVICES)}) * 0 + on (source, phase) group_left () {_ALLOWED}",
+                    f"({named(f'({_OPEN})', TSR)}) * 0 + on (source, phase) group_left () {_ALLOWED}",
                     "Allowed",
                 ),
-                Query(f"({named(f'({_OPEN})', TSR, SERVICES)}) / on (source, phase) group_left () {_ALLOWED}", "Used"),
+                Query(f"({named(f'({_OPEN})', TSR)}) / on (source, phase) group_left () {_ALLOWED}", "Used"),
             ),
             width=24,
             height=6,
-            columns={"target": "Target", "name": "Service", "phase": "Phase"},
+            columns={"source": "Source", "name": "Service", "phase": "Phase", "target": "Target"},
             units={"Stuck since": "s", "Allowed": "s", "Used": "percentunit"},
             marks={"Used": ((None, parts.GREEN), (1, parts.RED))},
             sort="Used",
@@ -84,20 +84,22 @@ NOW = Row(
     ),
 )
 TIMES = Row(
-    "The five phases",
+    "Phases",
     (
         Panel(
             title="How long each phase takes, p90",
             kind="ranking",
-            about="Time within which 90% of the deployments finished each phase, over this time range.",
-            queries=(Query(f"sort_desc({quantile(0.9, _PHASE, 'phase', '$__range')})", "{{phase}}"),),
+            about=f"Time within which 90% of the deployments finished each phase, over this time range; {THREE}",
+            queries=(
+                Query(f"sort_desc({quantile(0.9, _PHASE, 'source, phase', '$__range')})", "{{source}} {{phase}}"),
+            ),
             unit="s",
             steps=parts.PLAIN,
         ),
         Panel(
             title="Phases over time, p90",
             kind="timeseries",
-            about="Time within which 90% finished each phase, of those that ended within the hour before.",
+            about="Time within which 90% finished each phase, of those that ended within the hour before and of all chosen sources.",
             queries=(Query(quantile(0.9, _PHASE, "phase", "1h"), "{{phase}}"),),
             unit="s",
             colours=PHASES,
@@ -113,7 +115,7 @@ ENDS = Row(
         Panel(
             title="Failures by phase",
             kind="bars",
-            about="In which phase deployments failed, at least ten minutes to a bar.",
+            about="In which phase deployments failed, at least ten minutes to a bar; what failed in none of them is among Deployments by outcome alone.",
             queries=(Query(f"{grown(_COUNT, 'phase')} > 0", "{{phase}}"),),
             interval="10m",
             stacked=True,
@@ -121,13 +123,17 @@ ENDS = Row(
             decimals=0,
         ),
         Panel(
-            title="Autoscaling",
+            title="Scaling",
             kind="bars",
-            about="Changes of the number of instances by autoscaling policies that were made or failed, at least ten minutes to a bar.",
+            about=(
+                "How often instances were added or taken away, at least ten minutes to a bar: what autoscaling policies of"
+                " ModelArts services (v2) made or failed to make, and each time PAI EAS began to scale (ServiceScaling),"
+                " which reports no failure of it; ModelArts services (v1) report nothing of it."
+            ),
             queries=(Query(f"{grown(_SCALED, 'reason')} > 0", "{{reason}}"),),
             interval="10m",
             stacked=True,
-            colours={"Scaled": "green", "ScalingFailed": "red"},
+            colours={"Scaled": "green", "ServiceScaling": "blue", "ScalingFailed": "red"},
             decimals=0,
         ),
         Panel(
@@ -153,9 +159,8 @@ ENDS = Row(
 BOARD = Board(
     uid="platform-events-services",
     title="Platform events / Service deployments",
-    about="Deployments of ModelArts services: where they are, how long each of the five phases takes, and where they fail.",
-    variables=(*parts.PLACES, parts.TARGET),
+    about="Deployments of ModelArts services of both generations and of PAI EAS services: where they are, how long each phase takes, and where they fail.",
+    variables=(*parts.PLACES, parts.TARGET, parts.source_variable(SERVICES)),
     rows=(NOW, TIMES, ENDS),
-    page="/events?source=modelarts_service",
-    source="modelarts_service",
+    page="/events?severity=trouble",
 )

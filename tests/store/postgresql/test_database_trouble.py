@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -295,6 +296,38 @@ async def test_a_commit_that_did_not_arrive_is_found_not_made() -> None:
                 await store.commit([page(number)])
             await store.commit([page(number)])
         assert await total(store) == 5.0
+
+
+NO_ANSWERS = {
+    "an error that nobody asked for": lambda said: b"E\0\0\0\x10SFATAL\0C08000\0\0" + said,
+    "a statement is ready twice": lambda said: said + b"Z\0\0\0\x05I",
+    "a message of no kind": lambda said: b"?\0\0\0\x04" + said,
+    "a length of nothing": lambda said: said[:1] + bytes(4) + said[5:],
+    "a length beyond the end": lambda said: said[:1] + b"\x7f\xff\xff\xff" + said[5:],
+    "a row without its fields": lambda said: b"D\0\0\0\x06\0\x63" + said,
+    "fields of no text": lambda said: b"T\0\0\0\x0a\0\x01\xff\xfe\xfd" + said,
+    "half a message": lambda said: said[: len(said) // 2],
+    "the words of another protocol": lambda said: b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    "noise": lambda said: bytes(255 - byte for byte in said),
+}
+
+
+@pytest.mark.parametrize("change", NO_ANSWERS.values(), ids=NO_ANSWERS)
+async def test_answers_that_are_none_of_postgresql_are_an_outage(change: Callable[[bytes], bytes]) -> None:
+    """Whichever answer of a commit it is, the commit is made or refused, and the next one finds a connection again."""
+    asyncio.get_running_loop().set_exception_handler(None)  # the driver raises in a callback; a log line says so
+    async with TcpGate(postgres().port) as gate, leading(postgres().url(port=gate.port), LEASE / 2) as store:
+        made = 0
+        for before in range(5):
+            answers = itertools.count()
+            gate.change = lambda said, answers=answers, before=before: change(said) if next(answers) == before else said
+            with contextlib.suppress(StoreError):
+                await store.commit([page(made)])
+                made += 1
+            gate.change = bytes
+            await store.commit([page(made)])
+            made += 1
+        assert (await total(store), store.term) == (float(made), 1)
 
 
 async def test_silence_of_the_database_ends_the_term_within_the_lease() -> None:
