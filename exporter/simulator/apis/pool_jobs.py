@@ -71,12 +71,13 @@ def suspend(cloud: Cloud, job: PoolJob, suspended: bool) -> None:
         _write(cloud, job)
 
 
-def finish(cloud: Cloud, job: PoolJob, phase: str, at: int, message: str = "") -> None:
-    """End a job: its row changes in place."""
+def finish(cloud: Cloud, job: PoolJob, phase: str, at: int | None, message: str = "") -> None:
+    """End a job, or give one that is over another end: its row changes in place. ``at`` None: it has no end time yet."""
     with cloud.lock:
         job.phase, job.finished, job.suspend = phase, at, False
         job.message = message if phase == "Failed" else ""
-        add_pool(cloud, job.pool).open.remove(job)
+        pool = add_pool(cloud, job.pool)
+        pool.open = [one for one in pool.open if one is not job]
         _write(cloud, job)
 
 
@@ -162,4 +163,4 @@ def _row(job: PoolJob) -> EventRow:
     }
     latest = job.started if job.finished is None else job.finished
     words = (job.type, job.pool, str(job.started))
-    return EventRow(latest // SECOND * SECOND, encode(fields), words, 1 + (job.finished is not None))
+    return EventRow(latest // SECOND * SECOND, encode(fields), words, 1 + (job.phase in FINAL))
