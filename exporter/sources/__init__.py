@@ -6,7 +6,14 @@ from typing import Any, NamedTuple
 
 from exporter.model.events import Event, Millis, Request, Resource
 from exporter.model.protocols import ReadStages, Source
-from exporter.sources import dws, dws_alarm, modelarts_notebook, modelarts_pool, modelarts_scheduled
+from exporter.sources import (
+    dws,
+    dws_alarm,
+    modelarts_notebook,
+    modelarts_pool,
+    modelarts_pool_job,
+    modelarts_scheduled,
+)
 from exporter.sources.decoding import SampleRecord
 from exporter.sources.modelarts_service import events as service_events
 from exporter.sources.modelarts_service import services
@@ -139,6 +146,18 @@ SOURCES: dict[str, Kind] = {
         sample_record=modelarts_scheduled.sample_record,
         lists="scheduled event",
         options=frozenset({"workspaces"}),
+    ),
+    "modelarts_pool_job": Kind(
+        make=modelarts_pool_job.ModelArtsPoolJob,
+        platform="huaweicloud",
+        api="modelarts",
+        resource="",
+        fields=COMMON_FIELDS | modelarts_pool_job.FIELDS,
+        statuses=modelarts_pool_job.STATUSES,
+        hints=modelarts_pool_job.HINTS,
+        record=modelarts_pool_job.parse_record,
+        sample_record=modelarts_pool_job.sample_record,
+        lists="pool job",
     ),
     "dws": Kind(
         make=dws.Dws,

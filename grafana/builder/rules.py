@@ -74,6 +74,7 @@ def causes(over: str) -> Detail:
 
 POOL, WAREHOUSE, ALARMS = '{source="modelarts_pool"}', '{source="dws"}', '{source="dws_alarm"}'
 NODE = '{source="modelarts_scheduled"}'
+NODE_WORK = '{source=~"modelarts_scheduled|modelarts_pool_job"}'
 # The highest number of the last ten minutes, in place of keep_firing_for: so the one alert ends as the other begins.
 _KEPT = f"max_over_time({WARNINGS.name}[10m:1m])"
 _ABNORMAL = f'max by ({TR}) (platform_pool_nodes{{state="abnormal"}})'
@@ -87,7 +88,8 @@ _ASKS, _PLANNED = (
 )
 _START = f'max by ({TR}) (platform_resource_scheduled_start_timestamp_seconds{{source="modelarts_scheduled"}})'
 _BROKEN = (
-    f'sum by ({TR}) (increase(platform_resource_events_total{{source="modelarts_scheduled",severity="error"}}[15m]))'
+    f"sum by ({TSR}) (increase(platform_resource_events_total"
+    '{source=~"modelarts_scheduled|modelarts_pool_job",severity="error"}[15m]))'
 )
 _OPEN = f'max by ({TSR}, phase) (platform_phase_started_timestamp_seconds{{phase!="abnormal"}})'
 _TIMEOUT = "max by (source, phase) (platform_phase_timeout_seconds)"
@@ -316,15 +318,15 @@ EVENTS = (
     ),
     Alert(
         name="PlatformNodeMaintenanceFailed",
-        value=named(f"({_BROKEN})", TR, NODE),
+        value=named(f"({_BROKEN})", TSR, NODE_WORK),
         op=">",
         limit=0.5,
         severity="warning",
-        summary="Work on node {{ $labels.name }} of {{ $labels.target }} failed",
+        summary="Work on a node of {{ $labels.target }} failed: {{ $labels.name }}",
         description='The vendor reported {{ $value | printf "%.0f" }} failure in the last 15 minutes; the node may not work.',
         board="pools",
         panel="Scheduled events of nodes",
-        page="/resources/{target}/modelarts_scheduled/{resource}",
+        page="/resources/{target}/{source}/{resource}",
     ),
 )
 BLIND = (

@@ -22,7 +22,7 @@ from exporter.cli.doctor.target_findings import connection_finding
 from exporter.common.proxies import Proxy
 from exporter.config import load
 from exporter.simulator import Cloud, Scenario, configuration, running
-from exporter.simulator.apis import dsw, notebooks, services_v2
+from exporter.simulator.apis import dsw, notebooks, pool_jobs, services_v2
 from exporter.simulator.apis.dws_alarm import raise_alarm
 from exporter.simulator.apis.eas import service_event
 from exporter.simulator.apis.scheduled_events import publish
@@ -49,7 +49,7 @@ ALIBABA_KEYS = "access keys (access_key_id from FILE:1; access_key_secret from F
 TRAINING, SERVICES = "research/modelarts_training", "research/modelarts_service"
 POOLS, PAI, INSTANCES = "research/modelarts_pool", "pai/pai_dlc", "pai/pai_dsw"
 SERVICES_V2, NOTEBOOKS = "research/modelarts_service_v2", "research/modelarts_notebook"
-SCHEDULED = "research/modelarts_scheduled"
+SCHEDULED, JOBS_OF_POOLS = "research/modelarts_scheduled", "research/modelarts_pool_job"
 DWS, ALARMS = "research/dws", "research/dws_alarm"
 INFERENCE = "pai/pai_eas"
 ALIBABA = [name for name in SOURCES if name not in HUAWEI]
@@ -97,6 +97,12 @@ ok       research/modelarts_scheduled   records      all of them can be read
 ok       research/modelarts_scheduled   texts        a rule takes each of them
 ok       research/modelarts_scheduled   times        the newest was 10 min ago, none lies in the future
 ok       research/modelarts_scheduled   forecast     about 129,600 requests a day; {SEEN}
+ok       research/modelarts_pool_job    listing      1 pool job, 1 active
+ok       research/modelarts_pool_job    events       1 event in 1 page; that is all there is
+ok       research/modelarts_pool_job    records      all of them can be read
+ok       research/modelarts_pool_job    texts        a rule takes each of them
+ok       research/modelarts_pool_job    times        the newest was 10 min ago, none lies in the future
+ok       research/modelarts_pool_job    forecast     about 129,600 requests a day; {SEEN}
 ok       research/dws                   listing      1 cluster in all enterprise projects, 1 active
 ok       research/dws                   events       1 event in 1 page; that is all there is
 ok       research/dws                   records      all of them can be read
@@ -136,7 +142,7 @@ ok       pai/pai_dsw                    texts        a rule takes each of them
 ok       pai/pai_dsw                    times        the newest was 10 min ago, none lies in the future; they name no zone and are read as UTC (event_timezone: auto)
 ok       pai/pai_dsw                    stages       1 stage of {DSW}
 ok       pai/pai_dsw                    forecast     about 129,600 requests a day for 1 active; {SEEN}
-fine: 80 checks of 2 targets, 0 failed, 0 warnings
+fine: 86 checks of 2 targets, 0 failed, 0 warnings
 """
 
 
@@ -164,6 +170,7 @@ def cloud() -> Cloud:
     services_v2.add_event(cloud, SERVICE_V2, at, "The service starts to deploy.")
     notebooks.fail(cloud, "features", at, "Pulling the image failed.")
     publish(cloud, "node-1", at)
+    pool_jobs.start(cloud, POOL, at)
     cloud.dws_event(CLUSTER, at, "createBackup")
     raise_alarm(cloud, CLUSTER, at, "Cluster Status Fault")
     cloud.dlc_event(DLC, at, "Created pod: x")
@@ -245,6 +252,7 @@ def test_a_forbidden_call_is_named_with_the_missing_permission(doctor_run: Docto
     policy = "ModelArts CommonOperations (a system policy; the vendor documents no action for this call)"
     listed = f"modelarts GET /v1/{{project_id}}/notebooks/all: {own} modelarts:notebook:list to these credentials"
     maintenance = f"modelarts GET /v1/{{project_id}}/scheduled-events: {own} {policy} to these credentials"
+    work = f"modelarts GET /v2/{{project_id}}/jobs: {own} {policy} to these credentials"
     assert doctor_run.unusual_lines() == [
         f"FAILED {TRAINING} events modelarts GET {job}/events: {own} modelarts:trainJob:listEvents to these credentials",
         f"WARNING {TRAINING} stages modelarts GET {job}/stages: {own} modelarts:trainJob:get to these credentials; {texts}",
@@ -253,6 +261,7 @@ def test_a_forbidden_call_is_named_with_the_missing_permission(doctor_run: Docto
         f"FAILED {SERVICES_V2} events modelarts GET /v2/{{project_id}}/services/{SERVICE_V2}/events: {own} modelarts:service:get to these credentials",
         *(f"FAILED {NOTEBOOKS} {check} {listed}" for check in ("listing", "events")),
         *(f"FAILED {SCHEDULED} {check} {maintenance}" for check in ("listing", "events")),
+        *(f"FAILED {JOBS_OF_POOLS} {check} {work}" for check in ("listing", "events")),
         f"FAILED {DWS} listing dws GET /v1.0/{{project_id}}/clusters: {own} dws:cluster:list (or the role DWS ReadOnlyAccess) to these credentials",
         f"FAILED {DWS} events dws GET /v2/{{project_id}}/events: {own} dws:event:list (or the role DWS ReadOnlyAccess) to these credentials",
         f"FAILED {ALARMS} listing dws GET /v1.0/{{project_id}}/clusters: {own} dws:cluster:list (or the role DWS ReadOnlyAccess) to these credentials",
@@ -318,6 +327,7 @@ def skipped(*places: str) -> list[str]:
         SERVICES_V2: {"events": "modelarts:service:get"},
         NOTEBOOKS: {},
         SCHEDULED: {},
+        JOBS_OF_POOLS: {},
         DWS: {},
         ALARMS: {},
         PAI: {
@@ -346,7 +356,7 @@ def test_refused_keys_are_told_once_and_the_vendor_is_asked_once(doctor_run: Doc
     refused = "the credentials were refused: check that they exist, are enabled and have not expired"
     assert doctor_run.unusual_lines() == [
         f"FAILED research credentials {KEYS}: modelarts POST /v2/{{project_id}}/training-job-searches: 401 APIGW.0301: Incorrect IAM authentication information: ak *** not exist; {refused}",
-        *skipped(TRAINING, POOLS, SERVICES, SERVICES_V2, NOTEBOOKS, SCHEDULED, DWS, ALARMS),
+        *skipped(TRAINING, POOLS, SERVICES, SERVICES_V2, NOTEBOOKS, SCHEDULED, JOBS_OF_POOLS, DWS, ALARMS),
         f"FAILED pai credentials {ALIBABA_KEYS}: pai_dlc GET /api/v1/jobs: 400 SignatureDoesNotMatch: Specified signature does not match our calculation; {refused}",
         *skipped(PAI, INFERENCE, INSTANCES),
     ]
@@ -390,7 +400,7 @@ def test_a_refused_login_shows_the_words_of_its_issuer(doctor_run: DoctorRun) ->
         f"FAILED research credentials {form}: IAM URL: 401, user, password or domain is wrong; correct credentials.user/password/domain",
         "ok research connection iam: URL: connected to 127.0.0.1 in 1 ms",
         "skipped research clock not compared: no answer had a Date header",
-        *skipped(TRAINING, POOLS, SERVICES, SERVICES_V2, NOTEBOOKS, SCHEDULED, DWS, ALARMS),
+        *skipped(TRAINING, POOLS, SERVICES, SERVICES_V2, NOTEBOOKS, SCHEDULED, JOBS_OF_POOLS, DWS, ALARMS),
     ]
     assert doctor_run.cloud.requests["iam.token"] == 1
 
@@ -575,7 +585,7 @@ def test_unreadable_records_unknown_texts_and_odd_times_are_warnings(doctor_run:
             for place in (DWS, ALARMS)
         ),
     ]
-    assert (doctor_run.code, doctor_run.last_line) == (0, "fine: 80 checks of 2 targets, 0 failed, 5 warnings")
+    assert (doctor_run.code, doctor_run.last_line) == (0, "fine: 86 checks of 2 targets, 0 failed, 5 warnings")
 
 
 def test_a_text_of_an_event_reaches_the_terminal_without_control_characters(doctor_run: DoctorRun) -> None:

@@ -77,6 +77,11 @@ SITES = {
         {"events": [{"id": "x", "state": "scheduled", "publishTime": AT}], "count": 1},
         {"events": [{"id": "x", "state": "scheduled", "publishTime": AT}], "count": 1},
     ),
+    "modelarts_pool_job": Site(
+        "modelarts", "/v2/{project_id}/jobs", "/v2/{project_id}/jobs", MAINTENANCE, MAINTENANCE,
+        {"items": [{"jobId": "x", "phase": "Running", "startTimestamp": 1790000000000}], "count": 1},
+        {"items": [{"jobId": "x", "phase": "Running", "startTimestamp": 1790000000000}], "count": 1},
+    ),
     "dws": Site(
         "dws", "/v1.0/{project_id}/clusters", "/v2/{project_id}/events", "dws:cluster:list (or the role DWS ReadOnlyAccess)", "dws:event:list (or the role DWS ReadOnlyAccess)",
         {"clusters": [{"id": "x", "status": "AVAILABLE"}], "count": 1},
@@ -292,6 +297,7 @@ UNREADABLE: dict[str, list[Any]] = {
     ],
     "modelarts_notebook": [None, 42, "text", [], {}],  # the list is the listing too
     "modelarts_scheduled": [None, 42, "text", [], {}],  # the list is the listing too, where a bad time is no matter
+    "modelarts_pool_job": [None, 42, "text", [], {}],  # as with scheduled events
     "dws": [
         None, "text", {}, {"event_id": "2"}, {"event_id": "", "occur_time": 1790000000000},
         {"event_id": "2", "occur_time": "x"},
@@ -308,7 +314,7 @@ UNREADABLE: dict[str, list[Any]] = {
     "pai_dsw": [None, 42, [], {}, {"Time": AT}, {"Content": 5}],
 }  # fmt: skip
 ROWS = {"modelarts_training": "items events", "modelarts_pool": "items items", "modelarts_service": "services events",
-        "modelarts_service_v2": "data data", "modelarts_notebook": "data data", "modelarts_scheduled": "events events", "dws": "clusters events", "dws_alarm": "clusters alarm_details",
+        "modelarts_service_v2": "data data", "modelarts_notebook": "data data", "modelarts_scheduled": "events events", "modelarts_pool_job": "items items", "dws": "clusters events", "dws_alarm": "clusters alarm_details",
         "pai_dlc": "Jobs Events", "pai_eas": "Services Events", "pai_dsw": "Instances Events"}  # fmt: skip
 
 
@@ -405,6 +411,11 @@ STUCK: dict[str, tuple[str, bool, Any, str]] = {
         "modelarts_scheduled", True,
         {"events": many(SITES["modelarts_scheduled"].told["events"][0], "id", 100), "count": 5000},
         "the page at offset 100 does not move on; none of its rows is new",
+    ),
+    "jobs of pools": (
+        "modelarts_pool_job", True,
+        {"items": many(SITES["modelarts_pool_job"].told["items"][0], "jobId", 500), "count": 5000},
+        "the page at offset 500 does not move on; none of its rows is new",
     ),
     "DLC jobs": (
         "pai_dlc", False, {"Jobs": many(SITES["pai_dlc"].listed["Jobs"][0], "JobId", 50), "TotalCount": 500},

@@ -262,11 +262,29 @@ CASES = {
             ),
             43: Firing(
                 "PlatformNodeMaintenanceFailed",
-                OF_NODE,
+                OF_NODE | {"source": "modelarts_scheduled"},
                 "The vendor reported 1 failure in the last 15 minutes; the node may not work.",
             ),
         },
         (8, 12, 38, 70),
+    ),
+    "a job on the nodes of a pool fails": Case(
+        {
+            'platform_resource_info{target="research",source="modelarts_pool_job",resource="job-1",name="reset-1"}': f"1x{LONG}",
+            **counter(
+                "platform_resource_events_total",
+                'target="research",source="modelarts_pool_job",resource="job-1",severity="error"',
+                "0x20 1x60",
+            ),
+        },
+        {
+            22: Firing(
+                "PlatformNodeMaintenanceFailed",
+                {"target": "research", "source": "modelarts_pool_job", "resource": "job-1", "name": "reset-1"},
+                "The vendor reported 1 failure in the last 15 minutes; the node may not work.",
+            )
+        },
+        (18, 50),
     ),
     "a notebook instance fails to start": Case(
         counter("platform_runs_total", 'target="pai",source="pai_dsw",outcome="failure"', "0x20 1x60"),

@@ -260,6 +260,8 @@ def test_the_control_paths_add_events_switch_faults_and_return_the_state() -> No
         {"source": "pai_dsw", "resource": DSW, "text": "Started container x"},
         {"source": "modelarts_notebook", "resource": "features", "text": "Insufficient resources."},
         {"source": "modelarts_scheduled", "resource": NODE, "text": "a disk is to be replaced"},
+        {"source": "modelarts_pool_job", "resource": POOL, "text": "reboot of a node"},
+        {"source": "modelarts_pool_job", "resource": POOL, "text": "no answer", "fields": {"phase": "Failed"}},
         {"source": "pai_eas", "resource": EAS, "text": "crashed", "type": "Warning", "fields": {"Reason": "Failed"}},
         *(
             {"source": "modelarts_service_v2", "resource": SERVICE_V2, "text": "x", "fields": {"involved_object": of}}
@@ -268,7 +270,7 @@ def test_the_control_paths_add_events_switch_faults_and_return_the_state() -> No
         {"source": "pai_dlc", "resource": DLC, "text": "NodeFault", "restart": True, "fields": {"TriggerID": "t"}},
         {"source": "pai_dlc", "resource": DLC, "text": "Successfully pulled image.", "pod": "w-0"},
     ]
-    assert send(cloud, "POST", "/simulator/events", json.dumps({"events": events}).encode()).json() == {"added": 17}
+    assert send(cloud, "POST", "/simulator/events", json.dumps({"events": events}).encode()).json() == {"added": 19}
     wanted = {"faults": [{"kind": "error", "where": "dws"}], "behaviour": {"training_offset": "record"}}
     assert send(cloud, "POST", "/simulator/faults", json.dumps(wanted).encode()).status_code == 200
     assert get(cloud, DWS_EVENTS).status_code == 503
@@ -277,6 +279,7 @@ def test_the_control_paths_add_events_switch_faults_and_return_the_state() -> No
         **dict.fromkeys(SOURCES, 1),
         "modelarts_training": 2,
         "modelarts_pool": 5,
+        "modelarts_pool_job": 2,
         "dws_alarm": 2,
         "modelarts_service_v2": 3,
         "pai_dlc": 3,

@@ -25,6 +25,7 @@ ROWS = {
     "modelarts_pool": b"items",
     "modelarts_service_v2": b"data",
     "modelarts_notebook": b"data",
+    "modelarts_pool_job": b"items",
     "dws_alarm": b"alarm_details",
 }
 
@@ -133,6 +134,7 @@ def test_a_message_cut_within_a_character_hides_neither_itself_nor_others(name: 
         "pai_dlc": b'-0"',
         "modelarts_service": b'service"',
         "modelarts_notebook": b'minutes"',
+        "modelarts_pool_job": b'nodes-1"',
         "pai_eas": b" log.",  # within JSON that is a text
     }
     whole, end = b'{"metadata":{},"JobId":"r","InstanceId":"r","LIST":[%b,%b]}', ends.get(name, b'."')
@@ -159,6 +161,7 @@ def test_a_message_cut_within_a_character_hides_neither_itself_nor_others(name: 
         "modelarts_service_v2",
         "modelarts_notebook",
         "modelarts_scheduled",
+        "modelarts_pool_job",
         "dws",
         "dws_alarm",
         "pai_eas",

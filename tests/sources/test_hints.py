@@ -20,6 +20,7 @@ LISTINGS = {
     "modelarts_service_v2": ("modelarts_service_v2/services.json", "data"),
     "modelarts_notebook": ("modelarts_notebook/notebooks.json", "data"),
     "modelarts_scheduled": ("modelarts_scheduled/scheduled_events.json", "events"),
+    "modelarts_pool_job": ("modelarts_pool_job/pool_jobs.json", "items"),
     "dws": ("dws/clusters.json", "clusters"),
     "dws_alarm": ("dws_alarm/clusters.json", "clusters"),
     "pai_dlc": ("pai_dlc/jobs.json", "Jobs"),
@@ -34,6 +35,9 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "status.running_records": ([{"start_at": 1}], [{"start_at": 1, "recover_records": [{"recover": "proc_restart"}]}]),
     "status.resources": ({"abnormal": [{"count": 0}]}, {"abnormal": [{"count": 1}]}),
     "recent_event": (4, 5),
+    "suspend": (False, True),
+    "startTimestamp": (NOW - 5000, NOW - 4000),
+    "endTimestamp": (0, NOW - 1000),
 }
 
 

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from exporter.simulator import Cloud, running
-from exporter.simulator.apis import dsw, notebooks, services_v2
+from exporter.simulator.apis import dsw, notebooks, pool_jobs, services_v2
 from exporter.simulator.apis.dlc import pod_event
 from exporter.simulator.apis.dws_alarm import clear_alarm, raise_alarm
 from exporter.simulator.apis.eas import add_service, service_event
@@ -154,6 +154,22 @@ def test_modelarts_lists_scheduled_events_by_state_and_record(url: str, cloud: C
     (event,) = client.list_scheduled_events(request).events
     assert (event.id, event.node_name, event.state) == (planned[1].id, "node-1", "executing")
     assert event.not_before > event.start_time >= event.publish_time
+
+
+def test_modelarts_lists_the_jobs_of_pools_by_type_pool_and_record(url: str, cloud: Cloud) -> None:
+    v1 = library("huaweicloudsdkmodelarts.v1")
+    client, now = modelarts_client(url), cloud.clock()
+    for number in range(3):
+        pool_jobs.start(cloud, f"pool-{number}", now - number * 1000)
+    job = pool_jobs.start(cloud, "pool-9", now - 60_000, type="reset-nodes")
+    pool_jobs.finish(cloud, job, "Failed", now, "no node is left")
+    found = client.list_jobs(v1.ListJobsRequest(resource="pools", limit=2, offset=1))
+    assert (found.count, len(found.items)) == (4, 2)
+    request = v1.ListJobsRequest(resource="pools", name="pool-9", type="reset-nodes", since=now - 60_000, until=now)
+    (failed,) = client.list_jobs(request).items
+    assert (failed.job_id, failed.phase, failed.message, failed.suspend) == (job.id, "Failed", "no node is left", False)
+    assert failed.end_timestamp > failed.start_timestamp
+    assert client.list_jobs(v1.ListJobsRequest(since=now + 1)).count == 0
 
 
 def test_modelarts_reads_services_of_the_new_generation_their_deployments_and_events(url: str, cloud: Cloud) -> None:

@@ -60,6 +60,7 @@ NODE, EAS = "os-node-created-7x4fq", "echo"
 TRAINING_EVENTS = f"/v2/{PROJECT_ID}/training-jobs/{JOB}/events"
 SERVICE_V2_EVENTS = f"/v2/{PROJECT_ID}/services/{SERVICE_V2}/events?limit=500"
 NOTEBOOKS = f"/v1/{PROJECT_ID}/notebooks/all"
+POOL_JOBS = f"/v2/{PROJECT_ID}/jobs?resource=pools"
 SCHEDULED_EVENTS = f"/v1/{PROJECT_ID}/scheduled-events"
 POOL_EVENTS = f"/v1/{PROJECT_ID}/events?resource=pools&name={POOL}"
 SERVICE_EVENTS = f"/v1/{PROJECT_ID}/services/{SERVICE}/events"
@@ -75,6 +76,7 @@ RESOURCE = {
     "modelarts_service_v2": SERVICE_V2,
     "modelarts_notebook": NOTEBOOK,
     "modelarts_scheduled": NODE,
+    "modelarts_pool_job": POOL,
     "dws": CLUSTER,
     "dws_alarm": CLUSTER,
     "pai_dlc": DLC,
@@ -88,6 +90,7 @@ EVENTS = {
     "modelarts_service_v2": SERVICE_V2_EVENTS,
     "modelarts_notebook": NOTEBOOKS,
     "modelarts_scheduled": SCHEDULED_EVENTS,
+    "modelarts_pool_job": POOL_JOBS,
     "dws": DWS_EVENTS,
     "dws_alarm": DWS_ALARMS,
     "pai_dlc": DLC_EVENTS,

@@ -10,5 +10,5 @@ PROJECT_WIDE = frozenset(name for name, kind in _KINDS.items() if not kind.resou
 """Sources whose one watch reads the events of a whole project."""
 STATING_OUTCOMES = frozenset({"pai_dsw"})
 """Sources whose answers repeat their outcome in the body, and may refuse with status 200."""
-WITH_IDS = frozenset({"dws", "modelarts_notebook", "modelarts_scheduled", "modelarts_service_v2"})
+WITH_IDS = frozenset({"dws", "modelarts_notebook", "modelarts_scheduled", "modelarts_pool_job", "modelarts_service_v2"})
 """Sources whose events have ids: of these, equal rows are one event."""

@@ -8,6 +8,7 @@ from exporter.simulator.apis import (
     dws_alarm,
     eas,
     notebooks,
+    pool_jobs,
     pools,
     scheduled_events,
     services,
@@ -25,6 +26,7 @@ from exporter.simulator.stories.eas import eas_service_life
 from exporter.simulator.stories.node import node_life
 from exporter.simulator.stories.notebook import notebook_life
 from exporter.simulator.stories.pool import pool_life
+from exporter.simulator.stories.pool_job import work_on_nodes
 from exporter.simulator.stories.service import service_life
 from exporter.simulator.stories.service_v2 import service_v2_life
 from exporter.simulator.stories.training import training_jobs
@@ -53,6 +55,10 @@ def _notebook_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
 
 def _scheduled_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
     scheduled_events.happen(cloud, event.resource, at, event.text)
+
+
+def _pool_job(cloud: Cloud, event: AddedEvent, at: int) -> None:
+    pool_jobs.happen(cloud, event.resource, at, event.text, **event.fields)
 
 
 def _dws_event(cloud: Cloud, event: AddedEvent, at: int) -> None:
@@ -188,6 +194,16 @@ SOURCES: dict[str, SimulatedSource] = {
         story=node_life,
         drift=scheduled_events.drift,
         growth=scheduled_events.grow,
+    ),
+    pool_jobs.SOURCE: SimulatedSource(
+        platform="huaweicloud",
+        endpoint="modelarts",
+        apis=(SimulatedApi("modelarts_pool_job.events", "/v2/{project_id}/jobs", _huawei, pool_jobs.jobs),),
+        resource=pool_jobs.add_pool,
+        event=_pool_job,
+        story=work_on_nodes,
+        drift=pool_jobs.drift,
+        growth=pool_jobs.grow,
     ),
     "dws": SimulatedSource(
         platform="huaweicloud",

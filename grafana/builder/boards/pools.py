@@ -172,13 +172,13 @@ INCIDENTS = Row(
         ),
     ),
 )
-SCHEDULED = '="modelarts_scheduled"'
+SCHEDULED, JOBS = '="modelarts_scheduled"', '="modelarts_pool_job"'
 
 
-def _scheduled(state: str) -> str:
-    """1 for each scheduled event that is in a state, 0 for the others."""
-    status = select("platform_resource_status", f'status="{state}"', source=SCHEDULED)
-    return named(f"(max by ({TR}) ({status}))", TR, SCHEDULED)
+def _in(state: str, source: str) -> str:
+    """1 for each scheduled event, or job, that is in a state, 0 for the others."""
+    status = select("platform_resource_status", f'status="{state}"', source=source)
+    return named(f"(max by ({TR}) ({status}))", TR, source)
 
 
 _START = select("platform_resource_scheduled_start_timestamp_seconds", source=SCHEDULED)
@@ -191,15 +191,29 @@ MAINTENANCE = Row(
             about="Repairs, reboots and maintenance of nodes of all pools: when they begin, and 1 under the state that they are in; they leave a day after their end.",
             queries=(
                 Query(named(f"(max by ({TR}) ({_START}) - time())", TR, SCHEDULED), "Begins in"),
-                Query(_scheduled("inquiring"), "Waits for approval"),
-                Query(_scheduled("executing"), "Goes on"),
-                Query(_scheduled("failed"), "Failed"),
+                Query(_in("inquiring", SCHEDULED), "Waits for approval"),
+                Query(_in("executing", SCHEDULED), "Goes on"),
+                Query(_in("failed", SCHEDULED), "Failed"),
             ),
             width=24,
             columns={"target": "Target", "name": "Node", "resource": "Id"},
             units={"Begins in": "s"},
             marks={"Waits for approval": parts.NOTE, "Failed": parts.ANY},
             sort="Waits for approval",
+        ),
+        Panel(
+            title="Jobs on nodes",
+            kind="table",
+            about="Nodes that users or the platform replace, reboot or reset, in all pools: 1 under the state that a job is in; it leaves a day after its end.",
+            queries=(
+                Query(_in("Running", JOBS), "Goes on"),
+                Query(_in("Suspended", JOBS), "Suspended"),
+                Query(_in("Failed", JOBS), "Failed"),
+            ),
+            width=24,
+            columns={"target": "Target", "name": "Job", "resource": "Id"},
+            marks={"Suspended": parts.NOTE, "Failed": parts.ANY},
+            sort="Failed",
         ),
     ),
 )
