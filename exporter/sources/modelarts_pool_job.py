@@ -126,14 +126,12 @@ def _steps(row: _Row) -> list[Event]:
     """Make an event of each step that a job has taken, in order. Raises ValueError for what is no time.
 
     A job without a time of its start is not being processed yet. The end of one without its time is seen now. The step,
-    not its time, is the identity: an end that has its time later is the same step. Its key is remembered with the day
-    of the start until then, and is looked for in the days beside the end: so that counts once for a job that went on
-    for a day, which is far more than any of them takes [inferred].
+    not its time, is the identity: an end that has its time later is the same step.
     """
     started, finished = _time(row.started), _time(row.finished)
     steps = [] if started is None else [_event(row, "started", started)]
     if _is_over(row):
-        steps.append(_event(row, _OUTCOMES.get(row.phase or "", "ended"), finished, started))
+        steps.append(_event(row, _OUTCOMES.get(row.phase or "", "ended"), finished))
     return steps
 
 
@@ -152,14 +150,14 @@ def _is_over(row: _Row) -> bool:
     return row.phase in _OUTCOMES or (row.phase != "Running" and moment(row.finished) is not None)
 
 
-def _event(row: _Row, step: str, at: Millis | None, started: Millis | None = None) -> Event:
+def _event(row: _Row, step: str, at: Millis | None) -> Event:
     """Make the event of a step. The text of an end is the vendor's message, which stands at failures alone."""
     told = row.message if step != "started" else ""
     text = told or " of ".join(part for part in (row.type, _pool(row) or row.name) if part)
     fields = {"step": step, "type": clip(row.type or "")}
     key = fingerprint(joined(row.id, step))
     text = text if len(text) <= MAX_TEXT else clip(text, MAX_TEXT)
-    return Event(key, row.id, at, text, began=started if at is None else None, fields=fields)
+    return Event(key, row.id, at, text, fields=fields)
 
 
 def _pool(row: _Row) -> str:

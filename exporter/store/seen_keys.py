@@ -155,14 +155,15 @@ def by_day(events: Sequence[Event]) -> Iterator[tuple[DayNumber, Sequence[Event]
 
 
 def _known(days: Mapping[DayNumber, Day], number: DayNumber, keys: list[bytes]) -> list[int]:
-    """Return the counts of keys of a day; a key that the day does not know may be under a day beside it.
+    """Return the counts of keys of a day; a key that the day does not know may be under another one.
 
-    A source that learns its vendor's time zone while running moves its events by hours, but not their keys.
+    A source that learns its vendor's time zone while running moves its events by hours, but not their keys. An event
+    that was seen without a time may have one later, and the reverse.
     """
     own = days.get(number)
     counts = own.counts(keys) if own is not None else [0] * len(keys)
-    for beside in () if number is None else (number - 1, number + 1):
-        other = days.get(beside)
+    for another in [*days] if number is None else (number - 1, number + 1, None):
+        other = days.get(another)
         if other is not None and 0 in counts:
             missing = [index for index, count in enumerate(counts) if not count]
             for index, count in zip(missing, other.counts([keys[index] for index in missing]), strict=True):

@@ -57,6 +57,21 @@ def test_an_event_is_known_when_its_source_has_learned_the_time_zone(driver: Dri
     assert driver.again().grown(JOB, *moved) == [0] * 5
 
 
+def test_an_event_is_known_when_its_time_comes_or_goes(driver: Driver) -> None:
+    """A row may state the end of what it tells of before it states the time of that end."""
+    driver.commit(Commit(JOB, events=[event("comes", None), event("goes", NOW - 3 * DAY), event("grows", None, 2)]))
+    events = (
+        event("comes", NOW - 9 * DAY),
+        event("goes", None),
+        event("grows", NOW, 3),
+        event("new"),
+        event("new", None),
+    )
+    assert driver.again().grown(JOB, *events) == [0, 0, 1, 1, 1]
+    driver.commit(Commit(JOB, events=events))
+    assert driver.again().grown(JOB, *events) == [0] * 5
+
+
 def test_forgetting_drops_the_days_before_and_no_later_one(driver: Driver) -> None:
     events = [event("old", NOW - 2 * DAY), event("yesterday", NOW - DAY), event("today"), event("timeless", None)]
     driver.commit(Commit(POOL, events=events), Commit(JOB, events=events))

@@ -298,7 +298,7 @@ async def test_a_commit_that_did_not_arrive_is_found_not_made() -> None:
         assert await total(store) == 5.0
 
 
-NO_ANSWERS = {
+NO_ANSWERS: dict[str, Callable[[bytes], bytes]] = {
     "an error that nobody asked for": lambda said: b"E\0\0\0\x10SFATAL\0C08000\0\0" + said,
     "a statement is ready twice": lambda said: said + b"Z\0\0\0\x05I",
     "a message of no kind": lambda said: b"?\0\0\0\x04" + said,
@@ -312,6 +312,12 @@ NO_ANSWERS = {
 }
 
 
+def only_once(change: Callable[[bytes], bytes], before: int) -> Callable[[bytes], bytes]:
+    """Change one answer, after so many that stay as they are."""
+    number = itertools.count()
+    return lambda said: change(said) if next(number) == before else said
+
+
 @pytest.mark.parametrize("change", NO_ANSWERS.values(), ids=NO_ANSWERS)
 async def test_answers_that_are_none_of_postgresql_are_an_outage(change: Callable[[bytes], bytes]) -> None:
     """Whichever answer of a commit it is, the commit is made or refused, and the next one finds a connection again."""
@@ -319,8 +325,7 @@ async def test_answers_that_are_none_of_postgresql_are_an_outage(change: Callabl
     async with TcpGate(postgres().port) as gate, leading(postgres().url(port=gate.port), LEASE / 2) as store:
         made = 0
         for before in range(5):
-            answers = itertools.count()
-            gate.change = lambda said, answers=answers, before=before: change(said) if next(answers) == before else said
+            gate.change = only_once(change, before)
             with contextlib.suppress(StoreError):
                 await store.commit([page(made)])
                 made += 1
