@@ -9,10 +9,10 @@ from grafana.builder.model import Alert, Detail, Group, Record
 
 TS, TR, TSR = "target, source", "target, resource", "target, source, resource"
 JOBS, SERVICES, NOTEBOOKS = (
-    "|".join(name for name, kind in SOURCES.items() if kind.resource == resource)
-    for resource in ("job", "service", "instance")
+    "|".join(name for name, kind in SOURCES.items() if (kind.resource or kind.lists) in things)
+    for things in (("job",), ("service",), ("instance", "notebook"))
 )
-"""The sources by what they watch; for rules and dashboards."""
+"""The sources by what they watch or list; for rules and dashboards."""
 
 
 def named(expr: str, by: str, source: str = "") -> str:
@@ -156,15 +156,18 @@ EVENTS = (
     ),
     Alert(
         name="PlatformNotebookFailed",
-        value=f'sum by ({TS}) (increase(platform_runs_total{{source=~"{NOTEBOOKS}",outcome="failure"}}[15m]))',
+        value=(
+            f'sum by ({TS}) (increase(platform_runs_total{{source=~"{NOTEBOOKS}",outcome="failure"}}[15m]))'
+            f' or sum by ({TS}) (increase(platform_events_total{{source=~"{NOTEBOOKS}",severity="error"}}[15m]))'
+        ),
         op=">",
         limit=0.5,
         severity="warning",
-        summary="Notebook instances of {{ $labels.source }} failed in {{ $labels.target }}",
+        summary="Notebooks of {{ $labels.source }} failed in {{ $labels.target }}",
         description='{{ $value | printf "%.0f" }} failed to start or while they ran, in the last 15 minutes.',
         board="jobs",
-        panel="Failures by reason",
-        page="/runs?outcome=failure&target={target}&source={source}",
+        panel="Warnings and errors by reason",
+        page="/events?severity=error&target={target}&source={source}",
         details=(
             reasons("error", "15m"),
             affected("error", "15m"),

@@ -127,7 +127,7 @@ def test_a_dashboard_is_in_the_form_that_every_way_of_installing_reads(uid: str)
 def test_services_of_every_source_are_on_their_dashboard_and_in_their_alert() -> None:
     """What a source watches says whether it is one of services; nobody lists them."""
     assert SERVICES == "modelarts_service|modelarts_service_v2|pai_eas"
-    assert (JOBS, NOTEBOOKS) == ("modelarts_training|pai_dlc", "pai_dsw")
+    assert (JOBS, NOTEBOOKS) == ("modelarts_training|pai_dlc", "modelarts_notebook|pai_dsw")
     board = DASHBOARDS["platform-events-services"]
     (variable,) = [each for each in board["templating"]["list"] if each["name"] == "source"]
     assert (variable["regex"], variable["allValue"]) == (f"/{SERVICES}/", SERVICES)

@@ -28,6 +28,7 @@ SERVICE_V2, OF_SERVICE_V2 = (
     OF_DWS | {"source": "modelarts_service_v2"},
 )
 OF_POOL = {"target": "research", "resource": "pool-1", "name": "train-07"}
+NOTEBOOK = 'target="research",source="modelarts_notebook"'
 NODE = 'target="research",source="modelarts_scheduled"'
 OF_NODE = {"target": "research", "resource": "ev-1", "name": "node-1"}
 OF_JOB = {"job": "platform-events-exporter"}
@@ -296,6 +297,18 @@ CASES = {
             )
         },
         (19, 40, 70),
+    ),
+    "a notebook without runs cannot be started": Case(
+        counter("platform_events_total", f'{NOTEBOOK},severity="error",reason="PullImageFailed"', "0x20 1x60"),
+        {
+            22: Firing(
+                "PlatformNotebookFailed",
+                OF_DWS | {"source": "modelarts_notebook"},
+                "1 failed to start or while they ran, in the last 15 minutes.",
+                " Reasons: PullImageFailed.",
+            )
+        },
+        (19, 40),
     ),
     "a deployment fails": Case(
         counter("platform_runs_total", f'{SERVICE},outcome="failure"', "0x20 1x60"),

@@ -140,7 +140,7 @@ TIMES = Row(
 BOARD = Board(
     uid="platform-events-jobs",
     title="Platform events / Training and DLC jobs",
-    about="Training jobs of ModelArts, DLC jobs and notebook instances of PAI: in which state they are, how they end, and where the time goes.",
+    about="Training jobs and notebooks of ModelArts, DLC jobs and notebook instances of PAI: in which state they are, how they end, and where the time goes. ModelArts notebooks have states and warnings alone.",
     variables=(*parts.PLACES, parts.TARGET, parts.source_variable(f"{JOBS}|{NOTEBOOKS}")),
     rows=(NOW, ENDS, TIMES),
     page="/events?severity=error",
