@@ -579,10 +579,14 @@ async def test_whatever_stands_in_an_answer_the_exporter_lives_on(
         with contextlib.suppress(KeyError, IndexError, TypeError):  # the first may have taken the second's place
             answers[path] = put(answers[path], way, data.draw(LEAVES))
     config = configured("http://127.0.0.1:1", tmp_path, history="count")
-    config = config.model_copy(update={"store": ":memory:"})
+    (target,) = (
+        target.model_copy(update={"sources": {name: target.sources[name]}})
+        for target in config.targets
+        if name in target.sources
+    )
+    config = config.model_copy(update={"store": ":memory:", "targets": (target,)})
     async with flow(config, ManualClock(), Fuse()) as running:
-        (pipeline,) = (one for one in running.pipelines if one.context.source == name)
-
+        (pipeline,) = running.pipelines
         pipeline.context.ask.__self__._fetcher._sender = Memory(site, answers[site.listing], answers[site.events])  # type: ignore[attr-defined]
         for _ in range(2):
             await said(pipeline, read=True)

@@ -120,7 +120,8 @@ _read: dict[tuple[str, ...], assembly.Mappings] = {}
 
 def known(config: Config) -> assembly.Mappings:
     """The packs, read once: they are the same for every configuration with these targets and mapping files."""
-    key = tuple(target.name for target in config.targets) + tuple(path.read_text() for path in config.mapping_files)
+    watched = tuple(f"{target.name} {source}" for target in config.targets for source in target.sources)
+    key = watched + tuple(path.read_text() for path in config.mapping_files)
     if key not in _read:
         _read[key] = assembly.read_mappings(config)
     return _read[key]
