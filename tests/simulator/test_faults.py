@@ -301,6 +301,24 @@ def test_a_control_call_that_cannot_be_understood_says_why(body: bytes) -> None:
     assert (answer.status_code, bool(answer.json()["error"])) == (400, True)
 
 
+@pytest.mark.parametrize("where", ["dsw", "modelart", "dws.event", "pai_dlc.events.more", "modelrats*"])
+def test_a_fault_of_no_call_is_refused_with_the_names(where: str) -> None:
+    body = {"faults": [{"kind": "denied", "where": "dws"}, {"kind": "denied", "where": where}]}
+    cloud = at_rest()
+    answer = send(cloud, "POST", "/simulator/faults", json.dumps(body).encode())
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith(
+        f"faults[1].where: {where!r} means no call; write one of modelarts_training,"
+    )
+    assert not cloud.faults.on, "none of them is switched on"
+
+
+@pytest.mark.parametrize("where", ["", "dws", "dws.events", "modelarts*", "iam", "unknown", "/v1/x", "*"])
+def test_a_fault_of_any_call_is_taken(where: str) -> None:
+    body = {"faults": [{"kind": "denied", "where": where}]}
+    assert send(at_rest(), "POST", "/simulator/faults", json.dumps(body).encode()).status_code == 200
+
+
 async def test_the_control_paths_answer_to_this_machine_only() -> None:
     transport = httpx2.ASGITransport(app(at_rest()), client=("192.0.2.1", 1234))
     async with httpx2.AsyncClient(transport=transport, base_url="http://simulator") as client:

@@ -1,5 +1,6 @@
 """The control paths under /simulator/: other processes switch faults, add events and read the state. Loopback only."""
 
+from collections.abc import Collection
 from typing import TypeVar, get_args
 
 import msgspec
@@ -9,7 +10,7 @@ from exporter.simulator.apis.sources import SOURCES
 from exporter.simulator.http import Call, Refused, Reply, answer
 from exporter.simulator.state.behaviour import Behaviour
 from exporter.simulator.state.cloud import Cloud
-from exporter.simulator.state.faults import Fault, Kind
+from exporter.simulator.state.faults import Fault, Kind, applies
 
 _Body = TypeVar("_Body")
 
@@ -25,9 +26,14 @@ class _Events(msgspec.Struct, forbid_unknown_fields=True):
     events: list[AddedEvent]
 
 
-def faults(cloud: Cloud, call: Call, now: int) -> Reply:
-    """POST: replace the faults and the behaviour."""
+def faults(calls: Collection[str], cloud: Cloud, call: Call, now: int) -> Reply:
+    """POST: replace the faults and the behaviour; ``calls`` are the names of those that faults apply to."""
     wanted = _read(call, _Wanted)
+    for number, fault in enumerate(wanted.faults or ()):
+        if not fault.where.startswith("/") and not any(applies(fault.where, name, "") for name in calls):
+            names = ", ".join(dict.fromkeys(name.partition(".")[0] for name in calls))
+            cure = f"write one of {names}, one of their calls, a path, or the beginning of one with a star"
+            raise Refused(answer({"error": f"faults[{number}].where: {fault.where!r} means no call; {cure}"}, 400))
     if wanted.faults is not None:
         cloud.faults.replace(wanted.faults)
     if wanted.behaviour is not None:

@@ -1,5 +1,7 @@
 """The table of all calls of the simulated clouds; no two paths collide, so that one port serves all."""
 
+from functools import partial
+
 from exporter.simulator.apis import authentication, control, modelarts, tokens
 from exporter.simulator.apis.api import Move, SimulatedApi
 from exporter.simulator.apis.sources import SOURCES
@@ -19,11 +21,6 @@ def _of(platform: Platform) -> tuple[SimulatedApi, ...]:
 
 _ROLES = "/latest/meta-data/ram/security-credentials/"
 
-CONTROL = (
-    SimulatedApi("simulator.faults", "/simulator/faults", authentication.loopback, control.faults, ("POST",)),
-    SimulatedApi("simulator.events", "/simulator/events", authentication.loopback, control.events, ("POST",)),
-    SimulatedApi("simulator.state", "/simulator/state", authentication.loopback, control.state),
-)
 HUAWEI = (
     *_of("huaweicloud"),
     SimulatedApi("modelarts.workspaces", "/v1/{project_id}/workspaces", authentication.huawei, modelarts.workspaces),
@@ -53,6 +50,15 @@ APIS: dict[SimulatedApi, Platform] = {
     UNKNOWN: "huaweicloud",
 }
 """All calls that faults apply to, with the platform in whose words they are refused."""
+
+NAMES = tuple(dict.fromkeys(api.name for api in APIS))
+CONTROL = (
+    SimulatedApi(
+        "simulator.faults", "/simulator/faults", authentication.loopback, partial(control.faults, NAMES), ("POST",)
+    ),
+    SimulatedApi("simulator.events", "/simulator/events", authentication.loopback, control.events, ("POST",)),
+    SimulatedApi("simulator.state", "/simulator/state", authentication.loopback, control.state),
+)
 
 DRIFT: dict[str, Move] = {f"{name}.events": source.drift for name, source in SOURCES.items()}
 GROWTH: dict[str, Move] = {f"{name}.events": source.growth for name, source in SOURCES.items() if source.growth}

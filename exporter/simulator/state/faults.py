@@ -77,7 +77,7 @@ class Faults:
         return None
 
     def _strikes(self, fault: Fault, name: str, path: str) -> bool:
-        if not _applies(fault.where, name, path) or fault.times == 0:
+        if not applies(fault.where, name, path) or fault.times == 0:
             return False
         if fault.probability < 1 and self._chance.random() >= fault.probability:
             return False
@@ -86,7 +86,7 @@ class Faults:
         return True
 
 
-def _applies(where: str, name: str, path: str) -> bool:
+def applies(where: str, name: str, path: str) -> bool:
     """Return whether ``where`` means a call. A name ends at a dot and a folder at a slash: ``dws`` is not ``dws_alarm``."""
     if where.endswith("*"):
         return name.startswith(where[:-1]) or path.startswith(where[:-1])
