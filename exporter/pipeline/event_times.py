@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from exporter.common.millis import DAY
 from exporter.common.plausible_time import EARLIEST, MAX_AHEAD_MS, is_plausible, plausible
 from exporter.model.events import Event, Millis, Resource
 from exporter.model.runs import Stage
@@ -20,9 +21,11 @@ _LAST_MILLIS = 253_402_300_800_000  # the year 10000, which no date of the stand
 class JudgedEvents(NamedTuple):
     """Some events as the store remembers them, and as they count; both in the same order.
 
-    An event from the future keeps its day in the store, so that it is found again when the day has come. An event from
-    before 2000 is remembered without a time, for keys of old days are forgotten. ``refused`` are the times that were
-    not believed, by the keys of their events.
+    An event from the future keeps its day in the store, so that it is found again when the day has come: a wrong zone is
+    off by less than a day, and its events are forgotten as others are. One from further ahead is remembered without a
+    time, so that it is found when its time has been corrected. An event from before 2000 is remembered without a time
+    too, for keys of old days are forgotten. ``refused`` are the times that were not believed, by the keys of their
+    events.
     """
 
     remembered: list[Event]
@@ -49,7 +52,7 @@ def judge_events(events: list[Event], now: Millis) -> JudgedEvents:
     if earliest >= EARLIEST and not _is_future(latest, now):
         return JudgedEvents(events, events, {})
     refused = {event.key: at for event in events if (at := _refused(event, now)) is not None}
-    remembered = [_without_past(event) for event in events]
+    remembered = [_as_remembered(event, now) for event in events]
     return JudgedEvents(remembered, [_without_future(event, now) for event in remembered], refused)
 
 
@@ -99,8 +102,12 @@ def _refused(event: Event, now: Millis) -> Millis | None:
     return event.began if _is_future(event.began, now) else None
 
 
-def _without_past(event: Event) -> Event:
-    return msgspec.structs.replace(event, at=None) if event.at is not None and event.at < EARLIEST else event
+def _as_remembered(event: Event, now: Millis) -> Event:
+    """Return an event without the times by which its key would be under a day that means nothing."""
+    latest = now + DAY
+    at = None if event.at is not None and (event.at < EARLIEST or event.at > latest) else event.at
+    began = at if event.began is not None and event.began > latest else event.began
+    return event if at == event.at and began == event.began else msgspec.structs.replace(event, at=at, began=began)
 
 
 def _without_future(event: Event, now: Millis) -> Event:

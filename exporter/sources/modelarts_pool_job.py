@@ -157,7 +157,7 @@ def _event(row: _Row, step: str, at: Millis | None) -> Event:
     fields = {"step": step, "type": clip(row.type or "")}
     key = fingerprint(joined(row.id, step))
     text = text if len(text) <= MAX_TEXT else clip(text, MAX_TEXT)
-    return Event(key, row.id, at, text, fields=fields)
+    return Event(key, row.id, at, text, fields=fields, moves=True)
 
 
 def _pool(row: _Row) -> str:

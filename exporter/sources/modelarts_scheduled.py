@@ -152,7 +152,7 @@ def _event(row: _Row, identity: str, step: str, at: Millis | None) -> Event:
         "instance_type": clip(row.instance_type or ""),
     }
     key = fingerprint(joined(row.id, identity))
-    return Event(key, row.id, at, text if len(text) <= MAX_TEXT else clip(text, MAX_TEXT), fields=fields)
+    return Event(key, row.id, at, text if len(text) <= MAX_TEXT else clip(text, MAX_TEXT), fields=fields, moves=True)
 
 
 def _resource(row: _Row, workspace: str) -> Resource:

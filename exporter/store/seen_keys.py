@@ -131,11 +131,14 @@ class Day:
 
 
 def grown(days: Mapping[DayNumber, Day], events: Sequence[Event]) -> list[int]:
-    """Return for each event how often it happened beyond what is remembered."""
+    """Return for each event how often it happened beyond what is remembered.
+
+    A day that knows an event of another day is not forgotten before that day.
+    """
     growths: list[int] = []
     for number, run in by_day(events):
-        known = _known(days, number, [event.key for event in run])
         times = [event.count if event.count < MOST else MOST for event in run]
+        known = _known(days, number, run, times)
         growths += [now - before if now > before else 0 for now, before in zip(times, known, strict=True)]
     return growths
 
@@ -154,21 +157,38 @@ def by_day(events: Sequence[Event]) -> Iterator[tuple[DayNumber, Sequence[Event]
         start = end
 
 
-def _known(days: Mapping[DayNumber, Day], number: DayNumber, keys: list[bytes]) -> list[int]:
-    """Return the counts of keys of a day; a key that the day does not know may be under another one.
+def _known(days: Mapping[DayNumber, Day], number: DayNumber, run: Sequence[Event], times: Sequence[int]) -> list[int]:
+    """Return the counts of the events of a day, that happened so many ``times``.
 
-    A source that learns its vendor's time zone while running moves its events by hours, but not their keys. An event
-    that was seen without a time may have one later, and the reverse.
+    An event that seems to have happened more often may be under another day as well:
+
+    - A source that learns its vendor's time zone while running moves its events by hours, but not their keys.
+    - An event that was seen without a time may have one later, and the reverse.
+    - An event that ``moves`` may be under any day.
     """
     own = days.get(number)
-    counts = own.counts(keys) if own is not None else [0] * len(keys)
-    for another in [*days] if number is None else (number - 1, number + 1, None):
+    counts = own.counts([event.key for event in run]) if own is not None else [0] * len(run)
+    short = [index for index, count in enumerate(counts) if count < times[index]]
+    for another in _other_days(days, number, [run[index] for index in short]):
         other = days.get(another)
-        if other is not None and 0 in counts:
-            missing = [index for index, count in enumerate(counts) if not count]
-            for index, count in zip(missing, other.counts([keys[index] for index in missing]), strict=True):
+        if other is None:
+            continue
+        for index, count in zip(short, other.counts([run[index].key for index in short]), strict=True):
+            if count > counts[index]:
                 counts[index] = count
+                if another is not None:
+                    other.see(number)
+        short = [index for index in short if counts[index] < times[index]]
     return counts
+
+
+def _other_days(days: Mapping[DayNumber, Day], number: DayNumber, events: Sequence[Event]) -> Sequence[DayNumber]:
+    """Return the days beside ``number`` that may know events of that day."""
+    if not events:
+        return ()
+    if number is None or any(event.moves for event in events):
+        return [another for another in days if another != number]
+    return number - 1, number + 1, None
 
 
 WatchRow = tuple[int, str, str, str]

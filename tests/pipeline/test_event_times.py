@@ -8,11 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from exporter.common.millis import DAY
 from exporter.common.plausible_time import EARLIEST, MAX_AHEAD_MS, is_plausible
 from exporter.model.events import Event, Millis, Resource
 from exporter.model.runs import Stage
 from exporter.model.telemetry import Contacted, ImplausibleTimes, ReadAnomalies
 from exporter.pipeline.event_times import format_times, judge_events, judge_resource, judge_stages
+from exporter.store.seen_keys import by_day
 from tests.support.clocks import ManualClock
 from tests.support.vendor import HOUR, PLACE, Vendor, Watched, watching
 
@@ -53,6 +55,17 @@ def test_an_event_counts_without_the_times_that_cannot_be_true(
     assert [one.key for one in judged.remembered] == [b"k", b"l"]
 
 
+@pytest.mark.parametrize("began", [None, NOW + 2 * DAY])
+def test_only_a_time_that_a_wrong_zone_explains_keeps_the_day_of_its_key(began: Millis | None) -> None:
+    """One from further ahead may be corrected to any day."""
+    hours, days = Event(b"h", "r", NOW + DAY // 2), Event(b"d", "r", NOW + 2 * DAY, began=began)
+    assert judge_events([hours, days], NOW).remembered == [hours, Event(b"d", "r", None)]
+
+
+def day_of(event: Event) -> int | None:
+    return next(number for number, _ in by_day([event]))
+
+
 times = st.none() | st.integers(-(2**53), 2**53) | st.integers(NOW - 10**9, NOW + 10**7)
 
 
@@ -61,13 +74,14 @@ times = st.none() | st.integers(-(2**53), 2**53) | st.integers(NOW - 10**9, NOW 
 def test_no_counted_time_is_implausible_and_no_key_or_order_changes(
     pairs: list[tuple[Millis | None, Millis | None]], later: int
 ) -> None:
-    """What the store remembers does not depend on when it was read, or the event would count twice."""
+    """The store finds what has a time now among what had none; any other change of a day would count twice."""
     events = [Event(bytes([n]), "r", at, began=began) for n, (at, began) in enumerate(pairs)]
     judged = judge_events(events, NOW)
     assert [one.key for one in judged.counted] == [one.key for one in judged.remembered] == [e.key for e in events]
     assert all(one.at is None or is_plausible(one.at, NOW) for one in judged.counted)
     assert all(one.began is None or one.began <= NOW + MAX_AHEAD_MS for one in judged.counted)
-    assert judge_events(events, NOW + later).remembered == judged.remembered
+    for before, after in zip(judged.remembered, judge_events(events, NOW + later).remembered, strict=True):
+        assert day_of(before) in (None, day_of(after))
     assert bool(judged.refused) == (judged.counted != events)
 
 

@@ -8,8 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from exporter.common.millis import DAY
 from exporter.model.events import Event, Request, Resource, Window
 from exporter.sources import SOURCES
+from exporter.sources.decoding import SAMPLE_MILLIS, SAMPLE_TIME
 from exporter.sources.scope import SourceScope
 from tests.support.readings import DATA, NOW, answer_to, asked, drive, read, record_of
 from tests.support.source_names import PROJECT_WIDE
@@ -18,8 +20,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def shown(value: Event | Resource) -> dict[str, Any]:
-    """An event or resource as the expectations write it: without key, mark and what is empty or 0."""
-    plain = {name: part for name, part in msgspec.structs.asdict(value).items() if name not in ("key", "mark")}
+    """An event or resource as the expectations write it: without key, marks and what is empty or 0."""
+    plain = {name: part for name, part in msgspec.structs.asdict(value).items() if name not in ("key", "mark", "moves")}
     for name in ("at", "began", "created", "finished"):
         if plain.get(name) is not None:
             plain[name] = (_EPOCH + timedelta(milliseconds=plain[name])).isoformat(timespec="milliseconds")
@@ -152,3 +154,15 @@ def test_an_unknown_status_is_an_active_one() -> None:
 
     assert unknown == {"Mending", "pondering", "Dreaming", "Hibernating"}
     assert {statuses[status] for status in unknown} == {"active"}
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if name != "dws"])  # dws: too many days to look through
+def test_an_event_whose_time_may_be_corrected_says_so_where_its_key_stays(name: str) -> None:
+    kind = SOURCES[name]
+    sample = json.dumps(kind.sample_record("a text", "", ""))
+    corrected = sample.replace(SAMPLE_TIME[:10], "2026-01-22").replace(
+        str(SAMPLE_MILLIS), str(SAMPLE_MILLIS + 20 * DAY)
+    )
+    event, later = (kind.record(json.loads(text), "r") for text in (sample, corrected))
+    assert later.at != event.at
+    assert event.moves == (event.key == later.key)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from exporter.model.events import Event, Resource
 from exporter.model.metrics import Changes, Series
@@ -70,6 +71,26 @@ def test_an_event_is_known_when_its_time_comes_or_goes(driver: Driver) -> None:
     assert driver.again().grown(JOB, *events) == [0, 0, 1, 1, 1]
     driver.commit(Commit(JOB, events=events))
     assert driver.again().grown(JOB, *events) == [0] * 5
+
+
+def test_an_event_that_moves_is_known_under_any_day_and_as_long_as_its_new_one(driver: Driver) -> None:
+    moving = [replace(event(name, at), moves=True) for name, at in (("a", NOW), ("b", NOW - 40 * DAY), ("c", None))]
+    driver.commit(Commit(JOB, events=moving))
+    moved = [replace(one, at=at) for one, at in zip(moving, (NOW + 9 * DAY, NOW, NOW - 5 * DAY), strict=True)]
+    assert driver.again().grown(JOB, *moved, replace(event("d"), moves=True)) == [0, 0, 0, 1]
+    driver.commit(Commit(JOB, forget=NOW - DAY))
+    assert driver.grown(JOB, *moved) == driver.again().grown(JOB, *moved) == [0, 0, 0]
+
+
+def test_an_event_under_two_days_has_happened_as_often_as_the_larger_count_says(driver: Driver) -> None:
+    driver.commit(Commit(JOB, events=[event("grows", None, 2), event("zone", NOW, 2)]))
+    for events in (
+        [event("grows", NOW, 3), event("zone", NOW + DAY, 3)],
+        [event("grows", None, 3), event("zone", NOW, 3)],
+    ):
+        expected = [1, 1] if events[0].at else [0, 0]
+        assert driver.again().grown(JOB, *events) == expected
+        driver.commit(Commit(JOB, events=events))
 
 
 def test_forgetting_drops_the_days_before_and_no_later_one(driver: Driver) -> None:

@@ -196,7 +196,9 @@ def _read(rows: Sequence[_Row], service: str) -> tuple[list[Event], list[bytes]]
         at = began if row.update_at is None else max(began, unix_millis(row.update_at))
         if len(text) > MAX_TEXT:
             text = clip(text, MAX_TEXT)
-        events.append(Event(key, service, at, text, fields["type"], "", row.event_count or 1, began, fields))
+        events.append(
+            Event(key, service, at, text, fields["type"], "", row.event_count or 1, began, fields, moves=True)
+        )
     return events, bad
 
 

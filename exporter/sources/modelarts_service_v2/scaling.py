@@ -135,7 +135,7 @@ def make_scaling_events(
         }
         text = row.message or ""
         text = text if len(text) <= MAX_TEXT else clip(text, MAX_TEXT)
-        events.append(Event(key, service, at, text, fields["type"], fields=fields))
+        events.append(Event(key, service, at, text, fields["type"], fields=fields, moves=True))
     return events, bad
 
 

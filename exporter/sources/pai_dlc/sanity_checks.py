@@ -147,7 +147,9 @@ def _events(rows: Sequence[_Result], job: str) -> tuple[list[Event], list[bytes]
         key = fingerprint(joined(job, "sanity check", str(started if check is None else check), phase))
         status = _FAILED if "fail" in (row.status or "").casefold() else clip(row.status or "")
         fields = {"sanity_phase": phase, "sanity_status": status}
-        events.append(Event(key, job, at, clip(_text(row, check, started, finished), MAX_TEXT), fields=fields))
+        events.append(
+            Event(key, job, at, clip(_text(row, check, started, finished), MAX_TEXT), fields=fields, moves=True)
+        )
     return events, bad
 
 
