@@ -4,10 +4,11 @@ In the event lists of ModelArts training jobs and services the vendor's document
 records or pages.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from typing import Protocol, TypeVar
 
 from exporter.model.events import Event, Pause, Request, Response
+from exporter.sources.limits import garbled
 
 STANDSTILL = 50  # pages in a row without a new row: no moment has that many equal ones
 _EQUAL_ROWS = 3  # more rows than these must have moved on by one, before that is believed
@@ -42,6 +43,17 @@ def is_last_page(came: int, first: int, total: int | None, seen: int, limit: int
     if total is None:
         return came < limit
     return seen >= total and (came < limit or total > limit)
+
+
+def note_rows(known: set[str | bytes], rows: Collection[str | bytes], request: Request, noun: str) -> None:
+    """Add the rows of one answer of a listing to those of the answers before it.
+
+    ``rows`` are ids, and fingerprints of rows that cannot be read: a page of such rows alone moves on as well. Raises
+    SourceGarbled for an answer that repeats rows and has no other.
+    """
+    if rows and known.issuperset(rows):
+        raise garbled(request, f"the answer promises more and does not move on; none of its {noun} is new")
+    known.update(rows)
 
 
 def moved_by_one(before: Answer, answer: Answer) -> bool:

@@ -166,3 +166,28 @@ def test_an_event_whose_time_may_be_corrected_says_so_where_its_key_stays(name: 
     event, later = (kind.record(json.loads(text), "r") for text in (sample, corrected))
     assert later.at != event.at
     assert event.moves == (event.key == later.key)
+
+
+PAGED_LISTINGS: dict[str, tuple[str, str, str]] = {
+    "modelarts_training": ("items", "total", "id"),
+    "modelarts_service": ("services", "total_count", "service_id"),
+    "modelarts_service_v2": ("data", "total", "id"),
+    "pai_dlc": ("Jobs", "TotalCount", "JobId"),
+    "pai_eas": ("Services", "TotalCount", "ServiceName"),
+    "pai_dsw": ("Instances", "TotalCount", "InstanceId"),
+}
+
+
+@pytest.mark.parametrize("name", PAGED_LISTINGS)
+def test_a_page_of_a_listing_that_cannot_be_read_hides_no_page_after_it(name: str) -> None:
+    rows, total, id_ = PAGED_LISTINGS[name]
+    pages = iter(["a", None, "c"])
+
+    def vendor(request: Request) -> Any:
+        row = {id_: next(pages)}
+        return {rows: [{"metadata": row} if name == "modelarts_training" else row], total: 3, "count": 3}
+
+    result = drive(SOURCES[name].make(SourceScope()).discover((), NOW), vendor)
+    assert [resource.id for resource in result.resources] == ["a", "c"]
+    assert [len(page.unreadable) for page in result.found] == [0, 1, 0]
+    assert not any(page.truncated for page in result.found)

@@ -20,7 +20,8 @@ from exporter.sources.decoding import (
     row_decoders,
     row_fingerprint,
 )
-from exporter.sources.limits import check_listing_size, clip, garbled, split_usable
+from exporter.sources.limits import check_listing_size, clip, split_usable
+from exporter.sources.offset_paging import note_rows
 from exporter.sources.times import Number, moment, number
 
 STATUSES = (
@@ -69,6 +70,7 @@ _LISTING = msgspec.json.Decoder(_Services)
 def list_services(workspace: str) -> Reading:
     """List all services of a workspace ("": the default one)."""
     listed: dict[str, None] = {}
+    known: set[str | bytes] = set()
     by_record = False
     pages = seen = 0
     while True:
@@ -83,8 +85,7 @@ def list_services(workspace: str) -> Reading:
             by_record = True
             continue
         fresh = [one for one in ids if one not in listed]
-        if pages and found.came and not fresh:
-            raise garbled(request, "the answer promises more and does not move on; none of its services is new")
+        note_rows(known, [*ids, *unreadable], request, "services")
         lacks = 0 if found.came else (total or 0) - seen
         gaps = (gap_fingerprint("services", workspace, lacks),) if lacks > 0 else ()
         yield ResourcePage([_service(row, workspace) for row in rows], tuple(unreadable), bool(gaps), gaps)

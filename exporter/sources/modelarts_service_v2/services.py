@@ -22,12 +22,12 @@ from exporter.sources.decoding import (
 from exporter.sources.limits import (
     check_listing_size,
     clip,
-    garbled,
     is_segment,
     segment,
     split_usable,
 )
 from exporter.sources.modelarts_service_v2.paging import HEADERS, LIMIT, ask_page
+from exporter.sources.offset_paging import note_rows
 from exporter.sources.reading import give
 from exporter.sources.times import Number, moment
 
@@ -92,23 +92,17 @@ _DEPLOYMENTS = row_decoders(_Deployment)
 
 def list_services(workspace: str) -> Reading:
     """List all services of a workspace ("": the default one), oldest first: what is created meanwhile stands last."""
-    listed: set[str] = set()
-    unreadable: set[bytes] = set()
+    known: set[str | bytes] = set()
     pages = 0
     while True:
         request = _services_request(workspace, pages * LIMIT)
-        check_listing_size(request, len(listed))
+        check_listing_size(request, len(known))
         answer = yield from ask_page(request, _ROWS)
         rows, refused = split_usable(answer.found.rows, lambda row: row.id)
-        fresh = {row.id for row in rows} - listed
-        if pages and answer.found.came and not fresh:
-            raise garbled(request, "the answer promises more and does not move on; none of its services is new")
-        listed |= fresh
         bad = (*answer.found.unreadable, *map(row_fingerprint, refused))
-        unreadable |= {*bad}
-        seen = len(listed) + len(unreadable)
-        ends = answer.is_last(seen)
-        lacks = (answer.total or 0) - seen if ends and not answer.found.failure else 0
+        note_rows(known, [*(row.id for row in rows), *bad], request, "services")
+        ends = answer.is_last(len(known))
+        lacks = (answer.total or 0) - len(known) if ends and not answer.found.failure else 0
         gaps = (gap_fingerprint("services", workspace, lacks),) if lacks > 0 else ()
         yield ResourcePage([_service(row, workspace) for row in rows], bad, bool(gaps), gaps)
         if answer.found.failure:
@@ -156,22 +150,18 @@ def list_deployments(service: str, found: list[Deployment]) -> Reading:
 
 def _read_deployments(service: str, which: tuple[tuple[str, str], ...], found: list[Deployment]) -> Reading:
     """Read the list page after page. Rows that cannot be read, and those that are lacking at its end, are given."""
-    names: set[str] = set()
-    unreadable: set[bytes] = set()
+    known: set[str | bytes] = set()
     pages = 0
     while True:
         request = _deployments_request(service, which, pages * LIMIT)
         check_listing_size(request, len(found))
         answer = yield from ask_page(request, _DEPLOYMENTS)
         usable, bad = _usable(answer.found)
-        fresh = [row for row in usable if row.name not in names]
-        if pages and answer.found.came and not fresh:
-            raise garbled(request, "the answer promises more and does not move on; none of its deployments is new")
-        names |= {row.name for row in fresh}
+        fresh = [row for row in usable if row.name not in known]
+        note_rows(known, [*(row.name for row in usable), *bad], request, "deployments")
         found += [_deployment(row, service) for row in fresh]
-        unreadable |= {*bad}
-        ends = answer.is_last(len(names) + len(unreadable))
-        lacks = (answer.total or 0) - len(names) - len(unreadable) if ends and not answer.found.failure else 0
+        ends = answer.is_last(len(known))
+        lacks = (answer.total or 0) - len(known) if ends and not answer.found.failure else 0
         gaps = (gap_fingerprint(service, "deployments", lacks),) if lacks > 0 else ()
         if bad or gaps:
             yield from give(EventPage([], unreadable=bad, truncated=gaps))

@@ -26,7 +26,8 @@ from exporter.sources.decoding import (
     row_decoders,
     row_fingerprint,
 )
-from exporter.sources.limits import MAX_REASON, check_listing_size, clip, garbled, split_usable
+from exporter.sources.limits import MAX_REASON, check_listing_size, clip, split_usable
+from exporter.sources.offset_paging import note_rows
 from exporter.sources.times import Number, moment, number
 
 STATUSES = ("Creating", "Pending", "Running", "Terminating", "Abnormal", "Completed", "Failed", "Terminated")
@@ -118,14 +119,14 @@ def list_jobs(workspaces: tuple[str, ...], known: Collection[str], until: Collec
 
 def _list_all(workspace: str, listed: set[str], until: Collection[str]) -> Reading:
     pages = seen = 0
+    rows: set[str | bytes] = set()
     while True:
         request = _request(workspace, offset=pages, sort_by="create_time", order="desc")
         check_listing_size(request, len(listed))
         found = yield from _search(request)
-        fresh = {job.id for job in found.page.resources} - listed
-        if pages and found.came and not fresh:
-            raise garbled(request, "the answer promises more and does not move on; none of its jobs is new")
-        listed |= fresh
+        ids = [job.id for job in found.page.resources]
+        note_rows(rows, [*ids, *found.page.unreadable], request, "jobs")
+        listed |= {*ids}
         pages, seen = pages + 1, seen + found.came
         ends = _is_last(found, seen)
         if not ends and reaches(found.page.resources, until):

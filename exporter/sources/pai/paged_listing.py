@@ -9,7 +9,8 @@ from exporter.model.errors import SourceGarbled
 from exporter.model.events import Pause, Request, ResourcePage, Response
 from exporter.model.protocols import Reading
 from exporter.sources.decoding import gap_fingerprint, reaches
-from exporter.sources.limits import check_listing_size, garbled
+from exporter.sources.limits import check_listing_size
+from exporter.sources.offset_paging import note_rows
 
 
 class ListedPage(NamedTuple):
@@ -43,15 +44,14 @@ def list_pages(listing: PagedListing, listed: set[str], until: Collection[str] =
     A listing that ends before its total is truncated, and says nothing of resources that it lacks.
     """
     pages = seen = 0
+    rows: set[str | bytes] = set()
     while True:
         request = listing.request_for(pages + 1)
         check_listing_size(request, len(listed))
         found = yield from listing.ask(request)
-        fresh = {resource.id for resource in found.page.resources} - listed
-        if pages and found.came and not fresh:
-            problem = f"the answer promises more and does not move on; none of its {listing.noun} is new"
-            raise garbled(request, problem)
-        listed |= fresh
+        ids = [resource.id for resource in found.page.resources]
+        note_rows(rows, [*ids, *found.page.unreadable], request, listing.noun)
+        listed |= {*ids}
         pages, seen = pages + 1, seen + found.came
         ends = not found.came or (found.came < listing.size if found.total is None else seen >= found.total)
         lacks = (found.total or 0) - seen if ends else 0

@@ -22,8 +22,8 @@ from exporter.sources.decoding import (
     row_decoders,
     row_fingerprint,
 )
-from exporter.sources.limits import check_listing_size, clip, garbled, split_usable
-from exporter.sources.offset_paging import is_last_page
+from exporter.sources.limits import check_listing_size, clip, split_usable
+from exporter.sources.offset_paging import is_last_page, note_rows
 from exporter.sources.times import Number, moment, number
 
 STATUSES = (
@@ -99,24 +99,21 @@ _LISTING = msgspec.json.Decoder(_Services)
 
 def list_services(workspace: str) -> Reading:
     """List all services of a workspace ("": those of all), newest first."""
-    listed: set[str] = set()
+    known: set[str | bytes] = set()
     size = seen = pages = 0
     while True:
         request = _listing_request(workspace, pages + 1)
-        check_listing_size(request, len(listed))
+        check_listing_size(request, len(known))
         answer = yield from asked(request, _LISTING)
         total = number(answer.total)
         found = yield from read_rows(request, answer.rows, _ROWS, total == 0)
         rows, refused = split_usable(found.rows, lambda row: row.service_name)
-        fresh = {row.service_name for row in rows} - listed
-        if pages and found.came and not fresh:
-            raise garbled(request, "the answer promises more and does not move on; none of its services is new")
-        listed |= fresh
+        unreadable = (*found.unreadable, *map(row_fingerprint, refused))
+        note_rows(known, [*(row.service_name for row in rows), *unreadable], request, "services")
         size, seen, pages = size or found.came, seen + found.came, pages + 1
         ends = is_last_page(found.came, size, total, seen, LIMIT)
         lacks = (total or 0) - seen if ends and not found.failure else 0
         gaps = (gap_fingerprint("services", workspace, lacks),) if lacks > 0 else ()
-        unreadable = (*found.unreadable, *map(row_fingerprint, refused))
         yield ResourcePage([_service(row, workspace) for row in rows], unreadable, bool(gaps), gaps)
         if found.failure:
             raise found.failure
