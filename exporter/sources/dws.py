@@ -149,26 +149,25 @@ class Dws:
 
         A list that ends before its ``count`` is truncated: the API has no filter to ask for the rest in parts.
         """
-        seen: set[bytes] = set()
-        size = unreadable = offset = promised = 0
+        seen: set[bytes] = set()  # keys of events, and fingerprints of rows that cannot be read
+        size = offset = promised = 0
         while True:
             request = _request(offset)
-            check_read_size(request, offset, len(seen) + unreadable)
+            check_read_size(request, offset, len(seen))
             answer = yield from asked(request, _EVENTS)
             total = number(answer.count)
             found = yield from read_rows(request, answer.events, _ROWS, total == 0)
             named: dict[str, Resource] = {}
             events, worse = yield from in_slices(found.rows, _reader(named))
             bad, size = [*found.unreadable, *worse], size or found.came
-            fresh = {event.key for event in events} - seen
+            fresh = {*(event.key for event in events), *bad} - seen
             # A sibling API counts its pages from 1: there, 0 and 1 are the same page.
             if found.came >= size > 0 and not fresh and offset > 1:
                 raise garbled(request, f"the page at offset {offset} does not move on; none of its rows is new")
             seen |= fresh
-            unreadable += len(bad)
             promised = max(promised, total or 0)
-            ends = is_last_page(found.came, size, total, len(seen) + unreadable, _LIMIT)
-            lacks = promised - len(seen) - unreadable if ends and not found.failure else 0
+            ends = is_last_page(found.came, size, total, len(seen), _LIMIT)
+            lacks = promised - len(seen) if ends and not found.failure else 0
             gaps = (gap_fingerprint("events", lacks),) if lacks > 0 else ()
             page = EventPage(oldest_first(newest_of_each(events)), tuple(named.values()), tuple(bad), gaps)
             new = yield from give(page)

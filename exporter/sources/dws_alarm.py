@@ -94,6 +94,11 @@ class _Answer(NamedTuple):
     failure: SourceGarbled | None
     named: tuple[Resource, ...]
 
+    @property
+    def keys(self) -> list[bytes]:
+        """What tells the rows from others: the keys of alarms, and the fingerprints of rows that cannot be read."""
+        return [*(alarm.raised.key for alarm in self.alarms), *self.unreadable]
+
 
 _ROWS = row_decoders(_Row)
 _ALARMS = msgspec.json.Decoder(_Alarms)
@@ -115,30 +120,29 @@ class DwsAlarm:
 
         A list that ends before the smallest ``count`` of its pages is truncated.
         """
-        seen: dict[bytes, int] = {}  # how often an alarm stands in one answer, at most
+        seen: dict[bytes, int] = {}  # how often a row stands in one answer, at most
         passed = Counter[bytes]()  # and in all pages so far
         opened: set[str] = set()
-        size = unreadable = offset = 0
+        size = offset = 0
         promised: int | None = None
         last: Millis | None = None
         while True:
             request = _request(("offset", str(offset)))
-            check_read_size(request, offset, len(seen) + unreadable)
+            check_read_size(request, offset, len(seen))
             answer = yield from _ask(request, resource.id)
-            _note(seen, answer.alarms)
-            passed.update(keys := [alarm.raised.key for alarm in answer.alarms])
+            _note(seen, answer.keys)
+            passed.update(answer.keys)
             # One document counts pages from 1 (2024-04): there, 0 and 1 are the same page.
-            moves = offset <= 1 or any(passed[key] <= seen[key] for key in keys)
+            moves = offset <= 1 or any(passed[key] <= seen[key] for key in answer.keys)
             if answer.came >= (size or 1) and not moves and not answer.failure:
                 raise garbled(request, f"the page at offset {offset} does not move on; none of its rows is new")
             yield from _give(answer, opened)
             if last is not None and answer.alarms and answer.alarms[0].raised.at == last:
                 yield from _ask_again(last, resource.id, seen, opened)
             last = answer.alarms[-1].raised.at if answer.alarms else None
-            unreadable += len(answer.unreadable)
             size = size or answer.came
             promised = answer.total if promised is None else min(promised, answer.total or 0)
-            rows = sum(seen.values()) + unreadable
+            rows = sum(seen.values())
             if is_last_page(answer.came, size, answer.total, rows, _LIMIT):
                 if (lacks := (promised or 0) - rows) > 0:
                     yield from give(EventPage([], truncated=(gap_fingerprint("alarms", lacks),)))
@@ -161,9 +165,9 @@ def _ask(request: Request, resource: str) -> Generator[Request | Pause, Response
     return _Answer(alarms, bad, found.came, total, found.failure, tuple(named.values()))
 
 
-def _note(seen: dict[bytes, int], alarms: Sequence[_Alarm]) -> None:
-    """Note in ``seen`` how often each alarm stands in an answer, at most."""
-    for key, count in Counter(alarm.raised.key for alarm in alarms).items():
+def _note(seen: dict[bytes, int], keys: Sequence[bytes]) -> None:
+    """Note in ``seen`` how often each row stands in an answer, at most."""
+    for key, count in Counter(keys).items():
         seen[key] = max(count, seen.get(key, 0))
 
 
@@ -189,7 +193,7 @@ def _ask_again(at: Millis, resource: str, seen: dict[bytes, int], opened: set[st
     """
     # Whether the ends of the span are part of it is not documented.
     answer = yield from _ask(_request(("from", str(at - 1)), ("to", str(at + 1)), ("offset", "0")), resource)
-    _note(seen, answer.alarms)
+    _note(seen, answer.keys)
     outside = any(alarm.raised.at != at for alarm in answer.alarms)
     incomplete = outside or not answer.came or answer.came < (answer.total or 0)
     yield from _give(answer, opened, (gap_fingerprint("alarms at", at),) if incomplete else ())

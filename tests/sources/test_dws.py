@@ -134,6 +134,15 @@ def test_an_unreadable_row_does_not_make_a_page_short() -> None:
     assert [len(page.unreadable) for page in result.pages] == [1, 0]
 
 
+@pytest.mark.parametrize(("bad", "first", "limit"), [(2, 0, 1), (0, 1, 2), (1, 1, 2)])
+def test_rows_that_cannot_be_read_neither_stand_still_nor_count_as_others(bad: int, first: int, limit: int) -> None:
+    rows = [row(number, **({"event_id": ""} if number == bad else {})) for number in range(4 if first == 0 else 3)]
+    result = read("dws", project(rows, limit, first), "")
+    assert len(ids(result)) == len(rows) - 1
+    assert len({one for page in result.pages for one in page.unreadable}) == 1
+    assert not result.truncated
+
+
 def test_a_newest_first_list_is_read_until_it_is_old_and_known() -> None:
     rows = [row(number) for number in reversed(range(5000))]
     rows[600]["occur_time"] = rows[601]["occur_time"]

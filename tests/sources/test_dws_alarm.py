@@ -80,6 +80,15 @@ def test_equal_alarms_are_counted_also_where_they_stand_on_two_pages(times: list
     assert told(result) == wanted or max(wanted.values()) > limit
 
 
+@pytest.mark.parametrize(("bad", "first", "limit"), [(1, 0, 1), (2, 1, 2), (1, 1, 2)])
+def test_rows_that_cannot_be_read_neither_stand_still_nor_count_as_others(bad: int, first: int, limit: int) -> None:
+    rows = [row(number, **({"alarm_id": ""} if number == bad else {})) for number in range(4 if first == 0 else 3)]
+    result = read("dws_alarm", project(rows, first, limit), "")
+    assert sum(told(result).values()) == len(rows) - 1
+    assert len({one for page in result.pages for one in page.unreadable}) == 1
+    assert not result.truncated
+
+
 def test_rows_that_move_on_during_a_read_are_read_once() -> None:
     rows = [row(number) for number in range(1500)]
     vendor = project(rows)
