@@ -106,6 +106,20 @@ def test_equal_rows_count_as_often_as_they_happened_wherever_a_page_ends(rows: R
     assert crowded or not result.truncated
 
 
+def test_a_second_is_asked_for_again_once_however_often_its_rows_come() -> None:
+    """The vendor ignores the page, gives its rows in another order each time, and promises a thousand."""
+    rows, shuffled = [(number, str(number)) for number in range(100)], random.Random(1)
+
+    def vendor(request: Request) -> Any:
+        answer = service(rows, pages=True)(request)
+        shuffled.shuffle(answer["Events"])
+        return {**answer, "TotalCount": 1000} if len(answer["Events"]) == 100 else answer
+
+    result = read(NAME, vendor)
+    assert len(result.asks) == 10 + 100
+    assert times_by_row(result) == Counter(rows)
+
+
 def test_a_second_that_no_answer_holds_is_truncated_with_one_fingerprint() -> None:
     rows = [(5, "again")] * 130
     results = [read(NAME, service(rows), window=Window(since, NOW)) for since in (None, START, START + 4000)]

@@ -86,7 +86,7 @@ class ModelArtsService:
         at_offset = _offsets(resource.id, span)
         answer = yield from _ask(_request(resource.id, span, 0), resource.id)
         yield from _give(answer, window, _gaps(resource.id, 0, answer))
-        keys = {event.key for event in answer.events}
+        keys, asked_again = {event.key for event in answer.events}, set[Millis]()
         seen, pages, still = answer.came, 1, 0
         while answer.promises(seen):
             if self._by_record is None:
@@ -104,9 +104,11 @@ class ModelArtsService:
             if doubtful or still == STANDSTILL or (yield from came_again(at_offset, before, answer)):
                 raise garbled(request, "the answer promises more and does not move on; the page before came again")
             yield from _give(answer, window, gaps)
-            for at in sorted({event.at or 0 for event in answer.events if event.key in keys}):
+            again = {event.at or 0 for event in answer.events if event.key in keys} - asked_again
+            for at in sorted(again):
                 yield from _ask_again(resource.id, at, window)
             keys |= new_keys
+            asked_again |= again
             seen, pages = seen + answer.came, pages + 1
 
 

@@ -101,7 +101,7 @@ class PaiEas:
         service = f"/api/v2/services/{segment(self._region)}/{segment(resource.id)}/events"
         span = _time_span(resource, window)
         at_page = _pages(service, span, resource.id)
-        keys = set[bytes]()
+        keys, asked_again = set[bytes](), set[Millis]()
         before: _Answer | None = None
         size = seen = pages = still = 0
         while True:
@@ -116,11 +116,13 @@ class PaiEas:
                 raise garbled(request, "the answer promises more and does not move on; the page before came again")
             lacks = (answer.total or 0) - seen if ends and not answer.failure else 0
             yield from _give(answer, window, (gap_fingerprint(resource.id, "end", lacks),) if lacks > 0 else ())
-            for at in sorted({floor(event.at or 0) for event in answer.events if event.key in keys}):
+            again = {floor(event.at or 0) for event in answer.events if event.key in keys} - asked_again
+            for at in sorted(again):
                 yield from _ask_again(service, at, resource.id, window)
             if ends:
                 return
             keys |= new_keys
+            asked_again |= again
             before = answer
 
 
