@@ -147,7 +147,7 @@ def _lease_time(row: _Row, name: str) -> Millis | None:
     """Return a time of a row: of its creation, or of its last update, in which its heartbeat has no part (SDK)."""
     lease = field_value(row.lease)
     at = lease.get(name) if isinstance(lease, dict) else None
-    return moment(at) if isinstance(at, int | str) else None
+    return moment(at) if isinstance(at, int | float | str) else None
 
 
 def _failed_step(progress: msgspec.Raw) -> tuple[str, str]:

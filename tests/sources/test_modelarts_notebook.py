@@ -33,6 +33,8 @@ def test_only_a_status_of_trouble_is_an_event(status: str) -> None:
     [
         ({"fail_reason": "told later"}, False),
         ({"name": "renamed", "flavor": "other"}, False),
+        ({"lease": {"update_at": float(UPDATED)}}, False),
+        ({"lease": {"update_at": str(UPDATED)}}, False),
         ({"lease": {"update_at": UPDATED + 1}}, True),
         ({"status": "START_FAILED"}, True),
         ({"id": "nb-2"}, True),
