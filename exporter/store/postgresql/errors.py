@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import asyncpg
 
+from exporter.common.text import one_line
 from exporter.model.errors import StoreError, StoreUnusable
 from exporter.store.postgresql.url import PostgresUrl
 
@@ -72,14 +73,17 @@ def store_error(url: PostgresUrl, error: BaseException) -> StoreError:
     if code in _TEXTS:
         return StoreError(f"{where}: {_TEXTS[code]}")
     if isinstance(error, OSError):
-        return _unreachable(where, error)
+        return _unreachable(url, error)
     return StoreError(f"{where}: the database refused it ({_short(error)})")
 
 
-def _unreachable(where: str, error: OSError) -> StoreError:
+def _unreachable(url: PostgresUrl, error: OSError) -> StoreError:
+    where = f"store {url.where}"
     if isinstance(error, TimeoutError):
         return StoreError(f"{where}: the database did not answer in time; check it and the way to it")
     if _NO_TLS in str(error):
+        if (url.option("sslmode") or os.environ.get("PGSSLMODE", "prefer")) == "prefer":  # takes no encryption as well
+            return StoreError(f"{where}: what answers there is no PostgreSQL; check host and port")
         return StoreUnusable(
             f"{where}: the database takes no encrypted connections; set ssl = on there, or sslmode=disable in the URL"
         )
@@ -105,4 +109,4 @@ def _reason(error: OSError) -> str:
 
 
 def _short(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]
+    return one_line(str(error), 200)

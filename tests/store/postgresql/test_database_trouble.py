@@ -298,6 +298,31 @@ async def test_a_commit_that_did_not_arrive_is_found_not_made() -> None:
         assert await total(store) == 5.0
 
 
+STRANGERS = {
+    b"HTTP/1.1 400 Bad Request\r\n\r\n": "what answers there is no PostgreSQL; check host and port",
+    b"NE\0\0\0\x1bSFATAL\0C99999\0M\x1b[1mno\0\0": "the database refused it ([1mno)",
+}
+
+
+@pytest.mark.parametrize("answer", STRANGERS)
+async def test_a_stranger_at_the_port_of_the_database_is_an_outage_in_printable_words(answer: bytes) -> None:
+    """A load balancer may answer for a database that is away, which is no reason to end a process."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for part in (answer[:1], answer[1:]) if answer[:1] == b"N" else (answer,):
+            await reader.read(1000)
+            writer.write(part)
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        where = f"127.0.0.1:{server.sockets[0].getsockname()[1]}/events"
+        with pytest.raises(StoreError) as caught:
+            await check_postgres(place(f"postgresql://u:p@{where}"), None)
+    assert type(caught.value) is StoreError
+    assert str(caught.value) == f"store {where}: {STRANGERS[answer]}"
+
+
 NO_ANSWERS: dict[str, Callable[[bytes], bytes]] = {
     "an error that nobody asked for": lambda said: b"E\0\0\0\x10SFATAL\0C08000\0\0" + said,
     "a statement is ready twice": lambda said: said + b"Z\0\0\0\x05I",
