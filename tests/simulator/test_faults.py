@@ -313,6 +313,16 @@ def test_a_fault_of_no_call_is_refused_with_the_names(where: str) -> None:
     assert not cloud.faults.on, "none of them is switched on"
 
 
+@pytest.mark.parametrize(
+    "number", [{"probability": 0}, {"probability": 2}, {"times": -1}, {"status": 200}, {"size": 0}]
+)
+def test_a_fault_that_would_never_strike_is_refused(number: dict[str, int]) -> None:
+    body = {"faults": [{"kind": "error", **number}]}
+    answer = send(at_rest(), "POST", "/simulator/faults", json.dumps(body).encode())
+    assert answer.status_code == 400
+    assert answer.json()["error"].endswith(f"at `$.faults[0].{next(iter(number))}`")
+
+
 @pytest.mark.parametrize("where", ["", "dws", "dws.events", "modelarts*", "iam", "unknown", "/v1/x", "*"])
 def test_a_fault_of_any_call_is_taken(where: str) -> None:
     body = {"faults": [{"kind": "denied", "where": where}]}

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -40,11 +40,11 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
     kind: Kind
     where: str = ""
-    probability: float = 1.0
-    times: int | None = None
-    status: int | None = None
+    probability: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
+    times: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    status: Annotated[int, msgspec.Meta(ge=400, le=599)] | None = None
     seconds: float = 1.0
-    size: int = 1
+    size: Annotated[int, msgspec.Meta(ge=1)] = 1
     words: Literal["gateway", "service"] = "gateway"
 
 
