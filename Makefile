@@ -83,7 +83,7 @@ buildah:
 	fi
 
 test: $(HEAVY) prometheus postgresql systemd chromium
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 # The same with another Python, which on Debian as root comes beside the system's own, in a virtual environment of its own.
 .pythons/%/.ready: tests/support/python.sh
