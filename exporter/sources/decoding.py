@@ -1,6 +1,7 @@
 """Decodes vendors' answers from JSON into values.
 
-Rows are decoded one at a time where some are bad, and in slices where an answer is large. The decoding never follows a page and never asks twice.
+Rows are decoded one at a time where some are bad, and in slices where an answer is large. Nothing here follows a page
+or asks twice.
 """
 
 import codecs

@@ -38,8 +38,8 @@ def test_every_source_and_every_field_of_an_event_is_in_the_table() -> None:
 def test_the_simulator_understands_what_the_page_and_the_demo_send() -> None:
     sent = re.findall(r"^\$ curl -X POST localhost:10187(\S+) -d '(.*)'$", PAGE, re.MULTILINE)
     assert len(sent) == 3
-    made = [("/simulator/faults", demo.REFUSED), ("/simulator/faults", demo.THROTTLING), ("/simulator/events", demo.NO_RULE)]  # fmt: skip
-    for path, body in (*sent, *((path, json.dumps(body)) for path, body in made)):
+    made = [("faults", demo.REFUSED), ("faults", demo.THROTTLING), ("events", demo.NO_RULE)]
+    for path, body in (*sent, *((f"/simulator/{path}", json.dumps(body)) for path, body in made)):
         assert send(at_rest(), "POST", path, body.encode()).status_code == 200, body
 
 
