@@ -4,6 +4,8 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 RUN    := $(VENV)/.run
 READY  := $(VENV)/.ready
+# The tests start hundreds of processes, and each would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 HEAVY  := $(VENV)/.heavy
 
 .DEFAULT_GOAL := help
@@ -83,7 +85,7 @@ buildah:
 	fi
 
 test: $(HEAVY) prometheus postgresql systemd chromium
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 # The same with another Python, which on Debian as root comes beside the system's own, in a virtual environment of its own.
 .pythons/%/.ready: tests/support/python.sh

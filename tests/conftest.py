@@ -18,3 +18,8 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 def anyio_backend() -> str:
     """Run async tests on asyncio, as the exporter does."""
     return "asyncio"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the file that takes longest, so that no process is left with it when the others are done."""
+    items.sort(key=lambda item: item.path.name != "test_browser.py")

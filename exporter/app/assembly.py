@@ -6,27 +6,24 @@ one target.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import msgspec
 
 from exporter.app.accounts import Account
+from exporter.app.packs import read_packs
 from exporter.app.restored_state import CleanState, clean_state
 from exporter.app.scope import source_scope
 from exporter.app.term import while_valid
 from exporter.client.recorder import Recorder
-from exporter.common.yaml_document import Document, read_document
 from exporter.config import Config, Filter, SourceOptions, Target
 from exporter.exposition.admission import SeriesAdmission
 from exporter.exposition.page import Exposition
 from exporter.exposition.registry import Registry
 from exporter.mapping.catalogue import catalogue
 from exporter.mapping.engine.mapper import make_mapper
-from exporter.mapping.loader import TestReport, built_in, examine
 from exporter.mapping.rules import MappingPack
 from exporter.mapping.runs.reducer import make_fold
-from exporter.model.errors import ConfigError
 from exporter.model.events import Request, Response
 from exporter.model.metrics import Catalogue, Changes
 from exporter.model.protocols import Clock, Report, Store
@@ -107,43 +104,6 @@ class Runtime(msgspec.Struct, frozen=True):
     """Whether this process may still send: with a database, another one may lead."""
     span: StartSpan = no_spans
     """Begins a span of the exporter's own work."""
-
-
-def read_packs(config: Config) -> tuple[MappingPack, ...]:
-    """Read the user's mapping files, with their tests, and the built-in packs. Raises ConfigError.
-
-    The tests of the built-in packs depend on no other file; to run them took as long as all else of this.
-    """
-    packs, reports = examine_packs(config.mapping_files, untested=[str(path) for path in built_in()])
-    if failed := [failure.line for report in reports for failure in report.failures]:
-        raise ConfigError(failed)
-    return packs
-
-
-def examine_packs(
-    paths: Iterable[Path], untested: Collection[str] = ()
-) -> tuple[tuple[MappingPack, ...], list[TestReport]]:
-    """Read mapping files, and the built-in packs after them; return also how the tests of each file went.
-
-    ``untested`` names files whose tests are not run. Raises ConfigError with every problem but a failing test.
-    """
-    fields = {name: kind.fields for name, kind in SOURCES.items()}
-    records = {name: kind.record for name, kind in SOURCES.items()}
-    statuses = {name: kind.statuses for name, kind in SOURCES.items()}
-    return examine(_documents(paths), fields, records, statuses, untested)
-
-
-def _documents(paths: Iterable[Path]) -> list[Document]:
-    documents: list[Document] = []
-    problems: list[str] = []
-    for path in (*paths, *built_in()):
-        try:
-            documents.append(read_document(path))
-        except ConfigError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise ConfigError(problems)
-    return documents
 
 
 def read_mappings(config: Config) -> Mappings:

@@ -62,12 +62,13 @@ def _forecast_columns(forecast: Forecast) -> dict[str, Any]:
 
 
 def _too_small(forecasts: Mapping[tuple[str, str], Forecast]) -> list[str]:
-    """Say which budgets are too small for the longest interval of their sources."""
-    return [
-        f"{target}/{name}: {forecast.scheduled.limit}, or raise max_poll_interval ({forecast.scheduled.longest:.0f} s)"
-        for (target, name), forecast in forecasts.items()
-        if forecast.scheduled.load > 1.0
-    ]
+    """Say which budgets are too small for the longest interval of their sources, once for all that share one."""
+    sources: dict[tuple[str, str], list[str]] = {}
+    for (target, name), forecast in forecasts.items():
+        if forecast.scheduled.load > 1.0:
+            cure = f"{forecast.scheduled.limit}, or raise max_poll_interval ({forecast.scheduled.longest:.0f} s)"
+            sources.setdefault((target, cure), []).append(name)
+    return [f"{target}/{', '.join(names)}: {cure}" for (target, cure), names in sources.items()]
 
 
 def _unconfigured(config: Config, stored: Sequence[tuple[str, str]]) -> list[str]:
@@ -132,7 +133,8 @@ def print_report(report: dict[str, Any]) -> None:
         table.add_row(row["target"], row["source"], *(f"{cell:,}" for cell in cells), lag)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     console.print(table)
+    sources = f"{len(report['sources'])} source{'s' if len(report['sources']) > 1 else ''}"
     console.print(
-        f"fine: {len(report['sources'])} sources; {report['series']['declared']:,} series from the start,"
+        f"fine: {sources}; {report['series']['declared']:,} series from the start,"
         f" about {report['series']['per_resource']} more a resource"
     )

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from exporter.app.assembly import examine_packs
+from exporter.app.packs import examine_packs
 from exporter.cli.console import Printer
 from exporter.cli.explain_input import InputEvent, read_input
 from exporter.cli.run_summary import RunPart, format_parts, summarize_runs

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from exporter.app.assembly import examine_packs
+from exporter.app.packs import examine_packs
 from exporter.cli.console import Printer
 from exporter.mapping.loader import TestReport
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from exporter.app.assembly import examine_packs
+from exporter.app.packs import examine_packs
 from exporter.cli.console import Printer
 from exporter.client.recorder import RecordedAnswer, recorded_files
 from exporter.common.changes import Totals, add_changes, changes_from_signals

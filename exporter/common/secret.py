@@ -74,4 +74,4 @@ def _reason(error: Exception) -> str:
 
 
 def _cure(error: Exception) -> str:
-    return "name a small text file" if isinstance(error, _NotASecret) else "mount it again"
+    return "name a small text file" if isinstance(error, _NotASecret) else "mount it, or correct its path"

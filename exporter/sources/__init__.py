@@ -40,7 +40,7 @@ def _no_probes(resource: Resource, scope: SourceScope, now: Millis) -> dict[str,
 class Kind(NamedTuple):
     """A row of the table.
 
-    ``resource`` is the unit of a watch: job, pool or service; "" where the API is project-wide, whose listing holds
+    ``resource`` is the unit of a watch, such as a job or a pool; "" where the API is project-wide, whose listing holds
     what ``lists`` says. ``fields`` are the names that a mapping may match in ``when``. ``statuses`` are the vendor's
     own words for the states of its resources. ``record`` makes an event of one raw vendor record and a resource id, or
     raises ValueError. ``sample_record`` makes such a record of a text. ``options`` are configuration keys of this
@@ -176,12 +176,12 @@ SOURCES: dict[str, Kind] = {
         platform="huaweicloud",
         api="dws",
         resource="",
-        lists="cluster",
         fields=COMMON_FIELDS | dws_alarm.FIELDS,
         statuses=dws_alarm.STATUSES,
         hints=dws_alarm.HINTS,
         record=dws_alarm.parse_record,
         sample_record=dws_alarm.sample_record,
+        lists="cluster",
     ),
     "pai_dlc": Kind(
         make=dlc_events.PaiDlc,

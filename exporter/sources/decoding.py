@@ -1,6 +1,7 @@
-"""Decodes vendors' answers: JSON into values, one row at a time where rows are bad, in slices where an answer is large.
+"""Decodes vendors' answers from JSON into values.
 
-It never follows a page and never asks twice.
+Rows are decoded one at a time where some are bad, and in slices where an answer is large. Nothing here follows a page
+or asks twice.
 """
 
 import codecs
@@ -292,7 +293,7 @@ def in_slices(
 
 
 def row_fingerprint(row: msgspec.Struct | str) -> bytes:
-    """Return 16 bytes that tell a row without a usable event from other rows: it comes again, and is counted once."""
+    """Return the 16-byte identity of a row without a usable event: it comes again, and is counted once."""
     return _fingerprint(msgspec.json.encode(row) if isinstance(row, msgspec.Struct) else row.encode("utf-8", "replace"))
 
 
@@ -303,7 +304,7 @@ def hint_mark(*fields: msgspec.Raw) -> int:
 
 
 def gap_fingerprint(*parts: object) -> bytes:
-    """Return 16 bytes that tell a gap in an answer from other gaps: it is met in every read, and is counted once."""
+    """Return the 16-byte identity of a gap in an answer: it is met in every read, and is counted once."""
     return _fingerprint("\0".join(str(part) for part in parts).encode("utf-8", "replace"))
 
 
@@ -334,6 +335,7 @@ SampleRecord = Callable[[str, str, str], Any]
 """From a text, a severity and a reason (in the vendor's words, or "") to a raw record of an event that has them."""
 
 SAMPLE_TIME = "2026-01-02T03:04:05Z"
+SAMPLE_STAMP = "2026-01-02 03:04:05"
 SAMPLE_MILLIS = 1767323045000
 
 

@@ -5,7 +5,6 @@ List"). Rows may move from page to page during a read; ``event_id`` makes a repe
 """
 
 from collections.abc import Callable, Collection, Sequence
-from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -31,7 +30,7 @@ from exporter.sources.decoding import (
 )
 from exporter.sources.limits import MAX_ID, MAX_TEXT, check_read_size, clip, garbled
 from exporter.sources.normalize import fingerprint, newest_of_each, oldest_first
-from exporter.sources.offset_paging import is_last_page
+from exporter.sources.offset_paging import is_before, is_last_page
 from exporter.sources.reading import give
 from exporter.sources.scope import SourceScope
 from exporter.sources.times import Number, moment, number, unix_millis
@@ -173,7 +172,7 @@ class Dws:
             new = yield from give(page)
             if found.failure:
                 raise found.failure
-            if ends or (not new and _old(events, window.since)):
+            if ends or (not new and is_before([event.at or 0 for event in events], window.since)):
                 return
             offset += 1
 
@@ -185,17 +184,6 @@ def _listing(*query: tuple[str, str]) -> Request:
 def _request(offset: int) -> Request:
     query = (("offset", str(offset)), ("limit", str(_LIMIT)))
     return Request("dws", "/v2/{project_id}/events", query, headers=_HEADERS, permission=_LIST_EVENTS)
-
-
-def _old(events: list[Event], since: Millis | None) -> bool:
-    """Return whether the rows came newest first and are all from before ``since``, so that older rows follow.
-
-    A list that is oldest first, or in no order, may hold new rows on its last page, however old its first page is.
-    """
-    times = [event.at or 0 for event in events]
-    if since is None or not times or times[0] >= since or times[0] == times[-1]:
-        return False
-    return all(one >= next_one for one, next_one in pairwise(times))
 
 
 def _reader(named: dict[str, Resource], resource: str = "") -> _Reader:

@@ -25,7 +25,7 @@ from exporter.model.events import Event, EventPage, Millis, Pause, Request, Reso
 from exporter.model.protocols import Reading
 from exporter.sources import dws
 from exporter.sources.decoding import (
-    SAMPLE_TIME,
+    SAMPLE_STAMP,
     Name,
     asked,
     gap_fingerprint,
@@ -271,5 +271,10 @@ def parse_record(raw: Any, resource: str = "") -> Event:
 def sample_record(text: str, severity: str, reason: str) -> Any:
     """Make a raw alarm that is open; its reason is the id of its definition."""
     given = present(alarm_level=severity)
-    date = SAMPLE_TIME.replace("T", " ").rstrip("Z")
-    return {"alarm_id": reason or "1", **given, "alarm_generate_date": date, "alarm_message": text, "alarm_status": "0"}
+    return {
+        "alarm_id": reason or "1",
+        **given,
+        "alarm_generate_date": SAMPLE_STAMP,
+        "alarm_message": text,
+        "alarm_status": "0",
+    }

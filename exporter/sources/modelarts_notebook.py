@@ -1,11 +1,11 @@
 """Source of the troubles of ModelArts notebooks, from their listing.
 
 ModelArts has no API for the events of notebooks (API reference, "DevEnviron Management", to 2026; SDK 3.1.219): the
-console alone shows them. What the list of all notebooks of a project tells is the status of each, why it failed, and
-when it was last updated. So an event is that a notebook is in a status of trouble, told once for each update:
+console alone shows them. The list of all notebooks of a project has the status of each, why it failed, and when it
+was last updated. So an event is that a notebook is in a status of trouble, once for each update:
 
-- What was mended between two reads is not seen, nor is what leaves a notebook in its status.
-- A notebook that is changed in its trouble, such as by a new name, tells of the trouble once more.
+- Trouble that was over between two reads is not seen, nor is what leaves a notebook in its status.
+- Trouble counts again when the notebook is changed while it lasts, such as by a new name.
 
 The offset counts records (API reference, "Querying All Notebook Instances", 2024-05 to 2025; SDK 3.1.219).
 """
@@ -15,14 +15,7 @@ from typing import Any
 
 import msgspec
 
-from exporter.model.events import (
-    Event,
-    Life,
-    Millis,
-    Request,
-    Resource,
-    Window,
-)
+from exporter.model.events import Event, Life, Millis, Request, Resource, Window
 from exporter.model.protocols import Reading
 from exporter.sources.decoding import (
     SAMPLE_MILLIS,
@@ -62,7 +55,7 @@ STATUSES = (
 HINTS = ("status", "fail_reason", "lease", "action_progress")
 """Fields of the listing that change when something happens (huaweicloudsdkmodelarts 3.1.219, NotebookResp)."""
 
-_TROUBLE = ("FAILED", "ERROR", "FROZEN")  # the ends of statuses that tell of trouble
+_TROUBLE = ("FAILED", "ERROR", "FROZEN")  # the ends of statuses of trouble
 _SETTLED = frozenset({"STOPPED", "CREATE_FAILED", "START_FAILED", "FROZEN"})
 _STEPS = {"1": "storage", "2": "compute", "3": "network", "4": "initialization"}
 """The steps of ``action_progress`` (huaweicloudsdkmodelarts 3.1.219, JobProgress)."""

@@ -9,7 +9,7 @@ example of an answer, and leave open:
 - Whose jobs are listed: "of the current user" may mean the project or the credentials.
 - What ``offset`` counts. It is taken for records, as where the vendor says so; if it counted pages, the second page
   would be empty, and the read truncated by the total. A page has 500 jobs, so this matters beyond 500 in a month.
-- The form of ``involvedObjects``, a text. The id of the pool is taken from it where it can be told.
+- The form of ``involvedObjects``, a text. The id of the pool is taken from it where one is recognized.
 """
 
 from collections.abc import Collection, Sequence
@@ -18,14 +18,7 @@ from typing import Any
 
 import msgspec
 
-from exporter.model.events import (
-    Event,
-    Life,
-    Millis,
-    Request,
-    Resource,
-    Window,
-)
+from exporter.model.events import Event, Life, Millis, Request, Resource, Window
 from exporter.model.protocols import Reading
 from exporter.sources.decoding import (
     SAMPLE_MILLIS,

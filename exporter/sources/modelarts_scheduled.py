@@ -12,14 +12,7 @@ from typing import Any
 
 import msgspec
 
-from exporter.model.events import (
-    Event,
-    Life,
-    Millis,
-    Request,
-    Resource,
-    Window,
-)
+from exporter.model.events import Event, Life, Millis, Request, Resource, Window
 from exporter.model.protocols import Reading
 from exporter.sources.decoding import (
     SAMPLE_TIME,

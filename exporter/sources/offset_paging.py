@@ -5,9 +5,10 @@ records or pages.
 """
 
 from collections.abc import Callable, Collection, Generator, Sequence
+from itertools import pairwise
 from typing import Protocol, TypeVar
 
-from exporter.model.events import Event, Pause, Request, Response
+from exporter.model.events import Event, Millis, Pause, Request, Response
 from exporter.sources.limits import garbled
 
 STANDSTILL = 50  # pages in a row without a new row: no moment has that many equal ones
@@ -54,6 +55,17 @@ def note_rows(known: set[str | bytes], rows: Collection[str | bytes], request: R
     if rows and known.issuperset(rows):
         raise garbled(request, f"the answer promises more and does not move on; none of its {noun} is new")
     known.update(rows)
+
+
+def is_before(times: Sequence[Millis], since: Millis | None) -> bool:
+    """Return whether rows came newest first and are all from before ``since``, so that older rows follow.
+
+    ``times`` are those of the rows of a page, as they came. A list that is oldest first, or in no order, may hold new
+    rows on its last page, however old its first page is.
+    """
+    if since is None or not times or times[0] >= since or times[0] == times[-1]:
+        return False
+    return all(one >= following for one, following in pairwise(times))
 
 
 def moved_by_one(before: Answer, answer: Answer) -> bool:

@@ -1,4 +1,6 @@
-"""Reads a list of a workspace to its end, where the offset counts records and each row is a resource with events.
+"""Reads a list of a workspace to its end.
+
+The offset of such a list counts records, and each row is a resource with events.
 
 Rows may move between two answers: a row that comes twice is one row, and a row that was passed over comes with the next
 read, for the rows of such a list stay.

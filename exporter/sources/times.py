@@ -137,11 +137,10 @@ def utc_millis(value: str | int) -> Millis:
 
 
 class IsoTimes(dict[str, Millis]):
-    """Times that state their zone by their text, each read when it is first looked up. Raises ValueError for other
-    text.
+    """Times that state their zone, by their text; each is read when it is first looked up.
 
-    The rows of a page share seconds, minutes and zones, so most times are put together from parts that were read
-    before.
+    Raises ValueError for other text. The rows of a page share seconds, minutes and zones, so most times are put
+    together from parts that were read before.
     """
 
     def __init__(self) -> None:

@@ -149,8 +149,19 @@ def test_check_tells_what_a_good_configuration_will_cost(tmp_path: Path) -> None
     assert row["calls_active"] == 24 * 60 * 2
     assert row["calls_forecast"] == 24 * 60 * 3, "with room in the budget every 30 s, and the listings"
     assert (row["expected_lag_seconds"], row["limited_by"]) == (15.0, "poll_interval")
-    assert f"fine: 1 sources; {report['series']['declared']:,} series from the start" in plain.stdout
+    assert f"fine: 1 source; {report['series']['declared']:,} series from the start" in plain.stdout
     assert not (tmp_path / "state.db").exists(), "nothing was opened"
+
+
+def test_check_warns_once_of_a_budget_that_is_too_small_for_the_sources_that_share_it(tmp_path: Path) -> None:
+    target = {"name": "a", "platform": "huaweicloud", "region": "cn-north-4", "credentials": {"metadata": True}}
+    sources: dict[str, dict[str, str]] = {"modelarts_pool": {}, "modelarts_service": {}, "dws": {}}
+    done = ran("check", "-c", str(written(tmp_path, targets=[target | {"sources": sources}])), "--resources", "1000")
+    assert done.returncode == 0
+    assert done.stderr == (
+        "warning: a/modelarts_pool, modelarts_service: the budget is too small: 1.6/s serves 2000 active resources at "
+        "2143 s; raise targets[].budget.modelarts or split the targets over accounts, or raise max_poll_interval (300 s)\n"
+    )
 
 
 def test_check_tells_every_problem_of_a_bad_one_in_both_forms(tmp_path: Path) -> None:

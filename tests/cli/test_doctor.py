@@ -420,7 +420,7 @@ def test_a_missing_secret_file_fails_only_its_own_target(doctor_run: DoctorRun) 
     secret = doctor_run.folder / "secret"
     secret.write_text(SECRET_KEY)
     doctor_run.written["targets"][0]["credentials"] = {"access_key": ACCESS_KEY, "secret_key_file": str(secret)}
-    gone = f"{secret}: cannot read the secret (No such file or directory); mount it again"
+    gone = f"{secret}: cannot read the secret (No such file or directory); mount it, or correct its path"
     assert doctor_run.unusual_lines(meanwhile=secret.unlink) == [f"FAILED research credentials {gone}"]
     assert doctor_run.last_line == "not fine: 28 checks of 2 targets, 1 failed, 0 warnings"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.app.assembly import examine_packs
+from exporter.app.packs import examine_packs
 from exporter.cli import explain
 from exporter.cli.explain_input import read_input
 from exporter.mapping.rules import MappingPack

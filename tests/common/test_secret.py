@@ -72,7 +72,10 @@ def test_a_file_that_goes_away_says_so_and_may_come_back(tmp_path: Path) -> None
     secret = Secret(path=path)
     with pytest.raises(SourceDenied) as caught:
         secret.reveal()
-    assert str(caught.value) == f"{path}: cannot read the secret (No such file or directory); mount it again"
+    assert (
+        str(caught.value)
+        == f"{path}: cannot read the secret (No such file or directory); mount it, or correct its path"
+    )
     path.write_text(VALUE, "utf-8")
     assert secret.reveal() == VALUE
     path.unlink()
@@ -85,7 +88,7 @@ def test_a_file_that_is_no_text_says_so_without_showing_any(tmp_path: Path) -> N
     path.write_bytes(VALUE.encode() + b"\xff")
     with pytest.raises(SourceDenied) as caught:
         Secret(path=path).reveal()
-    assert str(caught.value) == f"{path}: cannot read the secret (UnicodeDecodeError); mount it again"
+    assert str(caught.value) == f"{path}: cannot read the secret (UnicodeDecodeError); mount it, or correct its path"
     assert caught.value.__suppress_context__
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value.__cause__)
     assert VALUE not in shown
@@ -115,8 +118,8 @@ def test_a_secret_never_shows_itself(caplog: pytest.LogCaptureFixture) -> None:
         ("pipe", "not a regular file); name a small text file"),
         ("device", "not a regular file); name a small text file"),
         ("large", "larger than 64 kB); name a small text file"),
-        ("directory", "Is a directory); mount it again"),
-        ("bytes", "UnicodeDecodeError); mount it again"),
+        ("directory", "Is a directory); mount it, or correct its path"),
+        ("bytes", "UnicodeDecodeError); mount it, or correct its path"),
     ],
 )
 def test_only_a_small_regular_file_is_a_secret(kind: str, why: str, tmp_path: Path) -> None:

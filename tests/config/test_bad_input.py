@@ -496,7 +496,7 @@ LOGINS: dict[str, tuple[int, dict[str, Any], str]] = {
     ),
     "a secret file that went away": (
         0, {"access_key": ACCESS_KEY, "secret_key_file": "gone"},
-        "FOLDER/gone: cannot read the secret (No such file or directory); mount it again",
+        "FOLDER/gone: cannot read the secret (No such file or directory); mount it, or correct its path",
     ),
     "a secret file that is empty now": (
         0, {"access_key": ACCESS_KEY, "secret_key_file": "empty"},

@@ -14,6 +14,7 @@ import yaml
 from exporter import __version__
 from exporter.app import assembly
 from exporter.config import Config, load
+from exporter.sources import SOURCES
 from tests.support.charts import CHART, LEAST, ROOT, Object, Rendered, files, over, render, rendered, values
 from tests.support.heavy import needs
 from tests.support.processes import all_ran
@@ -96,7 +97,7 @@ def test_check_of_the_command_line_says_that_all_is_fine(tmp_path: Path) -> None
         assert ended.stdout.splitlines()[-1].startswith("fine: ")
 
 
-def test_the_least_configuration_watches_all_sources_of_the_vendor(tmp_path: Path) -> None:
+def test_the_least_configuration_watches_jobs_pools_services_and_clusters(tmp_path: Path) -> None:
     (target,) = accepted("huaweicloud", tmp_path).targets
     assert set(target.sources) == {"modelarts_training", "modelarts_pool", "modelarts_service", "dws"}
 
@@ -302,6 +303,14 @@ def _leaves(given: Any, schema: Any, path: str) -> Iterator[str]:
             yield from _leaves(item, below, f"{path}{key}.")
         else:
             yield f"{path}{key}"
+
+
+@pytest.mark.parametrize("platform", ["huaweicloud", "alibabacloud"])
+def test_the_values_name_every_source_of_a_platform(platform: str) -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text("utf-8"))
+    sources = schema["properties"][platform]["properties"]["sources"]
+    named = {*sources["default"], *re.findall(r"\w+", sources["description"])}
+    assert {name for name, kind in SOURCES.items() if kind.platform == platform} <= named
 
 
 def test_every_value_has_a_description() -> None:

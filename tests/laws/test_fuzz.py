@@ -35,20 +35,28 @@ host, port, pid = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 def scheduled(pid):  # seconds that a main thread worked, and that it waited for a processor
     worked, waited, _ = open(f"/proc/{pid}/task/{pid}/schedstat").read().split()
     return int(worked) / 1e9, int(waited) / 1e9
-longest, scrapes = 0.0, 0
+def pace():  # seconds of a processor that always the same work takes
+    began = time.thread_time()
+    for _ in range(20_000):
+        pass
+    return time.thread_time() - began
+longest, scrapes, best = 0.0, 0, min(pace() for _ in range(100))
 while True:
     if select.select([sys.stdin], [], [], 0.01)[0]:
         if not sys.stdin.readline():
             break
         print(longest, scrapes, flush=True)
         longest, scrapes = 0.0, 0
+    first = pace()
     before, own, began = scheduled(pid), scheduled(os.getpid()), time.monotonic()
     with socket.create_connection((host, port)) as scrape:
         scrape.sendall(b"GET /metrics HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n")
         while scrape.recv(1 << 20):
             pass
     took, after, own = time.monotonic() - began, scheduled(pid), scheduled(os.getpid())[1] - own[1]
-    longest = max(longest, min(took - own - (after[1] - before[1]), after[0] - before[0]))
+    now = min(first, pace())
+    best = min(best, now)
+    longest = max(longest, min(took - own - (after[1] - before[1]), after[0] - before[0]) * best / now)
     scrapes += 1
 """
 
@@ -57,7 +65,8 @@ class Watcher:
     """A process that scrapes all the time and keeps the longest delay that the exporter is to blame for.
 
     On a machine with other work a scrape may wait for a processor. So a delay counts without the time that the scraper
-    or the exporter waited for one, and as far as the main thread of the exporter worked meanwhile.
+    or the exporter waited for one, and as far as the main thread of the exporter worked meanwhile. A processor is slower
+    while its other half works, so a delay counts in seconds of the fastest pace that the scraper has had.
     """
 
     def __init__(self, exporter: Exporter) -> None:

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from exporter.common.yaml_document import Document, parse_document, read_document
@@ -200,7 +199,9 @@ def test_the_json_schema_stands_beside_the_packs_which_name_it() -> None:
 
 @pytest.mark.parametrize("path", built_in(), ids=lambda path: path.name)
 def test_the_json_schema_accepts_a_pack_and_refuses_a_wrong_key(path: Path) -> None:
-    check = jsonschema.Draft202012Validator(mapping_schema())
+    from jsonschema import Draft202012Validator  # takes two seconds, in every process of the suite
+
+    check = Draft202012Validator(mapping_schema())
     data: Any = read_document(path).data
     assert list(check.iter_errors(data)) == []
     data["rules"][0]["shapes"] = "x"

@@ -9,6 +9,7 @@ import yaml
 
 from exporter.config import load
 from exporter.simulator import configuration
+from exporter.sources import SOURCES
 from tests.support.heavy import needs
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +44,15 @@ def test_the_exporter_understands_its_file_and_the_simulator_its_keys() -> None:
     keys = [line.split(": ")[1] for line in text.splitlines() if "EXAMPLE" in line]
     assert [key for key in keys if key not in shown] == []
     assert len(keys) == 4
+
+
+def test_the_exporter_reads_every_source_of_the_simulated_clouds() -> None:
+    config = load(EXAMPLE / "exporter.yaml", environ={}, sets=())
+    assert {name for target in config.targets for name in target.sources} == set(SOURCES)
+    addresses = {address for target in config.targets for address in target.endpoints.values()}
+    assert addresses == {"http://127.0.0.1:10187"}
+    asked = {SOURCES[name].api for target in config.targets for name in target.sources}
+    assert asked <= {api for target in config.targets for api in target.endpoints}
 
 
 def test_prometheus_and_alertmanager_understand_theirs() -> None:

@@ -8,7 +8,9 @@ from typing import get_args
 import msgspec
 
 from exporter.cli import demo
+from exporter.simulator.apis.api import AddedEvent
 from exporter.simulator.state.faults import Fault, Kind
+from exporter.sources import SOURCES
 from tests.support.clouds import at_rest, send
 
 PAGE = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text("utf-8")
@@ -27,11 +29,17 @@ def test_every_kind_of_fault_and_every_field_of_one_is_in_the_tables() -> None:
     ]
 
 
+def test_every_source_and_every_field_of_an_event_is_in_the_table() -> None:
+    assert [row[0].strip("`") for row in rows("events of")] == [*SOURCES]
+    named = {*re.findall(r"`(\w+)(?:: true)?`", PAGE.partition("## Events")[2])}
+    assert {one.name for one in msgspec.structs.fields(AddedEvent)} <= named
+
+
 def test_the_simulator_understands_what_the_page_and_the_demo_send() -> None:
     sent = re.findall(r"^\$ curl -X POST localhost:10187(\S+) -d '(.*)'$", PAGE, re.MULTILINE)
     assert len(sent) == 3
-    made = [("/simulator/faults", demo.REFUSED), ("/simulator/faults", demo.THROTTLING), ("/simulator/events", demo.NO_RULE)]  # fmt: skip
-    for path, body in (*sent, *((path, json.dumps(body)) for path, body in made)):
+    made = [("faults", demo.REFUSED), ("faults", demo.THROTTLING), ("events", demo.NO_RULE)]
+    for path, body in (*sent, *((f"/simulator/{path}", json.dumps(body)) for path, body in made)):
         assert send(at_rest(), "POST", path, body.encode()).status_code == 200, body
 
 

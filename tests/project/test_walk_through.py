@@ -1,11 +1,13 @@
 """The page on mapping files does what it says: its commands are run in order, its files are loaded."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from exporter.sources import COMMON_FIELDS, SOURCES
 from tests.support.processes import PATIENCE, environment, ran
 
 ROOT = Path(__file__).parents[2]
@@ -74,6 +76,13 @@ def test_every_file_on_the_page_passes_its_tests(tmp_path: Path) -> None:
     done = ran("test", *map(str, paths))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("tests passed") == len(paths) >= 4
+
+
+def test_the_fields_that_a_rule_may_ask_for_are_those_of_the_sources() -> None:
+    _, _, rest = PAGE.read_text("utf-8").partition("| events of | fields |")
+    rows = [row.split(" | ") for row in rest.split("\n\n")[0].splitlines()[2:]]
+    shown = {row[0].strip("| `"): {*re.findall(r"`(\w+)`", row[1])} for row in rows}
+    assert shown == {source: kind.fields - COMMON_FIELDS for source, kind in SOURCES.items()}
 
 
 def test_the_readme_leads_to_the_page() -> None:

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -71,9 +70,8 @@ def ran(*arguments: str, seconds: float = PATIENCE, **more: str) -> subprocess.C
 
 
 def all_ran(commands: Iterable[Sequence[str]]) -> list[subprocess.CompletedProcess[str]]:
-    """Commands that end by themselves, some of them at the same time."""
-    with ThreadPoolExecutor(3) as threads:
-        return list(threads.map(lambda arguments: ran(*arguments), commands))
+    """Commands that end by themselves, one after the other."""
+    return [ran(*arguments) for arguments in commands]
 
 
 class Child:

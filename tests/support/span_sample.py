@@ -8,7 +8,7 @@ from typing import Any
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from exporter.app.assembly import examine_packs
+from exporter.app.packs import examine_packs
 from exporter.mapping.engine.mapper import make_mapper
 from exporter.mapping.rules import MappingPack
 from exporter.mapping.runs.reducer import make_fold

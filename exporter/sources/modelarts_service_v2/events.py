@@ -5,7 +5,7 @@ pods, and those of its autoscaling policy. Events of a service are aggregated: w
 ``event_count`` and ``update_at`` of one row grow; a row has an id, and its text in English and in Chinese (ModelArts API
 reference, "Obtaining the Real-Time Service Event List", 2026-07; huaweicloudsdkmodelarts 3.1.219).
 
-What of a deployment cannot be read costs that part alone: the source says so and goes on.
+Where a part of a deployment cannot be read, the source says so and reads the other parts.
 """
 
 from collections.abc import Callable, Collection, Generator, Sequence
@@ -63,7 +63,7 @@ class _Row(msgspec.Struct, gc=False):
 
 
 class _AnyRecord(msgspec.Struct, gc=False):
-    """What tells a record of one kind from those of the others."""
+    """The fields by which the kind of a record is known."""
 
     first_timestamp: Any = msgspec.UNSET
     reporting_component: Any = msgspec.UNSET
@@ -95,7 +95,7 @@ class ModelArtsServiceV2:
     def read(self, resource: Resource, window: Window) -> Reading:
         """Read the events of a service, then those of the pods and of the policy of each deployment.
 
-        A deployment that was deleted before ``window`` has told all it had to tell.
+        A deployment that was deleted before ``window`` has no events in it, and is not asked for.
         """
         yield from _read_service_events(resource.id, window)
         deployments: list[Deployment] = []

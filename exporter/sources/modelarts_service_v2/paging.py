@@ -1,7 +1,6 @@
 """The lists of ModelArts services (v2): ``{current, pages, size, total, data}``, at most 500 rows in an answer."""
 
 from collections.abc import Callable, Collection, Generator, Sequence
-from itertools import pairwise
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -11,6 +10,7 @@ from exporter.model.protocols import Reading
 from exporter.sources.decoding import DecodedRows, Pauses, RowDecoders, asked, gap_fingerprint, missing, read_rows
 from exporter.sources.limits import check_read_size, garbled
 from exporter.sources.normalize import newest_of_each, oldest_first
+from exporter.sources.offset_paging import is_before
 from exporter.sources.reading import give
 from exporter.sources.times import Number, number
 
@@ -49,7 +49,7 @@ class EventList(NamedTuple):
     """A list of events that is asked for newest first.
 
     ``request`` makes the request of a page, counted from 0. ``make`` makes events of rows; it also returns the
-    fingerprints of rows that make none, and remarks. ``name`` tells its gaps from those of other lists.
+    fingerprints of rows that make none, and remarks. ``name`` is part of the identity of its gaps.
     """
 
     request: Callable[[int], Request]
@@ -80,16 +80,6 @@ class _Read(msgspec.Struct):
     @property
     def lacks(self) -> int:
         return max((self.promised or 0) - self.seen, 0)
-
-    def is_old(self, since: Millis | None) -> bool:
-        """Return whether the last answer came newest first and is all from before ``since``, so that older rows follow.
-
-        A list that is oldest first, or in no order, may hold new rows on its last page, however old its first page is.
-        """
-        times = self.times
-        if since is None or not times or times[0] >= since or times[0] == times[-1]:
-            return False
-        return all(one >= following for one, following in pairwise(times))
 
     def note(self, events: Sequence[Event], unreadable: Collection[bytes], total: int | None) -> None:
         """Note the rows of an answer."""
@@ -134,7 +124,7 @@ def read_newest_first(events: EventList, since: Millis | None) -> Reading:
         if answer.is_last(read.seen):
             yield from _look_for_moved(events, pages, read)
             return
-        if not new and read.is_old(since):
+        if not new and is_before(read.times, since):
             return
         pages += 1
 

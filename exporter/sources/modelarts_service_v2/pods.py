@@ -82,7 +82,7 @@ def _reader(service: str, deployment: str) -> Callable[[Sequence[PodRow]], tuple
 def make_pod_events(rows: Sequence[PodRow], service: str, deployment: str) -> tuple[list[Event], list[bytes]]:
     """Make events of rows, each row one; return the fingerprints of those with an unreadable time as well.
 
-    Kubernetes states no first time of what it tells of by the newer form of its events; such an event has no time.
+    Kubernetes states no first time in the newer form of its events; such an event has no time.
     """
     events: list[Event] = []
     bad: list[bytes] = []

@@ -1,4 +1,6 @@
-"""The events of the autoscaling policy (HPA) of a deployment: each time it changed the number of instances, or failed to.
+"""The events of the autoscaling policy (HPA) of a deployment.
+
+An event is that the policy changed the number of instances, or failed to.
 
 ``offset`` is a page, counted from 0, and ``sort_key`` has a default that is none of its values, so one is sent
 (huaweicloudsdkmodelarts 3.1.219, ListInferDeploymentHpaEvents). ``record_time`` names no zone.
@@ -93,7 +95,7 @@ def read_scaling_events(service: str, deployment: str, id_: str, zone: RecordZon
 
 
 def gap_name(service: str, deployment: str) -> str:
-    """Return what tells gaps in the events of a policy from other gaps."""
+    """Return the name of gaps in the events of a policy."""
     return joined(service, deployment, "scaling")
 
 

@@ -33,7 +33,7 @@ from exporter.sources.times import Number, moment, number
 STATUSES = ("Creating", "Pending", "Running", "Terminating", "Abnormal", "Completed", "Failed", "Terminated")
 _LIFE: dict[str, Life] = {"Completed": "ended", "Failed": "ended", "Terminated": "ended", "Abnormal": "settled"}
 HINTS = ("status.phase", "status.secondary_phase", "status.task_statuses", "status.running_records")
-"""Fields of the listing that change when something happens (huaweicloudsdkmodelarts 3.1.219; ``duration`` grows all the time and tells nothing)."""
+"""Fields of the listing that change when something happens (huaweicloudsdkmodelarts 3.1.219; ``duration`` grows all the time)."""
 
 _LIMIT = 50
 _MOST_FAILED, _LONGEST = 3, 300  # workers that are named, and characters of the message of each
@@ -96,10 +96,9 @@ class _Found(NamedTuple):
 
 
 def list_jobs(workspaces: tuple[str, ...], known: Collection[str], until: Collection[str] | None = None) -> Reading:
-    """List the jobs of the workspaces ("": the default one), newest first; then ask for known jobs that were not
-    listed.
+    """List the jobs of the workspaces, newest first, then known jobs that are lacking.
 
-    A list ends early at a page that holds only jobs of ``until``.
+    A workspace "" is the default one. A list ends early at a page that holds only jobs of ``until``.
     """
     listed: set[str] = set()
     if until is not None and len(known) * _LIMIT > len(until) * _NAMED:

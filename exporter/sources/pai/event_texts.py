@@ -7,7 +7,7 @@ stands in one answer.
 
 from collections.abc import Callable, Generator, Sequence
 from datetime import UTC, timedelta, timezone, tzinfo
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,10 +15,12 @@ from exporter.common.millis import DAY, HOUR, SECOND
 from exporter.model.events import Event, EventPage, Millis, Pause, Request, Resource, Response, Window
 from exporter.model.protocols import Reading
 from exporter.sources.decoding import (
+    SAMPLE_STAMP,
     DecodedRows,
     Pauses,
     gap_fingerprint,
     in_slices,
+    read_record,
     read_rows,
     row_decoders,
     row_fingerprint,
@@ -203,6 +205,23 @@ def read_texts(
         fields = nothing | {"stated": stated, "pod": pod} if pod or stated else nothing
         events.append(Event(key, resource, at, text, level, fields=fields))
     return events, bad
+
+
+def parse_text(raw: Any, resource: str, names: frozenset[str]) -> Event:
+    """Make an event of one raw record, a text or an object with ``Content``; times without zone are UTC.
+
+    Raises ValueError.
+    """
+    row = raw if isinstance(raw, str) else read_record(raw, ROWS)
+    events, _ = read_texts([row], resource, UTC, names)
+    if not events:
+        raise ValueError("not a record of this source: the text is no Unicode")
+    return events[0]
+
+
+def sample_text(text: str, severity: str) -> str:
+    """Make a text with its time and, unless it is "", its level; such texts have no reason."""
+    return f"{SAMPLE_STAMP} {f'[{severity}] ' if severity else ''}{text}"
 
 
 def _as_text(row: TextRow) -> str:

@@ -20,7 +20,7 @@ from exporter.sources.normalize import newest_of_each, oldest_first
 LATE = 10 * MINUTE  # how long after a detail is over one of its events may still come
 MAX_JOBS = 10_000  # whose details are remembered; of others they are read once more
 Place = tuple[str, str]
-"""What tells a detail from others of its job: the id and the UID of a pod."""
+"""The identity of a detail in its job: the id and the UID of a pod."""
 
 
 class Detail(NamedTuple):
@@ -93,7 +93,7 @@ def due(details: Iterable[Detail], before: Asked, window: Window) -> list[Detail
 
 
 def is_owed(detail: Detail, before: Asked) -> bool:
-    """Whether something of a detail that was not asked for now was never read."""
+    """Return whether something of a detail that was not asked for now was never read."""
     asked = before.times.get(detail.place)
     return asked is None or (detail.over is not None and _was_early(detail.over, asked))
 
@@ -122,7 +122,7 @@ def _is_due(detail: Detail, before: Asked, window: Window) -> bool:
 
 
 def _was_early(over: Millis, asked: Millis) -> bool:
-    """Whether something that was over within a second was asked for before."""
+    """Return whether something that was over within a second was asked for before."""
     return asked < over + SECOND
 
 

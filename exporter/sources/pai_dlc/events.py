@@ -1,7 +1,6 @@
 """Source of PAI DLC jobs and their events, which are texts without id."""
 
 from collections.abc import Collection, Generator
-from datetime import UTC
 from functools import partial
 from typing import Any
 
@@ -16,13 +15,12 @@ from exporter.sources.decoding import (
     hint_mark,
     missing,
     optional,
-    read_record,
     read_rows,
     row_decoders,
     row_fingerprint,
 )
 from exporter.sources.limits import clip, segment, split_usable
-from exporter.sources.pai.event_texts import MOST, ROWS, Answer, EventTexts, read_texts
+from exporter.sources.pai.event_texts import MOST, Answer, EventTexts, parse_text, sample_text
 from exporter.sources.pai.paged_listing import ListedPage, PagedListing, list_pages
 from exporter.sources.pai_dlc import restarts, sanity_checks
 from exporter.sources.pai_dlc.stages import JobRecords
@@ -197,13 +195,9 @@ def parse_record(raw: Any, resource: str) -> Event:
         return restarts.parse_restart(raw, resource)
     if isinstance(raw, dict) and "StartedAt" in raw:
         return sanity_checks.parse_result(raw, resource)
-    row = raw if isinstance(raw, str) else read_record(raw, ROWS)
-    events, _ = read_texts([row], resource, UTC, FIELDS)
-    if not events:
-        raise ValueError("not a record of this source: the text is no Unicode")
-    return events[0]
+    return parse_text(raw, resource, FIELDS)
 
 
 def sample_record(text: str, severity: str, reason: str) -> Any:
     """Make a text of PAI DLC with its time; such texts have no reason."""
-    return f"2026-01-02 03:04:05 {f'[{severity}] ' if severity else ''}{text}"
+    return sample_text(text, severity)

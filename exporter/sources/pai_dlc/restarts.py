@@ -126,7 +126,7 @@ def _events(rows: Sequence[_Restart], job: str) -> tuple[list[Event], list[bytes
 
 
 def _level(row: _Restart) -> str:
-    """Return ``pod`` or ``job``; an answer of an older version has no level, and tells of jobs alone."""
+    """Return ``pod`` or ``job``; an answer of an older version has no level, and restarts of jobs alone."""
     return "pod" if "pod" in (row.restart_level_type or "").casefold() else "job"
 
 

@@ -125,7 +125,7 @@ def parse_result(raw: Any, job: str) -> Event:
 
 
 def _is_under_way(row: _Result) -> bool:
-    """Whether a result may still change: it has no end, and its status does not speak of one."""
+    """Return whether a result may still change: it has no end, and its status does not speak of one."""
     words = (row.status or "").casefold()
     return moment(row.finished_at) is None and (not words or any(word in words for word in _UNDER_WAY))
 

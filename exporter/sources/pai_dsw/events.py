@@ -6,7 +6,6 @@ DLC do, is inferred. Every answer of this API repeats its outcome in the body (P
 """
 
 from collections.abc import Collection, Generator
-from datetime import UTC
 from functools import partial
 from typing import Any
 
@@ -21,13 +20,12 @@ from exporter.sources.decoding import (
     hint_mark,
     missing,
     optional,
-    read_record,
     read_rows,
     row_decoders,
     row_fingerprint,
 )
 from exporter.sources.limits import clip, segment, split_usable
-from exporter.sources.pai.event_texts import MOST, ROWS, Answer, EventTexts, read_texts
+from exporter.sources.pai.event_texts import MOST, Answer, EventTexts, parse_text, sample_text
 from exporter.sources.pai.paged_listing import ListedPage, PagedListing, list_pages
 from exporter.sources.scope import SourceScope
 from exporter.sources.times import Number, iso_text, moment, number
@@ -186,13 +184,9 @@ def parse_record(raw: Any, resource: str) -> Event:
 
     Raises ValueError.
     """
-    row = raw if isinstance(raw, str) else read_record(raw, ROWS)
-    events, _ = read_texts([row], resource, UTC, FIELDS)
-    if not events:
-        raise ValueError("not a record of this source: the text is no Unicode")
-    return events[0]
+    return parse_text(raw, resource, FIELDS)
 
 
 def sample_record(text: str, severity: str, reason: str) -> Any:
     """Make a text of PAI DSW with its time; such texts have no reason."""
-    return f"2026-01-02 03:04:05 {f'[{severity}] ' if severity else ''}{text}"
+    return sample_text(text, severity)

@@ -17,7 +17,7 @@ from exporter.model.errors import NOT_JSON, SourceGarbled
 from exporter.model.events import Event, EventPage, Millis, Pause, Request, Resource, Response, Window
 from exporter.model.protocols import Reading
 from exporter.sources.decoding import (
-    SAMPLE_TIME,
+    SAMPLE_STAMP,
     asked,
     gap_fingerprint,
     in_slices,
@@ -237,5 +237,4 @@ def parse_record(raw: Any, resource: str) -> Event:
 
 def sample_record(text: str, severity: str, reason: str) -> Any:
     """Make a raw event of a service."""
-    time = SAMPLE_TIME.replace("T", " ").rstrip("Z")
-    return {**present(Type=severity, Reason=reason), "Message": text, "Time": time}
+    return {**present(Type=severity, Reason=reason), "Message": text, "Time": SAMPLE_STAMP}
