@@ -100,6 +100,8 @@ def read_text(file: str) -> str:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         return data.decode()
     except OSError as error:
-        raise ConfigError(f"{file}: cannot be read ({error.strerror}); check the path") from error
+        raise ConfigError(
+            f"{file}: cannot be read ({error.strerror}); check the path, or give a text itself to standard input"
+        ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from error

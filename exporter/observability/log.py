@@ -21,8 +21,8 @@ MAX_REPEATS = 1_000  # kinds of repeated lines that are remembered
 HOUR = 3600.0  # seconds until something that goes on is logged once more
 SAMPLE = 80  # characters of a foreign text in a line
 ANOMALIES = {
-    "truncated": "events may be missing: an answer was full and could not be narrowed, or a job had its last read "
-    "before all of its pods were read; poll this source more often",
+    "truncated": "events may be missing: an answer was full and could not be narrowed, a list ended before its total, "
+    "or a part was not read; see docs/runbooks/PlatformReadsTruncated.md",
     "unreadable": "records could not be read and are in no event counter; report their form to this project",
 }
 

@@ -207,7 +207,11 @@ KNOWN = ", ".join(SOURCES)
         (b"", (), "nothing to explain; give records or texts, one a line"),
         (b"\n \n", (), "nothing to explain; give records or texts, one a line"),
         (b"\xff", (), "FILE: is not UTF-8 text (byte 0); save it as UTF-8"),
-        (None, (), "FILE: cannot be read (No such file or directory); check the path"),
+        (
+            None,
+            (),
+            "FILE: cannot be read (No such file or directory); check the path, or give a text itself to standard input",
+        ),
         (b"x", ("--source", "dsw"), f"--source dsw: no such source; write one of {KNOWN}"),
         (b"x", ("--mapping", "FILE"), "FILE:1: must be a table; write it as 'key: value'"),
     ],
