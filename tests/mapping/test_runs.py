@@ -386,6 +386,24 @@ def test_a_stage_within_one_second_is_one_phase_however_often_it_is_read(followi
     assert [phase for phase in job.phases() if phase[0] == "waiting"] == [("waiting", 0.0, "success")]
 
 
+def test_a_stage_that_was_over_at_once_and_has_a_later_end_is_one_phase() -> None:
+    job = Resourceful(JOBS, created=0)
+    job.read((3, "chat"), attempts=((("waiting", 3, 3),),))
+    job.read((5, "chat"), attempts=((("waiting", 3, 5), ("working", 5, None)),))
+    job.read((12, "over"), attempts=((("waiting", 3, 5), ("working", 5, None)),))
+    assert job.phases() == [("waiting", 0.0, "success"), ("working", 7.0, "success")]
+
+
+def test_a_stage_that_follows_one_of_its_name_in_the_same_second_is_another_phase() -> None:
+    job = Resourceful(JOBS, created=0)
+    record = ((("working", 1, 5), ("waiting", 5, 5), ("working", 5, None)),)
+    job.read((1, "works"), attempts=((("working", 1, None),),))
+    for _ in range(2):
+        job.read((5, "chat"), attempts=record)
+    job.read((12, "over"), attempts=record)
+    assert job.phases() == [("working", 4.0, "success"), ("waiting", 0.0, "success"), ("working", 7.0, "success")]
+
+
 def test_a_stage_that_comes_twice_in_a_record_is_two_phases_however_it_is_read() -> None:
     """A job that was restarted, where the vendor keeps one list for all its attempts."""
     first = ((("working", 1, None),),)

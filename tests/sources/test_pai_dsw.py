@@ -175,6 +175,17 @@ def test_a_session_of_one_second_has_the_order_of_the_others() -> None:
     assert [stage.name for stage in stages] == ["starting", "queuing"]
 
 
+def test_a_record_that_does_not_tell_its_order_is_left_until_it_does() -> None:
+    """Read the wrong way, a state that goes on would be over."""
+    session = [state("ResourceAllocating", "10:00:00"), state("EnvPreparing", "10:00:00")]
+    for given in (session, session[::-1]):
+        assert attempts(given) == ()
+    for given in ([*session, state("Failed", "10:00:00")], [*session, state("Starting", "10:00:01")]):
+        names = ["resource_allocating", "env_preparing", given[-1]["Status"].casefold()]
+        assert [[one.name for one in stages] for stages in (*attempts(given), *attempts(given[::-1]))] == [names] * 2
+    assert [one.name for one in attempts(session[:1])[0]] == ["resource_allocating"]
+
+
 def test_sessions_are_asked_for_newest_first_and_given_oldest_first() -> None:
     body = json.dumps({"Lifecycle": [[state("Running", "12:00:00")], [state("Running", "10:00:00")], []]}).encode()
     ask, found = answered(dsw_stages(INSTANCE, ALL), body)

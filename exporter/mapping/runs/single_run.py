@@ -55,10 +55,11 @@ class SingleRun(RunProcess):
             is_open = run is not None and (number == 0 or stages[0].start <= run.key)
             if number and not is_open:
                 notes.append(self._note(stages[0].start, Phase("begin", RUN)))
-            known = set[str]()
+            met, before = set[str](), set[tuple[str, Millis | None]]()
             for stage in stages:
                 if stage.name in self.process.phases:
-                    notes += self._stage(stage, run if is_open else None, known)
+                    notes += self._stage(stage, run if is_open else None, met, (stage.name, stage.start) in before)
+                    before.add((stage.name, stage.end))
                 elif following is not None and (outcome := self.process.closes_on.get(stage.name)) is not None:
                     notes.append(self._note(stage.start, Phase("end", RUN, outcome=outcome)))
         return notes
@@ -184,12 +185,13 @@ class SingleRun(RunProcess):
         elif view.seen >= run.last + LAG:
             self.close("", End(view.seen, outcome, not run.history or run.settled))
 
-    def _stage(self, stage: Stage, run: OpenRun | None, met: set[str]) -> list[RunNote]:
+    def _stage(self, stage: Stage, run: OpenRun | None, met: set[str], follows: bool) -> list[RunNote]:
         """Make notes of the begin and the end of a stage, as far as they are new.
 
         An open phase takes the begin that the record states. Of stages with one name, an open phase is the first that
         is not over; ``met`` are the names for which it was found. A stage that ended by the end that is known of its
-        name is over, also where it began in that same second.
+        name is over. So is one that began in that same second, unless it ``follows`` one of its name that ended then:
+        the record states a later end of a phase that was told to be over at once.
         """
         over = run.ends.get(f"{stage.name}\0", 0) if run else 0
         known = self._phases(run).find(Phase("end", stage.name)) if run and stage.name not in met else None
@@ -198,7 +200,8 @@ class SingleRun(RunProcess):
             met.add(stage.name)
         if stage.end is not None and stage.end <= over:
             return []
-        notes = [self._note(stage.start, Phase("begin", stage.name))] if known is None and over <= stage.start else []
+        begins = known is None and (over < stage.start or (over == stage.start and follows))
+        notes = [self._note(stage.start, Phase("begin", stage.name))] if begins else []
         if stage.end is not None:
             notes.append(self._note(stage.end, Phase("end", stage.name)))
         return notes

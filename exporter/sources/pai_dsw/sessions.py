@@ -44,16 +44,30 @@ def dsw_stages(instance: Resource, window: Window) -> Stages:
     sessions = answer.lifecycle or []
     if len(sessions) + sum(len(states) for states in sessions) > MAX_STAGES:
         raise garbled(request, f"the answer has more than {MAX_STAGES} states; it was refused")
-    if any(_is_backwards(states) for states in sessions):  # which way states are sorted is not documented
+    backwards = _is_backwards(sessions)
+    if backwards is None:
+        return RunRecord(())
+    if backwards:
         sessions = [states[::-1] for states in sessions]
     attempts = [stages for states in sessions if (stages := _stages(states))]
     return RunRecord(tuple(sorted(attempts, key=lambda stages: stages[0].start)))
 
 
-def _is_backwards(states: Sequence[_State]) -> bool:
-    """Return whether the states of a session are newest first, as far as their times tell: many share a second."""
-    times = [at for state in states if (at := moment(state.gmt_create_time)) is not None]
-    return bool(times) and times[0] > times[-1]
+def _is_backwards(sessions: Sequence[Sequence[_State]]) -> bool | None:
+    """Return whether the states of sessions are newest first; ``None`` as long as nothing tells.
+
+    Which way states are sorted is not documented. The times of a session tell, or that it ends with the state at one of
+    its ends. Until then states share one second: read the wrong way, each would be over at once.
+    """
+    several = [states for states in sessions if len({state.status for state in states}) > 1]
+    for states in several:
+        times = [at for state in states if (at := moment(state.gmt_create_time)) is not None]
+        if times and times[0] != times[-1]:
+            return times[0] > times[-1]
+        first, last = (snake_case(clip(states[end].status)) in _FINAL for end in (0, -1))
+        if first != last:
+            return first
+    return None if several else False
 
 
 def _stages(states: Sequence[_State]) -> tuple[Stage, ...]:
