@@ -10,7 +10,7 @@ was last updated. So an event is that a notebook is in a status of trouble, once
 The offset counts records (API reference, "Querying All Notebook Instances", 2024-05 to 2025; SDK 3.1.219).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -27,7 +27,6 @@ from exporter.sources.decoding import (
     optional,
     read_record,
     row_decoders,
-    row_fingerprint,
 )
 from exporter.sources.limits import MAX_TEXT, clip
 from exporter.sources.normalize import fingerprint, joined
@@ -108,17 +107,9 @@ def _request(workspace: str, offset: int) -> Request:
     return Request("modelarts", "/v1/{project_id}/notebooks/all", query, headers=_HEADERS, permission=_PERMISSION)
 
 
-def _troubles(rows: Sequence[_Row]) -> tuple[list[Event], list[bytes]]:
-    """Make events of the rows in trouble; return them and the fingerprints of rows that are no Unicode."""
-    events: list[Event] = []
-    bad: list[bytes] = []
-    for row in rows:
-        if _is_trouble(row):
-            try:
-                events.append(_event(row))
-            except ValueError:
-                bad.append(row_fingerprint(row))
-    return events, bad
+def _troubles(row: _Row) -> list[Event]:
+    """Make the event of a row in trouble, if it is. Raises ValueError for text that is no Unicode."""
+    return [_event(row)] if _is_trouble(row) else []
 
 
 def _is_trouble(row: _Row) -> bool:

@@ -12,7 +12,7 @@ example of an answer, and leave open:
 - The form of ``involvedObjects``, a text. The id of the pool is taken from it where one is recognized.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from string import ascii_lowercase, digits
 from typing import Any
 
@@ -30,7 +30,6 @@ from exporter.sources.decoding import (
     present,
     read_record,
     row_decoders,
-    row_fingerprint,
 )
 from exporter.sources.limits import MAX_REASON, MAX_TEXT, clip
 from exporter.sources.normalize import fingerprint, joined
@@ -101,18 +100,6 @@ def _request(workspace: str, offset: int) -> Request:
     beyond_first = (("offset", str(offset)),) if offset else ()
     query = (("resource", "pools"), *beyond_first, ("limit", str(_LIMIT)))
     return Request("modelarts", _PATH, query, headers=_HEADERS, permission=_PERMISSION)
-
-
-def _steps_of_rows(rows: Sequence[_Row]) -> tuple[list[Event], list[bytes]]:
-    """Make the events of rows; return them and the fingerprints of rows with an unreadable time or id."""
-    events: list[Event] = []
-    bad: list[bytes] = []
-    for row in rows:
-        try:
-            events += _steps(row)
-        except ValueError:
-            bad.append(row_fingerprint(row))
-    return events, bad
 
 
 def _steps(row: _Row) -> list[Event]:
@@ -190,7 +177,7 @@ def _resource(row: _Row, workspace: str) -> Resource:
     )
 
 
-_LIST = RecordList("jobs of pools", _request, msgspec.json.Decoder(_Answer), _ROWS, _LIMIT, _resource, _steps_of_rows)
+_LIST = RecordList("jobs of pools", _request, msgspec.json.Decoder(_Answer), _ROWS, _LIMIT, _resource, _steps)
 
 
 def parse_record(raw: Any, resource: str = "") -> Event:

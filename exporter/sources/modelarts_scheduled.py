@@ -7,7 +7,7 @@ The API reference (ModelArts, "Obtaining the Scheduled Event List") has neither 
 2025-11; the vendor's SDK (3.1.219) and later editions have both. An answer of either kind is read to its end.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -24,7 +24,6 @@ from exporter.sources.decoding import (
     present,
     read_record,
     row_decoders,
-    row_fingerprint,
 )
 from exporter.sources.limits import MAX_TEXT, clip
 from exporter.sources.normalize import fingerprint, joined
@@ -100,18 +99,6 @@ def _request(workspace: str, offset: int) -> Request:
     return Request("modelarts", _PATH, query, headers=_HEADERS, permission=_PERMISSION)
 
 
-def _steps_of_rows(rows: Sequence[_Row]) -> tuple[list[Event], list[bytes]]:
-    """Make the events of rows; return them and the fingerprints of rows with an unreadable time or id."""
-    events: list[Event] = []
-    bad: list[bytes] = []
-    for row in rows:
-        try:
-            events += _steps(row)
-        except ValueError:
-            bad.append(row_fingerprint(row))
-    return events, bad
-
-
 def _steps(row: _Row) -> list[Event]:
     """Make an event of each step that a row has taken, in order. Raises ValueError for text that is no time.
 
@@ -174,9 +161,7 @@ def _raw(text: str | None) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(text))
 
 
-_LIST = RecordList(
-    "scheduled events", _request, msgspec.json.Decoder(_Answer), _ROWS, _LIMIT, _resource, _steps_of_rows
-)
+_LIST = RecordList("scheduled events", _request, msgspec.json.Decoder(_Answer), _ROWS, _LIMIT, _resource, _steps)
 
 
 def parse_record(raw: Any, resource: str = "") -> Event:

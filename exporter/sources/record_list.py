@@ -13,7 +13,16 @@ import msgspec
 
 from exporter.model.events import Event, EventPage, Request, Resource, ResourcePage
 from exporter.model.protocols import Reading
-from exporter.sources.decoding import DecodedRows, Pauses, RowDecoders, asked, gap_fingerprint, in_slices, read_rows
+from exporter.sources.decoding import (
+    DecodedRows,
+    Pauses,
+    RowDecoders,
+    asked,
+    gap_fingerprint,
+    in_slices,
+    read_rows,
+    row_fingerprint,
+)
 from exporter.sources.limits import check_listing_size, check_read_size, garbled
 from exporter.sources.normalize import newest_of_each, oldest_first
 from exporter.sources.offset_paging import is_last_page
@@ -32,8 +41,8 @@ class ListAnswer(Protocol):
 class RecordList(NamedTuple):
     """A list: its name in a gap, its request of a workspace and an offset, its decoders, and the most rows asked for.
 
-    ``make_resource`` makes the resource of a row in a workspace. ``make_events`` makes the events of rows, and returns
-    with them the fingerprints of rows that make none.
+    ``make_resource`` makes the resource of a row in a workspace. ``make_events`` makes the events of a row; it raises
+    ValueError for a row that cannot be read.
     """
 
     name: str
@@ -42,7 +51,7 @@ class RecordList(NamedTuple):
     rows: RowDecoders[Any]  # of rows with an ``id``
     limit: int
     make_resource: Callable[[Any, str], Resource]
-    make_events: Callable[[Sequence[Any]], tuple[list[Event], list[bytes]]]
+    make_events: Callable[[Any], list[Event]]
 
     def read(self, workspace: str) -> Reading:
         """Read the events of the list, answer after answer. Raises SourceGarbled beyond the limits of a read."""
@@ -58,9 +67,20 @@ class RecordList(NamedTuple):
         return ResourcePage(resources, tuple(found.unreadable), bool(gaps), gaps)
 
     def _events(self, found: DecodedRows[Any], workspace: str, gaps: tuple[bytes, ...]) -> Pauses[EventPage]:
-        events, worse = yield from in_slices(found.rows, self.make_events)
+        events, worse = yield from in_slices(found.rows, self._events_of)
         named = {row.id: self.make_resource(row, workspace) for row in found.rows}
         return EventPage(oldest_first(newest_of_each(events)), tuple(named.values()), (*found.unreadable, *worse), gaps)
+
+    def _events_of(self, rows: Sequence[Any]) -> tuple[list[Event], list[bytes]]:
+        """Make the events of rows; return them and the fingerprints of rows that cannot be read."""
+        events: list[Event] = []
+        bad: list[bytes] = []
+        for row in rows:
+            try:
+                events += self.make_events(row)
+            except ValueError:
+                bad.append(row_fingerprint(row))
+        return events, bad
 
 
 _MakePage = Callable[[DecodedRows[Any], str, tuple[bytes, ...]], Pauses[EventPage] | Pauses[ResourcePage]]
