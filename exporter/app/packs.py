@@ -30,8 +30,8 @@ def examine_packs(
 ) -> tuple[tuple[MappingPack, ...], list[TestReport]]:
     """Read mapping files, and after them the built-in packs; return also how the tests of each file went.
 
-    The built-in packs are those of ``sources`` and of the sources of the files. ``untested`` names files whose tests are
-    not run. Raises ConfigError with every problem but a failing test.
+    The built-in packs are those of ``sources`` and of the sources of the files. ``untested`` names files whose tests
+    are not run. Raises ConfigError with every problem but a failing test.
     """
     fields = {name: kind.fields for name, kind in SOURCES.items()}
     records = {name: kind.record for name, kind in SOURCES.items()}

@@ -49,8 +49,8 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     time; a very long one is cut and ends with a mark, while ``key`` covers the whole message. ``began`` is the first
     occurrence of an aggregated event and part of its identity; ``at`` is the latest occurrence. An event without a time
     may have ``began`` too: what it tells of began then, and its key is remembered with that day. ``fields`` holds the
-    other values that a mapping of this source may match in ``when``. ``moves`` says that the vendor may correct the time
-    of the event by days, and that its key is then the same.
+    other values that a mapping of this source may match in ``when``. ``moves`` says that the vendor may correct the
+    time of the event by days, and that its key is then the same.
     """
 
     key: bytes

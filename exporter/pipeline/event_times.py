@@ -21,9 +21,9 @@ _LAST_MILLIS = 253_402_300_800_000  # the year 10000, which no date of the stand
 class JudgedEvents(NamedTuple):
     """Some events as the store remembers them, and as they count; both in the same order.
 
-    An event from the future keeps its day in the store, so that it is found again when the day has come: a wrong zone is
-    off by less than a day, and its events are forgotten as others are. One from further ahead is remembered without a
-    time, so that it is found when its time has been corrected. An event from before 2000 is remembered without a time
+    An event from the future keeps its day in the store, so that it is found again when the day has come: a wrong zone
+    is off by less than a day, and its events are forgotten as others are. One from further ahead is remembered without
+    a time, so that it is found when its time has been corrected. An event from before 2000 is remembered without a time
     too, for keys of old days are forgotten. ``refused`` are the times that were not believed, by the keys of their
     events.
     """

@@ -59,8 +59,9 @@ class StageRecords:
     def is_due(self, resource: Resource, *, moved: bool) -> bool:
         """Whether to request the record.
 
-        It is if an event says something of a phase, if the status, its begin or the number of restarts is another, and if
-        the record was not complete. Where it holds details, it also is if another reason is listed, and if there was a warning.
+        It is if an event says something of a phase, if the status, its begin or the number of restarts is another, and
+        if the record was not complete. Where it holds details, it also is if another reason is listed, and if there was
+        a warning.
         """
         if self._context.stages is None:
             return False

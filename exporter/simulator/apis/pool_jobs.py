@@ -72,7 +72,10 @@ def suspend(cloud: Cloud, job: PoolJob, suspended: bool) -> None:
 
 
 def finish(cloud: Cloud, job: PoolJob, phase: str, at: int | None, message: str = "") -> None:
-    """End a job, or give one that is over another end: its row changes in place. ``at`` None: it has no end time yet."""
+    """End a job, or give one that is over another end: its row changes in place.
+
+    ``at`` is ``None`` for a job that has no end time yet.
+    """
     with cloud.lock:
         job.phase, job.finished, job.suspend = phase, at, False
         job.message = message if phase == "Failed" else ""

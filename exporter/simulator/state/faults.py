@@ -87,7 +87,10 @@ class Faults:
 
 
 def applies(where: str, name: str, path: str) -> bool:
-    """Return whether ``where`` means a call. A name ends at a dot and a folder at a slash: ``dws`` is not ``dws_alarm``."""
+    """Return whether ``where`` means a call.
+
+    A name ends at a dot and a folder at a slash: ``dws`` is not ``dws_alarm``.
+    """
     if where.endswith("*"):
         return name.startswith(where[:-1]) or path.startswith(where[:-1])
     return not where or where in (name, path) or f"{name}.".startswith(f"{where}.") or _is_inside(path, where)

@@ -1,4 +1,4 @@
-"""The work on the nodes of a ModelArts resource pool: they are replaced, rebooted and reset, and sometimes that fails."""
+"""The work on the nodes of a ModelArts resource pool: they are replaced, rebooted and reset; sometimes that fails."""
 
 import random
 from collections import deque

@@ -2,8 +2,8 @@
 
 A read of a service asks for three kinds of events: those of the service, then for each of its deployments those of its
 pods, and those of its autoscaling policy. Events of a service are aggregated: while the same thing goes on,
-``event_count`` and ``update_at`` of one row grow; a row has an id, and its text in English and in Chinese (ModelArts API
-reference, "Obtaining the Real-Time Service Event List", 2026-07; huaweicloudsdkmodelarts 3.1.219).
+``event_count`` and ``update_at`` of one row grow; a row has an id, and its text in English and in Chinese (ModelArts
+API reference, "Obtaining the Real-Time Service Event List", 2026-07; huaweicloudsdkmodelarts 3.1.219).
 
 Where a part of a deployment cannot be read, the source says so and reads the other parts.
 """
@@ -205,8 +205,8 @@ def _read(rows: Sequence[_Row], service: str) -> tuple[list[Event], list[bytes]]
 def parse_record(raw: Any, resource: str) -> Event:
     """Make an event of one raw record. Raises ValueError.
 
-    A record is that of a pod if it has a ``first_timestamp`` or a ``reporting_component``, that of an autoscaling policy
-    if it has an ``hpa_id``, else that of a service. A time of a policy is UTC.
+    A record is that of a pod if it has a ``first_timestamp`` or a ``reporting_component``, that of an autoscaling
+    policy if it has an ``hpa_id``, else that of a service. A time of a policy is UTC.
     """
     record = read_record(raw, _ANY)
     made: tuple[list[Event], list[bytes]]

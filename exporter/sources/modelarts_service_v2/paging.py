@@ -61,9 +61,9 @@ class EventList(NamedTuple):
 class _Read(msgspec.Struct):
     """What a read of a list has seen so far.
 
-    ``promised`` is the smallest total of its answers, ``size`` how many rows the first of them had. ``fresh`` counts the
-    rows of the last answer that are new to the read, ``times`` are the times of its events, in the order in which they
-    came.
+    ``promised`` is the smallest total of its answers, ``size`` how many rows the first of them had. ``fresh`` counts
+    the rows of the last answer that are new to the read, ``times`` are the times of its events, in the order in which
+    they came.
     """
 
     keys: set[bytes] = msgspec.field(default_factory=set)

@@ -1,7 +1,7 @@
 """GetJob of a PAI DLC job and what it names: its states as stages of its run, its restarts, pods and sanity checks.
 
-``StatusHistory`` (SDK 1.11) is one list for all restarts of a job. Pods and sanity checks have calls of their own, which
-need permissions of their own and are made where the configuration asks for them.
+``StatusHistory`` (SDK 1.11) is one list for all restarts of a job. Pods and sanity checks have calls of their own,
+which need permissions of their own and are made where the configuration asks for them.
 """
 
 from collections.abc import Generator, Sequence
